@@ -1,0 +1,239 @@
+"""The layers of the UNet. All take (x, conditions) and work on frames [B*F, C, H, W]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from .attention import Attention, FeedForward, gated
+from .config import SMCDConfig
+from .image import GatedCrossAttention
+from .motion import GatedSelfAttention, box_coverage
+
+GROUPS = 32  # of every group norm
+
+
+@dataclass
+class Conditions:
+    """What the layers look at besides x, for B videos of F frames.
+
+    time          [B, E]     embedding of the timestep
+    text          [B, T, D]  text tokens
+    num_frames    F; x holds B*F frames, all frames of video 0 first
+    box_tokens    [BF, N, D] or None: without them all gates are skipped, that of the image too
+    image_tokens  [B, L, D] or None: without them the image gate is skipped
+    boxes_xyxy    [BF, N, 4] with box_mask [BF, N]; only networks with the coverage bias look at them
+    images        True for stills: temporal layers pass x through
+    """
+
+    time: Tensor
+    text: Tensor
+    num_frames: int
+    box_tokens: Tensor | None = None
+    image_tokens: Tensor | None = None
+    boxes_xyxy: Tensor | None = None
+    box_mask: Tensor | None = None
+    images: bool = False
+    _coverage: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
+
+    def coverage(self, height: int, width: int) -> Tensor:
+        """[BF, height * width, N], computed once for each size of the feature map."""
+        size = (height, width)
+        if size not in self._coverage:
+            self._coverage[size] = box_coverage(self.boxes_xyxy, self.box_mask, height, width)
+        return self._coverage[size]
+
+
+class ResBlock(nn.Module):
+    """Two convolutions per frame with the timestep between them, then convolutions over time.
+
+    x [BF, C, H, W] -> [BF, C', H, W]. Source: SPEC, section 2.4.
+    """
+
+    def __init__(self, dim: int, out_dim: int, time_dim: int, dropout: float, *, dtype, device, operations):
+        super().__init__()
+        factory = dict(dtype=dtype, device=device)
+        self.in_layers = nn.Sequential(
+            operations.GroupNorm(GROUPS, dim, **factory),
+            nn.SiLU(),
+            operations.Conv2d(dim, out_dim, 3, padding=1, **factory),
+        )
+        self.emb_layers = nn.Sequential(nn.SiLU(), operations.Linear(time_dim, out_dim, **factory))
+        self.out_layers = nn.Sequential(
+            operations.GroupNorm(GROUPS, out_dim, **factory),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            operations.Conv2d(out_dim, out_dim, 3, padding=1, **factory),
+        )
+        self.skip_connection = nn.Identity() if dim == out_dim else operations.Conv2d(dim, out_dim, 1, **factory)
+        # As released: the name is misspelt in the weights.
+        self.temopral_conv = TemporalConv(out_dim, dropout, operations=operations, **factory)
+
+    def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
+        h = self.in_layers(x)
+        time = self.emb_layers(conditions.time).repeat_interleave(conditions.num_frames, dim=0)  # [BF, C']
+        h = self.out_layers(h + time[:, :, None, None])
+        return self.temopral_conv(self.skip_connection(x) + h, conditions)
+
+
+class TemporalConv(nn.Module):
+    """x + four convolutions over time, norms over all frames. x [BF, C, H, W] -> [BF, C, H, W]"""
+
+    def __init__(self, dim: int, dropout: float, *, dtype, device, operations):
+        super().__init__()
+        factory = dict(dtype=dtype, device=device)
+
+        def stage(*drop: nn.Module) -> nn.Sequential:
+            return nn.Sequential(
+                operations.GroupNorm(GROUPS, dim, **factory),
+                nn.SiLU(),
+                *drop,
+                operations.Conv3d(dim, dim, (3, 1, 1), padding=(1, 0, 0), **factory),
+            )
+
+        self.conv1 = stage()
+        self.conv2 = stage(nn.Dropout(dropout))
+        self.conv3 = stage(nn.Dropout(dropout))
+        self.conv4 = stage(nn.Dropout(dropout))
+
+    def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
+        if conditions.images:
+            return x
+        h = rearrange(x, "(b f) c h w -> b c f h w", f=conditions.num_frames)
+        h = self.conv4(self.conv3(self.conv2(self.conv1(h))))
+        return x + rearrange(h, "b c f h w -> (b f) c h w")
+
+
+class Downsample(nn.Module):
+    """x [BF, C, H, W] -> [BF, C, H/2, W/2]"""
+
+    def __init__(self, dim: int, *, dtype, device, operations):
+        super().__init__()
+        self.op = operations.Conv2d(dim, dim, 3, stride=2, padding=1, dtype=dtype, device=device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.op(x)
+
+
+class Upsample(nn.Module):
+    """x [BF, C, H, W] -> [BF, C, 2H, 2W]"""
+
+    def __init__(self, dim: int, *, dtype, device, operations):
+        super().__init__()
+        self.conv = operations.Conv2d(dim, dim, 3, padding=1, dtype=dtype, device=device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+class SpatialTransformer(nn.Module):
+    """Attention within each frame. x [BF, C, H, W] -> [BF, C, H, W]. Source: SPEC, section 2.8."""
+
+    def __init__(self, dim: int, config: SMCDConfig, gates: bool, *, dtype, device, operations):
+        super().__init__()
+        factory = dict(dtype=dtype, device=device)
+        self.norm = operations.GroupNorm(GROUPS, dim, eps=1e-6, **factory)
+        self.proj_in = operations.Linear(dim, dim, **factory)
+        self.transformer_blocks = nn.ModuleList([SpatialBlock(dim, config, gates, operations=operations, **factory)])
+        self.proj_out = operations.Linear(dim, dim, **factory)
+
+    def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
+        height, width = x.shape[2:]
+        h = self.proj_in(self.norm(x).flatten(2).mT)    # [BF, S, C]
+        h = self.transformer_blocks[0](h, conditions, height, width)
+        return x + rearrange(self.proj_out(h), "b (h w) c -> b c h w", h=height)
+
+
+class SpatialBlock(nn.Module):
+    """Self-attention, box gate (MIM), image gate (DIIM), text cross-attention, feed-forward. x [BF, S, C]"""
+
+    def __init__(self, dim: int, config: SMCDConfig, gates: bool, *, dtype, device, operations):
+        super().__init__()
+        factory = dict(dtype=dtype, device=device)
+        layers = dict(operations=operations, **factory)
+        context_dim, head_dim = config.context_dim, config.head_dim
+        heads = dim // head_dim
+        self.attn1 = Attention(dim, dim, heads, head_dim, **layers)
+        self.ff = FeedForward(dim, **layers)
+        self.attn2 = Attention(dim, context_dim, heads, head_dim, **layers)
+        self.norm1 = operations.LayerNorm(dim, **factory)
+        self.norm2 = operations.LayerNorm(dim, **factory)
+        self.norm3 = operations.LayerNorm(dim, **factory)
+        self.parallel = config.image_tokens == "parallel"
+        self.coverage_bias = config.box_coverage_bias
+        if gates and config.boxes:
+            self.box_gate = GatedSelfAttention(dim, context_dim, heads, head_dim, self.coverage_bias, **layers)
+        if gates and config.image_tokens != "none":
+            self.image_gate = GatedCrossAttention(dim, context_dim, heads, head_dim, **layers)
+        if gates and self.parallel:
+            self.box_beta = nn.Parameter(torch.zeros((), **factory))
+            self.image_beta = nn.Parameter(torch.zeros((), **factory))
+
+    def forward(self, x: Tensor, conditions: Conditions, height: int, width: int) -> Tensor:
+        h = self.norm1(x)
+        x = x + self.attn1(h, h)
+        # As released: without boxes the image tokens are not looked at either.
+        if conditions.box_tokens is not None and hasattr(self, "box_gate"):
+            x = self._gates(x, conditions, height, width)
+        x = x + self.attn2(self.norm2(x), conditions.text)
+        return x + self.ff(self.norm3(x))
+
+    def _gates(self, x: Tensor, conditions: Conditions, height: int, width: int) -> Tensor:
+        coverage = conditions.coverage(height, width) if self.coverage_bias else None
+        boxed = self.box_gate(x, conditions.box_tokens, coverage)
+        if conditions.image_tokens is None or not hasattr(self, "image_gate"):
+            return boxed
+        if not self.parallel:
+            return self.image_gate(boxed, conditions.image_tokens)
+        # As released: both branches contain x already, so it is counted up to three times.
+        imaged = self.image_gate(x, conditions.image_tokens)
+        return x + gated(self.box_beta, boxed) + gated(self.image_beta, imaged)
+
+
+class TemporalTransformer(nn.Module):
+    """Attention across the frames, for each position. x [BF, C, H, W] -> [BF, C, H, W]. Source: SPEC, section 2.9."""
+
+    def __init__(self, dim: int, heads: int, head_dim: int, *, dtype, device, operations):
+        super().__init__()
+        factory = dict(dtype=dtype, device=device)
+        inner = heads * head_dim
+        self.norm = operations.GroupNorm(GROUPS, dim, eps=1e-6, **factory)
+        self.proj_in = operations.Conv1d(dim, inner, 1, **factory)
+        self.transformer_blocks = nn.ModuleList([TemporalBlock(inner, heads, head_dim, operations=operations, **factory)])
+        self.proj_out = operations.Conv1d(inner, dim, 1, **factory)
+
+    def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
+        if conditions.images:
+            return x
+        height, width = x.shape[2:]
+        h = self.norm(rearrange(x, "(b f) c h w -> b c f h w", f=conditions.num_frames))  # statistics over all frames
+        h = self.proj_in(rearrange(h, "b c f h w -> (b h w) c f"))
+        h = self.transformer_blocks[0](h.mT)    # [B*S, F, inner]
+        h = self.proj_out(h.mT)    # [B*S, C, F]
+        return x + rearrange(h, "(b h w) c f -> (b f) c h w", h=height, w=width)
+
+
+class TemporalBlock(nn.Module):
+    """Self-attention twice and feed-forward. x [B*S, F, C]"""
+
+    def __init__(self, dim: int, heads: int, head_dim: int, *, dtype, device, operations):
+        super().__init__()
+        factory = dict(dtype=dtype, device=device)
+        layers = dict(operations=operations, **factory)
+        self.attn1 = Attention(dim, dim, heads, head_dim, **layers)
+        self.ff = FeedForward(dim, **layers)
+        self.attn2 = Attention(dim, dim, heads, head_dim, **layers)
+        self.norm1 = operations.LayerNorm(dim, **factory)
+        self.norm2 = operations.LayerNorm(dim, **factory)
+        self.norm3 = operations.LayerNorm(dim, **factory)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm1(x)
+        x = x + self.attn1(h, h)
+        h = self.norm2(x)
+        x = x + self.attn2(h, h)
+        return x + self.ff(self.norm3(x))

@@ -1,0 +1,116 @@
+"""What an SMCD network looks like. The defaults are the released model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+
+class ConfigError(ValueError):
+    """A configuration that names no network that this code can build."""
+
+
+@dataclass(frozen=True)
+class SMCDConfig:
+    """Sizes and parts of the networks. Source: SPEC, sections 1, 2 and 5.
+
+    The systems that the paper compares:
+
+        backbone  boxes=False, first_frame_concat=False, image_tokens="none"
+        MIM       boxes=True
+        ZC        boxes=True, first_frame_concat=True
+        GCA       boxes=True, image_tokens="serial"
+        ZC+GCA    boxes=True, first_frame_concat=True, image_tokens="serial"     (released)
+        CtrlNet   boxes=True, control=True
+        ZC+Ctrl   boxes=True, first_frame_concat=True, control=True
+        parallel  boxes=True, first_frame_concat=True, image_tokens="parallel"
+    """
+
+    # Backbone: ModelScope text-to-video.
+    latent_channels: int = 4
+    model_channels: int = 320
+    channel_mult: tuple[int, ...] = (1, 2, 4, 4)
+    num_res_blocks: int = 2
+    attention_scales: tuple[float, ...] = (1.0, 0.5, 0.25)  # levels (by scale of the latent) with transformers
+    num_heads: int = 8  # of the first temporal transformer, whose width is num_heads * head_dim
+    head_dim: int = 64
+    context_dim: int = 1024  # width of text, box and image tokens
+    dropout: float = 0.1  # in training only
+
+    # MIM
+    boxes: bool = True
+    phrase_dim: int = 1024
+    box_slots: int = 8  # boxes per frame in training; fewer are padded with null tokens
+    box_coverage_bias: bool = False  # own addition: adds the log of the share of a cell that a box covers to its score
+
+    # DIIM
+    first_frame_concat: bool = True
+    image_tokens: Literal["none", "serial", "parallel"] = "serial"
+    image_encoder_channels: tuple[int, ...] = (256, 512, 1024, 1024)
+    image_encoder_blocks: int = 3
+    control: bool = False
+
+    # Diffusion
+    prediction: Literal["epsilon", "v"] = "epsilon"
+
+    def __post_init__(self):
+        if self.image_tokens not in ("none", "serial", "parallel"):
+            raise ConfigError(f"image_tokens is {self.image_tokens!r}, expected 'none', 'serial' or 'parallel'")
+        if self.prediction not in ("epsilon", "v"):
+            raise ConfigError(f"prediction is {self.prediction!r}, expected 'epsilon' or 'v'")
+        if self.image_tokens != "none" and not self.boxes:
+            raise ConfigError("image_tokens needs boxes=True: the image gate is part of the box gate's module")
+        if self.box_coverage_bias and not self.boxes:
+            raise ConfigError("box_coverage_bias needs boxes=True")
+        for name in ("model_channels", *(["image_encoder_channels"] if self.image_tokens != "none" else [])):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} is empty")
+        if self.model_channels % 32 or self.model_channels % self.head_dim:
+            raise ConfigError(
+                f"model_channels is {self.model_channels}, expected a multiple of 32 (group norm) and of head_dim {self.head_dim}"
+            )
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the UNet's input: noisy latents, then the first frame's latent where that is concatenated."""
+        return self.latent_channels * (2 if self.first_frame_concat else 1)
+
+    @property
+    def stride(self) -> int:
+        """Height and width of the latents must be divisible by this."""
+        return 2 ** (len(self.channel_mult) - 1)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> SMCDConfig:
+        """Raises ConfigError for text that is not JSON, an unknown field or a value of the wrong type."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise ConfigError(f"the configuration is not JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"the configuration is a {type(values).__name__}, expected an object")
+        defaults = {field.name: getattr(RELEASED, field.name) for field in fields(cls)}
+        unknown = sorted(set(values) - set(defaults))
+        if unknown:
+            raise ConfigError(f"unknown configuration fields {unknown}; was the file written by a newer version?")
+        return cls(**{name: _like(name, value, defaults[name]) for name, value in values.items()})
+
+
+def _like(name: str, value: object, default: object) -> object:
+    """`value` with the type of `default`; JSON has no tuples and may write 1.0 as 1."""
+    if isinstance(default, tuple) and isinstance(value, list) and value:
+        return tuple(_like(name, item, default[0]) for item in value)
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if type(value) is not type(default):
+        raise ConfigError(f"{name} is {value!r}, expected a {type(default).__name__}")
+    if isinstance(value, int) and not isinstance(value, bool) and not 0 < value <= 65536:
+        raise ConfigError(f"{name} is {value}, expected 1 to 65536")
+    return value
+
+
+RELEASED = SMCDConfig()

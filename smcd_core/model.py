@@ -1,0 +1,140 @@
+"""The networks of SMCD together: from text, boxes and a first frame to a prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from .config import SMCDConfig
+from .image import ImageEncoder
+from .motion import BoxEncoder
+from .unet import ControlNet, UNet3D
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a video is to be made from, in the form the networks take: B videos of F frames.
+
+    text          [B, T, D]      hidden states of the text encoder
+    num_frames    F
+    boxes_xyxy    [B, F, N, 4]   units of the frame, 0..1; None for a network or a run without boxes
+    box_mask      [B, F, N]      1 object, 0 nothing, between for a weaker object
+    phrases       [B, F, N, P] or [B, N, P]  phrase embeddings
+    first_frame   [B, 4, H, W]   latent, scaled; enters through the input convolution (ZC) or the ControlNet
+    image_latent  [B, 4, H, W]   latent that the image tokens are made of (GCA); None: the first frame
+    """
+
+    text: Tensor
+    num_frames: int
+    boxes_xyxy: Tensor | None = None
+    box_mask: Tensor | None = None
+    phrases: Tensor | None = None
+    first_frame: Tensor | None = None
+    image_latent: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What stays the same through all steps of a run: Inputs after the encoders. Shapes as in UNet3D.forward."""
+
+    text: Tensor
+    num_frames: int
+    first_frame: Tensor | None = None
+    box_tokens: Tensor | None = None
+    image_tokens: Tensor | None = None
+    boxes_xyxy: Tensor | None = None
+    box_mask: Tensor | None = None
+
+    def to(self, *args, **kwargs) -> Tokens:
+        """The same on another device or in another dtype; coordinates keep float32."""
+        exact = ("boxes_xyxy", "box_mask")
+        moved = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                moved[name] = value.to(*args, **kwargs)
+                if name in exact:
+                    moved[name] = value.to(device=moved[name].device)
+        return replace(self, **moved)
+
+    @staticmethod
+    def cat(branches: list[Tokens]) -> Tokens:
+        """Several branches of guidance as one batch."""
+        joined = {}
+        for name, value in vars(branches[0]).items():
+            joined[name] = torch.cat([vars(b)[name] for b in branches]) if isinstance(value, Tensor) else value
+        return Tokens(**joined)
+
+
+class SMCD(nn.Module):
+    """UNet with the encoders that its configuration asks for.
+
+    State dict prefixes: unet, box_encoder, image_encoder, control_net.
+    """
+
+    def __init__(self, config: SMCDConfig, *, dtype=None, device=None, operations=nn):
+        super().__init__()
+        self.config = config
+        layers = dict(dtype=dtype, device=device, operations=operations)
+        self.unet = UNet3D(config, **layers)
+        if config.boxes:
+            self.box_encoder = BoxEncoder(config.phrase_dim, config.context_dim, **layers)
+        if config.image_tokens != "none":
+            self.image_encoder = ImageEncoder(
+                config.latent_channels, config.image_encoder_channels, config.image_encoder_blocks, **layers
+            )
+        if config.control:
+            self.control_net = ControlNet(config, **layers)
+
+    def encode(self, inputs: Inputs) -> Tokens:
+        """Run the encoders once; the result serves every step.
+
+        Boxes are padded with null tokens to config.box_slots, as in training: the number of slots changes the result
+        (SPEC, section 7). A network with MIM that gets no boxes at all sees null tokens only.
+        """
+        batch, frames = inputs.text.shape[0], inputs.num_frames
+        box_tokens = boxes = mask = None
+        if self.config.boxes:
+            boxes, mask, phrases = self._pad_boxes(inputs, batch, frames)
+            box_tokens = self.box_encoder(boxes, mask, phrases)
+        image_tokens = None
+        if self.config.image_tokens != "none":
+            latent = inputs.first_frame if inputs.image_latent is None else inputs.image_latent
+            image_tokens = self.image_encoder(latent)
+        return Tokens(inputs.text, frames, inputs.first_frame, box_tokens, image_tokens, boxes, mask)
+
+    def _pad_boxes(self, inputs: Inputs, batch: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+        """[BF, N, 4], [BF, N], [BF, N, P] with N at least config.box_slots."""
+        slots, like = self.config.box_slots, inputs.text
+        if inputs.boxes_xyxy is None:
+            boxes = torch.zeros(batch, frames, 0, 4, device=like.device)
+            mask = boxes[..., 0]
+            phrases = like.new_zeros(batch, frames, 0, self.config.phrase_dim)
+        else:
+            boxes, mask, phrases = inputs.boxes_xyxy.float(), inputs.box_mask.float(), inputs.phrases
+            if phrases.ndim == 3:
+                phrases = phrases[:, None].expand(-1, frames, -1, -1)    # [B, F, N, P]
+        missing = max(0, slots - boxes.shape[2])
+        boxes, phrases = (nn.functional.pad(x, (0, 0, 0, missing)).flatten(0, 1) for x in (boxes, phrases))
+        return boxes, nn.functional.pad(mask, (0, missing)).flatten(0, 1), phrases
+
+    def forward(self, x: Tensor, t: Tensor, tokens: Tokens, *, images: bool = False) -> Tensor:
+        """x [BF, 4, H, W] noisy latents, t [B] in 0..999 -> prediction [BF, 4, H, W] (see config.prediction)."""
+        control = None
+        if self.config.control:
+            control = self.control_net(x, tokens.first_frame, t, tokens.text, tokens.num_frames)
+        if self.config.first_frame_concat:
+            x = torch.cat([x, tokens.first_frame.repeat_interleave(tokens.num_frames, dim=0)], dim=1)
+        return self.unet(
+            x,
+            t,
+            tokens.text,
+            tokens.num_frames,
+            box_tokens=tokens.box_tokens,
+            image_tokens=tokens.image_tokens,
+            boxes_xyxy=tokens.boxes_xyxy,
+            box_mask=tokens.box_mask,
+            control=control,
+            images=images,
+        )

@@ -1,0 +1,136 @@
+"""The two networks that SMCD takes ready-made: an image autoencoder and a CLIP text encoder, trained small.
+
+Only for training from scratch. At full size both come from the ModelScope release.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from .data import render_clip
+
+LATENT_SCALE = 0.18215  # SD1 VAE
+
+
+# Autoencoder ---------------------------------------------------------------------------------------------------------
+
+
+def small_autoencoder() -> AutoencoderKL:
+    """An AutoencoderKL with the strides (8) and latent channels (4) of Stable Diffusion and 2 % of its weights."""
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(32, 32, 64, 64),
+        layers_per_block=1,
+        latent_channels=4,
+        sample_size=128,
+        scaling_factor=LATENT_SCALE,
+    )
+
+
+class _Crops(IterableDataset):
+    """Random crops of random frames, endless; float32 [3, crop, crop] in -1..1."""
+
+    def __init__(self, seed: int, size: int, crop: int):
+        self.seed, self.size, self.crop = seed, size, crop
+
+    def __iter__(self):
+        worker = get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            clip = render_clip(int(rng.integers(2**40)), size=self.size, num_frames=4)
+            for frame in clip.frames:
+                y, x = rng.integers(0, self.size - self.crop + 1, 2)
+                yield _to_signed(frame[y : y + self.crop, x : x + self.crop])
+
+
+def _to_signed(image: np.ndarray) -> Tensor:
+    """uint8 [H, W, 3] -> float32 [3, H, W] in -1..1."""
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def train_autoencoder(
+    out: Path, *, minutes: float, size: int = 128, crop: int = 64, batch_size: int = 16, lr: float = 2e-3, seed: int = 0
+) -> AutoencoderKL:
+    """Train for `minutes` of wall-clock time, save to `out` in the layout of diffusers, resume from there.
+
+    The last fifth of the time sees whole frames. At the end the latents are made to have mean 0 and, times
+    LATENT_SCALE, deviation 1 in each channel, by folding the statistics into the two 1x1 convolutions.
+    """
+    torch.manual_seed(seed)
+    vae = small_autoencoder().to(memory_format=torch.channels_last)
+    # Start with almost noiseless latents: a large variance would drown the image before the encoder can speak.
+    with torch.no_grad():
+        vae.quant_conv.bias[4:] = -6
+        vae.quant_conv.weight[4:] *= 0.1
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=1e-4)
+    state_path = out / "state.pt"
+    spent, step = 0.0, 0
+    if state_path.exists():
+        state = torch.load(state_path, weights_only=True)
+        vae.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        spent, step = state["spent"], state["step"]
+
+    total = minutes * 60
+    began = time.monotonic() - spent
+    whole_frames = None
+    last_save = spent
+    while (spent := time.monotonic() - began) < total:
+        if whole_frames != (spent > 0.8 * total):
+            whole_frames = spent > 0.8 * total
+            side, batch = (size, max(1, batch_size * crop**2 // size**2)) if whole_frames else (crop, batch_size)
+            batches = iter(DataLoader(_Crops(seed + step, size, side), batch_size=batch, num_workers=1))
+        for group in optimizer.param_groups:
+            warm = min(1.0, (step + 1) / 50)
+            group["lr"] = lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, spent / total))))
+        images = next(batches).to(memory_format=torch.channels_last)
+        posterior = vae.encode(images).latent_dist
+        decoded = vae.decode(posterior.sample()).sample
+        reconstruction = F.l1_loss(decoded, images) + 2 * F.mse_loss(decoded, images)
+        loss = reconstruction + 1e-6 * posterior.kl().mean() / images[0].numel() * 1000
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        if step % 100 == 0:
+            psnr = -10 * math.log10(F.mse_loss(decoded, images).item() / 4)
+            print(f"autoencoder: {spent / 60:.1f} min, step {step}, loss {loss.item():.4f}, {psnr:.1f} dB", flush=True)
+        if spent - last_save > 120:
+            last_save = spent
+            _save_state(state_path, {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step})
+    _normalise_latents(vae, size)
+    vae.save_pretrained(out)
+    return vae
+
+
+def _save_state(path: Path, state: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+@torch.no_grad()
+def _normalise_latents(vae: AutoencoderKL, size: int) -> None:
+    frames = [render_clip(i, split="validation", size=size, num_frames=2).frames[0] for i in range(256)]
+    latents = torch.cat([vae.encode(_to_signed(f)[None]).latent_dist.mean for f in frames])  # [256, 4, h, w]
+    mean = latents.mean((0, 2, 3))
+    scale = 1 / (latents.std((0, 2, 3)) * LATENT_SCALE)
+    encode, decode = vae.quant_conv, vae.post_quant_conv
+    encode.weight[:4] *= scale[:, None, None, None]
+    encode.bias[:4] = (encode.bias[:4] - mean) * scale
+    encode.bias[4:] += 2 * scale.log()  # the posterior's log-variance scales along
+    decode.bias += decode.weight[:, :, 0, 0] @ mean
+    decode.weight /= scale[None, :, None, None]

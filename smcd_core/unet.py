@@ -1,0 +1,193 @@
+"""The denoiser: ModelScope's text-to-video UNet with the layers of MIM and DIIM inside."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .blocks import GROUPS, Conditions, Downsample, ResBlock, SpatialTransformer, TemporalTransformer, Upsample
+from .config import SMCDConfig
+
+
+class UNet3D(nn.Module):
+    """Predict the noise (or v, see config.prediction) in the latents of B videos of F frames.
+
+    Source: SPEC, section 2. State dict: the names of the released UNet, with its gate module split in two
+    (`box_gate`, `image_gate`).
+    """
+
+    def __init__(self, config: SMCDConfig, *, dtype=None, device=None, operations=nn):
+        super().__init__()
+        self.config = config
+        factory = dict(dtype=dtype, device=device)
+        layers = dict(operations=operations, **factory)
+        self.time_embed = time_mlp(config.model_channels, **layers)
+        self.input_blocks, skips = encoder_blocks(config, config.in_channels, gates=True, **layers)
+        dim = skips[-1]
+        time_dim = 4 * config.model_channels
+        self.middle_block = nn.ModuleList(
+            [
+                ResBlock(dim, dim, time_dim, config.dropout, **layers),
+                *_transformers(dim, config, gates=True, **layers),
+                ResBlock(dim, dim, time_dim, config.dropout, **layers),
+            ]
+        )
+        self.output_blocks = nn.ModuleList()
+        last_level = len(config.channel_mult) - 1
+        for level in reversed(range(last_level + 1)):
+            out_dim = config.model_channels * config.channel_mult[level]
+            for block in range(config.num_res_blocks + 1):
+                skip = skips.pop() * (2 if config.control else 1)
+                stack = [ResBlock(dim + skip, out_dim, time_dim, config.dropout, **layers)]
+                if 2.0**-level in config.attention_scales:
+                    stack += _transformers(out_dim, config, gates=True, **layers)
+                if level > 0 and block == config.num_res_blocks:
+                    stack.append(Upsample(out_dim, **layers))
+                self.output_blocks.append(nn.ModuleList(stack))
+                dim = out_dim
+        self.out = nn.Sequential(
+            operations.GroupNorm(GROUPS, dim, **factory),
+            nn.SiLU(),
+            operations.Conv2d(dim, config.latent_channels, 3, padding=1, **factory),
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        context: Tensor,
+        num_frames: int,
+        *,
+        box_tokens: Tensor | None = None,
+        image_tokens: Tensor | None = None,
+        boxes_xyxy: Tensor | None = None,
+        box_mask: Tensor | None = None,
+        control: list[Tensor] | None = None,
+        images: bool = False,
+    ) -> Tensor:
+        """Denoise once.
+
+        x             [BF, in_channels, H, W]  noisy latents, then (ZC) the first frame's latent in every frame
+        t             [B]                      timesteps 0..999
+        context       [B, T, D]                text tokens
+        box_tokens    [BF, N, D]               see Conditions for this and the next three
+        image_tokens  [B, L, D]
+        control       outputs of ControlNet, only for networks with config.control
+        images        True for stills: no layer looks across frames
+        returns       [BF, 4, H, W]
+        """
+        conditions = Conditions(
+            time=self.time_embed(timestep_features(t, self.config.model_channels).to(x.dtype)),
+            text=context,
+            num_frames=num_frames,
+            box_tokens=box_tokens,
+            image_tokens=image_tokens,
+            boxes_xyxy=boxes_xyxy,
+            box_mask=box_mask,
+            images=images,
+        )
+        skips = []
+        for block in self.input_blocks:
+            x = run(block, x, conditions)
+            skips.append(x)
+        x = run(self.middle_block, x, conditions)
+        for block in self.output_blocks:
+            joined = [x, skips.pop()]
+            if control is not None:
+                joined.append(control[len(skips)])
+            x = run(block, torch.cat(joined, dim=1), conditions)
+        return self.out(x)
+
+
+class ControlNet(nn.Module):
+    """A copy of the encoder that reads the first frame and speaks to the decoder (systems CtrlNet and ZC+CtrlNet).
+
+    Source: SPEC, section 6.
+    """
+
+    def __init__(self, config: SMCDConfig, *, dtype=None, device=None, operations=nn):
+        super().__init__()
+        self.config = config
+        factory = dict(dtype=dtype, device=device)
+        layers = dict(operations=operations, **factory)
+        self.time_embed = time_mlp(config.model_channels, **layers)
+        self.input_blocks, channels = encoder_blocks(config, config.latent_channels, gates=False, **layers)
+        self.zero_convs = nn.ModuleList([operations.Conv2d(dim, dim, 1, **factory) for dim in channels])
+        self.input_hint_block = operations.Conv2d(config.latent_channels, config.model_channels, 3, padding=1, **factory)
+
+    def forward(self, x: Tensor, first_frame: Tensor, t: Tensor, context: Tensor, num_frames: int) -> list[Tensor]:
+        """x [BF, 4, H, W] noisy latents, first_frame [B, 4, H, W]; one tensor [BF, C, h, w] per encoder block."""
+        conditions = Conditions(
+            time=self.time_embed(timestep_features(t, self.config.model_channels).to(x.dtype)),
+            text=context,
+            num_frames=num_frames,
+        )
+        features = []
+        for index, (block, zero_conv) in enumerate(zip(self.input_blocks, self.zero_convs)):
+            x = run(block, x, conditions)
+            if index == 0:
+                x = x + self.input_hint_block(first_frame).repeat_interleave(num_frames, dim=0)
+            features.append(zero_conv(x))
+        return features
+
+
+def run(block: nn.Module, x: Tensor, conditions: Conditions) -> Tensor:
+    """Apply one block: a list of layers, or a single layer."""
+    for layer in block if isinstance(block, nn.ModuleList) else [block]:
+        looks_at_conditions = isinstance(layer, (ResBlock, SpatialTransformer, TemporalTransformer))
+        x = layer(x, conditions) if looks_at_conditions else layer(x)
+    return x
+
+
+def time_mlp(dim: int, *, dtype, device, operations) -> nn.Sequential:
+    factory = dict(dtype=dtype, device=device)
+    return nn.Sequential(
+        operations.Linear(dim, 4 * dim, **factory), nn.SiLU(), operations.Linear(4 * dim, 4 * dim, **factory)
+    )
+
+
+def timestep_features(t: Tensor, dim: int) -> Tensor:
+    """Sinusoids of the timestep, cosines first: [B] -> float32 [B, dim]. Source: SPEC, section 2.2."""
+    half = dim // 2
+    frequencies = torch.exp(-math.log(10000) / half * torch.arange(half, dtype=torch.float32, device=t.device))
+    angles = t.float()[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def encoder_blocks(
+    config: SMCDConfig, in_channels: int, *, gates: bool, dtype, device, operations
+) -> tuple[nn.ModuleList, list[int]]:
+    """The downward half of the UNet, and the channels of each block's output."""
+    factory = dict(dtype=dtype, device=device)
+    layers = dict(operations=operations, **factory)
+    dim = config.model_channels
+    first = nn.ModuleList(
+        [
+            operations.Conv2d(in_channels, dim, 3, padding=1, **factory),
+            TemporalTransformer(dim, config.num_heads, config.head_dim, **layers),
+        ]
+    )
+    blocks, channels = [first], [dim]
+    for level, mult in enumerate(config.channel_mult):
+        out_dim = config.model_channels * mult
+        for _ in range(config.num_res_blocks):
+            stack = [ResBlock(dim, out_dim, 4 * config.model_channels, config.dropout, **layers)]
+            if 2.0**-level in config.attention_scales:
+                stack += _transformers(out_dim, config, gates=gates, **layers)
+            blocks.append(nn.ModuleList(stack))
+            channels.append(out_dim)
+            dim = out_dim
+        if level < len(config.channel_mult) - 1:
+            blocks.append(Downsample(dim, **layers))
+            channels.append(dim)
+    return nn.ModuleList(blocks), channels
+
+
+def _transformers(dim: int, config: SMCDConfig, *, gates: bool, dtype, device, operations) -> list[nn.Module]:
+    layers = dict(dtype=dtype, device=device, operations=operations)
+    return [
+        SpatialTransformer(dim, config, gates, **layers),
+        TemporalTransformer(dim, dim // config.head_dim, config.head_dim, **layers),
+    ]

@@ -1,0 +1,118 @@
+"""The networks give the numbers of the published ones."""
+
+import pytest
+import torch
+from einops import rearrange
+from reference import CONFIGS, close, load, released_weights, tensors
+
+from smcd_core.image import ImageEncoder
+from smcd_core.motion import BoxEncoder, fourier_features
+from smcd_core.unet import ControlNet, UNet3D
+
+INPUTS = tensors("inputs")
+OUTPUTS = tensors("outputs")
+
+
+def frames(x):
+    return rearrange(x, "b c f h w -> (b f) c h w")
+
+
+def box_encoder():
+    return load(BoxEncoder(32, 1024, dtype=None, device=None, operations=torch.nn), tensors("weights_position_net"))
+
+
+def unet(variant):
+    return load(UNet3D(CONFIGS[variant]), released_weights(variant))
+
+
+@torch.no_grad()
+def box_tokens(null=False):
+    boxes, mask, phrases = INPUTS["boxes"], INPUTS["masks"], INPUTS["phrase"]
+    if null:
+        boxes, mask, phrases = torch.zeros_like(boxes), torch.zeros_like(mask), torch.zeros_like(phrases)
+    return box_encoder()(boxes, mask, phrases)
+
+
+def noisy(batch, concat):
+    x = INPUTS["x4"][:batch]
+    if concat:
+        first = INPUTS["first_latent"][:batch, :, None].expand(-1, -1, x.shape[2], -1, -1)
+        x = torch.cat([x, first], dim=1)
+    return frames(x)
+
+
+@torch.no_grad()
+def predict(variant, batch, **conditions):
+    concat = CONFIGS[variant].first_frame_concat
+    out = unet(variant)(noisy(batch, concat), INPUTS["t"][:batch], INPUTS["text"][:batch], 3, **conditions)
+    return rearrange(out, "(b f) c h w -> b c f h w", f=3)
+
+
+CASES = {
+    "backbone.b1": ("backbone", 1, lambda: {}),
+    "backbone.b2": ("backbone", 2, lambda: {}),
+    "mim.b1": ("mim", 1, lambda: {"box_tokens": box_tokens()[:3]}),
+    "mim.b2": ("mim", 2, lambda: {"box_tokens": box_tokens()}),
+    "mim.b1_null": ("mim", 1, lambda: {"box_tokens": box_tokens(null=True)[:3]}),
+    "smcd.b1": ("smcd", 1, lambda: {"box_tokens": box_tokens()[:3], "image_tokens": INPUTS["visual_tokens"][:1]}),
+    "smcd.b2": ("smcd", 2, lambda: {"box_tokens": box_tokens(), "image_tokens": INPUTS["visual_tokens"]}),
+    "smcd.b1_null": ("smcd", 1, lambda: {"box_tokens": box_tokens(null=True)[:3], "image_tokens": INPUTS["visual_tokens"][:1]}),
+    "smcd.b1_slots3": ("smcd", 1, lambda: {"box_tokens": box_tokens()[:3, :3], "image_tokens": INPUTS["visual_tokens"][:1]}),
+    "smcd.b1_nogrounding": ("smcd", 1, lambda: {}),
+    "smcd.b1_emptydict": ("smcd", 1, lambda: {"image_tokens": INPUTS["visual_tokens"][:1]}),
+    "parallel.b1": ("parallel", 1, lambda: {"box_tokens": box_tokens()[:3], "image_tokens": INPUTS["visual_tokens"][:1]}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_unet_equals_the_published_one(case):
+    variant, batch, conditions = CASES[case]
+    assert close(predict(variant, batch, **conditions()), OUTPUTS[case])
+
+
+@torch.no_grad()
+def test_guidance_pair_in_one_batch_equals_the_published_one():
+    twice = lambda x: torch.cat([x, x])  # noqa: E731
+    out = unet("smcd")(
+        twice(noisy(1, concat=True)), twice(INPUTS["t"][:1]), INPUTS["text"], 3,
+        box_tokens=twice(box_tokens()[:3]), image_tokens=twice(INPUTS["visual_tokens"][:1]),
+    )
+    assert close(rearrange(out, "(b f) c h w -> b c f h w", f=3), OUTPUTS["smcd.b2_cfg"])
+
+
+@torch.no_grad()
+def test_eight_frames_equal_the_published_ones():
+    x = INPUTS["x4_f8"]
+    x = torch.cat([x, INPUTS["first_latent_f8"][:, :, None].expand_as(x)], dim=1)
+    tokens = box_tokens()[[0, 1, 2, 3, 4, 5, 0, 1]]
+    out = unet("smcd")(frames(x), INPUTS["t"][:1], INPUTS["text"][:1], 8, box_tokens=tokens, image_tokens=INPUTS["visual_tokens"][:1])
+    assert close(rearrange(out, "(b f) c h w -> b c f h w", f=8), OUTPUTS["smcd.f8"])
+
+
+@torch.no_grad()
+def test_control_net_and_its_unet_equal_the_published_ones():
+    x = noisy(2, concat=False)
+    control_net = load(ControlNet(CONFIGS["control"]), released_weights("controlnet"))
+    features = control_net(x, INPUTS["first_latent"], INPUTS["t"], INPUTS["text"], 3)
+    assert len(features) == 8
+    for index, feature in enumerate(features):
+        expected = OUTPUTS[f"controlnet.feat.{index}"]
+        assert close(feature[: len(expected)], expected)
+    out = unet("control")(x, INPUTS["t"], INPUTS["text"], 3, box_tokens=box_tokens(), control=features)
+    assert close(rearrange(out, "(b f) c h w -> b c f h w", f=3), OUTPUTS["control.b2"])
+
+
+def test_box_tokens_equal_the_published_ones():
+    assert close(fourier_features(INPUTS["boxes"]), OUTPUTS["position_net.fourier"])
+    assert close(box_tokens()[:, :4], OUTPUTS["position_net.out"])
+    assert close(box_tokens(null=True)[:1, :1], OUTPUTS["position_net.out_null"])
+
+
+@pytest.mark.parametrize("latent, expected", [("ve_in", "tokens"), ("ve_in_rect", "tokens_rect"), (None, "tokens_zero")])
+@torch.no_grad()
+def test_image_tokens_equal_the_published_ones(latent, expected):
+    encoder = load(
+        ImageEncoder(4, (16, 24, 32, 40), 3, dtype=None, device=None, operations=torch.nn), tensors("weights_visual_encoder")
+    )
+    latent = torch.zeros(1, 4, 32, 32) if latent is None else INPUTS[latent]
+    assert close(encoder(latent), OUTPUTS[f"visual_encoder.{expected}"])
