@@ -22,7 +22,7 @@ VERSION = 1
 MAX_FRAMES = 4096
 MAX_OBJECTS = 256
 MAX_SIDE = 16384  # pixels
-MAX_FPS = 1000.0
+FPS_RANGE = (0.01, 1000.0)
 MAX_STRENGTH = 2.0
 MAX_PHRASE = 1000  # characters
 MAX_ID = 64  # characters
@@ -152,7 +152,7 @@ def parse_trajectory(source: str | bytes | Mapping[str, Any]) -> Trajectory:
         width=_whole(document["width"], "width", 1, MAX_SIDE),
         height=_whole(document["height"], "height", 1, MAX_SIDE),
         frames=frames,
-        fps=_parse_fps(document.get("fps", DEFAULT_FPS)),
+        fps=_number(document.get("fps", DEFAULT_FPS), "fps", *FPS_RANGE),
         objects=_complete(tracks),
     )
 
@@ -175,7 +175,7 @@ def _parse_track(value: Any, where: str, frames: int) -> Track:
     """`id` and `color` stay empty where absent; `_complete` fills them in."""
     _check_keys(value, where, ("phrase", "keys"), ("id", "color", "strength", "enabled"))
     phrase = _text(value["phrase"], f"{where}.phrase", MAX_PHRASE)
-    where = f"{where} ({phrase})" if phrase else where
+    where = f"{where} ({phrase[:40]})" if phrase else where
     track_id = _text(value["id"], f"{where}.id", MAX_ID) if "id" in value else ""
     if "id" in value and not track_id:
         raise TrajectoryError(f"{where}.id is empty: leave it out or give it a name")
@@ -228,13 +228,6 @@ def _check_box(value: Any, where: str) -> Box:
         axis = "x" if x2 < x1 else "y"
         raise TrajectoryError(f"{where}: box {[x1, y1, x2, y2]} is inverted, {axis}2 < {axis}1: swap the two")
     return x1, y1, x2, y2
-
-
-def _parse_fps(value: Any) -> float:
-    fps = _number(value, "fps", 0.0, MAX_FPS)
-    if fps == 0:
-        raise TrajectoryError("fps is 0: give the frames per second of the video")
-    return fps
 
 
 def _complete(tracks: Sequence[Track]) -> tuple[Track, ...]:
