@@ -14,8 +14,6 @@ from .config import SMCDConfig
 from .image import GatedCrossAttention
 from .motion import GatedSelfAttention, box_coverage
 
-GROUPS = 32  # of every group norm
-
 
 @dataclass
 class Conditions:
@@ -54,24 +52,24 @@ class ResBlock(nn.Module):
     x [BF, C, H, W] -> [BF, C', H, W]. Source: SPEC, section 2.4.
     """
 
-    def __init__(self, dim: int, out_dim: int, time_dim: int, dropout: float, *, dtype, device, operations):
+    def __init__(self, dim: int, out_dim: int, config: SMCDConfig, *, dtype, device, operations):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         self.in_layers = nn.Sequential(
-            operations.GroupNorm(GROUPS, dim, **factory),
+            operations.GroupNorm(config.norm_groups, dim, **factory),
             nn.SiLU(),
             operations.Conv2d(dim, out_dim, 3, padding=1, **factory),
         )
-        self.emb_layers = nn.Sequential(nn.SiLU(), operations.Linear(time_dim, out_dim, **factory))
+        self.emb_layers = nn.Sequential(nn.SiLU(), operations.Linear(4 * config.model_channels, out_dim, **factory))
         self.out_layers = nn.Sequential(
-            operations.GroupNorm(GROUPS, out_dim, **factory),
+            operations.GroupNorm(config.norm_groups, out_dim, **factory),
             nn.SiLU(),
-            nn.Dropout(dropout),
+            nn.Dropout(config.dropout),
             operations.Conv2d(out_dim, out_dim, 3, padding=1, **factory),
         )
         self.skip_connection = nn.Identity() if dim == out_dim else operations.Conv2d(dim, out_dim, 1, **factory)
         # As released: the name is misspelt in the weights.
-        self.temopral_conv = TemporalConv(out_dim, dropout, operations=operations, **factory)
+        self.temopral_conv = TemporalConv(out_dim, config, operations=operations, **factory)
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         h = self.in_layers(x)
@@ -83,22 +81,22 @@ class ResBlock(nn.Module):
 class TemporalConv(nn.Module):
     """x + four convolutions over time, norms over all frames. x [BF, C, H, W] -> [BF, C, H, W]"""
 
-    def __init__(self, dim: int, dropout: float, *, dtype, device, operations):
+    def __init__(self, dim: int, config: SMCDConfig, *, dtype, device, operations):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
 
         def stage(*drop: nn.Module) -> nn.Sequential:
             return nn.Sequential(
-                operations.GroupNorm(GROUPS, dim, **factory),
+                operations.GroupNorm(config.norm_groups, dim, **factory),
                 nn.SiLU(),
                 *drop,
                 operations.Conv3d(dim, dim, (3, 1, 1), padding=(1, 0, 0), **factory),
             )
 
         self.conv1 = stage()
-        self.conv2 = stage(nn.Dropout(dropout))
-        self.conv3 = stage(nn.Dropout(dropout))
-        self.conv4 = stage(nn.Dropout(dropout))
+        self.conv2 = stage(nn.Dropout(config.dropout))
+        self.conv3 = stage(nn.Dropout(config.dropout))
+        self.conv4 = stage(nn.Dropout(config.dropout))
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         if conditions.images:
@@ -136,7 +134,7 @@ class SpatialTransformer(nn.Module):
     def __init__(self, dim: int, config: SMCDConfig, gates: bool, *, dtype, device, operations):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
-        self.norm = operations.GroupNorm(GROUPS, dim, eps=1e-6, **factory)
+        self.norm = operations.GroupNorm(config.norm_groups, dim, eps=1e-6, **factory)
         self.proj_in = operations.Linear(dim, dim, **factory)
         self.transformer_blocks = nn.ModuleList([SpatialBlock(dim, config, gates, operations=operations, **factory)])
         self.proj_out = operations.Linear(dim, dim, **factory)
@@ -197,11 +195,12 @@ class SpatialBlock(nn.Module):
 class TemporalTransformer(nn.Module):
     """Attention across the frames, for each position. x [BF, C, H, W] -> [BF, C, H, W]. Source: SPEC, section 2.9."""
 
-    def __init__(self, dim: int, heads: int, head_dim: int, *, dtype, device, operations):
+    def __init__(self, dim: int, config: SMCDConfig, heads: int, *, dtype, device, operations):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
+        head_dim = config.head_dim
         inner = heads * head_dim
-        self.norm = operations.GroupNorm(GROUPS, dim, eps=1e-6, **factory)
+        self.norm = operations.GroupNorm(config.norm_groups, dim, eps=1e-6, **factory)
         self.proj_in = operations.Conv1d(dim, inner, 1, **factory)
         self.transformer_blocks = nn.ModuleList([TemporalBlock(inner, heads, head_dim, operations=operations, **factory)])
         self.proj_out = operations.Conv1d(inner, dim, 1, **factory)

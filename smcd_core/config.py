@@ -36,6 +36,7 @@ class SMCDConfig:
     num_heads: int = 8  # of the first temporal transformer, whose width is num_heads * head_dim
     head_dim: int = 64
     context_dim: int = 1024  # width of text, box and image tokens
+    norm_groups: int = 32  # of every group norm; a narrow network needs fewer, or each channel is a group
     dropout: float = 0.1  # in training only
 
     # MIM
@@ -63,13 +64,11 @@ class SMCDConfig:
             raise ConfigError("image_tokens needs boxes=True: the image gate is part of the box gate's module")
         if self.box_coverage_bias and not self.boxes:
             raise ConfigError("box_coverage_bias needs boxes=True")
-        for name in ("model_channels", *(["image_encoder_channels"] if self.image_tokens != "none" else [])):
-            if not getattr(self, name):
-                raise ConfigError(f"{name} is empty")
-        if self.model_channels % 32 or self.model_channels % self.head_dim:
-            raise ConfigError(
-                f"model_channels is {self.model_channels}, expected a multiple of 32 (group norm) and of head_dim {self.head_dim}"
-            )
+        for name in ("norm_groups", "head_dim"):
+            if self.model_channels % getattr(self, name):
+                raise ConfigError(
+                    f"model_channels is {self.model_channels}, expected a multiple of {name} {getattr(self, name)}"
+                )
 
     @property
     def in_channels(self) -> int:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .blocks import GROUPS, Conditions, Downsample, ResBlock, SpatialTransformer, TemporalTransformer, Upsample
+from .blocks import Conditions, Downsample, ResBlock, SpatialTransformer, TemporalTransformer, Upsample
 from .config import SMCDConfig
 
 
@@ -26,12 +26,11 @@ class UNet3D(nn.Module):
         self.time_embed = time_mlp(config.model_channels, **layers)
         self.input_blocks, skips = encoder_blocks(config, config.in_channels, gates=True, **layers)
         dim = skips[-1]
-        time_dim = 4 * config.model_channels
         self.middle_block = nn.ModuleList(
             [
-                ResBlock(dim, dim, time_dim, config.dropout, **layers),
+                ResBlock(dim, dim, config, **layers),
                 *_transformers(dim, config, gates=True, **layers),
-                ResBlock(dim, dim, time_dim, config.dropout, **layers),
+                ResBlock(dim, dim, config, **layers),
             ]
         )
         self.output_blocks = nn.ModuleList()
@@ -40,7 +39,7 @@ class UNet3D(nn.Module):
             out_dim = config.model_channels * config.channel_mult[level]
             for block in range(config.num_res_blocks + 1):
                 skip = skips.pop() * (2 if config.control else 1)
-                stack = [ResBlock(dim + skip, out_dim, time_dim, config.dropout, **layers)]
+                stack = [ResBlock(dim + skip, out_dim, config, **layers)]
                 if 2.0**-level in config.attention_scales:
                     stack += _transformers(out_dim, config, gates=True, **layers)
                 if level > 0 and block == config.num_res_blocks:
@@ -48,7 +47,7 @@ class UNet3D(nn.Module):
                 self.output_blocks.append(nn.ModuleList(stack))
                 dim = out_dim
         self.out = nn.Sequential(
-            operations.GroupNorm(GROUPS, dim, **factory),
+            operations.GroupNorm(config.norm_groups, dim, **factory),
             nn.SiLU(),
             operations.Conv2d(dim, config.latent_channels, 3, padding=1, **factory),
         )
@@ -166,14 +165,14 @@ def encoder_blocks(
     first = nn.ModuleList(
         [
             operations.Conv2d(in_channels, dim, 3, padding=1, **factory),
-            TemporalTransformer(dim, config.num_heads, config.head_dim, **layers),
+            TemporalTransformer(dim, config, config.num_heads, **layers),
         ]
     )
     blocks, channels = [first], [dim]
     for level, mult in enumerate(config.channel_mult):
         out_dim = config.model_channels * mult
         for _ in range(config.num_res_blocks):
-            stack = [ResBlock(dim, out_dim, 4 * config.model_channels, config.dropout, **layers)]
+            stack = [ResBlock(dim, out_dim, config, **layers)]
             if 2.0**-level in config.attention_scales:
                 stack += _transformers(out_dim, config, gates=gates, **layers)
             blocks.append(nn.ModuleList(stack))
@@ -189,5 +188,5 @@ def _transformers(dim: int, config: SMCDConfig, *, gates: bool, dtype, device, o
     layers = dict(dtype=dtype, device=device, operations=operations)
     return [
         SpatialTransformer(dim, config, gates, **layers),
-        TemporalTransformer(dim, dim // config.head_dim, config.head_dim, **layers),
+        TemporalTransformer(dim, config, dim // config.head_dim, **layers),
     ]
