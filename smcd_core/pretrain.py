@@ -5,19 +5,28 @@ Only for training from scratch. At full size both come from the ModelScope relea
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from torch import Tensor
+from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .data import render_clip
+from .data.synthetic import COLORS, MOTIONS, SCENES, SHAPES, vocabulary
+from .text import PADDING_ID, TextEncoder, make_tokenizer
 
 LATENT_SCALE = 0.18215  # SD1 VAE
 
@@ -136,3 +145,85 @@ def _normalise_latents(vae: AutoencoderKL, size: int) -> None:
     encode.bias[4:] += 2 * scale.log()  # the posterior's log-variance scales along
     decode.bias += decode.weight[:, :, 0, 0] @ mean
     decode.weight /= scale[None, :, None, None]
+
+
+# Text encoder --------------------------------------------------------------------------------------------------------
+
+
+def small_tokenizer(words: Sequence[str]) -> CLIPTokenizer:
+    """A CLIP tokenizer in which each of `words` is one token; any other word falls apart into letters."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    model = Tokenizer(BPE(end_of_word_suffix="</w>"))
+    model.pre_tokenizer = pre_tokenizers.Whitespace()
+    model.train_from_iterator(words, BpeTrainer(vocab_size=4096, end_of_word_suffix="</w>", show_progress=False))
+    merges = [" ".join(pair) for pair in json.loads(model.to_str())["model"]["merges"]]
+    tokens = [*alphabet, *(letter + "</w>" for letter in alphabet), *(merge.replace(" ", "") for merge in merges)]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    return make_tokenizer({token: index for index, token in enumerate(dict.fromkeys(tokens))}, merges)
+
+
+def small_text_encoder() -> TextEncoder:
+    """CLIP's text model with 3 layers of width 128 over the words of the synthetic captions."""
+    tokenizer = small_tokenizer(" ".join(vocabulary()).split())
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=256,
+        projection_dim=128,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=32,
+        hidden_act="gelu",
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=PADDING_ID,
+    )
+    return TextEncoder(tokenizer, CLIPTextModel(config))
+
+
+def train_text_encoder(out: Path, *, steps: int = 2000, batch_size: int = 64, lr: float = 1e-3, seed: int = 0) -> TextEncoder:
+    """Train until the end-of-text state of a sentence tells who is in it, and save to `out`.
+
+    Stands in for the contrastive training of CLIP: from that one vector a linear layer must say which colour goes with
+    which shape and which movement, and in which scene. So phrases that mean different things get vectors that differ.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    encoder = small_text_encoder()
+    facts = [*product(COLORS, SHAPES), *product(COLORS, MOTIONS), *((scene,) for scene in SCENES)]
+    column = {fact: index for index, fact in enumerate(facts)}
+    probe = nn.Linear(encoder.model.config.hidden_size, len(facts))
+    optimizer = torch.optim.AdamW([*encoder.model.parameters(), *probe.parameters()], lr=lr, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
+    for step in range(steps):
+        sentences = [_random_sentence(rng) for _ in range(batch_size)]
+        target = torch.zeros(batch_size, len(facts))
+        for row, (_, known) in enumerate(sentences):
+            target[row, [column[fact] for fact in known]] = 1
+        logits = probe(encoder.phrases([text for text, _ in sentences]))
+        loss = F.binary_cross_entropy_with_logits(logits, target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if (step + 1) % 200 == 0:
+            exact = ((logits > 0) == target.bool()).all(1).float().mean().item()
+            print(f"text encoder: step {step + 1}, loss {loss.item():.4f}, {exact:.0%} understood", flush=True)
+    out.mkdir(parents=True, exist_ok=True)
+    encoder.model.save_pretrained(out)
+    encoder.tokenizer.save_pretrained(out)
+    return encoder.eval()
+
+
+def _random_sentence(rng: np.random.Generator) -> tuple[str, list[tuple[str, ...]]]:
+    """A phrase, with or without an article, or a caption as `render_clip` writes them; and the facts in it."""
+    colors = rng.permutation(list(COLORS))[: rng.integers(1, 4)]
+    shapes, motions = rng.choice(SHAPES, len(colors)), rng.choice(MOTIONS, len(colors))
+    scene = str(rng.choice(list(SCENES)))
+    phrases = [f"{color} {shape}" for color, shape in zip(colors, shapes)]
+    named = [(str(color), str(shape)) for color, shape in zip(colors, shapes)]
+    if rng.random() < 0.4:
+        return rng.choice(["", "a ", "the "]) + phrases[0], named[:1]
+    moving = [(str(color), str(motion)) for color, motion in zip(colors, motions)]
+    parts = [f"a {phrase} {motion}" for phrase, motion in zip(phrases, motions)]
+    return f"{' and '.join(parts)}, {scene}", [*named, *moving, (scene,)]

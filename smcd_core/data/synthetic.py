@@ -36,7 +36,7 @@ SCENES: dict[str, tuple[tuple[int, int, int], tuple[int, int, int], tuple[float,
     "dusk": ((206, 192, 214), (170, 160, 176), (0.4, 0.65)),
     "room": ((226, 218, 206), (182, 168, 154), (0.5, 0.75)),
 }
-_DIRECTIONS = ("right", "down", "left", "up")
+MOTIONS = ("standing still", "moving right", "moving down", "moving left", "moving up")
 _SLIVER = 0.15  # with less than this share of it inside the frame, a sprite counts as gone
 _STILL = 0.05  # a path shorter than this share of the frame is called standing still
 
@@ -86,8 +86,7 @@ def render_clip(index: int, *, split: str = "train", size: int = 128, num_frames
 
 def vocabulary() -> list[str]:
     """Every sentence part that captions and phrases are made of, for building a tokenizer."""
-    motions = ["standing still", *(f"moving {direction}" for direction in _DIRECTIONS)]
-    return ["a", "and", ",", *COLORS, *SHAPES, *SCENES, *motions]
+    return ["a", "the", "and", ",", *COLORS, *SHAPES, *SCENES, *MOTIONS]
 
 
 class SyntheticClips(Dataset):
@@ -106,9 +105,9 @@ class SyntheticClips(Dataset):
 def _motion(sprite: _Sprite) -> str:
     dx, dy = sprite.centers[-1] - sprite.centers[0]
     if max(abs(dx), abs(dy)) < _STILL:
-        return "standing still"
+        return MOTIONS[0]
     across = abs(dx) >= abs(dy)
-    return "moving " + _DIRECTIONS[(0 if across else 1) + (2 if (dx if across else dy) < 0 else 0)]
+    return MOTIONS[1 + (0 if across else 1) + (2 if (dx if across else dy) < 0 else 0)]
 
 
 def _place_sprites(rng: np.random.Generator, num_frames: int) -> list[_Sprite]:

@@ -1,0 +1,116 @@
+"""The noise schedule, guidance with one scale for each condition, and DDIM as released."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+TRAIN_STEPS = 1000
+
+
+def alphas_cumprod() -> Tensor:
+    """Share of the clean latents' variance at each timestep, float64 [1000], falling. Source: SPEC, section 9."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, TRAIN_STEPS, dtype=torch.float64) ** 2
+    return torch.cumprod(1 - betas, dim=0)
+
+
+ALPHAS_CUMPROD = alphas_cumprod()
+
+
+def add_noise(x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """x0, noise [B, ...] and t [B] -> noisy latents [B, ...]"""
+    signal, sigma = _signal_and_noise(t, x0)
+    return signal * x0 + sigma * noise
+
+
+def velocity(x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """The v that a network with prediction "v" learns. Source: Salimans and Ho (2022), appendix D."""
+    signal, sigma = _signal_and_noise(t, x0)
+    return signal * noise - sigma * x0
+
+
+def predicted_x0(prediction: Tensor, x: Tensor, t: Tensor, kind: str) -> Tensor:
+    """The clean latents that a prediction of `kind` ("epsilon" | "v") stands for; x [B, ...] noisy, t [B]."""
+    signal, sigma = _signal_and_noise(t, x)
+    return signal * x - sigma * prediction if kind == "v" else (x - sigma * prediction) / signal
+
+
+def predicted_noise(prediction: Tensor, x: Tensor, t: Tensor, kind: str) -> Tensor:
+    """The noise that a prediction of `kind` stands for."""
+    signal, sigma = _signal_and_noise(t, x)
+    return sigma * x + signal * prediction if kind == "v" else prediction
+
+
+def _signal_and_noise(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """sqrt(abar_t) and sqrt(1 - abar_t), shaped to multiply `like` [B, ...]; taken in float64, then cast."""
+    abar = ALPHAS_CUMPROD.to(t.device)[t].reshape(-1, *[1] * (like.ndim - 1))
+    return abar.sqrt().to(like), (1 - abar).sqrt().to(like)
+
+
+def ddim_timesteps(steps: int) -> list[int]:
+    """Falling timesteps: 981, 961, ..., 21, 1 for 50 steps.
+
+    As released: a number of steps that does not divide 1000 gives a few more (30 gives 31). Raises ValueError outside
+    1..1000. Source: SPEC, section 9.
+    """
+    if not 1 <= steps <= TRAIN_STEPS:
+        raise ValueError(f"steps is {steps}, expected 1 to {TRAIN_STEPS}")
+    return [min(t + 1, TRAIN_STEPS - 1) for t in reversed(range(0, TRAIN_STEPS, TRAIN_STEPS // steps))]
+
+
+def ddim(
+    predict: Callable[[Tensor, Tensor], Tensor],
+    noise: Tensor,
+    steps: int,
+    *,
+    kind: str = "epsilon",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
+    """Denoise with deterministic DDIM (eta 0).
+
+    predict   (x [N, ...], t [1]) -> prediction of `kind`, guidance already applied
+    noise     [N, ...], standard normal
+    progress  called with (steps done, steps in all)
+    returns   latents [N, ...]
+
+    As released: the last step goes to timestep 0, whose sigma is .029, not to clean latents.
+    """
+    timesteps = ddim_timesteps(steps)
+    stride = TRAIN_STEPS // steps
+    x = noise
+    for index, step in enumerate(timesteps):
+        t = torch.tensor([step], device=x.device)
+        prediction = predict(x, t)
+        x0, eps = predicted_x0(prediction, x, t, kind), predicted_noise(prediction, x, t, kind)
+        x = add_noise(x0, eps, (t - stride).clamp(min=0))
+        progress(index + 1, len(timesteps))
+    return x
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How strongly each condition is followed, over what the model does without it.
+
+    The conditions build on each other: nothing, then the image, then the boxes, then the text; each scale multiplies
+    its own step on that way. 1 is what the model was trained to do, 0 ignores the condition, more exaggerates it.
+    With boxes and image at 1 this is the released guidance: text only, boxes and image in both branches.
+    """
+
+    text: float = 7.5
+    boxes: float = 1.0
+    image: float = 1.0
+
+    def branches(self) -> list[tuple[frozenset[str], float]]:
+        """The conditions of each evaluation with its weight. Weights sum to 1; neighbours whose weights cancel are
+        left out, so that scales of 1 cost nothing."""
+        chain = [("image", self.image), ("boxes", self.boxes), ("text", self.text)]
+        weights: dict[frozenset[str], float] = {frozenset(): 1.0}
+        held: frozenset[str] = frozenset()
+        for name, scale in chain:
+            weights[held] -= scale
+            held = held | {name}
+            weights[held] = scale
+        return [(conditions, weight) for conditions, weight in weights.items() if weight != 0]

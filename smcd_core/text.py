@@ -1,0 +1,80 @@
+"""Prompts and phrases through a CLIP text model, as the released SMCD reads them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+PADDING_ID = 0  # As released: OpenCLIP pads with token 0, not with the end-of-text token.
+_TRUNCATED_LAYERS = 23  # OpenCLIP ViT-H has 24; diffusers ships it without the last one
+
+
+class TextEncoder(nn.Module):
+    """A CLIP tokenizer and text model; T = the model's number of positions, D its width.
+
+    Source: SPEC, section 11.
+    """
+
+    def __init__(self, tokenizer: CLIPTokenizer, model: CLIPTextModel):
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.model = model
+
+    def ids(self, texts: Sequence[str]) -> Tensor:
+        """[B, T] token ids: start, text, end, padding. A text that is too long loses its last words."""
+        length = self.model.config.max_position_embeddings
+        rows = [self.tokenizer(text, truncation=True, max_length=length).input_ids for text in texts]
+        return torch.tensor([row + [PADDING_ID] * (length - len(row)) for row in rows])
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """Hidden states of each text, [B, T, D]: of the penultimate layer, after the final norm."""
+        return self.hidden_states(self.ids(texts))
+
+    def phrases(self, texts: Sequence[str]) -> Tensor:
+        """One vector for each phrase, [N, D]: the hidden state at its end-of-text token."""
+        ids = self.ids(texts)
+        end = (ids == self.tokenizer.eos_token_id).int().argmax(dim=1)
+        hidden = self.hidden_states(ids)
+        return hidden[torch.arange(len(texts)), end.to(hidden.device)]
+
+    def hidden_states(self, ids: Tensor) -> Tensor:
+        """ids [B, T] -> [B, T, D]"""
+        device = next(self.model.parameters()).device
+        output = self.model(input_ids=ids.to(device), output_hidden_states=True)
+        if self.model.config.num_hidden_layers == _TRUNCATED_LAYERS:
+            return output.last_hidden_state
+        return text_transformer(self.model).final_layer_norm(output.hidden_states[-2])
+
+
+def text_transformer(model: CLIPTextModel) -> nn.Module:
+    """The module with the layers; transformers 4 keeps it in `text_model`, transformers 5 is it."""
+    return getattr(model, "text_model", model)
+
+
+def make_tokenizer(vocab: dict[str, int], merges: Sequence[str]) -> CLIPTokenizer:
+    """A CLIPTokenizer from the content of its two files."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "vocab.json").write_text(json.dumps(vocab), encoding="utf-8")
+        Path(folder, "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n", encoding="utf-8")
+        return CLIPTokenizer.from_pretrained(folder)
+
+
+def tokenizer_files(tokenizer: CLIPTokenizer) -> dict[str, Any]:
+    """The inverse of make_tokenizer: {"vocab": ..., "merges": ...}"""
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        path = Path(folder, "tokenizer.json")
+        if path.exists():
+            model = json.loads(path.read_text(encoding="utf-8"))["model"]
+            merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+            return {"vocab": model["vocab"], "merges": merges}
+        lines = Path(folder, "merges.txt").read_text(encoding="utf-8").splitlines()
+        vocab = json.loads(Path(folder, "vocab.json").read_text(encoding="utf-8"))
+        return {"vocab": vocab, "merges": [line for line in lines if line and not line.startswith("#")]}
