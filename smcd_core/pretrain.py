@@ -41,6 +41,7 @@ def small_autoencoder() -> AutoencoderKL:
         up_block_types=("UpDecoderBlock2D",) * 4,
         block_out_channels=(32, 32, 64, 128),
         layers_per_block=1,
+        norm_num_groups=8,  # with 32 groups of one channel each the decoder could not tell how bright a picture is
         latent_channels=4,
         sample_size=128,
         scaling_factor=LATENT_SCALE,
