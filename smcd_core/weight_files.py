@@ -1,0 +1,107 @@
+"""One file of weights: read memory-mapped and without running code, written so that it is complete or not there."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+class CheckpointError(ValueError):
+    """A file or folder that this code cannot use as weights; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """Tensors by name, as views of the mapped file; metadata only from .safetensors."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+
+
+def read_weights(path: Path) -> WeightFile:
+    """Memory-mapped tensors. Both formats are told from the first bytes, not from the file's name."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(512)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+    if not head:
+        raise CheckpointError(f"{path}: the file is empty. Get it again")
+    if head.startswith(b"version https://git-lfs"):
+        raise CheckpointError(f"{path}: found a git-lfs pointer instead of the weights. Run git lfs pull")
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise CheckpointError(f"{path}: found a web page instead of weights. Get the file again from its download link")
+    if head[8:9] == b"{":
+        return _read_safetensors(path)
+    if head.startswith((b"PK", b"\x80")):
+        return WeightFile(path, _read_pickle(path, zipped=head.startswith(b"PK")), {})
+    raise CheckpointError(f"{path}: starts with {head[:8]!r}, expected a .safetensors file or weights saved by torch")
+
+
+def _read_safetensors(path: Path) -> WeightFile:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return WeightFile(path, {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: is no complete .safetensors file ({error}); it has {path.stat().st_size} bytes. Get it again"
+        ) from None
+
+
+def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
+    if zipped and not zipfile.is_zipfile(path):
+        raise CheckpointError(f"{path}: is cut off after {path.stat().st_size} bytes. Get it again")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)  # old files cannot be mapped
+    except pickle.UnpicklingError as error:
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        if not code:
+            raise CheckpointError(f"{path}: is damaged, it cannot be read as weights. Get it again") from None
+        raise CheckpointError(
+            f"{path}: holds more than weights ({code[1]}) and could run code, so it was not loaded. Get the weights "
+            "alone, best as .safetensors"
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError, TypeError) as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise CheckpointError(f"{path}: is cut off or damaged ({reason}). Get it again") from None
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: holds a {type(content).__name__}, expected tensors by name")
+    tensors = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    if tensors and len(tensors) < len(content):
+        name = next(name for name in content if name not in tensors)
+        raise CheckpointError(f"{path}: {name!r} is a {type(content[name]).__name__}, expected only tensors by name")
+    return tensors
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """As .safetensors."""
+    with replacing(path) as temporary:
+        save_file({name: x.detach().contiguous() for name, x in tensors.items()}, temporary, metadata)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file that takes the place of `path` once it is written; nothing stays if that fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
