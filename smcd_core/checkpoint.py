@@ -139,8 +139,14 @@ def _weight_files(folder: Path) -> list[Path]:
         return _weight_files(folder / "unet")
     if not files:
         raise CheckpointError(f"{folder}: no weight files in this folder ({', '.join(_SUFFIXES)}); {_EXPECTED}")
-    # Often the same weights lie there twice.
-    return [file for file in files if file.suffix == ".safetensors" or file.with_suffix(".safetensors") not in files]
+    return [file for file in files if not any(better in files for better in _better(file))]
+
+
+def _better(file: Path) -> list[Path]:
+    """Files that hold the same weights as `file` in a safer format or, as diffusers names them, at full precision."""
+    full = file.with_name(file.name.replace(".fp16.", "."))
+    same = {full, full.with_suffix(".safetensors")} if full != file else {file.with_suffix(".safetensors")}
+    return sorted(same - {file})
 
 
 def _read_smcd(file: WeightFile) -> Checkpoint:
@@ -220,11 +226,16 @@ def _read_diffusers(path: Path, file: WeightFile) -> Checkpoint:
 
 def _diffusers_settings(path: Path) -> dict[str, int]:
     """What the shapes of the weights do not say, from diffusers' config.json."""
+    text = _text(path)
     try:
-        settings = json.loads(_text(path))
-        known = dict(head_dim=settings.get("attention_head_dim", 64), norm_groups=settings.get("norm_num_groups", 32))
-    except (ValueError, AttributeError):
-        raise CheckpointError(f"{path}: is not the JSON object that diffusers writes; get the file again") from None
+        settings = json.loads(text)
+    except (ValueError, RecursionError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise CheckpointError(f"{path}: is not the JSON object that diffusers writes. Get the file again")
+    if settings.get("_class_name") != "UNet3DConditionModel":
+        return {}  # of something else that lies in the same folder
+    known = dict(head_dim=settings.get("attention_head_dim", 64), norm_groups=settings.get("norm_num_groups", 32))
     for name, value in known.items():
         if type(value) is not int or value < 1:
             raise CheckpointError(f"{path}: {name} is {value!r}, expected a positive whole number")
@@ -245,12 +256,14 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 def _expected(path: Path, config: SMCDConfig, count: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the networks of `config`. `count` tensors are there: no network of many more is built."""
-    blocks = len(config.channel_mult) * config.num_res_blocks + config.image_encoder_blocks
+    blocks = len(config.channel_mult) * config.num_res_blocks
+    if config.image_tokens != "none":
+        blocks += len(config.image_encoder_channels) * config.image_encoder_blocks
     if blocks > count:
         raise CheckpointError(f"{path}: its configuration has {blocks} blocks, but it holds {count} tensors")
     try:
         return _shapes(SMCD(config, device="meta").state_dict())
-    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+    except (ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"{path}: no network can be built from its configuration: {error}") from None
 
 
