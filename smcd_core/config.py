@@ -15,16 +15,7 @@ class ConfigError(ValueError):
 class SMCDConfig:
     """Sizes and parts of the networks. Source: SPEC, sections 1, 2 and 5.
 
-    The systems that the paper compares:
-
-        backbone  boxes=False, first_frame_concat=False, image_tokens="none"
-        MIM       boxes=True
-        ZC        boxes=True, first_frame_concat=True
-        GCA       boxes=True, image_tokens="serial"
-        ZC+GCA    boxes=True, first_frame_concat=True, image_tokens="serial"     (released)
-        CtrlNet   boxes=True, control=True
-        ZC+Ctrl   boxes=True, first_frame_concat=True, control=True
-        parallel  boxes=True, first_frame_concat=True, image_tokens="parallel"
+    The systems that the paper compares are in SYSTEMS.
     """
 
     # Backbone: ModelScope text-to-video.
@@ -113,3 +104,19 @@ def _like(name: str, value: object, default: object) -> object:
 
 
 RELEASED = SMCDConfig()
+
+SYSTEMS = {
+    "backbone": dict(boxes=False, first_frame_concat=False, image_tokens="none", control=False),
+    "mim": dict(boxes=True, first_frame_concat=False, image_tokens="none", control=False),
+    "zc": dict(boxes=True, first_frame_concat=True, image_tokens="none", control=False),
+    "gca": dict(boxes=True, first_frame_concat=False, image_tokens="serial", control=False),
+    "zc+gca": dict(boxes=True, first_frame_concat=True, image_tokens="serial", control=False),  # the released SMCD
+    "ctrlnet": dict(boxes=True, first_frame_concat=False, image_tokens="none", control=True),
+    "zc+ctrlnet": dict(boxes=True, first_frame_concat=True, image_tokens="none", control=True),
+    "parallel": dict(boxes=True, first_frame_concat=True, image_tokens="parallel", control=False),
+}
+
+
+def system_name(config: SMCDConfig) -> str | None:
+    """The name in SYSTEMS, or None for a combination that the paper does not compare."""
+    return next((name for name, parts in SYSTEMS.items() if asdict(config) | parts == asdict(config)), None)

@@ -1,0 +1,567 @@
+"""Training of SMCD in stages, on Accelerate: one process, several GPUs or several machines.
+
+All randomness is drawn from (seed, step, place in the batch): a run that was killed continues on the same curve, and the
+number of processes does not change it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from diffusers.training_utils import EMAModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recompute
+from torch.utils.data import DataLoader, default_collate
+from tqdm import tqdm
+
+from .blocks import ResBlock, SpatialTransformer, TemporalConv, TemporalTransformer
+from .checkpoint import Checkpoint, build, read_checkpoint, write_checkpoint
+from .config import SMCDConfig
+from .data.encoded import EncodedClips
+from .diffusion import TRAIN_STEPS, add_noise, predicted_x0, velocity
+from .image import GatedCrossAttention, ImageEncoder, widen_input_conv
+from .model import SMCD, Inputs
+from .motion import BoxEncoder, GatedSelfAttention, box_coverage
+from .unet import ControlNet
+
+PROBE_TIMESTEP = 900  # so noisy that only the conditions tell where things are
+
+
+class TrainingError(ValueError):
+    """A run that cannot start or go on as asked."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage trains and how often it hides each condition. Source: SPEC, section 12.
+
+    Chances are for each sample on its own; as published, one draw decided for a whole batch.
+    """
+
+    images: bool = False  # train on single frames, temporal layers skipped
+    drop_text: float = 0.0
+    drop_boxes: float = 0.0
+    drop_first_frame: float = 0.0  # in the input convolution
+    drop_image_tokens: float = 0.0
+
+
+STAGES = {
+    "backbone": Stage(drop_text=0.1),  # only for training from scratch
+    "mim": Stage(images=True, drop_text=0.5, drop_boxes=0.1),
+    "diim": Stage(drop_boxes=0.1, drop_first_frame=0.25, drop_image_tokens=0.1),
+    "joint": Stage(drop_boxes=0.1, drop_first_frame=0.25, drop_image_tokens=0.1),  # mim and diim at once
+    "all": Stage(drop_text=0.1, drop_boxes=0.1, drop_first_frame=0.25, drop_image_tokens=0.1),  # every parameter
+}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One run. Saved inside the checkpoint."""
+
+    stage: str
+    steps: int
+    batch_size: int = 4  # clips (or images) of each process and step
+    accumulation: int = 1
+    lr: float = 5e-5
+    warmup: int = 0  # steps
+    cosine: bool = False  # fall to a fiftieth of lr at the last step
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-2
+    clip_norm: float = 1.0
+    ema: float = 0.0  # decay; 0 keeps no average
+    object_weight: float = 1.0  # of the loss inside boxes; 1 as published
+    timestep_power: float = 1.0  # t = 1000 u^power: below 1 prefers noisy steps; 1 as published
+    images: bool | None = None  # instead of the stage's own
+    drop_text: float | None = None
+    drop_boxes: float | None = None
+    drop_first_frame: float | None = None
+    drop_image_tokens: float | None = None
+    checkpointing: bool = False  # recompute activations to save memory
+    mixed_precision: str = "no"
+    save_every: int = 1000
+    validate_every: int = 1000
+    seed: int = 33
+
+    def __post_init__(self):
+        if self.stage not in STAGES:
+            raise TrainingError(f"stage is {self.stage!r}, expected one of {', '.join(STAGES)}")
+        for name in ("steps", "batch_size", "accumulation", "save_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"{name} is {getattr(self, name)}, expected 1 or more")
+
+    @property
+    def policy(self) -> Stage:
+        """The stage with this run's own values put in."""
+        own = {name: getattr(self, name) for name in asdict(STAGES[self.stage])}
+        return replace(STAGES[self.stage], **{name: value for name, value in own.items() if value is not None})
+
+
+# Which parameters train ----------------------------------------------------------------------------------------------
+
+
+def trainable_modules(model: SMCD, stage: str) -> list[nn.Module]:
+    """The modules whose parameters a stage trains. Source: SPEC, section 12."""
+    if stage == "all":
+        return [model]
+    if stage == "backbone":
+        gates = (GatedSelfAttention, GatedCrossAttention)
+        return [m for m in model.unet.modules() if not list(m.children()) and not _inside(m, model.unet, gates)]
+    mim = [m for m in model.modules() if isinstance(m, GatedSelfAttention | BoxEncoder)]
+    if stage == "mim":
+        return mim
+    first = model.unet.input_blocks[0]
+    diim = [m for m in model.modules() if isinstance(m, GatedCrossAttention | ImageEncoder | ControlNet)]
+    diim += [
+        # As published: the attention inside the temporal transformers, neither their norm and projections nor the
+        # transformer after the first convolution.
+        m.transformer_blocks
+        for m in model.unet.modules()
+        if isinstance(m, TemporalTransformer) and m is not first[1]
+    ]
+    if model.config.first_frame_concat:
+        diim.append(first[0])
+    return diim if stage == "diim" else mim + diim
+
+
+def _inside(module: nn.Module, root: nn.Module, kinds: tuple[type, ...]) -> bool:
+    return any(module is inner for gate in root.modules() if isinstance(gate, kinds) for inner in gate.modules())
+
+
+def trainable_parameters(model: SMCD, stage: str, images: bool = False) -> dict[str, nn.Parameter]:
+    """Name and parameter of all that a stage trains; on images the temporal layers, which see nothing, are left out."""
+    chosen = {id(p) for module in trainable_modules(model, stage) for p in module.parameters()}
+    if images:
+        temporal = [m for m in model.modules() if isinstance(m, TemporalConv | TemporalTransformer)]
+        chosen -= {id(p) for module in temporal for p in module.parameters()}
+    return {name: p for name, p in model.named_parameters() if id(p) in chosen}
+
+
+# Where a run starts --------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def zero_initialise(model: SMCD) -> None:
+    """Close every branch that should start without effect. Source: SPEC, section 2.10 and 6."""
+    for module in model.modules():
+        if isinstance(module, ResBlock):
+            _zero(module.out_layers[3])
+            _zero(module.temopral_conv.conv4[3])
+        elif isinstance(module, SpatialTransformer | TemporalTransformer):
+            _zero(module.proj_out)
+        elif isinstance(module, ControlNet):
+            for conv in [*module.zero_convs, module.input_hint_block]:
+                _zero(conv)
+    model.unet.out[2].weight.zero_()
+
+
+def _zero(layer: nn.Module) -> None:
+    layer.weight.zero_()
+    layer.bias.zero_()
+
+
+@torch.no_grad()
+def start_from(model: SMCD, weights: dict[str, Tensor]) -> list[str]:
+    """Copy weights of another system into `model`; returns the names that start new.
+
+    The input convolution is widened with zeros (ZC); a ControlNet starts as a copy of the encoder, and the decoder
+    that reads it repeats the weights of its skip connections (SPEC, section 6). Raises TrainingError if a weight of
+    the backbone is missing or of another shape.
+    """
+    new = []
+    for name, parameter in model.named_parameters():
+        source = weights.get(name)
+        if source is None and name.startswith("control_net."):
+            source = weights.get(name.replace("control_net.", "unet.", 1))
+        if source is not None and source.shape != parameter.shape:
+            source = _fit(name, source, parameter, model.config)
+        if source is not None:
+            parameter.copy_(source)
+        elif name.startswith("unet.") and not any(part in name for part in ("_gate.", "_beta")):
+            raise TrainingError(f"the checkpoint to start from lacks {name}: is it of the same size?")
+        else:
+            new.append(name)
+    return new
+
+
+def _fit(name: str, source: Tensor, target: Tensor, config: SMCDConfig) -> Tensor:
+    if name == "unet.input_blocks.0.0.weight" and source.shape[1] < target.shape[1]:
+        return widen_input_conv(source, target.shape[1])
+    if name == "control_net.input_blocks.0.0.weight" and source.shape[1] > target.shape[1]:
+        return source[:, : target.shape[1]]
+    axis = 0 if source.ndim == 1 else 1
+    extra = target.shape[axis] - source.shape[axis]
+    if config.control and name.startswith("unet.output_blocks.") and 0 < extra <= source.shape[axis]:
+        return torch.cat([source, source.narrow(axis, source.shape[axis] - extra, extra)], dim=axis)
+    raise TrainingError(
+        f"{name} has shape {list(source.shape)} in the checkpoint to start from, expected {list(target.shape)}: "
+        "start from a checkpoint of the same size"
+    )
+
+
+def make_model(config: SMCDConfig, start: Checkpoint | None, seed: int) -> SMCD:
+    """A model to train: new, or with the weights of `start`, which may be of a system with fewer parts."""
+    torch.manual_seed(seed)
+    model = SMCD(config)
+    zero_initialise(model)
+    if start is not None:
+        start_from(model, start.weights)
+    return model
+
+
+# One step ------------------------------------------------------------------------------------------------------------
+
+
+def draw(examples: list[dict[str, Tensor]], places: Iterable[int], step: int, config: TrainingConfig) -> dict[str, Tensor]:
+    """A batch with all that is random about it: noise, timestep, frame, dropped conditions.
+
+    places  of the examples in the whole batch of all processes
+    Adds noise [B, F, 4, h, w], t [B] and keep [B, 4]: 1 where text, boxes, first frame and image tokens stay.
+    """
+    policy, drawn = config.policy, []
+    for example, place in zip(examples, places):
+        random = torch.Generator().manual_seed(hash((config.seed, step, place)) % 2**63)
+        example = dict(example)
+        if policy.images:
+            frame = int(torch.randint(len(example["latents"]), (), generator=random))
+            for name in ("latents", "boxes_xyxy", "mask"):
+                example[name] = example[name][frame : frame + 1]
+        uniform = torch.rand(5, generator=random)
+        chances = torch.tensor(
+            [policy.drop_text, policy.drop_boxes, policy.drop_first_frame, policy.drop_image_tokens]
+        )
+        example["keep"] = (uniform[:4] >= chances).float()
+        example["t"] = (TRAIN_STEPS * uniform[4] ** config.timestep_power).long().clamp(max=TRAIN_STEPS - 1)
+        example["noise"] = torch.randn(example["latents"].shape, generator=random)
+        drawn.append(example)
+    return default_collate(drawn)
+
+
+class DenoisingLoss(nn.Module):
+    """The model with its loss; what Accelerate wraps. Source: SPEC, section 12."""
+
+    def __init__(self, model: SMCD, null_text: Tensor, config: TrainingConfig):
+        super().__init__()
+        self.model = model
+        self.register_buffer("null_text", null_text, persistent=False)
+        self.images = config.policy.images
+        self.object_weight = config.object_weight
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        """A batch from `draw` -> scalar: mean squared error of the noise, or of v."""
+        x0, noise, t = batch["latents"], batch["noise"], batch["t"]
+        tokens = self.model.encode(self.inputs(batch))
+        x = add_noise(x0, noise, t)
+        prediction = self.model(x.flatten(0, 1), t, tokens, images=self.images)
+        target = velocity(x0, noise, t) if self.model.config.prediction == "v" else noise
+        error = (prediction.float() - target.flatten(0, 1)) ** 2  # [BF, 4, h, w]
+        if self.object_weight == 1:
+            return error.mean()
+        boxes, mask = batch["boxes_xyxy"].flatten(0, 1), batch["mask"].flatten(0, 1)
+        covered = box_coverage(boxes, mask, *error.shape[2:]).sum(-1).clamp(max=1)  # [BF, S]
+        weight = 1 + (self.object_weight - 1) * covered.unflatten(1, error.shape[2:])[:, None]
+        return (weight * error).mean() / weight.mean()
+
+    def inputs(self, batch: dict[str, Tensor]) -> Inputs:
+        """Conditions of a batch, with those hidden that `keep` says."""
+        text, boxes, first_frame, image_tokens = (k for k in batch["keep"].T)  # [B] each
+        first = batch["latents"][:, 0]
+        return Inputs(
+            text=torch.where(text[:, None, None] > 0, batch["text"], self.null_text),
+            num_frames=batch["latents"].shape[1],
+            boxes_xyxy=batch["boxes_xyxy"],
+            box_mask=batch["mask"] * boxes[:, None, None],
+            phrases=batch["phrases"],
+            first_frame=first * first_frame[:, None, None, None],
+            # As published: a dropped image means the tokens of an all-zero latent.
+            image_latent=first * image_tokens[:, None, None, None],
+        )
+
+
+@torch.no_grad()
+def probe(loss: DenoisingLoss, examples: list[dict[str, Tensor]], device: torch.device) -> dict[str, float]:
+    """Error of the clean latents that one call predicts at timestep 900: with the right boxes, with none, and with
+    those of another clip. Shows whether the boxes are used long before samples do."""
+    quiet = TrainingConfig("all", 1, drop_text=0, drop_boxes=0, drop_first_frame=0, drop_image_tokens=0,
+                           images=loss.images)
+    model, errors = loss.model, {"right": [], "none": [], "wrong": []}
+    model.eval()
+    for number, example in enumerate(examples):
+        batch = {name: value.to(device) for name, value in draw([example], [number], 0, quiet).items()}
+        other = {name: value.to(device) for name, value in draw([examples[number - 1]], [number], 0, quiet).items()}
+        t = torch.full((1,), PROBE_TIMESTEP, device=device)
+        x0 = batch["latents"].flatten(0, 1)
+        x = add_noise(x0, batch["noise"].flatten(0, 1), t)
+        for name in errors:
+            changed = dict(batch)
+            if name == "none":
+                changed["mask"] = torch.zeros_like(batch["mask"])
+            elif name == "wrong":
+                changed |= {key: other[key] for key in ("boxes_xyxy", "mask")}
+            prediction = model(x, t, model.encode(loss.inputs(changed)), images=loss.images)
+            clean = predicted_x0(prediction.float(), x, t, model.config.prediction)
+            errors[name].append((clean - x0).pow(2).mean().item())
+    model.train()
+    return {f"x0_{name}_boxes": sum(values) / len(values) for name, values in errors.items()}
+
+
+# The loop ------------------------------------------------------------------------------------------------------------
+
+
+def train(
+    config: TrainingConfig,
+    model_config: SMCDConfig,
+    data: EncodedClips,
+    out: str | os.PathLike,
+    *,
+    start: Checkpoint | None = None,
+    validation: list[dict[str, Tensor]] = (),
+    info: dict | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Train to config.steps, or go on from where a run in `out` was stopped; returns the checkpoint.
+
+    out holds afterwards: checkpoint.safetensors (the average of the weights where there is one), loss.csv, loss.png,
+    and state-* to go on from. Raises TrainingError if a state in `out` does not belong to this run.
+    """
+    out = Path(out)
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision, gradient_accumulation_steps=config.accumulation
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    if not len(data):
+        raise TrainingError("the data set is empty")
+    model = make_model(model_config, start, config.seed)
+    model.requires_grad_(False)
+    trained = trainable_parameters(model, config.stage, config.policy.images)
+    if not trained:
+        raise TrainingError(f"stage {config.stage} trains no parameter of this system: {model_config}")
+    for parameter in trained.values():
+        parameter.requires_grad_(True)
+    if config.checkpointing:
+        _recompute_activations(model)
+    loss_module = DenoisingLoss(model, data.null_text, config).train()
+    optimizer = torch.optim.AdamW(trained.values(), config.lr, config.betas, weight_decay=config.weight_decay)
+    wrapped, optimizer = accelerator.prepare(loss_module, optimizer)
+    average = EMAModel(trained.values(), decay=config.ema) if config.ema else None
+    step = _resume(accelerator, out, config, average)
+    log = _Log(out, step, accelerator.is_main_process)
+
+    batches = _batches(data, config, step, accelerator)
+    bar = tqdm(total=config.steps, initial=step, desc=config.stage, disable=quiet or not accelerator.is_main_process)
+    while step < config.steps:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, config)
+        set_seed(config.seed + step, device_specific=True)  # for dropout
+        total = torch.zeros((), device=accelerator.device)
+        for _ in range(config.accumulation):
+            batch = {name: value.to(accelerator.device) for name, value in next(batches).items()}
+            with accelerator.accumulate(wrapped):
+                loss = wrapped(batch)
+                accelerator.backward(loss)
+                if accelerator.sync_gradients:
+                    accelerator.clip_grad_norm_(trained.values(), config.clip_norm)
+                optimizer.step()
+                optimizer.zero_grad()
+            total += loss.detach() / config.accumulation
+        if average:
+            average.step(trained.values())
+        step += 1
+        mean = accelerator.gather(total[None]).mean().item()
+        if not mean == mean:
+            raise TrainingError(f"the loss is NaN at step {step}: lower lr ({config.lr}) or use full precision")
+        row = {"step": step, "loss": mean, "lr": learning_rate(step - 1, config)}
+        bar.update()
+        bar.set_postfix(loss=f"{mean:.4f}")
+        last = step == config.steps
+        if validation and (step % config.validate_every == 0 or last) and accelerator.is_main_process:
+            with _averaged(average, trained):
+                row |= probe(loss_module, list(validation), accelerator.device)
+            tqdm.write(f"step {step}: " + ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k.startswith("x0")))
+        log.add(row)
+        if step % config.save_every == 0 or last:
+            _save_state(accelerator, out, step, config, average)
+            if accelerator.is_main_process:
+                with _averaged(average, trained):
+                    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+                    history = {"training": asdict(config) | {"step": step}}
+                    write_checkpoint(out / "checkpoint.safetensors", model_config, weights, info=(info or {}) | history)
+                log.plot()
+    bar.close()
+    accelerator.end_training()
+    return out / "checkpoint.safetensors"
+
+
+def learning_rate(step: int, config: TrainingConfig) -> float:
+    """At a step counted from 0: linear warm-up, then constant or half a cosine."""
+    warm = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+    if not config.cosine:
+        return config.lr * warm
+    wave = (1 + torch.cos(torch.tensor(torch.pi * step / config.steps)).item()) / 2
+    return config.lr * warm * (0.02 + 0.98 * wave)
+
+
+def _recompute_activations(model: SMCD) -> None:
+    """Trade time for memory: keep only the inputs of each block and compute the rest again in the backward pass."""
+    for module in model.modules():
+        if isinstance(module, ResBlock | SpatialTransformer | TemporalTransformer):
+            module.forward = partial(recompute, module.forward, use_reentrant=False)
+
+
+def _batches(data: EncodedClips, config: TrainingConfig, step: int, accelerator: Accelerator) -> Iterator[dict[str, Tensor]]:
+    """Endless batches of this process from `step` on, read ahead by one worker."""
+    loader = DataLoader(
+        data,
+        batch_sampler=_Sampler(len(data), config, step, accelerator.process_index, accelerator.num_processes),
+        collate_fn=list,
+    )
+    number = step * config.accumulation
+    first = accelerator.process_index * config.batch_size
+    for examples in loader:
+        yield draw(examples, range(first, first + config.batch_size), number, config)
+        number += 1
+
+
+class _Sampler:
+    """Which clips each batch holds: every epoch visits all clips once, in an order of its own."""
+
+    def __init__(self, length: int, config: TrainingConfig, step: int, process: int, processes: int):
+        self.length, self.config, self.step = length, config, step
+        self.process, self.processes = process, processes
+
+    def __iter__(self) -> Iterator[list[int]]:
+        size = self.config.batch_size
+        place = self.step * self.config.accumulation * size * self.processes
+        epoch, order = -1, []
+        while True:
+            batch = []
+            for _ in range(size * self.processes):
+                if place // self.length != epoch:
+                    epoch = place // self.length
+                    random = torch.Generator().manual_seed(self.config.seed + epoch)
+                    order = torch.randperm(self.length, generator=random).tolist()
+                batch.append(order[place % self.length])
+                place += 1
+            yield batch[self.process * size : (self.process + 1) * size]
+
+
+class _averaged:
+    """Inside, the trained parameters hold their average (if there is one)."""
+
+    def __init__(self, average: EMAModel | None, trained: dict[str, nn.Parameter]):
+        self.average, self.trained = average, trained
+
+    def __enter__(self):
+        if self.average:
+            self.average.store(self.trained.values())
+            self.average.copy_to(self.trained.values())
+
+    def __exit__(self, *exception):
+        if self.average:
+            self.average.restore(self.trained.values())
+
+
+# Saving and going on -------------------------------------------------------------------------------------------------
+
+
+def _save_state(accelerator: Accelerator, out: Path, step: int, config: TrainingConfig, average: EMAModel | None) -> None:
+    """Write state-<step> under another name, then rename it: a folder of that name is whole, whenever a run is killed."""
+    final = out / f"state-{step:08d}"
+    temporary = out / f"{final.name}.tmp"
+    if accelerator.is_main_process:
+        shutil.rmtree(temporary, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(temporary))
+    if accelerator.is_main_process:
+        if average:
+            shadow = {str(number): value for number, value in enumerate(average.shadow_params)}
+            save_file(shadow, temporary / "average.safetensors", metadata={"step": str(average.optimization_step)})
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(temporary, final)
+        for old in _states(out)[:-1]:
+            shutil.rmtree(old)
+    accelerator.wait_for_everyone()
+
+
+def _states(out: Path) -> list[Path]:
+    return sorted(path for path in out.glob("state-*") if path.suffix != ".tmp")
+
+
+def _resume(accelerator: Accelerator, out: Path, config: TrainingConfig, average: EMAModel | None) -> int:
+    """Load the newest state of `out`; returns its step, 0 without one."""
+    states = _states(out)
+    if not states:
+        return 0
+    newest = states[-1]
+    try:
+        accelerator.load_state(str(newest))
+        if average:
+            average.shadow_params = [
+                value.to(accelerator.device)
+                for _, value in sorted(load_file(newest / "average.safetensors").items(), key=lambda item: int(item[0]))
+            ]
+            average.optimization_step = int(newest.name.removeprefix("state-"))
+    except (RuntimeError, ValueError, OSError, KeyError) as error:
+        raise TrainingError(f"{newest}: cannot go on from it ({error}). Is it of another run? Choose another --out") from None
+    return int(newest.name.removeprefix("state-"))
+
+
+class _Log:
+    """loss.csv, one row per step; rows after the step of a resumed state are dropped, as they will be made again."""
+
+    def __init__(self, out: Path, step: int, active: bool):
+        self.path, self.active, self.fields = out / "loss.csv", active, ["step", "loss", "lr"]
+        self.fields += ["x0_right_boxes", "x0_none_boxes", "x0_wrong_boxes"]
+        if not active:
+            return
+        rows = [row for row in self.rows() if int(row["step"]) <= step] if self.path.exists() else []
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.fields)
+        writer.writeheader()
+        writer.writerows(rows)
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text(text.getvalue())
+        os.replace(temporary, self.path)
+
+    def rows(self) -> list[dict[str, str]]:
+        with self.path.open(newline="") as file:
+            return [row for row in csv.DictReader(file) if row["loss"] and row["lr"]]
+
+    def add(self, row: dict[str, float]) -> None:
+        if self.active:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, self.fields).writerow(row)
+
+    def plot(self) -> None:
+        """loss.png: the loss, smoothed, and the probe."""
+        from matplotlib.figure import Figure
+
+        rows = self.rows()
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        steps, losses = [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]
+        window = max(1, len(losses) // 50)
+        smooth = torch.tensor(losses).unfold(0, window, 1).mean(1).tolist()
+        left.plot(steps, losses, color="#cccccc", linewidth=0.5)
+        left.plot(steps[window - 1 :], smooth, color="#0072b2")
+        left.set(xlabel="step", ylabel="loss", yscale="log")
+        probed = [row for row in rows if row["x0_right_boxes"]]
+        for name, color in zip(self.fields[3:], ("#009e73", "#999999", "#d55e00")):
+            label = name.removeprefix("x0_").replace("_", " ")
+            right.plot([int(row["step"]) for row in probed], [float(row[name]) for row in probed], color=color, label=label)
+        right.set(xlabel="step", ylabel=f"error of clean latents at t = {PROBE_TIMESTEP}")
+        if probed:
+            right.legend()
+        temporary = self.path.with_name(".loss.png.tmp")
+        figure.savefig(temporary, format="png", dpi=120)
+        os.replace(temporary, self.path.with_name("loss.png"))
