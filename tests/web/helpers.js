@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs";
+import { readTrajectory } from "../../web/trajectory/model.js";
+
+const read = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url), "utf-8"));
+
+export const golden = read("../golden/trajectory.json");
+export const twin = read("./python_twin.json");
+
+export const A = [0.1, 0.2, 0.3, 0.5];
+export const B = [0.6, 0.25, 0.9, 0.75];
+
+/** One object named by each entry, with keys given as [frame, box], [frame, box, ease] or [frame, box, ease, visible]. */
+export function trajectory(objects, { frames = 8, ...head } = {}) {
+  const names = ["frame", "box", "ease", "visible"];
+  const tracks = Object.entries(objects).map(([id, keys]) => ({
+    id,
+    phrase: id,
+    keys: keys.map((key) => Object.fromEntries(key.map((value, n) => [names[n], value]))),
+  }));
+  return frozen(readTrajectory({ version: 1, width: 64, height: 48, frames, objects: tracks, ...head }));
+}
+
+/** The same value, in which nothing can be changed: operations that try throw. */
+export function frozen(value) {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  Object.values(value).forEach(frozen);
+  return value;
+}
+
+export function keysOf(document, id) {
+  return document.objects.find((track) => track.id === id).keys;
+}
+
+export function framesOf(document, id) {
+  return keysOf(document, id).map((key) => key.frame);
+}
+
+/** Keys as [frame, box, ease, visible] per object, as the recording of Python has them. */
+export function plainKeys(document) {
+  return document.objects.map(({ keys }) => keys.map(({ frame, box, ease, visible }) => [frame, box, ease, visible]));
+}
+
+/** The largest distance of two equally nested arrays of numbers. */
+export function distance(a, b) {
+  if (typeof a === "number") return Math.abs(a - b);
+  if (a.length !== b.length) return Infinity;
+  return a.reduce((worst, value, n) => Math.max(worst, distance(value, b[n])), 0);
+}

@@ -1,0 +1,66 @@
+/**
+ * Put boxes of one frame in line with each other or with the frame.
+ *
+ * @typedef {import("./document.js").Trajectory} Trajectory
+ * @typedef {"left" | "center" | "right" | "top" | "middle" | "bottom"} Edge
+ */
+
+import { boxAround } from "./box.js";
+import { boxAt } from "./curve.js";
+import { moveBoxes } from "./keys.js";
+import { trackOf } from "./tracks.js";
+
+/** Where on the way from the low to the high side of an axis each edge is. */
+const EDGES = { left: [0, 0], center: [0, 0.5], right: [0, 1], top: [1, 0], middle: [1, 0.5], bottom: [1, 1] };
+
+/**
+ * Align boxes at a frame: several with the box around them, one with the frame.
+ *
+ * @param {Trajectory} document
+ * @param {Iterable<string>} ids
+ * @param {number} frame
+ * @param {Edge} edge
+ * @returns {Trajectory}
+ */
+export function alignBoxes(document, ids, frame, edge) {
+  const boxes = boxesOf(document, ids, frame);
+  if (!boxes.length) return document;
+  const around = boxes.length > 1 ? boxAround(boxes.map(({ box }) => box)) : [0, 0, 1, 1];
+  const [axis, share] = EDGES[edge];
+  const place = (box) => box[axis] + (box[axis + 2] - box[axis]) * share;
+  return boxes.reduce((result, { id, box }) => shifted(result, id, frame, axis, place(around) - place(box)), document);
+}
+
+/**
+ * Space the boxes of a frame so that the gaps between neighbours are equal; the outermost two stay.
+ *
+ * @param {Trajectory} document
+ * @param {Iterable<string>} ids
+ * @param {number} frame
+ * @param {"x" | "y"} axisName
+ * @returns {Trajectory}
+ */
+export function distributeBoxes(document, ids, frame, axisName) {
+  const axis = axisName === "x" ? 0 : 1;
+  const middle = ({ box }) => box[axis] + box[axis + 2];
+  const sorted = boxesOf(document, ids, frame).sort((a, b) => middle(a) - middle(b));
+  if (sorted.length < 3) return document;
+  const sizes = sorted.map(({ box }) => box[axis + 2] - box[axis]);
+  const room = sorted.at(-1).box[axis + 2] - sorted[0].box[axis] - sizes.reduce((a, b) => a + b);
+  const gap = room / (sorted.length - 1);
+  let next = sorted[0].box[axis];
+  return sorted.reduce((result, { id, box }, n) => {
+    const by = next - box[axis];
+    next += sizes[n] + gap;
+    return n === 0 || n === sorted.length - 1 ? result : shifted(result, id, frame, axis, by);
+  }, document);
+}
+
+function boxesOf(document, ids, frame) {
+  return [...ids].map((id) => ({ id, box: boxAt(trackOf(document, id), frame) }));
+}
+
+function shifted(document, id, frame, axis, by) {
+  if (Math.abs(by) < 1e-9) return document;
+  return moveBoxes(document, [id], frame, axis === 0 ? by : 0, axis === 1 ? by : 0);
+}

@@ -1,0 +1,155 @@
+/**
+ * What may go wrong in a run, told beforehand. Each finding is a message key and the values for it, so that it can be
+ * translated; MESSAGES is the English text and says what to do.
+ *
+ * @typedef {import("./document.js").Track} Track
+ * @typedef {import("./document.js").Trajectory} Trajectory
+ * @typedef {keyof typeof MESSAGES} MessageKey
+ * @typedef {{key: MessageKey, values: Record<string, string | number>, id: string | null,
+ *   frames: [number, number] | null}} Finding  id: the object; frames: first and last frame concerned, of the document
+ * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
+ *   numFrames: number | null, prompt: string | null}} Rules  columns and rows: cells of the latent grid; slots: objects
+ *   that the model was trained on; minCells: smallest side of a box; maxSpeed: cells per frame; numFrames: frames that
+ *   the model makes, null for all; prompt: null where it is not known
+ */
+
+import { boxOf, boxAt, clipBox, denseBoxes, visibleAt, visibleRanges } from "./curve.js";
+
+/** @type {Rules} */
+export const DEFAULT_RULES = {
+  columns: 32, // 256 pixels, 8 to a cell
+  rows: 32,
+  slots: 8,
+  minCells: 2, // a 16th of the frame
+  maxSpeed: 6, // passing the whole frame in 8 frames is about 5
+  numFrames: null,
+  prompt: null,
+};
+
+export const MESSAGES = {
+  "check.too_fast":
+    "{object} moves {speed} cells in one frame at frame {frame}, more than {limit} is hard to follow: " +
+    "give it more frames for the way.",
+  "check.too_small":
+    "{object} is {width} x {height} cells at frame {frame}, less than {limit} is hardly seen: make the box larger.",
+  "check.too_many": "{count} objects, but the model was trained on up to {limit}: disable or remove {over}.",
+  "check.no_phrase": "{object} has no phrase: write what it is, such as a noun of the prompt.",
+  "check.not_in_prompt":
+    "“{phrase}” is not in the prompt: add it to the prompt, or give the object a phrase that is.",
+  "check.leaves_frame":
+    "{object} is outside of the frame from frame {first} to {last}: mark it as not visible there, or move it back in.",
+  "check.never_visible": "{object} is not visible in any frame: show it, or disable it.",
+};
+
+/**
+ * All findings, objects in their order. Objects that are not enabled are not looked at.
+ *
+ * @param {Trajectory} document
+ * @param {Partial<Rules>} [rules]
+ * @returns {Finding[]}
+ */
+export function checkTrajectory(document, rules = {}) {
+  const all = { ...DEFAULT_RULES, ...rules };
+  const tracks = document.objects.filter((track) => track.enabled);
+  const over = tracks.length - all.slots;
+  const values = { count: tracks.length, limit: all.slots, over };
+  const tooMany = { key: "check.too_many", values, id: null, frames: null };
+  return [...(over > 0 ? [tooMany] : []), ...tracks.flatMap((track) => checkTrack(document, track, all))];
+}
+
+/**
+ * The English text of a finding, or its text after another table of messages.
+ *
+ * @param {Pick<Finding, "key" | "values">} finding
+ * @param {Record<string, string>} [messages]
+ */
+export function messageOf({ key, values }, messages = MESSAGES) {
+  return messages[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
+
+function checkTrack(document, track, rules) {
+  const object = track.phrase.trim() || track.id;
+  const found = (key, values, frames = null) => [{ key, values: { object, ...values }, id: track.id, frames }];
+  const samples = samplesOf(document, track, rules);
+  const seen = samples.filter(({ clipped }) => clipped);
+  return [
+    ...checkPhrase(track.phrase, rules.prompt, found),
+    ...(samples.some(({ visible }) => visible) ? [] : found("check.never_visible", {})),
+    ...checkSpeed(samples, rules, found),
+    ...checkSize(seen, rules, found),
+    ...checkOutside(document, track, found),
+  ];
+}
+
+/** The track at each frame that the model makes: `clipped` is what the model sees of it, null where nothing. */
+function samplesOf(document, track, { numFrames }) {
+  const count = numFrames ?? document.frames;
+  return Array.from({ length: count }, (_, n) => {
+    const frame = (n * (document.frames - 1)) / Math.max(count - 1, 1);
+    const box = boxAt(track, frame);
+    const visible = visibleAt(track, frame);
+    return { frame, box, visible, clipped: visible ? clipBox(box) : null };
+  });
+}
+
+function checkPhrase(phrase, prompt, found) {
+  const words = wordsOf(phrase);
+  if (!words) return found("check.no_phrase", {});
+  if (prompt === null || ` ${wordsOf(prompt)} `.includes(` ${words} `)) return [];
+  // Languages that do not separate words have the phrase somewhere in the text.
+  if (/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}]/u.test(words) && wordsOf(prompt).includes(words)) return [];
+  return found("check.not_in_prompt", { phrase: phrase.trim() });
+}
+
+/** Lower case, words only, one space between them: "A red  Car," and "a red car" are the same. */
+function wordsOf(text) {
+  return text.toLowerCase().normalize("NFKC").match(/[\p{L}\p{M}\p{N}]+/gu)?.join(" ") ?? "";
+}
+
+function checkSpeed(samples, { columns, rows, maxSpeed }, found) {
+  let worst = null;
+  for (let n = 1; n < samples.length; n += 1) {
+    const [before, after] = [samples[n - 1], samples[n]];
+    if (!before.clipped || !after.clipped) continue;
+    const speed = Math.hypot(
+      ((after.box[0] + after.box[2] - before.box[0] - before.box[2]) / 2) * columns,
+      ((after.box[1] + after.box[3] - before.box[1] - before.box[3]) / 2) * rows,
+    );
+    if (speed > maxSpeed && !(worst && worst.speed >= speed)) worst = { speed, before, after };
+  }
+  if (!worst) return [];
+  const frames = [Math.floor(worst.before.frame), Math.ceil(worst.after.frame)];
+  return found("check.too_fast", { speed: oneDecimal(worst.speed), limit: maxSpeed, frame: frames[1] }, frames);
+}
+
+function checkSize(seen, { columns, rows, minCells }, found) {
+  // The whole box, also where only a part of it is in the frame: there it is leaving, not small.
+  const sizes = seen.map(({ frame, box: [x1, y1, x2, y2] }) => {
+    return { frame, width: (x2 - x1) * columns, height: (y2 - y1) * rows };
+  });
+  const small = sizes.filter(({ width, height }) => Math.min(width, height) < minCells);
+  if (!small.length) return [];
+  const least = small.reduce((a, b) => (Math.min(b.width, b.height) < Math.min(a.width, a.height) ? b : a));
+  const frame = Math.round(least.frame);
+  const values = { width: oneDecimal(least.width), height: oneDecimal(least.height), limit: minCells, frame };
+  return found("check.too_small", values, [Math.floor(small[0].frame), Math.ceil(small.at(-1).frame)]);
+}
+
+/** Each stretch of frames at which a visible box has no area in the frame. */
+function checkOutside(document, track, found) {
+  const dense = denseBoxes(track, document.frames);
+  const stretches = [];
+  for (const [first, last] of visibleRanges(track, document.frames)) {
+    for (let frame = first; frame <= last; frame += 1) {
+      if (clipBox(boxOf(dense, frame))) continue;
+      const open = stretches.at(-1);
+      if (open && open[1] === frame - 1) open[1] = frame;
+      else stretches.push([frame, frame]);
+    }
+  }
+  return stretches.flatMap(([first, last]) => found("check.leaves_frame", { first, last }, [first, last]));
+}
+
+function oneDecimal(value) {
+  return Math.round(value * 10) / 10;
+}

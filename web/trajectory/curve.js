@@ -1,0 +1,280 @@
+/**
+ * From keys to boxes: easing, one track at any time, all tracks at every frame.
+ *
+ * @typedef {import("./document.js").Box} Box
+ * @typedef {import("./document.js").Ease} Ease
+ * @typedef {import("./document.js").Key} Key
+ * @typedef {import("./document.js").Track} Track
+ * @typedef {import("./document.js").Trajectory} Trajectory
+ */
+
+import { LIMITS, TrajectoryError, whole } from "./document.js";
+
+// https://www.w3.org/TR/css-easing-1/#cubic-bezier-easing-functions
+const NAMED_CURVES = { in: [0.42, 0, 1, 1], out: [0, 0, 0.58, 1], in_out: [0.42, 0, 0.58, 1] };
+
+/** One coordinate of the cubic Bezier curve through 0, a, b, 1. */
+function bezier(a, b, u) {
+  return ((1 - 3 * b + 3 * a) * u + (3 * b - 6 * a)) * u * u + 3 * a * u;
+}
+
+/**
+ * The four numbers of an ease's curve, or null for "linear" and "hold".
+ *
+ * @param {Ease} ease
+ * @returns {[number, number, number, number] | null}
+ */
+export function easeCurve(ease) {
+  return Array.isArray(ease) ? ease : NAMED_CURVES[ease] ?? null;
+}
+
+/**
+ * The parameter u of the curve at time t. Python halves the same interval with the same polynomial in float64, and so
+ * both agree to the last bits even where the curve is vertical; a search that stops at a residual would not.
+ */
+function parameterAt(x1, x2, t) {
+  let low = 0;
+  let high = 1;
+  for (let step = 0; step < 64; step += 1) {
+    const middle = (low + high) / 2;
+    if (bezier(x1, x2, middle) < t) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/**
+ * Progress along a segment, 0 at its start and 1 at its end, at time t (0..1) of it.
+ *
+ * @param {Ease} ease
+ * @param {number} t
+ */
+export function easeAt(ease, t) {
+  if (t === 0 || ease === "hold") return 0;
+  const curve = easeCurve(ease);
+  if (!curve) return t;
+  return bezier(curve[1], curve[3], parameterAt(curve[0], curve[2], t));
+}
+
+/**
+ * The two eases which together do what `ease` does, cut at time t (0 < t < 1): a key added there moves nothing.
+ *
+ * @param {Ease} ease
+ * @param {number} t
+ * @returns {[Ease, Ease]}
+ */
+export function splitEase(ease, t) {
+  const curve = easeCurve(ease);
+  if (!curve) return [ease, ease];
+  const [x1, y1, x2, y2] = curve;
+  const u = parameterAt(x1, x2, t);
+  const x = deCasteljau(x1, x2, u);
+  const y = deCasteljau(y1, y2, u);
+  const before = [x.a / x.middle, y.a / y.middle, x.b / x.middle, y.b / y.middle];
+  const after = [x.c, y.c, x.d, y.d].map((v, n) => {
+    const axis = n % 2 ? y : x;
+    return (v - axis.middle) / (1 - axis.middle);
+  });
+  return [allowedEase(before, ease), allowedEase(after, ease)];
+}
+
+/** Control values of both halves of the curve 0, p, q, 1 cut at u: 0, a, b, middle and middle, c, d, 1. */
+function deCasteljau(p, q, u) {
+  const mix = (v, w) => v + (w - v) * u;
+  const [a, e, d] = [mix(0, p), mix(p, q), mix(q, 1)];
+  const [b, c] = [mix(a, e), mix(e, d)];
+  return { a, b, middle: mix(b, c), c, d };
+}
+
+/** A curve that a document may hold; where the cut is degenerate (no way left to go) the old ease does. */
+function allowedEase(curve, otherwise) {
+  const rounded = curve.map((v, n) => Math.round((n % 2 ? v : Math.min(Math.max(v, 0), 1)) * 1e6) / 1e6);
+  const inside = rounded.every((v, n) => n % 2 === 0 || (v >= LIMITS.ease_y[0] && v <= LIMITS.ease_y[1]));
+  return inside && rounded.every(Number.isFinite) ? /** @type {Ease} */ (rounded) : otherwise;
+}
+
+/**
+ * Index of the last key at or before `time`; the first key where there is none.
+ *
+ * @param {Key[]} keys
+ * @param {number} time
+ */
+export function keyIndexAt(keys, time) {
+  let low = 0;
+  let high = keys.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (keys[middle].frame <= time) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/**
+ * The box of keys at a time in frames, which need not be whole. An overshooting ease can turn it inside out.
+ *
+ * @param {Key[]} keys
+ * @param {number} time
+ * @returns {Box}
+ */
+export function sampleKeys(keys, time) {
+  const here = keyIndexAt(keys, time);
+  const { frame, box, ease } = keys[here];
+  const next = keys[here + 1];
+  if (!next || time <= frame) return box;
+  const progress = easeAt(ease, (time - frame) / (next.frame - frame));
+  const [x1, y1, x2, y2] = box;
+  const [a, b, c, d] = next.box;
+  return [x1 + (a - x1) * progress, y1 + (b - y1) * progress, x2 + (c - x2) * progress, y2 + (d - y2) * progress];
+}
+
+/**
+ * Where a track is at a time in frames.
+ *
+ * @param {Track} track
+ * @param {number} time
+ * @returns {Box}
+ */
+export function boxAt(track, time) {
+  return sampleKeys(track.keys, time);
+}
+
+/**
+ * Whether a track is visible at a time in frames.
+ *
+ * @param {Track} track
+ * @param {number} time
+ */
+export function visibleAt(track, time) {
+  return track.keys[keyIndexAt(track.keys, time)].visible;
+}
+
+/**
+ * Where each enabled object is at each frame, as the model gets it: boxes [F][N][4], not clipped, and mask [F][N].
+ * A number of frames other than the document's samples evenly spaced times, first and last frame included.
+ *
+ * @param {Trajectory} trajectory
+ * @param {number | null} [numFrames]
+ * @returns {{boxes: Box[][], mask: boolean[][]}}
+ */
+export function boxesAt(trajectory, numFrames = null) {
+  const count = numFrames === null ? trajectory.frames : whole(numFrames, "numFrames", 1, LIMITS.frames);
+  const tracks = trajectory.objects.filter((track) => track.enabled);
+  const times = Array.from({ length: count }, (_, n) => (n * (trajectory.frames - 1)) / Math.max(count - 1, 1));
+  return {
+    boxes: times.map((time) => tracks.map((track) => boxAt(track, time))),
+    mask: times.map((time) => tracks.map((track) => visibleAt(track, time))),
+  };
+}
+
+/**
+ * Prepare one raw box for the model: xyxy in 0..1, or null if it is off the frame, has no area left inside it, or was
+ * turned inside out by an overshooting ease.
+ *
+ * @param {Box} box
+ * @returns {Box | null}
+ */
+export function clipBox(box) {
+  if (!box.every(Number.isFinite)) {
+    throw new TrajectoryError("a visible box is NaN or infinite: repair the boxes before clipping them");
+  }
+  const [x1, y1, x2, y2] = box.map((v) => Math.min(Math.max(v, 0), 1));
+  return x2 > x1 && y2 > y1 ? [x1, y1, x2, y2] : null;
+}
+
+/**
+ * What the model gets of boxes [F][N][4] and mask [F][N]: boxes in 0..1, and 0 where the mask is false.
+ *
+ * @param {Box[][]} boxes
+ * @param {boolean[][]} mask
+ * @returns {{boxes: Box[][], mask: boolean[][]}}
+ */
+export function clipBoxes(boxes, mask) {
+  const clipped = boxes.map((row, f) => row.map((box, n) => (mask[f][n] ? clipBox(box) : null)));
+  return {
+    boxes: clipped.map((row) => row.map((box) => box ?? [0, 0, 0, 0])),
+    mask: clipped.map((row) => row.map((box) => box !== null)),
+  };
+}
+
+/** @type {Map<string, Float64Array>} progress at each frame of a segment, by ease and length: a cache */
+const progressCache = new Map();
+
+function progressOf(ease, span) {
+  const name = `${ease}/${span}`;
+  let progress = progressCache.get(name);
+  if (!progress) {
+    if (progressCache.size > 2000) progressCache.clear();
+    progress = Float64Array.from({ length: span }, (_, n) => easeAt(ease, n / span));
+    progressCache.set(name, progress);
+  }
+  return progress;
+}
+
+/** @type {WeakMap<Track["keys"], Float64Array>} */
+const denseCache = new WeakMap();
+
+/**
+ * A track's boxes at every frame, [F * 4], kept while its keys stay the same: drawing asks for it again and again.
+ *
+ * @param {Track} track
+ * @param {number} frames
+ * @returns {Float64Array}
+ */
+export function denseBoxes(track, frames) {
+  const { keys } = track;
+  const cached = denseCache.get(keys);
+  if (cached?.length === frames * 4) return cached;
+  const dense = new Float64Array(frames * 4);
+  const fill = (box, from, to) => {
+    for (let frame = from; frame < to; frame += 1) dense.set(box, frame * 4);
+  };
+  fill(keys[0].box, 0, Math.min(keys[0].frame, frames));
+  for (let k = 0; k < keys.length; k += 1) {
+    const { frame: start, box, ease } = keys[k];
+    const next = keys[k + 1];
+    if (!next) {
+      fill(box, start, frames);
+      break;
+    }
+    const span = next.frame - start;
+    const progress = progressOf(ease, span);
+    for (let n = 0; n < span && start + n < frames; n += 1) {
+      for (let c = 0; c < 4; c += 1) dense[(start + n) * 4 + c] = box[c] + (next.box[c] - box[c]) * progress[n];
+    }
+  }
+  denseCache.set(keys, dense);
+  return dense;
+}
+
+/**
+ * One box of `denseBoxes`.
+ *
+ * @param {Float64Array} dense  from denseBoxes
+ * @param {number} frame
+ * @returns {Box}
+ */
+export function boxOf(dense, frame) {
+  return [dense[frame * 4], dense[frame * 4 + 1], dense[frame * 4 + 2], dense[frame * 4 + 3]];
+}
+
+/**
+ * The frames at which a track is visible, as [first, last] pairs.
+ *
+ * @param {Track} track
+ * @param {number} frames
+ * @returns {[number, number][]}
+ */
+export function visibleRanges(track, frames) {
+  /** @type {[number, number][]} */
+  const ranges = [];
+  track.keys.forEach((key, n) => {
+    const start = n === 0 ? 0 : key.frame;
+    const end = (track.keys[n + 1]?.frame ?? frames) - 1;
+    if (!key.visible || end < start) return;
+    const last = ranges.at(-1);
+    if (last && last[1] === start - 1) last[1] = end;
+    else ranges.push([start, end]);
+  });
+  return ranges;
+}

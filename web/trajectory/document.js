@@ -1,0 +1,359 @@
+/**
+ * The trajectory document: its types and limits, reading and writing it. The same rules are in smcd_core/trajectory.py;
+ * tests/golden/trajectory.json holds both to them.
+ *
+ * A box is [x1, y1, x2, y2] in units of the frame (x / width, y / height) and may leave 0..1.
+ *
+ * @typedef {[number, number, number, number]} Box
+ * @typedef {"linear" | "in" | "out" | "in_out" | "hold" | [number, number, number, number]} Ease  CSS cubic-bezier
+ * @typedef {{frame: number, box: Box, ease: Ease, visible: boolean}} Key  ease and visible count until the next key
+ * @typedef {{id: string, phrase: string, color: string, strength: number, enabled: boolean, keys: Key[]}} Track
+ * @typedef {{version: 1, width: number, height: number, frames: number, fps: number, objects: Track[]}} Trajectory
+ */
+
+export const VERSION = 1;
+export const LIMITS = {
+  frames: 4096,
+  objects: 256,
+  side: 16384, // pixels
+  fps: [0.01, 1000],
+  coordinate: [-16, 17], // 16 frames beyond each side
+  ease_y: [-16, 17],
+  strength: [0, 2],
+  phrase: 1000, // characters
+  id: 64, // characters
+};
+const MAX_TEXT = 32 * 2 ** 20; // characters of JSON
+export const DEFAULT_FPS = 8;
+
+// Okabe and Ito (2008), made to be told apart by colour-blind people, with grey for their black.
+export const PALETTE = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#999999"];
+
+export const NAMED_EASES = ["linear", "in", "out", "in_out", "hold"];
+
+/** A text or a file that is no trajectory. The message says where and why. */
+export class TrajectoryError extends Error {
+  name = "TrajectoryError";
+}
+
+/**
+ * An empty document.
+ *
+ * @param {{width?: number, height?: number, frames?: number, fps?: number}} [size] pixels, frames, frames per second
+ * @returns {Trajectory}
+ */
+export function emptyTrajectory({ width = 512, height = 512, frames = 8, fps = DEFAULT_FPS } = {}) {
+  return { version: VERSION, width, height, frames, fps, objects: [] };
+}
+
+/**
+ * Read a document from its JSON text, with every default filled in.
+ *
+ * @param {string} text
+ * @returns {Trajectory}
+ * @throws {TrajectoryError} for anything that is not exactly a document of a known version
+ */
+export function parseTrajectory(text) {
+  if (typeof text !== "string") throw new TrajectoryError(`a trajectory is JSON text, not ${typeof text}`);
+  if (text.length > MAX_TEXT) {
+    throw new TrajectoryError(`the trajectory has ${text.length} characters, the limit is ${MAX_TEXT}`);
+  }
+  return readTrajectory(readJson(text, "the trajectory"));
+}
+
+/**
+ * The value of JSON text.
+ *
+ * @param {string} text
+ * @param {string} what  what the text is, for the message
+ * @returns {unknown}
+ * @throws {TrajectoryError}
+ */
+export function readJson(text, what) {
+  try {
+    return JSON.parse(text.replace(/^\ufeff/, ""));
+  } catch (error) {
+    if (error instanceof RangeError) throw new TrajectoryError(`${what} is nested too deeply to be one`);
+    throw new TrajectoryError(`${what} is not JSON: ${error.message}`);
+  }
+}
+
+/**
+ * Check a parsed document and fill in its defaults.
+ *
+ * @param {unknown} value
+ * @returns {Trajectory}
+ */
+export function readTrajectory(value) {
+  const document = migrate(value);
+  checkKeys(document, "the trajectory", ["version", "width", "height", "frames", "objects"], ["fps"]);
+  const frames = whole(document.frames, "frames", 1, LIMITS.frames);
+  const objects = list(document.objects, "objects", 0, LIMITS.objects);
+  const tracks = objects.map((object, index) => readTrack(object, `objects[${index}]`, frames));
+  return {
+    version: VERSION,
+    width: whole(document.width, "width", 1, LIMITS.side),
+    height: whole(document.height, "height", 1, LIMITS.side),
+    frames,
+    fps: number(given(document, "fps", DEFAULT_FPS), "fps", ...LIMITS.fps),
+    objects: completeTracks(tracks),
+  };
+}
+
+/** What brings a document of version n to version n + 1, by n. Version 1 is the first, so there is nothing yet. */
+const MIGRATIONS = {};
+
+/**
+ * Bring a document of an older version to the newest, one version at a time.
+ *
+ * @param {unknown} value
+ * @param {number} [newest]
+ * @param {Record<number, (document: object) => object>} [migrations]
+ * @returns {Record<string, unknown>}
+ */
+export function migrate(value, newest = VERSION, migrations = MIGRATIONS) {
+  if (!isRecord(value)) throw new TrajectoryError(`the trajectory is ${show(value)}: it must be a JSON object`);
+  if (!Object.hasOwn(value, "version")) {
+    throw new TrajectoryError(`the trajectory lacks version: this editor reads up to version ${newest}`);
+  }
+  let document = value;
+  while (document.version !== newest) {
+    const { version } = document;
+    if (!Number.isInteger(version) || !Object.hasOwn(migrations, version)) {
+      throw new TrajectoryError(`version is ${show(version)}: this editor reads up to version ${newest}`);
+    }
+    document = { ...migrations[version](document), version: version + 1 };
+  }
+  return document;
+}
+
+/**
+ * Write a document as JSON with one line per key, so that a diff shows which key changed. Python writes the same text.
+ *
+ * @param {Trajectory} trajectory
+ * @returns {string}
+ */
+export function serialiseTrajectory(trajectory) {
+  const { version, width, height, frames, fps, objects } = trajectory;
+  const body = objects.map((track) => {
+    const { id, phrase, color, strength, enabled } = track;
+    const keys = track.keys.map(({ frame, box, ease, visible }) => `    ${toText({ frame, box, ease, visible })}`);
+    return `  ${toText({ id, phrase, color, strength, enabled }).slice(0, -1)},\n   "keys": [\n${keys.join(",\n")}]}`;
+  });
+  const list = body.length ? `[\n${body.join(",\n")}]` : "[]";
+  return `${toText({ version, width, height, frames, fps }).slice(0, -1)},\n "objects": ${list}}\n`;
+}
+
+/** JSON with the spaces and the spelling of small numbers that Python has. */
+function toText(value) {
+  if (Array.isArray(value)) return `[${value.map(toText).join(", ")}]`;
+  if (typeof value === "object") {
+    return `{${Object.entries(value).map(([name, entry]) => `"${name}": ${toText(entry)}`).join(", ")}}`;
+  }
+  if (typeof value !== "number" || value === 0 || Math.abs(value) >= 1e-4) return JSON.stringify(value);
+  return value.toExponential().replace(/e-(\d)$/, "e-0$1");
+}
+
+/**
+ * The first of o1, o2, ... that is free, counting from `number`.
+ *
+ * @param {Set<string>} used
+ * @param {number} [number]
+ */
+export function freeId(used, number = 1) {
+  while (used.has(`o${number}`)) number += 1;
+  return `o${number}`;
+}
+
+/** `id` and `color` stay empty where absent; `completeTracks` fills them in. */
+function readTrack(value, place, frames) {
+  checkKeys(value, place, ["phrase", "keys"], ["id", "color", "strength", "enabled"]);
+  const phrase = readPhrase(value.phrase, `${place}.phrase`);
+  const where = phrase ? `${place} (${shorten(phrase)})` : place;
+  const hasId = Object.hasOwn(value, "id");
+  const id = hasId ? readText(value.id, `${where}.id`, LIMITS.id) : "";
+  if (hasId && !id) throw new TrajectoryError(`${where}.id is empty: leave it out or give it a name`);
+  const keys = list(value.keys, `${where}.keys`, 1, frames).map((key, n) => readKey(key, where, n, frames));
+  keys.slice(1).forEach((key, n) => {
+    if (key.frame > keys[n].frame) return;
+    const found = `a key at frame ${key.frame} after one at frame ${keys[n].frame}`;
+    throw new TrajectoryError(`${where} has ${found}: sort them, one per frame`);
+  });
+  return {
+    id,
+    phrase,
+    color: Object.hasOwn(value, "color") ? readColor(value.color, `${where}.color`) : "",
+    strength: readStrength(given(value, "strength", 1), `${where}.strength`),
+    enabled: bool(given(value, "enabled", true), `${where}.enabled`),
+    keys,
+  };
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} where  its place, for the message
+ * @returns {string}
+ */
+export function readPhrase(value, where) {
+  return readText(value, where, LIMITS.phrase);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} where
+ * @returns {string}
+ */
+export function readColor(value, where) {
+  if (typeof value === "string" && /^#[0-9a-f]{6}$/i.test(value)) return value.toLowerCase();
+  throw new TrajectoryError(`${where} is ${show(value)}: write it like #e69f00`);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} where
+ * @returns {number}
+ */
+export function readStrength(value, where) {
+  return number(value, where, ...LIMITS.strength);
+}
+
+function readKey(value, where, index, frames) {
+  checkKeys(value, `${where}.keys[${index}]`, ["frame", "box"], ["ease", "visible"]);
+  const frame = whole(value.frame, `${where}.keys[${index}].frame`, 0, frames - 1);
+  const place = `${where}, frame ${frame}`;
+  return {
+    frame,
+    box: readBox(value.box, place),
+    ease: readEase(given(value, "ease", "linear"), `${place}: ease`),
+    visible: bool(given(value, "visible", true), `${place}: visible`),
+  };
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} where
+ * @returns {Box}
+ */
+export function readBox(value, where) {
+  const box = list(value, `${where}: box`, 4, 4).map((v) => number(v, `${where}: box`, ...LIMITS.coordinate));
+  if (box[2] < box[0] || box[3] < box[1]) {
+    const axis = box[2] < box[0] ? "x" : "y";
+    throw new TrajectoryError(`${where}: box ${show(box)} is inverted, ${axis}2 < ${axis}1: swap the two`);
+  }
+  return /** @type {Box} */ (box);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} where
+ * @returns {Ease}
+ */
+export function readEase(value, where) {
+  if (Array.isArray(value)) {
+    const ranges = [[0, 1], LIMITS.ease_y, [0, 1], LIMITS.ease_y];
+    return list(value, where, 4, 4).map((v, n) => number(v, `${where}[${n}]`, ...ranges[n]));
+  }
+  if (!NAMED_EASES.includes(value)) {
+    const names = NAMED_EASES.join(", ");
+    throw new TrajectoryError(`${where} is ${show(value)}: use ${names}, or four numbers x1, y1, x2, y2`);
+  }
+  return value;
+}
+
+/** Give each track without one an id that is free (o1, o2, ... by its place) and a color from the palette. */
+function completeTracks(tracks) {
+  const used = new Set();
+  for (const { id } of tracks) {
+    if (id && used.has(id)) throw new TrajectoryError(`two objects have the id ${show(id)}: ids must differ`);
+    if (id) used.add(id);
+  }
+  return tracks.map((track, index) => {
+    const id = track.id || freeId(used, index + 1);
+    used.add(id);
+    return { ...track, id, color: track.color || PALETTE[index % PALETTE.length] };
+  });
+}
+
+function isRecord(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function checkKeys(value, where, needed, optional) {
+  if (!isRecord(value)) throw new TrajectoryError(`${where} is ${show(value)}: it must be a JSON object`);
+  const missing = needed.filter((name) => !Object.hasOwn(value, name));
+  const unknown = Object.keys(value).filter((name) => !needed.includes(name) && !optional.includes(name));
+  if (missing.length || unknown.length) {
+    const found = missing.length ? `lacks ${missing.join(", ")}` : `has an unknown key ${show(unknown[0])}`;
+    throw new TrajectoryError(`${where} ${found}: it takes ${[...needed, ...optional].join(", ")}`);
+  }
+}
+
+/** A default stands in for an absent value only: null is a wrong value. */
+function given(record, name, otherwise) {
+  return Object.hasOwn(record, name) ? record[name] : otherwise;
+}
+
+function list(value, where, low, high) {
+  if (!Array.isArray(value)) throw new TrajectoryError(`${where} is ${show(value)}: it must be a list`);
+  if (value.length < low || value.length > high) {
+    const wanted = low === high ? low : `${low} to ${high}`;
+    throw new TrajectoryError(`${where} has ${value.length} entries: it takes ${wanted}`);
+  }
+  return value;
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} where
+ * @param {number} low
+ * @param {number} high
+ * @returns {number}
+ */
+export function number(value, where, low, high) {
+  // A comparison with NaN is false, so NaN is refused here too.
+  if (typeof value !== "number" || !(value >= low && value <= high)) {
+    throw new TrajectoryError(`${where} is ${show(value)}: give a number from ${low} to ${high}`);
+  }
+  return value + 0; // -0 becomes 0, as it is written
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} where
+ * @param {number} low
+ * @param {number} high
+ * @returns {number}
+ */
+export function whole(value, where, low, high) {
+  if (!Number.isInteger(value) || value < low || value > high) {
+    throw new TrajectoryError(`${where} is ${show(value)}: give a whole number from ${low} to ${high}`);
+  }
+  return value;
+}
+
+function bool(value, where) {
+  if (typeof value !== "boolean") throw new TrajectoryError(`${where} is ${show(value)}: it must be true or false`);
+  return value;
+}
+
+function readText(value, where, limit) {
+  if (typeof value !== "string") throw new TrajectoryError(`${where} is ${show(value)}: it must be text`);
+  const length = value.length > limit ? [...value].length : value.length; // characters, as Python counts them
+  if (length > limit) throw new TrajectoryError(`${where} has ${length} characters, the limit is ${limit}`);
+  if (/[\ud800-\udfff]/u.test(value)) {
+    throw new TrajectoryError(`${where} is ${show(value)}: half of a surrogate pair is not text`);
+  }
+  return value;
+}
+
+/** A value as short text for a message, however deep or long it is. */
+function show(value) {
+  const inner = (v) => (typeof v === "object" ? "..." : show(v));
+  if (Array.isArray(value)) return `[${value.slice(0, 4).map(inner).join(", ")}${value.length > 4 ? ", ..." : ""}]`;
+  if (typeof value === "object" && value !== null) return `{${Object.keys(value).slice(0, 3).map(shorten).join(", ")}}`;
+  return typeof value === "string" ? JSON.stringify(shorten(value)) : String(value);
+}
+
+function shorten(text) {
+  return text.length > 30 ? `${text.slice(0, 27)}...` : text;
+}

@@ -1,0 +1,290 @@
+/**
+ * Operations on keys: where and when an object is. Each gives a new document that shares what did not change with the
+ * old one, or the old one itself where nothing changed.
+ *
+ * @typedef {import("./document.js").Box} Box
+ * @typedef {import("./document.js").Ease} Ease
+ * @typedef {import("./document.js").Key} Key
+ * @typedef {import("./document.js").Track} Track
+ * @typedef {import("./document.js").Trajectory} Trajectory
+ * @typedef {{id: string, frame: number}} KeyRef  one key of one object
+ */
+
+import { centreOf, movedBox, sameBox, tidyBox } from "./box.js";
+import { boxAt, keyIndexAt, splitEase, visibleAt } from "./curve.js";
+import { readEase, whole } from "./document.js";
+import { changeTracks, trackOf } from "./tracks.js";
+
+/**
+ * The track with a key at a frame, which moves nothing (to six decimals, and unless half of an ease is no ease: a curve
+ * that doubles back at the cut).
+ *
+ * @param {Track} track
+ * @param {number} frame
+ * @returns {Track}
+ */
+export function withKey(track, frame) {
+  const { keys } = track;
+  const here = keyIndexAt(keys, frame);
+  if (keys[here].frame === frame) return track;
+  const added = { frame, box: tidyBox(boxAt(track, frame)), ease: "linear", visible: visibleAt(track, frame) };
+  if (frame < keys[here].frame) return { ...track, keys: [added, ...keys] };
+  const before = { ...keys[here] };
+  if (keys[here + 1]) {
+    const time = (frame - before.frame) / (keys[here + 1].frame - before.frame);
+    [before.ease, added.ease] = splitEase(before.ease, time);
+  }
+  return { ...track, keys: [...keys.slice(0, here), before, added, ...keys.slice(here + 1)] };
+}
+
+/**
+ * Put an object's box at a frame, in the key there or in a new one.
+ *
+ * @param {Trajectory} document
+ * @param {string} id
+ * @param {number} frame
+ * @param {Box} box
+ * @returns {Trajectory}
+ */
+export function setBox(document, id, frame, box) {
+  checkFrame(document, frame);
+  return changeTracks(document, [id], (track) => withBox(track, frame, box));
+}
+
+/**
+ * Move the boxes of some objects at a frame.
+ *
+ * @param {Trajectory} document
+ * @param {Iterable<string>} ids
+ * @param {number} frame
+ * @param {number} dx  in units of the frame
+ * @param {number} dy
+ * @returns {Trajectory}
+ */
+export function moveBoxes(document, ids, frame, dx, dy) {
+  checkFrame(document, frame);
+  if (dx === 0 && dy === 0) return document;
+  return changeTracks(document, ids, (track) => withBox(track, frame, movedBox(boxAt(track, frame), dx, dy)));
+}
+
+/**
+ * Put the centre of an object's box on a point, as dragging a point of its path does.
+ *
+ * @param {Trajectory} document
+ * @param {string} id
+ * @param {number} frame
+ * @param {number} x
+ * @param {number} y
+ * @returns {Trajectory}
+ */
+export function movePathPoint(document, id, frame, x, y) {
+  const [cx, cy] = centreOf(boxAt(trackOf(document, id), frame));
+  return moveBoxes(document, [id], frame, x - cx, y - cy);
+}
+
+/**
+ * Move whole tracks, all keys by the same way.
+ *
+ * @param {Trajectory} document
+ * @param {Iterable<string>} ids
+ * @param {number} dx
+ * @param {number} dy
+ * @returns {Trajectory}
+ */
+export function moveTracks(document, ids, dx, dy) {
+  if (dx === 0 && dy === 0) return document;
+  return changeTracks(document, ids, (track) => mapBoxes(track, (box) => movedBox(box, dx, dy)));
+}
+
+/**
+ * Give a track another size at all times: its box at `frame` becomes `box`, the others grow and shift in proportion.
+ *
+ * @param {Trajectory} document
+ * @param {string} id
+ * @param {number} frame
+ * @param {Box} box
+ * @returns {Trajectory}
+ */
+export function resizeTrack(document, id, frame, box) {
+  checkFrame(document, frame);
+  return changeTracks(document, [id], (track) => {
+    const old = boxAt(track, frame);
+    // Per axis: each side moves by its own share of the size that the box has at that time.
+    const share = [0, 1, 2, 3].map((n) => {
+      const size = old[(n % 2) + 2] - old[n % 2];
+      return size > 0 ? (box[n] - old[n]) / size : 0;
+    });
+    return mapBoxes(track, (b) => b.map((v, n) => v + share[n] * (b[(n % 2) + 2] - b[n % 2])));
+  });
+}
+
+/**
+ * Add a key to each of some objects without moving them.
+ *
+ * @param {Trajectory} document
+ * @param {Iterable<string>} ids
+ * @param {number} frame
+ * @returns {Trajectory}
+ */
+export function addKeys(document, ids, frame) {
+  checkFrame(document, frame);
+  return changeTracks(document, ids, (track) => withKey(track, frame));
+}
+
+/**
+ * Delete keys. An object keeps one: where all of its keys are chosen, the first stays.
+ *
+ * @param {Trajectory} document
+ * @param {KeyRef[]} refs
+ * @returns {Trajectory}
+ */
+export function deleteKeys(document, refs) {
+  return changeChosen(document, refs, (track, isChosen) => {
+    const keys = track.keys.filter((key) => !isChosen(key));
+    return { ...track, keys: keys.length ? keys : track.keys.slice(0, 1) };
+  });
+}
+
+/**
+ * How far keys can move together before the first or last of them meets the end of the clip.
+ *
+ * @param {Trajectory} document
+ * @param {KeyRef[]} refs
+ * @param {number} shift  in frames
+ * @returns {number}
+ */
+export function allowedShift(document, refs, shift) {
+  const frames = refs.map((ref) => ref.frame);
+  const earliest = frames.reduce((a, b) => Math.min(a, b), document.frames - 1);
+  const latest = frames.reduce((a, b) => Math.max(a, b), 0);
+  return Math.min(Math.max(Math.round(shift), -earliest), document.frames - 1 - latest) + 0;
+}
+
+/**
+ * Move keys in time, by `allowedShift` of what is asked. They replace the keys that they land on.
+ *
+ * @param {Trajectory} document
+ * @param {KeyRef[]} refs
+ * @param {number} shift  in frames
+ * @returns {Trajectory}
+ */
+export function moveKeys(document, refs, shift) {
+  const by = allowedShift(document, refs, shift);
+  if (by === 0) return document;
+  return changeChosen(document, refs, (track, isChosen) => {
+    const moved = track.keys.filter(isChosen).map((key) => ({ ...key, frame: key.frame + by }));
+    return { ...track, keys: mergedKeys(track.keys.filter((key) => !isChosen(key)), moved) };
+  });
+}
+
+/**
+ * Set how the way from each of some keys to the next is shaped.
+ *
+ * @param {Trajectory} document
+ * @param {KeyRef[]} refs
+ * @param {Ease} ease
+ * @returns {Trajectory}
+ */
+export function setEase(document, refs, ease) {
+  const checked = readEase(ease, "ease");
+  return changeChosen(document, refs, (track, isChosen) => {
+    const isOther = (key) => isChosen(key) && `${key.ease}` !== `${checked}`;
+    return withKeys(track, track.keys.map((key) => (isOther(key) ? { ...key, ease: checked } : key)));
+  });
+}
+
+/**
+ * Show or hide an object from frame `first` to frame `last`, both included. It moves as before; keys are added where
+ * that begins and ends.
+ *
+ * @param {Trajectory} document
+ * @param {Iterable<string>} ids
+ * @param {number} first
+ * @param {number} last
+ * @param {boolean} visible
+ * @returns {Trajectory}
+ */
+export function setVisible(document, ids, first, last, visible) {
+  checkFrame(document, first);
+  checkFrame(document, last);
+  return changeTracks(document, ids, (track) => {
+    let result = track;
+    if (visibleAt(track, first) !== visible) {
+      // The first key also counts for all frames before it.
+      if (first < track.keys[0].frame) result = withKey(result, 0);
+      result = withKey(result, first);
+    }
+    if (last + 1 < document.frames && visibleAt(track, last + 1) !== visible) result = withKey(result, last + 1);
+    const keys = result.keys.map((key) => {
+      const isInside = key.frame >= first && key.frame <= last;
+      return isInside && key.visible !== visible ? { ...key, visible } : key;
+    });
+    return withKeys(track, keys);
+  });
+}
+
+/**
+ * Show an object from frame `first` to frame `last` only, as a bar of the timeline with two ends: it enters and leaves.
+ *
+ * @param {Trajectory} document
+ * @param {Iterable<string>} ids
+ * @param {number} first
+ * @param {number} last
+ * @returns {Trajectory}
+ */
+export function setVisibleRange(document, ids, first, last) {
+  const chosen = [...ids];
+  let result = setVisible(document, chosen, first, last, true);
+  if (first > 0) result = setVisible(result, chosen, 0, first - 1, false);
+  if (last < document.frames - 1) result = setVisible(result, chosen, last + 1, document.frames - 1, false);
+  return result;
+}
+
+/**
+ * Keys of one track in order; of two at one frame the one in `over` stays.
+ *
+ * @param {Key[]} under
+ * @param {Key[]} over
+ * @returns {Key[]}
+ */
+export function mergedKeys(under, over) {
+  const taken = new Set(over.map((key) => key.frame));
+  return [...under.filter((key) => !taken.has(key.frame)), ...over].sort((a, b) => a.frame - b.frame);
+}
+
+/**
+ * Change the tracks that have chosen keys; `change` is given the track and a test for its chosen keys.
+ *
+ * @param {Trajectory} document
+ * @param {KeyRef[]} refs
+ * @param {(track: Track, isChosen: (key: Key) => boolean) => Track} change
+ * @returns {Trajectory}
+ */
+export function changeChosen(document, refs, change) {
+  const chosen = new Map();
+  for (const { id, frame } of refs) chosen.set(id, (chosen.get(id) ?? new Set()).add(frame));
+  return changeTracks(document, chosen.keys(), (track) => {
+    const isChosen = (key) => chosen.get(track.id).has(key.frame);
+    return track.keys.some(isChosen) ? change(track, isChosen) : track;
+  });
+}
+
+function withBox(track, frame, box) {
+  const tidy = tidyBox(box);
+  const found = track.keys.find((key) => key.frame === frame);
+  if (found && sameBox(found.box, tidy)) return track;
+  const keyed = withKey(track, frame);
+  return { ...keyed, keys: keyed.keys.map((key) => (key.frame === frame ? { ...key, box: tidy } : key)) };
+}
+
+function mapBoxes(track, change) {
+  return { ...track, keys: track.keys.map((key) => ({ ...key, box: tidyBox(change(key.box)) })) };
+}
+
+function withKeys(track, keys) {
+  return keys.some((key, n) => key !== track.keys[n]) || keys.length !== track.keys.length ? { ...track, keys } : track;
+}
+
+function checkFrame(document, frame) {
+  whole(frame, "frame", 0, document.frames - 1);
+}

@@ -1,0 +1,92 @@
+/**
+ * The clip as a whole: its length, size and frame rate.
+ *
+ * @typedef {import("./document.js").Key} Key
+ * @typedef {import("./document.js").Trajectory} Trajectory
+ */
+
+import { allowedBox } from "./box.js";
+import { sampleKeys } from "./curve.js";
+import { LIMITS, readTrajectory, TrajectoryError, whole } from "./document.js";
+
+/**
+ * The document at another length.
+ *
+ * keep     keys keep their frame numbers
+ * stretch  keys move in proportion; of two that meet on one frame the later one stays
+ * crop     the boxes of the frames that remain do not change; keys past the new end go
+ *
+ * @param {Trajectory} document
+ * @param {number} frames
+ * @param {"keep" | "stretch" | "crop"} [mode]
+ * @returns {Trajectory}
+ * @throws {TrajectoryError} if "keep" would leave a key past the new end
+ */
+export function withFrames(document, frames, mode = "keep") {
+  whole(frames, "frames", 1, LIMITS.frames);
+  if (frames === document.frames) return document;
+  const change = { keep: (keys) => keys, stretch: stretchedKeys, crop: croppedKeys }[mode];
+  if (!change) throw new TrajectoryError(`mode is ${mode}: use keep, stretch or crop`);
+  const late = lastKeyFrame(document);
+  if (mode === "keep" && late >= frames) {
+    throw new TrajectoryError(`a key at frame ${late} lies past the end of ${frames} frames: use stretch or crop`);
+  }
+  const objects = document.objects.map((track) => {
+    const keys = change(track.keys, frames, document.frames);
+    return keys === track.keys ? track : { ...track, keys };
+  });
+  return { ...document, frames, objects };
+}
+
+/**
+ * The last frame with a key, -1 without one: a length beyond it can be kept without asking.
+ *
+ * @param {Trajectory} document
+ */
+export function lastKeyFrame(document) {
+  return document.objects.reduce((late, track) => Math.max(late, track.keys.at(-1).frame), -1);
+}
+
+/**
+ * Another size of the picture, or another frame rate. Boxes are in units of the frame and stay.
+ *
+ * @param {Trajectory} document
+ * @param {{width?: number, height?: number, fps?: number}} changes  pixels, frames per second
+ * @returns {Trajectory}
+ */
+export function setClip(document, { width = document.width, height = document.height, fps = document.fps }) {
+  if (width === document.width && height === document.height && fps === document.fps) return document;
+  const { objects, ...head } = readTrajectory({ ...document, width, height, fps, objects: [] });
+  return { ...head, objects: document.objects };
+}
+
+function stretchedKeys(keys, frames, framesBefore) {
+  const scale = (frames - 1) / Math.max(framesBefore - 1, 1);
+  const moved = new Map();
+  for (const key of keys) {
+    const frame = Math.floor(key.frame * scale + 0.5);
+    moved.set(frame, { ...key, frame });
+  }
+  return [...moved.values()];
+}
+
+/**
+ * Keys before the cut. An eased segment that the cut goes through becomes one key per frame, as half of it would need
+ * another curve.
+ *
+ * @param {Key[]} keys
+ * @param {number} frames
+ * @returns {Key[]}
+ */
+export function croppedKeys(keys, frames) {
+  const inside = keys.filter((key) => key.frame < frames);
+  if (inside.length === keys.length) return keys;
+  if (!inside.length) return [{ ...keys[0], frame: 0 }];
+  const cut = inside.at(-1);
+  if (cut.frame === frames - 1 || cut.ease === "hold") return inside;
+  const baked = [];
+  for (let frame = cut.ease === "linear" ? frames - 1 : cut.frame + 1; frame < frames; frame += 1) {
+    baked.push({ frame, box: allowedBox(sampleKeys(keys, frame)), ease: "linear", visible: cut.visible });
+  }
+  return [...inside.slice(0, -1), { ...cut, ease: "linear" }, ...baked];
+}

@@ -1,0 +1,16 @@
+/**
+ * Random numbers in 0..1 that a seed repeats, so that the same shake comes again and tests can be repeated.
+ * Source: Mulberry32 by Tommy Ettinger (2017), public domain.
+ *
+ * @param {number} seed
+ * @returns {() => number}
+ */
+export function randomNumbers(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

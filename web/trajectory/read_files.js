@@ -1,0 +1,243 @@
+/**
+ * Boxes from the text of files of other programs. A file is recognised by what is in it, never by its name, after the
+ * rules of smcd_core/trajectory_formats.py; what lies beside a file is not seen here, so more is asked.
+ *
+ * | format | one entry                                                  |
+ * |--------|------------------------------------------------------------|
+ * | json   | our document                                               |
+ * | xyxy   | a line per frame: x1,y1,x2,y2 (released SMCD: bbox.txt)    |
+ * | xywh   | a line per frame: x,y,w,h (GOT-10k: groundtruth.txt)       |
+ * | mot    | frame,id,left,top,width,height,conf,... frames from 1      |
+ * | csv    | frame,object,x1,y1,x2,y2 under that header, frames from 0  |
+ *
+ * @typedef {import("./document.js").Box} Box
+ * @typedef {import("./document.js").Trajectory} Trajectory
+ * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv"} Format
+ * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
+ *   tolerance?: number}} Options  width and height: the frame in pixels, for formats that do not tell it; frames: how
+ *   many there must be; format: the answer to a FormatQuestion; tolerance: of the simplification to keys
+ * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number}} Reading
+ *   what was recognised; leftOut: rows of MOT ground truth that do not count
+ * @typedef {{where: string, fields: string[]}} Row
+ */
+
+import { DEFAULT_FPS, LIMITS, readJson, readTrajectory, TrajectoryError } from "./document.js";
+import { trajectoryFromBoxes } from "./simplify.js";
+
+export const CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"];
+const MAX_FILE = 64 * 2 ** 20; // characters
+const MAX_ROWS = LIMITS.frames * LIMITS.objects + 1; // with the header of CSV
+const MAX_LINE = 5000; // characters
+const READ_TOLERANCE = 1e-6; // of the frame: files are read as they are
+
+// Milan et al., MOT16 (2016): the classes that are things to animate.
+const MOT_CLASSES = {
+  1: "pedestrian",
+  2: "person on vehicle",
+  3: "car",
+  4: "bicycle",
+  5: "motorbike",
+  7: "static person",
+};
+
+/** The text may be of several formats: ask which of `choices`, and read it again with that `format`. */
+export class FormatQuestion extends TrajectoryError {
+  name = "FormatQuestion";
+
+  /**
+   * @param {string} message
+   * @param {Format[]} choices
+   */
+  constructor(message, choices) {
+    super(message);
+    this.choices = choices;
+  }
+}
+
+/**
+ * Read a document from the text of a file.
+ *
+ * @param {string} text
+ * @param {Options} options
+ * @returns {{trajectory: Trajectory, reading: Reading}}
+ * @throws {FormatQuestion} where the content leaves a choice
+ * @throws {TrajectoryError} with line, what was found and what was expected
+ */
+export function readFile(text, options) {
+  if (text.length > MAX_FILE) {
+    throw new TrajectoryError(`the file has ${text.length} characters, the limit is ${MAX_FILE}`);
+  }
+  const plain = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").trimEnd();
+  if (!plain) throw new TrajectoryError("the file is empty: expected boxes");
+  if (/^\s*[[{]/.test(plain)) return readJsonFile(plain, options);
+  const lines = plain.split("\n", MAX_ROWS + 1);
+  if (lines.length > MAX_ROWS) throw new TrajectoryError(`the file has more than ${MAX_ROWS} lines, the limit`);
+  const rows = lines.map((line, n) => readRow(line, `line ${n + 1}`));
+  const format = options.format ?? recogniseLines(rows[0].fields);
+  const read = { xyxy: readXyxy, xywh: readXywh, mot: readMot, csv: readCsv }[format];
+  if (!read) throw new TrajectoryError(`the file does not look like ${format}: it could be xyxy, xywh, mot or csv`);
+  const { boxes, mask, phrases, leftOut = 0 } = read(rows, options.frames ?? 0);
+  checkFrames(boxes.length, options);
+  const { width, height, fps = DEFAULT_FPS, tolerance = READ_TOLERANCE } = options;
+  const scaled = boxes.map((row) => row.map(([x1, y1, x2, y2]) => [x1 / width, y1 / height, x2 / width, y2 / height]));
+  const trajectory = trajectoryFromBoxes(scaled, mask, { width, height, fps, phrases, tolerance });
+  return { trajectory, reading: readingOf(format, trajectory, leftOut) };
+}
+
+function readJsonFile(text, options) {
+  const { format = null } = options;
+  if (format && format !== "json") throw new TrajectoryError(`the file does not look like ${format}: it is JSON`);
+  const content = readJson(text, "the file");
+  if (Array.isArray(content)) throw new TrajectoryError("the file is a JSON list: expected 'objects' (a trajectory)");
+  if (!Object.hasOwn(content, "objects")) {
+    const isVideos = Object.hasOwn(content, "videos") && Object.hasOwn(content, "annotations");
+    const names = Object.keys(content).slice(0, 8).join(", ").slice(0, 80) || "none";
+    const found = isVideos
+      ? "is YouTube-VIS, which holds many videos: read it with the import node"
+      : `is JSON with keys ${names}: expected 'objects' (a trajectory)`;
+    throw new TrajectoryError(`the file ${found}`);
+  }
+  const trajectory = readTrajectory(content);
+  checkFrames(trajectory.frames, options);
+  return { trajectory, reading: readingOf("json", trajectory, 0) };
+}
+
+function readingOf(format, { width, height, frames, objects }, leftOut) {
+  return { format, objects: objects.length, frames, width, height, leftOut };
+}
+
+function recogniseLines(first) {
+  if (first.map((field) => field.toLowerCase()).join() === CSV_HEADER.join()) return "csv";
+  if (first.length === 4) {
+    throw new FormatQuestion("4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: say which", ["xyxy", "xywh"]);
+  }
+  if (first.length === 6) {
+    const message = `6 numbers per line may be MOT or corners: say MOT, or put ${CSV_HEADER.join()} on top`;
+    throw new FormatQuestion(message, ["mot"]);
+  }
+  if (first.length >= 7 && first.length <= 10) return "mot";
+  const expected = `4 numbers, 7 to 10 numbers (MOT), JSON, or the header ${CSV_HEADER.join()}`;
+  throw new TrajectoryError(`line 1: found ${first.length} fields, first is ${quoted(first[0])}; expected ${expected}`);
+}
+
+/** @returns {Row} */
+function readRow(line, where) {
+  if (!line.trim()) throw new TrajectoryError(`${where}: is empty: expected boxes`);
+  if (line.length > MAX_LINE) {
+    throw new TrajectoryError(`${where}: has ${line.length} characters, the limit is ${MAX_LINE}: expected boxes`);
+  }
+  if (line.includes(",")) return { where, fields: commaFields(line) };
+  const fields = line.includes("\t") ? line.split("\t") : line.trim().split(/\s+/);
+  return { where, fields: fields.map((field) => field.trim()) };
+}
+
+/** Fields between commas; one in double quotes may hold commas, and "" for a quote. */
+function commaFields(line) {
+  return [...line.matchAll(/(?:^|,)(?:\s*"((?:[^"]|"")*)"([^,]*)|([^,]*))/g)].map(([, inner, after, bare]) =>
+    (inner === undefined ? bare : inner.replaceAll('""', '"') + after).trim(),
+  );
+}
+
+/** The fields as finite numbers, one for each of the comma-separated names. */
+function numbersOf(fields, names, where) {
+  if (fields.length !== names.split(",").length) {
+    throw new TrajectoryError(`${where}: found ${fields.length} fields, expected ${names}`);
+  }
+  return fields.map((field) => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(field) ? Number(field) : NaN;
+    if (Number.isFinite(value)) return value;
+    throw new TrajectoryError(`${where}: found ${quoted(field)}, expected a number in each of ${names}`);
+  });
+}
+
+/** @returns {Box} xyxy from x1,y1,x2,y2 or from x,y,w,h */
+function cornersOf([x, y, a, b], isXywh, where) {
+  const box = isXywh ? [x, y, x + a, y + b] : [x, y, a, b];
+  if (box[2] >= x && box[3] >= y) return /** @type {Box} */ (box);
+  const rule = isXywh ? "width and height of 0 or more" : "x1 <= x2 and y1 <= y2";
+  throw new TrajectoryError(`${where}: found box [${[x, y, a, b].join(", ")}], expected ${rule}`);
+}
+
+function readXyxy(rows) {
+  const boxes = rows.map(({ where, fields }) => [cornersOf(numbersOf(fields, "x1,y1,x2,y2", where), false, where)]);
+  return { boxes, mask: boxes.map(() => [true]), phrases: [""] };
+}
+
+function readXywh(rows) {
+  const boxes = rows.map(({ where, fields }) => [cornersOf(numbersOf(fields, "x,y,w,h", where), true, where)]);
+  return { boxes, mask: boxes.map(() => [true]), phrases: [""] };
+}
+
+/** Pixels are taken as they are, as trackers write them; the rules of the challenge count them from 1. */
+function readMot(rows, frames) {
+  const columns = rows[0].fields.length;
+  const names = "frame,id,left,top,width,height,conf,x,y,z".split(",").slice(0, Math.max(columns, 6)).join();
+  const kinds = new Map();
+  const entries = [];
+  for (const { where, fields } of rows) {
+    const values = numbersOf(fields, names, where);
+    const [frame, id] = values;
+    if (frame < 1 || !Number.isInteger(frame) || id < 0 || !Number.isInteger(id)) {
+      throw new TrajectoryError(`${where}: found frame ${frame}, id ${id}; expected whole numbers, frames from 1`);
+    }
+    if (columns >= 7 && values[6] === 0) continue; // ground truth says so of entries that do not count
+    kinds.set(id, columns === 9 ? (MOT_CLASSES[Math.trunc(values[7])] ?? "") : "");
+    entries.push({ where, frame: frame - 1, name: id, box: cornersOf(values.slice(2, 6), true, where) });
+  }
+  const ids = [...kinds.keys()].sort((a, b) => a - b);
+  const phrases = ids.map((id) => kinds.get(id));
+  return { ...denseOf(entries, ids, frames), phrases, leftOut: rows.length - entries.length };
+}
+
+/** Objects are numbers or names; a name is the phrase as well. */
+function readCsv(rows, frames) {
+  const objects = new Map();
+  const entries = rows.slice(1).map(({ where, fields }) => {
+    if (fields.length !== CSV_HEADER.length) {
+      throw new TrajectoryError(`${where}: found ${fields.length} fields, expected ${CSV_HEADER.join()}`);
+    }
+    const [first, name, ...box] = fields;
+    const [frame, ...corners] = numbersOf([first, ...box], "frame,x1,y1,x2,y2", where);
+    if (frame < 0 || !Number.isInteger(frame)) {
+      throw new TrajectoryError(`${where}: found frame ${first}, expected a whole number from 0`);
+    }
+    objects.set(name, /^-?[\d.]*$/.test(name) ? "" : name);
+    return { where, frame, name, box: cornersOf(corners, false, where) };
+  });
+  return { ...denseOf(entries, [...objects.keys()], frames), phrases: [...objects.values()] };
+}
+
+/** boxes [F][N] and mask [F][N] of entries by frame and name; `frames` is 0 if not known. */
+function denseOf(entries, names, frames) {
+  const last = entries.reduce((late, { frame }) => Math.max(late, frame + 1), 0);
+  const total = frames || last;
+  if (total < 1 || total > LIMITS.frames || names.length > LIMITS.objects) {
+    const limits = `1 to ${LIMITS.frames} frames and up to ${LIMITS.objects} objects`;
+    throw new TrajectoryError(`the file has ${total} frames and ${names.length} objects; expected ${limits}`);
+  }
+  if (last > total) {
+    const frames = last - total === 1 ? "1 frame" : `${last - total} frames`;
+    throw new TrajectoryError(`the file has boxes up to frame ${last} of ${total}: add ${frames} or cut the file`);
+  }
+  const boxes = Array.from({ length: total }, () => names.map(() => /** @type {Box} */ ([0, 0, 0, 0])));
+  const mask = Array.from({ length: total }, () => names.map(() => false));
+  const columns = new Map(names.map((name, n) => [name, n]));
+  for (const { where, frame, name, box } of entries) {
+    const n = columns.get(name);
+    if (mask[frame][n]) {
+      throw new TrajectoryError(`${where}: found a second box for object ${quoted(name)} in the same frame`);
+    }
+    boxes[frame][n] = box;
+    mask[frame][n] = true;
+  }
+  return { boxes, mask };
+}
+
+function checkFrames(found, { frames = null }) {
+  if (frames === null || frames === found) return;
+  throw new TrajectoryError(`the file has ${found} frames but there must be ${frames}: change one of the two`);
+}
+
+function quoted(value) {
+  return JSON.stringify(String(value).slice(0, 40));
+}

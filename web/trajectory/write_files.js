@@ -1,0 +1,122 @@
+/**
+ * Boxes to the text of files of other programs. Only our own document (serialiseTrajectory) keeps keys, eases and
+ * strengths; the others get a box per frame, in pixels of the document's size and not clipped.
+ *
+ * @typedef {import("./document.js").Box} Box
+ * @typedef {import("./document.js").Trajectory} Trajectory
+ */
+
+import { boxAt, boxesAt, visibleAt } from "./curve.js";
+import { TrajectoryError } from "./document.js";
+import { trackOf } from "./tracks.js";
+import { CSV_HEADER } from "./read_files.js";
+
+/**
+ * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids count from 1,
+ * pixels from 0. The format holds neither phrases nor the size of the frame.
+ *
+ * @param {Trajectory} document
+ * @returns {string}
+ */
+export function writeMot(document) {
+  return visibleRows(document, ({ frame, n, box: [x1, y1, x2, y2] }) => {
+    return `${frame + 1},${n + 1},${[x1, y1, x2 - x1, y2 - y1].map(fixed).join()},1,-1,-1,-1`;
+  });
+}
+
+/**
+ * CSV of all enabled objects under the header frame,object,x1,y1,x2,y2. The object is its phrase, with a number where
+ * another has the same one, and its place in the list where it has none.
+ *
+ * @param {Trajectory} document
+ * @returns {string}
+ */
+export function writeCsv(document) {
+  const names = csvNames(document.objects.filter((track) => track.enabled));
+  const rows = visibleRows(document, ({ frame, n, box }) => `${frame},${names[n]},${box.map(fixed).join()}`);
+  return `${CSV_HEADER.join()}\n${rows}`;
+}
+
+/**
+ * One object as a line per frame, x1,y1,x2,y2: the bbox.txt of the released program, which has no frames without a box.
+ *
+ * @param {Trajectory} document
+ * @param {string} id
+ * @returns {string}
+ */
+export function writeBboxTxt(document, id) {
+  const { boxes, mask } = pixelsOf(document, id);
+  const hidden = mask.indexOf(false);
+  if (hidden >= 0) {
+    const advice = "bbox.txt needs a box in every frame: show the object there, or write another format";
+    throw new TrajectoryError(`object ${id} is not visible at frame ${hidden}: ${advice}`);
+  }
+  return boxes.map((box) => `${box.map(fixed).join()}\n`).join("");
+}
+
+/**
+ * One object as the files of a GOT-10k sequence, by name. Absent frames keep the box where the object would be.
+ *
+ * @param {Trajectory} document
+ * @param {string} id
+ * @returns {Record<"groundtruth.txt" | "absence.label" | "meta_info.ini", string>}
+ */
+export function writeGot10k(document, id) {
+  const { boxes, mask } = pixelsOf(document, id);
+  const phrase = trackOf(document, id).phrase.split(/\s+/).filter(Boolean).join(" ");
+  const lines = boxes.map(([x1, y1, x2, y2]) => `${[x1, y1, x2 - x1, y2 - y1].map(fixed).join()}\n`);
+  return {
+    "groundtruth.txt": lines.join(""),
+    "absence.label": mask.map((visible) => `${visible ? 0 : 1}\n`).join(""),
+    "meta_info.ini":
+      `[METAINFO]\nobject_class: ${phrase}\nanno_fps: ${document.fps}Hz\n` +
+      `resolution: (${document.width}, ${document.height})\n`,
+  };
+}
+
+/** Boxes in pixels and visibility of one object at each frame. */
+function pixelsOf(document, id) {
+  const track = trackOf(document, id);
+  const frames = Array.from({ length: document.frames }, (_, frame) => frame);
+  const raw = frames.map((frame) => boxAt(track, frame));
+  return {
+    boxes: raw.map((box) => inPixels(box, document)),
+    mask: raw.map((box, frame) => isUpright(box) && visibleAt(track, frame)),
+  };
+}
+
+function visibleRows(document, write) {
+  const { boxes, mask } = boxesAt(document);
+  const lines = [];
+  boxes.forEach((row, frame) => {
+    row.forEach((box, n) => {
+      if (mask[frame][n] && isUpright(box)) lines.push(`${write({ frame, n, box: inPixels(box, document) })}\n`);
+    });
+  });
+  return lines.join("");
+}
+
+/** Sides that an overshooting ease has crossed meet at the low one, as a width may not be negative. */
+function inPixels([x1, y1, x2, y2], { width, height }) {
+  return [x1 * width, y1 * height, Math.max(x1, x2) * width, Math.max(y1, y2) * height];
+}
+
+function isUpright([x1, y1, x2, y2]) {
+  return x2 >= x1 && y2 >= y1;
+}
+
+function fixed(value) {
+  return (value + 0).toFixed(4);
+}
+
+/** A name for each track that differs from the others and is read as its phrase. */
+function csvNames(tracks) {
+  const used = new Set();
+  return tracks.map(({ phrase }, n) => {
+    const base = phrase.split(/\s+/).filter(Boolean).join(" ") || `${n + 1}`;
+    let name = base;
+    for (let number = 2; used.has(name); number += 1) name = `${base} ${number}`;
+    used.add(name);
+    return /[",]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
+  });
+}
