@@ -120,3 +120,31 @@ SYSTEMS = {
 def system_name(config: SMCDConfig) -> str | None:
     """The name in SYSTEMS, or None for a combination that the paper does not compare."""
     return next((name for name, parts in SYSTEMS.items() if asdict(config) | parts == asdict(config)), None)
+
+
+# The bundled default: everything of the released model, small. It departs from it in four fields (see models/README.md):
+# fewer norm groups, v-prediction, the coverage bias, and 4 box slots.
+SMALL = dict(
+    model_channels=32,
+    channel_mult=(1, 2, 3),
+    num_res_blocks=1,
+    attention_scales=(1.0, 0.5, 0.25),
+    num_heads=2,
+    head_dim=16,
+    context_dim=128,
+    norm_groups=8,
+    dropout=0.05,
+    phrase_dim=128,
+    box_slots=4,
+    image_encoder_channels=(32, 64, 128),
+    image_encoder_blocks=1,
+    prediction="v",
+)
+
+
+def system_config(system: str, sizes: dict[str, object], coverage_bias: bool = False) -> SMCDConfig:
+    """One of SYSTEMS at some size: {} for the released one, SMALL, or other fields of SMCDConfig."""
+    if system not in SYSTEMS:
+        raise ConfigError(f"system is {system!r}, expected one of {', '.join(SYSTEMS)}")
+    parts = SYSTEMS[system]
+    return SMCDConfig(**(sizes | parts | dict(box_coverage_bias=coverage_bias and parts["boxes"])))

@@ -72,7 +72,7 @@ def _to_signed(image: np.ndarray) -> Tensor:
 def train_autoencoder(
     out: Path, *, minutes: float, size: int = 128, crop: int = 64, batch_size: int = 16, lr: float = 2e-3, seed: int = 0
 ) -> AutoencoderKL:
-    """Train for `minutes` of wall-clock time, save to `out` in the layout of diffusers, resume from there.
+    """Train for `minutes` of wall-clock time, save to `out`/vae in the layout of diffusers, resume from there.
 
     The last fifth of the time sees whole frames. At the end the latents are made to have mean 0 and, times
     LATENT_SCALE, deviation 1 in each channel, by folding the statistics into the two 1x1 convolutions.
@@ -84,7 +84,7 @@ def train_autoencoder(
         vae.quant_conv.bias[4:] = -6
         vae.quant_conv.weight[4:] *= 0.1
     optimizer = torch.optim.AdamW(vae.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=1e-4)
-    state_path = out / "state.pt"
+    state_path = out / "vae" / "state.pt"
     spent, step = 0.0, 0
     if state_path.exists():
         state = torch.load(state_path, weights_only=True)
@@ -121,9 +121,12 @@ def train_autoencoder(
             print(f"autoencoder: {spent / 60:.1f} min, step {step}, loss {loss.item():.4f}, {psnr:.1f} dB", flush=True)
         if spent - last_save > 120:
             last_save = spent
-            _save_state(state_path, {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step})
+            _save_state(
+                state_path,
+                {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step},
+            )
     _normalise_latents(vae, size)
-    vae.save_pretrained(out)
+    vae.save_pretrained(out / "vae")
     return vae
 
 
@@ -182,8 +185,10 @@ def small_text_encoder() -> TextEncoder:
     return TextEncoder(tokenizer, CLIPTextModel(config))
 
 
-def train_text_encoder(out: Path, *, steps: int = 2000, batch_size: int = 64, lr: float = 1e-3, seed: int = 0) -> TextEncoder:
-    """Train until the end-of-text state of a sentence tells who is in it, and save to `out`.
+def train_text_encoder(
+    out: Path, *, steps: int = 2000, batch_size: int = 64, lr: float = 1e-3, seed: int = 0
+) -> TextEncoder:
+    """Train until the end-of-text state of a sentence tells who is in it; save to `out`/text_encoder and `out`/tokenizer.
 
     Stands in for the contrastive training of CLIP: from that one vector a linear layer must say which colour goes with
     which shape and which movement, and in which scene. So phrases that mean different things get vectors that differ.
@@ -210,9 +215,8 @@ def train_text_encoder(out: Path, *, steps: int = 2000, batch_size: int = 64, lr
         if (step + 1) % 200 == 0:
             exact = ((logits > 0) == target.bool()).all(1).float().mean().item()
             print(f"text encoder: step {step + 1}, loss {loss.item():.4f}, {exact:.0%} understood", flush=True)
-    out.mkdir(parents=True, exist_ok=True)
-    encoder.model.save_pretrained(out)
-    encoder.tokenizer.save_pretrained(out)
+    encoder.model.save_pretrained(out / "text_encoder")
+    encoder.tokenizer.save_pretrained(out / "tokenizer")
     return encoder.eval()
 
 

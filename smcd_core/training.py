@@ -1,7 +1,7 @@
 """Training of SMCD in stages, on Accelerate: one process, several GPUs or several machines.
 
-All randomness is drawn from (seed, step, place in the batch): a run that was killed continues on the same curve, and the
-number of processes does not change it.
+All randomness is drawn from (seed, step, place in the batch): a run that was killed continues on the same curve, and
+the number of processes does not change it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -26,85 +26,17 @@ from torch.utils.data import DataLoader, default_collate
 from tqdm import tqdm
 
 from .blocks import ResBlock, SpatialTransformer, TemporalConv, TemporalTransformer
-from .checkpoint import Checkpoint, build, read_checkpoint, write_checkpoint
+from .checkpoint import Checkpoint, write_checkpoint
 from .config import SMCDConfig
 from .data.encoded import EncodedClips
 from .diffusion import TRAIN_STEPS, add_noise, predicted_x0, velocity
 from .image import GatedCrossAttention, ImageEncoder, widen_input_conv
 from .model import SMCD, Inputs
 from .motion import BoxEncoder, GatedSelfAttention, box_coverage
+from .stages import TrainingConfig, TrainingError
 from .unet import ControlNet
 
 PROBE_TIMESTEP = 900  # so noisy that only the conditions tell where things are
-
-
-class TrainingError(ValueError):
-    """A run that cannot start or go on as asked."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What one stage trains and how often it hides each condition. Source: SPEC, section 12.
-
-    Chances are for each sample on its own; as published, one draw decided for a whole batch.
-    """
-
-    images: bool = False  # train on single frames, temporal layers skipped
-    drop_text: float = 0.0
-    drop_boxes: float = 0.0
-    drop_first_frame: float = 0.0  # in the input convolution
-    drop_image_tokens: float = 0.0
-
-
-STAGES = {
-    "backbone": Stage(drop_text=0.1),  # only for training from scratch
-    "mim": Stage(images=True, drop_text=0.5, drop_boxes=0.1),
-    "diim": Stage(drop_boxes=0.1, drop_first_frame=0.25, drop_image_tokens=0.1),
-    "joint": Stage(drop_boxes=0.1, drop_first_frame=0.25, drop_image_tokens=0.1),  # mim and diim at once
-    "all": Stage(drop_text=0.1, drop_boxes=0.1, drop_first_frame=0.25, drop_image_tokens=0.1),  # every parameter
-}
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """One run. Saved inside the checkpoint."""
-
-    stage: str
-    steps: int
-    batch_size: int = 4  # clips (or images) of each process and step
-    accumulation: int = 1
-    lr: float = 5e-5
-    warmup: int = 0  # steps
-    cosine: bool = False  # fall to a fiftieth of lr at the last step
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 1e-2
-    clip_norm: float = 1.0
-    ema: float = 0.0  # decay; 0 keeps no average
-    object_weight: float = 1.0  # of the loss inside boxes; 1 as published
-    timestep_power: float = 1.0  # t = 1000 u^power: below 1 prefers noisy steps; 1 as published
-    images: bool | None = None  # instead of the stage's own
-    drop_text: float | None = None
-    drop_boxes: float | None = None
-    drop_first_frame: float | None = None
-    drop_image_tokens: float | None = None
-    checkpointing: bool = False  # recompute activations to save memory
-    mixed_precision: str = "no"
-    save_every: int = 1000
-    validate_every: int = 1000
-    seed: int = 33
-
-    def __post_init__(self):
-        if self.stage not in STAGES:
-            raise TrainingError(f"stage is {self.stage!r}, expected one of {', '.join(STAGES)}")
-        for name in ("steps", "batch_size", "accumulation", "save_every", "validate_every"):
-            if getattr(self, name) < 1:
-                raise TrainingError(f"{name} is {getattr(self, name)}, expected 1 or more")
-
-    @property
-    def policy(self) -> Stage:
-        """The stage with this run's own values put in."""
-        own = {name: getattr(self, name) for name in asdict(STAGES[self.stage])}
-        return replace(STAGES[self.stage], **{name: value for name, value in own.items() if value is not None})
 
 
 # Which parameters train ----------------------------------------------------------------------------------------------
@@ -222,7 +154,9 @@ def make_model(config: SMCDConfig, start: Checkpoint | None, seed: int) -> SMCD:
 # One step ------------------------------------------------------------------------------------------------------------
 
 
-def draw(examples: list[dict[str, Tensor]], places: Iterable[int], step: int, config: TrainingConfig) -> dict[str, Tensor]:
+def draw(
+    examples: list[dict[str, Tensor]], places: Iterable[int], step: int, config: TrainingConfig
+) -> dict[str, Tensor]:
     """A batch with all that is random about it: noise, timestep, frame, dropped conditions.
 
     places  of the examples in the whole batch of all processes
@@ -237,9 +171,7 @@ def draw(examples: list[dict[str, Tensor]], places: Iterable[int], step: int, co
             for name in ("latents", "boxes_xyxy", "mask"):
                 example[name] = example[name][frame : frame + 1]
         uniform = torch.rand(5, generator=random)
-        chances = torch.tensor(
-            [policy.drop_text, policy.drop_boxes, policy.drop_first_frame, policy.drop_image_tokens]
-        )
+        chances = torch.tensor([policy.drop_text, policy.drop_boxes, policy.drop_first_frame, policy.drop_image_tokens])
         example["keep"] = (uniform[:4] >= chances).float()
         example["t"] = (TRAIN_STEPS * uniform[4] ** config.timestep_power).long().clamp(max=TRAIN_STEPS - 1)
         example["noise"] = torch.randn(example["latents"].shape, generator=random)
@@ -292,8 +224,9 @@ class DenoisingLoss(nn.Module):
 def probe(loss: DenoisingLoss, examples: list[dict[str, Tensor]], device: torch.device) -> dict[str, float]:
     """Error of the clean latents that one call predicts at timestep 900: with the right boxes, with none, and with
     those of another clip. Shows whether the boxes are used long before samples do."""
-    quiet = TrainingConfig("all", 1, drop_text=0, drop_boxes=0, drop_first_frame=0, drop_image_tokens=0,
-                           images=loss.images)
+    quiet = TrainingConfig(
+        "all", 1, drop_text=0, drop_boxes=0, drop_first_frame=0, drop_image_tokens=0, images=loss.images
+    )
     model, errors = loss.model, {"right": [], "none": [], "wrong": []}
     model.eval()
     for number, example in enumerate(examples):
@@ -335,9 +268,7 @@ def train(
     and state-* to go on from. Raises TrainingError if a state in `out` does not belong to this run.
     """
     out = Path(out)
-    accelerator = Accelerator(
-        mixed_precision=config.mixed_precision, gradient_accumulation_steps=config.accumulation
-    )
+    accelerator = Accelerator(mixed_precision=config.mixed_precision, gradient_accumulation_steps=config.accumulation)
     out.mkdir(parents=True, exist_ok=True)
     if not len(data):
         raise TrainingError("the data set is empty")
@@ -418,7 +349,9 @@ def _recompute_activations(model: SMCD) -> None:
             module.forward = partial(recompute, module.forward, use_reentrant=False)
 
 
-def _batches(data: EncodedClips, config: TrainingConfig, step: int, accelerator: Accelerator) -> Iterator[dict[str, Tensor]]:
+def _batches(
+    data: EncodedClips, config: TrainingConfig, step: int, accelerator: Accelerator
+) -> Iterator[dict[str, Tensor]]:
     """Endless batches of this process from `step` on, read ahead by one worker."""
     loader = DataLoader(
         data,
@@ -474,8 +407,10 @@ class _averaged:
 # Saving and going on -------------------------------------------------------------------------------------------------
 
 
-def _save_state(accelerator: Accelerator, out: Path, step: int, config: TrainingConfig, average: EMAModel | None) -> None:
-    """Write state-<step> under another name, then rename it: a folder of that name is whole, whenever a run is killed."""
+def _save_state(
+    accelerator: Accelerator, out: Path, step: int, config: TrainingConfig, average: EMAModel | None
+) -> None:
+    """Write state-<step> under another name, then rename it: what has that name is whole, whenever a run is killed."""
     final = out / f"state-{step:08d}"
     temporary = out / f"{final.name}.tmp"
     if accelerator.is_main_process:
@@ -512,7 +447,7 @@ def _resume(accelerator: Accelerator, out: Path, config: TrainingConfig, average
             ]
             average.optimization_step = int(newest.name.removeprefix("state-"))
     except (RuntimeError, ValueError, OSError, KeyError) as error:
-        raise TrainingError(f"{newest}: cannot go on from it ({error}). Is it of another run? Choose another --out") from None
+        raise TrainingError(f"{newest}: is not of this run ({error}); choose another folder") from None
     return int(newest.name.removeprefix("state-"))
 
 
@@ -558,7 +493,9 @@ class _Log:
         probed = [row for row in rows if row["x0_right_boxes"]]
         for name, color in zip(self.fields[3:], ("#009e73", "#999999", "#d55e00")):
             label = name.removeprefix("x0_").replace("_", " ")
-            right.plot([int(row["step"]) for row in probed], [float(row[name]) for row in probed], color=color, label=label)
+            right.plot(
+                [int(row["step"]) for row in probed], [float(row[name]) for row in probed], color=color, label=label
+            )
         right.set(xlabel="step", ylabel=f"error of clean latents at t = {PROBE_TIMESTEP}")
         if probed:
             right.legend()

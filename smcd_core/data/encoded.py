@@ -65,33 +65,33 @@ def encode_clips(
     folder: str | os.PathLike,
     *,
     slots: int,
-    first: int = 0,
-    last: int | None = None,
+    part: int = 0,
+    parts: int = 1,
     progress: Callable[[int], None] = lambda clips: None,
 ) -> None:
-    """Write shards `first` to `last` of a dataset; shards that are there already are kept, so that a run can go on.
+    """Write a dataset as shards; those that are there already are kept, so that a stopped run can go on.
 
     slots     boxes per frame; a clip with more loses its last objects
+    part      of `parts`: this call does every parts-th shard, so that several processes share the work
     progress  called with the number of clips done since the last call
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    count = (len(clips) + SHARD - 1) // SHARD
-    for number in range(first, count if last is None else min(last + 1, count)):
+    for number in range(part, -(-len(clips) // SHARD), parts):
         members = range(number * SHARD, min((number + 1) * SHARD, len(clips)))
         path = folder / f"clips-{number:05d}.safetensors"
-        if not path.exists():
-            encoded = []
-            for index in members:
-                encoded.append(_encode(clips[index], vae, text, slots))
-                progress(1)
-            tensors = {name: torch.stack([item[name] for item in encoded]).contiguous() for name in encoded[0]}
-            tensors["null_text"] = text([" "])[0].half()
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            save_file(tensors, temporary)
-            os.replace(temporary, path)
-        else:
+        if path.exists():
             progress(len(members))
+            continue
+        encoded = []
+        for index in members:
+            encoded.append(_encode(clips[index], vae, text, slots))
+            progress(1)
+        tensors = {name: torch.stack([item[name] for item in encoded]).contiguous() for name in encoded[0]}
+        tensors["null_text"] = text([" "])[0].half()
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        save_file(tensors, temporary)
+        os.replace(temporary, path)
 
 
 def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, slots: int) -> dict[str, Tensor]:

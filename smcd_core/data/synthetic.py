@@ -159,7 +159,9 @@ def _draw_scene(scene: str, rng: np.random.Generator, size: int) -> np.ndarray:
     horizon = rng.uniform(low, high) + rng.uniform(-0.06, 0.06) * np.sin(x * rng.uniform(3, 8) + rng.uniform(0, 6))
     ground = _smooth_edge(y - horizon, size)[..., None]
     tint = rng.uniform(-8, 8, (2, 3))
-    picture = (1 - ground) * (upper + tint[0] + 10 * y[..., None]) + ground * (lower + tint[1] - 16 * (y[..., None] - 0.6))
+    picture = (1 - ground) * (upper + tint[0] + 10 * y[..., None]) + ground * (
+        lower + tint[1] - 16 * (y[..., None] - 0.6)
+    )
     for _ in range(rng.integers(2, 6)):
         center, radius = rng.uniform(0, 1, 2), rng.uniform(0.05, 0.22, 2)
         distance = np.hypot((x - center[0]) / radius[0], (y - center[1]) / radius[1]) - 1

@@ -1,0 +1,116 @@
+"""smcd pretrain, encode and train: from nothing, or from released weights, to a checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import typing
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+from ..config import SMALL, SYSTEMS, system_config
+from ..stages import STAGES, TrainingConfig
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    pretrain = subparsers.add_parser(
+        "pretrain", help="train the small autoencoder or text encoder that the bundled default uses"
+    )
+    pretrain.add_argument("network", choices=("autoencoder", "text-encoder"))
+    pretrain.add_argument(
+        "--out", type=Path, required=True, help="folder to write vae/ or text_encoder/, tokenizer/ to"
+    )
+    pretrain.add_argument("--minutes", type=float, default=30, help="of training the autoencoder (default %(default)s)")
+    pretrain.add_argument("--batch-size", type=int, default=8, help="crops of the autoencoder (default %(default)s)")
+    pretrain.add_argument("--steps", type=int, default=1500, help="of the text encoder (default %(default)s)")
+    pretrain.set_defaults(run=_pretrain)
+
+    encode = subparsers.add_parser("encode", help="turn clips into latents and tokens on disk, for training")
+    encode.add_argument("--clips", type=int, required=True, help="number of synthetic clips")
+    encode.add_argument("--split", choices=("train", "validation"), default="train")
+    encode.add_argument("--frames", type=int, default=8)
+    encode.add_argument("--pixels", type=int, default=128, help="side of the frames (default %(default)s)")
+    encode.add_argument("--slots", type=int, default=SMALL["box_slots"], help="boxes per frame (default %(default)s)")
+    encode.add_argument("--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/")
+    encode.add_argument("--out", type=Path, required=True)
+    encode.add_argument("--part", default="1/1", metavar="I/N", help="do the I-th of N parts; run all N side by side")
+    encode.set_defaults(run=_encode)
+
+    train = subparsers.add_parser("train", help="train one stage", description="Runs under `accelerate launch` too.")
+    train.add_argument("--stage", choices=STAGES, required=True)
+    train.add_argument("--system", choices=SYSTEMS, default="zc+gca", help="which parts (default %(default)s, SMCD)")
+    train.add_argument("--small", action="store_true", help="sizes of the bundled default, not of the released model")
+    train.add_argument("--coverage-bias", action="store_true", help="let boxes count by the share of a cell they cover")
+    train.add_argument("--data", type=Path, required=True, help="folder that `smcd encode` wrote")
+    train.add_argument("--validation", type=Path, help="another such folder, for the box probe")
+    train.add_argument("--start", type=Path, help="checkpoint whose weights to start from")
+    train.add_argument("--out", type=Path, required=True, help="run folder; an unfinished run in it goes on")
+    _add_training_options(train)
+    train.set_defaults(run=_train)
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    """One option for each field of TrainingConfig but the stage, with its type and default."""
+    hints = typing.get_type_hints(TrainingConfig)
+    for field in fields(TrainingConfig):
+        if field.name == "stage":
+            continue
+        required, default = field.default is MISSING, None if field.default is MISSING else field.default
+        options = {"required": required, "default": default, "help": None if required else f"default {default}"}
+        kind = hints[field.name]
+        if kind is bool or kind == bool | None:
+            options["action"] = argparse.BooleanOptionalAction
+        elif typing.get_origin(kind) is tuple:
+            options |= {"type": float, "nargs": 2}
+        else:
+            options["type"] = next((t for t in typing.get_args(kind) if t is not type(None)), kind)
+        parser.add_argument("--" + field.name.replace("_", "-"), **options)
+
+
+def _pretrain(args: argparse.Namespace) -> None:
+    from .. import pretrain
+
+    if args.network == "autoencoder":
+        pretrain.train_autoencoder(args.out, minutes=args.minutes, batch_size=args.batch_size)
+    else:
+        pretrain.train_text_encoder(args.out, steps=args.steps)
+
+
+def _encode(args: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from ..data import SyntheticClips
+    from ..data.encoded import encode_clips
+    from ..pipeline import load_components
+
+    part, parts = _part(args.part)
+    vae, text = load_components(args.components)
+    clips = SyntheticClips(args.clips, split=args.split, size=args.pixels, num_frames=args.frames)
+    with tqdm(total=args.clips // parts, unit="clip") as bar:
+        encode_clips(clips, vae, text, args.out, slots=args.slots, part=part, parts=parts, progress=bar.update)
+
+
+def _part(text: str) -> tuple[int, int]:
+    """ "2/3" -> (1, 3), counted from 0"""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ValueError(f"--part is {text!r}, expected something like 1/2")
+    return int(number) - 1, int(count)
+
+
+def _train(args: argparse.Namespace) -> None:
+    from ..checkpoint import read_checkpoint
+    from ..data.encoded import EncodedClips
+    from ..training import train
+
+    values = {field.name: getattr(args, field.name) for field in fields(TrainingConfig)}
+    values["betas"] = tuple(values["betas"])
+    data = EncodedClips(args.data)
+    examples = EncodedClips(args.validation) if args.validation else []
+    train(
+        TrainingConfig(**values),
+        system_config(args.system, SMALL if args.small else {}, args.coverage_bias),
+        data,
+        args.out,
+        start=read_checkpoint(args.start) if args.start else None,
+        validation=[examples[index] for index in range(min(len(examples), 32))],
+    )

@@ -1,0 +1,74 @@
+"""What a training run is: its stage and its numbers. Light to import, as the command line reads it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+
+class TrainingError(ValueError):
+    """A run that cannot start or go on as asked."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage trains and how often it hides each condition. Source: SPEC, section 12.
+
+    Chances are for each sample on its own; as published, one draw decided for a whole batch.
+    """
+
+    images: bool = False  # train on single frames, temporal layers skipped
+    drop_text: float = 0.0
+    drop_boxes: float = 0.0
+    drop_first_frame: float = 0.0  # in the input convolution
+    drop_image_tokens: float = 0.0
+
+
+STAGES = {
+    "backbone": Stage(drop_text=0.1),  # only for training from scratch
+    "mim": Stage(images=True, drop_text=0.5, drop_boxes=0.1),
+    "diim": Stage(drop_boxes=0.1, drop_first_frame=0.25, drop_image_tokens=0.1),
+    "joint": Stage(drop_boxes=0.1, drop_first_frame=0.25, drop_image_tokens=0.1),  # mim and diim at once
+    "all": Stage(drop_text=0.1, drop_boxes=0.1, drop_first_frame=0.25, drop_image_tokens=0.1),  # every parameter
+}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One run. Saved inside the checkpoint."""
+
+    stage: str
+    steps: int
+    batch_size: int = 4  # clips (or images) of each process and step
+    accumulation: int = 1
+    lr: float = 5e-5
+    warmup: int = 0  # steps
+    cosine: bool = False  # fall to a fiftieth of lr at the last step
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-2
+    clip_norm: float = 1.0
+    ema: float = 0.0  # decay; 0 keeps no average
+    object_weight: float = 1.0  # of the loss inside boxes; 1 as published
+    timestep_power: float = 1.0  # t = 1000 u^power: below 1 prefers noisy steps; 1 as published
+    images: bool | None = None  # instead of the stage's own
+    drop_text: float | None = None
+    drop_boxes: float | None = None
+    drop_first_frame: float | None = None
+    drop_image_tokens: float | None = None
+    checkpointing: bool = False  # recompute activations to save memory
+    mixed_precision: str = "no"
+    save_every: int = 1000
+    validate_every: int = 1000
+    seed: int = 33
+
+    def __post_init__(self):
+        if self.stage not in STAGES:
+            raise TrainingError(f"stage is {self.stage!r}, expected one of {', '.join(STAGES)}")
+        for name in ("steps", "batch_size", "accumulation", "save_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"{name} is {getattr(self, name)}, expected 1 or more")
+
+    @property
+    def policy(self) -> Stage:
+        """The stage with this run's own values put in."""
+        own = {name: getattr(self, name) for name in asdict(STAGES[self.stage])}
+        return replace(STAGES[self.stage], **{name: value for name, value in own.items() if value is not None})
