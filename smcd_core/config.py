@@ -122,7 +122,7 @@ def system_name(config: SMCDConfig) -> str | None:
     return next((name for name, parts in SYSTEMS.items() if asdict(config) | parts == asdict(config)), None)
 
 
-# The bundled default: everything of the released model, small. It departs from it in four fields (see models/README.md):
+# The bundled default: everything of the released model, small. It departs from it in (see models/README.md):
 # fewer norm groups, v-prediction, the coverage bias, and 4 box slots.
 SMALL = dict(
     model_channels=32,

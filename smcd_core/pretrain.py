@@ -188,7 +188,7 @@ def small_text_encoder() -> TextEncoder:
 def train_text_encoder(
     out: Path, *, steps: int = 2000, batch_size: int = 64, lr: float = 1e-3, seed: int = 0
 ) -> TextEncoder:
-    """Train until the end-of-text state of a sentence tells who is in it; save to `out`/text_encoder and `out`/tokenizer.
+    """Train until the end-of-text state of a sentence tells who is in it; save `out`/text_encoder and `out`/tokenizer.
 
     Stands in for the contrastive training of CLIP: from that one vector a linear layer must say which colour goes with
     which shape and which movement, and in which scene. So phrases that mean different things get vectors that differ.

@@ -159,7 +159,7 @@ def draw(
 ) -> dict[str, Tensor]:
     """A batch with all that is random about it: noise, timestep, frame, dropped conditions.
 
-    places  of the examples in the whole batch of all processes
+    places  of the examples in the whole batch: of all processes, and of all that are accumulated
     Adds noise [B, F, 4, h, w], t [B] and keep [B, 4]: 1 where text, boxes, first frame and image tokens stay.
     """
     policy, drawn = config.policy, []
@@ -202,7 +202,7 @@ class DenoisingLoss(nn.Module):
         boxes, mask = batch["boxes_xyxy"].flatten(0, 1), batch["mask"].flatten(0, 1)
         covered = box_coverage(boxes, mask, *error.shape[2:]).sum(-1).clamp(max=1)  # [BF, S]
         weight = 1 + (self.object_weight - 1) * covered.unflatten(1, error.shape[2:])[:, None]
-        return (weight * error).mean() / weight.mean()
+        return (weight / weight.mean((1, 2, 3), keepdim=True) * error).mean()
 
     def inputs(self, batch: dict[str, Tensor]) -> Inputs:
         """Conditions of a batch, with those hidden that `keep` says."""
@@ -352,17 +352,18 @@ def _recompute_activations(model: SMCD) -> None:
 def _batches(
     data: EncodedClips, config: TrainingConfig, step: int, accelerator: Accelerator
 ) -> Iterator[dict[str, Tensor]]:
-    """Endless batches of this process from `step` on, read ahead by one worker."""
+    """Endless batches of this process from `step` on."""
     loader = DataLoader(
         data,
         batch_sampler=_Sampler(len(data), config, step, accelerator.process_index, accelerator.num_processes),
         collate_fn=list,
+        generator=torch.Generator(),  # of its own: starting a loader would else draw from the one that dropout uses
     )
-    number = step * config.accumulation
-    first = accelerator.process_index * config.batch_size
-    for examples in loader:
-        yield draw(examples, range(first, first + config.batch_size), number, config)
-        number += 1
+    size, first = config.batch_size, accelerator.process_index * config.batch_size
+    for number, examples in enumerate(loader, start=step * config.accumulation):
+        step, part = divmod(number, config.accumulation)
+        place = part * size * accelerator.num_processes + first
+        yield draw(examples, range(place, place + size), step, config)
 
 
 class _Sampler:
