@@ -42,7 +42,8 @@ test("a box off the frame, without area or inside out is nothing to the model", 
 });
 
 test("an impossible number of frames is refused", () => {
-  for (const count of [0, -1, 4097, 2.5, "8"]) assert.throws(() => boxesAt(trajectory({ a: [[0, A]] }), count), /numFrames/);
+  const document = trajectory({ a: [[0, A]] });
+  for (const count of [0, -1, 4097, 2.5, "8"]) assert.throws(() => boxesAt(document, count), /numFrames/);
 });
 
 test("the boxes kept for drawing are those of each frame", () => {

@@ -64,19 +64,22 @@ test("text that is not a document is refused", () => {
 });
 
 test("text beyond the limit is refused with both numbers", () => {
-  assert.throws(() => parseTrajectory(" ".repeat(33554433)), { message: /has 33554433 characters, the limit is 33554432/ });
+  const message = /has 33554433 characters, the limit is 33554432/;
+  assert.throws(() => parseTrajectory(" ".repeat(33554433)), { message });
 });
 
 test("errors name the object, the frame and the values", () => {
   const make = (key) => ({ version: 1, width: 9, height: 9, frames: 8, objects: [{ phrase: "red car", keys: [key] }] });
-  refuses(make({ frame: 3, box: [0.6, 0.1, 0.4, 0.5] }), /objects\[0\] \(red car\), frame 3: box \[0\.6, .*inverted, x2 < x1/);
+  const inverted = /objects\[0\] \(red car\), frame 3: box \[0\.6, .*inverted, x2 < x1/;
+  refuses(make({ frame: 3, box: [0.6, 0.1, 0.4, 0.5] }), inverted);
   refuses(make({ frame: 8, box: A }), /red car\)\.keys\[0\]\.frame is 8: give a whole number from 0 to 7/);
   refuses(make({ frame: 1, box: A, ease: "wobble" }), /red car\), frame 1: ease is "wobble": use linear, in/);
   refuses(make({ frame: 1, box: A, extra: 1 }), /has an unknown key "extra": it takes frame, box, ease, visible/);
 });
 
 test("names of every object's prototype are unknown keys or absent, never read from the prototype", () => {
-  refuses(JSON.parse('{"version": 1, "width": 9, "height": 9, "frames": 8, "objects": [], "__proto__": {"fps": 1}}'), /__proto__/);
+  const head = '"version": 1, "width": 9, "height": 9, "frames": 8, "objects": []';
+  refuses(JSON.parse(`{${head}, "__proto__": {"fps": 1}}`), /__proto__/);
   refuses(JSON.parse('{"__proto__": {"version": 1}}'), /lacks version/);
   refuses({ ...emptyTrajectory(), version: "constructor" }, /version is "constructor"/);
 });
@@ -88,18 +91,24 @@ test("a phrase counts characters as Python does, not halves of them", () => {
 });
 
 test("documents of older versions are brought to the newest, one version at a time", () => {
-  const migrations = { 1: ({ speed, ...rest }) => ({ ...rest, fps: speed }), 2: (document) => ({ ...document, size: 1 }) };
+  const migrations = {
+    1: ({ speed, ...rest }) => ({ ...rest, fps: speed }),
+    2: (document) => ({ ...document, size: 1 }),
+  };
   assert.deepEqual(migrate({ version: 1, speed: 8 }, 3, migrations), { version: 3, fps: 8, size: 1 });
   assert.deepEqual(migrate({ version: 3 }, 3, migrations), { version: 3 });
-  assert.throws(() => migrate({ version: 4 }, 3, migrations), { message: /version is 4: this editor reads up to version 3/ });
+  const message = /version is 4: this editor reads up to version 3/;
+  assert.throws(() => migrate({ version: 4 }, 3, migrations), { message });
   assert.throws(() => migrate({ version: 0 }, 3, migrations), TrajectoryError);
 });
 
 test("malformed documents give a trajectory error or a document that survives", () => {
   const random = randomNumbers(1);
   const pick = (list) => list[Math.floor(random() * list.length)];
-  const values = [null, true, 0, 1, -1, 7.5, 1e308, -0, "", "in", "#112233", [], {}, [1, 2, 3, 4], [[]], "\ud800", undefined];
-  const start = JSON.stringify(trajectory({ a: [[0, A, "in"], [5, B, [0.1, 0.2, 0.3, 0.4], false]], b: [[2, B, "hold"]] }));
+  const scalars = [null, true, 0, 1, -1, 7.5, 1e308, -0, "", "in", "#112233", "\ud800", undefined];
+  const values = [...scalars, [], {}, [1, 2, 3, 4], [[]]];
+  const keys = { a: [[0, A, "in"], [5, B, [0.1, 0.2, 0.3, 0.4], false]], b: [[2, B, "hold"]] };
+  const start = JSON.stringify(trajectory(keys));
   let accepted = 0;
   for (let round = 0; round < 3000; round += 1) {
     const value = JSON.parse(start);

@@ -9,7 +9,7 @@ export const twin = read("./python_twin.json");
 export const A = [0.1, 0.2, 0.3, 0.5];
 export const B = [0.6, 0.25, 0.9, 0.75];
 
-/** One object named by each entry, with keys given as [frame, box], [frame, box, ease] or [frame, box, ease, visible]. */
+/** One object named by each entry, with keys given as [frame, box], with or without ease and visible behind. */
 export function trajectory(objects, { frames = 8, ...head } = {}) {
   const names = ["frame", "box", "ease", "visible"];
   const tracks = Object.entries(objects).map(([id, keys]) => ({

@@ -74,7 +74,8 @@ test("bad dense boxes are refused by object and frame", () => {
   const one = (box) => trajectoryFromBoxes([[box]], [[true]], details([[true]], 0));
   assert.throws(() => one([0.5, 0, 0.4, 1]), /object 0 \(0\), frame 0: box .* inverted/);
   assert.throws(() => one([NaN, 0, 1, 1]), /object 0 \(0\), frame 0: box is NaN/);
-  assert.throws(() => trajectoryFromBoxes([[A]], [[true]], { ...details([[true]], 0), phrases: [] }), /1 objects but .* 0/);
+  const unnamed = { ...details([[true]], 0), phrases: [] };
+  assert.throws(() => trajectoryFromBoxes([[A]], [[true]], unnamed), /1 objects but .* 0/);
   assert.throws(() => trajectoryFromBoxes([[A]], [[true]], details([[true]], NaN)), /tolerance is NaN/);
 });
 
@@ -103,7 +104,8 @@ test("a recorded straight drag becomes two keys, and what was before and after i
 
 test("a recording with frames left out is on the line between its samples", () => {
   const document = trajectory({ car: [[0, A]] });
-  const after = recordPath(document, "car", [{ time: 0, box: [0, 0, 0.2, 0.2] }, { time: 6, box: [0.6, 0, 0.8, 0.2] }]);
+  const samples = [{ time: 0, box: [0, 0, 0.2, 0.2] }, { time: 6, box: [0.6, 0, 0.8, 0.2] }];
+  const after = recordPath(document, "car", samples);
   assert.ok(distance(boxAt(after.objects[0], 3), [0.3, 0, 0.5, 0.2]) < 1e-9);
   assert.equal(recordPath(document, "car", []), document);
 });

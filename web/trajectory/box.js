@@ -17,11 +17,11 @@ const DECIMALS = 1e6; // a 60th of a pixel of the largest frame: drags leave no 
  * @returns {Box}
  */
 export function allowedBox(box) {
-  if (box.some(Number.isNaN)) throw new TrajectoryError(`box [${box.join(", ")}] is not a number everywhere`);
-  const [x1, y1, x2, y2] = box.map(clampCoordinate);
-  const [left, right] = x1 <= x2 ? [x1, x2] : [(x1 + x2) / 2, (x1 + x2) / 2];
-  const [top, bottom] = y1 <= y2 ? [y1, y2] : [(y1 + y2) / 2, (y1 + y2) / 2];
-  return [left, top, right, bottom];
+  if (!box.every(Number.isFinite)) throw new TrajectoryError(`box [${box.join(", ")}] is not finite: give numbers`);
+  const [x1, y1] = [clampCoordinate(box[0]), clampCoordinate(box[1])];
+  const [x2, y2] = [clampCoordinate(box[2]), clampCoordinate(box[3])];
+  const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
+  return [x1 <= x2 ? x1 : x, y1 <= y2 ? y1 : y, x1 <= x2 ? x2 : x, y1 <= y2 ? y2 : y];
 }
 
 /**
@@ -31,7 +31,8 @@ export function allowedBox(box) {
  * @returns {Box}
  */
 export function tidyBox(box) {
-  return /** @type {Box} */ (allowedBox(box).map((v) => Math.round(v * DECIMALS) / DECIMALS + 0));
+  const [x1, y1, x2, y2] = allowedBox(box);
+  return [rounded(x1), rounded(y1), rounded(x2), rounded(y2)];
 }
 
 /**
@@ -96,6 +97,10 @@ export function boxAround(boxes) {
  */
 export function sameBox(a, b) {
   return a.every((v, n) => v === b[n]);
+}
+
+function rounded(v) {
+  return Math.round(v * DECIMALS) / DECIMALS + 0; // + 0 makes -0 a 0
 }
 
 function clampCoordinate(v) {

@@ -13,7 +13,7 @@
  *   the model makes, null for all; prompt: null where it is not known
  */
 
-import { boxOf, boxAt, clipBox, denseBoxes, visibleAt, visibleRanges } from "./curve.js";
+import { boxAt, boxOf, denseBoxes, isInFrame, visibleAt, visibleRanges } from "./curve.js";
 
 /** @type {Rules} */
 export const DEFAULT_RULES = {
@@ -71,7 +71,7 @@ function checkTrack(document, track, rules) {
   const object = track.phrase.trim() || track.id;
   const found = (key, values, frames = null) => [{ key, values: { object, ...values }, id: track.id, frames }];
   const samples = samplesOf(document, track, rules);
-  const seen = samples.filter(({ clipped }) => clipped);
+  const seen = samples.filter((sample) => sample.seen);
   return [
     ...checkPhrase(track.phrase, rules.prompt, found),
     ...(samples.some(({ visible }) => visible) ? [] : found("check.never_visible", {})),
@@ -81,14 +81,15 @@ function checkTrack(document, track, rules) {
   ];
 }
 
-/** The track at each frame that the model makes: `clipped` is what the model sees of it, null where nothing. */
+/** The track at each frame that the model makes; `seen`: whether the model gets a box of it there. */
 function samplesOf(document, track, { numFrames }) {
   const count = numFrames ?? document.frames;
+  const dense = count === document.frames ? denseBoxes(track, count) : null;
   return Array.from({ length: count }, (_, n) => {
     const frame = (n * (document.frames - 1)) / Math.max(count - 1, 1);
-    const box = boxAt(track, frame);
+    const box = dense ? boxOf(dense, frame) : boxAt(track, frame);
     const visible = visibleAt(track, frame);
-    return { frame, box, visible, clipped: visible ? clipBox(box) : null };
+    return { frame, box, visible, seen: visible && isInFrame(box) };
   });
 }
 
@@ -110,7 +111,7 @@ function checkSpeed(samples, { columns, rows, maxSpeed }, found) {
   let worst = null;
   for (let n = 1; n < samples.length; n += 1) {
     const [before, after] = [samples[n - 1], samples[n]];
-    if (!before.clipped || !after.clipped) continue;
+    if (!before.seen || !after.seen) continue;
     const speed = Math.hypot(
       ((after.box[0] + after.box[2] - before.box[0] - before.box[2]) / 2) * columns,
       ((after.box[1] + after.box[3] - before.box[1] - before.box[3]) / 2) * rows,
@@ -141,7 +142,7 @@ function checkOutside(document, track, found) {
   const stretches = [];
   for (const [first, last] of visibleRanges(track, document.frames)) {
     for (let frame = first; frame <= last; frame += 1) {
-      if (clipBox(boxOf(dense, frame))) continue;
+      if (isInFrame(boxOf(dense, frame))) continue;
       const open = stretches.at(-1);
       if (open && open[1] === frame - 1) open[1] = frame;
       else stretches.push([frame, frame]);

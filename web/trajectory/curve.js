@@ -178,8 +178,17 @@ export function clipBox(box) {
   if (!box.every(Number.isFinite)) {
     throw new TrajectoryError("a visible box is NaN or infinite: repair the boxes before clipping them");
   }
-  const [x1, y1, x2, y2] = box.map((v) => Math.min(Math.max(v, 0), 1));
-  return x2 > x1 && y2 > y1 ? [x1, y1, x2, y2] : null;
+  const [x1, y1, x2, y2] = box;
+  return isInFrame(box) ? [Math.max(x1, 0), Math.max(y1, 0), Math.min(x2, 1), Math.min(y2, 1)] : null;
+}
+
+/**
+ * Whether any area of a box is in the frame.
+ *
+ * @param {Box} box
+ */
+export function isInFrame([x1, y1, x2, y2]) {
+  return Math.min(x2, 1) > Math.max(x1, 0) && Math.min(y2, 1) > Math.max(y1, 0);
 }
 
 /**

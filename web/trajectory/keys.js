@@ -211,7 +211,7 @@ export function setVisible(document, ids, first, last, visible) {
     let result = track;
     if (visibleAt(track, first) !== visible) {
       // The first key also counts for all frames before it.
-      if (first < track.keys[0].frame) result = withKey(result, 0);
+      if (first > 0 && first <= track.keys[0].frame) result = withKey(result, 0);
       result = withKey(result, first);
     }
     if (last + 1 < document.frames && visibleAt(track, last + 1) !== visible) result = withKey(result, last + 1);

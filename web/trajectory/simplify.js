@@ -85,15 +85,14 @@ export function simplified(boxes, start, end, tolerance) {
   const spans = [[start, end]];
   while (spans.length) {
     const [first, last] = spans.pop();
+    const [from, to] = [boxes[first], boxes[last]];
     let worst = tolerance;
     let split = -1;
     for (let frame = first + 1; frame < last; frame += 1) {
       const t = (frame - first) / (last - first);
+      const box = boxes[frame];
       let error = 0;
-      for (let c = 0; c < 4; c += 1) {
-        const line = boxes[first][c] + (boxes[last][c] - boxes[first][c]) * t;
-        error = Math.max(error, Math.abs(line - boxes[frame][c]));
-      }
+      for (let c = 0; c < 4; c += 1) error = Math.max(error, Math.abs(from[c] + (to[c] - from[c]) * t - box[c]));
       if (error > worst) [worst, split] = [error, frame];
     }
     if (split >= 0) {

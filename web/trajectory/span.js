@@ -7,7 +7,7 @@
  */
 
 import { tidyBox } from "./box.js";
-import { boxOf, denseBoxes, visibleAt } from "./curve.js";
+import { boxOf, denseBoxes, sampleKeys, visibleAt } from "./curve.js";
 import { TrajectoryError, whole } from "./document.js";
 import { withKey } from "./keys.js";
 import { DEFAULT_TOLERANCE, runs, simplified } from "./simplify.js";
@@ -48,24 +48,27 @@ export function withSpan(track, from, boxes, tolerance) {
 }
 
 /**
- * Lay down a path that was recorded by hand: samples of the box at times in frames, in the order they came. Where a
- * frame has several the last one counts; frames between two samples are on the line between them.
+ * Lay down a path that was recorded by hand: samples of the box at times in frames, in the order they came. At each whole
+ * frame the box is on the line between the samples around it. Samples that go back in time are left out.
  *
  * @param {Trajectory} document
  * @param {string} id
- * @param {{time: number, box: Box}[]} samples  at least one, times not falling
+ * @param {{time: number, box: Box}[]} samples
  * @param {number} [tolerance]
  * @returns {Trajectory}
  */
 export function recordPath(document, id, samples, tolerance = DEFAULT_TOLERANCE) {
-  const atFrame = new Map();
-  for (const { time, box } of samples) atFrame.set(Math.min(Math.max(Math.round(time), 0), document.frames - 1), box);
-  if (!atFrame.size) return document;
-  const keys = [...atFrame].sort(([a], [b]) => a - b);
-  const path = keys.map(([frame, box]) => ({ frame, box, ease: /** @type {const} */ ("linear"), visible: true }));
-  const from = path[0].frame;
-  const dense = denseBoxes({ keys: path }, document.frames);
-  const boxes = Array.from({ length: path.at(-1).frame - from + 1 }, (_, n) => boxOf(dense, from + n));
+  const last = document.frames - 1;
+  const forward = [];
+  for (const { time, box } of samples) {
+    const at = Math.min(Math.max(time, 0), last);
+    if (forward.at(-1)?.frame === at) forward.pop();
+    if (!(forward.at(-1)?.frame > at)) forward.push({ frame: at, box, ease: /** @type {const} */ ("linear") });
+  }
+  if (!forward.length) return document;
+  const from = Math.min(Math.ceil(forward[0].frame), Math.round(forward.at(-1).frame));
+  const to = Math.max(Math.floor(forward.at(-1).frame), from);
+  const boxes = spanOf(from, to, (frame) => sampleKeys(forward, frame));
   return changeTracks(document, [id], (track) => withSpan(track, from, boxes, tolerance));
 }
 
@@ -80,7 +83,7 @@ export function recordPath(document, id, samples, tolerance = DEFAULT_TOLERANCE)
 export function simplifyTracks(document, ids, tolerance = DEFAULT_TOLERANCE) {
   return changeTracks(document, ids, (track) => {
     const dense = denseBoxes(track, document.frames);
-    const boxes = Array.from({ length: document.frames }, (_, frame) => boxOf(dense, frame));
+    const boxes = spanOf(0, document.frames - 1, (frame) => boxOf(dense, frame));
     const simple = withSpan(track, 0, boxes, tolerance);
     return simple.keys.length < track.keys.length ? simple : track;
   });

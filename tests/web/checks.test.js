@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkTrajectory, MESSAGES, messageOf, setEnabled, setPhrase } from "../../web/trajectory/model.js";
+import { A, trajectory } from "./helpers.js";
+
+const keysFound = (document, rules) => checkTrajectory(document, rules).map((finding) => finding.key);
+const still = () => trajectory({ car: [[0, A]] });
+
+test("a slow object of good size with a phrase of the prompt has no findings", () => {
+  assert.deepEqual(checkTrajectory(still(), { prompt: "A red Car, driving." }), []);
+});
+
+test("the fastest frame of a track is told with its speed in cells", () => {
+  const document = trajectory({ car: [[0, A], [4, [0.3, 0.2, 0.5, 0.5]], [5, [0.6, 0.2, 0.8, 0.5]]] });
+  const [finding] = checkTrajectory(document);
+  assert.deepEqual(finding, {
+    key: "check.too_fast",
+    values: { object: "car", speed: 9.6, limit: 6, frame: 5 },
+    id: "car",
+    frames: [4, 5],
+  });
+  assert.match(messageOf(finding), /^car moves 9\.6 cells in one frame at frame 5, more than 6 .*: give it more/);
+});
+
+test("speed is that of the frames that the model makes", () => {
+  const document = trajectory({ car: [[0, A], [31, [0.8, 0.2, 1, 0.5]]] }, { frames: 32 });
+  assert.deepEqual(keysFound(document), []);
+  assert.deepEqual(keysFound(document, { numFrames: 4 }), ["check.too_fast"]);
+});
+
+test("an object that jumps while it is hidden is not too fast", () => {
+  const document = trajectory({ car: [[0, A], [3, A, "hold", false], [4, [0.7, 0.2, 0.9, 0.5]]] });
+  assert.deepEqual(keysFound(document), []);
+});
+
+test("a box below two cells is too small, with its smallest size", () => {
+  const document = trajectory({ car: [[0, A], [7, [0.1, 0.2, 0.3, 0.25]]] });
+  const [finding] = checkTrajectory(document);
+  assert.deepEqual([finding.key, finding.values.height, finding.frames], ["check.too_small", 1.6, [7, 7]]);
+});
+
+test("a box that leaves the frame is leaving, not small", () => {
+  const document = trajectory({ car: [[0, A], [7, [0.95, 0.2, 1.15, 0.5]]] });
+  assert.deepEqual(keysFound(document), []);
+});
+
+test("each stretch outside of the frame is told unless it is marked as not visible", () => {
+  const out = [1.1, 0.2, 1.3, 0.5];
+  const edge = [0.9, 0.2, 1.1, 0.5];
+  const keys = (visible) => [[0, out, "hold", visible], [3, edge, "hold"], [6, out, "hold", visible]];
+  const found = checkTrajectory(trajectory({ car: keys(true) }));
+  assert.deepEqual(found.map(({ key, frames }) => [key, frames]), [
+    ["check.leaves_frame", [0, 2]],
+    ["check.leaves_frame", [6, 7]],
+  ]);
+  assert.deepEqual(checkTrajectory(trajectory({ car: keys(false) })), []);
+});
+
+test("an object that is never shown is told", () => {
+  assert.deepEqual(keysFound(trajectory({ car: [[0, A, "linear", false]] })), ["check.never_visible"]);
+});
+
+test("more enabled objects than trained are counted", () => {
+  const crowd = trajectory(Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`o${n}`, [[0, A]]])));
+  const [finding] = checkTrajectory(crowd);
+  assert.deepEqual(finding.values, { count: 10, limit: 8, over: 2 });
+  assert.deepEqual(checkTrajectory(setEnabled(crowd, ["o1", "o2"], false)), []);
+});
+
+test("a phrase must be written, and in whole words in the prompt where that is known", () => {
+  const phrased = (phrase, prompt) => keysFound(setPhrase(still(), "car", phrase), { prompt });
+  assert.deepEqual(phrased("  ", null), ["check.no_phrase"]);
+  assert.deepEqual(phrased("…", "a car"), ["check.no_phrase"]);
+  assert.deepEqual(phrased("dog", null), []);
+  assert.deepEqual(phrased("dog", "a car"), ["check.not_in_prompt"]);
+  assert.deepEqual(phrased("car", "a carpet"), ["check.not_in_prompt"]);
+  assert.deepEqual(phrased("Red  CAR", "one (red car:1.2)"), []);
+  assert.deepEqual(phrased("熊", "一只大熊在跑"), []);
+  assert.deepEqual(phrased("狗", "一只大熊在跑"), ["check.not_in_prompt"]);
+});
+
+test("every message fills all of its places and says what to do", () => {
+  const document = trajectory({
+    fast: [[0, A], [1, [0.7, 0.2, 0.9, 0.5]]],
+    tiny: [[0, [0.1, 0.1, 0.11, 0.11]]],
+    out: [[0, [2, 2, 3, 3]]],
+    hidden: [[0, A, "linear", false]],
+    ...Object.fromEntries(Array.from({ length: 6 }, (_, n) => [`o${n}`, [[0, A]]])),
+  });
+  const found = checkTrajectory(setPhrase(document, "o0", ""), { prompt: "nothing of these" });
+  assert.deepEqual(new Set(found.map(({ key }) => key)), new Set(Object.keys(MESSAGES)));
+  for (const finding of found) assert.doesNotMatch(messageOf(finding), /[{}]|undefined/);
+  assert.equal(messageOf(found[0], { "check.too_many": "{over} zu viele" }), "2 zu viele");
+});

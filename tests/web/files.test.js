@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  boxesAt,
+  FormatQuestion,
+  parseTrajectory,
+  readFile,
+  serialiseTrajectory,
+  setEnabled,
+  setPhrase,
+  TrajectoryError,
+  writeBboxTxt,
+  writeCsv,
+  writeGot10k,
+  writeMot,
+} from "../../web/trajectory/model.js";
+import { randomNumbers } from "../../web/trajectory/random.js";
+import { A, B, distance, trajectory } from "./helpers.js";
+
+const SIZE = { width: 100, height: 50 };
+const BOXES_PX = [[10, 20, 30, 40], [20, 20, 40, 40], [30.5, 20, 50.5, 45]];
+const XYXY = "10,20,30,40\n20,20,40,40\n30.5,20,50.5,45\n";
+const XYWH = "10,20,20,20\n20,20,20,20\n30.5,20,20,25\n";
+const MOT = BOXES_PX.map(([x, y, a, b], n) => `${n + 1},1,${x},${y},${a - x},${b - y},1,-1,-1,-1\n`).join("");
+const CSV = `frame,object,x1,y1,x2,y2\n${BOXES_PX.map((box, n) => `${n},dog,${box.join()}\n`).join("")}`;
+
+const inPixels = ([x1, y1, x2, y2]) => [x1 * 100, y1 * 50, x2 * 100, y2 * 50];
+const pixels = (document) => boxesAt(document).boxes.map((row) => row.map(inPixels));
+const read = (text, options) => readFile(text, { ...SIZE, ...options });
+
+for (const [name, text, format] of [["xyxy", XYXY, "xyxy"], ["xywh", XYWH, "xywh"], ["mot", MOT], ["csv", CSV]]) {
+  const spellings = {
+    "as it is": text,
+    "with Windows line endings": text.replaceAll("\n", "\r\n"),
+    "with old Mac line endings": text.replaceAll("\n", "\r"),
+    "with a byte order mark": `\ufeff${text}`,
+    "with tabs": text.replaceAll(",", "\t"),
+    "with spaces": text.replaceAll(",", " "),
+    "with commas and spaces": text.replaceAll(",", " , "),
+    "with empty lines at the end": `${text}\n\n \n`,
+  };
+  for (const [how, spelled] of Object.entries(spellings)) {
+    test(`${name} is read ${how}`, () => {
+      const { trajectory: document, reading } = read(spelled, { format });
+      assert.ok(distance(pixels(document).map((row) => row[0]), BOXES_PX) < 1e-9);
+      assert.deepEqual(reading, { format: name, objects: 1, frames: 3, width: 100, height: 50, leftOut: 0 });
+      assert.deepEqual(parseTrajectory(serialiseTrajectory(document)), document);
+    });
+  }
+}
+
+test("four numbers per line are asked about, not guessed", () => {
+  assert.throws(() => read(XYXY), (error) => {
+    assert.ok(error instanceof FormatQuestion && error instanceof TrajectoryError);
+    assert.deepEqual(error.choices, ["xyxy", "xywh"]);
+    return true;
+  });
+  assert.throws(() => read("1,2,3,4,5,6\n"), { name: "FormatQuestion", choices: ["mot"] });
+  assert.equal(read("1,2,3,4,5,6\n", { format: "mot" }).reading.format, "mot");
+});
+
+test("our own text is recognised and read", () => {
+  const document = trajectory({ car: [[0, A, "in"], [7, B]] });
+  const { trajectory: again, reading } = read(serialiseTrajectory(document));
+  assert.deepEqual(again, document);
+  assert.deepEqual([reading.format, reading.objects, reading.frames, reading.width], ["json", 1, 8, 64]);
+});
+
+test("MOT ground truth gives classes, ids of any number, and leaves out what does not count", () => {
+  const text = "1,7,10,20,20,20,1,3,0.9\n2,3,10,20,20,20,1,1,1\n2,7,10,20,20,20,0,3,1\n";
+  const { trajectory: document, reading } = read(text);
+  assert.deepEqual(document.objects.map((track) => track.phrase), ["pedestrian", "car"]);
+  assert.deepEqual(boxesAt(document).mask, [[false, true], [true, false]]);
+  assert.equal(reading.leftOut, 1);
+});
+
+test("CSV objects are numbers or names, and names in quotes may hold commas and quotes", () => {
+  const text = 'frame,object,x1,y1,x2,y2\n0,"dog, ""big""",10,20,30,40\n1, "cat" ,1,2,3,4\n0,7,0,0,5,5\n';
+  assert.deepEqual(read(text).trajectory.objects.map((track) => track.phrase), ['dog, "big"', "cat", ""]);
+});
+
+test("frames that are asked for are held to", () => {
+  assert.equal(read(MOT, { frames: 6 }).trajectory.frames, 6);
+  assert.throws(() => read(MOT, { frames: 2 }), /boxes up to frame 3 of 2: add 1 frame or cut the file/);
+  assert.throws(() => read(XYXY, { format: "xyxy", frames: 8 }), /has 3 frames but there must be 8/);
+});
+
+const REFUSED = [
+  ["", {}, /is empty/],
+  [" \n\n", {}, /is empty/],
+  ["hello", {}, /line 1: found 1 fields, first is "hello"; expected 4 numbers/],
+  ["1,2,3\n", {}, /found 3 fields/],
+  [`${XYXY}\n1,2,3,4`, { format: "xyxy" }, /line 4: is empty/],
+  [`${XYXY}1,2,3`, { format: "xyxy" }, /line 4: found 3 fields, expected x1,y1,x2,y2/],
+  [`${XYXY}1,2,nan,4`, { format: "xyxy" }, /line 4: found "nan", expected a number/],
+  [`${XYXY}1,2,1e999,4`, { format: "xyxy" }, /line 4: found "1e999"/],
+  [`${XYXY}1,2,1_0,4`, { format: "xyxy" }, /line 4: found "1_0"/],
+  [`${XYXY}1,2,0x10,4`, { format: "xyxy" }, /line 4: found "0x10"/],
+  [`${XYXY}5,2,4,4`, { format: "xyxy" }, /line 4: found box \[5, 2, 4, 4\], expected x1 <= x2/],
+  [`${XYXY}5,2,-4,4`, { format: "xywh" }, /found box .* expected width and height of 0 or more/],
+  [`${XYXY}0,0,99999,9`, { format: "xyxy" }, /object 0 .*frame 3: box is 999\.99: give a number from -16 to 17/],
+  [XYXY, { format: "bmp" }, /does not look like bmp/],
+  [XYXY, { format: "json" }, /does not look like json: it could be xyxy/],
+  [XYXY, { format: "mot" }, /line 1: found 4 fields, expected frame,id/],
+  ["1,2,3,4\n".repeat(4097), { format: "xyxy" }, /frames is 4097: give a whole number from 1 to 4096/],
+  [`${MOT}0,1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 0, id 1; expected whole numbers/],
+  [`${MOT}3,1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found a second box for object "1"/],
+  [`${MOT}9999,1,1,2,3,4,1,-1,-1,-1\n`, {}, /has 9999 frames and 1 objects; expected 1 to 4096/],
+  ["1,1,1,2,3,4,0,-1,-1,-1\n", {}, /has 0 frames and 0 objects/],
+  [`${CSV}-1,dog,1,2,3,4`, {}, /line 5: found frame -1, expected a whole number from 0/],
+  [`${CSV}1,dog,1,2,3`, {}, /line 5: found 5 fields, expected frame,object/],
+  ['{"a": 1}', {}, /JSON with keys a: expected 'objects'/],
+  ['{"videos": [], "annotations": []}', {}, /YouTube-VIS, which holds many videos: read it with the import node/],
+  ["[[1, 2]]", {}, /a JSON list: expected 'objects'/],
+  ['{"objects": []}', {}, /lacks version/],
+  ["{", {}, /is not JSON/],
+  ["[".repeat(100_000), {}, /not JSON|nested too deeply/],
+  ["x".repeat(6000), {}, /line 1: has 6000 characters, the limit is 5000/],
+];
+for (const [text, options, message] of REFUSED) {
+  const start = JSON.stringify(text.slice(-40));
+  test(`a bad file is refused with place, found and expected: ${start}`, () => {
+    assert.throws(() => read(text, options), { name: "TrajectoryError", message });
+  });
+}
+
+test("files far too large are refused before they are taken apart", () => {
+  assert.throws(() => read("1\n".repeat(2 ** 20 + 2)), /more than 1048577 lines, the limit/);
+  assert.throws(() => read("1".repeat(2 ** 26 + 1)), /has 67108865 characters, the limit is 67108864/);
+});
+
+test("any change of a good file gives a trajectory error or boxes", () => {
+  const random = randomNumbers(8);
+  const pick = (list) => list[Math.floor(random() * list.length)];
+  const bits = ["", "1", "-1", "nan", "dog", '"', '""', "1e400", "9".repeat(400), "\0", "\u2028", ",", "\n", "{"];
+  const json = serialiseTrajectory(trajectory({ car: [[0, A], [7, B]] }));
+  const files = [[XYXY, "xyxy"], [XYWH, "xywh"], [MOT, "mot"], [CSV, "csv"], [json, "json"]];
+  let accepted = 0;
+  for (let round = 0; round < 3000; round += 1) {
+    const [good, right] = pick(files);
+    const start = Math.floor(random() * good.length);
+    const text = good.slice(0, start) + pick(bits) + good.slice(start + Math.floor(random() * 4));
+    try {
+      const { trajectory: document } = read(text, { format: pick([right, right, null, "xyxy", "mot"]) });
+      assert.deepEqual(parseTrajectory(serialiseTrajectory(document)), document);
+      accepted += 1;
+    } catch (error) {
+      if (!(error instanceof TrajectoryError)) throw error;
+    }
+  }
+  assert.ok(accepted > 100, `${accepted} of 3000 accepted`);
+});
+
+// ---- round trips
+
+const example = () => {
+  const leaving = [[0, B], [3, B, "linear", false], [6, [0.9, 0.2, 1.4, 0.8]]];
+  const keys = { a: [[0, A, "in_out"], [7, B]], b: leaving, c: [[0, A]] };
+  const document = trajectory(keys, { width: 640, height: 360, fps: 12.5 });
+  return setPhrase(setPhrase(setEnabled(document, ["c"], false), "a", "red car"), "b", 'a "big", dog');
+};
+const CLOSE = 1e-4 / 360; // files have four decimals of a pixel
+
+test("MOT survives being written and read", () => {
+  const again = readFile(writeMot(example()), { width: 640, height: 360, frames: 8 }).trajectory;
+  const [before, after] = [boxesAt(example()), boxesAt(again)];
+  assert.deepEqual(after.mask, before.mask);
+  before.mask.forEach((row, f) => {
+    row.forEach((visible, n) => visible && assert.ok(distance(before.boxes[f][n], after.boxes[f][n]) <= 3e-6 + CLOSE));
+  });
+});
+
+test("CSV survives being written and read, phrases included", () => {
+  const again = readFile(writeCsv(example()), { width: 640, height: 360, frames: 8 }).trajectory;
+  assert.deepEqual(again.objects.map((track) => track.phrase), ["red car", 'a "big", dog']);
+  assert.deepEqual(boxesAt(again).mask, boxesAt(example()).mask);
+});
+
+test("CSV objects of one phrase, or without one, stay apart", () => {
+  const document = trajectory({ a: [[0, A]], b: [[0, A]], c: [[0, A]] });
+  const text = writeCsv(["a", "b"].reduce((result, id) => setPhrase(result, id, "dog"), setPhrase(document, "c", " ")));
+  const names = text.trim().split("\n").slice(1, 4).map((line) => line.split(",")[1]);
+  assert.deepEqual(names, ["dog", "dog 2", "3"]);
+});
+
+test("GOT-10k is written as Python writes it and survives being read", () => {
+  const files = writeGot10k(example(), "b");
+  const meta = '[METAINFO]\nobject_class: a "big", dog\nanno_fps: 12.5Hz\nresolution: (640, 360)\n';
+  assert.equal(files["meta_info.ini"], meta);
+  assert.equal(files["absence.label"], "0\n0\n0\n1\n1\n1\n0\n0\n");
+  const again = readFile(files["groundtruth.txt"], { width: 640, height: 360, format: "xywh" }).trajectory;
+  const column = boxesAt(example()).boxes.map((row) => row[1]);
+  assert.ok(distance(boxesAt(again).boxes.map((row) => row[0]), column) <= 3e-6 + CLOSE);
+});
+
+test("bbox.txt has a line of corners per frame, and refuses frames without a box", () => {
+  const text = writeBboxTxt(example(), "a");
+  assert.equal(text.split("\n")[0], "64.0000,72.0000,192.0000,180.0000");
+  assert.equal(text.trim().split("\n").length, 8);
+  assert.throws(() => writeBboxTxt(example(), "b"), /object b is not visible at frame 3.*needs a box in every frame/);
+});
+
+test("boxes that an ease turned inside out are written as absent", () => {
+  const document = trajectory({ a: [[0, [0.2, 0.2, 0.8, 0.8], [0.3, 2.5, 0.7, 1]], [7, [0.5, 0.5, 0.5, 0.5]]] });
+  const lines = writeMot(document).trim().split("\n");
+  assert.ok(lines.length > 0 && lines.length < 8);
+  const { boxes } = boxesAt(document);
+  assert.equal(lines.length, boxes.filter(([[x1, , x2]]) => x2 >= x1).length);
+  readFile(writeGot10k(document, "a")["groundtruth.txt"], { ...SIZE, format: "xywh" });
+});

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  approach,
+  bounce,
+  boxAt,
+  boxesAt,
+  centreOf,
+  clipBox,
+  follow,
+  moveCamera,
+  orbit,
+  passBy,
+  shakeCamera,
+} from "../../web/trajectory/model.js";
+import { A, B, distance, framesOf, keysOf, trajectory } from "./helpers.js";
+
+const box = (document, id, frame) => boxAt(document.objects.find((track) => track.id === id), frame);
+const SPAN = { from: 0, to: 15 };
+const still = () => trajectory({ a: [[0, A]], b: [[0, B]] }, { frames: 16 });
+
+// ---- camera
+
+test("a camera that pans to the right moves boxes to the left, and then stays", () => {
+  const after = moveCamera(still(), ["a", "b"], { from: 4, to: 8, dx: 0.2 });
+  for (const [id, start] of [["a", A], ["b", B]]) {
+    assert.ok(distance(box(after, id, 4), start) < 1e-6);
+    for (const frame of [8, 15]) {
+      assert.ok(distance(box(after, id, frame), [start[0] - 0.2, start[1], start[2] - 0.2, start[3]]) < 1e-6);
+    }
+  }
+});
+
+test("a zoom grows boxes about the middle of the frame", () => {
+  const document = still();
+  const after = moveCamera(document, ["a"], { ...SPAN, zoom: 2 });
+  assert.ok(distance(box(after, "a", 15), A.map((v) => 0.5 + (v - 0.5) * 2)) < 1e-6);
+  assert.equal(after.objects[1], document.objects[1]);
+});
+
+test("what the camera does to moving boxes stays within the tolerance at every frame", () => {
+  const document = trajectory({ a: [[0, A, "in_out"], [10, B, "out"], [15, A]] }, { frames: 16 });
+  const after = moveCamera(document, ["a"], { from: 2, to: 12, dx: 0.3, dy: -0.1, zoom: 1.7, ease: "in" });
+  const progress = (frame) => boxAt({ keys: [
+    { frame: 2, box: [0, 0, 0, 0], ease: "in" },
+    { frame: 12, box: [1, 1, 1, 1], ease: "linear" },
+  ] }, frame)[0];
+  for (let frame = 0; frame < 16; frame += 1) {
+    const p = progress(frame);
+    const expected = box(document, "a", frame).map((v, n) => {
+      return 0.5 + (v - (n % 2 ? -0.1 : 0.3) * p - 0.5) * 1.7 ** p;
+    });
+    assert.ok(distance(box(after, "a", frame), expected) <= 0.004 + 1e-4, `frame ${frame}`);
+  }
+});
+
+test("a camera does not show what is hidden", () => {
+  const document = trajectory({ a: [[0, A], [4, A, "linear", false], [9, A]] }, { frames: 16 });
+  for (const after of [moveCamera(document, ["a"], { ...SPAN, dx: 0.1 }), shakeCamera(document, ["a"], SPAN)]) {
+    assert.deepEqual(boxesAt(after).mask, boxesAt(document).mask);
+  }
+});
+
+test("a shake moves all boxes alike, ends where it began and comes again with its seed", () => {
+  const shake = (seed) => shakeCamera(still(), ["a", "b"], { from: 3, to: 12, amount: 0.05, seed });
+  const after = shake(1);
+  assert.deepEqual(after, shake(1));
+  assert.notDeepEqual(after, shake(2));
+  for (let frame = 0; frame < 16; frame += 1) {
+    const offsets = [["a", A], ["b", B]].map(([id, start]) => box(after, id, frame).map((v, n) => v - start[n]));
+    assert.ok(distance(offsets[0], offsets[1]) < 3e-6);
+    assert.ok(Math.max(...offsets[0].map(Math.abs)) <= 0.05 + 1e-6);
+    if (frame <= 3 || frame >= 12) assert.ok(distance(offsets[0], [0, 0, 0, 0]) < 1e-6);
+  }
+});
+
+test("a span without time is refused", () => {
+  for (const span of [{ from: 3, to: 3 }, { from: 5, to: 3 }]) {
+    assert.throws(() => moveCamera(still(), ["a"], span), /leave no time to move/);
+    assert.throws(() => passBy(still(), "a", span), /leave no time to move/);
+  }
+  assert.throws(() => moveCamera(still(), ["a"], { from: 0, to: 16 }), /to is 16/);
+  assert.throws(() => moveCamera(still(), ["a"], { ...SPAN, zoom: 0 }), /zoom is 0/);
+});
+
+// ---- presets
+
+test("passing by goes from just outside of one side to just outside of the other, with two keys", () => {
+  const ends = { right: [[-0.2, 0.2, 0, 0.5], [1, 0.2, 1.2, 0.5]], up: [[0.1, 1, 0.3, 1.3], [0.1, -0.3, 0.3, 0]] };
+  ends.left = [...ends.right].reverse();
+  ends.down = [...ends.up].reverse();
+  for (const [towards, [first, last]] of Object.entries(ends)) {
+    const after = passBy(still(), "a", { ...SPAN, towards });
+    assert.deepEqual(framesOf(after, "a"), [0, 15]);
+    assert.ok(distance([box(after, "a", 0), box(after, "a", 15)], [first, last]) < 1e-6);
+    assert.ok(clipBox(box(after, "a", 7)) && !clipBox(box(after, "a", 0)) && !clipBox(box(after, "a", 15)));
+  }
+});
+
+test("approaching grows by the factor on the same ground, faster and faster", () => {
+  const after = approach(still(), "a", { ...SPAN, factor: 3 });
+  const width = (frame) => box(after, "a", frame)[2] - box(after, "a", frame)[0];
+  assert.ok(Math.abs(width(15) / width(0) - 3) < 1e-4);
+  assert.ok(Math.abs(box(after, "a", 15)[3] - A[3]) < 1e-6);
+  assert.ok(width(15) - width(14) > width(2) - width(1));
+});
+
+test("an orbit keeps its distance from the middle on the screen and comes back", () => {
+  const after = orbit(still(), "a", { ...SPAN, x: 0.5, y: 0.5 });
+  const radius = (frame) => {
+    const [x, y] = centreOf(box(after, "a", frame));
+    return Math.hypot((x - 0.5) * 64, (y - 0.5) * 48);
+  };
+  for (let frame = 0; frame < 16; frame += 1) assert.ok(Math.abs(radius(frame) - radius(0)) < 0.004 * 64);
+  assert.ok(distance(box(after, "a", 15), A) < 1e-6);
+  assert.ok(distance(box(after, "a", 7), A) > 0.1);
+});
+
+test("a bounce jumps as high as told, lands as often as told and never sinks", () => {
+  const after = bounce(still(), "a", { ...SPAN, height: 0.4, bounces: 1, dx: 0.3 });
+  const heights = Array.from({ length: 16 }, (_, frame) => A[3] - box(after, "a", frame)[3]);
+  assert.ok(Math.max(...heights) > 0.35 && Math.max(...heights) <= 0.4 + 1e-6);
+  assert.ok(Math.min(...heights) > -0.003 && Math.abs(heights[15]) < 1e-6);
+  assert.ok(Math.abs(box(after, "a", 15)[0] - A[0] - 0.3) < 1e-6);
+  assert.throws(() => bounce(still(), "a", { ...SPAN, bounces: 0 }), /bounces is 0/);
+});
+
+test("a follower keeps the offset and its own size, with the leader's keys and eases", () => {
+  const document = trajectory({ a: [[0, A]], b: [[2, B, "in"], [9, A, "out"], [14, B]] }, { frames: 16 });
+  const after = follow(document, "a", "b", SPAN);
+  const offset = (frame) => centreOf(box(after, "a", frame)).map((v, n) => v - centreOf(box(after, "b", frame))[n]);
+  for (let frame = 0; frame < 16; frame += 1) assert.ok(distance(offset(frame), offset(0)) < 2e-6);
+  assert.ok(Math.abs(box(after, "a", 9)[2] - box(after, "a", 9)[0] - 0.2) < 2e-6);
+  assert.equal(keysOf(after, "a").find((key) => key.frame === 9).ease, "out");
+  const given = follow(document, "a", "b", { ...SPAN, dx: 0, dy: 0 });
+  assert.ok(distance(centreOf(box(given, "a", 5)), centreOf(box(given, "b", 5))) < 2e-6);
+  assert.throws(() => follow(document, "a", "a", SPAN), /cannot follow itself/);
+});
+
+test("a preset shows a hidden object and leaves keys outside of its span", () => {
+  const document = trajectory({ a: [[0, A], [2, B, "linear", false], [14, B]] }, { frames: 16 });
+  const after = passBy(document, "a", { from: 4, to: 10 });
+  assert.deepEqual(boxesAt(after).mask.map(([visible]) => Number(visible)).join(""), "1100111111100011");
+  for (const frame of [0, 1, 2, 14, 15]) assert.deepEqual(box(after, "a", frame), box(document, "a", frame));
+});
