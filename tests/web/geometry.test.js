@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  boxAround,
   boxesIn,
   boxesUnder,
+  boxWithin,
   fitViewport,
   handlePoints,
   hitTest,
@@ -127,6 +129,14 @@ test("whatever is dragged, the box stays upright and the handle is at the pointe
 test("a box without area can be resized, also with the aspect locked", () => {
   const { box } = resizedBox([0.5, 0.5, 0.5, 0.5], "se", 0.1, 0.2, { keepAspect: true });
   assert.deepEqual(box, [0.5, 0.5, 0.6, 0.7]);
+});
+
+test("boxes of a selection are resized with the box around it", () => {
+  const before = boxAround([BACK.box, FRONT.box]);
+  assert.deepEqual(before, [0.1, 0.1, 0.9, 0.9]);
+  const after = [0.1, 0.1, 0.5, 0.9];
+  assert.ok(distance(boxWithin(BACK.box, before, after), [0.1, 0.1, 0.35, 0.6]) < 1e-9);
+  assert.ok(distance(boxWithin(FRONT.box, before, after), [0.25, 0.4, 0.5, 0.9]) < 1e-9);
 });
 
 // ---- snapping

@@ -1,7 +1,7 @@
 /**
  * Put boxes of one frame in line with each other or with the frame.
  *
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Trajectory} from "./document.js"
  * @typedef {"left" | "center" | "right" | "top" | "middle" | "bottom"} Edge
  */
 

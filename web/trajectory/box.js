@@ -1,7 +1,7 @@
 /**
  * Geometry of single boxes, [x1, y1, x2, y2] in units of the frame.
  *
- * @typedef {import("./document.js").Box} Box
+ * @import {Box} from "./document.js"
  */
 
 import { LIMITS, TrajectoryError } from "./document.js";

@@ -1,9 +1,7 @@
 /**
  * Camera moves: all boxes move as if the camera did. Only boxes move; the model is not told about the background.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./document.js").Ease} Ease
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Box, Ease, Trajectory} from "./document.js"
  */
 
 import { movedBox, scaledBox, tidyBox } from "./box.js";

@@ -2,8 +2,7 @@
  * What may go wrong in a run, told beforehand. Each finding is a message key and the values for it, so that it can be
  * translated; MESSAGES is the English text and says what to do.
  *
- * @typedef {import("./document.js").Track} Track
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Track, Trajectory} from "./document.js"
  * @typedef {keyof typeof MESSAGES} MessageKey
  * @typedef {{key: MessageKey, values: Record<string, string | number>, id: string | null,
  *   frames: [number, number] | null}} Finding  id: the object; frames: first and last frame concerned, of the document

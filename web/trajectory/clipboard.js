@@ -2,8 +2,8 @@
  * Copy and paste. What is copied is a document of its own, so that its text can go through the system's clipboard and
  * any trajectory can be pasted.
  *
- * @typedef {import("./document.js").Trajectory} Trajectory
- * @typedef {import("./keys.js").KeyRef} KeyRef
+ * @import {Trajectory} from "./document.js"
+ * @import {KeyRef} from "./keys.js"
  */
 
 import { movedBox, tidyBox } from "./box.js";

@@ -1,11 +1,7 @@
 /**
  * From keys to boxes: easing, one track at any time, all tracks at every frame.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./document.js").Ease} Ease
- * @typedef {import("./document.js").Key} Key
- * @typedef {import("./document.js").Track} Track
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Box, Ease, Key, Track, Trajectory} from "./document.js"
  */
 
 import { LIMITS, TrajectoryError, whole } from "./document.js";

@@ -12,6 +12,8 @@
  */
 
 export const VERSION = 1;
+/** @type {Record<"fps" | "coordinate" | "ease_y" | "strength", [number, number]> &
+ *   Record<"frames" | "objects" | "side" | "phrase" | "id", number>} */
 export const LIMITS = {
   frames: 4096,
   objects: 256,
@@ -47,6 +49,18 @@ export function emptyTrajectory({ width = 512, height = 512, frames = 8, fps = D
 }
 
 /**
+ * A key with a straight way to the next one.
+ *
+ * @param {number} frame
+ * @param {Box} box
+ * @param {boolean} [visible]
+ * @returns {Key}
+ */
+export function straightKey(frame, box, visible = true) {
+  return { frame, box, ease: "linear", visible };
+}
+
+/**
  * Read a document from its JSON text, with every default filled in.
  *
  * @param {string} text
@@ -66,7 +80,7 @@ export function parseTrajectory(text) {
  *
  * @param {string} text
  * @param {string} what  what the text is, for the message
- * @returns {unknown}
+ * @returns {any}
  * @throws {TrajectoryError}
  */
 export function readJson(text, what) {
@@ -81,7 +95,7 @@ export function readJson(text, what) {
 /**
  * Check a parsed document and fill in its defaults.
  *
- * @param {unknown} value
+ * @param {any} value
  * @returns {Trajectory}
  */
 export function readTrajectory(value) {
@@ -100,16 +114,17 @@ export function readTrajectory(value) {
   };
 }
 
-/** What brings a document of version n to version n + 1, by n. Version 1 is the first, so there is nothing yet. */
+// What brings a document of version n to version n + 1, by n. Version 1 is the first, so there is nothing yet.
+/** @type {Record<number, (document: any) => object>} */
 const MIGRATIONS = {};
 
 /**
  * Bring a document of an older version to the newest, one version at a time.
  *
- * @param {unknown} value
+ * @param {any} value
  * @param {number} [newest]
- * @param {Record<number, (document: object) => object>} [migrations]
- * @returns {Record<string, unknown>}
+ * @param {Record<number, (document: any) => object>} [migrations]
+ * @returns {any}
  */
 export function migrate(value, newest = VERSION, migrations = MIGRATIONS) {
   if (!isRecord(value)) throw new TrajectoryError(`the trajectory is ${show(value)}: it must be a JSON object`);
@@ -190,7 +205,7 @@ function readTrack(value, place, frames) {
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @param {string} where  its place, for the message
  * @returns {string}
  */
@@ -199,7 +214,7 @@ export function readPhrase(value, where) {
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @param {string} where
  * @returns {string}
  */
@@ -209,7 +224,7 @@ export function readColor(value, where) {
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @param {string} where
  * @returns {number}
  */
@@ -230,7 +245,7 @@ function readKey(value, where, index, frames) {
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @param {string} where
  * @returns {Box}
  */
@@ -244,14 +259,17 @@ export function readBox(value, where) {
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @param {string} where
  * @returns {Ease}
  */
 export function readEase(value, where) {
   if (Array.isArray(value)) {
-    const ranges = [[0, 1], LIMITS.ease_y, [0, 1], LIMITS.ease_y];
-    return list(value, where, 4, 4).map((v, n) => number(v, `${where}[${n}]`, ...ranges[n]));
+    const values = list(value, where, 4, 4).map((v, n) => {
+      const [low, high] = n % 2 ? LIMITS.ease_y : [0, 1];
+      return number(v, `${where}[${n}]`, low, high);
+    });
+    return /** @type {Ease} */ (values);
   }
   if (!NAMED_EASES.includes(value)) {
     const names = NAMED_EASES.join(", ");
@@ -303,7 +321,7 @@ function list(value, where, low, high) {
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @param {string} where
  * @param {number} low
  * @param {number} high
@@ -318,7 +336,7 @@ export function number(value, where, low, high) {
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @param {string} where
  * @param {number} low
  * @param {number} high

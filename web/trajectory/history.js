@@ -2,7 +2,7 @@
  * Undo and redo, one step per gesture. All functions give a new history; documents share what did not change, so a step
  * costs what it changed.
  *
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Trajectory} from "./document.js"
  * @typedef {{document: Trajectory, label: string, cost: number}} Step  what to go back to; what was done, for the menu
  * @typedef {{past: Step[], present: Trajectory, future: Step[], gesture: Trajectory | null}} History  gesture: the
  *   document from before the gesture that is under way

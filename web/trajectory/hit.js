@@ -2,7 +2,7 @@
  * What is under the pointer. All in units of the frame; `reach` is how far a handle can be grabbed along x and y, from
  * `reachOf`, as pixels are not square in these units.
  *
- * @typedef {import("./document.js").Box} Box
+ * @import {Box} from "./document.js"
  * @typedef {"nw" | "n" | "ne" | "e" | "se" | "s" | "sw" | "w"} Handle
  * @typedef {{id: string, box: Box}} Shape  boxes that can be touched, in the order they are drawn
  * @typedef {{kind: "handle", id: string, handle: Handle} | {kind: "point", id: string, frame: number} |

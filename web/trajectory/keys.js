@@ -2,17 +2,13 @@
  * Operations on keys: where and when an object is. Each gives a new document that shares what did not change with the
  * old one, or the old one itself where nothing changed.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./document.js").Ease} Ease
- * @typedef {import("./document.js").Key} Key
- * @typedef {import("./document.js").Track} Track
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Box, Ease, Key, Track, Trajectory} from "./document.js"
  * @typedef {{id: string, frame: number}} KeyRef  one key of one object
  */
 
 import { centreOf, movedBox, sameBox, tidyBox } from "./box.js";
 import { boxAt, keyIndexAt, splitEase, visibleAt } from "./curve.js";
-import { readEase, whole } from "./document.js";
+import { readEase, straightKey, whole } from "./document.js";
 import { changeTracks, trackOf } from "./tracks.js";
 
 /**
@@ -27,7 +23,7 @@ export function withKey(track, frame) {
   const { keys } = track;
   const here = keyIndexAt(keys, frame);
   if (keys[here].frame === frame) return track;
-  const added = { frame, box: tidyBox(boxAt(track, frame)), ease: "linear", visible: visibleAt(track, frame) };
+  const added = straightKey(frame, tidyBox(boxAt(track, frame)), visibleAt(track, frame));
   if (frame < keys[here].frame) return { ...track, keys: [added, ...keys] };
   const before = { ...keys[here] };
   if (keys[here + 1]) {

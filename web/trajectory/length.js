@@ -1,13 +1,12 @@
 /**
  * The clip as a whole: its length, size and frame rate.
  *
- * @typedef {import("./document.js").Key} Key
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Key, Trajectory} from "./document.js"
  */
 
 import { allowedBox } from "./box.js";
 import { sampleKeys } from "./curve.js";
-import { LIMITS, readTrajectory, TrajectoryError, whole } from "./document.js";
+import { LIMITS, readTrajectory, straightKey, TrajectoryError, whole } from "./document.js";
 
 /**
  * The document at another length.
@@ -25,14 +24,19 @@ import { LIMITS, readTrajectory, TrajectoryError, whole } from "./document.js";
 export function withFrames(document, frames, mode = "keep") {
   whole(frames, "frames", 1, LIMITS.frames);
   if (frames === document.frames) return document;
-  const change = { keep: (keys) => keys, stretch: stretchedKeys, crop: croppedKeys }[mode];
+  const changes = {
+    keep: (keys) => keys,
+    stretch: (keys) => stretchedKeys(keys, frames, document.frames),
+    crop: (keys) => croppedKeys(keys, frames),
+  };
+  const change = Object.hasOwn(changes, mode) ? changes[mode] : null;
   if (!change) throw new TrajectoryError(`mode is ${mode}: use keep, stretch or crop`);
   const late = lastKeyFrame(document);
   if (mode === "keep" && late >= frames) {
     throw new TrajectoryError(`a key at frame ${late} lies past the end of ${frames} frames: use stretch or crop`);
   }
   const objects = document.objects.map((track) => {
-    const keys = change(track.keys, frames, document.frames);
+    const keys = change(track.keys);
     return keys === track.keys ? track : { ...track, keys };
   });
   return { ...document, frames, objects };
@@ -86,7 +90,7 @@ export function croppedKeys(keys, frames) {
   if (cut.frame === frames - 1 || cut.ease === "hold") return inside;
   const baked = [];
   for (let frame = cut.ease === "linear" ? frames - 1 : cut.frame + 1; frame < frames; frame += 1) {
-    baked.push({ frame, box: allowedBox(sampleKeys(keys, frame)), ease: "linear", visible: cut.visible });
+    baked.push(straightKey(frame, allowedBox(sampleKeys(keys, frame)), cut.visible));
   }
   return [...inside.slice(0, -1), { ...cut, ease: "linear" }, ...baked];
 }

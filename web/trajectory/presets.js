@@ -2,9 +2,7 @@
  * Ready-made motions of one object over a span of frames, as ordinary keys. They start from its box at the first frame
  * of the span and replace its keys in it; an object that is hidden there is shown.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./document.js").Key} Key
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Box, Key, Trajectory} from "./document.js"
  * @typedef {{from: number, to: number}} Span  first and last frame
  */
 

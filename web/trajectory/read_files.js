@@ -10,8 +10,7 @@
  * | mot    | frame,id,left,top,width,height,conf,... frames from 1      |
  * | csv    | frame,object,x1,y1,x2,y2 under that header, frames from 0  |
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Box, Trajectory} from "./document.js"
  * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv"} Format
  * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
  *   tolerance?: number}} Options  width and height: the frame in pixels, for formats that do not tell it; frames: how

@@ -1,8 +1,8 @@
 /**
  * Resizing a box by one of its handles.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./hit.js").Handle} Handle
+ * @import {Box} from "./document.js"
+ * @import {Handle} from "./hit.js"
  */
 
 import { centreOf } from "./box.js";
@@ -48,6 +48,22 @@ export function resizedBox(box, handle, dx, dy, { keepAspect = false, aboutCentr
     box: [spans[0][0], spans[1][0], spans[0][1], spans[1][1]],
     handle: /** @type {Handle} */ (NAMES[turned[1] * 2][turned[0] * 2]),
   };
+}
+
+/**
+ * A box of a selection after the box around all of it was resized.
+ *
+ * @param {Box} box
+ * @param {Box} before  around the selection
+ * @param {Box} after
+ * @returns {Box}
+ */
+export function boxWithin(box, before, after) {
+  const place = (v, axis) => {
+    const size = before[axis + 2] - before[axis];
+    return size > 0 ? after[axis] + ((v - before[axis]) / size) * (after[axis + 2] - after[axis]) : after[axis];
+  };
+  return [place(box[0], 0), place(box[1], 1), place(box[2], 0), place(box[3], 1)];
 }
 
 /** One factor for both axes: of the dragged ones, the one that changes the size most. */

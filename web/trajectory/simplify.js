@@ -1,12 +1,10 @@
 /**
  * From a box per frame to few keys.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./document.js").Key} Key
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Box, Key, Trajectory} from "./document.js"
  */
 
-import { readBox, readTrajectory, TrajectoryError, VERSION } from "./document.js";
+import { readBox, readTrajectory, straightKey, TrajectoryError, VERSION } from "./document.js";
 
 export const DEFAULT_TOLERANCE = 0.004; // of the frame: one pixel of 256
 
@@ -44,18 +42,13 @@ export function trajectoryFromBoxes(boxes, mask, { width, height, fps, phrases, 
  * @returns {Key[]}
  */
 export function fewKeys(boxes, visible, tolerance) {
-  if (!visible.includes(true)) return [{ frame: 0, box: [0, 0, 0, 0], ease: "linear", visible: false }];
+  if (!visible.includes(true)) return [straightKey(0, [0, 0, 0, 0], false)];
   return runs(visible).flatMap(([start, end]) => {
     if (visible[start]) {
-      return simplified(boxes, start, end, tolerance).map((frame) => ({
-        frame,
-        box: boxes[frame],
-        ease: /** @type {const} */ ("linear"),
-        visible: true,
-      }));
+      return simplified(boxes, start, end, tolerance).map((frame) => straightKey(frame, boxes[frame]));
     }
     const nearest = start > 0 ? start - 1 : end + 1;
-    return [{ frame: start, box: boxes[nearest], ease: /** @type {const} */ ("linear"), visible: false }];
+    return [straightKey(start, boxes[nearest], false)];
   });
 }
 

@@ -1,8 +1,8 @@
 /**
  * Snapping: boxes stop at the frame, at other boxes and on a grid. All in units of the frame.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./hit.js").Handle} Handle
+ * @import {Box} from "./document.js"
+ * @import {Handle} from "./hit.js"
  * @typedef {{axis: "x" | "y", at: number, kind: "frame" | "box" | "grid", id?: string}} Guide  a line that was met
  * @typedef {{frame?: boolean, boxes?: {id: string, box: Box}[], grid?: [number, number] | null}} Targets  what to snap
  *   to: sides and middle of the frame, sides and middles of other boxes, multiples of a step in x and y
@@ -48,6 +48,7 @@ export function snapResize(box, handle, targets, reach) {
 
 /** The smallest step that takes one of `values` onto a line, and all lines met then. Real lines win over the grid. */
 function snapAxis(values, axis, { frame = false, boxes = [], grid = null }, reach) {
+  /** @type {Omit<Guide, "axis">[]} */
   const lines = frame ? [0, 0.5, 1].map((at) => ({ at, kind: "frame" })) : [];
   for (const { id, box } of boxes) {
     const [low, high] = [box[axis], box[axis + 2]];

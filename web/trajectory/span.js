@@ -1,14 +1,12 @@
 /**
  * Replace a stretch of a track by a box per frame.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./document.js").Track} Track
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Box, Track, Trajectory} from "./document.js"
  */
 
 import { tidyBox } from "./box.js";
 import { boxOf, denseBoxes, sampleKeys, visibleAt } from "./curve.js";
-import { TrajectoryError, whole } from "./document.js";
+import { straightKey, TrajectoryError, whole } from "./document.js";
 import { withKey } from "./keys.js";
 import { DEFAULT_TOLERANCE, runs, simplified } from "./simplify.js";
 import { changeTracks } from "./tracks.js";
@@ -29,12 +27,7 @@ export function withSpan(track, from, boxes, tolerance) {
   const tidy = boxes.map(tidyBox);
   const visible = tidy.map((_, n) => visibleAt(track, from + n));
   const inside = runs(visible).flatMap(([start, end]) =>
-    simplified(tidy, start, end, tolerance).map((n) => ({
-      frame: from + n,
-      box: tidy[n],
-      ease: /** @type {const} */ ("linear"),
-      visible: visible[n],
-    })),
+    simplified(tidy, start, end, tolerance).map((n) => straightKey(from + n, tidy[n], visible[n])),
   );
   const { ease } = keyed.keys.find((key) => key.frame === to);
   return {
@@ -48,8 +41,8 @@ export function withSpan(track, from, boxes, tolerance) {
 }
 
 /**
- * Lay down a path that was recorded by hand: samples of the box at times in frames, in the order they came. At each whole
- * frame the box is on the line between the samples around it. Samples that go back in time are left out.
+ * Lay down a path that was recorded by hand: samples of the box at times in frames, in the order they came. At each
+ * whole frame the box is on the line between the samples around it. Samples that go back in time are left out.
  *
  * @param {Trajectory} document
  * @param {string} id
@@ -63,7 +56,7 @@ export function recordPath(document, id, samples, tolerance = DEFAULT_TOLERANCE)
   for (const { time, box } of samples) {
     const at = Math.min(Math.max(time, 0), last);
     if (forward.at(-1)?.frame === at) forward.pop();
-    if (!(forward.at(-1)?.frame > at)) forward.push({ frame: at, box, ease: /** @type {const} */ ("linear") });
+    if (!(forward.at(-1)?.frame > at)) forward.push(straightKey(at, box));
   }
   if (!forward.length) return document;
   const from = Math.min(Math.ceil(forward[0].frame), Math.round(forward.at(-1).frame));

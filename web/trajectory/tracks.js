@@ -2,13 +2,20 @@
  * Operations on whole objects. Each gives a new document that shares what did not change with the old one, or the old
  * one itself where nothing changed. New objects come last.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./document.js").Track} Track
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Box, Track, Trajectory} from "./document.js"
  */
 
 import { movedBox, tidyBox } from "./box.js";
-import { freeId, LIMITS, PALETTE, readColor, readPhrase, readStrength, TrajectoryError } from "./document.js";
+import {
+  freeId,
+  LIMITS,
+  PALETTE,
+  readColor,
+  readPhrase,
+  readStrength,
+  straightKey,
+  TrajectoryError,
+} from "./document.js";
 import { croppedKeys } from "./length.js";
 
 /**
@@ -47,8 +54,8 @@ export function changeTracks(document, ids, change) {
  * @returns {Trajectory}
  */
 export function addTrack(document, box, frame, { phrase = "", color = nextColor(document) } = {}) {
-  const key = { frame, box: tidyBox(box), ease: /** @type {const} */ ("linear"), visible: true };
-  return insertTracks(document, [{ id: "", phrase, color, strength: 1, enabled: true, keys: [key] }]);
+  const keys = [straightKey(frame, tidyBox(box))];
+  return insertTracks(document, [{ id: "", phrase, color, strength: 1, enabled: true, keys }]);
 }
 
 /**

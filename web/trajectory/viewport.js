@@ -1,7 +1,7 @@
 /**
  * The one place that converts between units of the frame and pixels on the screen: px = left + x * width.
  *
- * @typedef {import("./document.js").Box} Box
+ * @import {Box} from "./document.js"
  * @typedef {{left: number, top: number, width: number, height: number}} Viewport  the frame on the screen,
  *   in CSS pixels
  */

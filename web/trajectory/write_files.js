@@ -2,8 +2,7 @@
  * Boxes to the text of files of other programs. Only our own document (serialiseTrajectory) keeps keys, eases and
  * strengths; the others get a box per frame, in pixels of the document's size and not clipped.
  *
- * @typedef {import("./document.js").Box} Box
- * @typedef {import("./document.js").Trajectory} Trajectory
+ * @import {Box, Trajectory} from "./document.js"
  */
 
 import { boxAt, boxesAt, visibleAt } from "./curve.js";
