@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -76,7 +74,15 @@ class UNet3D(nn.Module):
         control       outputs of ControlNet, only for networks with config.control
         images        True for stills: no layer looks across frames
         returns       [BF, 4, H, W]
+
+        H and W must be divisible by config.stride.
         """
+        height, width = x.shape[2:]
+        if height % self.config.stride or width % self.config.stride:
+            raise ValueError(
+                f"the latents are {width} x {height} (width x height), expected multiples of {self.config.stride}: "
+                "change the size of the video"
+            )
         conditions = Conditions(
             time=self.time_embed(timestep_features(t, self.config.model_channels).to(x.dtype)),
             text=context,
@@ -114,7 +120,8 @@ class ControlNet(nn.Module):
         self.time_embed = time_mlp(config.model_channels, **layers)
         self.input_blocks, channels = encoder_blocks(config, config.latent_channels, gates=False, **layers)
         self.zero_convs = nn.ModuleList([operations.Conv2d(dim, dim, 1, **factory) for dim in channels])
-        self.input_hint_block = operations.Conv2d(config.latent_channels, config.model_channels, 3, padding=1, **factory)
+        hint = (config.latent_channels, config.model_channels, 3)
+        self.input_hint_block = operations.Conv2d(*hint, padding=1, **factory)
 
     def forward(self, x: Tensor, first_frame: Tensor, t: Tensor, context: Tensor, num_frames: int) -> list[Tensor]:
         """x [BF, 4, H, W] noisy latents, first_frame [B, 4, H, W]; one tensor [BF, C, h, w] per encoder block."""
@@ -124,7 +131,7 @@ class ControlNet(nn.Module):
             num_frames=num_frames,
         )
         features = []
-        for index, (block, zero_conv) in enumerate(zip(self.input_blocks, self.zero_convs)):
+        for index, (block, zero_conv) in enumerate(zip(self.input_blocks, self.zero_convs, strict=True)):
             x = run(block, x, conditions)
             if index == 0:
                 x = x + self.input_hint_block(first_frame).repeat_interleave(num_frames, dim=0)
@@ -150,7 +157,8 @@ def time_mlp(dim: int, *, dtype, device, operations) -> nn.Sequential:
 def timestep_features(t: Tensor, dim: int) -> Tensor:
     """Sinusoids of the timestep, cosines first: [B] -> float32 [B, dim]. Source: SPEC, section 2.2."""
     half = dim // 2
-    frequencies = torch.exp(-math.log(10000) / half * torch.arange(half, dtype=torch.float32, device=t.device))
+    # As released: a power, not the exponential of a logarithm. At t = 999 their rounding differs by 6e-5.
+    frequencies = torch.pow(10000, -torch.arange(half, dtype=torch.float32, device=t.device) / half)
     angles = t.float()[:, None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
