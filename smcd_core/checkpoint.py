@@ -118,7 +118,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         if kind in _KINDS:
             found[kind] = file
         else:
-            others.append(f"{kind} in {file_path.name}")
+            others.append(kind if file_path == path else f"{kind} in {file_path.name}")
     whole = [kind for kind in ("smcd", "diffusers", "unet") if kind in found]
     if len(whole) > 1:
         names = " and ".join(f"a {_KINDS[kind]} ({found[kind].path.name})" for kind in whole)
@@ -273,7 +273,7 @@ def _check(path: Path, what: str, tensors: Mapping[str, Tensor], expected: Mappi
     if missing := [name for name in expected if name not in tensors]:
         faults.append(f"{len(missing)} of {len(expected)} tensors of the {what} are missing, the first is {missing[0]}")
     if unknown := [name for name in tensors if name not in expected]:
-        faults.append(f"{len(unknown)} tensors are not of a {what}, the first is {unknown[0]}")
+        faults.append(f"{len(unknown)} tensors do not belong to the {what}, the first is {unknown[0]}")
     for name, shape in expected.items():
         if name not in tensors:
             continue

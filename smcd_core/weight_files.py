@@ -74,16 +74,16 @@ def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
             "alone, best as .safetensors"
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError, TypeError) as error:
-        reason = str(error).split("\n")[0] or type(error).__name__
+        reason = str(error).split(".")[0][:100] or type(error).__name__
         raise CheckpointError(f"{path}: is cut off or damaged ({reason}). Get it again") from None
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: holds a {type(content).__name__}, expected tensors by name")
+        raise CheckpointError(f"{path}: holds {type(content).__name__}, expected tensors by name")
     tensors = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if tensors and len(tensors) < len(content):
         name = next(name for name in content if name not in tensors)
-        raise CheckpointError(f"{path}: {name!r} is a {type(content[name]).__name__}, expected only tensors by name")
+        raise CheckpointError(f"{path}: {name!r} holds {type(content[name]).__name__}, expected only tensors by name")
     return tensors
 
 
