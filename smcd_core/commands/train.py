@@ -78,9 +78,9 @@ def _pretrain(args: argparse.Namespace) -> None:
 def _encode(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    from ..components import load_components
     from ..data import SyntheticClips
     from ..data.encoded import encode_clips
-    from ..pipeline import load_components
 
     part, parts = _part(args.part)
     vae, text = load_components(args.components)
