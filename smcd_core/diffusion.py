@@ -82,8 +82,8 @@ def ddim(
     stride = TRAIN_STEPS // steps
     x = noise
     for index, step in enumerate(timesteps):
-        t = torch.tensor([step], device=x.device)
-        prediction = predict(x, t)
+        t = torch.tensor([step])  # the schedule stays on the CPU: not every device has float64
+        prediction = predict(x, t.to(x.device))
         x0, eps = predicted_x0(prediction, x, t, kind), predicted_noise(prediction, x, t, kind)
         x = add_noise(x0, eps, (t - stride).clamp(min=0))
         progress(index + 1, len(timesteps))

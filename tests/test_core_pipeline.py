@@ -1,0 +1,339 @@
+"""A picture, boxes and a sentence become a video."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_bundle import CONFIG, DEFAULTS, MULTIPLE, bare, tiny_text, tiny_vae, write_bundle, write_components
+
+from smcd_core.checkpoint import CheckpointError, read_checkpoint, write_checkpoint, write_diffusers, write_released
+from smcd_core.components import load_components, pack_components, unpack_components
+from smcd_core.config import SMCDConfig
+from smcd_core.diffusion import Guidance
+from smcd_core.model import Tokens
+from smcd_core.pipeline import DEFAULTS as RELEASED_DEFAULTS
+from smcd_core.pipeline import Request, SMCDPipeline
+from smcd_core.trajectory import parse_trajectory
+
+ALL = Guidance(text=3.0, boxes=2.0, image=1.5)  # four branches
+
+
+def trajectory(count=1, frames=3, **track):
+    keys = [{"frame": 0, "box": [0.1, 0.2, 0.5, 0.6]}, {"frame": frames - 1, "box": [0.5, 0.3, 0.9, 0.7]}]
+    objects = [{"phrase": "red circle", "keys": keys, **track} for _ in range(count)]
+    return parse_trajectory({"version": 1, "width": 48, "height": 32, "frames": frames, "objects": objects})
+
+
+def picture(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def request(seed=0, **changes):
+    return replace(Request(picture(seed), trajectory(), "a red circle moving right", seed=seed), **changes)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_bundle(tmp_path_factory.mktemp("bundle") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def pipeline(bundle):
+    return SMCDPipeline.from_checkpoint(bundle)
+
+
+def latents(pipeline, *requests, guidance=ALL, steps=2):
+    """What `generate` decodes, before rounding hides small differences."""
+    kept = []
+    decode, pipeline.decode = pipeline.decode, lambda x: kept.append(x) or decode(x)
+    try:
+        pipeline.generate(requests, steps=steps, guidance=guidance)
+    finally:
+        del pipeline.decode
+    return torch.stack(kept)
+
+
+def differ(a, b):
+    return (a - b).abs().max().item()
+
+
+# What comes out ------------------------------------------------------------------------------------------------------
+
+
+def test_a_video_has_the_size_and_length_that_the_checkpoint_was_trained_with(pipeline):
+    video = pipeline(Image.fromarray(picture()), trajectory(), "a red circle")
+    assert video.shape == (3, DEFAULTS["height"], DEFAULTS["width"], 3)
+    assert video.dtype == np.uint8 and video.std() > 1
+
+
+def test_size_and_number_of_frames_can_be_chosen(pipeline):
+    assert pipeline(picture(), trajectory(), "", num_frames=2, width=16, height=64).shape == (2, 64, 16, 3)
+
+
+def test_a_trajectory_gives_its_own_number_of_frames(pipeline):
+    assert pipeline(picture(), trajectory(frames=4), "", width=16, height=16).shape[0] == 4
+
+
+def test_the_same_seed_gives_the_same_video_bit_for_bit(pipeline, bundle):
+    first = pipeline(picture(), trajectory(), "a red circle", seed=3)
+    torch.manual_seed(99)  # the global generator plays no part
+    again = SMCDPipeline.from_checkpoint(bundle)(picture(), trajectory(), "a red circle", seed=3)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, pipeline(picture(), trajectory(), "a red circle", seed=4))
+
+
+def test_several_videos_in_one_batch_equal_the_same_videos_alone(pipeline):
+    """Tolerance: batches of another size add in another order; latents have deviation 1."""
+    requests = [request(0), request(1, trajectory=trajectory(2)), request(2, trajectory=trajectory(0))]
+    together = latents(pipeline, *requests)
+    alone = torch.cat([latents(pipeline, one) for one in requests])
+    assert differ(together, alone) <= 1e-4
+    assert differ(together[0], together[1]) > 0.1
+
+
+def test_guidance_in_one_batch_equals_separate_evaluations(pipeline):
+    tokens, weights = pipeline.tokens([request()], 3, 48, 32, ALL)
+    assert len(weights) == 4 and sum(weights) == pytest.approx(1)
+    x, t = torch.randn(3, 4, 4, 6, generator=torch.Generator().manual_seed(1)), torch.tensor([501])
+    with torch.no_grad():
+        together = pipeline.smcd(x.repeat(4, 1, 1, 1), t.expand(4), tokens).chunk(4)
+        for index, part in enumerate(together):
+            pick = {name: v.chunk(4)[index] for name, v in vars(tokens).items() if isinstance(v, torch.Tensor)}
+            assert differ(part, pipeline.smcd(x, t, Tokens(num_frames=3, **pick))) <= 1e-5
+    assert differ(together[0], together[3]) > 1e-2
+
+
+def test_progress_counts_the_steps(pipeline):
+    seen = []
+    pipeline.generate([request()], steps=2, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_a_network_that_predicts_v_makes_another_video(tmp_path):
+    as_v = SMCDPipeline.from_checkpoint(write_bundle(tmp_path / "v.safetensors", replace(CONFIG, prediction="v")))
+    as_noise = SMCDPipeline.from_checkpoint(write_bundle(tmp_path / "e.safetensors"))
+    v, noise = latents(as_v, request()), latents(as_noise, request())
+    assert v.isfinite().all() and differ(v, noise) > 0.1
+
+
+def test_encoding_then_decoding_takes_frames_to_frames_in_chunks(pipeline):
+    frames = np.random.default_rng(0).integers(0, 256, (10, 16, 24, 3), dtype=np.uint8)
+    encoded = pipeline.encode(frames)
+    assert encoded.shape == (10, 4, 2, 3)
+    assert differ(encoded[9:], pipeline.encode(frames[9:])) <= 1e-5
+    assert pipeline.decode(encoded).shape == frames.shape
+
+
+def test_first_frame_is_the_mean_of_the_posterior_times_the_scaling_factor(pipeline):
+    frame = np.full((1, 16, 16, 3), 255, np.uint8)
+    with torch.no_grad():
+        expected = pipeline.vae.encode(torch.ones(1, 3, 16, 16)).latent_dist.mean * 0.18215
+    assert differ(pipeline.encode(frame), expected) <= 1e-6
+
+
+# Conditions ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "a blue square"},
+        {"image": picture(9)},
+        {"trajectory": trajectory(phrase="blue square")},
+        {"trajectory": trajectory(strength=0.5)},
+        {"trajectory": trajectory(keys=[{"frame": 0, "box": [0.5, 0.5, 1, 1]}])},
+        {"negative": "square"},
+    ],
+    ids=["prompt", "image", "phrase", "strength", "boxes", "negative prompt"],
+)
+def test_every_input_changes_the_video(pipeline, change):
+    assert differ(latents(pipeline, request()), latents(pipeline, request(**change))) > 1e-4
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"trajectory": trajectory(0)},
+        {"trajectory": trajectory(strength=0.0)},
+        {"trajectory": trajectory(enabled=False)},
+        {"trajectory": trajectory(keys=[{"frame": 0, "box": [1.5, 0, 2, 1]}])},
+        {"trajectory": trajectory(keys=[{"frame": 0, "box": [0, 0, 1, 1], "visible": False}])},
+    ],
+    ids=["no objects", "strength 0", "disabled", "off the frame", "invisible"],
+)
+def test_boxes_dropped_equals_no_boxes(pipeline, nothing):
+    dropped = latents(pipeline, request(use_boxes=False))
+    assert differ(dropped, latents(pipeline, request(**nothing))) <= 1e-5
+    assert differ(dropped, latents(pipeline, request())) > 1e-3
+
+
+def test_a_scale_of_zero_ignores_its_condition(pipeline):
+    no_boxes, no_image, no_text = (replace(Guidance(1, 1, 1), **{name: 0}) for name in ("boxes", "image", "text"))
+    here, there = request(use_boxes=True), request(use_boxes=False)
+    # text sits above boxes: with its scale at 0 too nothing is left of them
+    assert differ(*(latents(pipeline, r, guidance=replace(no_boxes, text=0)) for r in (here, there))) <= 1e-5
+    only_image = Guidance(text=0, boxes=0, image=0)
+    assert differ(*(latents(pipeline, r, guidance=only_image) for r in (here, request(image=picture(5))))) <= 1e-5
+    assert differ(*(latents(pipeline, r, guidance=no_text) for r in (here, request(prompt="blue")))) <= 1e-5
+    assert differ(*(latents(pipeline, r, guidance=no_image) for r in (here, request(prompt="blue")))) > 1e-4
+
+
+def test_guidance_of_one_costs_a_single_evaluation(pipeline):
+    assert pipeline.tokens([request()], 3, 48, 32, Guidance(1, 1, 1))[1] == [1]
+
+
+def test_released_guidance_keeps_boxes_and_image_in_both_branches(pipeline):
+    tokens, weights = pipeline.tokens([request()], 3, 48, 32, Guidance(text=7.5))
+    assert weights == [-6.5, 7.5]
+    for name in ("first_frame", "box_tokens", "image_tokens"):
+        assert torch.equal(*getattr(tokens, name).chunk(2))
+    assert not torch.equal(*tokens.text.chunk(2))
+
+
+def test_an_unheard_condition_costs_no_evaluation(tmp_path):
+    config = replace(CONFIG, boxes=False, image_tokens="none", first_frame_concat=False)
+    backbone = SMCDPipeline.from_checkpoint(write_bundle(tmp_path / "b.safetensors", config))
+    assert backbone.conditions == {"text"}
+    assert len(backbone.tokens([request()], 3, 48, 32, ALL)[1]) == 2
+    assert torch.equal(latents(backbone, request()), latents(backbone, request(image=picture(7), use_boxes=False)))
+
+
+def test_more_boxes_than_slots_are_all_used(pipeline):
+    many = trajectory(CONFIG.box_slots + 2)
+    tokens, _ = pipeline.tokens([request(trajectory=many)], 3, 48, 32, Guidance(1, 1, 1))
+    assert tokens.box_tokens.shape[:2] == (3, CONFIG.box_slots + 2)
+    assert latents(pipeline, request(trajectory=many)).isfinite().all()
+
+
+def test_strength_scales_the_mask_and_boxes_are_clipped_in_float32(pipeline):
+    pipeline.smcd.half(), pipeline.vae.half(), pipeline.text.half()
+    try:
+        outside = trajectory(strength=0.25, keys=[{"frame": 0, "box": [-1, 0.123456, 0.3, 2]}])
+        tokens, _ = pipeline.tokens([request(trajectory=outside)], 3, 48, 32, Guidance(1, 1, 1))
+    finally:
+        pipeline.smcd.float(), pipeline.vae.float(), pipeline.text.float()
+    assert tokens.box_tokens.dtype == torch.float16
+    assert tokens.boxes_xyxy[0, 0].tolist() == torch.tensor([0, 0.123456, 0.3, 1]).tolist()
+    assert tokens.box_mask[0].tolist() == [0.25, 0, 0]
+
+
+# Files ---------------------------------------------------------------------------------------------------------------
+
+
+def test_components_come_back_out_of_a_checkpoint_unchanged(bundle, tmp_path):
+    torch.manual_seed(0)
+    vae, text = tiny_vae(), tiny_text()
+    path = tmp_path / "all.safetensors"
+    write_checkpoint(path, CONFIG, read_checkpoint(bundle).weights, **pack_components(vae, text))
+    vae_again, text_again = unpack_components(read_checkpoint(path))
+    assert all(
+        torch.equal(a, b) for a, b in zip(vae.state_dict().values(), vae_again.state_dict().values(), strict=True)
+    )
+    texts = ["a red circle", "unknown words", ""]
+    with torch.no_grad():
+        assert torch.equal(text(texts), text_again(texts))
+
+
+def test_released_files_with_a_diffusers_folder_equal_the_bundle(bundle, tmp_path):
+    write_released(tmp_path / "released", read_checkpoint(bundle))
+    vae, text = unpack_components(read_checkpoint(bundle))
+    vae.save_pretrained(tmp_path / "parts" / "vae")
+    text.tokenizer.save_pretrained(tmp_path / "parts" / "tokenizer")
+    text.model.save_pretrained(tmp_path / "parts" / "text_encoder")
+    released = SMCDPipeline.from_checkpoint(tmp_path / "released", components=tmp_path / "parts")
+    assert released.defaults == RELEASED_DEFAULTS
+    sizes = dict(width=48, height=32, steps=2, guidance=ALL)
+    video = released.generate([request()], **sizes)[0]
+    assert np.array_equal(video, SMCDPipeline.from_checkpoint(bundle).generate([request()], **sizes)[0])
+
+
+def test_a_text_to_video_pipeline_of_diffusers_animates_by_text(tmp_path):
+    config = replace(CONFIG, boxes=False, image_tokens="none", first_frame_concat=False, num_heads=8, norm_groups=32)
+    write_components(tmp_path)
+    write_diffusers(tmp_path / "unet", bare(config))
+    video = SMCDPipeline.from_checkpoint(tmp_path, components=tmp_path)(
+        picture(), trajectory(), "a circle", width=16, height=16, steps=1
+    )
+    assert video.shape == (3, 16, 16, 3)
+
+
+def test_a_checkpoint_without_vae_and_text_encoder_says_what_to_give(tmp_path):
+    checkpoint = bare()
+    write_checkpoint(tmp_path / "bare.safetensors", checkpoint.config, checkpoint.weights)
+    with pytest.raises(CheckpointError, match="carries no VAE and no text encoder and no tokenizer.*--components"):
+        SMCDPipeline.from_checkpoint(tmp_path / "bare.safetensors")
+
+
+def test_a_folder_without_components_says_what_is_not_there(tmp_path):
+    with pytest.raises(CheckpointError, match="no folder vae and no folder tokenizer.*text-to-video-ms-1.7b"):
+        load_components(tmp_path)
+    write_components(tmp_path)
+    (tmp_path / "vae" / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="vae: is no AutoencoderKL"):
+        load_components(tmp_path)
+
+
+def test_networks_of_different_widths_are_refused(tmp_path):
+    path = write_bundle(tmp_path / "wide.safetensors", replace(CONFIG, context_dim=64))
+    with pytest.raises(CheckpointError, match="text tokens of width 64, the text encoder gives 32"):
+        SMCDPipeline.from_checkpoint(path)
+
+
+@pytest.mark.parametrize("defaults", [{"size": 3}, {"width": "big"}, {"steps": 2.5}, {"text": True}, [8]])
+def test_malformed_defaults_are_refused(tmp_path, defaults):
+    path, checkpoint = tmp_path / "x.safetensors", bare()
+    packed = pack_components(tiny_vae(), tiny_text())
+    write_checkpoint(path, CONFIG, checkpoint.weights, **packed, info={"defaults": defaults})
+    with pytest.raises(CheckpointError, match="defaults"):
+        SMCDPipeline.from_checkpoint(path)
+
+
+def test_a_text_encoder_that_does_not_fit_its_configuration_is_refused(bundle, tmp_path):
+    checkpoint = read_checkpoint(bundle)
+    broken = replace(checkpoint.text_encoder, config=checkpoint.text_encoder.config | {"num_hidden_layers": 2})
+    write_checkpoint(
+        tmp_path / "x.safetensors", CONFIG, checkpoint.weights, vae=checkpoint.vae, text_encoder=broken,
+        tokenizer=checkpoint.tokenizer,
+    )  # fmt: skip
+    with pytest.raises(CheckpointError, match="VAE or text encoder inside it cannot be built"):
+        SMCDPipeline.from_checkpoint(tmp_path / "x.safetensors")
+
+
+# Wrong input ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": 50}, "width is 50, expected a multiple of 16 pixels: use 48"),
+        ({"height": 0}, "height is 0, expected a multiple of 16 pixels: use 16"),
+        ({"steps": 0}, "steps is 0, expected 1 to 1000"),
+        ({"num_frames": 5000}, "num_frames is 5000"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(pipeline, settings, message):
+    assert pipeline.multiple == MULTIPLE
+    with pytest.raises(ValueError, match=message):
+        pipeline.generate([request()], **settings)
+
+
+def test_trajectories_of_different_lengths_are_refused(pipeline):
+    with pytest.raises(ValueError, match=r"have \[3, 4\] frames"):
+        pipeline.generate([request(), request(trajectory=trajectory(frames=4))])
+
+
+def test_an_image_of_floats_is_refused(pipeline):
+    with pytest.raises(ValueError, match=r"the image is float32 \[8, 8, 3\], expected uint8"):
+        pipeline.generate([request(image=np.zeros((8, 8, 3), np.float32))])
+
+
+def test_a_grey_or_transparent_picture_is_taken(pipeline):
+    for mode in ("L", "RGBA", "P"):
+        assert latents(pipeline, request(image=Image.new(mode, (20, 30)))).isfinite().all()
+
+
+def test_defaults_of_the_released_model_fit_it():
+    assert RELEASED_DEFAULTS["width"] % (8 * SMCDConfig().stride) == 0
+    assert Guidance(**{name: RELEASED_DEFAULTS[name] for name in ("text", "boxes", "image")}) == Guidance()
