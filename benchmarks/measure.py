@@ -1,0 +1,90 @@
+"""Run cases one at a time, each in a process of its own, and compare them with the first.
+
+A benchmark script calls `main` with its cases. It calls itself again with `--case NAME` for each measurement; that
+process prints its numbers as JSON. Only that process imports torch: the peak memory that a system reports for a new
+process is at least that of its parent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+Case = Callable[[argparse.Namespace], dict[str, float]]
+
+
+def peak_memory() -> int:
+    """Bytes that this process held at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--tiny", action="store_true", help="a small network, to try the benchmark itself")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each case, in turn (default 3)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: all")
+    parser.add_argument("--out", type=Path, help="results as JSON (default out/benchmarks/<name>.json)")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    return parser
+
+
+def main(name: str, args: argparse.Namespace, cases: dict[str, Case]) -> None:
+    """`cases`: functions that return numbers in seconds (`..._s`) and bytes (`..._bytes`), the reference first."""
+    if args.case:
+        import torch
+
+        torch.set_num_threads(args.threads)
+        torch.manual_seed(0)
+        print(json.dumps(cases[args.case](args)))
+        return
+    measured: dict[str, list[dict[str, float]]] = {case: [] for case in cases}
+    for turn in range(args.rounds):
+        for case in cases:
+            print(f"round {turn + 1} of {args.rounds}: {case}", file=sys.stderr, flush=True)
+            measured[case].append(_in_own_process(case))
+    medians = {case: {key: median(run[key] for run in runs) for key in runs[0]} for case, runs in measured.items()}
+    print(_table(medians))
+    out = args.out or ROOT / "out" / "benchmarks" / f"{name}{'_tiny' if args.tiny else ''}.json"
+    settings = {key: str(value) for key, value in vars(args).items() if key not in ("case", "out")}
+    result = {"machine": _machine(), "settings": settings, "medians": medians, "measured": measured}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_suffix(".tmp")
+    temporary.write_text(json.dumps(result, indent=2), encoding="utf-8")
+    os.replace(temporary, out)
+
+
+def _in_own_process(case: str) -> dict[str, float]:
+    command = [sys.executable, *sys.argv, "--case", case]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _table(medians: dict[str, dict[str, float]]) -> str:
+    """Each number with its ratio to that of the first case, as Markdown."""
+    reference, *_ = medians.values()
+    head = "| | " + " | ".join(key.rsplit("_", 1)[0].replace("_", " ") for key in reference) + " |"
+    lines = [head, "|---|" + "---|" * len(reference)]
+    for case, numbers in medians.items():
+        cells = [f"{_amount(key, value)} ({value / reference[key]:.2f}x)" for key, value in numbers.items()]
+        lines.append(f"| {case} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _amount(key: str, value: float) -> str:
+    return f"{value:.3g} s" if key.endswith("_s") else f"{value / 2**30:.3g} GiB"
+
+
+def _machine() -> dict[str, str]:
+    model = platform.processor() or platform.machine()
+    return {"system": platform.platform(), "processor": model, "cores": str(os.cpu_count()), "python": sys.version}
