@@ -74,9 +74,16 @@ test("MOT ground truth gives classes, ids of any number, and leaves out what doe
   assert.equal(reading.leftOut, 1);
 });
 
+test("MOT has 7 to 10 columns, and ids from 0", () => {
+  for (const rest of ["", ",-1", ",-1,-1", ",-1,-1,-1"]) {
+    assert.equal(read(`1,0,10,20,20,20,1${rest}\n`).reading.format, "mot");
+  }
+});
+
 test("CSV objects are numbers or names, and names in quotes may hold commas and quotes", () => {
   const text = 'frame,object,x1,y1,x2,y2\n0,"dog, ""big""",10,20,30,40\n1, "cat" ,1,2,3,4\n0,7,0,0,5,5\n';
   assert.deepEqual(read(text).trajectory.objects.map((track) => track.phrase), ['dog, "big"', "cat", ""]);
+  assert.throws(() => read('frame,object,x1,y1,x2,y2\n0,"dog,10,20,30,40\n'), /line 2: found 2 fields/);
 });
 
 test("frames that are asked for are held to", () => {
@@ -104,6 +111,11 @@ const REFUSED = [
   [XYXY, { format: "mot" }, /line 1: found 4 fields, expected frame,id/],
   ["1,2,3,4\n".repeat(4097), { format: "xyxy" }, /frames is 4097: give a whole number from 1 to 4096/],
   [`${MOT}0,1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 0, id 1; expected whole numbers/],
+  [`${MOT}1,-1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 1, id -1; expected whole numbers/],
+  [`${MOT}1.5,1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 1.5, id 1; expected whole numbers/],
+  [`${MOT}1,0.5,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 1, id 0.5; expected whole numbers/],
+  ["1,2,3,4,5\n", {}, /found 5 fields/],
+  ["1,2,3,4,5,6,7,8,9,10,11\n", {}, /found 11 fields/],
   [`${MOT}3,1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found a second box for object "1"/],
   [`${MOT}9999,1,1,2,3,4,1,-1,-1,-1\n`, {}, /has 9999 frames and 1 objects; expected 1 to 4096/],
   ["1,1,1,2,3,4,0,-1,-1,-1\n", {}, /has 0 frames and 0 objects/],

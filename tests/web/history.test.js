@@ -18,9 +18,9 @@ const START = trajectory({ a: [[0, A]] });
 const moved = (document, dx = 0.01) => moveBoxes(document, ["a"], 0, dx, 0);
 
 test("a gesture with many previews is one step", () => {
-  let history = begin(newHistory(START));
+  let history = begin(newHistory(START), "move");
   for (let n = 1; n <= 20; n += 1) history = preview(history, moved(START, n / 100));
-  history = commit(history, "move");
+  history = commit(history);
   assert.equal(history.past.length, 1);
   assert.equal(history.past[0].label, "move");
   assert.equal(undo(history).present, START);
@@ -29,20 +29,27 @@ test("a gesture with many previews is one step", () => {
 
 test("a cancelled gesture leaves everything as it was", () => {
   const history = record(newHistory(START), moved(START), "move");
-  const after = cancel(preview(begin(history), moved(history.present)));
+  const after = cancel(preview(begin(history, "move"), moved(history.present)));
   assert.deepEqual([after.present, after.past, after.future], [history.present, history.past, history.future]);
   assert.equal(cancel(history), history);
 });
 
 test("a gesture that changes nothing is no step and keeps what can be redone", () => {
   const undone = undo(record(newHistory(START), moved(START), "move"));
-  const after = commit(preview(preview(begin(undone), moved(START)), START), "move");
+  const after = commit(preview(preview(begin(undone, "move"), moved(START)), START));
   assert.equal(after.past.length, 0);
   assert.equal(after.future.length, 1);
 });
 
+test("a gesture that was never ended is a step of its own when the next one begins", () => {
+  const left = preview(begin(newHistory(START), "move"), moved(START));
+  const history = commit(preview(begin(left, "resize"), moved(left.present)));
+  assert.deepEqual(history.past.map((step) => step.label), ["move", "resize"]);
+  assert.equal(undo(history).present, left.present);
+});
+
 test("undo while a gesture is under way gives the gesture up", () => {
-  const history = preview(begin(record(newHistory(START), moved(START), "one")), START);
+  const history = preview(begin(record(newHistory(START), moved(START), "one"), "two"), START);
   const after = undo(history);
   assert.equal(after.gesture, null);
   assert.equal(after.past.length, 1);

@@ -125,6 +125,21 @@ test("a bounce jumps as high as told, lands as often as told and never sinks", (
   assert.throws(() => bounce(still(), "a", { ...SPAN, bounces: 0 }), /bounces is 0/);
 });
 
+test("each jump of a bounce is lower and shorter than the one before, on the spot unless told", () => {
+  const document = trajectory({ a: [[0, A]] }, { frames: 101 });
+  const after = bounce(document, "a", { from: 0, to: 100, height: 0.4, bounces: 3, decay: 0.5 });
+  const boxes = Array.from({ length: 101 }, (_, frame) => box(after, "a", frame));
+  assert.ok(boxes.every(([x1]) => Math.abs(x1 - A[0]) < 1e-6));
+  const heights = boxes.map(([, , , y2]) => A[3] - y2);
+  const landings = heights.flatMap((height, frame) => {
+    return frame > 0 && frame < 100 && height < heights[frame - 1] && height <= heights[frame + 1] ? [frame] : [];
+  });
+  // Times of flight go with the root of the height: 1, 0.707, 0.5 of 2.207.
+  assert.deepEqual(landings, [45, 77]);
+  const tops = [[0, 45], [45, 77], [77, 101]].map(([from, to]) => Math.max(...heights.slice(from, to)));
+  assert.ok(distance(tops, [0.4, 0.2, 0.1]) < 0.004);
+});
+
 test("a follower keeps the offset and its own size, with the leader's keys and eases", () => {
   const document = trajectory({ a: [[0, A]], b: [[2, B, "in"], [9, A, "out"], [14, B]] }, { frames: 16 });
   const after = follow(document, "a", "b", SPAN);

@@ -119,6 +119,8 @@ test("moving a box between keys makes a key there; on a key it changes that one"
 test("dragging back to the start gives the very same document", () => {
   const document = trajectory({ a: [[0, A], [7, B]] });
   assert.equal(moveBoxes(document, ["a"], 3, 0, 0), document);
+  assert.equal(moveTracks(document, ["a"], 0, 0), document);
+  assert.notEqual(moveTracks(document, ["a"], 0, 0.1), document);
   assert.equal(setBox(document, "a", 0, [...A]), document);
 });
 

@@ -127,13 +127,13 @@ test("undo after any edits and gestures comes back to the very first document, a
     let history = model.newHistory(first);
     const seen = [first];
     edited(first, r, (next, before, name) => {
-      history = model.begin(history);
+      history = model.begin(history, name);
       if (r.random() < 0.2) {
         const given = model.cancel(model.preview(history, next));
         assert.equal(given.present, before);
-        history = model.begin(given);
+        history = model.begin(given, name);
       }
-      history = model.commit(model.preview(history, next), name);
+      history = model.commit(model.preview(history, next));
       if (history.present !== seen.at(-1)) seen.push(history.present);
     });
     const last = history.present;

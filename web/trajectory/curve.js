@@ -222,8 +222,8 @@ const denseCache = new WeakMap();
 /**
  * A track's boxes at every frame, [F * 4], kept while its keys stay the same: drawing asks for it again and again.
  *
- * @param {Track} track
- * @param {number} frames
+ * @param {Pick<Track, "keys">} track
+ * @param {number} frames  of its document, all keys are before that
  * @returns {Float64Array}
  */
 export function denseBoxes(track, frames) {
@@ -234,7 +234,7 @@ export function denseBoxes(track, frames) {
   const fill = (box, from, to) => {
     for (let frame = from; frame < to; frame += 1) dense.set(box, frame * 4);
   };
-  fill(keys[0].box, 0, Math.min(keys[0].frame, frames));
+  fill(keys[0].box, 0, keys[0].frame);
   for (let k = 0; k < keys.length; k += 1) {
     const { frame: start, box, ease } = keys[k];
     const next = keys[k + 1];
@@ -244,7 +244,7 @@ export function denseBoxes(track, frames) {
     }
     const span = next.frame - start;
     const progress = progressOf(ease, span);
-    for (let n = 0; n < span && start + n < frames; n += 1) {
+    for (let n = 0; n < span; n += 1) {
       for (let c = 0; c < 4; c += 1) dense[(start + n) * 4 + c] = box[c] + (next.box[c] - box[c]) * progress[n];
     }
   }

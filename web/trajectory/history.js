@@ -4,8 +4,9 @@
  *
  * @import {Trajectory} from "./document.js"
  * @typedef {{document: Trajectory, label: string, cost: number}} Step  what to go back to; what was done, for the menu
- * @typedef {{past: Step[], present: Trajectory, future: Step[], gesture: Trajectory | null}} History  gesture: the
- *   document from before the gesture that is under way
+ * @typedef {{past: Step[], present: Trajectory, future: Step[],
+ *   gesture: {document: Trajectory, label: string} | null}} History  gesture: the one under way, with the document from
+ *   before it
  */
 
 export const MAX_STEPS = 500;
@@ -23,11 +24,12 @@ export function newHistory(document) {
  * Start a gesture: changes until its commit are one step. One that is still under way is committed first.
  *
  * @param {History} history
+ * @param {string} label  what is being done, as a message key
  * @returns {History}
  */
-export function begin(history) {
-  const done = history.gesture ? commit(history, "") : history;
-  return { ...done, gesture: done.present };
+export function begin(history, label) {
+  const done = commit(history);
+  return { ...done, gesture: { document: done.present, label } };
 }
 
 /**
@@ -46,13 +48,12 @@ export function preview(history, document) {
  * End the gesture. Without a change it leaves no step and what can be redone stays.
  *
  * @param {History} history
- * @param {string} label  what was done, as a message key
  * @returns {History}
  */
-export function commit(history, label) {
+export function commit(history) {
   const { gesture, present } = history;
-  if (!gesture || gesture === present) return { ...history, gesture: null };
-  const step = { document: gesture, label, cost: ownKeys(gesture, present) };
+  if (!gesture || gesture.document === present) return { ...history, gesture: null };
+  const step = { ...gesture, cost: ownKeys(gesture.document, present) };
   return { past: bounded([...history.past, step]), present, future: [], gesture: null };
 }
 
@@ -63,7 +64,7 @@ export function commit(history, label) {
  * @returns {History}
  */
 export function cancel(history) {
-  return history.gesture ? { ...history, present: history.gesture, gesture: null } : history;
+  return history.gesture ? { ...history, present: history.gesture.document, gesture: null } : history;
 }
 
 /**
@@ -75,7 +76,7 @@ export function cancel(history) {
  * @returns {History}
  */
 export function record(history, document, label) {
-  return commit(preview(begin(history), document), label);
+  return commit(preview(begin(history, label), document));
 }
 
 /**

@@ -130,9 +130,10 @@ function readRow(line, where) {
   return { where, fields: fields.map((field) => field.trim()) };
 }
 
-/** Fields between commas; one in double quotes may hold commas, and "" for a quote. */
+/** Fields between commas; one in double quotes may hold commas, and "" for a quote. An open quote closes at the end. */
 function commaFields(line) {
-  return [...line.matchAll(/(?:^|,)(?:\s*"((?:[^"]|"")*)"([^,]*)|([^,]*))/g)].map(([, inner, after, bare]) =>
+  const fields = /(?:^|,)(?: *"((?:[^"]|"")*)(?:"([^,]*)|$)|([^,]*))/g;
+  return [...line.matchAll(fields)].map(([, inner, after = "", bare]) =>
     (inner === undefined ? bare : inner.replaceAll('""', '"') + after).trim(),
   );
 }
