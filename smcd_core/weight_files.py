@@ -61,10 +61,12 @@ def _read_safetensors(path: Path) -> WeightFile:
 
 
 def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
-    if zipped and not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path}: is cut off after {path.stat().st_size} bytes. Get it again")
     try:
+        if zipped and not zipfile.is_zipfile(path):
+            raise CheckpointError(f"{path}: is cut off after {path.stat().st_size} bytes. Get it again")
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)  # old files cannot be mapped
+    except (CheckpointError, MemoryError):
+        raise
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
         if not code:
@@ -73,7 +75,7 @@ def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
             f"{path}: holds more than weights ({code[1]}) and could run code, so it was not loaded. Get the weights "
             "alone, best as .safetensors"
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError, TypeError) as error:
+    except Exception as error:  # a damaged pickle can raise anything: tried with random bytes
         reason = str(error).split(".")[0][:100] or type(error).__name__
         raise CheckpointError(f"{path}: is cut off or damaged ({reason}). Get it again") from None
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
