@@ -1,0 +1,246 @@
+"""Videos as files, with what they were made from in their metadata, and boxes drawn over frames.
+
+A video is uint8 [F, H, W, 3], RGB.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageColor, ImageDraw, ImageFont, PngImagePlugin
+from torch import Tensor
+
+from .weight_files import replacing
+
+SUFFIXES = (".mp4", ".webp", ".gif")
+LEAST_SIDE = 256  # pixels; smaller frames are enlarged before anything is drawn on them
+MOST_SIDE = 512  # of one frame in a contact sheet
+MOST_FRAMES = 16  # in a contact sheet
+_FRAME_NAME = "{:04d}.png"
+
+Color = str | tuple[int, int, int]
+
+
+class VideoError(ValueError):
+    """A video that cannot be written or read as asked."""
+
+
+# Files ---------------------------------------------------------------------------------------------------------------
+
+
+def check_output(path: str | Path) -> None:
+    """Raise VideoError if `write_video` could not write there; to be asked before the work, not after it."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix and suffix not in SUFFIXES:
+        raise VideoError(f"{path}: cannot write {suffix}; expected {', '.join(SUFFIXES)}, or a folder without suffix")
+    if suffix and path.is_dir():
+        raise VideoError(f"{path}: is a folder; name a file, or a folder without suffix")
+    if not suffix and path.exists() and not path.is_dir():
+        raise VideoError(f"{path}: is a file; a name without suffix is a folder of PNG files, name another one")
+    if not suffix and path.is_dir() and not all(re.fullmatch(r"\d{4,}\.png", name) for name in os.listdir(path)):
+        raise VideoError(f"{path}: holds other files than frames, which would be lost; name a new folder")
+    if suffix == ".mp4":
+        _import_av(path)
+
+
+def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict[str, Any]) -> None:
+    """Write .mp4 (H.264), .webp, .gif, or a folder of PNG files where the path has no suffix.
+
+    metadata  JSON-able; `read_metadata` gives it back
+
+    What is at `path` is replaced when the new video is complete; nothing else stays, whatever happens.
+    """
+    path = Path(path)
+    check_output(path)
+    text = json.dumps(metadata)  # ASCII, as not every format knows more
+    images = [Image.fromarray(frame) for frame in frames]
+    if not path.suffix:
+        _write_folder(images, path, text)
+        return
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".mp4":
+            _write_mp4(frames, temporary, fps, text)
+        elif path.suffix.lower() == ".webp":
+            exif = Image.Exif()
+            exif[ExifTags.Base.ImageDescription] = text
+            options = dict(format="WEBP", quality=90, method=4, loop=0, exif=exif)
+            images[0].save(temporary, save_all=True, append_images=images[1:], duration=round(1000 / fps), **options)
+        else:
+            options = dict(format="GIF", loop=0, comment=text.encode())
+            images[0].save(temporary, save_all=True, append_images=images[1:], duration=round(1000 / fps), **options)
+
+
+def _write_folder(images: list[Image.Image], path: Path, text: str) -> None:
+    """The new folder takes the place of the old one; a name that starts with a dot is not yet, or no longer, it."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("smcd", text)
+    new, old = (path.with_name(f".{path.name}.{os.getpid()}.{word}") for word in ("tmp", "old"))
+    try:
+        new.mkdir(parents=True)
+        for index, image in enumerate(images):
+            image.save(new / _FRAME_NAME.format(index), pnginfo=info)
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _import_av(path: Path):
+    try:
+        import av
+    except ImportError:
+        raise VideoError(f"{path}: mp4 needs the package av: pip install av, or write .webp or .gif") from None
+    return av
+
+
+def _write_mp4(frames: np.ndarray, path: Path, fps: float, text: str) -> None:
+    av = _import_av(path)
+    height, width = frames.shape[1:3]
+    # Colour is stored for every second pixel, so odd sides get their last row or column twice.
+    frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    with av.open(path, "w", format="mp4") as container:
+        container.metadata["comment"] = text
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "16"}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """What `write_video` was given. Raises VideoError for files that it did not write, OSError for unreadable ones."""
+    path = Path(path)
+    source = path / _FRAME_NAME.format(0) if path.is_dir() else path
+    if source.suffix.lower() == ".mp4":
+        av = _import_av(path)
+        try:
+            with av.open(source) as container:
+                text = container.metadata.get("comment")
+        except av.error.FFmpegError as error:
+            raise VideoError(f"{path}: cannot be read as a video ({error.strerror})") from None
+    else:
+        with Image.open(source) as image:
+            comment = image.info.get("comment") or image.info.get("smcd")
+            text = comment or image.getexif().get(ExifTags.Base.ImageDescription)
+    try:
+        metadata = json.loads(text or "")
+    except ValueError:
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise VideoError(f"{path}: carries no settings of smcd in its metadata")
+    return metadata
+
+
+# Drawing -------------------------------------------------------------------------------------------------------------
+
+
+def draw_boxes(
+    frames: np.ndarray,
+    boxes_xyxy: Tensor | np.ndarray,
+    mask: Tensor | np.ndarray,
+    colors: Sequence[Color],
+    phrases: Sequence[str],
+) -> np.ndarray:
+    """A copy of the video with its boxes and their phrases, enlarged to at least LEAST_SIDE.
+
+    boxes_xyxy  [F, N, 4]  units of the frame
+    mask        [F, N]     boxes with 0 are not drawn
+    colors      N, "#rrggbb" or RGB 0..255
+    """
+    boxes, mask = np.asarray(boxes_xyxy, np.float64), np.asarray(mask)
+    drawn = []
+    for frame, frame_boxes, seen in zip(_enlarged(frames), boxes, mask, strict=True):
+        image = Image.fromarray(frame)
+        draw, size = ImageDraw.Draw(image), np.array(image.size * 2)
+        corners = [np.rint(box * size).astype(int) for box in frame_boxes]
+        objects = [
+            part for part, visible in zip(zip(corners, colors, phrases, strict=True), seen, strict=True) if visible
+        ]
+        for box, color, _ in objects:
+            _draw_box(draw, box, color)
+        for box, color, phrase in objects:  # labels over all boxes
+            if phrase:
+                _draw_label(draw, box, color, phrase)
+        drawn.append(np.array(image))
+    return np.stack(drawn)
+
+
+def _enlarged(frames: np.ndarray) -> np.ndarray:
+    """By a whole factor, so that every pixel stays a crisp square."""
+    factor = math.ceil(LEAST_SIDE / min(frames.shape[1:3]))
+    return frames.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def _line_width(draw: ImageDraw.ImageDraw) -> int:
+    return max(2, round(min(draw.im.size) / 128))
+
+
+def _draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color) -> None:
+    """A line inside the box, with a dark one around it that shows it on any ground."""
+    x1, y1, x2, y2 = box.tolist()
+    x2, y2 = max(x1, x2 - 1), max(y1, y2 - 1)
+    draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=(20, 20, 20), width=_line_width(draw) + 2)
+    draw.rectangle((x1, y1, x2, y2), outline=color, width=_line_width(draw))
+
+
+def _draw_label(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color, phrase: str) -> None:
+    """The phrase on a plate of the box's colour: on top of the box, or inside it at the upper edge of the frame."""
+    width, height = draw.im.size
+    font = ImageFont.load_default(max(13, round(min(width, height) / 20)))
+    text = phrase if len(phrase) <= 32 else phrase[:31] + "\u2026"
+    left, top, right, bottom = font.getbbox(text)
+    _, top, _, bottom = font.getbbox("Ag")  # the same height for every text
+    plate_width, plate_height = right - left + 8, bottom - top + 6
+    x = min(max(int(box[0]) - 1, 0), max(0, width - plate_width))
+    y = int(box[1]) - plate_height
+    y = min(max(y if y >= 0 else int(box[1]), 0), height - plate_height)
+    draw.rectangle((x, y, x + plate_width - 1, y + plate_height - 1), fill=color, outline=(20, 20, 20))
+    draw.text((x + 4 - left, y + 3 - top), text, fill=_readable_on(color), font=font)
+
+
+def _readable_on(color: Color) -> str:
+    red, green, blue = ImageColor.getrgb(color)[:3] if isinstance(color, str) else color
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "white"
+
+
+def contact_sheet(
+    frames: np.ndarray,
+    boxes_xyxy: Tensor | np.ndarray,
+    mask: Tensor | np.ndarray,
+    colors: Sequence[Color],
+    phrases: Sequence[str],
+) -> Image.Image:
+    """Frames side by side with their numbers and boxes (see `draw_boxes`): all, or MOST_FRAMES of them, the first and
+    the last included."""
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
+    boxes, mask = np.asarray(boxes_xyxy)[chosen], np.asarray(mask)[chosen]
+    tiles = [Image.fromarray(frame) for frame in draw_boxes(frames[chosen], boxes, mask, colors, phrases)]
+    shrink = min(1.0, MOST_SIDE / max(tiles[0].size))
+    width, height = (round(side * shrink) for side in tiles[0].size)
+    columns = min(len(tiles), 4)
+    rows = math.ceil(len(tiles) / columns)
+    gap, caption = 12, 24
+    sheet = Image.new("RGB", (gap + columns * (width + gap), gap + rows * (height + caption + gap)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(16)
+    for place, (number, tile) in enumerate(zip(chosen.tolist(), tiles, strict=True)):
+        x = gap + place % columns * (width + gap)
+        y = gap + place // columns * (height + caption + gap)
+        draw.text((x, y), f"frame {number}", fill=(60, 60, 60), font=font)
+        sheet.paste(tile.resize((width, height), Image.Resampling.LANCZOS) if shrink < 1 else tile, (x, y + caption))
+    return sheet
