@@ -192,7 +192,7 @@ def _read_released(path: Path, found: dict[str, WeightFile]) -> Checkpoint:
         if names and part not in found:
             raise CheckpointError(
                 f"{path}: the UNet in {found['unet'].path.name} needs a {what}, which is not there: put "
-                f"{RELEASED_FILES[part]} into the same folder, and name the folder"
+                f"it ({RELEASED_FILES[part]} in the release) into the same folder, and name the folder"
             )
         if part in found and not names:
             raise CheckpointError(
@@ -368,9 +368,11 @@ def write_released(folder: str | Path, checkpoint: Checkpoint) -> None:
         inferred = released_config(*map(shapes.get, ("unet", "box_encoder", "image_encoder")))
     except (LayoutError, ConfigError):
         inferred = None
-    for part, tensors in parts.items():
-        with replacing(folder / RELEASED_FILES[part]) as temporary:
-            torch.save({name: x.detach().contiguous() for name, x in tensors.items()}, temporary)
+    # Numbered as released: in this order, without gaps.
+    for index, part in enumerate(part for part in _PARTS if part in parts):
+        name = f"pytorch_model_{index}.bin" if index else "pytorch_model.bin"
+        with replacing(folder / name) as temporary:
+            torch.save({key: x.detach().contiguous() for key, x in parts[part].items()}, temporary)
     if inferred != checkpoint.config:
         with replacing(folder / CONFIG_FILE) as temporary:
             temporary.write_text(checkpoint.config.to_json(), encoding="utf-8")

@@ -267,6 +267,21 @@ def test_released_files_get_a_configuration_only_where_shapes_do_not_tell_it(tmp
     assert same(torch.load(tmp_path / "same" / "pytorch_model.bin", weights_only=True), released_weights("smcd"))
 
 
+def test_visual_encoder_and_control_net_get_files_of_their_own(tmp_path):
+    config = replace(CONFIGS["smcd"], control=True)
+    weights = SMCD(config).state_dict()
+    write_checkpoint(tmp_path / "one.safetensors", config, weights)
+    write_released(tmp_path / "released", read_checkpoint(tmp_path / "one.safetensors"))
+    assert sorted(file.name for file in (tmp_path / "released").iterdir()) == [
+        "pytorch_model.bin",
+        "pytorch_model_1.bin",
+        "pytorch_model_2.bin",
+        "pytorch_model_3.bin",
+    ]
+    released = read_checkpoint(tmp_path / "released")
+    assert released.config == config and same(released.weights, weights)
+
+
 def test_released_names_come_back_from_ours():
     for variant in CONFIGS:
         assert same(join_gates(split_gates(released_weights(variant))), released_weights(variant))
