@@ -56,6 +56,12 @@ test("each of the eight handles is hit where it is drawn", () => {
   }
 });
 
+test("a handle can be grabbed within its reach along each axis, and no further", () => {
+  const at = (x, y) => hitTest(scene("back"), x, y, [0.01, 0.03])?.kind;
+  assert.deepEqual([at(0.1, 0.071), at(0.1, 0.069)], ["handle", undefined]);
+  assert.deepEqual([at(0.091, 0.1), at(0.089, 0.1)], ["handle", undefined]);
+});
+
 test("the middle of a tiny selected box can still be grabbed", () => {
   const shape = { id: "a", box: [0.5, 0.5, 0.502, 0.502] };
   const hit = hitTest({ shapes: [shape], selected: new Set(["a"]) }, 0.501, 0.501, REACH);
@@ -110,6 +116,8 @@ test("the aspect is kept while resizing, about the opposite corner or the centre
   }
   const { box } = resizedBox(BOX, "se", 0.2, 0.1, { keepAspect: true });
   assert.ok(distance(box, [0.2, 0.2, 0.6, 1.0]) < 1e-9);
+  const smaller = resizedBox(BOX, "se", -0.1, 0.04, { keepAspect: true }).box;
+  assert.ok(distance(smaller, [0.2, 0.2, 0.3, 0.4]) < 1e-9, "the axis that changes most leads, also inwards");
 });
 
 test("whatever is dragged, the box stays upright and the handle is at the pointer", () => {
@@ -154,6 +162,12 @@ test("a moved box snaps to other boxes, by name", () => {
   assert.ok(distance([dx, dy], [-0.01, -0.005]) < 1e-12);
   const expected = [{ axis: "x", at: 0.6, kind: "box", id: "back" }, { axis: "y", at: 0.1, kind: "box", id: "back" }];
   assert.deepEqual(guides, expected);
+});
+
+test("a moved box snaps with its middle to the middle of another", () => {
+  const { dx, guides } = snapMove([0.26, 0.7, 0.46, 0.8], { boxes: [BACK] }, REACH);
+  assert.ok(Math.abs(dx + 0.01) < 1e-12);
+  assert.deepEqual(guides, [{ axis: "x", at: 0.35, kind: "box", id: "back" }]);
 });
 
 test("real lines win over the grid, and the grid serves where there are none", () => {
