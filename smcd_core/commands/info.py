@@ -1,0 +1,59 @@
+"""smcd info: what a checkpoint is and what it takes to use it, or how a video was made."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser("info", help="say what a checkpoint is, or how a video was made")
+    parser.add_argument("file", type=Path, help="file or folder of weights, or a video that smcd wrote")
+    parser.set_defaults(run=_info)
+
+
+def _info(args: argparse.Namespace) -> None:
+    from ..video import SUFFIXES, read_metadata
+
+    path = args.file
+    if path.suffix.lower() in SUFFIXES or (path.is_dir() and any(path.glob("[0-9]*.png"))):
+        print(json.dumps(read_metadata(path), indent=1, ensure_ascii=False))
+        return
+
+    from ..checkpoint import read_checkpoint
+
+    for name, value in _describe(read_checkpoint(path)):
+        print(f"{name:<12}{value}")
+
+
+def _describe(checkpoint) -> list[tuple[str, str]]:
+    from ..components import missing_components
+    from ..config import system_name
+    from ..pipeline import read_defaults
+
+    config, defaults = checkpoint.config, read_defaults(checkpoint)
+    missing = missing_components(checkpoint)
+    parts: dict[str, int] = {}
+    for name, tensor in checkpoint.weights.items():
+        part = name.split(".")[0]
+        parts[part] = parts.get(part, 0) + tensor.numel()
+    for name in ("vae", "text_encoder"):
+        if component := getattr(checkpoint, name):
+            parts[name] = sum(tensor.numel() for tensor in component.weights.values())
+    dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in checkpoint.weights.values()})
+    guidance = ", ".join(f"{name} {defaults[name]:g}" for name in ("text", "boxes", "image"))
+    lines = [
+        ("file", str(checkpoint.path)),
+        ("layout", checkpoint.layout),
+        ("system", system_name(config) or "a combination of parts that the paper does not compare"),
+        ("parameters", ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in parts.items())),
+        ("numbers", ", ".join(dtypes)),
+        ("predicts", config.prediction),
+        ("boxes", f"up to {config.box_slots} as trained, more allowed" if config.boxes else "not used"),
+        ("defaults", f"{defaults['width']} x {defaults['height']}, {defaults['frames']} frames, "
+                     f"{defaults['fps']:g} fps, {defaults['steps']} steps, guidance {guidance}"),
+        ("missing", f"{', '.join(missing)}: give them with --components FOLDER" if missing else "nothing"),
+    ]  # fmt: skip
+    rest = {name: value for name, value in checkpoint.info.items() if name != "defaults"}
+    return lines + [(name, json.dumps(value, ensure_ascii=False)) for name, value in rest.items()]

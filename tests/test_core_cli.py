@@ -1,0 +1,325 @@
+"""The command line: what it makes, and one line for each mistake."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_bundle import CONFIG, DEFAULTS, bare, write_bundle, write_components
+
+import smcd_core.pipeline
+from smcd_core.__main__ import main
+from smcd_core.checkpoint import read_checkpoint, write_checkpoint, write_released
+from smcd_core.commands.animate import BOX_FORMATS
+from smcd_core.trajectory import parse_trajectory
+from smcd_core.trajectory_formats import FORMATS
+from smcd_core.video import read_metadata
+
+BOXES = {
+    "version": 1, "width": 60, "height": 40, "frames": 3,
+    "objects": [{"phrase": "red circle", "keys": [{"frame": 0, "box": [0.1, 0.1, 0.5, 0.5]},
+                                                  {"frame": 2, "box": [0.5, 0.5, 0.9, 0.9]}]}],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A picture, boxes, a bundle, bare weights and components."""
+    folder = tmp_path_factory.mktemp("files")
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "picture.png")
+    (folder / "boxes.json").write_text(json.dumps(BOXES))
+    (folder / "bbox.txt").write_text("6,4,30,20\n12,8,36,24\n30,20,54,36\n")
+    write_bundle(folder / "bundle.safetensors")
+    checkpoint = bare()
+    write_checkpoint(folder / "bare.safetensors", checkpoint.config, checkpoint.weights)
+    write_components(folder / "components")
+    return folder
+
+
+def smcd(*argv, folder=None):
+    """Exit code of a command; paths are relative to `folder`."""
+    before = os.getcwd()
+    os.chdir(folder or before)
+    try:
+        return main([str(word) for word in argv])
+    except SystemExit as stop:  # argparse
+        return stop.code
+    finally:
+        os.chdir(before)
+
+
+def animate(files, *argv, out="out.gif", picture="picture.png", boxes="boxes.json", checkpoint="bundle.safetensors"):
+    base = ["animate", files / picture, "--boxes", files / boxes, "--device", "cpu", "-o", files / out]
+    return smcd(*base, "--checkpoint", files / checkpoint, *argv)
+
+
+def frames_of(path):
+    with Image.open(path) as image:
+        return image.n_frames, image.size
+
+
+# What it makes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("out", ["new/a.mp4", "a.webp", "a.gif", "frames"])
+def test_animate_writes_a_video_that_says_how_it_was_made(files, out, capsys):
+    pytest.importorskip("av")
+    assert animate(files, "--seed", 5, "--cfg-boxes", 1.5, "--prompt", "a circle", out=out) == 0
+    assert capsys.readouterr().out == f"{files / out}\n"
+    metadata = read_metadata(files / out)
+    assert parse_trajectory(metadata["trajectory"]) == parse_trajectory(BOXES)
+    expected = {
+        "prompt": "a circle", "seed": 5, "steps": 2, "guidance": {"text": 2.0, "boxes": 1.5, "image": 1.0},
+        "width": 48, "height": 32, "frames": 3, "fps": 6, "checkpoint": "bundle.safetensors", "device": "cpu",
+        "dtype": "float32",
+    }  # fmt: skip
+    assert metadata["settings"] == expected
+    assert str(files) not in json.dumps(metadata)
+
+
+def test_settings_of_the_user_win_over_those_of_the_checkpoint(files, capsys):
+    given = ["--size", "16x32", "--frames", 5, "--fps", 12.5, "--steps", 1, "--dtype", "bfloat16"]
+    assert animate(files, *given, out="b.gif") == 0
+    assert frames_of(files / "b.gif") == (5, (16, 32))
+    settings = read_metadata(files / "b.gif")["settings"]
+    assert (settings["fps"], settings["steps"], settings["dtype"]) == (12.5, 1, "bfloat16")
+    assert settings["prompt"] == "red circle"  # by default the phrases
+
+
+def test_the_same_command_makes_the_same_video(files):
+    assert animate(files, out="one") == animate(files, out="two") == 0
+    assert animate(files, "--seed", 1, out="three") == 0
+    one, two, three = (np.stack([Image.open(f) for f in sorted(files.glob(f"{n}/*"))]) for n in ("one", "two", "three"))
+    assert np.array_equal(one, two) and not np.array_equal(one, three)
+
+
+def test_overlay_and_contact_sheet_show_the_boxes(files):
+    assert animate(files, "--overlay", "--contact-sheet", files / "sheet.png", out="boxes.gif") == 0
+    assert frames_of(files / "boxes.gif") == (3, (384, 256))
+    assert Image.open(files / "sheet.png").width == 3 * (384 + 12) + 12
+
+
+def test_boxes_of_other_programs_take_their_size_from_the_picture_and_a_phrase(files, capsys):
+    (files / "gt.txt").write_text("6,4,24,16\n12,8,24,16\n30,20,24,16\n")
+    options = ["--phrase", "blue square", "--box-format", "xywh"]
+    assert animate(files, *options, boxes="gt.txt", out="c.gif") == 0
+    track = read_metadata(files / "c.gif")["trajectory"]["objects"][0]
+    assert track["phrase"] == "blue square" and track["keys"][0]["box"] == pytest.approx([0.1, 0.1, 0.5, 0.5])
+    assert "gt.txt: " in capsys.readouterr().err
+
+
+def test_remarks_say_what_the_user_may_not_expect(files, tmp_path, capsys):
+    many = {**BOXES, "frames": 9, "objects": [{**BOXES["objects"][0], "phrase": ""}]}
+    (files / "many.json").write_text(json.dumps(many))
+    Image.new("RGB", (40, 60)).save(files / "tall.png")
+    assert animate(files, boxes="many.json", picture="tall.png", out="d.gif") == 0
+    remarks = capsys.readouterr().err
+    assert "3 frames, as in training, sample the 9 of the boxes" in remarks
+    assert "squeezed from 40 x 60 to 48 x 32" in remarks
+    assert "no phrase" in remarks
+
+
+def test_released_weights_need_components_and_work_with_them(files, capsys):
+    write_released(files / "released", read_checkpoint(files / "bare.safetensors"))
+    assert animate(files, checkpoint="released", out="e.gif") == 2
+    assert "carries no VAE" in capsys.readouterr().err
+    options = ["--components", files / "components", "--size", "32x32", "--frames", 2, "--steps", 1]
+    assert animate(files, *options, checkpoint="released", out="e.gif") == 0
+
+
+def test_convert_puts_components_inside_and_goes_round_all_layouts(files, capsys):
+    assert smcd("convert", files / "bare.safetensors", files / "released2", "--to", "released") == 0
+    whole = files / "whole.safetensors"
+    assert smcd("convert", files / "released2", whole, "--components", files / "components") == 0
+    before, after = read_checkpoint(files / "bare.safetensors"), read_checkpoint(whole)
+    assert after.config == before.config and after.vae and after.text_encoder and after.tokenizer
+    assert all(torch.equal(after.weights[name], tensor) for name, tensor in before.weights.items())
+    assert animate(files, "--size", "32x32", "--frames", 2, "--steps", 1, checkpoint="whole.safetensors") == 0
+
+
+def test_convert_keeps_what_is_inside(files):
+    assert smcd("convert", files / "bundle.safetensors", files / "copy.safetensors") == 0
+    copy = read_checkpoint(files / "copy.safetensors")
+    assert copy.vae and copy.text_encoder and copy.tokenizer and copy.info == {"defaults": DEFAULTS}
+
+
+def test_info_says_what_a_checkpoint_is_and_what_it_lacks(files, capsys):
+    assert smcd("info", files / "bundle.safetensors") == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["layout"] == "smcd" and lines["system"] == "zc+gca" and lines["missing"] == "nothing"
+    for part in ("unet", "box_encoder", "image_encoder", "vae", "text_encoder"):
+        assert re.search(rf"{part} \d+\.\d\d M", lines["parameters"])
+    assert lines["defaults"].startswith("48 x 32, 3 frames, 6 fps, 2 steps, guidance text 2")
+    assert smcd("info", files / "bare.safetensors") == 0
+    assert "VAE, text encoder, tokenizer: give them with --components" in capsys.readouterr().out
+
+
+def test_info_tells_how_a_video_was_made(files, capsys):
+    assert animate(files, out="f.gif") == 0
+    capsys.readouterr()
+    assert smcd("info", files / "f.gif") == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["prompt"] == "red circle"
+
+
+# One line for each mistake -------------------------------------------------------------------------------------------
+
+
+def one_line(capsys):
+    """The only line of an error, after the remarks."""
+    streams = capsys.readouterr()
+    lines = [line for line in streams.err.splitlines() if "error" in line or "Traceback" in line]
+    assert streams.out == "" and len(lines) == 1 and lines[0].startswith("smcd: error: "), streams
+    assert streams.err.splitlines()[-1] == lines[0]
+    return lines[0]
+
+
+@pytest.fixture
+def broken(files):
+    whole = (files / "picture.png").read_bytes()
+    (files / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (files / "text.png").write_text("no picture")
+    (files / "half.json").write_text("{")
+    (files / "inverted.json").write_text(json.dumps(BOXES).replace("[0.1, 0.1, 0.5, 0.5]", "[0.9, 0.1, 0.5, 0.5]"))
+    weights = (files / "bundle.safetensors").read_bytes()
+    (files / "cut.safetensors").write_bytes(weights[:5000])
+    (files / "other").mkdir(exist_ok=True)
+    (files / "other" / "thesis.tex").write_text("")
+    return files
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({"picture": "none.png"}, [], "none.png: No such file"),
+        ({"picture": "components"}, [], "components: Is a directory"),
+        ({"picture": "text.png"}, [], "text.png: cannot be read as a picture"),
+        ({"picture": "cut.png"}, [], "cut.png: cannot be read as a picture"),
+        ({"boxes": "none.json"}, [], "none.json"),
+        ({"boxes": "half.json"}, [], "half.json"),
+        ({"boxes": "inverted.json"}, [], "inverted"),
+        ({"boxes": "picture.png"}, [], "picture.png"),
+        ({"checkpoint": "none.safetensors"}, [], "none.safetensors: no such file"),
+        ({"checkpoint": "cut.safetensors"}, [], "cut.safetensors: is no complete"),
+        ({"checkpoint": "picture.png"}, [], "picture.png"),
+        ({"checkpoint": "bare.safetensors"}, [], "carries no VAE"),
+        ({"checkpoint": "other"}, [], "no weight files"),
+        ({"out": "a.avi"}, [], r"cannot write \.avi"),
+        ({"out": "other"}, [], "holds other files"),
+        ({}, ["--components", "/nowhere"], "has no folder vae"),
+        ({}, ["--size", "50x32"], "width is 50, expected a multiple of 16"),
+        ({}, ["--size", "0x32"], "width is 0"),
+        ({}, ["--size", "big"], "argument --size: 'big' is no size: write it like 256x256"),
+        ({}, ["--frames", "0"], "argument --frames: '0' is no whole number from 1 to 4096"),
+        ({}, ["--steps", "5.5"], "argument --steps"),
+        ({}, ["--seed", "-1"], "argument --seed"),
+        ({}, ["--cfg-text", "nan"], "argument --cfg-text: 'nan' is no number"),
+        ({}, ["--fps", "0"], "argument --fps"),
+        ({}, ["--dtype", "int8"], "argument --dtype"),
+        ({}, ["--device", "abacus"], "--device abacus cannot be used here"),
+        ({}, ["--phrase", "a", "--phrase", "b"], "phrase"),
+        ({}, ["--contact-sheet", "a.bmp"], "must end in .png"),
+        ({}, ["--no-such-option"], "unrecognized arguments"),
+    ],
+    ids=str,
+)
+def test_each_mistake_of_animate_gives_one_line(broken, changes, options, message, capsys):
+    assert animate(broken, *options, **{"out": "never.gif", **changes}) == 2
+    assert re.search(message, one_line(capsys))
+    assert not (broken / "never.gif").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "required: command"),
+        (["dance"], "invalid choice: 'dance'"),
+        (["convert", "bundle.safetensors"], "required: target"),
+        (["convert", "none", "x.safetensors"], "none: no such file"),
+        (["convert", "bundle.safetensors", "x.bin"], r"must end in \.safetensors"),
+        (["convert", "bundle.safetensors", "x", "--to", "diffusers"], "cannot hold the box and image gates"),
+        (["convert", "bundle.safetensors", "x", "--to", "released", "--components", "components"], "no place"),
+        (["convert", "bundle.safetensors", "components/vae", "--to", "released"], "holds config.json already"),
+        (["info", "none"], "none: no such file"),
+        (["info", "picture.png"], "picture.png"),
+        (["info", "text.gif"], "text.gif"),
+    ],
+    ids=str,
+)
+def test_each_mistake_of_the_other_commands_gives_one_line(files, argv, message, capsys):
+    (files / "text.gif").write_text("no picture")
+    assert smcd(*argv, folder=files) == 2
+    assert re.search(message, one_line(capsys))
+
+
+def test_memory_that_runs_out_gives_advice(files, capsys, monkeypatch):
+    def hungry(*args, **kwargs):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr(smcd_core.pipeline.SMCDPipeline, "denoise", hungry)
+    assert animate(files, out="never.gif") == 2
+    assert "out of memory: use fewer --frames or a smaller --size" in one_line(capsys)
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(files, monkeypatch):
+    def faulty(*args, **kwargs):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(smcd_core.pipeline.SMCDPipeline, "denoise", faulty)
+    with pytest.raises(RuntimeError, match="shapes"):
+        animate(files, out="never.gif")
+
+
+def test_ctrl_c_leaves_nothing_behind(files, tmp_path, monkeypatch, capsys):
+    for method in ("denoise", "decode"):
+
+        def interrupted(*args, **kwargs):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(smcd_core.pipeline.SMCDPipeline, method, interrupted)
+            assert animate(files, out=tmp_path / "a.gif") == 130
+    assert os.listdir(tmp_path) == []
+    assert capsys.readouterr().err.endswith("smcd: stopped\n")
+
+
+def test_box_formats_are_those_that_can_be_read():
+    assert BOX_FORMATS == FORMATS
+    assert CONFIG.boxes
+
+
+# As a program --------------------------------------------------------------------------------------------------------
+
+
+def run(*argv):
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "smcd_core", *map(str, argv)], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_help_comes_at_once_and_loads_no_torch():
+    times = []
+    for _ in range(3):  # the best of three, as the machine may be busy
+        began = time.monotonic()
+        result = run("--help")
+        times.append(time.monotonic() - began)
+    assert result.returncode == 0 and "animate" in result.stdout
+    assert min(times) < 0.5
+    light = "import sys; from smcd_core.__main__ import make_parser; make_parser(); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", light], check=True)  # noqa: S603
+
+
+def test_the_program_makes_a_video_and_says_mistakes_in_one_line(files):
+    base = ["animate", files / "picture.png", "--checkpoint", files / "bundle.safetensors", "--device", "cpu"]
+    done = run(*base, "--boxes", files / "boxes.json", "-o", files / "program.gif")
+    assert (done.returncode, done.stdout) == (0, f"{files / 'program.gif'}\n"), done.stderr
+    assert [line for line in done.stderr.splitlines() if not line.startswith("smcd: ")] == []
+    failed = run(*base, "--boxes", files / "none.json")
+    assert failed.returncode == 2 and failed.stdout == ""
+    assert failed.stderr.startswith("smcd: error: ") and failed.stderr.count("\n") == 1
