@@ -88,6 +88,8 @@ test("every message fills all of its places and says what to do", () => {
     ...Object.fromEntries(Array.from({ length: 6 }, (_, n) => [`o${n}`, [[0, A]]])),
   });
   const found = checkTrajectory(setPhrase(document, "o0", ""), { prompt: "nothing of these" });
+  assert.match(messageOf(found.find(({ key }) => key === "check.no_phrase")), /^o0 has no phrase: write what it is/);
+  assert.match(messageOf(found.find(({ key }) => key === "check.too_small")), /^tiny is 0\.3 x 0\.3 cells at frame 0/);
   assert.deepEqual(new Set(found.map(({ key }) => key)), new Set(Object.keys(MESSAGES)));
   for (const finding of found) assert.doesNotMatch(messageOf(finding), /[{}]|undefined/);
   assert.equal(messageOf(found[0], { "check.too_many": "{over} zu viele" }), "2 zu viele");

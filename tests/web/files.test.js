@@ -212,6 +212,11 @@ test("bbox.txt has a line of corners per frame, and refuses frames without a box
   assert.throws(() => writeBboxTxt(example(), "b"), /object b is not visible at frame 3.*needs a box in every frame/);
 });
 
+test("boxes that an ease turned inside out along one axis are absent too", () => {
+  const flat = trajectory({ a: [[0, [0.2, 0.2, 0.8, 0.8], [0.3, 2.5, 0.7, 1]], [7, [0.2, 0.5, 0.8, 0.5]]] });
+  assert.ok(writeMot(flat).trim().split("\n").length < 8);
+});
+
 test("boxes that an ease turned inside out are written as absent", () => {
   const document = trajectory({ a: [[0, [0.2, 0.2, 0.8, 0.8], [0.3, 2.5, 0.7, 1]], [7, [0.5, 0.5, 0.5, 0.5]]] });
   const lines = writeMot(document).trim().split("\n");

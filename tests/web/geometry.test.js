@@ -197,6 +197,7 @@ test("pixels and units of the frame turn into each other under any zoom and pan"
   let viewport = fitViewport(400, 300, 512, 320, 20);
   assert.deepEqual(toPixels(viewport, 0.5, 0.5), [200, 150]);
   assert.equal(viewport.width, 360);
+  assert.deepEqual(toPixels(panBy(viewport, 3, -4), 0.5, 0.5), [203, 146]);
   const random = randomNumbers(7);
   for (let round = 0; round < 100; round += 1) {
     const [px, py] = [random() * 400, random() * 300];

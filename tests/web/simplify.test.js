@@ -70,6 +70,11 @@ test("simplified boxes stay within the tolerance and keep the mask", () => {
   }
 });
 
+test("an object that is never visible is kept, with one key without area", () => {
+  const document = trajectoryFromBoxes([[B], [B]], [[false], [false]], details([[false]], 0));
+  assert.deepEqual(plainKeys(document), [[[0, [0, 0, 0, 0], "linear", false]]]);
+});
+
 test("bad dense boxes are refused by object and frame", () => {
   const one = (box) => trajectoryFromBoxes([[box]], [[true]], details([[true]], 0));
   assert.throws(() => one([0.5, 0, 0.4, 1]), /object 0 \(0\), frame 0: box .* inverted/);
