@@ -20,7 +20,7 @@ test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q
 	@skipped=; \
 	if command -v node >/dev/null; then \
-	  node --test tests/web/*.test.js || exit 1; \
+	  node --test --test-reporter=spec tests/web/*.test.js || exit 1; \
 	else \
 	  skipped="$$skipped JavaScript (install Node.js 20 or newer);"; \
 	fi; \
@@ -29,7 +29,7 @@ test: $(VENV)/test.stamp
 	echo "all tests passed; skipped:$${skipped:- nothing}"
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV)
 
 $(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml
 	@echo "Installing smcd"

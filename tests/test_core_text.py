@@ -1,0 +1,111 @@
+"""Prompts and phrases are read as the released model reads them."""
+
+import pytest
+import torch
+from tiny_bundle import WIDTH, tiny_text
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from smcd_core.pretrain import small_tokenizer
+from smcd_core.text import PADDING_ID, TextEncoder, make_tokenizer, text_transformer, tokenizer_files
+
+WORDS = "a red blue circle square moving right".split()
+
+
+@pytest.fixture(scope="module")
+def text():
+    torch.manual_seed(0)
+    return tiny_text()
+
+
+def encoder_with(layers):
+    tokenizer = small_tokenizer(WORDS)
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=8, intermediate_size=8, num_hidden_layers=layers, num_attention_heads=1,
+        max_position_embeddings=10, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    return TextEncoder(tokenizer, CLIPTextModel(config)).eval()
+
+
+def test_ids_are_start_words_end_and_zeros(text):
+    ids = text.ids(["a red circle"])[0].tolist()
+    start, end = text.tokenizer.bos_token_id, text.tokenizer.eos_token_id
+    assert ids[0] == start and ids[4] == end and ids[5:] == [PADDING_ID] * 7
+    assert text.tokenizer.convert_ids_to_tokens(ids[1:4]) == ["a</w>", "red</w>", "circle</w>"]
+
+
+def test_a_space_reads_as_nothing(text):
+    """The released negative prompt."""
+    assert text.ids([" "]).tolist() == text.ids([""]).tolist()
+
+
+def test_a_long_text_loses_its_last_words_but_not_its_end(text):
+    ids = text.ids(["red " * 50, "blue"])
+    assert ids.shape == (2, 12)
+    assert ids[0, -1] == text.tokenizer.eos_token_id and ids[0, -2] != PADDING_ID
+
+
+def test_upper_case_and_unknown_words_are_read(text):
+    assert text.ids(["A RED Circle"]).tolist() == text.ids(["a red circle"]).tolist()
+    ids = text.ids(["xyz \u00e9\u4e2d"])[0]
+    assert (ids != PADDING_ID).sum() > 4
+
+
+@torch.no_grad()
+def test_hidden_states_are_those_before_the_last_layer_after_the_final_norm():
+    """Equals a model without its last layer. Tolerance: the same sums in the same order, so none is needed."""
+    torch.manual_seed(0)
+    whole, shorter = encoder_with(4), encoder_with(3)
+    shorter.model.load_state_dict(whole.model.state_dict(), strict=False)
+    expected = shorter.model(input_ids=whole.ids(["a red circle"])).last_hidden_state
+    assert torch.equal(whole(["a red circle"]), expected)
+    assert not torch.allclose(expected, whole.model(input_ids=whole.ids(["a red circle"])).last_hidden_state)
+
+
+@torch.no_grad()
+def test_a_model_shipped_without_its_last_layer_is_used_to_its_end():
+    """diffusers ships OpenCLIP's 24 layers as 23."""
+    torch.manual_seed(0)
+    shipped = encoder_with(23)
+    expected = shipped.model(input_ids=shipped.ids(["blue"])).last_hidden_state
+    assert torch.equal(shipped(["blue"]), expected)
+
+
+@torch.no_grad()
+def test_a_phrase_is_the_state_at_its_first_end_token(text):
+    phrases = ["red circle", "", "a blue square moving right"]
+    vectors, hidden = text.phrases(phrases), text(phrases)
+    assert vectors.shape == (3, WIDTH)
+    for row, end in enumerate((3, 1, 6)):
+        assert torch.equal(vectors[row], hidden[row, end])
+    assert (vectors[0] - vectors[2]).abs().max() > 0.1
+
+
+@torch.no_grad()
+def test_what_follows_the_end_does_not_change_a_phrase(text):
+    """Attention is causal, so the padding is not seen. Tolerance: another order of sums."""
+    ids = text.ids(["red circle"])
+    other = ids.clone()
+    other[:, 4:] = 3
+    assert torch.allclose(text.hidden_states(ids)[:, :4], text.hidden_states(other)[:, :4], atol=1e-6)
+    assert not torch.allclose(text.hidden_states(ids)[:, 4:], text.hidden_states(other)[:, 4:], atol=1e-2)
+
+
+def test_a_tokenizer_comes_back_from_its_files():
+    tokenizer = small_tokenizer(WORDS)
+    files = tokenizer_files(tokenizer)
+    again = make_tokenizer(**files)
+    assert tokenizer_files(again) == files
+    for sentence in ("a red circle moving right", "unknown words", "A, b!", ""):
+        assert again(sentence).input_ids == tokenizer(sentence).input_ids
+    assert (again.bos_token_id, again.eos_token_id) == (tokenizer.bos_token_id, tokenizer.eos_token_id)
+
+
+def test_the_transformer_is_found_in_both_generations_of_the_library(text):
+    class Older(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.text_model = inner
+
+    inner = text_transformer(text.model)
+    assert hasattr(inner, "final_layer_norm")
+    assert text_transformer(Older(inner)) is inner
