@@ -114,8 +114,10 @@ class SMCDPipeline:
         else:
             vae, text = unpack_components(checkpoint)
         smcd = build(checkpoint, dtype=dtype, device=device)
+        # diffusers warns about a dtype even where it changes nothing.
+        vae = vae.to(device) if vae.dtype == dtype else vae.to(device, dtype)
         try:
-            return cls(smcd, vae.to(device, dtype), text.to(device, dtype), read_defaults(checkpoint))
+            return cls(smcd, vae, text.to(device, dtype), read_defaults(checkpoint))
         except CheckpointError:
             raise
         except ValueError as error:
