@@ -34,7 +34,7 @@ def tiny_vae() -> AutoencoderKL:
         layers_per_block=1,
         norm_num_groups=4,
         latent_channels=4,
-        scaling_factor=0.18215,
+        scaling_factor=0.25,  # not the default, so that losing it shows
     ).eval()
 
 
