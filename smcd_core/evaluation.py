@@ -50,12 +50,14 @@ def evaluate(
     Each score is a mean over clips: ao, sr50, sr75, ao_frames (F values), ao_last, color (share of visible boxes whose
     middle has the object's hue), color_last, first_frame_psnr and background_psnr in dB.
     """
+    height, width = clips[0].frames.shape[1:3]
+    settings = dict(steps=steps, guidance=guidance, width=width, height=height)
     requests = [request_of(clip, seed + number) for number, clip in enumerate(clips)]
     videos: dict[str, list[np.ndarray]] = {"smcd": [], "no_boxes": []}
     without = [replace(request, use_boxes=False) for request in requests]
     for name, asked in (("smcd", requests), ("no_boxes", without)):
         for start in range(0, len(asked), batch_size):
-            videos[name] += pipeline.generate(asked[start : start + batch_size], steps=steps, guidance=guidance)
+            videos[name] += pipeline.generate(asked[start : start + batch_size], **settings)
             progress(len(asked[start : start + batch_size]))
     real = [clip.frames for clip in clips]
     videos["autoencoder"] = [_through(pipeline, frames) for frames in real]

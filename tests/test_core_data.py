@@ -79,6 +79,10 @@ def test_every_word_of_a_caption_is_in_the_vocabulary():
     assert {motion for motion in MOTIONS} and len(COLORS) == 7
 
 
+def test_a_loop_over_clips_ends():
+    assert len(list(SyntheticClips(3, size=8, num_frames=1))) == 3
+
+
 def test_encoded_clips_give_back_what_was_encoded(autoencoder, tmp_path):
     text = small_text_encoder().eval()
     clips = SyntheticClips(3, size=16, num_frames=2)

@@ -47,7 +47,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     scales = {name: getattr(args, f"cfg_{name}") for name in ("text", "boxes", "image")}
     guidance = Guidance(**{name: defaults[name] if scale is None else scale for name, scale in scales.items()})
     steps = args.steps or defaults["steps"]
-    clips = [SyntheticClips(args.clips, split=args.split, size=size, num_frames=frames)[n] for n in range(args.clips)]
+    clips = list(SyntheticClips(args.clips, split=args.split, size=size, num_frames=frames))
     with tqdm(total=2 * args.clips, unit="clip") as bar:
         scores, videos = evaluate(
             pipeline, clips, steps=steps, guidance=guidance, seed=args.seed, batch_size=args.batch_size,

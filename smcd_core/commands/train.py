@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import typing
 from dataclasses import MISSING, fields
+from itertools import islice
 from pathlib import Path
 
 from ..config import SMALL, SYSTEMS, system_config
@@ -112,5 +113,5 @@ def _train(args: argparse.Namespace) -> None:
         data,
         args.out,
         start=read_checkpoint(args.start) if args.start else None,
-        validation=[examples[index] for index in range(min(len(examples), 32))],
+        validation=list(islice(examples, 32)),
     )

@@ -44,6 +44,8 @@ class EncodedClips(Dataset):
         return self.ends[-1]
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
+        if not 0 <= index < len(self):  # what ends a loop over a sequence
+            raise IndexError(f"clip {index} of {len(self)}")
         shard = next(number for number, end in enumerate(self.ends) if index < end)
         row = index - (self.ends[shard - 1] if shard else 0)
         with _open(self.shards[shard]) as file:

@@ -99,6 +99,8 @@ class SyntheticClips(Dataset):
         return self.length
 
     def __getitem__(self, index: int) -> Clip:
+        if not 0 <= index < self.length:  # what ends a loop over a sequence
+            raise IndexError(f"clip {index} of {self.length}")
         return render_clip(self.start + index, split=self.split, size=self.size, num_frames=self.num_frames)
 
 
