@@ -141,7 +141,7 @@ class SpatialTransformer(nn.Module):
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         height, width = x.shape[2:]
-        h = self.proj_in(self.norm(x).flatten(2).mT)    # [BF, S, C]
+        h = self.proj_in(self.norm(x).flatten(2).mT)  # [BF, S, C]
         h = self.transformer_blocks[0](h, conditions, height, width)
         return x + rearrange(self.proj_out(h), "b (h w) c -> b c h w", h=height)
 
@@ -202,7 +202,9 @@ class TemporalTransformer(nn.Module):
         inner = heads * head_dim
         self.norm = operations.GroupNorm(config.norm_groups, dim, eps=1e-6, **factory)
         self.proj_in = operations.Conv1d(dim, inner, 1, **factory)
-        self.transformer_blocks = nn.ModuleList([TemporalBlock(inner, heads, head_dim, operations=operations, **factory)])
+        self.transformer_blocks = nn.ModuleList(
+            [TemporalBlock(inner, heads, head_dim, operations=operations, **factory)]
+        )
         self.proj_out = operations.Conv1d(inner, dim, 1, **factory)
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
@@ -211,8 +213,8 @@ class TemporalTransformer(nn.Module):
         height, width = x.shape[2:]
         h = self.norm(rearrange(x, "(b f) c h w -> b c f h w", f=conditions.num_frames))  # statistics over all frames
         h = self.proj_in(rearrange(h, "b c f h w -> (b h w) c f"))
-        h = self.transformer_blocks[0](h.mT)    # [B*S, F, inner]
-        h = self.proj_out(h.mT)    # [B*S, C, F]
+        h = self.transformer_blocks[0](h.mT)  # [B*S, F, inner]
+        h = self.proj_out(h.mT)  # [B*S, C, F]
         return x + rearrange(h, "(b h w) c f -> (b f) c h w", h=height, w=width)
 
 

@@ -45,7 +45,7 @@ class ImageEncoder(nn.Module):
         x = self.conv_in(latent)
         for block in self.body:
             x = block(x)
-        return x.flatten(2).mT    # [B, L, D]
+        return x.flatten(2).mT  # [B, L, D]
 
 
 class _ImageBlock(nn.Module):

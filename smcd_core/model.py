@@ -114,7 +114,7 @@ class SMCD(nn.Module):
         else:
             boxes, mask, phrases = inputs.boxes_xyxy.float(), inputs.box_mask.float(), inputs.phrases
             if phrases.ndim == 3:
-                phrases = phrases[:, None].expand(-1, frames, -1, -1)    # [B, F, N, P]
+                phrases = phrases[:, None].expand(-1, frames, -1, -1)  # [B, F, N, P]
         missing = max(0, slots - boxes.shape[2])
         boxes, phrases = (nn.functional.pad(x, (0, 0, 0, missing)).flatten(0, 1) for x in (boxes, phrases))
         return boxes, nn.functional.pad(mask, (0, missing)).flatten(0, 1), phrases

@@ -45,9 +45,7 @@ class BoxEncoder(nn.Module):
         # Coordinates stay in float32: half precision would move sin(52 x) by a visible amount.
         positions = fourier_features(boxes_xyxy.float()).to(phrases)  # [B, N, 64]
         mask = mask.to(phrases)[..., None]
-        null_phrase, null_position = (
-            p.to(phrases) for p in (self.null_positive_feature, self.null_position_feature)
-        )
+        null_phrase, null_position = (p.to(phrases) for p in (self.null_positive_feature, self.null_position_feature))
         phrases = mask * phrases + (1 - mask) * null_phrase
         positions = mask * positions + (1 - mask) * null_position
         return self.linears(torch.cat([phrases, positions], dim=-1))
@@ -75,7 +73,7 @@ def box_coverage(boxes_xyxy: Tensor, mask: Tensor, height: int, width: int) -> T
 
     x1, y1, x2, y2 = boxes_xyxy.unbind(-1)
     coverage = along(y1, y2, height)[..., :, None] * along(x1, x2, width)[..., None, :]  # [BF, N, H, W]
-    return (coverage * mask[..., None, None]).flatten(2).mT    # [BF, S, N]
+    return (coverage * mask[..., None, None]).flatten(2).mT  # [BF, S, N]
 
 
 class GatedSelfAttention(nn.Module):
@@ -123,4 +121,4 @@ class GatedSelfAttention(nn.Module):
         together start with as much attention as the many image tokens."""
         positions, boxes = coverage.shape[1:]
         bias = torch.log(coverage + MIN_COVERAGE) + math.log(positions / boxes) + self.coverage_bias.to(coverage)
-        return nn.functional.pad(bias, (positions, 0))[:, None].to(x)    # [BF, 1, S, S + N]
+        return nn.functional.pad(bias, (positions, 0))[:, None].to(x)  # [BF, 1, S, S + N]

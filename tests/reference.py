@@ -15,7 +15,11 @@ from smcd_core.config import SMCDConfig
 FOLDER = Path(__file__).parent / "golden" / "reference"
 
 TINY = dict(
-    model_channels=32, channel_mult=(1, 1, 1, 2), num_res_blocks=1, head_dim=8, phrase_dim=32,
+    model_channels=32,
+    channel_mult=(1, 1, 1, 2),
+    num_res_blocks=1,
+    head_dim=8,
+    phrase_dim=32,
     image_encoder_channels=(16, 24, 32, 40),
 )
 CONFIGS = {
@@ -43,8 +47,10 @@ _DROPPED = {
 
 def tensors(name: str) -> dict[str, Tensor]:
     """One recorded file; weights are stored in fewer bits, without loss."""
-    return {key: value.float() if value.is_floating_point() and value.dtype != torch.float64 else value
-            for key, value in load_file(FOLDER / f"{name}.safetensors").items()}
+    return {
+        key: value.float() if value.is_floating_point() and value.dtype != torch.float64 else value
+        for key, value in load_file(FOLDER / f"{name}.safetensors").items()
+    }
 
 
 def released_weights(variant: str) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ import smcd_core.pipeline
 from smcd_core.__main__ import main
 from smcd_core.checkpoint import read_checkpoint, write_checkpoint, write_released
 from smcd_core.commands.animate import BOX_FORMATS
+from smcd_core.pipeline import read_defaults
 from smcd_core.trajectory import parse_trajectory
 from smcd_core.trajectory_formats import FORMATS
 from smcd_core.video import read_metadata
@@ -144,6 +145,22 @@ def test_convert_puts_components_inside_and_goes_round_all_layouts(files, capsys
     assert animate(files, "--size", "32x32", "--frames", 2, "--steps", 1, checkpoint="whole.safetensors") == 0
 
 
+def test_convert_can_halve_the_weights_and_say_what_they_are_best_used_with(files):
+    (files / "info.json").write_text('{"defaults": {"width": 64, "height": 64, "steps": 7}}')
+    half = files / "half.safetensors"
+    options = ["--dtype", "float16", "--info", files / "info.json"]
+    assert smcd("convert", files / "bundle.safetensors", half, *options) == 0
+    assert half.stat().st_size < 0.6 * (files / "bundle.safetensors").stat().st_size
+    checkpoint = read_checkpoint(half)
+    weights = [
+        *checkpoint.weights.values(),
+        *checkpoint.vae.weights.values(),
+        *checkpoint.text_encoder.weights.values(),
+    ]
+    assert not any(x.dtype == torch.float32 for x in weights)
+    assert read_defaults(checkpoint)["steps"] == 7
+
+
 def test_convert_keeps_what_is_inside(files):
     assert smcd("convert", files / "bundle.safetensors", files / "copy.safetensors") == 0
     copy = read_checkpoint(files / "copy.safetensors")
@@ -242,6 +259,8 @@ def test_each_mistake_of_animate_gives_one_line(broken, changes, options, messag
         (["dance"], "invalid choice: 'dance'"),
         (["convert", "bundle.safetensors"], "required: target"),
         (["convert", "none", "x.safetensors"], "none: no such file"),
+        (["convert", "bundle.safetensors", "x", "--to", "released", "--dtype", "float16"], "--dtype has no place"),
+        (["convert", "bundle.safetensors", "x.safetensors", "--info", "picture.png"], "picture.png: is not JSON"),
         (["convert", "bundle.safetensors", "x.bin"], r"must end in \.safetensors"),
         (["convert", "bundle.safetensors", "x", "--to", "diffusers"], "cannot hold the box and image gates"),
         (["convert", "bundle.safetensors", "x", "--to", "released", "--components", "components"], "no place"),

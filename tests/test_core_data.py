@@ -28,7 +28,10 @@ def test_a_clip_is_a_function_of_its_number():
 
 
 def test_splits_share_no_clip():
-    first = {split: [render_clip(n, split=split, size=32, num_frames=1).frames.tobytes() for n in range(50)] for split in SPLITS}
+    first = {
+        split: [render_clip(n, split=split, size=32, num_frames=1).frames.tobytes() for n in range(50)]
+        for split in SPLITS
+    }
     assert len({picture for pictures in first.values() for picture in pictures}) == 150
     with pytest.raises(ValueError, match="split is 'holdout', expected one of train, validation, test"):
         render_clip(0, split="holdout")

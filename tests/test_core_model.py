@@ -56,11 +56,23 @@ CASES = {
     "mim.b1_null": ("mim", 1, lambda: {"box_tokens": box_tokens(null=True)[:3]}),
     "smcd.b1": ("smcd", 1, lambda: {"box_tokens": box_tokens()[:3], "image_tokens": INPUTS["visual_tokens"][:1]}),
     "smcd.b2": ("smcd", 2, lambda: {"box_tokens": box_tokens(), "image_tokens": INPUTS["visual_tokens"]}),
-    "smcd.b1_null": ("smcd", 1, lambda: {"box_tokens": box_tokens(null=True)[:3], "image_tokens": INPUTS["visual_tokens"][:1]}),
-    "smcd.b1_slots3": ("smcd", 1, lambda: {"box_tokens": box_tokens()[:3, :3], "image_tokens": INPUTS["visual_tokens"][:1]}),
+    "smcd.b1_null": (
+        "smcd",
+        1,
+        lambda: {"box_tokens": box_tokens(null=True)[:3], "image_tokens": INPUTS["visual_tokens"][:1]},
+    ),
+    "smcd.b1_slots3": (
+        "smcd",
+        1,
+        lambda: {"box_tokens": box_tokens()[:3, :3], "image_tokens": INPUTS["visual_tokens"][:1]},
+    ),
     "smcd.b1_nogrounding": ("smcd", 1, lambda: {}),
     "smcd.b1_emptydict": ("smcd", 1, lambda: {"image_tokens": INPUTS["visual_tokens"][:1]}),
-    "parallel.b1": ("parallel", 1, lambda: {"box_tokens": box_tokens()[:3], "image_tokens": INPUTS["visual_tokens"][:1]}),
+    "parallel.b1": (
+        "parallel",
+        1,
+        lambda: {"box_tokens": box_tokens()[:3], "image_tokens": INPUTS["visual_tokens"][:1]},
+    ),
 }
 
 
@@ -74,8 +86,12 @@ def test_unet_equals_the_published_one(case):
 def test_guidance_pair_in_one_batch_equals_the_published_one():
     twice = lambda x: torch.cat([x, x])  # noqa: E731
     out = unet("smcd")(
-        twice(noisy(1, concat=True)), twice(INPUTS["t"][:1]), INPUTS["text"], 3,
-        box_tokens=twice(box_tokens()[:3]), image_tokens=twice(INPUTS["visual_tokens"][:1]),
+        twice(noisy(1, concat=True)),
+        twice(INPUTS["t"][:1]),
+        INPUTS["text"],
+        3,
+        box_tokens=twice(box_tokens()[:3]),
+        image_tokens=twice(INPUTS["visual_tokens"][:1]),
     )
     assert close(rearrange(out, "(b f) c h w -> b c f h w", f=3), OUTPUTS["smcd.b2_cfg"])
 
@@ -85,7 +101,9 @@ def test_eight_frames_equal_the_published_ones():
     x = INPUTS["x4_f8"]
     x = torch.cat([x, INPUTS["first_latent_f8"][:, :, None].expand_as(x)], dim=1)
     tokens = box_tokens()[[0, 1, 2, 3, 4, 5, 0, 1]]
-    out = unet("smcd")(frames(x), INPUTS["t"][:1], INPUTS["text"][:1], 8, box_tokens=tokens, image_tokens=INPUTS["visual_tokens"][:1])
+    out = unet("smcd")(
+        frames(x), INPUTS["t"][:1], INPUTS["text"][:1], 8, box_tokens=tokens, image_tokens=INPUTS["visual_tokens"][:1]
+    )
     assert close(rearrange(out, "(b f) c h w -> b c f h w", f=8), OUTPUTS["smcd.f8"])
 
 
@@ -108,11 +126,14 @@ def test_box_tokens_equal_the_published_ones():
     assert close(box_tokens(null=True)[:1, :1], OUTPUTS["position_net.out_null"])
 
 
-@pytest.mark.parametrize("latent, expected", [("ve_in", "tokens"), ("ve_in_rect", "tokens_rect"), (None, "tokens_zero")])
+@pytest.mark.parametrize(
+    "latent, expected", [("ve_in", "tokens"), ("ve_in_rect", "tokens_rect"), (None, "tokens_zero")]
+)
 @torch.no_grad()
 def test_image_tokens_equal_the_published_ones(latent, expected):
     encoder = load(
-        ImageEncoder(4, (16, 24, 32, 40), 3, dtype=None, device=None, operations=torch.nn), tensors("weights_visual_encoder")
+        ImageEncoder(4, (16, 24, 32, 40), 3, dtype=None, device=None, operations=torch.nn),
+        tensors("weights_visual_encoder"),
     )
     latent = torch.zeros(1, 4, 32, 32) if latent is None else INPUTS[latent]
     assert close(encoder(latent), OUTPUTS[f"visual_encoder.{expected}"])

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..checkpoint import Checkpoint
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -16,26 +24,56 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         type=Path,
         help="folder with vae/, text_encoder/ and tokenizer/, to be put inside (layout smcd only)",
     )
+    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), help="of all weights (layout smcd only)")
+    parser.add_argument(
+        "--info", type=Path, metavar="JSON", help="adds to what the file says of itself, as defaults (layout smcd only)"
+    )
     parser.set_defaults(run=_convert)
 
 
 def _convert(args: argparse.Namespace) -> None:
-    if args.components and args.to != "smcd":
-        raise ValueError(f"--components has no place in layout {args.to}: leave it out, or use --to smcd")
+    for option in ("components", "dtype", "info"):
+        if getattr(args, option) and args.to != "smcd":
+            raise ValueError(f"--{option} has no place in layout {args.to}: leave it out, or use --to smcd")
     if args.to == "smcd" and args.target.suffix != ".safetensors":
         raise ValueError(f"{args.target}: the name of a file in layout smcd must end in .safetensors")
+
+    import torch
 
     from ..checkpoint import read_checkpoint, write_checkpoint, write_diffusers, write_released
     from ..components import load_components, pack_components
 
     checkpoint = read_checkpoint(args.source)
     if args.to == "smcd":
-        inside = {"vae": checkpoint.vae, "text_encoder": checkpoint.text_encoder, "tokenizer": checkpoint.tokenizer}
+        if args.info:
+            checkpoint = replace(checkpoint, info=checkpoint.info | _read_info(args.info))
         if args.components:
-            inside = pack_components(*load_components(args.components))
+            checkpoint = replace(checkpoint, **pack_components(*load_components(args.components)))
+        if args.dtype:
+            checkpoint = _cast(checkpoint, getattr(torch, args.dtype))
+        inside = {name: getattr(checkpoint, name) for name in ("vae", "text_encoder", "tokenizer")}
         write_checkpoint(args.target, checkpoint.config, checkpoint.weights, **inside, info=checkpoint.info)
     elif args.to == "released":
         write_released(args.target, checkpoint)
     else:
         write_diffusers(args.target, checkpoint)
     print(args.target)
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: is not JSON: {error}") from None
+    if not isinstance(info, dict):
+        raise ValueError(f"{path}: holds a {type(info).__name__}, expected an object such as " + '{"defaults": {...}}')
+    return info
+
+
+def _cast(checkpoint: Checkpoint, dtype: torch.dtype) -> Checkpoint:
+    def cast(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {name: x.to(dtype) if x.is_floating_point() else x for name, x in weights.items()}
+
+    parts = {"vae": checkpoint.vae, "text_encoder": checkpoint.text_encoder}
+    parts = {name: part and replace(part, weights=cast(part.weights)) for name, part in parts.items()}
+    return replace(checkpoint, weights=cast(checkpoint.weights), **parts)
