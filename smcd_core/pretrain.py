@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import time
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -27,8 +25,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from .data import render_clip
 from .data.synthetic import COLORS, MOTIONS, SCENES, SHAPES, vocabulary
 from .text import PADDING_ID, TextEncoder, make_tokenizer
+from .weight_files import replacing
 
 LATENT_SCALE = 0.18215  # SD1 VAE
+KL_WEIGHT = 1e-3  # small: the latents are to carry the picture, not to be noise
 
 
 # Autoencoder ---------------------------------------------------------------------------------------------------------
@@ -70,76 +70,83 @@ def _to_signed(image: np.ndarray) -> Tensor:
 
 
 def train_autoencoder(
-    out: Path, *, minutes: float, size: int = 128, crop: int = 64, batch_size: int = 16, lr: float = 2e-3, seed: int = 0
+    out: Path,
+    *,
+    steps: int,
+    size: int = 128,
+    crop: int = 64,
+    batch_size: int = 8,
+    lr: float = 1.5e-3,
+    decoder_only: bool = False,
+    seed: int = 0,
 ) -> AutoencoderKL:
-    """Train for `minutes` of wall-clock time, save to `out`/vae in the layout of diffusers, resume from there.
+    """Train on frames of `size` pixels, save to `out`/vae in the layout of diffusers; a stopped run goes on.
 
-    The last fifth of the time sees whole frames. At the end the latents are made to have mean 0 and, times
-    LATENT_SCALE, deviation 1 in each channel, by folding the statistics into the two 1x1 convolutions.
+    The first four fifths see crops, the last whole frames (fewer at once). At the end the latents are made to have
+    mean 0 and, times LATENT_SCALE, deviation 1 in each channel, by folding the statistics into the two 1x1
+    convolutions.
+
+    decoder_only  improve the decoder of a finished autoencoder in `out`, on whole frames: latents keep their meaning
     """
     torch.manual_seed(seed)
-    vae = small_autoencoder()
-    # Start with almost noiseless latents: a large variance would drown the image before the encoder can speak.
-    with torch.no_grad():
-        vae.quant_conv.bias[4:] = -6
-        vae.quant_conv.weight[4:] *= 0.1
+    if decoder_only:
+        vae = AutoencoderKL.from_pretrained(out / "vae", local_files_only=True)
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
+    else:
+        vae = small_autoencoder()
+        # Start with almost noiseless latents: a large variance would drown the image before the encoder can speak.
+        with torch.no_grad():
+            vae.quant_conv.bias[4:] = -6
+            vae.quant_conv.weight[4:] *= 0.1
     optimizer = torch.optim.AdamW(vae.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=1e-4)
-    state_path = out / "vae" / "state.pt"
-    spent, step = 0.0, 0
+    state_path = out / "vae" / ("decoder_state.pt" if decoder_only else "state.pt")
+    step = 0
     if state_path.exists():
         state = torch.load(state_path, weights_only=True)
         vae.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        spent, step = state["spent"], state["step"]
+        step = state["step"]
 
-    total = minutes * 60
-    began = time.monotonic() - spent
-    whole_frames = None
-    last_save = spent
-    while (spent := time.monotonic() - began) < total:
-        if whole_frames != (spent > 0.8 * total):
-            whole_frames = spent > 0.8 * total
-            side, batch = (size, max(1, batch_size * crop**2 // size**2)) if whole_frames else (crop, batch_size)
+    whole_from = 0 if decoder_only else steps * 4 // 5
+    batches = None
+    while step < steps:
+        if batches is None or step == whole_from:
+            whole = step >= whole_from
+            side, batch = (size, max(1, batch_size * crop**2 // size**2)) if whole else (crop, batch_size)
             batches = iter(DataLoader(_Crops(seed + step, size, side), batch_size=batch, num_workers=1))
         for group in optimizer.param_groups:
-            warm = min(1.0, (step + 1) / 50)
-            group["lr"] = lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, spent / total))))
+            group["lr"] = lr * min(1, (step + 1) / 50) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
         images = next(batches)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             posterior = vae.encode(images).latent_dist
             decoded = vae.decode(posterior.sample()).sample
         decoded = decoded.float()
-        reconstruction = F.l1_loss(decoded, images) + 2 * F.mse_loss(decoded, images)
-        loss = reconstruction + 1e-6 * posterior.kl().mean() / images[0].numel() * 1000
+        loss = F.l1_loss(decoded, images) + 2 * F.mse_loss(decoded, images)
+        loss = loss + KL_WEIGHT * posterior.kl().mean() / images[0].numel()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         step += 1
-        if step % 100 == 0:
+        if step % 100 == 0 or step == steps:
             psnr = -10 * math.log10(F.mse_loss(decoded, images).item() / 4)
-            print(f"autoencoder: {spent / 60:.1f} min, step {step}, loss {loss.item():.4f}, {psnr:.1f} dB", flush=True)
-        if spent - last_save > 120:
-            last_save = spent
-            _save_state(
-                state_path,
-                {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step},
-            )
-    _normalise_latents(vae, size)
+            print(f"autoencoder: step {step}, loss {loss.item():.4f}, {psnr:.1f} dB", flush=True)
+            _save_state(state_path, {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
+    if not decoder_only:
+        _normalise_latents(vae, size)
     vae.save_pretrained(out / "vae")
-    return vae
+    return vae.eval()
 
 
 def _save_state(path: Path, state: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 @torch.no_grad()
 def _normalise_latents(vae: AutoencoderKL, size: int) -> None:
-    frames = [render_clip(i, split="validation", size=size, num_frames=2).frames[0] for i in range(256)]
+    frames = [render_clip(i, size=size, num_frames=1).frames[0] for i in range(256)]
     latents = torch.cat([vae.encode(_to_signed(f)[None]).latent_dist.mean for f in frames])  # [256, 4, h, w]
     mean = latents.mean((0, 2, 3))
     scale = 1 / (latents.std((0, 2, 3)) * LATENT_SCALE)

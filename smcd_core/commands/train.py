@@ -20,9 +20,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     pretrain.add_argument(
         "--out", type=Path, required=True, help="folder to write vae/ or text_encoder/, tokenizer/ to"
     )
-    pretrain.add_argument("--minutes", type=float, default=30, help="of training the autoencoder (default %(default)s)")
-    pretrain.add_argument("--batch-size", type=int, default=8, help="crops of the autoencoder (default %(default)s)")
-    pretrain.add_argument("--steps", type=int, default=1500, help="of the text encoder (default %(default)s)")
+    pretrain.add_argument("--steps", type=int, help="default 3000 for the autoencoder, 1500 for the text encoder")
+    pretrain.add_argument(
+        "--decoder-only", action="store_true", help="improve the decoder of a finished autoencoder, keep its latents"
+    )
     pretrain.set_defaults(run=_pretrain)
 
     encode = subparsers.add_parser("encode", help="turn clips into latents and tokens on disk, for training")
@@ -71,9 +72,9 @@ def _pretrain(args: argparse.Namespace) -> None:
     from .. import pretrain
 
     if args.network == "autoencoder":
-        pretrain.train_autoencoder(args.out, minutes=args.minutes, batch_size=args.batch_size)
+        pretrain.train_autoencoder(args.out, steps=args.steps or 3000, decoder_only=args.decoder_only)
     else:
-        pretrain.train_text_encoder(args.out, steps=args.steps)
+        pretrain.train_text_encoder(args.out, steps=args.steps or 1500)
 
 
 def _encode(args: argparse.Namespace) -> None:
