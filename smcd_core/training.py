@@ -259,7 +259,6 @@ def train(
     *,
     start: Checkpoint | None = None,
     validation: list[dict[str, Tensor]] = (),
-    info: dict | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train to config.steps, or go on from where a run in `out` was stopped; returns the checkpoint.
@@ -287,6 +286,7 @@ def train(
     average = EMAModel(trained.values(), decay=config.ema) if config.ema else None
     step = _resume(accelerator, out, config, average)
     log = _Log(out, step, accelerator.is_main_process)
+    earlier = start.info.get("training", []) if start else []
 
     batches = _batches(data, config, step, accelerator)
     bar = tqdm(total=config.steps, initial=step, desc=config.stage, disable=quiet or not accelerator.is_main_process)
@@ -325,8 +325,8 @@ def train(
             if accelerator.is_main_process:
                 with _averaged(average, trained):
                     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-                    history = {"training": asdict(config) | {"step": step}}
-                    write_checkpoint(out / "checkpoint.safetensors", model_config, weights, info=(info or {}) | history)
+                    info = {"training": [*earlier, asdict(config) | {"step": step}]}
+                    write_checkpoint(out / "checkpoint.safetensors", model_config, weights, info=info)
                 log.plot()
     bar.close()
     accelerator.end_training()
