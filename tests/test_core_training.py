@@ -248,6 +248,33 @@ def test_a_run_killed_while_it_saves_goes_on_to_the_same_weights(clips, tmp_path
     assert losses(tmp_path / "undisturbed") == losses(tmp_path / "killed")
 
 
+TWO_PROCESSES = """
+import sys
+from smcd_core.config import system_config
+from smcd_core.data.encoded import EncodedClips
+from smcd_core.stages import TrainingConfig
+from smcd_core.training import train
+
+config = TrainingConfig("all", 4, batch_size=2, lr=1e-3, ema=0.9)
+train(config, system_config("zc+gca", TINY), EncodedClips(sys.argv[1]), sys.argv[2], quiet=True)
+"""
+
+
+def test_two_processes_give_the_curve_of_one_with_twice_the_batch(clips, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(TWO_PROCESSES.replace("TINY", repr(TINY)))
+    # `accelerate launch` starts torchrun on GPUs; on a CPU it would start one process.
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    root = Path(__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    command = [*launch, str(script), str(clips.folder), str(tmp_path / "two")]
+    subprocess.run(command, cwd=root, env=environment, check=True)  # noqa: S603
+    config = TrainingConfig("all", 4, batch_size=4, lr=1e-3, ema=0.9)
+    train(config, system_config("zc+gca", TINY), clips, tmp_path / "one", quiet=True)
+    # Gradients are summed in another order; Adam divides by their size, so rounding grows a little with each step.
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-3)
+
+
 def test_a_checkpoint_remembers_how_it_was_trained(clips, tmp_path):
     first = train(TrainingConfig("mim", 2, batch_size=2), system_config("mim", TINY), clips, tmp_path / "1", quiet=True)
     start, config = read_checkpoint(first), TrainingConfig("diim", 1, batch_size=2)

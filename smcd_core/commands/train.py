@@ -44,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     train.add_argument("--coverage-bias", action="store_true", help="let boxes count by the share of a cell they cover")
     train.add_argument("--data", type=Path, required=True, help="folder that `smcd encode` wrote")
     train.add_argument("--validation", type=Path, help="another such folder, for the box probe")
-    train.add_argument("--start", type=Path, help="checkpoint whose weights to start from")
+    train.add_argument("--init", type=Path, help="checkpoint whose weights to start from")
     train.add_argument("--out", type=Path, required=True, help="run folder; an unfinished run in it goes on")
     _add_training_options(train)
     train.set_defaults(run=_train)
@@ -113,6 +113,6 @@ def _train(args: argparse.Namespace) -> None:
         system_config(args.system, SMALL if args.small else {}, args.coverage_bias),
         data,
         args.out,
-        start=read_checkpoint(args.start) if args.start else None,
+        start=read_checkpoint(args.init) if args.init else None,
         validation=list(islice(examples, 32)),
     )
