@@ -6,10 +6,7 @@ the number of processes does not change it.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
@@ -19,7 +16,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from diffusers.training_utils import EMAModel
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 from torch.utils.data import DataLoader, default_collate
@@ -33,6 +29,7 @@ from .diffusion import TRAIN_STEPS, add_noise, predicted_x0, velocity
 from .image import GatedCrossAttention, ImageEncoder, widen_input_conv
 from .model import SMCD, Inputs
 from .motion import BoxEncoder, GatedSelfAttention, box_coverage
+from .run_folder import Log, resume, save_state
 from .stages import TrainingConfig, TrainingError
 from .unet import ControlNet
 
@@ -284,8 +281,8 @@ def train(
     optimizer = torch.optim.AdamW(trained.values(), config.lr, config.betas, weight_decay=config.weight_decay)
     wrapped, optimizer = accelerator.prepare(loss_module, optimizer)
     average = EMAModel(trained.values(), decay=config.ema) if config.ema else None
-    step = _resume(accelerator, out, config, average)
-    log = _Log(out, step, accelerator.is_main_process)
+    step = resume(accelerator, out, average)
+    log = Log(out, step, accelerator.is_main_process)
     earlier = start.info.get("training", []) if start else []
 
     batches = _batches(data, config, step, accelerator)
@@ -321,7 +318,7 @@ def train(
             tqdm.write(f"step {step}: " + ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k.startswith("x0")))
         log.add(row)
         if step % config.save_every == 0 or last:
-            _save_state(accelerator, out, step, config, average)
+            save_state(accelerator, out, step, average)
             if accelerator.is_main_process:
                 with _averaged(average, trained):
                     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
@@ -403,103 +400,3 @@ class _averaged:
     def __exit__(self, *exception):
         if self.average:
             self.average.restore(self.trained.values())
-
-
-# Saving and going on -------------------------------------------------------------------------------------------------
-
-
-def _save_state(
-    accelerator: Accelerator, out: Path, step: int, config: TrainingConfig, average: EMAModel | None
-) -> None:
-    """Write state-<step> under another name, then rename it: what has that name is whole, whenever a run is killed."""
-    final = out / f"state-{step:08d}"
-    temporary = out / f"{final.name}.tmp"
-    if accelerator.is_main_process:
-        shutil.rmtree(temporary, ignore_errors=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(temporary))
-    if accelerator.is_main_process:
-        if average:
-            shadow = {str(number): value for number, value in enumerate(average.shadow_params)}
-            save_file(shadow, temporary / "average.safetensors", metadata={"step": str(average.optimization_step)})
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(temporary, final)
-        for old in _states(out)[:-1]:
-            shutil.rmtree(old)
-    accelerator.wait_for_everyone()
-
-
-def _states(out: Path) -> list[Path]:
-    return sorted(path for path in out.glob("state-*") if path.suffix != ".tmp")
-
-
-def _resume(accelerator: Accelerator, out: Path, config: TrainingConfig, average: EMAModel | None) -> int:
-    """Load the newest state of `out`; returns its step, 0 without one."""
-    states = _states(out)
-    if not states:
-        return 0
-    newest = states[-1]
-    try:
-        accelerator.load_state(str(newest))
-        if average:
-            average.shadow_params = [
-                value.to(accelerator.device)
-                for _, value in sorted(load_file(newest / "average.safetensors").items(), key=lambda item: int(item[0]))
-            ]
-            average.optimization_step = int(newest.name.removeprefix("state-"))
-    except (RuntimeError, ValueError, OSError, KeyError) as error:
-        raise TrainingError(f"{newest}: is not of this run ({error}); choose another folder") from None
-    return int(newest.name.removeprefix("state-"))
-
-
-class _Log:
-    """loss.csv, one row per step; rows after the step of a resumed state are dropped, as they will be made again."""
-
-    def __init__(self, out: Path, step: int, active: bool):
-        self.path, self.active, self.fields = out / "loss.csv", active, ["step", "loss", "lr"]
-        self.fields += ["x0_right_boxes", "x0_none_boxes", "x0_wrong_boxes"]
-        if not active:
-            return
-        rows = [row for row in self.rows() if int(row["step"]) <= step] if self.path.exists() else []
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.fields)
-        writer.writeheader()
-        writer.writerows(rows)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(text.getvalue())
-        os.replace(temporary, self.path)
-
-    def rows(self) -> list[dict[str, str]]:
-        with self.path.open(newline="") as file:
-            return [row for row in csv.DictReader(file) if row["loss"] and row["lr"]]
-
-    def add(self, row: dict[str, float]) -> None:
-        if self.active:
-            with self.path.open("a", newline="") as file:
-                csv.DictWriter(file, self.fields).writerow(row)
-
-    def plot(self) -> None:
-        """loss.png: the loss, smoothed, and the probe."""
-        from matplotlib.figure import Figure
-
-        rows = self.rows()
-        figure = Figure(figsize=(9, 4), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        steps, losses = [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]
-        window = max(1, len(losses) // 50)
-        smooth = torch.tensor(losses).unfold(0, window, 1).mean(1).tolist()
-        left.plot(steps, losses, color="#cccccc", linewidth=0.5)
-        left.plot(steps[window - 1 :], smooth, color="#0072b2")
-        left.set(xlabel="step", ylabel="loss", yscale="log")
-        probed = [row for row in rows if row["x0_right_boxes"]]
-        for name, color in zip(self.fields[3:], ("#009e73", "#999999", "#d55e00")):
-            label = name.removeprefix("x0_").replace("_", " ")
-            right.plot(
-                [int(row["step"]) for row in probed], [float(row[name]) for row in probed], color=color, label=label
-            )
-        right.set(xlabel="step", ylabel=f"error of clean latents at t = {PROBE_TIMESTEP}")
-        if probed:
-            right.legend()
-        temporary = self.path.with_name(".loss.png.tmp")
-        figure.savefig(temporary, format="png", dpi=120)
-        os.replace(temporary, self.path.with_name("loss.png"))
