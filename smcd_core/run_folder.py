@@ -52,8 +52,8 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None) -> int
     try:
         accelerator.load_state(str(newest))
         if average:
-            shadow = load_file(newest / "average.safetensors", str(accelerator.device))
-            average.shadow_params = [shadow[str(number)] for number in range(len(shadow))]
+            shadow = load_file(newest / "average.safetensors")
+            average.shadow_params = [shadow[str(number)].to(accelerator.device) for number in range(len(shadow))]
             average.optimization_step = step
     except (RuntimeError, ValueError, OSError, KeyError) as error:
         raise TrainingError(f"{newest}: is not of this run ({error}); choose another folder") from None

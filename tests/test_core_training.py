@@ -255,8 +255,9 @@ from smcd_core.data.encoded import EncodedClips
 from smcd_core.stages import TrainingConfig
 from smcd_core.training import train
 
-config = TrainingConfig("all", 4, batch_size=2, lr=1e-3, ema=0.9)
-train(config, system_config("zc+gca", TINY), EncodedClips(sys.argv[1]), sys.argv[2], quiet=True)
+for steps in (2, 4):  # stopped in between
+    config = TrainingConfig("all", steps, batch_size=2, lr=1e-3, ema=0.9)
+    train(config, system_config("zc+gca", TINY), EncodedClips(sys.argv[1]), sys.argv[2], quiet=True)
 """
 
 
