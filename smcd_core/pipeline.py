@@ -14,16 +14,14 @@ from einops import rearrange
 from PIL import Image
 from torch import Tensor
 
-from .checkpoint import Checkpoint, CheckpointError, build, read_checkpoint
+from .checkpoint import CheckpointError, build, read_checkpoint
 from .components import load_components, missing_components, unpack_components
+from .defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
 from .diffusion import Guidance, ddim
 from .model import SMCD, Inputs, Tokens
 from .text import TextEncoder
 from .trajectory import Trajectory, boxes_at, clip_boxes, phrases, strengths
 
-DEFAULT_CHECKPOINT = Path(__file__).parent.parent / "models" / "smcd-tiny.safetensors"
-# What a checkpoint is best used with, unless it carries its own: the released model's size, length and guidance.
-DEFAULTS = {"width": 256, "height": 256, "frames": 8, "fps": 8, "steps": 50, "text": 7.5, "boxes": 1.0, "image": 1.0}
 CHUNK = 8  # frames in the VAE at once; at 256 x 256 its decoder takes about 0.3 GB for each, in float32
 
 
@@ -51,18 +49,6 @@ def pick_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def read_defaults(checkpoint: Checkpoint) -> dict[str, float]:
-    """DEFAULTS, or what checkpoint.info["defaults"] says instead. Raises CheckpointError if that is malformed."""
-    values = checkpoint.info.get("defaults", {})
-    if not isinstance(values, Mapping) or not set(values) <= set(DEFAULTS):
-        raise CheckpointError(f"{checkpoint.path}: defaults in its info are {values}, expected some of {[*DEFAULTS]}")
-    for name, value in values.items():
-        is_whole = name in ("width", "height", "frames", "steps")
-        if isinstance(value, bool) or not isinstance(value, int if is_whole else (int, float)):
-            raise CheckpointError(f"{checkpoint.path}: {name} in its defaults is {value!r}, expected a number")
-    return {**DEFAULTS, **values}
 
 
 class SMCDPipeline:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 PADDING_ID = 0  # As released: OpenCLIP pads with token 0, not with the end-of-text token.
-_TRUNCATED_LAYERS = 23  # OpenCLIP ViT-H has 24; diffusers ships it without the last one
+TRUNCATED_LAYERS = 23  # OpenCLIP ViT-H has 24; diffusers ships it without the last one
 
 
 class TextEncoder(nn.Module):
@@ -48,7 +48,7 @@ class TextEncoder(nn.Module):
         """ids [B, T] -> [B, T, D]"""
         device = next(self.model.parameters()).device
         output = self.model(input_ids=ids.to(device), output_hidden_states=True)
-        if self.model.config.num_hidden_layers == _TRUNCATED_LAYERS:
+        if self.model.config.num_hidden_layers == TRUNCATED_LAYERS:
             return output.last_hidden_state
         return text_transformer(self.model).final_layer_norm(output.hidden_states[-2])
 

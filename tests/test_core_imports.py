@@ -31,8 +31,10 @@ LEVELS = {
     "model": NETWORKS - {"model"},
     "layouts": BASE,
     "checkpoint": NETWORKS | FILES | {"layouts"},
+    "defaults": FILES | {"checkpoint"},
+    "trajectory_inputs": {"trajectory"},
     "components": FILES | {"checkpoint", "text"},
-    "pipeline": NETWORKS | BOXES | {"checkpoint", "components", "diffusion", "text"},
+    "pipeline": NETWORKS | BOXES | {"checkpoint", "components", "defaults", "diffusion", "text"},
 }
 ABOVE = {"training", "evaluation", "commands", "__main__"}  # only these and data may import anything else
 

@@ -1,0 +1,33 @@
+"""What ComfyUI sees of SMCD, in the order of a workflow."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .conditioning import SMCDConditioning, SMCDImage, SMCDMotion
+from .loader import SMCDLoad, register_model_folder
+from .metrics import SMCDMetrics
+from .sampling import SMCDGenerate, SMCDGuider, SMCDLongVideo, SMCDSampler
+from .trajectory import SMCDDraw, SMCDExport, SMCDFromBoxes, SMCDTrajectory
+
+NODES: list[type[io.ComfyNode]] = [
+    SMCDLoad,
+    SMCDTrajectory,
+    SMCDFromBoxes,
+    SMCDConditioning,
+    SMCDMotion,
+    SMCDImage,
+    SMCDGuider,
+    SMCDSampler,
+    SMCDLongVideo,
+    SMCDGenerate,
+    SMCDDraw,
+    SMCDExport,
+    SMCDMetrics,
+]
+
+
+class SMCDExtension(ComfyExtension):
+    async def on_load(self) -> None:
+        register_model_folder()
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES

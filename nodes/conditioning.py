@@ -1,0 +1,316 @@
+"""MIM and DIIM: boxes, phrases and a first frame join the prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import node_helpers
+import numpy as np
+import torch
+from comfy_api.latest import io
+from PIL import Image
+from torch import Tensor
+
+from ..smcd_core.trajectory import MAX_FRAMES, MAX_SIDE, Trajectory, boxes_at, clip_boxes, phrases, strengths
+from .trajectory import boxes_input, read_boxes, to_image, to_pixels
+
+LATENT_STRIDE = 8  # pixels of a latent, in all VAEs of Stable Diffusion
+LATENT_CHANNELS = 4
+
+
+def _sizes() -> list:
+    tip = "Of the video in pixels, a multiple of {}; the first frame is resized to it. Released weights: 256."
+    return [
+        io.Int.Input("width", default=256, min=64, max=MAX_SIDE, step=LATENT_STRIDE, tooltip=tip.format("64")),
+        io.Int.Input("height", default=256, min=64, max=MAX_SIDE, step=LATENT_STRIDE, tooltip=tip.format("64")),
+    ]
+
+
+def _motion_settings() -> list:
+    return [
+        io.Int.Input(
+            "frames", default=0, min=0, max=MAX_FRAMES, tooltip="Of the video. 0: as many as the trajectory has."
+        ),
+        io.Combo.Input(
+            "if_lengths_differ",
+            options=["resample", "refuse"],
+            default="resample",
+            tooltip="What to do with a trajectory of another length: sample it at evenly spaced times, or stop with a "
+            "message.",
+        ),
+        io.Float.Input(
+            "box_strength",
+            default=1.0,
+            min=0.0,
+            max=2.0,
+            step=0.05,
+            tooltip="How much the boxes count: 0 not at all, 1 as trained. Multiplies the strength of each object.",
+            advanced=True,
+        ),
+        io.Float.Input(
+            "box_start",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="Share of the sampling after which boxes count; 0 is the first step.",
+            advanced=True,
+        ),
+        io.Float.Input(
+            "box_end",
+            default=1.0,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="Share of the sampling until which boxes count; 1 is the last step.",
+            advanced=True,
+        ),
+    ]
+
+
+def _image_settings() -> list:
+    return [
+        io.Float.Input(
+            "concat_strength",
+            default=1.0,
+            min=0.0,
+            max=2.0,
+            step=0.05,
+            tooltip="How much the first frame counts in the input convolution: 0 not at all, 1 as trained.",
+            advanced=True,
+        ),
+        io.Float.Input(
+            "token_strength",
+            default=1.0,
+            min=0.0,
+            max=2.0,
+            step=0.05,
+            tooltip="How much the first frame counts in the image gate: 0 not at all, 1 as trained.",
+            advanced=True,
+        ),
+    ]
+
+
+def _outputs(latent: bool) -> list:
+    both = [io.Conditioning.Output(display_name="positive"), io.Conditioning.Output(display_name="negative")]
+    return (
+        [*both, io.Latent.Output(display_name="latent", tooltip="Empty, one entry for each frame.")] if latent else both
+    )
+
+
+class SMCDConditioning(io.ComfyNode):
+    """Attach a first frame and its boxes to a prompt."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Conditioning",
+            display_name="SMCD Conditioning",
+            category="SMCD",
+            description="Animates an image: each box says where its object is in each frame.",
+            search_aliases=["animate your motion", "bounding box", "image to video"],
+            inputs=[
+                io.Conditioning.Input("positive", tooltip="The prompt: the whole video in a sentence."),
+                io.Conditioning.Input("negative", tooltip="Usually an empty prompt. It gets the same boxes and image."),
+                io.Clip.Input("clip", tooltip="Reads the phrases of the objects. The same as for the prompt."),
+                io.Vae.Input("vae"),
+                io.Image.Input("first_frame", tooltip="Becomes frame 0. Resized to width x height."),
+                boxes_input(),
+                *_sizes(),
+                *_motion_settings(),
+                *_image_settings(),
+            ],
+            outputs=_outputs(latent=True),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        positive,
+        negative,
+        clip,
+        vae,
+        first_frame: Tensor,
+        trajectory: Any,
+        width: int,
+        height: int,
+        frames: int,
+        if_lengths_differ: str,
+        box_strength: float,
+        box_start: float,
+        box_end: float,
+        concat_strength: float,
+        token_strength: float,
+    ) -> io.NodeOutput:
+        check_image(first_frame)
+        source_height, source_width = first_frame.shape[1:3]
+        read = read_boxes(trajectory, source_width, source_height, frames or 8)
+        values = {
+            **motion_values(clip, read, frames, if_lengths_differ, box_strength, (box_start, box_end)),
+            **image_values(vae, first_frame, width, height, (concat_strength, token_strength)),
+        }
+        return io.NodeOutput(
+            node_helpers.conditioning_set_values(positive, values),
+            node_helpers.conditioning_set_values(negative, values),
+            empty_latent(width, height, frames or read.frames),
+        )
+
+
+class SMCDMotion(io.ComfyNode):
+    """The half of SMCD Conditioning that is about boxes."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Motion",
+            display_name="SMCD Motion (MIM)",
+            category="SMCD/conditioning",
+            description="Attaches boxes and their phrases to a prompt.",
+            inputs=[
+                io.Conditioning.Input("positive"),
+                io.Conditioning.Input("negative"),
+                io.Clip.Input("clip", tooltip="Reads the phrases of the objects. The same as for the prompt."),
+                boxes_input(),
+                io.Int.Input(
+                    "box_width",
+                    default=512,
+                    min=1,
+                    max=MAX_SIDE,
+                    tooltip="Of the frame that boxes in pixels refer to, in pixels.",
+                ),
+                io.Int.Input("box_height", default=512, min=1, max=MAX_SIDE, tooltip="Of that frame, in pixels."),
+                *_motion_settings(),
+            ],
+            outputs=_outputs(latent=False),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        positive,
+        negative,
+        clip,
+        trajectory: Any,
+        box_width: int,
+        box_height: int,
+        frames: int,
+        if_lengths_differ: str,
+        box_strength: float,
+        box_start: float,
+        box_end: float,
+    ) -> io.NodeOutput:
+        read = read_boxes(trajectory, box_width, box_height, frames or 8)
+        values = motion_values(clip, read, frames, if_lengths_differ, box_strength, (box_start, box_end))
+        both = (node_helpers.conditioning_set_values(prompt, values) for prompt in (positive, negative))
+        return io.NodeOutput(*both)
+
+
+class SMCDImage(io.ComfyNode):
+    """The half of SMCD Conditioning that is about the first frame."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Image",
+            display_name="SMCD Image (DIIM)",
+            category="SMCD/conditioning",
+            description="Attaches the first frame to a prompt.",
+            inputs=[
+                io.Conditioning.Input("positive"),
+                io.Conditioning.Input("negative"),
+                io.Vae.Input("vae"),
+                io.Image.Input("first_frame", tooltip="Becomes frame 0. Resized to width x height."),
+                *_sizes(),
+                io.Int.Input("frames", default=8, min=1, max=MAX_FRAMES, tooltip="Of the video."),
+                *_image_settings(),
+            ],
+            outputs=_outputs(latent=True),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        positive,
+        negative,
+        vae,
+        first_frame: Tensor,
+        width: int,
+        height: int,
+        frames: int,
+        concat_strength: float,
+        token_strength: float,
+    ) -> io.NodeOutput:
+        check_image(first_frame)
+        values = image_values(vae, first_frame, width, height, (concat_strength, token_strength))
+        both = (node_helpers.conditioning_set_values(prompt, values) for prompt in (positive, negative))
+        return io.NodeOutput(*both, empty_latent(width, height, frames))
+
+
+def check_image(image: Tensor) -> None:
+    """Raises ValueError unless it is one picture without alpha."""
+    if image.shape[0] != 1:
+        raise ValueError(f"first_frame has {image.shape[0]} images: take one of them, with Image From Batch")
+    if image.shape[3] != 3:
+        raise ValueError(f"first_frame has {image.shape[3]} channels, expected 3: take off the alpha channel")
+
+
+def motion_values(
+    clip, trajectory: Trajectory, frames: int, if_lengths_differ: str, strength: float, span: tuple[float, float]
+) -> dict[str, Any]:
+    """The entries of a conditioning for a trajectory; frames 0 is its own number of them."""
+    from . import host
+
+    if clip is None:
+        raise ValueError("clip is empty: the checkpoint holds none, so use CLIP Loader with OpenCLIP ViT-H")
+    if frames and frames != trajectory.frames and if_lengths_differ == "refuse":
+        raise ValueError(
+            f"the trajectory has {trajectory.frames} frames, the video {frames}: set frames to {trajectory.frames} or "
+            "0, or if_lengths_differ to resample"
+        )
+    if span[0] >= span[1]:
+        raise ValueError(f"box_start is {span[0]} and box_end {span[1]}: start before the end")
+    names = phrases(trajectory)
+    if not names:
+        raise ValueError("the trajectory has no enabled object: draw a box, or enable one")
+    unnamed = [n for n, name in enumerate(names) if not name.strip()]
+    if unnamed:
+        raise ValueError(f"object {unnamed[0] + 1} of {len(names)} has no phrase: say what is in its box")
+    boxes, mask = clip_boxes(*boxes_at(trajectory, frames or trajectory.frames))
+    if not mask.any():
+        raise ValueError("no box is inside the frame at any time: move one into it")
+    strong = mask * torch.tensor(strengths(trajectory)) * strength  # [F, N]
+    return {
+        host.BOXES: torch.cat([boxes, strong[..., None]], dim=-1),
+        host.PHRASES: host.phrase_vectors(clip, names),
+        host.BOX_RANGE: span,
+    }
+
+
+def image_values(vae, image: Tensor, width: int, height: int, strengths: tuple[float, float]) -> dict[str, Any]:
+    """The entries of a conditioning for a first frame."""
+    from . import host
+
+    if vae is None:
+        raise ValueError("vae is empty: the checkpoint holds none, so use VAE Loader with a Stable Diffusion 1 VAE")
+    if vae.latent_channels != LATENT_CHANNELS:
+        raise ValueError(
+            f"the VAE has {vae.latent_channels} latent channels, SMCD takes {LATENT_CHANNELS}: use a Stable Diffusion "
+            "1 "
+            "VAE"
+        )
+    if width % LATENT_STRIDE or height % LATENT_STRIDE:
+        raise ValueError(f"the size is {width} x {height}, expected multiples of {LATENT_STRIDE} pixels")
+    return {
+        host.FIRST_FRAME: vae.encode(resized(image, width, height)),
+        host.IMAGE_STRENGTHS: strengths,
+    }
+
+
+def resized(image: Tensor, width: int, height: int) -> Tensor:
+    """IMAGE [1, H, W, 3] -> [1, height, width, 3]. The host's own Lanczos cuts off where it should round."""
+    picture = Image.fromarray(to_pixels(image)[0]).resize((width, height), Image.Resampling.LANCZOS)
+    return to_image(np.array(picture)[None])
+
+
+def empty_latent(width: int, height: int, frames: int) -> dict[str, Tensor]:
+    return {"samples": torch.zeros(frames, LATENT_CHANNELS, height // LATENT_STRIDE, width // LATENT_STRIDE)}

@@ -1,0 +1,114 @@
+"""Checkpoint -> MODEL, CLIP, VAE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import folder_paths
+import torch
+from comfy_api.latest import io
+
+from ..smcd_core.checkpoint import read_checkpoint
+from ..smcd_core.defaults import DEFAULT_CHECKPOINT
+
+FOLDERS = ("smcd", "checkpoints", "diffusion_models")  # of the host's models; only the first is SMCD's own
+BUNDLED = f"{DEFAULT_CHECKPOINT.stem} (bundled)"
+UNET_FILE = "pytorch_model.bin"  # of a release: the other files of its folder are read with it
+PART_FILES = ("pytorch_model_1.bin", "pytorch_model_2.bin")
+WEIGHT_DTYPES = {
+    "default": None,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp8_e4m3fn": torch.float8_e4m3fn,
+}
+
+
+def register_model_folder() -> None:
+    """Make models/smcd known to the host, beside what the user's extra_model_paths.yaml says of it."""
+    folder_paths.add_model_folder_path("smcd", str(Path(folder_paths.models_dir) / "smcd"))
+    paths, extensions = folder_paths.folder_names_and_paths["smcd"]
+    folder_paths.folder_names_and_paths["smcd"] = (paths, extensions | folder_paths.supported_pt_extensions)
+
+
+def checkpoint_names() -> list[str]:
+    """What the node offers, the bundled one first. A release is offered as its folder."""
+    names = [BUNDLED]
+    for folder in FOLDERS:
+        for name in folder_paths.get_filename_list(folder):
+            path = Path(name)
+            if path.name in PART_FILES:
+                continue
+            shown = path.parent if path.name == UNET_FILE and path.parent != Path() else path
+            names.append((Path(folder) / shown).as_posix())
+    return names
+
+
+def checkpoint_path(name: str) -> Path:
+    """Raises FileNotFoundError for a file that is no longer there."""
+    if name == BUNDLED:
+        return DEFAULT_CHECKPOINT
+    folder, _, rest = name.partition("/")
+    path = folder_paths.get_full_path(folder, rest) or folder_paths.get_full_path(folder, f"{rest}/{UNET_FILE}")
+    if path is None:
+        raise FileNotFoundError(
+            f"{name}: no such checkpoint in {', '.join(folder_paths.get_folder_paths(folder))}: put it there, and "
+            "refresh the page"
+        )
+    return Path(path) if Path(path).name == Path(rest).name else Path(path).parent
+
+
+class SMCDLoad(io.ComfyNode):
+    """A checkpoint, in any layout."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Load",
+            display_name="Load SMCD",
+            category="SMCD",
+            description="Loads an SMCD checkpoint: its own .safetensors, a folder with the released "
+            "pytorch_model*.bin, "
+            "ModelScope's text2video_pytorch_model.pth or a diffusers UNet3DConditionModel.",
+            search_aliases=["animate your motion", "checkpoint"],
+            inputs=[
+                io.Combo.Input(
+                    "checkpoint",
+                    options=checkpoint_names(),
+                    default=BUNDLED,
+                    tooltip="From models/smcd, models/checkpoints or models/diffusion_models. The bundled one needs no "
+                    "download.",
+                ),
+                io.Combo.Input(
+                    "weight_dtype",
+                    options=[*WEIGHT_DTYPES],
+                    default="default",
+                    advanced=True,
+                    tooltip="How the weights are kept in memory. fp8 takes half of fp16 and moves the result a little.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(tooltip="The denoiser, with the encoders of boxes and image."),
+                io.Clip.Output(tooltip="None if the file holds none: then use CLIP Loader with OpenCLIP ViT-H."),
+                io.Vae.Output(
+                    tooltip="None if the file holds none: then use VAE Loader with a Stable Diffusion 1 VAE."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, checkpoint: str, weight_dtype: str) -> io.NodeOutput:
+        from . import host
+
+        path = str(checkpoint_path(checkpoint))
+        found = read_checkpoint(path)
+        model = host.load_model(path, WEIGHT_DTYPES[weight_dtype])
+        clip = None if found.text_encoder is None or found.tokenizer is None else host.load_clip(path)
+        vae = None if found.vae is None else host.load_vae(path)
+        return io.NodeOutput(model, clip, vae)
+
+    @classmethod
+    def fingerprint_inputs(cls, checkpoint: str, weight_dtype: str) -> tuple:
+        """A file that was replaced is read again."""
+        path = checkpoint_path(checkpoint)
+        files = [path, *path.iterdir()] if path.is_dir() else [path]
+        return (weight_dtype, *((str(file), file.stat().st_mtime_ns) for file in sorted(files)))

@@ -1,0 +1,112 @@
+"""How well a result follows its boxes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from comfy_api.latest import io
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ..smcd_core.trajectory import Trajectory, boxes_at, clip_boxes, phrases
+from .trajectory import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
+
+PLOT_SIZE = (640, 360)
+
+
+class SMCDMetrics(io.ComfyNode):
+    """Scores of a video."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Metrics",
+            display_name="SMCD Metrics",
+            category="SMCD",
+            description="Compares where the objects are with where they should be, as GOT-10k does, and the first "
+            "frame "
+            "with the one that was asked for.",
+            search_aliases=["average overlap", "IoU", "success rate", "grounding"],
+            inputs=[
+                io.Image.Input("images", tooltip="The result, a frame for each of the trajectory."),
+                boxes_input(),
+                io.MultiType.Input(
+                    "found",
+                    types=ACCEPTED,
+                    tooltip="Where the objects are in the result: BOUNDING_BOX for each frame from RT-DETR or SAM3, "
+                    "or masks of a SAM3 track. As many objects as the trajectory, in its order or with its phrases as "
+                    "labels.",
+                ),
+                io.Image.Input("first_frame", optional=True, tooltip="What frame 0 was to be."),
+            ],
+            outputs=[
+                io.Float.Output(display_name="AO", tooltip="Average overlap: mean IoU over all visible boxes, 0..1."),
+                io.Float.Output(display_name="SR50", tooltip="Share of the visible boxes with an IoU above 0.5."),
+                io.Float.Output(display_name="SR75", tooltip="The same for 0.75."),
+                io.Float.Output(display_name="first_frame_psnr", tooltip="In dB; 0 without first_frame."),
+                io.String.Output(display_name="text"),
+                io.Image.Output(display_name="plot", tooltip="Average overlap of each frame."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, images: Tensor, trajectory: Any, found: Any, first_frame: Tensor | None = None) -> io.NodeOutput:
+        from ..smcd_core.metrics import grounding, psnr
+
+        frames, height, width = images.shape[:3]
+        asked = read_boxes(trajectory, width, height, frames)
+        seen = read_boxes(found, width, height, frames)
+        if seen.frames != frames:
+            raise ValueError(
+                f"found has {seen.frames} frames, images {frames}: give boxes for each frame of the result"
+            )
+        boxes, mask = clip_boxes(*boxes_at(asked, frames))
+        order = matched(asked, seen)
+        seen_boxes, seen_mask = clip_boxes(*boxes_at(seen))
+        seen_boxes = (seen_boxes * seen_mask[..., None])[:, order]
+        scores = grounding(seen_boxes.numpy(), boxes.numpy(), mask.numpy())
+        quality = 0.0
+        if first_frame is not None:
+            from .conditioning import resized
+
+            quality = min(psnr(to_pixels(images[:1]), to_pixels(resized(first_frame[:1], width, height))), 100.0)
+        text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
+        text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
+        figure = to_image(plot(scores["ao_frames"], text)[None])
+        return io.NodeOutput(scores["ao"], scores["sr50"], scores["sr75"], quality, text, figure)
+
+
+def matched(asked: Trajectory, found: Trajectory) -> list[int]:
+    """For each object that was asked for the index of the found one: by phrase where those agree, else by order."""
+    wanted, names = phrases(asked), phrases(found)
+    if len(set(wanted)) == len(wanted) and set(wanted) <= set(names):
+        return [names.index(name) for name in wanted]
+    if len(wanted) != len(names):
+        raise ValueError(f"the trajectory has {len(wanted)} objects ({', '.join(wanted)}), found {len(names)}")
+    return list(range(len(wanted)))
+
+
+def plot(values: list[float], title: str) -> np.ndarray:
+    """Average overlap by frame as a picture, uint8 [H, W, 3]. Frames without a visible box have no point."""
+    width, height = PLOT_SIZE
+    image = Image.new("RGB", PLOT_SIZE, "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(16)
+    left, right, top, bottom = 56, width - 20, 48, height - 40
+    draw.text((left, 14), title, fill="black", font=font)
+    for step in range(5):
+        y = bottom - (bottom - top) * step / 4
+        draw.line((left, y, right, y), fill=(220, 220, 220))
+        draw.text((12, y - 9), f"{step / 4:.2f}", fill=(90, 90, 90), font=font)
+    span = max(len(values) - 1, 1)
+    points = [
+        (left + (right - left) * frame / span, bottom - (bottom - top) * value)
+        for frame, value in enumerate(values)
+        if not math.isnan(value)
+    ]
+    draw.line(points, fill=(0, 114, 178), width=3)
+    for x, y in points:
+        draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=(0, 114, 178))
+    draw.text(((left + right) / 2 - 24, bottom + 12), "frame", fill=(90, 90, 90), font=font)
+    return np.array(image)

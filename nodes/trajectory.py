@@ -1,0 +1,273 @@
+"""Trajectories in and out of the graph. The editor binds to the text of SMCD Trajectory."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..smcd_core.trajectory import MAX_FRAMES, MAX_SIDE, Trajectory, dumps, parse_trajectory
+from ..smcd_core.trajectory_inputs import (
+    POINT_SIZE,
+    bounding_boxes,
+    coordinates,
+    point_tracks,
+    trajectory_from_value,
+)
+
+SMCDTrajectoryType = io.Custom("SMCD_TRAJECTORY")  # the document of smcd_core.trajectory, as a dict
+ACCEPTED = [SMCDTrajectoryType, io.BoundingBox, io.Tracks, io.Mask, io.String]
+EXAMPLE = dumps(
+    parse_trajectory(
+        {
+            "version": 1,
+            "width": 256,
+            "height": 256,
+            "frames": 8,
+            "objects": [
+                {
+                    "phrase": "red circle",
+                    "keys": [{"frame": 0, "box": [0.1, 0.4, 0.35, 0.65]}, {"frame": 7, "box": [0.65, 0.4, 0.9, 0.65]}],
+                }
+            ],
+        }
+    )
+)
+
+
+def boxes_input(optional: bool = False) -> io.MultiType.Input:
+    return io.MultiType.Input(
+        "trajectory",
+        types=ACCEPTED,
+        optional=optional,
+        tooltip="Where each object is in each frame: an SMCD trajectory, BOUNDING_BOX in pixels of the picture (label "
+        "= "
+        "phrase), TRACKS, a MASK batch with one mask for each frame, or JSON text of these.",
+    )
+
+
+def read_boxes(value: Any, width: int, height: int, frames: int, **options) -> Trajectory:
+    """Any of ACCEPTED; what was recognised goes to the log."""
+    trajectory, what = trajectory_from_value(value, width=width, height=height, frames=frames, **options)
+    logging.info("SMCD: %s", what)
+    return trajectory
+
+
+def to_pixels(image: Tensor) -> np.ndarray:
+    """IMAGE [F, H, W, 3 or 4] in 0..1 -> uint8 [F, H, W, 3]"""
+    return (image[..., :3] * 255).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
+
+
+def to_image(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
+
+
+class SMCDTrajectory(io.ComfyNode):
+    """The document as text."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Trajectory",
+            display_name="SMCD Trajectory",
+            category="SMCD",
+            description="Boxes with phrases and keyframes, as JSON text.",
+            search_aliases=["bounding box", "keyframes", "motion path"],
+            inputs=[
+                io.String.Input(
+                    "text", multiline=True, default=EXAMPLE, tooltip="An SMCD trajectory, version 1; boxes in 0..1."
+                ),
+                io.Image.Input("background", optional=True, tooltip="Shown behind the boxes; changes nothing else."),
+            ],
+            outputs=[
+                SMCDTrajectoryType.Output(display_name="trajectory"),
+                io.BoundingBox.Output(
+                    display_name="boxes", tooltip="In pixels, a list for each frame, for other packs."
+                ),
+                io.Int.Output(display_name="frames"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, text: str, background: Tensor | None = None) -> io.NodeOutput:
+        trajectory = parse_trajectory(text)
+        return io.NodeOutput(trajectory.to_dict(), bounding_boxes(trajectory), trajectory.frames)
+
+
+class SMCDFromBoxes(io.ComfyNode):
+    """Dense boxes of a detector or tracker -> few keys."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_FromBoxes",
+            display_name="SMCD Trajectory from Boxes / Tracks / Masks",
+            category="SMCD/trajectory",
+            description="Turns boxes, point tracks, masks or text into a trajectory with few keys, and says what it "
+            "found.",
+            search_aliases=["bounding box", "tracks", "mask to box", "SAM3", "detections"],
+            inputs=[
+                boxes_input(),
+                io.String.Input(
+                    "phrases",
+                    multiline=True,
+                    default="",
+                    tooltip="A line for each object, or one for all. Empty: the labels of the boxes.",
+                ),
+                io.Int.Input(
+                    "width",
+                    default=512,
+                    min=1,
+                    max=MAX_SIDE,
+                    tooltip="Of the frame that boxes in pixels refer to, in pixels.",
+                ),
+                io.Int.Input("height", default=512, min=1, max=MAX_SIDE, tooltip="Of that frame, in pixels."),
+                io.Int.Input(
+                    "frames",
+                    default=8,
+                    min=1,
+                    max=MAX_FRAMES,
+                    tooltip="For boxes that rest; boxes for each frame bring their own number.",
+                ),
+                io.Float.Input(
+                    "fps", default=8.0, min=0.01, max=1000.0, tooltip="Frames per second, kept in the trajectory."
+                ),
+                io.Float.Input(
+                    "tolerance",
+                    default=0.01,
+                    min=0.0,
+                    max=0.5,
+                    step=0.001,
+                    tooltip="How far a box may move for fewer keys, as a share of the frame. 0 keeps every bend.",
+                ),
+                io.Float.Input(
+                    "point_size",
+                    default=POINT_SIZE,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    advanced=True,
+                    tooltip="Side of the square around a tracked point, as a share of the frame's shorter side.",
+                ),
+            ],
+            outputs=[SMCDTrajectoryType.Output(display_name="trajectory"), io.String.Output(display_name="recognised")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        trajectory: Any,
+        phrases: str,
+        width: int,
+        height: int,
+        frames: int,
+        fps: float,
+        tolerance: float,
+        point_size: float,
+    ) -> io.NodeOutput:
+        read, what = trajectory_from_value(
+            trajectory,
+            width=width,
+            height=height,
+            frames=frames,
+            fps=fps,
+            phrase=phrases,
+            point_size=point_size,
+            tolerance=tolerance,
+        )
+        return io.NodeOutput(read.to_dict(), what)
+
+
+class SMCDExport(io.ComfyNode):
+    """A trajectory for other programs and packs."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Export",
+            display_name="SMCD Export Trajectory",
+            category="SMCD/trajectory",
+            description="Writes a trajectory as a file, and gives it in the forms that other packs take.",
+            inputs=[
+                boxes_input(),
+                io.Combo.Input(
+                    "format",
+                    options=["none", "json", "got10k", "mot"],
+                    default="none",
+                    tooltip="The file to write; none writes nothing. GOT-10k is a folder for each object.",
+                ),
+                io.String.Input("filename_prefix", default="SMCD/trajectory", tooltip="Below the output folder."),
+            ],
+            outputs=[
+                io.String.Output(display_name="json"),
+                io.String.Output(
+                    display_name="coordinates",
+                    tooltip="JSON: for each object the middles of its boxes, {x, y} in pixels (KJNodes, WanMove).",
+                ),
+                io.BoundingBox.Output(display_name="boxes"),
+                io.Tracks.Output(display_name="tracks"),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, trajectory: Any, format: str, filename_prefix: str) -> io.NodeOutput:
+        read = read_boxes(trajectory, 512, 512, 8)
+        if format != "none":
+            _write(read, format, filename_prefix)
+        return io.NodeOutput(dumps(read), coordinates(read), bounding_boxes(read), point_tracks(read))
+
+
+def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
+    import folder_paths
+
+    from ..smcd_core.trajectory_formats import write_got10k, write_json, write_mot
+
+    size = (trajectory.width, trajectory.height)
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
+    path = Path(folder) / f"{name}_{counter:05}_"
+    if format == "json":
+        write_json(path.with_suffix(".json"), trajectory)
+    elif format == "mot":
+        write_mot(path.with_suffix(".txt"), trajectory)
+    else:
+        for track in trajectory.objects:
+            if track.enabled:
+                write_got10k(path.with_name(f"{path.name}{track.id}"), trajectory, track.id)
+
+
+class SMCDDraw(io.ComfyNode):
+    """Boxes over pictures."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Draw",
+            display_name="SMCD Draw Boxes",
+            category="SMCD/trajectory",
+            description="Draws the boxes and phrases of a trajectory over a video, or over copies of one picture.",
+            inputs=[
+                io.Image.Input("images", tooltip="A frame for each of the trajectory, or one for all."),
+                boxes_input(),
+            ],
+            outputs=[io.Image.Output()],
+        )
+
+    @classmethod
+    def execute(cls, images: Tensor, trajectory: Any) -> io.NodeOutput:
+        from ..smcd_core.trajectory import boxes_at, phrases
+        from ..smcd_core.video import draw_boxes
+
+        frames, height, width = images.shape[:3]
+        read = read_boxes(trajectory, width, height, frames)
+        pixels = to_pixels(images)
+        if frames == 1:
+            pixels = np.repeat(pixels, read.frames, axis=0)
+        boxes, mask = boxes_at(read, len(pixels))
+        colors = [track.color for track in read.objects if track.enabled]
+        return io.NodeOutput(to_image(draw_boxes(pixels, boxes, mask, colors, phrases(read))))
