@@ -73,6 +73,8 @@ def _defaults(node) -> dict[str, Any]:
         options = spec[1] if len(spec) > 1 else {}
         if "default" in options:
             found[name] = options["default"]
+        elif isinstance(spec[0], list):
+            found[name] = spec[0][0]  # as the front end chooses
     return found
 
 

@@ -1,0 +1,137 @@
+"""Values of node graphs become trajectories."""
+
+import json
+
+import pytest
+import torch
+
+from smcd_core.trajectory import TrajectoryError, boxes_at, parse_trajectory, phrases
+from smcd_core.trajectory_inputs import bounding_boxes, coordinates, point_tracks, trajectory_from_value
+
+SIZE = dict(width=200, height=100)
+BOX = {"x": 20, "y": 10, "width": 60, "height": 40}
+XYXY = [0.1, 0.1, 0.4, 0.5]  # BOX in units of the frame
+
+
+def read(value, frames=4, **options):
+    return trajectory_from_value(value, frames=frames, **SIZE, **options)
+
+
+def moved(dx, **others):
+    return BOX | {"x": BOX["x"] + dx} | others
+
+
+@pytest.mark.parametrize("value", [BOX, [BOX], [[BOX]], json.dumps(BOX), json.dumps([[BOX]])], ids=str)
+def test_a_single_box_rests_for_all_frames_in_every_nesting(value):
+    trajectory, what = read(value)
+    boxes, mask = boxes_at(trajectory)
+    assert boxes.shape == (4, 1, 4) and mask.all() and "box" in what and "200 x 100" in what
+    assert torch.allclose(boxes, torch.tensor(XYXY).expand(4, 1, 4))
+
+
+def test_lists_for_each_frame_move_and_a_frame_without_the_box_hides_it():
+    trajectory, what = read([[moved(0)], [moved(10)], [], [moved(30)]])
+    boxes, mask = boxes_at(trajectory)
+    assert mask[:, 0].tolist() == [True, True, False, True] and "for each frame" in what
+    assert boxes[[0, 1, 3], 0, 0].tolist() == pytest.approx([0.1, 0.15, 0.25])
+
+
+def test_boxes_in_another_order_are_joined_by_label_and_nearness():
+    a, b, dog = moved(0, label="cat"), moved(100, label="cat"), moved(40, label="dog")
+    trajectory, _ = read([[a, b, dog], [dog, b, a], [b, a, dog]])
+    boxes, mask = boxes_at(trajectory)
+    assert mask.all() and sorted(phrases(trajectory)) == ["cat", "cat", "dog"]
+    assert (boxes == boxes[0]).all()
+
+
+def test_labels_and_descriptions_become_phrases_and_given_phrases_win():
+    assert phrases(read([moved(0, label="cat"), moved(9, metadata={"desc": "dog"})])[0]) == ["cat", "dog"]
+    assert phrases(read([moved(0, label="cat"), BOX], phrase="a\nb\n")[0]) == ["a", "b"]
+    assert phrases(read([moved(0, label="cat"), BOX], phrase="x")[0]) == ["x", "x"]
+    with pytest.raises(TrajectoryError, match="2 objects but 3 phrases"):
+        read([BOX, BOX], phrase="a\nb\nc")
+
+
+def test_a_trajectory_is_read_as_it_is_from_dict_and_text():
+    document = read(moved(0, label="cat"))[0].to_dict()
+    for value in (document, json.dumps(document)):
+        trajectory, what = read(value, frames=99)
+        assert trajectory.to_dict() == document and "SMCD trajectory" in what
+
+
+def test_tracks_become_squares_and_one_column_of_visibility_serves_all():
+    path = torch.tensor([[[50.0, 50.0], [100.0, 50.0]], [[60.0, 50.0], [100.0, 50.0]]])
+    visible = torch.tensor([[True], [False]])
+    trajectory, what = read({"track_path": path, "track_visibility": visible}, point_size=0.2)
+    boxes, mask = boxes_at(trajectory)
+    assert mask.tolist() == [[True, True], [False, False]] and "tracks" in what
+    assert boxes[0, 0].tolist() == pytest.approx([0.2, 0.4, 0.3, 0.6])  # 20 pixels around (50, 50)
+
+
+def test_points_as_text_are_tracks_too():
+    one = [{"x": 50, "y": 50}, {"x": 60, "y": 50}]
+    assert boxes_at(read(json.dumps(one))[0])[0].shape == (2, 1, 4)
+    assert boxes_at(read(json.dumps([one, one]))[0])[0].shape == (2, 2, 4)
+    with pytest.raises(TrajectoryError, match="1 to 2 points"):
+        read([one, one[:1]])
+
+
+def test_a_mask_batch_becomes_the_box_around_what_is_set():
+    mask = torch.zeros(3, 10, 20)
+    mask[0, 2:5, 4:8] = mask[2, 0, 19] = 1
+    trajectory, what = read(mask)
+    boxes, visible = boxes_at(trajectory)
+    assert visible[:, 0].tolist() == [True, False, True] and "masks" in what
+    assert boxes[0, 0].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.5])
+    assert boxes[2, 0].tolist() == pytest.approx([0.95, 0.0, 1.0, 0.1])
+    assert len(phrases(read([mask, mask])[0])) == 2
+
+
+@pytest.mark.parametrize(
+    "value, message",
+    [
+        ([], "empty list"),
+        ([[]], "without any box"),
+        ("", "text is empty"),
+        ("{'x': 1}", "not JSON"),
+        ("7", "found int"),
+        ([[1, 2, 3, 4]], "may be x1, y1, x2, y2 or x, y, width, height"),
+        (BOX | {"width": float("nan")}, "width is nan"),
+        (BOX | {"width": -1}, "-1 x 40"),
+        ({"bbox": [1, 2, 3, 4]}, "keys 'bbox'"),
+        ([BOX, 3], "found a list of dict"),
+        (torch.zeros(3, 4, 4), "masks without any box"),
+        (torch.zeros(4, 4), r"mask 0 is \[4, 4\]"),
+        ({"track_path": torch.zeros(3, 2)}, r"track_path is \[3, 2\]"),
+        ({"track_path": torch.full((2, 1, 2), float("nan"))}, "NaN"),
+        (BOX | {"x": 1e9}, "box"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_read_is_refused_with_what_was_found(value, message):
+    with pytest.raises(TrajectoryError, match=message):
+        read(value)
+
+
+def test_boxes_given_to_other_packs_come_back_within_a_pixel():
+    trajectory, _ = read([[moved(0, label="cat")], [moved(13, label="cat")], [], [moved(150, label="cat")]])
+    frames = bounding_boxes(trajectory)
+    assert frames[1] == [moved(13, label="cat")] and frames[2] == []
+    assert frames[3][0]["x"] + frames[3][0]["width"] == 200  # cut at the side
+    again, _ = read(frames)
+    assert (boxes_at(again)[0][0] - boxes_at(trajectory)[0][0]).abs().max() < 0.01
+
+
+def test_tracks_and_coordinates_are_the_middles_in_pixels():
+    trajectory, _ = read([[moved(0), moved(100)], [moved(10), moved(100)]])
+    tracks = point_tracks(trajectory)
+    assert tracks["track_path"].shape == (2, 2, 2) and tracks["track_visibility"].dtype == torch.bool
+    assert tracks["track_path"][1, 0].tolist() == pytest.approx([60.0, 30.0])
+    assert json.loads(coordinates(trajectory))[0] == [{"x": 50, "y": 30}, {"x": 60, "y": 30}]
+
+
+def test_given_phrases_rename_the_objects_of_a_trajectory():
+    document = read([moved(0, label="cat"), moved(9, label="dog")])[0].to_dict()
+    document["objects"][0]["enabled"] = False
+    assert phrases(read(document, phrase="bird")[0]) == ["bird"]
+    assert parse_trajectory(document).objects[0].phrase == "cat"

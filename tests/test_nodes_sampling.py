@@ -1,0 +1,335 @@
+"""In the real ComfyUI: sampling equals the pipeline's, in few calls, with any sampler."""
+
+import host
+import numpy as np
+import pytest
+import torch
+from small_bundle import CONFIG, DEFAULTS, write_small_bundle
+
+from smcd_core.diffusion import Guidance
+from smcd_core.pipeline import Request, SMCDPipeline
+from smcd_core.trajectory import parse_trajectory
+
+comfy_host = host.start()
+inside = host.pack_module("nodes.host")
+
+import comfy.samplers  # noqa: E402  the host's, which host.start() found
+import comfy.utils  # noqa: E402
+
+FRAMES, SIZE = 4, 64
+PROMPT = "a red circle moving right, meadow"
+DOCUMENT = {
+    "version": 1,
+    "width": SIZE,
+    "height": SIZE,
+    "frames": FRAMES,
+    "objects": [
+        {
+            "phrase": "red circle",
+            "keys": [{"frame": 0, "box": [0.1, 0.1, 0.5, 0.6]}, {"frame": 3, "box": [0.4, 0.2, 0.9, 0.7]}],
+        },
+        {
+            "phrase": "blue square",
+            "strength": 0.6,
+            "keys": [
+                {"frame": 0, "box": [0.6, 0.6, 0.95, 0.9]},
+                {"frame": 2, "box": [0.6, 0.1, 0.9, 0.4], "visible": False},
+            ],
+        },
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return write_small_bundle(tmp_path_factory.mktemp("models") / "small.safetensors")
+
+
+@pytest.fixture(scope="module")
+def parts(path):
+    return inside.load_model(str(path)), inside.load_clip(str(path)), inside.load_vae(str(path))
+
+
+@pytest.fixture(scope="module")
+def pipeline(path):
+    return SMCDPipeline.from_checkpoint(path)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    return pixels, torch.from_numpy(pixels)[None].float() / 255
+
+
+def conditioned(parts, picture, frames=FRAMES, document=DOCUMENT, size=SIZE, negative=" ", **settings):
+    """positive, negative and latent, through the nodes."""
+    _, clip, vae = parts
+    texts = (host.call("CLIPTextEncode", clip=clip, text=text)[0] for text in (PROMPT, negative))
+    positive, negative = texts
+    inputs = dict(positive=positive, negative=negative, clip=clip, vae=vae, first_frame=picture[1], trajectory=document)
+    return host.call("SMCD_Conditioning", **inputs, width=size, height=size, frames=frames, **settings)
+
+
+def custom_sample(model, guider, sampler, sigmas, latent, noise):
+    class Noise:
+        seed = 0
+
+        def generate_noise(self, _latent):
+            return noise.clone()
+
+    inputs = dict(noise=Noise(), guider=guider, sampler=sampler, sigmas=sigmas, latent_image=latent)
+    return host.call("SamplerCustomAdvanced", **inputs)[0]["samples"]
+
+
+def pipeline_latents(pipeline, picture, guidance, steps=4):
+    request = Request(picture[0], parse_trajectory(DOCUMENT), PROMPT, seed=7)
+    tokens, weights = pipeline.tokens([request], FRAMES, SIZE, SIZE, guidance)
+    noise = pipeline._noise(7, FRAMES, SIZE, SIZE)
+    return noise, pipeline.denoise(noise, tokens, weights, steps) / pipeline.vae.config.scaling_factor
+
+
+def difference(a, b):
+    return ((a - b).norm() / b.norm()).item()
+
+
+class Calls:
+    """Counts the calls of the network and notes the batch of each."""
+
+    def __init__(self, model):
+        self.batches = []
+        self.model = model.clone()
+        self.model.set_model_unet_function_wrapper(self._note)
+
+    def _note(self, apply, args):
+        self.batches.append(args["input"].shape[0])
+        return apply(args["input"], args["timestep"], **args["c"])
+
+
+@pytest.mark.parametrize(
+    "guidance", [Guidance(3.0), Guidance(1.0), Guidance(4.0, 2.0, 1.5), Guidance(3.0, 0.0, 0.0)], ids=str
+)
+def test_published_sampler_and_guider_equal_the_pipeline(parts, picture, pipeline, guidance):
+    model = parts[0]
+    positive, negative, latent = conditioned(parts, picture)
+    scales = dict(text=guidance.text, boxes=guidance.boxes, image=guidance.image)
+    (guider,) = host.call("SMCD_Guider", model=model, positive=positive, negative=negative, **scales)
+    sampler, sigmas = host.call("SMCD_Sampler", model=model, steps=4)
+    noise, expected = pipeline_latents(pipeline, picture, guidance)
+    found = custom_sample(model, guider, sampler, sigmas, latent, noise)
+    # Float32 through four steps; the host goes by sigma where the pipeline goes by alpha.
+    assert difference(found, expected) < 1e-4
+
+
+def test_ddim_of_the_host_is_near_the_published_sampler(parts, picture, pipeline):
+    positive, negative, latent = conditioned(parts, picture)
+    (guider,) = host.call("SMCD_Guider", model=parts[0], positive=positive, negative=negative, text=3.0)
+    noise, expected = pipeline_latents(pipeline, picture, Guidance(3.0), steps=50)
+    (sampler,) = host.call("KSamplerSelect", sampler_name="ddim")
+    (sigmas,) = host.call("BasicScheduler", model=parts[0], scheduler="ddim_uniform", steps=50, denoise=1.0)
+    found = custom_sample(parts[0], guider, sampler, sigmas, latent, noise)
+    assert difference(found, expected) < 0.05  # another first and last step, and random weights exaggerate
+
+
+def test_the_guider_at_its_defaults_is_ksampler(parts, picture):
+    model = parts[0]
+    positive, negative, latent = conditioned(parts, picture)
+    inputs = dict(seed=3, steps=3, cfg=7.5, sampler_name="euler", scheduler="normal", denoise=1.0)
+    (expected,) = host.call(
+        "KSampler", model=model, positive=positive, negative=negative, latent_image=latent, **inputs
+    )
+    (guider,) = host.call("SMCD_Guider", model=model, positive=positive, negative=negative)
+    (noise,) = host.call("RandomNoise", noise_seed=3)
+    (sampler,) = host.call("KSamplerSelect", sampler_name="euler")
+    (sigmas,) = host.call("BasicScheduler", model=model, scheduler="normal", steps=3, denoise=1.0)
+    found = host.call(
+        "SamplerCustomAdvanced", noise=noise, guider=guider, sampler=sampler, sigmas=sigmas, latent_image=latent
+    )[0]["samples"]
+    assert difference(found, expected["samples"]) < 1e-5
+    assert found.shape == (FRAMES, 4, SIZE // 8, SIZE // 8)
+
+
+def test_both_branches_run_in_one_call_and_cfg_1_runs_one_branch(parts, picture):
+    positive, negative, latent = conditioned(parts, picture)
+    for cfg, batch in ((5.0, 2 * FRAMES), (1.0, FRAMES)):
+        calls = Calls(parts[0])
+        host.call(
+            "KSampler", model=calls.model, positive=positive, negative=negative, latent_image=latent, steps=2, cfg=cfg
+        )
+        assert calls.batches == [batch] * 2
+
+
+def test_four_branches_run_in_one_call_and_low_memory_splits_it(parts, picture, monkeypatch):
+    positive, negative, latent = conditioned(parts, picture)
+    results = []
+    for is_low, batches in ((False, [4 * FRAMES]), (True, [FRAMES] * 4)):
+        calls = Calls(parts[0])
+        if is_low:
+            monkeypatch.setattr(type(parts[0].model), "memory_required", lambda *args, **kwargs: 1e15)
+        prompts = dict(positive=positive, negative=negative)
+        (guider,) = host.call("SMCD_Guider", model=calls.model, **prompts, text=3.0, boxes=2.0, image=1.5)
+        sampler, sigmas = host.call("SMCD_Sampler", model=calls.model, steps=1)
+        noise = torch.randn(FRAMES, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+        results.append(custom_sample(calls.model, guider, sampler, sigmas, latent, noise))
+        assert calls.batches == batches
+    assert difference(*results) < 1e-5
+
+
+def test_prompts_of_unequal_length_run_in_one_call(parts, picture):
+    positive, negative, latent = conditioned(parts, picture, negative="red " * 40)
+    assert negative[0][0].shape[1] == 2 * positive[0][0].shape[1]
+    calls = Calls(parts[0])
+    host.call("KSampler", model=calls.model, positive=positive, negative=negative, latent_image=latent, steps=1)
+    assert calls.batches == [2 * FRAMES]
+
+
+@pytest.mark.parametrize("scheduler", comfy.samplers.SCHEDULER_NAMES)
+def test_every_scheduler_gives_a_video(parts, picture, scheduler):
+    positive, negative, latent = conditioned(parts, picture)
+    inputs = dict(steps=3, sampler_name="euler", scheduler=scheduler, cfg=2.0)
+    (out,) = host.call("KSampler", model=parts[0], positive=positive, negative=negative, latent_image=latent, **inputs)
+    assert out["samples"].isfinite().all() and out["samples"].shape[0] == FRAMES
+
+
+@pytest.mark.parametrize("sampler", comfy.samplers.SAMPLER_NAMES)
+def test_every_sampler_gives_a_video(parts, picture, sampler):
+    positive, negative, latent = conditioned(parts, picture)
+    inputs = dict(steps=3, sampler_name=sampler, scheduler="normal", cfg=2.0)
+    (out,) = host.call("KSampler", model=parts[0], positive=positive, negative=negative, latent_image=latent, **inputs)
+    assert out["samples"].isfinite().all() and out["samples"].shape[0] == FRAMES
+
+
+def test_a_batch_of_two_videos_equals_each_alone(parts, picture):
+    positive, negative, latent = conditioned(parts, picture)
+    noise = torch.randn(2 * FRAMES, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    (guider,) = host.call("SMCD_Guider", model=parts[0], positive=positive, negative=negative, text=3.0)
+    sampler, sigmas = host.call("SMCD_Sampler", model=parts[0], steps=2)
+    both = custom_sample(parts[0], guider, sampler, sigmas, {"samples": torch.zeros(2 * FRAMES, 4, 8, 8)}, noise)
+    for part, alone in zip(both.split(FRAMES), noise.split(FRAMES), strict=True):
+        assert difference(part, custom_sample(parts[0], guider, sampler, sigmas, latent, alone)) < 1e-5
+
+
+def test_context_windows_that_hold_all_frames_change_nothing(parts, picture):
+    positive, negative, latent = conditioned(parts, picture)
+    inputs = dict(positive=positive, negative=negative, latent_image=latent, steps=2, cfg=3.0)
+    (windowed,) = host.call("SMCD_LongVideo", model=parts[0], window=FRAMES, overlap=2)
+    (plain,) = host.call("KSampler", model=parts[0], **inputs)
+    (found,) = host.call("KSampler", model=windowed, **inputs)
+    assert difference(found["samples"], plain["samples"]) < 1e-6
+
+
+@pytest.mark.parametrize("is_core", [False, True], ids=["SMCD_LongVideo", "ContextWindowsManual"])
+def test_windows_see_the_boxes_of_their_own_frames(parts, picture, is_core):
+    frames = 16
+    positive, negative, latent = conditioned(parts, picture, frames=frames)
+    if is_core:
+        (model,) = host.call("ContextWindowsManual", model=parts[0], context_length=8, context_overlap=4)
+    else:
+        (model,) = host.call("SMCD_LongVideo", model=parts[0], window=8, overlap=4)
+    seen = []
+
+    def note(apply, args):
+        window = args["c"]["transformer_options"]["context_window"]
+        boxes = args["c"]["boxes"].view(torch.float32).chunk(len(args["cond_or_uncond"]))[0]
+        seen.append((window.index_list, boxes[..., 0, :4], args["input"].shape[0]))
+        return apply(args["input"], args["timestep"], **args["c"])
+
+    model.set_model_unet_function_wrapper(note)
+    inputs = dict(positive=positive, negative=negative, latent_image=latent, steps=1, cfg=3.0)
+    (out,) = host.call("KSampler", model=model, **inputs)
+    assert out["samples"].shape[0] == frames and out["samples"].isfinite().all()
+    asked = positive[0][1][inside.BOXES][:, 0, :4]
+    assert len(seen) == 3
+    for indices, boxes, batch in seen:
+        assert torch.equal(boxes[-len(indices) :], asked[indices])
+        assert batch <= 2 * (8 + is_core)  # the host's causal fix adds a frame to each window
+
+
+def test_box_coordinates_stay_exact_in_half_precision(path, picture, parts):
+    model = inside.load_model(str(path), torch.bfloat16)
+    positive, negative, latent = conditioned(parts, picture)
+    seen = []
+
+    def note(apply, args):
+        seen.append(args["c"]["boxes"].view(torch.float32)[:FRAMES, :2])
+        return apply(args["input"], args["timestep"], **args["c"])
+
+    model.set_model_unet_function_wrapper(note)
+    host.call("KSampler", model=model, positive=positive, negative=negative, latent_image=latent, steps=1)
+    assert torch.equal(seen[0], positive[0][1][inside.BOXES])
+
+
+# Relative distance from float32 after two steps, twice what was measured; fp8 has 3 bits of mantissa.
+@pytest.mark.parametrize("name, tolerance", [("fp16", 0.01), ("bf16", 0.05), ("fp8_e4m3fn", 0.4)])
+def test_weights_in_other_types_give_nearly_the_same(path, picture, parts, name, tolerance):
+    loader = host.pack_module("nodes.loader")
+    model = inside.load_model(str(path), loader.WEIGHT_DTYPES[name])
+    assert model.model.get_dtype() == loader.WEIGHT_DTYPES[name]
+    positive, negative, latent = conditioned(parts, picture)
+    inputs = dict(positive=positive, negative=negative, latent_image=latent, steps=2, cfg=2.0)
+    (expected,) = host.call("KSampler", model=parts[0], **inputs)
+    (found,) = host.call("KSampler", model=model, **inputs)
+    assert 0 < difference(found["samples"], expected["samples"]) < tolerance
+
+
+def test_boxes_count_only_in_their_share_of_the_sampling(parts, picture):
+    inputs = dict(model=parts[0], steps=2, cfg=1.0, seed=1)
+
+    def sampled(**settings):
+        positive, negative, latent = conditioned(parts, picture, **settings)
+        return host.call("KSampler", positive=positive, negative=negative, latent_image=latent, **inputs)[0]["samples"]
+
+    whole, off = sampled(), sampled(box_strength=0.0)
+    assert difference(whole, off) > 1e-3
+    assert difference(sampled(box_start=0.999, box_end=1.0), off) < 1e-5
+    assert 1e-4 < difference(sampled(box_end=0.5), whole)
+
+
+def test_strength_zero_of_the_image_is_the_image_dropped(parts, picture):
+    inputs = dict(model=parts[0], steps=2, cfg=1.0, seed=1)
+
+    def sampled(image, **settings):
+        positive, negative, latent = conditioned(parts, (None, image), **settings)
+        return host.call("KSampler", positive=positive, negative=negative, latent_image=latent, **inputs)[0]["samples"]
+
+    none = dict(concat_strength=0.0, token_strength=0.0)
+    assert torch.equal(sampled(picture[1], **none), sampled(1 - picture[1], **none))
+    assert difference(sampled(picture[1]), sampled(picture[1], **none)) > 1e-3
+
+
+def test_rescale_changes_the_result_and_a_range_of_nothing_is_no_guidance(parts, picture):
+    positive, negative, latent = conditioned(parts, picture)
+    noise = torch.randn(FRAMES, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    sampler, sigmas = host.call("SMCD_Sampler", model=parts[0], steps=2)
+
+    def sampled(**settings):
+        (guider,) = host.call("SMCD_Guider", model=parts[0], positive=positive, negative=negative, **settings)
+        return custom_sample(parts[0], guider, sampler, sigmas, latent, noise)
+
+    strong = sampled(text=9.0)
+    assert difference(sampled(text=9.0, rescale=0.7), strong) > 1e-3
+    assert torch.equal(sampled(text=9.0, start=0.6, end=0.9), sampled(text=1.0))
+
+
+def test_the_same_seed_gives_the_same_frames_twice(parts, picture):
+    positive, negative, latent = conditioned(parts, picture)
+    inputs = dict(model=parts[0], positive=positive, negative=negative, latent_image=latent, steps=2, seed=5)
+    first, second = (host.call("KSampler", **inputs)[0]["samples"] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_generate_makes_the_video_of_the_pipeline(parts, picture, pipeline):
+    model, clip, vae = parts
+    expected = pipeline(picture[0], parse_trajectory(DOCUMENT), PROMPT, seed=7)
+    inputs = dict(model=model, clip=clip, vae=vae, first_frame=picture[1], trajectory=DOCUMENT, prompt=PROMPT, seed=7)
+    images, video = host.call("SMCD_Generate", **inputs)
+    found = (images * 255).round().to(torch.uint8).numpy()
+    assert found.shape == expected.shape == (FRAMES, DEFAULTS["height"], DEFAULTS["width"], 3)
+    assert np.abs(found.astype(int) - expected).max() <= 1  # a value between two bytes may fall to either
+    assert video.get_components().images.shape[0] == FRAMES
+
+
+def test_the_model_is_built_of_the_hosts_layers(path):
+    model = inside.load_model(str(path), torch.float16)
+    layers = [m for m in model.model.diffusion_model.modules() if isinstance(m, (torch.nn.Linear, torch.nn.Conv2d))]
+    assert layers and all(hasattr(layer, "comfy_cast_weights") for layer in layers)
+    assert CONFIG.prediction == "v" and model.model.model_type.name == "V_PREDICTION"
