@@ -6,10 +6,11 @@ from .conditioning import SMCDConditioning, SMCDImage, SMCDMotion
 from .loader import SMCDLoad, register_model_folder
 from .metrics import SMCDMetrics
 from .sampling import SMCDGenerate, SMCDGuider, SMCDLongVideo, SMCDSampler
-from .trajectory import SMCDDraw, SMCDExport, SMCDFromBoxes, SMCDTrajectory
+from .trajectory import SMCDDraw, SMCDExample, SMCDExport, SMCDFromBoxes, SMCDTrajectory
 
 NODES: list[type[io.ComfyNode]] = [
     SMCDLoad,
+    SMCDExample,
     SMCDTrajectory,
     SMCDFromBoxes,
     SMCDConditioning,

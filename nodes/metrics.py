@@ -35,9 +35,12 @@ class SMCDMetrics(io.ComfyNode):
                 io.MultiType.Input(
                     "found",
                     types=ACCEPTED,
+                    optional=True,
                     tooltip="Where the objects are in the result: BOUNDING_BOX for each frame from RT-DETR or SAM3, "
-                    "or masks of a SAM3 track. As many objects as the trajectory, in its order or with its phrases as "
-                    "labels.",
+                    "or masks "
+                    "of a SAM3 track. As many objects as the trajectory, in its order or with its phrases as labels. "
+                    "Without it objects are found by their colour in the first frame, which is good for drawn "
+                    "pictures only.",
                 ),
                 io.Image.Input("first_frame", optional=True, tooltip="What frame 0 was to be."),
             ],
@@ -52,30 +55,49 @@ class SMCDMetrics(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images: Tensor, trajectory: Any, found: Any, first_frame: Tensor | None = None) -> io.NodeOutput:
-        from ..smcd_core.metrics import grounding, psnr
+    def execute(
+        cls, images: Tensor, trajectory: Any, found: Any = None, first_frame: Tensor | None = None
+    ) -> io.NodeOutput:
+        from ..smcd_core.metrics import find_colors, grounding, psnr
 
         frames, height, width = images.shape[:3]
         asked = read_boxes(trajectory, width, height, frames)
-        seen = read_boxes(found, width, height, frames)
-        if seen.frames != frames:
-            raise ValueError(
-                f"found has {seen.frames} frames, images {frames}: give boxes for each frame of the result"
-            )
-        boxes, mask = clip_boxes(*boxes_at(asked, frames))
-        order = matched(asked, seen)
-        seen_boxes, seen_mask = clip_boxes(*boxes_at(seen))
-        seen_boxes = (seen_boxes * seen_mask[..., None])[:, order]
-        scores = grounding(seen_boxes.numpy(), boxes.numpy(), mask.numpy())
+        boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(asked, frames)))
+        pixels = to_pixels(images)
+        if found is None:
+            start = pixels[0] if first_frame is None else to_pixels(first_frame)[0]
+            seen_boxes = find_colors(pixels, first_colors(start, boxes, mask))
+        else:
+            seen_boxes = found_boxes(read_boxes(found, width, height, frames), asked, frames)
+        scores = grounding(seen_boxes, boxes, mask)
         quality = 0.0
         if first_frame is not None:
             from .conditioning import resized
 
-            quality = min(psnr(to_pixels(images[:1]), to_pixels(resized(first_frame[:1], width, height))), 100.0)
+            quality = min(psnr(pixels[:1], to_pixels(resized(first_frame[:1], width, height))), 100.0)
         text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
         figure = to_image(plot(scores["ao_frames"], text)[None])
         return io.NodeOutput(scores["ao"], scores["sr50"], scores["sr75"], quality, text, figure)
+
+
+def first_colors(picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> list[tuple[int, int, int]]:
+    """The colour of each object in the picture uint8 [H, W, 3]: of the middle of its first visible box."""
+    height, width = picture.shape[:2]
+    colors = []
+    for n in range(boxes.shape[1]):
+        x1, y1, x2, y2 = boxes[mask[:, n].argmax(), n]
+        x, y = (x1 + x2) / 2, (y1 + y2) / 2
+        colors.append(tuple(picture[min(int(y * height), height - 1), min(int(x * width), width - 1)].tolist()))
+    return colors
+
+
+def found_boxes(found: Trajectory, asked: Trajectory, frames: int) -> np.ndarray:
+    """[F, N, 4] in the order of the objects that were asked for; zeros where nothing was found."""
+    if found.frames != frames:
+        raise ValueError(f"found has {found.frames} frames, images {frames}: give boxes for each frame of the result")
+    boxes, _ = clip_boxes(*boxes_at(found))
+    return boxes[:, matched(asked, found)].numpy()
 
 
 def matched(asked: Trajectory, found: Trajectory) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from comfy_api.latest import io
+from PIL import Image
 from torch import Tensor
 
 from ..smcd_core.trajectory import MAX_FRAMES, MAX_SIDE, Trajectory, dumps, parse_trajectory
@@ -22,6 +23,7 @@ from ..smcd_core.trajectory_inputs import (
 
 SMCDTrajectoryType = io.Custom("SMCD_TRAJECTORY")  # the document of smcd_core.trajectory, as a dict
 ACCEPTED = [SMCDTrajectoryType, io.BoundingBox, io.Tracks, io.Mask, io.String]
+EXAMPLES = Path(__file__).parent.parent / "examples"
 EXAMPLE = dumps(
     parse_trajectory(
         {
@@ -97,6 +99,33 @@ class SMCDTrajectory(io.ComfyNode):
     def execute(cls, text: str, background: Tensor | None = None) -> io.NodeOutput:
         trajectory = parse_trajectory(text)
         return io.NodeOutput(trajectory.to_dict(), bounding_boxes(trajectory), trajectory.frames)
+
+
+class SMCDExample(io.ComfyNode):
+    """A picture with boxes, so that a workflow runs without any file of the user's."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Example",
+            display_name="SMCD Example",
+            category="SMCD",
+            description="A picture that comes with the pack, with boxes and a prompt for it.",
+            inputs=[io.Combo.Input("example", options=sorted(path.stem for path in EXAMPLES.glob("*.png")))],
+            outputs=[
+                io.Image.Output(),
+                SMCDTrajectoryType.Output(display_name="trajectory"),
+                io.String.Output(display_name="prompt"),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, example: str) -> io.NodeOutput:
+        path = EXAMPLES / f"{Path(example).name}.png"
+        picture = np.array(Image.open(path).convert("RGB"))
+        document = parse_trajectory(path.with_suffix(".json").read_text(encoding="utf-8")).to_dict()
+        prompt = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+        return io.NodeOutput(to_image(picture[None]), document, prompt)
 
 
 class SMCDFromBoxes(io.ComfyNode):

@@ -1,0 +1,270 @@
+"""In the real ComfyUI: networks, loading, memory modes, LoRA and what is refused."""
+
+import dataclasses
+import os
+
+import host
+import pytest
+import torch
+from small_bundle import CONFIG, write_small_bundle
+from tiny_bundle import tiny_smcd
+
+from smcd_core.checkpoint import read_checkpoint, write_checkpoint, write_released
+from smcd_core.config import SMALL, system_config
+from smcd_core.model import SMCD, Inputs
+
+comfy_host = host.start()
+inside = host.pack_module("nodes.host")
+loader = host.pack_module("nodes.loader")
+
+import comfy.memory_management  # noqa: E402  the host's, which host.start() found
+import comfy.model_patcher  # noqa: E402
+import comfy.ops  # noqa: E402
+import comfy.sd  # noqa: E402
+import comfy.utils  # noqa: E402
+import folder_paths  # noqa: E402
+
+FRAMES = 3
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return write_small_bundle(tmp_path_factory.mktemp("models") / "small.safetensors")
+
+
+@pytest.fixture
+def models_folder(tmp_path, monkeypatch):
+    """An empty models/smcd."""
+    folder = tmp_path / "smcd"
+    folder.mkdir()
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "smcd", ([str(folder)], {".safetensors", ".bin"}))
+    folder_paths.filename_list_cache.pop("smcd", None)
+    return folder
+
+
+def conditioning(config=CONFIG, batch=1, seed=0):
+    """A prompt with boxes and image, without the encoders."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def random(*shape):
+        return torch.randn(shape, generator=generator)
+
+    low, size = torch.rand(FRAMES, 2, 2, generator=generator) / 2, 0.3
+    boxes = torch.cat([low, low + size, torch.ones(FRAMES, 2, 1)], dim=-1)
+    values = {
+        inside.BOXES: boxes,
+        inside.PHRASES: random(2, config.phrase_dim),
+        inside.FIRST_FRAME: random(1, 4, 8, 8),
+    }
+    return [[random(1, 7, config.context_dim), values]]
+
+
+def sampled(model, config=CONFIG, steps=2, positive=None, **settings):
+    latent = {"samples": torch.zeros(FRAMES, 4, 8, 8)}
+    positive = positive or conditioning(config)
+    inputs = dict(seed=1, steps=steps, cfg=2.0, sampler_name="euler", scheduler="normal") | settings
+    negative = conditioning(config, seed=1)
+    (out,) = host.call("KSampler", model=model, positive=positive, negative=negative, latent_image=latent, **inputs)
+    return out["samples"]
+
+
+def difference(a, b):
+    return ((a - b).norm() / b.norm()).item()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("operations", ["disable_weight_init", "manual_cast"])
+@pytest.mark.parametrize("system", ["backbone", "mim", "zc", "gca", "zc+gca", "ctrlnet", "zc+ctrlnet", "parallel"])
+def test_the_hosts_layers_give_what_torchs_layers_give(system, operations):
+    torch.manual_seed(0)
+    config = system_config(system, SMALL)
+    plain = tiny_smcd(config)
+    layers = getattr(comfy.ops, operations)
+    model = inside.HostSMCD(_pack_config(config), dtype=torch.float32, device="cpu", operations=layers)
+    model.load_state_dict({name.removeprefix("unet."): x for name, x in plain.state_dict().items()})
+    model.eval()
+    (text, values), *_ = conditioning(config)
+    boxes, latent = values[inside.BOXES][None], values[inside.FIRST_FRAME]
+    inputs = Inputs(text, FRAMES, boxes[..., :4], boxes[..., 4], values[inside.PHRASES][None], latent)
+    tokens = plain.encode(inputs)
+    x = torch.randn(FRAMES, 4, 8, 8)
+    expected = plain(x, torch.tensor([500]), tokens)
+    joined = torch.cat([x, latent.expand(FRAMES, -1, -1, -1)], 1) if config.first_frame_concat else x
+    repeated = {"image_tokens": tokens.image_tokens, "first_frame": latent if config.control else None}
+    repeated = {name: None if y is None else y.expand(FRAMES, *y.shape[1:]) for name, y in repeated.items()}
+    found = model(
+        joined,
+        torch.full((FRAMES,), 500.0),
+        text.expand(FRAMES, -1, -1),
+        num_frames=FRAMES,
+        box_tokens=tokens.box_tokens,
+        **repeated,
+    )
+    assert difference(found, expected) < 1e-5
+
+
+def _pack_config(config):
+    """The same configuration, of the class that the host's copy of the core has."""
+    return host.pack_module("smcd_core.config").SMCDConfig(**dataclasses.asdict(config))
+
+
+@pytest.mark.parametrize("system", ["backbone", "mim", "ctrlnet", "parallel"])
+def test_every_system_samples(tmp_path, system):
+    torch.manual_seed(0)
+    config = system_config(system, SMALL | {"prediction": "epsilon"})
+    write_checkpoint(tmp_path / "bare.safetensors", config, tiny_smcd(config).state_dict())
+    model = inside.load_model(str(tmp_path / "bare.safetensors"))
+    assert model.model.model_type.name == "EPS"
+    assert sampled(model, config).isfinite().all()
+
+
+def test_epsilon_and_v_checkpoints_agree_with_the_schedule_of_the_core(tmp_path):
+    """A network whose prediction is constant: the denoised latents are those of the core's formulas."""
+    from smcd_core.diffusion import predicted_x0
+
+    for kind in ("epsilon", "v"):
+        config = system_config("backbone", SMALL | {"prediction": kind})
+        torch.manual_seed(0)
+        weights = tiny_smcd(config).state_dict()
+        weights["unet.out.2.weight"].zero_()
+        write_checkpoint(tmp_path / f"{kind}.safetensors", config, weights)
+        sampling = inside.load_model(str(tmp_path / f"{kind}.safetensors")).model.model_sampling
+        t = torch.tensor([700])
+        sigma = sampling.sigmas[t]
+        x = torch.randn(1, 4, 8, 8)  # with variance 1, as the network sees it
+        output = weights["unet.out.2.bias"][None, :, None, None].expand_as(x)
+        found = sampling.calculate_denoised(sigma, output, x * (1 + sigma**2).sqrt())
+        assert difference(found, predicted_x0(output, x, t, kind)) < 1e-5
+
+
+def test_dynamic_memory_and_partial_loading_give_the_same(path, monkeypatch):
+    expected = sampled(inside.load_model(str(path)))
+    partly = inside.load_model(str(path))
+    # Half of the weights stay where they are kept and are cast when they are used.
+    partly.partially_load(partly.load_device, partly.model_size() // 2)
+    assert difference(sampled(partly), expected) < 1e-6
+    # As on a GPU: layers are built without weights, which come with the file.
+    monkeypatch.setattr(comfy.memory_management, "aimdo_enabled", True)
+    config, layers = _pack_config(CONFIG), comfy.ops.manual_cast
+    assert inside.HostSMCD(config, dtype=None, device=None, operations=layers).time_embed[0].weight is None
+    lazy = inside.load_model(str(path))
+    monkeypatch.undo()
+    assert difference(sampled(lazy), expected) < 1e-6
+
+
+def test_a_clone_can_be_made_anew_from_the_file(path):
+    model = inside.load_model(str(path), torch.float16)
+    factory, arguments = model.cached_patcher_init
+    again = factory(*arguments, disable_dynamic=True)
+    assert type(again) is comfy.model_patcher.ModelPatcher and again.model.get_dtype() == torch.float16
+    for load in (inside.load_clip, inside.load_vae):
+        patcher = load(str(path)).patcher
+        factory, arguments = patcher.cached_patcher_init
+        assert isinstance(factory(*arguments, disable_dynamic=True), comfy.model_patcher.ModelPatcher)
+
+
+@pytest.mark.parametrize("style", ["lora_unet_{}.lora_down.weight", "diffusion_model.{}.lora_A.weight"])
+def test_a_lora_changes_the_result(path, style):
+    model = inside.load_model(str(path))
+    name = "input_blocks.1.1.transformer_blocks.0.attn1.to_q"
+    layer = model.model.diffusion_model.get_submodule(name)
+    name = name if style.startswith("diffusion") else name.replace(".", "_")
+    down = style.format(name)
+    up = down.replace("lora_down", "lora_up").replace("lora_A", "lora_B")
+    torch.manual_seed(0)
+    lora = {down: torch.randn(2, layer.in_features), up: torch.randn(layer.out_features, 2)}
+    plain = sampled(model)
+    patched, _ = comfy.sd.load_lora_for_models(model, None, lora, 1.0, 0.0)
+    assert difference(sampled(patched), plain) > 1e-3
+    assert torch.equal(sampled(model), plain)  # and the weights are put back
+
+
+def test_the_loader_gives_all_three_and_lists_what_is_there(path, models_folder):
+    os.link(path, models_folder / "mine.safetensors")
+    assert "smcd/mine.safetensors" in loader.checkpoint_names() and loader.checkpoint_names()[0] == loader.BUNDLED
+    model, clip, vae = host.call("SMCD_Load", checkpoint="smcd/mine.safetensors", weight_dtype="bf16")
+    assert model.model.get_dtype() == torch.bfloat16
+    assert clip is not None and vae.latent_channels == 4
+
+
+def test_a_released_folder_is_one_entry_and_brings_no_clip(path, models_folder):
+    write_released(models_folder / "released", read_checkpoint(path))
+    names = [name for name in loader.checkpoint_names() if name.startswith("smcd/")]
+    assert names == ["smcd/released"]
+    model, clip, vae = host.call("SMCD_Load", checkpoint="smcd/released")
+    assert model.model.smcd_config.phrase_dim == CONFIG.phrase_dim and clip is None and vae is None
+
+
+def test_a_missing_file_is_named(models_folder):
+    with pytest.raises(FileNotFoundError, match="smcd/gone.safetensors: no such checkpoint"):
+        host.call("SMCD_Load", checkpoint="smcd/gone.safetensors")
+
+
+@pytest.mark.parametrize("fault", ["missing", "extra", "misshapen"])
+def test_a_checkpoint_with_one_wrong_tensor_is_refused_before_any_forward(path, tmp_path, fault):
+    weights, metadata = comfy.utils.load_torch_file(str(path), return_metadata=True)
+    name = "unet.time_embed.0.weight"
+    if fault == "missing":
+        del weights[name]
+    elif fault == "extra":
+        weights["unet.other"] = torch.zeros(1)
+    else:
+        weights[name] = weights[name].T.contiguous()
+    from safetensors.torch import save_file
+
+    save_file(weights, tmp_path / "bad.safetensors", metadata)
+    with pytest.raises(ValueError, match="missing|do not belong|has shape"):
+        inside.load_model(str(tmp_path / "bad.safetensors"))
+
+
+def test_a_large_vae_of_another_shape_is_refused(path, monkeypatch):
+    checkpoint = read_checkpoint(path)
+    config = checkpoint.vae.config | {"block_out_channels": [16, 16, 16, 16]}
+    vae = dataclasses.replace(checkpoint.vae, config=config)
+    monkeypatch.setattr(inside, "read_checkpoint", lambda path: dataclasses.replace(checkpoint, vae=vae))
+    with pytest.raises(ValueError, match="VAE of .* channels inside"):
+        inside.load_vae(str(path))
+
+
+def _changed(**values):
+    ((text, found),) = conditioning()
+    return [[values.pop("text", text), {**found, **values}]]
+
+
+@pytest.mark.parametrize(
+    "positive, message",
+    [
+        (_changed(text=torch.zeros(1, 77, 768)), "tokens of width 768, this model takes 128"),
+        (_changed(smcd_phrases=torch.zeros(2, 768)), "phrases have width 768"),
+        (_changed(smcd_first_frame=torch.zeros(1, 4, 16, 8)), r"the latent is 8 x 8, the first frame's 8 x 16"),
+        (_changed(smcd_first_frame=None), "has none: use SMCD Conditioning"),
+        (_changed(smcd_boxes=torch.zeros(7, 2, 5)), "latent has 3 frames, the boxes 7"),
+        (_changed(smcd_boxes=torch.zeros(3, 9, 5), smcd_phrases=torch.zeros(9, 128)), "9 objects.*trained with 4"),
+    ],
+)
+def test_a_conditioning_that_does_not_fit_the_model_is_refused(path, positive, message):
+    with pytest.raises(ValueError, match=message):
+        sampled(inside.load_model(str(path)), positive=positive)
+
+
+def test_a_size_that_cannot_be_halved_is_refused_by_name(path):
+    positive = _changed(smcd_first_frame=torch.zeros(1, 4, 8, 9))
+    latent = {"samples": torch.zeros(FRAMES, 4, 8, 9)}
+    with pytest.raises(ValueError, match="expected multiples of 4"):
+        host.call(
+            "KSampler", model=inside.load_model(str(path)), positive=positive, negative=positive, latent_image=latent
+        )
+
+
+def test_another_architecture_is_refused_by_the_guider(path):
+    class Other:
+        model = torch.nn.Linear(1, 1)
+
+    with pytest.raises(ValueError, match="model is Linear, expected one from SMCD Load"):
+        inside.smcd_model(Other())
+
+
+def test_the_state_of_the_core_is_the_state_of_the_hosts_model():
+    names = {name.removeprefix("unet.") for name in SMCD(CONFIG, device="meta").state_dict()}
+    model = inside.HostSMCD(_pack_config(CONFIG), dtype=torch.float32, device="meta", operations=comfy.ops.manual_cast)
+    assert set(model.state_dict()) == names
