@@ -1,0 +1,270 @@
+"""In the real ComfyUI: whole prompts, the shared workflows among them, and what a user sees when one is wrong."""
+
+import json
+from pathlib import Path
+
+import av
+import host
+import numpy as np
+import pytest
+import torch
+from small_bundle import write_small_bundle
+
+comfy_host = host.start()
+loader = host.pack_module("nodes.loader")
+
+import comfy.model_management  # noqa: E402  the host's, which host.start() found
+
+API = Path(__file__).parent.parent / "workflows" / "api"
+NAMES = sorted(path.stem for path in API.glob("*.json"))
+# Nodes that need downloads, and what stands in for them here.
+STAND_INS = {
+    "CLIPLoader": ("SMCD_Load", {"checkpoint": loader.BUNDLED, "weight_dtype": "default"}, 1),
+    "VAELoader": ("SMCD_Load", {"checkpoint": loader.BUNDLED, "weight_dtype": "default"}, 2),
+    "LoadImage": ("SMCD_Example", {"example": "beach"}, 0),
+    "SAM3_TrackToMask": ("SolidMask", {"value": 1.0, "width": 64, "height": 32}, 0),
+}
+UPSTREAM = {"SAM3_VideoTrack", "CheckpointLoaderSimple", "LoadVideo", "GetVideoComponents"}
+
+
+@pytest.fixture(autouse=True)
+def bundled(tmp_path_factory, monkeypatch):
+    """The default checkpoint, with random weights."""
+    path = tmp_path_factory.getbasetemp() / "small.safetensors"
+    if not path.exists():
+        write_small_bundle(path)
+    monkeypatch.setattr(loader, "DEFAULT_CHECKPOINT", path)
+    return path
+
+
+@pytest.fixture
+def output(tmp_path, monkeypatch):
+    monkeypatch.setattr(comfy_host.folder_paths, "output_directory", str(tmp_path))
+    return tmp_path
+
+
+def read(name, steps=2):
+    """A workflow with few steps and without downloads."""
+    prompt = json.loads((API / f"{name}.json").read_text(encoding="utf-8"))
+    moved = {}
+    gone = [key for key, node in prompt.items() if node["class_type"] in UPSTREAM]
+    gone += [key for key, node in prompt.items() if [gone[0], 1] in node["inputs"].values()] if gone else []
+    prompt = {key: node for key, node in prompt.items() if key not in gone}
+    for key, node in prompt.items():
+        if node["class_type"] in STAND_INS:
+            kind, inputs, slot = STAND_INS[node["class_type"]]
+            prompt[key] = {"class_type": kind, "inputs": dict(inputs)}
+            moved[key] = slot
+        elif node["class_type"] == "SMCD_Load":
+            node["inputs"]["checkpoint"] = loader.BUNDLED
+    for node in prompt.values():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and value[0] in moved:
+                node["inputs"][name] = [value[0], moved[value[0]]]
+        if "steps" in node["inputs"]:
+            node["inputs"]["steps"] = steps
+    return prompt
+
+
+def find(prompt, kind):
+    (key,) = [key for key, node in prompt.items() if node["class_type"] == kind]
+    return key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_workflow_runs_to_a_video_file(name, output):
+    result = host.run(read(name))
+    assert result.success, (result.errors, result.messages[-1])
+    (file,) = (output / "SMCD").glob("*.mp4")
+    with av.open(str(file)) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(frames) == (64 if name == "long_video" else 8)
+    assert np.ptp(frames[0]) > 0
+
+
+def test_the_quick_start_needs_nothing_but_the_pack():
+    prompt = json.loads((API / "quick_start.json").read_text(encoding="utf-8"))
+    kinds = {node["class_type"] for node in prompt.values()}
+    assert {kind for kind in kinds if not kind.startswith("SMCD_")} == {"SaveVideo"}
+
+
+def test_the_metrics_come_as_numbers_and_as_a_picture(output):
+    example = host.call("SMCD_Example", example="beach")
+    images = example[0].repeat(8, 1, 1, 1)
+    scores = host.call("SMCD_Metrics", images=images, trajectory=example[1], first_frame=example[0])
+    average_overlap, sr50, _sr75, quality, text, plot = scores
+    # The objects are in their boxes in frame 0 and stay there while the boxes leave.
+    assert 0.2 < average_overlap < 0.9 and 0 < sr50 < 1 and quality == 100
+    assert text.startswith(f"AO {average_overlap:.3f}") and plot.shape == (1, 360, 640, 3)
+
+
+def test_found_boxes_are_matched_by_label_and_a_perfect_result_scores_one():
+    _, trajectory, _ = host.call("SMCD_Example", example="beach")
+    boxes = host.call("SMCD_Export", trajectory=trajectory, format="none")[2]
+    boxes = [frame[::-1] for frame in boxes]
+    scores = host.call("SMCD_Metrics", images=torch.zeros(8, 128, 128, 3), trajectory=trajectory, found=boxes)
+    assert scores[0] > 0.97  # boxes of whole pixels
+
+
+def test_interrupt_stops_within_a_step_and_the_next_run_is_clean(output):
+    prompt = read("several_objects", steps=50)
+    calls = []
+    network = host.pack_module("nodes.host").HostSMCD
+    forward = network.forward
+
+    def stop(self, x, *args, **kwargs):
+        calls.append(x.shape[0])
+        if len(calls) == 3:
+            comfy.model_management.interrupt_current_processing()
+        return forward(self, x, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "forward", stop)
+        result = host.run(prompt)
+    assert not result.success and result.messages[-1][0] == "execution_interrupted"
+    assert len(calls) <= 4
+    assert host.run(read("several_objects")).success
+
+
+CASES = {
+    "no phrase": ("SMCD_Trajectory", lambda inputs: _edit(inputs, phrase=" "), "has no phrase", "SMCD_Conditioning"),
+    "not JSON": ("SMCD_Trajectory", lambda inputs: inputs.update(text="{"), "not JSON", "SMCD_Trajectory"),
+    "no objects": ("SMCD_Trajectory", lambda inputs: _edit(inputs, enabled=False), "no enabled", "SMCD_Conditioning"),
+    "NaN": ("SMCD_Trajectory", lambda inputs: _box(inputs, [float("nan"), 0, 1, 1]), "nan", "SMCD_Trajectory"),
+    "off the frame": ("SMCD_Trajectory", lambda inputs: _box(inputs, [2, 2, 3, 3]), "inside", "SMCD_Conditioning"),
+    "lengths": (
+        "SMCD_Conditioning",
+        lambda inputs: inputs.update(frames=7, if_lengths_differ="refuse"),
+        "has 8 frames, the video 7",
+        "SMCD_Conditioning",
+    ),
+    "size": (
+        "SMCD_Conditioning",
+        lambda inputs: inputs.update(width=72),
+        "expected multiples of 4: change the size",
+        "KSampler",
+    ),
+    "range": (
+        "SMCD_Conditioning",
+        lambda inputs: inputs.update(box_start=0.9, box_end=0.1),
+        "start before the end",
+        "SMCD_Conditioning",
+    ),
+}
+
+
+def _edit(inputs, **values):
+    document = json.loads(inputs["text"])
+    for track in document["objects"]:
+        track.update(values)
+    inputs["text"] = json.dumps(document)
+
+
+def _box(inputs, box):
+    document = json.loads(inputs["text"])
+    for track in document["objects"]:
+        track["keys"] = [{"frame": 0, "box": box}]
+    inputs["text"] = json.dumps(document)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_gives_one_message_at_the_node_that_has_it(case, output):
+    kind, spoil, message, at = CASES[case]
+    prompt = read("several_objects")
+    spoil(prompt[find(prompt, kind)]["inputs"])
+    result = host.run(prompt)
+    event, error = result.messages[-1]
+    assert not result.success and event == "execution_error"
+    assert message in error["exception_message"] and error["node_type"] == at
+    assert len(error["exception_message"]) < 300
+
+
+def test_a_checkpoint_that_is_gone_is_refused_before_the_run(output):
+    prompt = read("several_objects")
+    prompt[find(prompt, "SMCD_Load")]["inputs"]["checkpoint"] = "smcd/gone.safetensors"
+    result = host.run(prompt)
+    assert not result.success and "gone.safetensors" in json.dumps(result.errors)
+
+
+@pytest.mark.parametrize(
+    "image, message",
+    [(torch.zeros(2, 64, 64, 3), "2 images"), (torch.zeros(1, 64, 64, 4), "4 channels")],
+    ids=["batch", "alpha"],
+)
+def test_a_first_frame_that_is_not_one_plain_picture_is_refused(image, message):
+    inputs = dict(positive=[], negative=[], clip=None, vae=None, trajectory={}, first_frame=image)
+    with pytest.raises(ValueError, match=message):
+        host.call("SMCD_Conditioning", **inputs)
+
+
+def test_a_checkpoint_without_clip_or_vae_says_what_to_load():
+    _, trajectory, _ = host.call("SMCD_Example", example="beach")
+    inputs = dict(positive=[], negative=[], clip=None, vae=None, first_frame=torch.zeros(1, 64, 64, 3))
+    with pytest.raises(ValueError, match="CLIP Loader with OpenCLIP ViT-H"):
+        host.call("SMCD_Conditioning", trajectory=trajectory, **inputs)
+    with pytest.raises(ValueError, match="VAE Loader"):
+        host.call("SMCD_Image", **{name: inputs[name] for name in ("positive", "negative", "vae", "first_frame")})
+
+
+def test_a_vae_of_16_channels_is_refused():
+    class Other:
+        latent_channels = 16
+
+    inputs = dict(positive=[], negative=[], vae=Other(), first_frame=torch.zeros(1, 64, 64, 3))
+    with pytest.raises(ValueError, match="VAE has 16 latent channels, SMCD takes 4"):
+        host.call("SMCD_Image", **inputs)
+
+
+def test_motion_and_image_together_are_the_conditioning(bundled):
+    inside = host.pack_module("nodes.host")
+    clip, vae = inside.load_clip(str(bundled)), inside.load_vae(str(bundled))
+    picture, trajectory, _ = host.call("SMCD_Example", example="beach")
+    prompts = dict(positive=[[torch.zeros(1, 32, 128), {}]], negative=[[torch.ones(1, 32, 128), {}]])
+    sizes = dict(width=64, height=64)
+    whole = host.call(
+        "SMCD_Conditioning", **prompts, clip=clip, vae=vae, first_frame=picture, trajectory=trajectory, **sizes
+    )
+    positive, negative = host.call("SMCD_Motion", **prompts, clip=clip, trajectory=trajectory)
+    parts = host.call("SMCD_Image", positive=positive, negative=negative, vae=vae, first_frame=picture, **sizes)
+    for one, other in zip(whole[:2], parts[:2], strict=True):
+        assert one[0][1].keys() == other[0][1].keys()
+        for name, value in one[0][1].items():
+            equal = torch.equal if isinstance(value, torch.Tensor) else lambda a, b: a == b
+            assert equal(value, other[0][1][name]), name
+    assert whole[2]["samples"].shape == parts[2]["samples"].shape
+
+
+def test_boxes_of_a_detector_pass_through_the_graph_and_back():
+    """The host's own box editor gives a box to our reader, and its DrawBBoxes draws ours."""
+    box = {"x": 16, "y": 8, "width": 32, "height": 16, "label": "person"}
+    trajectory, what = host.call("SMCD_FromBoxes", trajectory=[[box]] * 3, width=64, height=32)
+    assert "1 objects, 3 frames" in what and trajectory["objects"][0]["phrase"] == "person"
+    boxes = host.call("SMCD_Export", trajectory=trajectory)[2]
+    assert boxes == [[box]] * 3
+    drawn = host.call("DrawBBoxes", image=torch.zeros(3, 32, 64, 3), bboxes=boxes)[0]
+    assert drawn.shape == (3, 32, 64, 3) and drawn.max() > 0
+
+
+@pytest.mark.parametrize("format, file", [("json", "*.json"), ("mot", "*.txt"), ("got10k", "*/groundtruth.txt")])
+def test_export_writes_files_that_are_read_again(output, format, file):
+    from smcd_core.trajectory_formats import read_trajectory
+
+    _, trajectory, _ = host.call("SMCD_Example", example="beach")
+    host.call("SMCD_Export", trajectory=trajectory, format=format)
+    found = sorted((output / "SMCD").glob(file))
+    assert len(found) == (2 if format == "got10k" else 1)
+    read_back, _ = read_trajectory(found[0], width=128, height=128)
+    assert read_back.frames == 8
+
+
+def test_draw_repeats_one_picture_for_all_frames():
+    picture, trajectory, _ = host.call("SMCD_Example", example="beach")
+    (drawn,) = host.call("SMCD_Draw", images=picture, trajectory=trajectory)
+    assert drawn.shape[0] == 8 and not torch.equal(drawn[0], drawn[7])
+
+
+def test_every_node_explains_itself():
+    for node in host.pack_module("nodes").NODES:
+        schema = node.define_schema()
+        assert schema.node_id.startswith("SMCD_") and schema.description and schema.display_name
+        assert comfy_host.nodes.NODE_CLASS_MAPPINGS[schema.node_id] is node
