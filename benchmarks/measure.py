@@ -56,7 +56,7 @@ def main(name: str, args: argparse.Namespace, cases: dict[str, Case]) -> None:
     medians = {case: {key: median(run[key] for run in runs) for key in runs[0]} for case, runs in measured.items()}
     print(_table(medians))
     out = args.out or ROOT / "out" / "benchmarks" / f"{name}{'_tiny' if args.tiny else ''}.json"
-    settings = {key: str(value) for key, value in vars(args).items() if key not in ("case", "out")}
+    settings = {key: str(value) for key, value in vars(args).items() if key not in ("case", "out", "folder")}
     result = {"machine": _machine(), "settings": settings, "medians": medians, "measured": measured}
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_suffix(".tmp")
