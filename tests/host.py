@@ -1,6 +1,6 @@
 """The real ComfyUI for tests/test_nodes_*.py: found by COMFYUI_PATH, else in ~/comfy/ComfyUI, else they are skipped.
 
-It runs in this process on the CPU, without its server.
+It runs on the CPU: in this process without its server (`call`, `run`), or as a server of its own (`serve`).
 """
 
 from __future__ import annotations
@@ -8,8 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import json
 import os
+import socket
+import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -110,3 +117,46 @@ def run(prompt: dict[str, Any]) -> SimpleNamespace:
         messages=executor.status_messages,
         outputs=executor.history_result.get("outputs", {}),
     )
+
+
+@contextlib.contextmanager
+def serve(base: Path, *options: str) -> Iterator[SimpleNamespace]:
+    """A fresh server with this pack alone and its folders in `base`; gives url, base and log (a file)."""
+    for name in ("custom_nodes", "models", "input", "output", "user", "temp"):
+        (base / name).mkdir()
+    (base / "custom_nodes" / "smcd").symlink_to(PACK)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "main.py", "--cpu", "--port", str(port), "--base-directory", str(base), *options]
+    found = SimpleNamespace(url=f"http://127.0.0.1:{port}", base=base, log=base / "log.txt")
+    with found.log.open("w") as stream:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        command += ["--database-url", "sqlite:///:memory:"]
+        process = subprocess.Popen(command, cwd=HOST, stdout=stream, stderr=stream, env=environment)  # noqa: S603
+    try:
+        _wait(found, process)
+        yield found
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(server: SimpleNamespace, process: subprocess.Popen, seconds: int = 180) -> None:
+    for _ in range(2 * seconds):
+        assert process.poll() is None, server.log.read_text()[-3000:]
+        try:
+            ask(server, "/system_stats")
+            return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.5)
+    raise AssertionError(f"not ready after {seconds} s: {server.log.read_text()[-3000:]}")
+
+
+def ask(server: SimpleNamespace, path: str, body: Any = None) -> Any:
+    """The JSON answer to a GET, or to a POST of `body`."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(server.url + path, data, headers)  # noqa: S310  this machine's own server
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        return json.loads(answer.read())

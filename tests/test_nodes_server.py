@@ -1,16 +1,10 @@
 """The real ComfyUI as a server: the pack loads, lists its nodes, and runs prompts that scripts post."""
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
-import urllib.request
 from pathlib import Path
-from types import SimpleNamespace
 
 import host
 import pytest
@@ -24,47 +18,12 @@ CHECKPOINT = "smcd/small.safetensors"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A fresh ComfyUI with this pack alone; the checkpoint lies where extra_model_paths.yaml says."""
+    """With a checkpoint that lies where extra_model_paths.yaml says."""
     base = tmp_path_factory.mktemp("comfy")
-    for name in ("custom_nodes", "models", "input", "output", "user", "temp"):
-        (base / name).mkdir()
-    (base / "custom_nodes" / "smcd").symlink_to(host.PACK)
     write_small_bundle(base / "elsewhere" / "small.safetensors")
     (base / "paths.yaml").write_text(f"mine:\n  base_path: {base}\n  smcd: elsewhere\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "main.py", "--cpu", "--port", str(port), "--base-directory", str(base)]
-    command += ["--extra-model-paths-config", str(base / "paths.yaml"), "--database-url", "sqlite:///:memory:"]
-    log = base / "log.txt"
-    with log.open("w") as stream:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(command, cwd=host.HOST, stdout=stream, stderr=stream, env=environment)  # noqa: S603
-    try:
-        found = SimpleNamespace(url=f"http://127.0.0.1:{port}", base=base, log=log)
-        wait(lambda: ask(found, "/system_stats"), process, log)
+    with host.serve(base, "--extra-model-paths-config", str(base / "paths.yaml")) as found:
         yield found
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def wait(ready, process, log, seconds=180):
-    for _ in range(2 * seconds):
-        assert process.poll() is None, log.read_text()[-3000:]
-        try:
-            return ready()
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.5)
-    raise AssertionError(f"not ready after {seconds} s: {log.read_text()[-3000:]}")
-
-
-def ask(server, path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(server.url + path, data, headers)  # noqa: S310  this machine's own server
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        return json.loads(answer.read())
 
 
 def workflow(name):
@@ -78,7 +37,7 @@ def workflow(name):
 
 
 def test_all_nodes_are_listed_with_the_models_of_extra_paths(server):
-    info = ask(server, "/object_info")
+    info = host.ask(server, "/object_info")
     own = {name for name in info if name.startswith("SMCD_")}
     assert own == {node.define_schema().node_id for node in host.pack_module("nodes").NODES}
     assert CHECKPOINT in json.dumps(info["SMCD_Load"]["input"]["required"]["checkpoint"])
@@ -86,7 +45,7 @@ def test_all_nodes_are_listed_with_the_models_of_extra_paths(server):
 
 
 def test_the_front_end_is_served_once(server):
-    own = [path for path in ask(server, "/extensions") if "/smcd/" in path]
+    own = [path for path in host.ask(server, "/extensions") if "/smcd/" in path]
     assert len(own) == len(set(own)) == len(list((host.PACK / "web").rglob("*.js")))
 
 
@@ -98,9 +57,9 @@ def test_the_pack_loads_quickly_and_without_complaint(server):
 
 
 def test_a_posted_prompt_runs_to_a_video(server):
-    prompt_id = ask(server, "/prompt", {"prompt": workflow("quick_start")})["prompt_id"]
+    prompt_id = host.ask(server, "/prompt", {"prompt": workflow("quick_start")})["prompt_id"]
     for _ in range(240):
-        history = ask(server, f"/history/{prompt_id}")
+        history = host.ask(server, f"/history/{prompt_id}")
         if prompt_id in history:
             break
         time.sleep(0.5)
@@ -113,6 +72,6 @@ def test_a_prompt_with_a_wrong_value_is_answered_with_the_node(server):
     (key,) = [key for key, node in prompt.items() if node["class_type"] == "SMCD_Load"]
     prompt[key]["inputs"]["weight_dtype"] = "int3"
     with pytest.raises(urllib.error.HTTPError) as caught:
-        ask(server, "/prompt", {"prompt": prompt})
+        host.ask(server, "/prompt", {"prompt": prompt})
     answer = json.loads(caught.value.read())
     assert caught.value.code == 400 and list(answer["node_errors"]) == [key]

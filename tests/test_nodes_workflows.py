@@ -10,6 +10,9 @@ import pytest
 import torch
 from small_bundle import write_small_bundle
 
+from smcd_core.pipeline import SMCDPipeline
+from smcd_core.trajectory import parse_trajectory
+
 comfy_host = host.start()
 loader = host.pack_module("nodes.loader")
 
@@ -86,6 +89,22 @@ def test_the_quick_start_needs_nothing_but_the_pack():
     prompt = json.loads((API / "quick_start.json").read_text(encoding="utf-8"))
     kinds = {node["class_type"] for node in prompt.values()}
     assert {kind for kind in kinds if not kind.startswith("SMCD_")} == {"SaveVideo"}
+
+
+def test_the_bundled_default_follows_its_boxes_as_on_the_command_line(monkeypatch):
+    monkeypatch.undo()  # the random one
+    model, clip, vae = host.call("SMCD_Load")
+    picture, trajectory, prompt = host.call("SMCD_Example", example="beach")
+    inputs = dict(first_frame=picture, trajectory=trajectory, prompt=prompt, seed=1, steps=8)
+    images, _ = host.call("SMCD_Generate", model=model, clip=clip, vae=vae, **inputs)
+    pixels = (picture[0] * 255).round().to(torch.uint8).numpy()
+    pipeline = SMCDPipeline.from_checkpoint()
+    expected = torch.from_numpy(pipeline(pixels, parse_trajectory(trajectory), prompt, seed=1, steps=8)) / 255
+    found, wanted = (
+        host.call("SMCD_Metrics", images=video, trajectory=trajectory, first_frame=picture)[0]
+        for video in (images, expected)
+    )
+    assert abs(found - wanted) < 0.02 and found > 0.6
 
 
 def test_the_metrics_come_as_numbers_and_as_a_picture(output):
