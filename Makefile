@@ -1,7 +1,8 @@
 # make demo   animate examples/beach.png along examples/beach.json, into out/
 # make test   run all tests
 #
-# Both set up .venv first, once. PYTHON chooses the interpreter, TORCH what pip installs as torch.
+# Both set up .venv first, once. PYTHON chooses the interpreter, TORCH what pip installs as torch. COMFYUI_PYTHON is the
+# Python that runs ComfyUI (in COMFYUI_PATH, else ~/comfy/ComfyUI): with it the tests in the real host run too.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -23,6 +24,11 @@ test: $(VENV)/test.stamp
 	  node --test --test-reporter=spec tests/web/*.test.js || exit 1; \
 	else \
 	  skipped="$$skipped JavaScript (install Node.js 20 or newer);"; \
+	fi; \
+	if [ -n "$(COMFYUI_PYTHON)" ]; then \
+	  "$(COMFYUI_PYTHON)" -m pytest -q -rs tests/test_nodes_*.py || exit 1; \
+	else \
+	  skipped="$$skipped ComfyUI (set COMFYUI_PYTHON to the Python that runs it, with pytest and hypothesis);"; \
 	fi; \
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || \
 	  skipped="$$skipped NVIDIA GPU (none found, all ran on the CPU);"; \
