@@ -185,6 +185,18 @@ class SMCDModel(comfy.model_base.BaseModel):
         sees_image = config.first_frame_concat or config.image_tokens != "none" or config.control
         return frozenset(["text"] + ["boxes"] * config.boxes + ["image"] * sees_image)
 
+    def memory_required(self, input_shape, cond_shapes=None) -> float:
+        """Bytes for a call with x of that shape."""
+        need, config = super().memory_required(input_shape, cond_shapes or {}), self.smcd_config
+        if config.box_coverage_bias:
+            # Unlike all else in the network these scores grow with the square of the positions; each head has its own.
+            frames, positions = input_shape[0], math.prod(input_shape[2:])
+            scores = (
+                frames * positions * (positions + config.box_slots) * (1 + config.model_channels // config.head_dim)
+            )
+            need += scores * comfy.model_management.dtype_size(self.get_dtype_inference())
+        return need
+
     def extra_conds(self, **kwargs) -> dict[str, comfy.conds.CONDRegular]:
         """Called once for each conditioning of a run: the encoders run here."""
         out = super().extra_conds(**kwargs)
