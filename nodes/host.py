@@ -552,6 +552,7 @@ def _ddim_to_last_sigma(model, noise: Tensor, sigmas: Tensor, **kwargs) -> Tenso
 
 def published_sigmas(patcher, steps: int) -> Tensor:
     """The noise levels of the released schedule, [steps + 1], the last one that of timestep 0."""
+    smcd_model(patcher)  # the schedule is that of no other architecture
     timesteps = ddim_timesteps(steps)
     last = max(0, timesteps[-1] - TRAIN_STEPS // steps)
     sigmas = patcher.get_model_object("model_sampling").sigmas

@@ -279,12 +279,12 @@ def test_a_size_that_cannot_be_halved_is_refused_by_name(path):
         )
 
 
-def test_another_architecture_is_refused_by_the_guider(path):
+def test_another_architecture_is_refused(path):
     class Other:
         model = torch.nn.Linear(1, 1)
 
     with pytest.raises(ValueError, match="model is Linear, expected one from SMCD Load"):
-        inside.smcd_model(Other())
+        host.call("SMCD_Sampler", model=Other())
 
 
 def test_the_state_of_the_core_is_the_state_of_the_hosts_model():

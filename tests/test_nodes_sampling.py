@@ -310,6 +310,44 @@ def test_rescale_changes_the_result_and_a_range_of_nothing_is_no_guidance(parts,
     assert torch.equal(sampled(text=9.0, start=0.6, end=0.9), sampled(text=1.0))
 
 
+def test_ksampler_advanced_in_two_halves_is_ksampler(parts, picture):
+    positive, negative, latent = conditioned(parts, picture)
+    shared = dict(model=parts[0], positive=positive, negative=negative, steps=4, cfg=2.0)
+    shared |= dict(sampler_name="euler", scheduler="normal")
+    (whole,) = host.call("KSampler", **shared, latent_image=latent, seed=0)
+    first = dict(start_at_step=0, end_at_step=2, return_with_leftover_noise="enable", noise_seed=0)
+    second = dict(start_at_step=2, end_at_step=4, add_noise="disable", noise_seed=0)
+    (half,) = host.call("KSamplerAdvanced", **shared, latent_image=latent, **first)
+    (found,) = host.call("KSamplerAdvanced", **shared, latent_image=half, **second)
+    assert difference(found["samples"], whole["samples"]) < 1e-5
+
+
+def test_each_step_has_a_preview(parts):
+    from comfy.cli_args import args
+    from latent_preview import LatentPreviewMethod, get_previewer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(args, "preview_method", LatentPreviewMethod.Auto)
+        previewer = get_previewer(torch.device("cpu"), parts[0].model.latent_format)
+    kind, image, _ = previewer.decode_latent_to_preview_image("JPEG", torch.randn(FRAMES, 4, 8, 8))
+    assert kind == "JPEG" and image.size == (8, 8)
+
+
+def test_combined_and_ranged_conditionings_and_masks_work(parts, picture):
+    positive, negative, latent = conditioned(parts, picture)
+    inputs = dict(model=parts[0], negative=negative, latent_image=latent, steps=2, cfg=2.0, seed=0)
+    (plain,) = host.call("KSampler", positive=positive, **inputs)
+    (twice,) = host.call("ConditioningCombine", conditioning_1=positive, conditioning_2=positive)
+    (same,) = host.call("KSampler", positive=twice, **inputs)
+    assert difference(same["samples"], plain["samples"]) < 1e-5
+    (early,) = host.call("ConditioningSetTimestepRange", conditioning=positive, start=0.0, end=0.5)
+    (found,) = host.call("KSampler", positive=early, **inputs)
+    assert found["samples"].isfinite().all()
+    masked = {**plain, "noise_mask": torch.zeros(FRAMES, SIZE, SIZE)}
+    (kept,) = host.call("KSampler", positive=positive, **(inputs | {"latent_image": masked, "seed": 9}))
+    assert difference(kept["samples"], plain["samples"]) < 1e-5
+
+
 def test_the_same_seed_gives_the_same_frames_twice(parts, picture):
     positive, negative, latent = conditioned(parts, picture)
     inputs = dict(model=parts[0], positive=positive, negative=negative, latent_image=latent, steps=2, seed=5)
