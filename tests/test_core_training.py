@@ -255,9 +255,8 @@ from smcd_core.data.encoded import EncodedClips
 from smcd_core.stages import TrainingConfig
 from smcd_core.training import train
 
-for steps in (2, 4):  # stopped in between
-    config = TrainingConfig("all", steps, batch_size=2, lr=1e-3, ema=0.9)
-    train(config, system_config("zc+gca", TINY), EncodedClips(sys.argv[1]), sys.argv[2], quiet=True)
+config = TrainingConfig("all", int(sys.argv[3]), batch_size=2, lr=1e-3, ema=0.9)
+train(config, system_config("zc+gca", TINY), EncodedClips(sys.argv[1]), sys.argv[2], quiet=True)
 """
 
 
@@ -269,7 +268,8 @@ def test_two_processes_give_the_curve_of_one_with_twice_the_batch(clips, tmp_pat
     root = Path(__file__).parents[1]
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     command = [*launch, str(script), str(clips.folder), str(tmp_path / "two")]
-    subprocess.run(command, cwd=root, env=environment, check=True)  # noqa: S603
+    for steps in ("2", "4"):  # stopped in between
+        subprocess.run([*command, steps], cwd=root, env=environment, check=True)  # noqa: S603
     config = TrainingConfig("all", 4, batch_size=4, lr=1e-3, ema=0.9)
     train(config, system_config("zc+gca", TINY), clips, tmp_path / "one", quiet=True)
     # Gradients are summed in another order; Adam divides by their size, so rounding grows a little with each step.
