@@ -1,0 +1,50 @@
+"""smcd ablate: train and compare the systems of the paper on synthetic clips, at small size."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser(
+        "ablate",
+        help="train and compare the systems of the paper on synthetic clips, at small size",
+        description="Finished runs are skipped: the same command goes on with what is left, and makes the tables.",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder that `smcd encode` wrote")
+    parser.add_argument("--validation", type=Path, required=True, help="another such folder, of the split validation")
+    parser.add_argument("--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/")
+    parser.add_argument("--out", type=Path, required=True, help="a folder for each run is made in it")
+    parser.add_argument("--backbone", type=Path, help="checkpoint trained on images; default: train one")
+    parser.add_argument("--results", type=Path, help="folder for tables and plots (default OUT/results)")
+    parser.add_argument("--only", nargs="+", default=(), metavar="RUN", help="some runs, and those they start from")
+    sizes = (
+        ("backbone-steps", 1000), ("video-steps", 300), ("mim-steps", 600), ("diim-steps", 250), ("image-batch", 16),
+        ("clip-batch", 4), ("clips", 24), ("sampling-steps", 20), ("seed", 33),
+    )  # fmt: skip
+    for name, default in sizes:
+        parser.add_argument(f"--{name}", type=int, default=default, help="default %(default)s")
+    parser.add_argument("--lr", type=float, default=1e-3, help="default %(default)s")
+    parser.add_argument("--guidance", type=float, default=1.5, help="of text and boxes (default %(default)s)")
+    parser.set_defaults(run=_ablate)
+
+
+def _ablate(args: argparse.Namespace) -> None:
+    from dataclasses import fields
+
+    from ..ablation import Budget, ablate, report
+    from ..checkpoint import read_checkpoint
+    from ..components import load_components
+    from ..data.encoded import EncodedClips
+
+    budget = Budget(**{field.name: getattr(args, field.name) for field in fields(Budget)})
+    vae, text = load_components(args.components)
+    backbone = read_checkpoint(args.backbone) if args.backbone else None
+    data, validation = EncodedClips(args.data), EncodedClips(args.validation)
+    ablate(budget, data, validation, vae, text, args.out, backbone=backbone, only=args.only)
+    results = args.results or args.out / "results"
+    missing = report(budget, args.out, vae, results)
+    if (results / "table.md").exists():
+        print((results / "table.md").read_text(encoding="utf-8"))
+    print(f"tables and plots: {results}" + (f"; not there yet: {', '.join(missing)}" if missing else ""))
