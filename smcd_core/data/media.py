@@ -1,0 +1,208 @@
+"""Frames out of image files and videos, at the size asked for, and never out of a file that an annotation made up."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from ..trajectory import MAX_SIDE
+from .samples import DatasetError, SampleError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif")
+MAX_TEXT_BYTES = 64 * 2**20
+# A JPEG is decoded at half, a quarter or an eighth of its size if that stays this much larger than what is asked for.
+_SPARE = 2.0
+
+
+@contextmanager
+def reading(path: str | os.PathLike) -> Iterator[None]:
+    """Turn whatever a decoder says to a damaged file into SampleError."""
+    try:
+        yield
+    except (SampleError, MemoryError):
+        raise
+    except OSError as error:
+        raise SampleError(path, error.strerror or str(error) or type(error).__name__) from None
+    except Exception as error:  # decoders raise many types, down to SyntaxError: tried with random bytes
+        raise SampleError(path, f"cannot be read: {error or type(error).__name__}") from None
+
+
+def inside(root: Path, name: object) -> Path:
+    """The path of a file that an annotation names, in `root` or below it. Raises SampleError for any other name."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise SampleError(root, f"found {str(name)[:80]!r} instead of a file name")
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+        raise SampleError(root, f"the file name {name[:80]!r} leads out of the dataset")
+    return root.joinpath(*parts)
+
+
+def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
+    """The text of a UTF-8 file, with \\n at the end of lines. Raises SampleError."""
+    with reading(path):
+        size = path.stat().st_size
+        if size > limit:
+            raise SampleError(path, f"has {size} bytes, the limit is {limit}")
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise SampleError(path, f"is not UTF-8 text (byte {error.start})") from None
+
+
+def natural(name: str) -> list[str | int]:
+    """A sort key for which frame2 comes before frame10."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]{1,18})", name))]
+
+
+# Images --------------------------------------------------------------------------------------------------------------
+
+
+def read_image(
+    path: str | os.PathLike,
+    size: int,
+    *,
+    content: bytes | None = None,
+    crop: tuple[float, float, float, float] | None = None,
+    resample: Image.Resampling = Image.Resampling.BILINEAR,
+) -> np.ndarray:
+    """uint8 [size, size, 3] from an image file, or from its bytes; `path` is then only for messages.
+
+    crop  x1, y1, x2, y2 in pixels of the file; default: all
+    """
+    with reading(path), Image.open(BytesIO(content) if content is not None else path) as image:
+        width, height = image.size
+        x1, y1, x2, y2 = crop or (0, 0, width, height)
+        across, down = size * _SPARE / (x2 - x1), size * _SPARE / (y2 - y1)
+        image.draft("RGB", (int(width * across), int(height * down)))
+        smaller = image.width / width, image.height / height
+        box = (x1 * smaller[0], y1 * smaller[1], x2 * smaller[0], y2 * smaller[1])
+        return np.asarray(image.convert("RGB").resize((size, size), resample, box=box))
+
+
+def image_size(path: str | os.PathLike, content: bytes | None = None) -> tuple[int, int]:
+    """(width, height) from the head of an image file."""
+    with reading(path), Image.open(BytesIO(content) if content is not None else path) as image:
+        if max(image.size) > MAX_SIDE:
+            raise SampleError(path, f"has {image.width} x {image.height} pixels, the limit is {MAX_SIDE} each")
+        return image.size
+
+
+def frame_files(folder: Path) -> list[str]:
+    """Names of the images in a folder, in order."""
+    with reading(folder):
+        return sorted((name for name in os.listdir(folder) if is_image(name)), key=natural)
+
+
+def is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+def is_video(name: str) -> bool:
+    return name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith(".")
+
+
+class FrameFolder:
+    """A video as a folder of images."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.files = frame_files(path)
+        self.length = len(self.files)
+
+    def size(self) -> tuple[int, int]:
+        return image_size(self.path / self.files[0])
+
+    def read(self, frames: Sequence[int], size: int) -> np.ndarray:
+        """uint8 [F, size, size, 3]"""
+        return np.stack([read_image(self.path / self.files[frame], size) for frame in frames])
+
+
+# Videos --------------------------------------------------------------------------------------------------------------
+
+
+class VideoFile:
+    """A video file whose frames can be read from anywhere. Needs the package av."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.files: list[str] = []
+        with reading(path):
+            stat = path.stat()
+        self.times, self._size = _times_and_size(path, stat.st_mtime_ns, stat.st_size)
+        self.length = len(self.times)
+
+    def size(self) -> tuple[int, int]:
+        """(width, height) as shown: a phone may have stored the video on its side."""
+        return self._size
+
+    def read(self, frames: Sequence[int], size: int) -> np.ndarray:
+        """uint8 [F, size, size, 3] of rising frame numbers"""
+        wanted = {int(self.times[frame]): place for place, frame in enumerate(frames)}
+        found: dict[int, np.ndarray] = {}
+        # Some files seek to a place behind the one asked for; from the start every frame is met.
+        for start in dict.fromkeys((frames[0], 0)):
+            for frame in self._decoded(start):
+                if frame.pts in wanted and not frame.is_corrupt:
+                    found[wanted[frame.pts]] = _pixels(frame, size)
+                if len(found) == len(wanted) or frame.pts is None or frame.pts > self.times[frames[-1]]:
+                    break
+            if len(found) == len(wanted):
+                return np.stack([found[place] for place in range(len(frames))])
+        missing = next(frame for place, frame in enumerate(frames) if place not in found)
+        raise SampleError(self.path, f"frame {missing} of {self.length} cannot be decoded")
+
+    def _decoded(self, start: int) -> Iterator:
+        av = _import_av(self.path)
+        with reading(self.path), av.open(self.path) as container:
+            stream = container.streams.video[0]
+            if start:
+                container.seek(int(self.times[start]), stream=stream)
+            yield from container.decode(stream)
+
+
+@lru_cache(maxsize=4096)
+def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """Time stamps of all frames in order, found without decoding more than the first, and its (width, height).
+
+    The date and size of the file are there to tell a file that was replaced.
+    """
+    av = _import_av(path)
+    with reading(path), av.open(path) as container:
+        if not container.streams.video:
+            raise SampleError(path, "holds no video")
+        stream, times, first = container.streams.video[0], set(), None
+        for packet in container.demux(stream):
+            if packet.pts is not None and not packet.is_discard:
+                times.add(packet.pts)
+            if first is None:
+                first = next(iter(packet.decode()), None)
+        if not times or first is None:
+            raise SampleError(path, "holds no frames with a time stamp; write it again, for example as .mp4")
+        sides = first.width, first.height
+        return np.array(sorted(times)), sides[::-1] if _quarter_turns(first) % 2 else sides
+
+
+def _pixels(frame, size: int) -> np.ndarray:
+    pixels = frame.to_ndarray(width=size, height=size, format="rgb24", interpolation="BILINEAR")
+    return np.ascontiguousarray(np.rot90(pixels, _quarter_turns(frame)))
+
+
+def _quarter_turns(frame) -> int:
+    return round(getattr(frame, "rotation", 0) / 90)  # older releases of av do not tell
+
+
+def _import_av(path: Path):
+    try:
+        import av
+    except ImportError:
+        raise DatasetError(f"{path}: reading videos needs the package av: pip install av") from None
+    return av

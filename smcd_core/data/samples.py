@@ -1,0 +1,185 @@
+"""What all datasets of files share: which frames are read from which seed, and what becomes of a damaged sample."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from .clip import Clip
+
+MAX_TEXT = 4000  # characters of a caption or phrase; the text encoder reads 77 tokens
+
+
+class DatasetError(ValueError):
+    """A folder that is not the dataset it should be; the message names it and says what to do."""
+
+
+class SampleError(ValueError):
+    """One damaged sample: which file and why. Reading goes on without it."""
+
+    def __init__(self, path: str | os.PathLike, reason: str):
+        super().__init__(_printable(str(path)), _printable(reason))  # both, so that workers can send it
+
+    @property
+    def path(self) -> str:
+        return self.args[0]
+
+    @property
+    def reason(self) -> str:
+        return self.args[1]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def _printable(text: str) -> str:
+    """File names and annotations are arbitrary bytes; a terminal or a log shall survive them."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)[:500]
+
+
+class ClipDataset(Dataset):
+    """Clips cut out of the videos (or images) of a folder.
+
+    Clip `index` is a function of (seed, pass, video), where pass = index // videos and video = index % videos: it is
+    the same whichever worker reads it, in whatever order. A further pass over the videos cuts other clips out of them.
+    Indexing raises SampleError for a damaged sample; `stream` leaves it out.
+
+    size        side of the frames in pixels; the aspect is not kept (as published)
+    num_frames  of a clip
+    interval    between two frames of a clip, in frames of the video (published: 1)
+    passes      how many clips are cut out of each video
+    names       of the videos, for messages
+    left_out    how many videos are not offered at all, by reason
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        *,
+        size: int = 256,
+        num_frames: int = 8,
+        interval: int = 1,
+        seed: int = 33,
+        passes: int = 1,
+    ):
+        self.root = Path(root)
+        for name, value in dict(size=size, num_frames=num_frames, interval=interval, passes=passes).items():
+            if value < 1:
+                raise DatasetError(f"{name} is {value}, expected 1 or more")
+        if not self.root.exists():
+            raise DatasetError(f"{root}: does not exist")
+        self.size, self.num_frames, self.interval = size, num_frames, interval
+        self.seed, self.passes = seed, passes
+        self.names: Sequence[str] = ()
+        self.left_out: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.names) * self.passes
+
+    def __getitem__(self, index: int) -> Clip:
+        if not 0 <= index < len(self):  # what ends a loop over a sequence
+            raise IndexError(f"clip {index} of {len(self)}")
+        number, item = divmod(index, len(self.names))
+        return self._read(item, np.random.default_rng([self.seed, number, item]))
+
+    @abstractmethod
+    def _read(self, item: int, rng: np.random.Generator) -> Clip:
+        """Cut a clip out of video `item`. Raises SampleError."""
+
+    def name_of(self, index: int) -> str:
+        return self.names[index % len(self.names)]
+
+    def _window(self, length: int, path: str | os.PathLike, rng: np.random.Generator) -> range:
+        """Consecutive frames from a random start, every start equally likely."""
+        span = (self.num_frames - 1) * self.interval + 1
+        if length < span:
+            raise SampleError(path, f"has {length} frames, expected {span} or more")
+        start = int(rng.integers(length - span + 1))
+        return range(start, start + span, self.interval)
+
+
+def read_all(
+    clips: Sequence[Clip], indices: Iterable[int] | None = None, *, workers: int = 0
+) -> Iterator[tuple[int, Clip | SampleError]]:
+    """Each index with its clip, or with what is wrong with it, in the order of `indices` (default: all).
+
+    workers  processes that read ahead; they change nothing but the speed
+    """
+    indices = list(range(len(clips)) if indices is None else indices)
+    loader = DataLoader(
+        _Attempts(clips),
+        batch_size=None,
+        sampler=indices,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        prefetch_factor=4 if workers else None,
+    )
+    yield from zip(indices, loader, strict=True)
+
+
+def stream(
+    clips: Sequence[Clip],
+    indices: Iterable[int] | None = None,
+    *,
+    workers: int = 0,
+    report: Callable[[SampleError], None] | None = None,
+) -> Iterator[Clip]:
+    """The clips that can be read, in the order of `indices`; a damaged one goes to `report` (default: the log)."""
+    report = report or (lambda error: logging.getLogger("smcd").warning("left out %s", error))
+    for _, clip in read_all(clips, indices, workers=workers):
+        if isinstance(clip, SampleError):
+            report(clip)
+        else:
+            yield clip
+
+
+def shuffled(count: int, *, seed: int, epoch: int = 0) -> list[int]:
+    """0 to count - 1, each once, in an order that is a function of (seed, epoch)."""
+    return np.random.default_rng([seed, epoch]).permutation(count).tolist()
+
+
+class _Attempts(Dataset):
+    """An exception would stop a DataLoader for good, so it travels as a value."""
+
+    def __init__(self, clips: Sequence[Clip]):
+        self.clips = clips
+
+    def __getitem__(self, index: int) -> Clip | SampleError:
+        try:
+            return self.clips[index]
+        except SampleError as error:
+            return error
+
+
+def _as_it_is(clip: Clip | SampleError) -> Clip | SampleError:
+    return clip
+
+
+def clean_text(text: object, path: str | os.PathLike, what: str) -> str:
+    """A caption or phrase out of an annotation, on one line. Raises SampleError if it is no text."""
+    if not isinstance(text, str):
+        raise SampleError(path, f"{what} is {type(text).__name__}, expected text")
+    text = " ".join(text.split())
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SampleError(path, f"{what} {text[:40]!r} is not valid Unicode") from None
+    if not text or len(text) > MAX_TEXT:
+        raise SampleError(path, f"{what} has {len(text)} characters, expected 1 to {MAX_TEXT}")
+    return text
+
+
+def caption_from(phrases: Sequence[str]) -> str:
+    """What stands for the caption where a dataset has none: its objects, each named once.
+
+    Source: GLIGEN (CVPR 2023), which does so for detection datasets.
+    """
+    return ", ".join(dict.fromkeys(phrases))

@@ -1,0 +1,294 @@
+"""A folder of videos as it comes: files or frames, with boxes and captions in the formats that people have."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from smcd_core.data import DatasetError, FolderClips, SampleError, read_all, stream
+from smcd_core.data.media import FrameFolder, VideoFile, inside
+from smcd_core.trajectory import trajectory_from_boxes
+from smcd_core.trajectory_formats import write_json
+from smcd_core.video import write_video
+
+WIDTH, HEIGHT = 64, 48
+
+
+def numbered_frames(count, width=WIDTH, height=HEIGHT):
+    """Frame k is grey of brightness 10 k: which frames a clip holds can be read off its pixels."""
+    return np.repeat(np.arange(count, dtype=np.uint8) * 10, height * width * 3).reshape(count, height, width, 3)
+
+
+def numbers(frames):
+    """The inverse of `numbered_frames`; lossy codecs move a grey by 2 at most."""
+    return np.rint(frames.mean((1, 2, 3)) / 10).astype(int).tolist()
+
+
+def write_frames(folder, count, suffix=".png"):
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(numbered_frames(count)):
+        Image.fromarray(frame).save(folder / f"{number}{suffix}")  # 10 comes after 9
+
+
+def consecutive(values, interval=1):
+    return values == list(range(values[0], values[0] + len(values) * interval, interval))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ""])
+def test_a_clip_holds_consecutive_frames_of_a_video_with_its_caption(tmp_path, suffix):
+    if suffix:
+        write_video(numbered_frames(20), tmp_path / f"walk{suffix}", 10, {})
+    else:
+        write_frames(tmp_path / "walk", 20)
+    (tmp_path / "walk.txt").write_text("  a dog\nwalks ", encoding="utf-8")
+    clips = FolderClips(tmp_path, size=32, num_frames=4, passes=30)
+    seen = [numbers(clip.frames) for clip in clips]
+    assert len(clips) == 30 and all(map(consecutive, seen))
+    assert {values[0] for values in seen} > {0, 16}  # also the first and the last clip that fit
+    assert clips[0].caption == "a dog walks" and clips[0].boxes_xyxy.shape == (4, 0, 4)
+
+
+def test_frames_of_a_video_are_found_wherever_a_clip_starts(tmp_path):
+    """Key frames every 12 frames and frames that depend on later ones: seeking alone lands elsewhere."""
+    import av
+
+    with av.open(tmp_path / "long.mp4", "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.options = {"g": "12", "bf": "2", "crf": "1"}
+        for frame in numbered_frames(25):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    video = VideoFile(tmp_path / "long.mp4")
+    assert video.length == 25 and video.size() == (WIDTH, HEIGHT)
+    for start in range(23):
+        assert numbers(video.read([start, start + 2], 16)) == [start, start + 2]
+
+
+def test_an_interval_leaves_frames_out(tmp_path):
+    write_frames(tmp_path / "walk", 13)
+    (tmp_path / "captions.json").write_text('{"walk": "a dog walks"}')
+    clips = FolderClips(tmp_path, size=16, num_frames=4, interval=4)
+    assert numbers(clips[0].frames) == [0, 4, 8, 12]
+
+
+@pytest.mark.parametrize("key", ["day/walk.mp4", "day/walk", "walk"])
+def test_captions_of_all_videos_may_come_in_one_file(tmp_path, key):
+    (tmp_path / "day").mkdir()
+    write_video(numbered_frames(4), tmp_path / "day" / "walk.mp4", 8, {})
+    (tmp_path / "captions.json").write_text(json.dumps({key: "a dog walks"}))
+    assert FolderClips(tmp_path, size=16, num_frames=4)[0].caption == "a dog walks"
+
+
+def test_boxes_in_a_trajectory_beside_the_video_are_read(tmp_path):
+    write_video(numbered_frames(6), tmp_path / "walk.mp4", 8, {})
+    boxes = np.array([[[0.1 * f, 0.2, 0.1 * f + 0.3, 0.9]] for f in range(6)])  # [F, 1, 4]
+    mask = np.ones((6, 1), bool)
+    mask[4] = False
+    write_json(tmp_path / "walk.json", trajectory_from_boxes(boxes, mask, WIDTH, HEIGHT, 8, ["dog"], tolerance=1e-6))
+    clip = FolderClips(tmp_path, size=16, num_frames=6)[0]
+    assert clip.phrases == ("dog",) and clip.caption == "dog"  # without a caption, the objects are it
+    assert clip.mask[:, 0].tolist() == [True] * 4 + [False, True]
+    assert np.allclose(clip.boxes_xyxy[mask], boxes[mask].clip(0, 1), atol=2e-6)
+
+
+MOT = """1,7,16,12,32,24,1,1,1
+2,7,20,12,32,24,1,1,0.5
+1,3,0,0,8,8,1,3,1
+1,9,0,0,64,48,0,1,1
+2,5,0,0,64,48,1,9,1
+4,3,-8,0,16,8,1,3,1
+"""
+
+
+@pytest.mark.parametrize("layout", ["challenge", "beside"])
+def test_mot_boxes_are_read_from_either_place(tmp_path, layout):
+    if layout == "challenge":
+        write_frames(tmp_path / "MOT17-02" / "img1", 4)
+        (tmp_path / "MOT17-02" / "gt").mkdir()
+        (tmp_path / "MOT17-02" / "gt" / "gt.txt").write_text(MOT)
+        (tmp_path / "MOT17-02" / "seqinfo.ini").write_text("[Sequence]\nimWidth=64\nimHeight=48\nseqLength=4\n")
+    else:
+        write_video(numbered_frames(4), tmp_path / "MOT17-02.mp4", 8, {})
+        (tmp_path / "MOT17-02.mot.txt").write_text(MOT)
+    clips = FolderClips(tmp_path, size=16, num_frames=4)
+    clip = clips[0]
+    # The row with conf 0 and the class 9 (a distractor) do not count; the person is larger than the car.
+    assert len(clips) == 1 and clip.phrases == ("pedestrian", "car") and clip.caption == "pedestrian, car"
+    assert clip.mask.tolist() == [[True, True], [True, False], [False, False], [False, True]]
+    assert np.allclose(clip.boxes_xyxy[0], [[0.25, 0.25, 0.75, 0.75], [0, 0, 1 / 8, 1 / 6]])
+    assert np.allclose(clip.boxes_xyxy[3, 1], [0, 0, 1 / 8, 1 / 6])  # clipped at the left
+
+
+def test_objects_of_a_tracker_are_named_by_the_caller(tmp_path):
+    write_frames(tmp_path / "walk", 4)
+    (tmp_path / "walk.mot.txt").write_text("1,1,0,0,8,8,0.9,-1,-1,-1\n")
+    with pytest.raises(SampleError, match="without a name; say what they are with --phrase"):
+        FolderClips(tmp_path, size=16, num_frames=4)[0]
+    assert FolderClips(tmp_path, size=16, num_frames=4, phrase="red car")[0].phrases == ("red car",)
+
+
+def coco_vid():
+    images = [
+        {"id": 10 + f, "video_id": 1, "frame_id": f, "file_name": f"train/walk/{f}.png", "width": 64, "height": 48}
+        for f in reversed(range(4))
+    ]
+    boxes = [
+        {"id": f, "image_id": 10 + f, "video_id": 1, "instance_id": 5, "category_id": 2, "bbox": [16, 12, 32, 24]}
+        for f in (0, 2, 3)
+    ]
+    categories = [{"id": 2, "name": "dog"}]
+    return {"videos": [{"id": 1, "name": "walk"}], "images": images, "annotations": boxes, "categories": categories}
+
+
+def youtube_vis():
+    files = [f"walk/{f}.png" for f in range(4)]
+    boxes = [[16, 12, 32, 24], None, [16, 12, 32, 24], [16, 12, 32, 24]]
+    return {
+        "videos": [{"id": 1, "file_names": files, "width": 64, "height": 48, "length": 4}],
+        "annotations": [{"id": 3, "video_id": 1, "category_id": 2, "bboxes": boxes, "segmentations": [None] * 4}],
+        "categories": [{"id": 2, "name": "dog"}],
+    }
+
+
+@pytest.mark.parametrize("content", [coco_vid(), youtube_vis()])
+@pytest.mark.parametrize("place", ["boxes.json", "annotations/instances.json"])
+def test_boxes_of_all_videos_may_come_in_one_file(tmp_path, content, place):
+    write_frames(tmp_path / "JPEGImages" / "walk", 4)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text(json.dumps(content))
+    clip = FolderClips(tmp_path, size=16, num_frames=4)[0]
+    assert clip.phrases == ("dog",) and clip.mask[:, 0].tolist() == [True, False, True, True]
+    assert np.allclose(clip.boxes_xyxy[0, 0], [0.25, 0.25, 0.75, 0.75])
+
+
+def test_a_damaged_video_is_reported_and_the_others_are_read(tmp_path):
+    for name in "abcdef":
+        write_video(numbered_frames(8), tmp_path / f"{name}.mp4", 8, {})
+        (tmp_path / f"{name}.txt").write_text(name)
+    content = (tmp_path / "b.mp4").read_bytes()
+    (tmp_path / "b.mp4").write_bytes(content[: len(content) // 2])
+    (tmp_path / "c.txt").unlink()
+    write_video(numbered_frames(3), tmp_path / "d.mp4", 8, {})
+    (tmp_path / "e.txt").write_bytes(b"\xff\xfe caption")
+    (tmp_path / "f.mp4").write_bytes(b"")
+    damaged = []
+    clips = FolderClips(tmp_path, size=16, num_frames=8)
+    assert [clip.caption for clip in stream(clips, report=damaged.append)] == ["a"]
+    assert [error.path[-5:] for error in damaged] == ["b.mp4", "c.mp4", "d.mp4", "e.txt", "f.mp4"]
+    reasons = [error.reason for error in damaged]
+    assert "no caption; write one to c.txt or captions.json" in reasons[1]
+    assert reasons[2] == "has 3 frames, expected 8 or more" and "not UTF-8" in reasons[3]
+
+
+def test_the_clips_are_the_same_for_any_number_of_workers(tmp_path):
+    for name in "abc":
+        write_frames(tmp_path / name, 12)
+        (tmp_path / f"{name}.txt").write_text(name)
+    (tmp_path / "b" / "5.png").write_bytes(b"no picture")
+    clips = FolderClips(tmp_path, size=16, num_frames=4, passes=4)
+    order = [7, 3, 1, 4, 10, 0, 2, 8]
+    runs = [list(read_all(clips, order, workers=workers)) for workers in (0, 1, 2)]
+    for run in runs[1:]:
+        for (index, clip), (expected_index, expected) in zip(run, runs[0], strict=True):
+            assert index == expected_index and type(clip) is type(expected)
+            if isinstance(clip, SampleError):
+                assert str(clip) == str(expected)
+            else:
+                assert np.array_equal(clip.frames, expected.frames) and clip.caption == expected.caption
+    assert any(isinstance(clip, SampleError) for _, clip in runs[0])
+    other = FolderClips(tmp_path, size=16, num_frames=4, passes=4, seed=34)
+    assert any(not np.array_equal(clips[3 * n].frames, other[3 * n].frames) for n in range(4))
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(DatasetError, match="holds no videos and no folders of images"):
+        FolderClips(tmp_path)
+    with pytest.raises(DatasetError, match="does not exist"):
+        FolderClips(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", ["../x.png", "/etc/passwd", "a/../../x", "..\\x", "C:/x", "", "a\0b", None, 3])
+def test_file_names_in_annotations_stay_in_the_dataset(tmp_path, name):
+    with pytest.raises(SampleError, match="leads out of the dataset|instead of a file name"):
+        inside(tmp_path, name)
+    assert inside(tmp_path, "a/b.png") == tmp_path / "a" / "b.png"
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fuzz")
+    write_frames(folder / "walk", 4)
+    return folder
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@st.composite
+def mutated(draw, content):
+    """Valid annotations of which one value is anything, or is missing."""
+    content = json.loads(json.dumps(content))
+    place = content
+    for _ in range(draw(st.integers(1, 4))):
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        if not keys:
+            break
+        key = draw(st.sampled_from(keys))
+        if isinstance(place[key], (dict, list)) and draw(st.booleans()):
+            place = place[key]
+            continue
+        place[key] = draw(JSON)
+        break
+    return json.dumps(content)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=60) | JSON.map(json.dumps) | mutated(coco_vid()) | mutated(youtube_vis()))
+@pytest.mark.parametrize("name", ["boxes.json", "captions.json", "walk.json", "walk.csv", "walk.txt", "walk.mot.txt"])
+def test_arbitrary_annotations_give_a_clip_or_a_clear_error(walk, name, text):
+    path = walk / name
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        list(stream(FolderClips(walk, size=8, num_frames=4, phrase="dog"), report=lambda error: str(error).encode()))
+    except DatasetError as error:
+        assert name in str(error)
+    finally:
+        path.unlink()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.lists(st.floats() | st.integers(-2, 5), min_size=5, max_size=11), max_size=4))
+def test_arbitrary_mot_rows_give_a_clip_or_a_reported_skip(walk, rows):
+    path = walk / "walk.mot.txt"
+    path.write_text("\n".join(",".join(map(str, row)) for row in rows))
+    try:
+        for clip in stream(FolderClips(walk, size=8, num_frames=4, phrase="dog"), report=lambda error: None):
+            assert np.isfinite(clip.boxes_xyxy).all() and (clip.boxes_xyxy >= 0).all() and (clip.boxes_xyxy <= 1).all()
+    finally:
+        path.unlink()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=300), place=st.integers(0, 2000))
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".jpg"])
+def test_damaged_pictures_and_videos_are_reported(tmp_path, suffix, data, place):
+    path = tmp_path / f"walk{suffix}"
+    if suffix == ".jpg":
+        Image.fromarray(numbered_frames(5)[4]).save(path)
+    else:
+        write_video(numbered_frames(5), path, 8, {})
+    content = path.read_bytes()
+    path.write_bytes(content[:place] + data + content[place + len(data) :])
+    try:
+        video = FrameFolder(tmp_path) if suffix == ".jpg" else VideoFile(path)
+        video.read(range(video.length), 8)
+    except SampleError as error:
+        assert path.name in error.path
