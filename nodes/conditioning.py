@@ -11,84 +11,13 @@ from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
-from ..smcd_core.trajectory import MAX_FRAMES, MAX_SIDE, Trajectory, boxes_at, clip_boxes, phrases, strengths
+from ..smcd_core.trajectory import MAX_SIDE, Trajectory, boxes_at, clip_boxes, phrases, strengths
+from . import inputs
+from .inputs import LATENT_STRIDE
 from .trajectory import boxes_input, read_boxes, to_image, to_pixels
 
-LATENT_STRIDE = 8  # pixels of a latent, in all VAEs of Stable Diffusion
 LATENT_CHANNELS = 4
-
-
-def _sizes() -> list:
-    tip = "Of the video in pixels, a multiple of {}; the first frame is resized to it. Released weights: 256."
-    return [
-        io.Int.Input("width", default=256, min=64, max=MAX_SIDE, step=LATENT_STRIDE, tooltip=tip.format("64")),
-        io.Int.Input("height", default=256, min=64, max=MAX_SIDE, step=LATENT_STRIDE, tooltip=tip.format("64")),
-    ]
-
-
-def _motion_settings() -> list:
-    return [
-        io.Int.Input(
-            "frames", default=0, min=0, max=MAX_FRAMES, tooltip="Of the video. 0: as many as the trajectory has."
-        ),
-        io.Combo.Input(
-            "if_lengths_differ",
-            options=["resample", "refuse"],
-            default="resample",
-            tooltip="What to do with a trajectory of another length: sample it at evenly spaced times, or stop with a "
-            "message.",
-        ),
-        io.Float.Input(
-            "box_strength",
-            default=1.0,
-            min=0.0,
-            max=2.0,
-            step=0.05,
-            tooltip="How much the boxes count: 0 not at all, 1 as trained. Multiplies the strength of each object.",
-            advanced=True,
-        ),
-        io.Float.Input(
-            "box_start",
-            default=0.0,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            tooltip="Share of the sampling after which boxes count; 0 is the first step.",
-            advanced=True,
-        ),
-        io.Float.Input(
-            "box_end",
-            default=1.0,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            tooltip="Share of the sampling until which boxes count; 1 is the last step.",
-            advanced=True,
-        ),
-    ]
-
-
-def _image_settings() -> list:
-    return [
-        io.Float.Input(
-            "concat_strength",
-            default=1.0,
-            min=0.0,
-            max=2.0,
-            step=0.05,
-            tooltip="How much the first frame counts in the input convolution: 0 not at all, 1 as trained.",
-            advanced=True,
-        ),
-        io.Float.Input(
-            "token_strength",
-            default=1.0,
-            min=0.0,
-            max=2.0,
-            step=0.05,
-            tooltip="How much the first frame counts in the image gate: 0 not at all, 1 as trained.",
-            advanced=True,
-        ),
-    ]
+SIZE_NOTE = "the first frame is resized to it. Released weights: 256."
 
 
 def _outputs(latent: bool) -> list:
@@ -110,15 +39,13 @@ class SMCDConditioning(io.ComfyNode):
             description="Animates an image: each box says where its object is in each frame.",
             search_aliases=["animate your motion", "bounding box", "image to video"],
             inputs=[
-                io.Conditioning.Input("positive", tooltip="The prompt: the whole video in a sentence."),
-                io.Conditioning.Input("negative", tooltip="Usually an empty prompt. It gets the same boxes and image."),
-                io.Clip.Input("clip", tooltip="Reads the phrases of the objects. The same as for the prompt."),
-                io.Vae.Input("vae"),
-                io.Image.Input("first_frame", tooltip="Becomes frame 0. Resized to width x height."),
+                *inputs.prompts(),
+                inputs.clip(),
+                *inputs.picture(),
                 boxes_input(),
-                *_sizes(),
-                *_motion_settings(),
-                *_image_settings(),
+                *inputs.size(256, SIZE_NOTE),
+                *inputs.motion_settings(),
+                *inputs.image_settings(),
             ],
             outputs=_outputs(latent=True),
         )
@@ -167,9 +94,8 @@ class SMCDMotion(io.ComfyNode):
             category="SMCD/conditioning",
             description="Attaches boxes and their phrases to a prompt.",
             inputs=[
-                io.Conditioning.Input("positive"),
-                io.Conditioning.Input("negative"),
-                io.Clip.Input("clip", tooltip="Reads the phrases of the objects. The same as for the prompt."),
+                *inputs.prompts(),
+                inputs.clip(),
                 boxes_input(),
                 io.Int.Input(
                     "box_width",
@@ -179,7 +105,7 @@ class SMCDMotion(io.ComfyNode):
                     tooltip="Of the frame that boxes in pixels refer to, in pixels.",
                 ),
                 io.Int.Input("box_height", default=512, min=1, max=MAX_SIDE, tooltip="Of that frame, in pixels."),
-                *_motion_settings(),
+                *inputs.motion_settings(),
             ],
             outputs=_outputs(latent=False),
         )
@@ -216,13 +142,11 @@ class SMCDImage(io.ComfyNode):
             category="SMCD/conditioning",
             description="Attaches the first frame to a prompt.",
             inputs=[
-                io.Conditioning.Input("positive"),
-                io.Conditioning.Input("negative"),
-                io.Vae.Input("vae"),
-                io.Image.Input("first_frame", tooltip="Becomes frame 0. Resized to width x height."),
-                *_sizes(),
-                io.Int.Input("frames", default=8, min=1, max=MAX_FRAMES, tooltip="Of the video."),
-                *_image_settings(),
+                *inputs.prompts(),
+                *inputs.picture(),
+                *inputs.size(256, SIZE_NOTE),
+                inputs.frames(default=8),
+                *inputs.image_settings(),
             ],
             outputs=_outputs(latent=True),
         )
@@ -258,7 +182,7 @@ def motion_values(
     clip, trajectory: Trajectory, frames: int, if_lengths_differ: str, strength: float, span: tuple[float, float]
 ) -> dict[str, Any]:
     """The entries of a conditioning for a trajectory; frames 0 is its own number of them."""
-    from . import host
+    from . import host, host_text
 
     if clip is None:
         raise ValueError("clip is empty: the checkpoint holds none, so use CLIP Loader with OpenCLIP ViT-H")
@@ -281,7 +205,7 @@ def motion_values(
     strong = mask * torch.tensor(strengths(trajectory)) * strength  # [F, N]
     return {
         host.BOXES: torch.cat([boxes, strong[..., None]], dim=-1),
-        host.PHRASES: host.phrase_vectors(clip, names),
+        host.PHRASES: host_text.phrase_vectors(clip, names),
         host.BOX_RANGE: span,
     }
 
@@ -294,9 +218,8 @@ def image_values(vae, image: Tensor, width: int, height: int, strengths: tuple[f
         raise ValueError("vae is empty: the checkpoint holds none, so use VAE Loader with a Stable Diffusion 1 VAE")
     if vae.latent_channels != LATENT_CHANNELS:
         raise ValueError(
-            f"the VAE has {vae.latent_channels} latent channels, SMCD takes {LATENT_CHANNELS}: use a Stable Diffusion "
-            "1 "
-            "VAE"
+            f"the VAE has {vae.latent_channels} latent channels, SMCD takes {LATENT_CHANNELS}: use a Stable "
+            "Diffusion 1 VAE"
         )
     if width % LATENT_STRIDE or height % LATENT_STRIDE:
         raise ValueError(f"the size is {width} x {height}, expected multiples of {LATENT_STRIDE} pixels")

@@ -1,38 +1,30 @@
-"""SMCD under ComfyUI's conventions. No other file here knows the insides of comfy."""
+"""SMCD's networks and conditions under ComfyUI's conventions.
+
+No file but this one and the other host_*.py knows the insides of comfy.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import comfy.conds
-import comfy.context_windows
-import comfy.k_diffusion.sampling
 import comfy.latent_formats
 import comfy.ldm.modules.attention
 import comfy.model_base
 import comfy.model_management
-import comfy.model_patcher
-import comfy.samplers
-import comfy.sd
-import comfy.sd1_clip
 import comfy.supported_models_base
-import comfy.utils
 import torch
 from comfy.model_base import ModelType
 from torch import Tensor
 
 from ..smcd_core.attention import Attention
-from ..smcd_core.checkpoint import Checkpoint, CheckpointError, read_checkpoint
+from ..smcd_core.checkpoint import Checkpoint
 from ..smcd_core.config import SMCDConfig
 from ..smcd_core.defaults import read_defaults
-from ..smcd_core.diffusion import TRAIN_STEPS, Guidance, ddim_timesteps
-from ..smcd_core.image import ImageEncoder
-from ..smcd_core.model import SMCD, Inputs
-from ..smcd_core.motion import BoxEncoder
-from ..smcd_core.text import PADDING_ID, TRUNCATED_LAYERS, make_tokenizer
-from ..smcd_core.unet import ControlNet, UNet3D
+from ..smcd_core.model import Inputs, networks_beside_unet, pad_boxes
+from ..smcd_core.unet import UNet3D
+from . import saved
 
 # What the nodes put into a conditioning; frames are F, objects N.
 BOXES = "smcd_boxes"  # [F, N, 5] float32: xyxy in 0..1, then 0 for nothing to 1 for an object, more for a stronger one
@@ -41,9 +33,8 @@ BOX_RANGE = "smcd_box_range"  # (start, end), shares of the sampling
 FIRST_FRAME = "smcd_first_frame"  # [1, 4, h, w] as VAE Encode gives it
 IMAGE_STRENGTHS = "smcd_image_strengths"  # (of the concatenated frame, of the image tokens)
 
-HOST_NORM_GROUPS = 32  # of all group norms of the host's VAE
-HOST_VAE_CHANNELS = 128  # of the VAE that the host's memory estimate is made for
-HOST_VOCABULARY = 49408  # tokens of the host's CLIP text models, whatever their configuration says
+CLIP_HINT = "the CLIP output of Load SMCD, or CLIP Loader with OpenCLIP ViT-H for the released weights"
+MEMORY_FACTOR = 1.0  # as the host has it for Stable Diffusion, whose spatial layers are the largest here too
 
 
 # Networks ------------------------------------------------------------------------------------------------------------
@@ -65,20 +56,11 @@ class HostSMCD(UNet3D):
     """SMCD's networks as one diffusion model. The weights of the UNet keep the names of the release, which LoRAs and
     block patches go by; those of the other networks stand beside them under the prefixes of model.SMCD."""
 
-    encode = SMCD.encode
-    _pad_boxes = SMCD._pad_boxes
-
     def __init__(self, smcd_config: SMCDConfig, *, dtype, device, operations):
         config, layers = smcd_config, dict(dtype=dtype, device=device, operations=operations)
         super().__init__(config, **layers)
-        if config.boxes:
-            self.box_encoder = BoxEncoder(config.phrase_dim, config.context_dim, **layers)
-        if config.image_tokens != "none":
-            self.image_encoder = ImageEncoder(
-                config.latent_channels, config.image_encoder_channels, config.image_encoder_blocks, **layers
-            )
-        if config.control:
-            self.control_net = ControlNet(config, **layers)
+        for name, network in networks_beside_unet(config, **layers).items():
+            self.add_module(name, network)
         self.dtype = dtype
         self.attend = _HostAttention()
         for module in self.modules():
@@ -151,7 +133,7 @@ class HostSMCD(UNet3D):
         return x.shape[0] // len(transformer_options["cond_or_uncond"])
 
 
-class _ModelConfig(comfy.supported_models_base.BASE):
+class ModelConfig(comfy.supported_models_base.BASE):
     """What the host wants to know of a model before it is built."""
 
     unet_extra_config: dict[str, Any] = {}
@@ -160,23 +142,23 @@ class _ModelConfig(comfy.supported_models_base.BASE):
 
     def __init__(self, checkpoint: Checkpoint):
         super().__init__({"smcd_config": checkpoint.config})
-        if checkpoint.vae is not None:
-            self.latent_format.scale_factor = checkpoint.vae.config["scaling_factor"]
         # The host's estimates are for 320 channels.
         self.memory_usage_factor = MEMORY_FACTOR * checkpoint.config.model_channels / 320
-
-
-MEMORY_FACTOR = 1.0  # as the host has it for Stable Diffusion, whose spatial layers are the largest here too
 
 
 class SMCDModel(comfy.model_base.BaseModel):
     """The networks with noise schedule and conditions; `defaults` are those of the checkpoint."""
 
-    def __init__(self, model_config: _ModelConfig, checkpoint: Checkpoint, device=None):
+    def __init__(self, model_config: ModelConfig, checkpoint: Checkpoint, device=None):
         kind = ModelType.V_PREDICTION if checkpoint.config.prediction == "v" else ModelType.EPS
         super().__init__(model_config, kind, device=device, unet_model=HostSMCD)
         self.smcd_config = checkpoint.config
         self.defaults = read_defaults(checkpoint)
+        self._header = saved.header(checkpoint)
+
+    def state_dict_for_saving(self, *parts, **more_parts) -> dict[str, Tensor]:
+        """What the host's nodes for saving write, with what Load SMCD wants to know of it."""
+        return super().state_dict_for_saving(*parts, **more_parts) | {saved.HEADER: self._header}
 
     @property
     def conditions(self) -> frozenset[str]:
@@ -206,7 +188,7 @@ class SMCDModel(comfy.model_base.BaseModel):
         if text is None or text.shape[-1] != config.context_dim:
             raise ValueError(
                 f"the prompt has tokens of width {None if text is None else text.shape[-1]}, this model takes "
-                f"{config.context_dim}: use {_CLIP_HINT}"
+                f"{config.context_dim}: use {CLIP_HINT}"
             )
         boxes = kwargs.get(BOXES)
         frames = noise.shape[0] if boxes is None else boxes.shape[0]
@@ -230,7 +212,7 @@ class SMCDModel(comfy.model_base.BaseModel):
         if boxes is not None and boxes.shape[1]:
             if phrases.shape[-1] != config.phrase_dim:
                 raise ValueError(
-                    f"phrases have width {phrases.shape[-1]}, this model takes {config.phrase_dim}: use {_CLIP_HINT}"
+                    f"phrases have width {phrases.shape[-1]}, this model takes {config.phrase_dim}: use {CLIP_HINT}"
                 )
             if boxes.shape[1] > config.box_slots:
                 raise ValueError(
@@ -239,7 +221,7 @@ class SMCDModel(comfy.model_base.BaseModel):
                 )
             boxes = boxes.to(like.device)[None]  # [1, F, N, 5]
             inputs = Inputs(inputs.text, frames, boxes[..., :4], boxes[..., 4], phrases.to(like)[None])
-        boxes_xyxy, mask, vectors = self.diffusion_model._pad_boxes(inputs, 1, frames)
+        boxes_xyxy, mask, vectors = pad_boxes(config, inputs)
         encode = self.diffusion_model.box_encoder
         out = {"box_tokens": comfy.conds.CONDRegular(encode(boxes_xyxy, mask, vectors))}  # [F, N, D]
         if config.box_coverage_bias:
@@ -284,305 +266,8 @@ class SMCDModel(comfy.model_base.BaseModel):
         return out
 
 
-_CLIP_HINT = "the CLIP output of SMCD Load, or CLIP Loader with OpenCLIP ViT-H for the released weights"
-
-
-# Loading -------------------------------------------------------------------------------------------------------------
-
-
-def load_model(path: str, weight_dtype: torch.dtype | None = None, disable_dynamic: bool = False):
-    """The host's handle (ModelPatcher) on an SMCDModel. weight_dtype None leaves the choice to the host."""
-    checkpoint = read_checkpoint(path)
-    weights = {name.removeprefix("unet."): tensor for name, tensor in checkpoint.weights.items()}
-    management = comfy.model_management
-    size, device = comfy.utils.calculate_parameters(weights), management.get_torch_device()
-    config = _ModelConfig(checkpoint)
-    supported = config.supported_inference_dtypes
-    dtype = weight_dtype or management.unet_dtype(
-        model_params=size, supported_dtypes=supported, weight_dtype=comfy.utils.weight_dtype(weights)
-    )
-    config.set_inference_dtype(dtype, management.unet_manual_cast(dtype, device, supported))
-    model = SMCDModel(config, checkpoint, device=management.unet_inital_load_device(size, dtype))
-    # Looked up now: the host exchanges the class after packs could have imported it.
-    patchers = comfy.model_patcher
-    patcher_class = patchers.ModelPatcher if disable_dynamic else patchers.CoreModelPatcher
-    patcher = patcher_class(model, load_device=device, offload_device=management.unet_offload_device())
-    model.load_model_weights(weights, "", assign=patcher.is_dynamic())
-    patcher.cached_patcher_init = (load_model, (path, weight_dtype))
-    return patcher
-
-
-def load_vae(path: str) -> comfy.sd.VAE:
-    """The VAE inside a checkpoint. Raises CheckpointError if the host cannot have it."""
-    checkpoint = read_checkpoint(path)
-    config = checkpoint.vae.config
-    channels = config["block_out_channels"]
-    if len(channels) != 4 or any(width % HOST_NORM_GROUPS for width in channels):
-        raise CheckpointError(
-            f"{path}: has a VAE of {channels} channels inside, ComfyUI takes four multiples of {HOST_NORM_GROUPS}: use "
-            "another VAE, with VAE Loader"
-        )
-    settings = {
-        "double_z": True,
-        "z_channels": config["latent_channels"],
-        "resolution": 256,
-        "in_channels": 3,
-        "out_ch": 3,
-        "ch": channels[0],
-        "ch_mult": [width // channels[0] for width in channels],
-        "num_res_blocks": config["layers_per_block"],
-        "attn_resolutions": [],
-        "dropout": 0.0,
-    }
-    params = {"ddconfig": settings, "embed_dim": config["latent_channels"]}
-    vae = comfy.sd.VAE(sd=dict(checkpoint.vae.weights), config={"params": params})
-    for module in vae.first_stage_model.modules():
-        if isinstance(module, torch.nn.GroupNorm):
-            module.num_groups = config["norm_num_groups"]
-    scale = channels[0] / HOST_VAE_CHANNELS
-    encode, decode = vae.memory_used_encode, vae.memory_used_decode
-    vae.memory_used_encode = lambda shape, dtype: scale * encode(shape, dtype)
-    vae.memory_used_decode = lambda shape, dtype: scale * decode(shape, dtype)
-    vae.patcher.cached_patcher_init = (_load_vae_patcher, (path,))
-    return vae
-
-
-def _load_vae_patcher(path: str, disable_dynamic: bool = False):
-    """As the host's own factory does, `disable_dynamic` is accepted and has no effect on a VAE."""
-    return load_vae(path).patcher
-
-
-def load_clip(path: str, disable_dynamic: bool = False) -> comfy.sd.CLIP:
-    """The text encoder inside a checkpoint, giving what smcd_core.text.TextEncoder gives."""
-    from transformers import CLIPTextConfig
-
-    checkpoint = read_checkpoint(path)
-    config = CLIPTextConfig.from_dict(checkpoint.text_encoder.config).to_dict()
-    tokenizer = make_tokenizer(**checkpoint.tokenizer)
-    start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    whole = config["num_hidden_layers"] != TRUNCATED_LAYERS
-    output = dict(layer="hidden", layer_idx=-2) if whole else dict(layer="last")
-
-    class TextModel(comfy.sd1_clip.SDClipModel):
-        def __init__(self, device="cpu", dtype=None, model_options=None):
-            super().__init__(
-                device=device,
-                dtype=dtype,
-                max_length=config["max_position_embeddings"],
-                textmodel_json_config=config,
-                special_tokens={"start": start, "end": end, "pad": PADDING_ID},
-                model_options=model_options or {},
-                **output,
-            )
-
-    class TextModels(comfy.sd1_clip.SD1ClipModel):
-        def __init__(self, device="cpu", dtype=None, model_options=None):
-            super().__init__(device, dtype, model_options or {}, clip_name="h", clip_model=TextModel)
-
-    class TokenizerFiles:
-        """Stands where the host expects a class that reads a folder."""
-
-        @staticmethod
-        def from_pretrained(_path: str):
-            return tokenizer
-
-    class Tokenizer(comfy.sd1_clip.SDTokenizer):
-        def __init__(self, embedding_directory=None, tokenizer_data=None):
-            super().__init__(
-                tokenizer_class=TokenizerFiles,
-                max_length=config["max_position_embeddings"],
-                pad_with_end=False,
-                embedding_directory=embedding_directory,
-                embedding_size=config["hidden_size"],
-                embedding_key="clip_h",
-                tokenizer_data=tokenizer_data or {},
-            )
-
-    class Tokenizers(comfy.sd1_clip.SD1Tokenizer):
-        def __init__(self, embedding_directory=None, tokenizer_data=None):
-            super().__init__(embedding_directory, tokenizer_data or {}, clip_name="h", tokenizer=Tokenizer)
-
-    weights = {f"clip_h.transformer.text_model.{name}": x for name, x in checkpoint.text_encoder.weights.items()}
-    tokens = weights["clip_h.transformer.text_model.embeddings.token_embedding.weight"]
-    missing = HOST_VOCABULARY - tokens.shape[0]
-    weights["clip_h.transformer.text_model.embeddings.token_embedding.weight"] = torch.nn.functional.pad(
-        tokens, (0, 0, 0, missing)
-    )
-    # Only for the pooled output, which SMCD does not look at; the host takes zeros for a layer that is missing.
-    weights["clip_h.transformer.text_projection.weight"] = torch.eye(config["hidden_size"], dtype=tokens.dtype)
-    target = comfy.supported_models_base.ClipTarget(Tokenizers, TextModels)
-    clip = comfy.sd.CLIP(
-        target,
-        parameters=comfy.utils.calculate_parameters(weights),
-        state_dict=weights,
-        model_options={"dtype": tokens.dtype},  # a small one gains nothing from the host's half precision
-        disable_dynamic=disable_dynamic,
-    )
-    clip.patcher.cached_patcher_init = (_load_clip_patcher, (path,))
-    return clip
-
-
-def _load_clip_patcher(path: str, disable_dynamic: bool = False):
-    return load_clip(path, disable_dynamic).patcher
-
-
 def smcd_model(patcher) -> SMCDModel:
     """The model behind a MODEL input. Raises ValueError for other architectures."""
     if not isinstance(patcher.model, SMCDModel):
-        raise ValueError(f"the model is {type(patcher.model).__name__}, expected one from SMCD Load")
+        raise ValueError(f"the model is {type(patcher.model).__name__}, expected one from Load SMCD")
     return patcher.model
-
-
-def phrase_vectors(clip: comfy.sd.CLIP, phrases: Sequence[str]) -> Tensor:
-    """[N, P]: the hidden state of each phrase at its end-of-text token. Source: SPEC, section 11."""
-    vectors = []
-    for phrase in phrases:
-        tokens = clip.tokenize(phrase, disable_weights=True)  # a bracket in a phrase is no weight
-        (name,) = tokens if len(tokens) == 1 else (None,)
-        tokenizer = getattr(clip.tokenizer, getattr(clip.tokenizer, "clip", ""), None)
-        if name is None or tokenizer is None or not isinstance(clip.cond_stage_model, comfy.sd1_clip.SD1ClipModel):
-            raise ValueError(
-                f"the CLIP is a {type(clip.cond_stage_model).__name__}, SMCD takes a CLIP text model: use {_CLIP_HINT}"
-            )
-        ids = [token for token, _weight in tokens[name][0]]
-        end = ids.index(tokenizer.end_token)
-        vectors.append(clip.encode_from_tokens({name: tokens[name][:1]})[0, end])
-    return torch.stack(vectors)
-
-
-# Sampling ------------------------------------------------------------------------------------------------------------
-
-
-class ConditionGuider(comfy.samplers.CFGGuider):
-    """Guidance with one scale for each condition; all evaluations of a step in one call where memory allows.
-
-    Within the range of the sampling that `span` names the scales of `guidance` hold, outside it all are 1.
-    """
-
-    def set_guidance(self, positive, negative, guidance: Guidance, rescale: float, span: tuple[float, float]) -> None:
-        model = smcd_model(self.model_patcher)
-        self.rescale = rescale
-        sampling = self.model_patcher.get_model_object("model_sampling")
-        self.sigmas = tuple(sampling.percent_to_sigma(share) for share in span)
-        self.cfg = guidance.text  # only told to other packs' hooks
-        weights: dict[frozenset[str], float] = {}
-        for conditions, weight in guidance.branches():
-            heard = conditions & model.conditions
-            weights[heard] = weights.get(heard, 0.0) + weight
-        conds, self.weights = {"positive": positive, "negative": negative}, {}
-        for heard, weight in weights.items():
-            if weight == 0:
-                continue
-            if heard == model.conditions:
-                name = "positive"
-            elif heard == model.conditions - {"text"}:
-                name = "negative"
-            else:
-                name = "+".join(sorted(heard)) or "nothing"
-                conds[name] = _without(positive if "text" in heard else negative, model.conditions - heard)
-            self.weights[name] = weight
-        # The negative prompt must look like the positive one in all but its text.
-        self.inner_set_conds(conds)
-
-    def predict_noise(self, x: Tensor, timestep: Tensor, model_options: dict | None = None, seed: int | None = None):
-        model_options = model_options or {}
-        first, last = self.sigmas
-        weights = self.weights if last <= timestep[0].item() <= first else {"positive": 1.0}
-        # Other packs' hooks expect the positive and the negative one first; one that is None is not evaluated.
-        names = [*dict.fromkeys(["positive", "negative", *weights])]
-        conds = [self.conds[name] if name in weights else None for name in names]
-        out = comfy.samplers.calc_cond_batch(self.inner_model, conds, x, timestep, model_options)
-        shared = {"cond_scale": self.cfg, "input": x, "sigma": timestep, "model": self.inner_model}
-        shared["model_options"] = model_options
-        for hook in model_options.get("sampler_pre_cfg_function", []):
-            out = hook({"conds": conds, "conds_out": out, "timestep": timestep, **shared})
-        denoised = sum(weights[name] * part for name, part in zip(names, out) if name in weights)
-        if self.rescale > 0 and len(weights) > 1:
-            denoised = _rescaled(x, denoised, out[0] if "positive" in weights else out[1], timestep, self.rescale)
-        for hook in model_options.get("sampler_post_cfg_function", []):
-            both = {"cond": conds[0], "uncond": conds[1], "cond_denoised": out[0], "uncond_denoised": out[1]}
-            denoised = hook({"denoised": denoised, **both, **shared})
-        return denoised
-
-
-def _without(conditioning: list, dropped: frozenset[str]) -> list:
-    """The conditioning with conditions dropped the way training drops them: keys and shapes stay."""
-    changed = []
-    for text, values in conditioning:
-        values = dict(values)
-        if "boxes" in dropped and BOXES in values:
-            values[BOXES] = values[BOXES].clone()
-            values[BOXES][..., 4] = 0
-        if "image" in dropped and FIRST_FRAME in values:
-            values[FIRST_FRAME] = torch.zeros_like(values[FIRST_FRAME])
-        changed.append([text, values])
-    return changed
-
-
-def _rescaled(x: Tensor, denoised: Tensor, condition: Tensor, sigma: Tensor, share: float) -> Tensor:
-    """Give the guided prediction the deviation of the unguided one. Source: Lin et al. (2023), section 3.4, taken on v
-    as the host's RescaleCFG does."""
-    sigma = sigma.reshape(-1, *[1] * (x.ndim - 1))
-    root = (sigma**2 + 1).sqrt()
-
-    def velocity(x0: Tensor) -> Tensor:
-        return (x / root**2 - x0) * root / sigma
-
-    guided, plain = velocity(denoised), velocity(condition)
-    dims = tuple(range(1, x.ndim))
-    scale = plain.std(dims, keepdim=True) / guided.std(dims, keepdim=True)
-    guided = guided * (share * scale + 1 - share)
-    return x / root**2 - guided * sigma / root
-
-
-class PublishedDDIM(comfy.samplers.KSAMPLER):
-    """The released DDIM: starts from noise of variance 1 and stops at timestep 0, not at clean latents."""
-
-    def __init__(self):
-        super().__init__(_ddim_to_last_sigma)
-
-    def max_denoise(self, model_wrap, sigmas: Tensor) -> bool:
-        return True  # asks the host for noise * sqrt(1 + sigma^2), which the network sees with variance 1
-
-
-def _ddim_to_last_sigma(model, noise: Tensor, sigmas: Tensor, **kwargs) -> Tensor:
-    x = comfy.k_diffusion.sampling.sample_euler(model, noise, sigmas, **kwargs)
-    return x / math.sqrt(1 + float(sigmas[-1]) ** 2)
-
-
-def published_sigmas(patcher, steps: int) -> Tensor:
-    """The noise levels of the released schedule, [steps + 1], the last one that of timestep 0."""
-    smcd_model(patcher)  # the schedule is that of no other architecture
-    timesteps = ddim_timesteps(steps)
-    last = max(0, timesteps[-1] - TRAIN_STEPS // steps)
-    sigmas = patcher.get_model_object("model_sampling").sigmas
-    return sigmas[torch.tensor([*timesteps, last])].cpu()
-
-
-def sample(patcher, guider: ConditionGuider, sampler, sigmas: Tensor, noise: Tensor, seed: int) -> Tensor:
-    """Latents [F, 4, h, w], with previews and progress as KSampler has them."""
-    import latent_preview
-
-    latent = torch.zeros_like(noise)
-    callback = latent_preview.prepare_callback(patcher, len(sigmas) - 1)
-    quiet = not comfy.utils.PROGRESS_BAR_ENABLED
-    samples = guider.sample(noise, latent, sampler, sigmas, callback=callback, disable_pbar=quiet, seed=seed)
-    return samples.to(comfy.model_management.intermediate_device())
-
-
-def with_windows(patcher, length: int, overlap: int):
-    """The model with the host's context windows over frames."""
-    windows = comfy.context_windows
-    patcher = patcher.clone()
-    patcher.model_options["context_handler"] = windows.IndexListContextHandler(
-        context_schedule=windows.get_matching_context_schedule(windows.ContextSchedules.STATIC_STANDARD),
-        fuse_method=windows.get_matching_fuse_method(windows.ContextFuseMethods.PYRAMID),
-        context_length=length,
-        context_overlap=overlap,
-        context_stride=1,
-        closed_loop=False,
-        dim=0,
-        causal_window_fix=False,  # would give all windows but the first one frame more than the model was trained with
-    )
-    windows.create_prepare_sampling_wrapper(patcher)
-    return patcher

@@ -8,7 +8,6 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ..smcd_core.checkpoint import read_checkpoint
 from ..smcd_core.defaults import DEFAULT_CHECKPOINT
 
 FOLDERS = ("smcd", "checkpoints", "diffusion_models")  # of the host's models; only the first is SMCD's own
@@ -67,8 +66,8 @@ class SMCDLoad(io.ComfyNode):
             display_name="Load SMCD",
             category="SMCD",
             description="Loads an SMCD checkpoint: its own .safetensors, a folder with the released "
-            "pytorch_model*.bin, "
-            "ModelScope's text2video_pytorch_model.pth or a diffusers UNet3DConditionModel.",
+            "pytorch_model*.bin, ModelScope's text2video_pytorch_model.pth, a diffusers UNet3DConditionModel, or what "
+            "Save Checkpoint wrote of an SMCD model.",
             search_aliases=["animate your motion", "checkpoint"],
             inputs=[
                 io.Combo.Input(
@@ -97,13 +96,15 @@ class SMCDLoad(io.ComfyNode):
 
     @classmethod
     def execute(cls, checkpoint: str, weight_dtype: str) -> io.NodeOutput:
-        from . import host
+        from .host_loading import load_model, load_vae
+        from .host_text import load_clip
+        from .saved import read_any_checkpoint
 
         path = str(checkpoint_path(checkpoint))
-        found = read_checkpoint(path)
-        model = host.load_model(path, WEIGHT_DTYPES[weight_dtype])
-        clip = None if found.text_encoder is None or found.tokenizer is None else host.load_clip(path)
-        vae = None if found.vae is None else host.load_vae(path)
+        found = read_any_checkpoint(path)
+        model = load_model(path, WEIGHT_DTYPES[weight_dtype])
+        clip = None if found.text_encoder is None or found.tokenizer is None else load_clip(path)
+        vae = None if found.vae is None else load_vae(path)
         return io.NodeOutput(model, clip, vae)
 
     @classmethod

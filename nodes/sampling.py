@@ -11,11 +11,12 @@ from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
 from ..smcd_core.diffusion import TRAIN_STEPS, Guidance
-from ..smcd_core.trajectory import MAX_FRAMES, MAX_SIDE
+from . import inputs
 from .conditioning import check_image, image_values, motion_values
 from .trajectory import boxes_input, read_boxes
 
 FROM_CHECKPOINT = "0: what the checkpoint is best used with."
+RANGES = ("text", "boxes", "image")
 
 
 class SMCDGuider(io.ComfyNode):
@@ -23,22 +24,20 @@ class SMCDGuider(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        tip = "How strongly the {} followed: 0 not at all, 1 as trained, more exaggerates."
         return io.Schema(
             node_id="SMCD_Guider",
             display_name="SMCD Guider",
             category="SMCD",
             description="Guidance with one scale each for text, boxes and first frame. With boxes and image at 1 it "
-            "does "
-            "what KSampler does with cfg = text. For SamplerCustomAdvanced.",
+            "does what KSampler does with cfg = text. Outside its share of the sampling a scale is 1; less to compare "
+            "is faster. For SamplerCustomAdvanced.",
             search_aliases=["cfg", "guidance"],
             inputs=[
                 io.Model.Input("model"),
-                io.Conditioning.Input("positive"),
-                io.Conditioning.Input("negative"),
-                io.Float.Input("text", default=7.5, min=0.0, max=30.0, step=0.1, tooltip=tip.format("prompt is")),
-                io.Float.Input("boxes", default=1.0, min=0.0, max=30.0, step=0.1, tooltip=tip.format("boxes are")),
-                io.Float.Input("image", default=1.0, min=0.0, max=30.0, step=0.1, tooltip=tip.format("first frame is")),
+                *inputs.prompts(),
+                inputs.scale("text", 7.5, "prompt is"),
+                inputs.scale("boxes", 1.0, "boxes are"),
+                inputs.scale("image", 1.0, "first frame is"),
                 io.Float.Input(
                     "rescale",
                     default=0.0,
@@ -49,24 +48,7 @@ class SMCDGuider(io.ComfyNode):
                     tooltip="Against too much contrast at high scales: share of the prediction that is brought back "
                     "to the contrast without guidance.",
                 ),
-                io.Float.Input(
-                    "start",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="Share of the sampling from which the scales hold. Before it, all are 1, which is faster.",
-                ),
-                io.Float.Input(
-                    "end",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="Share of the sampling until which the scales hold.",
-                ),
+                *(part for name in RANGES for part in inputs.time_range(name, f"the scale of {name} holds")),
             ],
             outputs=[io.Guider.Output()],
         )
@@ -81,13 +63,16 @@ class SMCDGuider(io.ComfyNode):
         boxes: float,
         image: float,
         rescale: float,
-        start: float,
-        end: float,
+        **shares: float,
     ) -> io.NodeOutput:
-        from . import host
+        from .host_sampling import ConditionGuider
 
-        guider = host.ConditionGuider(model)
-        guider.set_guidance(positive, negative, Guidance(text, boxes, image), rescale, (start, end))
+        ranges = {name: (shares[f"{name}_start"], shares[f"{name}_end"]) for name in RANGES}
+        for name, (start, end) in ranges.items():
+            if start >= end:
+                raise ValueError(f"{name}_start is {start} and {name}_end {end}: start before the end")
+        guider = ConditionGuider(model)
+        guider.set_guidance(positive, negative, Guidance(text, boxes, image), rescale, ranges)
         return io.NodeOutput(guider)
 
 
@@ -117,9 +102,9 @@ class SMCDSampler(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, steps: int) -> io.NodeOutput:
-        from . import host
+        from .host_sampling import PublishedDDIM, published_sigmas
 
-        return io.NodeOutput(host.PublishedDDIM(), host.published_sigmas(model, steps))
+        return io.NodeOutput(PublishedDDIM(), published_sigmas(model, steps))
 
 
 class SMCDLongVideo(io.ComfyNode):
@@ -156,11 +141,11 @@ class SMCDLongVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, window: int, overlap: int) -> io.NodeOutput:
-        from . import host
+        from .host_sampling import with_windows
 
         if overlap >= window:
             raise ValueError(f"overlap is {overlap} and window {window}: give less than the window")
-        return io.NodeOutput(host.with_windows(model, window, overlap))
+        return io.NodeOutput(with_windows(model, window, overlap))
 
 
 class SMCDGenerate(io.ComfyNode):
@@ -176,9 +161,8 @@ class SMCDGenerate(io.ComfyNode):
             search_aliases=["animate your motion", "image to video", "bounding box"],
             inputs=[
                 io.Model.Input("model"),
-                io.Clip.Input("clip"),
-                io.Vae.Input("vae"),
-                io.Image.Input("first_frame", tooltip="Becomes frame 0. Resized to width x height."),
+                inputs.clip(),
+                *inputs.picture(),
                 boxes_input(),
                 io.String.Input("prompt", multiline=True, default="", tooltip="The whole video in a sentence."),
                 io.Int.Input(
@@ -193,32 +177,8 @@ class SMCDGenerate(io.ComfyNode):
                 io.Float.Input(
                     "text", default=0.0, min=0.0, max=30.0, step=0.1, tooltip=f"Scale of the prompt. {FROM_CHECKPOINT}"
                 ),
-                io.Int.Input(
-                    "width",
-                    default=0,
-                    min=0,
-                    max=MAX_SIDE,
-                    step=8,
-                    advanced=True,
-                    tooltip=f"Of the video, in pixels. {FROM_CHECKPOINT}",
-                ),
-                io.Int.Input(
-                    "height",
-                    default=0,
-                    min=0,
-                    max=MAX_SIDE,
-                    step=8,
-                    advanced=True,
-                    tooltip=f"Of the video, in pixels. {FROM_CHECKPOINT}",
-                ),
-                io.Int.Input(
-                    "frames",
-                    default=0,
-                    min=0,
-                    max=MAX_FRAMES,
-                    advanced=True,
-                    tooltip="Of the video. 0: as many as the trajectory has.",
-                ),
+                *inputs.size(0, FROM_CHECKPOINT, advanced=True),
+                inputs.frames(advanced=True),
             ],
             outputs=[io.Image.Output(), io.Video.Output()],
         )
@@ -239,7 +199,7 @@ class SMCDGenerate(io.ComfyNode):
         height: int,
         frames: int,
     ) -> io.NodeOutput:
-        from . import host
+        from . import host, host_sampling
 
         defaults = host.smcd_model(model).defaults
         width, height = width or defaults["width"], height or defaults["height"]
@@ -253,11 +213,11 @@ class SMCDGenerate(io.ComfyNode):
         encoded = (clip.encode_from_tokens_scheduled(clip.tokenize(words)) for words in (prompt, " "))
         positive, negative = (node_helpers.conditioning_set_values(prompt, values) for prompt in encoded)
         guidance = Guidance(text or defaults["text"], defaults["boxes"], defaults["image"])
-        guider = host.ConditionGuider(model)
-        guider.set_guidance(positive, negative, guidance, 0.0, (0.0, 1.0))
-        sigmas = host.published_sigmas(model, steps or defaults["steps"])
+        guider = host_sampling.ConditionGuider(model)
+        guider.set_guidance(positive, negative, guidance)
+        sigmas = host_sampling.published_sigmas(model, steps or defaults["steps"])
         noise = pipeline_noise(seed, values[host.FIRST_FRAME], frames or read.frames)
-        latents = host.sample(model, guider, host.PublishedDDIM(), sigmas, noise, seed)
+        latents = host_sampling.sample(model, guider, host_sampling.PublishedDDIM(), sigmas, noise, seed)
         images = vae.decode(latents)
         fps = Fraction(read.fps).limit_denominator(1000)
         video = InputImpl.VideoFromComponents(Types.VideoComponents(images=images, audio=None, frame_rate=fps))

@@ -67,6 +67,37 @@ class Tokens:
         return Tokens(**joined)
 
 
+def networks_beside_unet(config: SMCDConfig, *, dtype, device, operations) -> dict[str, nn.Module]:
+    """The encoders and the ControlNet that a configuration asks for, by their prefix in the state dict."""
+    layers = dict(dtype=dtype, device=device, operations=operations)
+    networks: dict[str, nn.Module] = {}
+    if config.boxes:
+        networks["box_encoder"] = BoxEncoder(config.phrase_dim, config.context_dim, **layers)
+    if config.image_tokens != "none":
+        networks["image_encoder"] = ImageEncoder(
+            config.latent_channels, config.image_encoder_channels, config.image_encoder_blocks, **layers
+        )
+    if config.control:
+        networks["control_net"] = ControlNet(config, **layers)
+    return networks
+
+
+def pad_boxes(config: SMCDConfig, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
+    """[BF, N, 4], [BF, N], [BF, N, P] with N at least config.box_slots; without boxes in inputs nothing but padding."""
+    batch, frames, like = inputs.text.shape[0], inputs.num_frames, inputs.text
+    if inputs.boxes_xyxy is None:
+        boxes = torch.zeros(batch, frames, 0, 4, device=like.device)
+        mask = boxes[..., 0]
+        phrases = like.new_zeros(batch, frames, 0, config.phrase_dim)
+    else:
+        boxes, mask, phrases = inputs.boxes_xyxy.float(), inputs.box_mask.float(), inputs.phrases
+        if phrases.ndim == 3:
+            phrases = phrases[:, None].expand(-1, frames, -1, -1)  # [B, F, N, P]
+    missing = max(0, config.box_slots - boxes.shape[2])
+    boxes, phrases = (nn.functional.pad(x, (0, 0, 0, missing)).flatten(0, 1) for x in (boxes, phrases))
+    return boxes, nn.functional.pad(mask, (0, missing)).flatten(0, 1), phrases
+
+
 class SMCD(nn.Module):
     """UNet with the encoders that its configuration asks for.
 
@@ -78,14 +109,8 @@ class SMCD(nn.Module):
         self.config = config
         layers = dict(dtype=dtype, device=device, operations=operations)
         self.unet = UNet3D(config, **layers)
-        if config.boxes:
-            self.box_encoder = BoxEncoder(config.phrase_dim, config.context_dim, **layers)
-        if config.image_tokens != "none":
-            self.image_encoder = ImageEncoder(
-                config.latent_channels, config.image_encoder_channels, config.image_encoder_blocks, **layers
-            )
-        if config.control:
-            self.control_net = ControlNet(config, **layers)
+        for name, network in networks_beside_unet(config, **layers).items():
+            self.add_module(name, network)
 
     def encode(self, inputs: Inputs) -> Tokens:
         """Run the encoders once; the result serves every step.
@@ -93,31 +118,15 @@ class SMCD(nn.Module):
         Boxes are padded with null tokens to config.box_slots, as in training: the number of slots changes the result
         (SPEC, section 7). A network with MIM that gets no boxes at all sees null tokens only.
         """
-        batch, frames = inputs.text.shape[0], inputs.num_frames
         box_tokens = boxes = mask = None
         if self.config.boxes:
-            boxes, mask, phrases = self._pad_boxes(inputs, batch, frames)
+            boxes, mask, phrases = pad_boxes(self.config, inputs)
             box_tokens = self.box_encoder(boxes, mask, phrases)
         image_tokens = None
         if self.config.image_tokens != "none":
             latent = inputs.first_frame if inputs.image_latent is None else inputs.image_latent
             image_tokens = self.image_encoder(latent)
-        return Tokens(inputs.text, frames, inputs.first_frame, box_tokens, image_tokens, boxes, mask)
-
-    def _pad_boxes(self, inputs: Inputs, batch: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
-        """[BF, N, 4], [BF, N], [BF, N, P] with N at least config.box_slots."""
-        slots, like = self.config.box_slots, inputs.text
-        if inputs.boxes_xyxy is None:
-            boxes = torch.zeros(batch, frames, 0, 4, device=like.device)
-            mask = boxes[..., 0]
-            phrases = like.new_zeros(batch, frames, 0, self.config.phrase_dim)
-        else:
-            boxes, mask, phrases = inputs.boxes_xyxy.float(), inputs.box_mask.float(), inputs.phrases
-            if phrases.ndim == 3:
-                phrases = phrases[:, None].expand(-1, frames, -1, -1)  # [B, F, N, P]
-        missing = max(0, slots - boxes.shape[2])
-        boxes, phrases = (nn.functional.pad(x, (0, 0, 0, missing)).flatten(0, 1) for x in (boxes, phrases))
-        return boxes, nn.functional.pad(mask, (0, missing)).flatten(0, 1), phrases
+        return Tokens(inputs.text, inputs.num_frames, inputs.first_frame, box_tokens, image_tokens, boxes, mask)
 
     def forward(self, x: Tensor, t: Tensor, tokens: Tokens, *, images: bool = False) -> Tensor:
         """x [BF, 4, H, W] noisy latents, t [B] in 0..999 -> prediction [BF, 4, H, W] (see config.prediction)."""

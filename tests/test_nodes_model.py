@@ -16,6 +16,8 @@ from smcd_core.model import SMCD, Inputs
 
 comfy_host = host.start()
 inside = host.pack_module("nodes.host")
+loading = host.pack_module("nodes.host_loading")
+host_text = host.pack_module("nodes.host_text")
 loader = host.pack_module("nodes.loader")
 
 import comfy.memory_management  # noqa: E402  the host's, which host.start() found
@@ -114,7 +116,7 @@ def test_every_system_samples(tmp_path, system):
     torch.manual_seed(0)
     config = system_config(system, SMALL | {"prediction": "epsilon"})
     write_checkpoint(tmp_path / "bare.safetensors", config, tiny_smcd(config).state_dict())
-    model = inside.load_model(str(tmp_path / "bare.safetensors"))
+    model = loading.load_model(str(tmp_path / "bare.safetensors"))
     assert model.model.model_type.name == "EPS"
     assert sampled(model, config).isfinite().all()
 
@@ -129,7 +131,7 @@ def test_epsilon_and_v_checkpoints_agree_with_the_schedule_of_the_core(tmp_path)
         weights = tiny_smcd(config).state_dict()
         weights["unet.out.2.weight"].zero_()
         write_checkpoint(tmp_path / f"{kind}.safetensors", config, weights)
-        sampling = inside.load_model(str(tmp_path / f"{kind}.safetensors")).model.model_sampling
+        sampling = loading.load_model(str(tmp_path / f"{kind}.safetensors")).model.model_sampling
         t = torch.tensor([700])
         sigma = sampling.sigmas[t]
         x = torch.randn(1, 4, 8, 8)  # with variance 1, as the network sees it
@@ -139,8 +141,8 @@ def test_epsilon_and_v_checkpoints_agree_with_the_schedule_of_the_core(tmp_path)
 
 
 def test_dynamic_memory_and_partial_loading_give_the_same(path, monkeypatch):
-    expected = sampled(inside.load_model(str(path)))
-    partly = inside.load_model(str(path))
+    expected = sampled(loading.load_model(str(path)))
+    partly = loading.load_model(str(path))
     # Half of the weights stay where they are kept and are cast when they are used.
     partly.partially_load(partly.load_device, partly.model_size() // 2)
     assert difference(sampled(partly), expected) < 1e-6
@@ -148,13 +150,13 @@ def test_dynamic_memory_and_partial_loading_give_the_same(path, monkeypatch):
     monkeypatch.setattr(comfy.memory_management, "aimdo_enabled", True)
     config, layers = _pack_config(CONFIG), comfy.ops.manual_cast
     assert inside.HostSMCD(config, dtype=None, device=None, operations=layers).time_embed[0].weight is None
-    lazy = inside.load_model(str(path))
+    lazy = loading.load_model(str(path))
     monkeypatch.undo()
     assert difference(sampled(lazy), expected) < 1e-6
 
 
 def test_the_memory_estimate_covers_what_a_call_was_seen_to_take(path):
-    model = inside.load_model(str(path)).model
+    model = loading.load_model(str(path)).model
     # Growth of the process in MiB for 16 frames in float32 with the host's attention for CPUs, measured once.
     for side, measured in ((16, 45), (32, 530)):
         estimate = model.memory_required([16, 4, side, side]) / 2**20
@@ -168,7 +170,7 @@ def test_a_compiled_model_gives_the_same(tmp_path):
     config = dataclasses.replace(TINY, channel_mult=(1,), attention_scales=(1.0,))
     torch.manual_seed(0)
     write_checkpoint(tmp_path / "tiny.safetensors", config, tiny_smcd(config).state_dict())
-    model = inside.load_model(str(tmp_path / "tiny.safetensors"))
+    model = loading.load_model(str(tmp_path / "tiny.safetensors"))
     compiled = model.clone(disable_dynamic=True)
     # As TorchCompileModel does; its own backends take minutes and a C++ compiler.
     set_torch_compile_wrapper(model=compiled, backend="eager")
@@ -176,11 +178,11 @@ def test_a_compiled_model_gives_the_same(tmp_path):
 
 
 def test_a_clone_can_be_made_anew_from_the_file(path):
-    model = inside.load_model(str(path), torch.float16)
+    model = loading.load_model(str(path), torch.float16)
     factory, arguments = model.cached_patcher_init
     again = factory(*arguments, disable_dynamic=True)
     assert type(again) is comfy.model_patcher.ModelPatcher and again.model.get_dtype() == torch.float16
-    for load in (inside.load_clip, inside.load_vae):
+    for load in (host_text.load_clip, loading.load_vae):
         patcher = load(str(path)).patcher
         factory, arguments = patcher.cached_patcher_init
         assert isinstance(factory(*arguments, disable_dynamic=True), comfy.model_patcher.ModelPatcher)
@@ -188,7 +190,7 @@ def test_a_clone_can_be_made_anew_from_the_file(path):
 
 @pytest.mark.parametrize("style", ["lora_unet_{}.lora_down.weight", "diffusion_model.{}.lora_A.weight"])
 def test_a_lora_changes_the_result(path, style):
-    model = inside.load_model(str(path))
+    model = loading.load_model(str(path))
     name = "input_blocks.1.1.transformer_blocks.0.attn1.to_q"
     layer = model.model.diffusion_model.get_submodule(name)
     name = name if style.startswith("diffusion") else name.replace(".", "_")
@@ -237,16 +239,16 @@ def test_a_checkpoint_with_one_wrong_tensor_is_refused_before_any_forward(path, 
 
     save_file(weights, tmp_path / "bad.safetensors", metadata)
     with pytest.raises(ValueError, match="missing|do not belong|has shape"):
-        inside.load_model(str(tmp_path / "bad.safetensors"))
+        loading.load_model(str(tmp_path / "bad.safetensors"))
 
 
 def test_a_large_vae_of_another_shape_is_refused(path, monkeypatch):
     checkpoint = read_checkpoint(path)
     config = checkpoint.vae.config | {"block_out_channels": [16, 16, 16, 16]}
     vae = dataclasses.replace(checkpoint.vae, config=config)
-    monkeypatch.setattr(inside, "read_checkpoint", lambda path: dataclasses.replace(checkpoint, vae=vae))
+    monkeypatch.setattr(loading, "read_any_checkpoint", lambda path: dataclasses.replace(checkpoint, vae=vae))
     with pytest.raises(ValueError, match="VAE of .* channels inside"):
-        inside.load_vae(str(path))
+        loading.load_vae(str(path))
 
 
 def _changed(**values):
@@ -267,7 +269,7 @@ def _changed(**values):
 )
 def test_a_conditioning_that_does_not_fit_the_model_is_refused(path, positive, message):
     with pytest.raises(ValueError, match=message):
-        sampled(inside.load_model(str(path)), positive=positive)
+        sampled(loading.load_model(str(path)), positive=positive)
 
 
 def test_a_size_that_cannot_be_halved_is_refused_by_name(path):
@@ -275,7 +277,7 @@ def test_a_size_that_cannot_be_halved_is_refused_by_name(path):
     latent = {"samples": torch.zeros(FRAMES, 4, 8, 9)}
     with pytest.raises(ValueError, match="expected multiples of 4"):
         host.call(
-            "KSampler", model=inside.load_model(str(path)), positive=positive, negative=positive, latent_image=latent
+            "KSampler", model=loading.load_model(str(path)), positive=positive, negative=positive, latent_image=latent
         )
 
 
@@ -283,7 +285,7 @@ def test_another_architecture_is_refused(path):
     class Other:
         model = torch.nn.Linear(1, 1)
 
-    with pytest.raises(ValueError, match="model is Linear, expected one from SMCD Load"):
+    with pytest.raises(ValueError, match="model is Linear, expected one from Load SMCD"):
         host.call("SMCD_Sampler", model=Other())
 
 

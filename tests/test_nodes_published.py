@@ -11,6 +11,7 @@ from smcd_core.model import SMCD
 
 host.start()
 inside = host.pack_module("nodes.host")
+loading = host.pack_module("nodes.host_loading")
 
 FRAMES, SCALE = 3, 7.5
 INPUTS, RECORDED = tensors("inputs"), tensors("sampler")
@@ -30,7 +31,7 @@ def model(tmp_path_factory):
     load(smcd.image_encoder, tensors("weights_visual_encoder"))
     path = tmp_path_factory.mktemp("models") / "published.safetensors"
     write_checkpoint(path, CONFIGS["smcd"], smcd.state_dict())
-    return inside.load_model(str(path))
+    return loading.load_model(str(path))
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from smcd_core.trajectory import parse_trajectory
 
 comfy_host = host.start()
 inside = host.pack_module("nodes.host")
+loading = host.pack_module("nodes.host_loading")
+host_text = host.pack_module("nodes.host_text")
 
 import comfy.samplers  # noqa: E402  the host's, which host.start() found
 import comfy.utils  # noqa: E402
@@ -47,7 +49,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parts(path):
-    return inside.load_model(str(path)), inside.load_clip(str(path)), inside.load_vae(str(path))
+    return loading.load_model(str(path)), host_text.load_clip(str(path)), loading.load_vae(str(path))
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +247,7 @@ def test_windows_see_the_boxes_of_their_own_frames(parts, picture, is_core):
 
 
 def test_box_coordinates_stay_exact_in_half_precision(path, picture, parts):
-    model = inside.load_model(str(path), torch.bfloat16)
+    model = loading.load_model(str(path), torch.bfloat16)
     positive, negative, latent = conditioned(parts, picture)
     seen = []
 
@@ -262,7 +264,7 @@ def test_box_coordinates_stay_exact_in_half_precision(path, picture, parts):
 @pytest.mark.parametrize("name, tolerance", [("fp16", 0.01), ("bf16", 0.05), ("fp8_e4m3fn", 0.4)])
 def test_weights_in_other_types_give_nearly_the_same(path, picture, parts, name, tolerance):
     loader = host.pack_module("nodes.loader")
-    model = inside.load_model(str(path), loader.WEIGHT_DTYPES[name])
+    model = loading.load_model(str(path), loader.WEIGHT_DTYPES[name])
     assert model.model.get_dtype() == loader.WEIGHT_DTYPES[name]
     positive, negative, latent = conditioned(parts, picture)
     inputs = dict(positive=positive, negative=negative, latent_image=latent, steps=2, cfg=2.0)
@@ -307,7 +309,7 @@ def test_rescale_changes_the_result_and_a_range_of_nothing_is_no_guidance(parts,
 
     strong = sampled(text=9.0)
     assert difference(sampled(text=9.0, rescale=0.7), strong) > 1e-3
-    assert torch.equal(sampled(text=9.0, start=0.6, end=0.9), sampled(text=1.0))
+    assert torch.equal(sampled(text=9.0, text_start=0.6, text_end=0.9), sampled(text=1.0))
 
 
 def test_ksampler_advanced_in_two_halves_is_ksampler(parts, picture):
@@ -367,7 +369,7 @@ def test_generate_makes_the_video_of_the_pipeline(parts, picture, pipeline):
 
 
 def test_the_model_is_built_of_the_hosts_layers(path):
-    model = inside.load_model(str(path), torch.float16)
+    model = loading.load_model(str(path), torch.float16)
     layers = [m for m in model.model.diffusion_model.modules() if isinstance(m, (torch.nn.Linear, torch.nn.Conv2d))]
     assert layers and all(hasattr(layer, "comfy_cast_weights") for layer in layers)
     assert CONFIG.prediction == "v" and model.model.model_type.name == "V_PREDICTION"

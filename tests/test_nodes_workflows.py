@@ -15,6 +15,8 @@ from smcd_core.trajectory import parse_trajectory
 
 comfy_host = host.start()
 loader = host.pack_module("nodes.loader")
+loading = host.pack_module("nodes.host_loading")
+host_text = host.pack_module("nodes.host_text")
 
 import comfy.model_management  # noqa: E402  the host's, which host.start() found
 
@@ -235,8 +237,7 @@ def test_a_vae_of_16_channels_is_refused():
 
 
 def test_motion_and_image_together_are_the_conditioning(bundled):
-    inside = host.pack_module("nodes.host")
-    clip, vae = inside.load_clip(str(bundled)), inside.load_vae(str(bundled))
+    clip, vae = host_text.load_clip(str(bundled)), loading.load_vae(str(bundled))
     picture, trajectory, _ = host.call("SMCD_Example", example="beach")
     prompts = dict(positive=[[torch.zeros(1, 32, 128), {}]], negative=[[torch.ones(1, 32, 128), {}]])
     sizes = dict(width=64, height=64)

@@ -1,0 +1,90 @@
+"""Inputs that several nodes have."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..smcd_core.trajectory import MAX_FRAMES, MAX_SIDE
+
+LATENT_STRIDE = 8  # pixels of a latent, in all VAEs of Stable Diffusion
+
+
+def prompts() -> list[io.Input]:
+    return [
+        io.Conditioning.Input("positive", tooltip="The prompt: the whole video in a sentence."),
+        io.Conditioning.Input("negative", tooltip="Usually an empty prompt. It has the same boxes and image."),
+    ]
+
+
+def clip() -> io.Input:
+    return io.Clip.Input("clip", tooltip="Reads the phrases of the objects. The same as for the prompt.")
+
+
+def picture() -> list[io.Input]:
+    return [io.Vae.Input("vae"), io.Image.Input("first_frame", tooltip="Becomes frame 0. Resized to width x height.")]
+
+
+def size(default: int, note: str, **options) -> list[io.Input]:
+    """width and height; `note` ends their tooltip."""
+    options |= dict(default=default, min=min(default, 64), max=MAX_SIDE, step=LATENT_STRIDE)
+    return [
+        io.Int.Input(name, tooltip=f"Of the video in pixels, a multiple of 64; {note}", **options)
+        for name in ("width", "height")
+    ]
+
+
+def frames(default: int = 0, **options) -> io.Input:
+    """0, where it is the default, stands for the trajectory's own number."""
+    tip = "Of the video." if default else "Of the video. 0: as many as the trajectory has."
+    return io.Int.Input("frames", default=default, min=min(default, 1), max=MAX_FRAMES, tooltip=tip, **options)
+
+
+def motion_settings() -> list[io.Input]:
+    return [
+        frames(),
+        io.Combo.Input(
+            "if_lengths_differ",
+            options=["resample", "refuse"],
+            default="resample",
+            tooltip="What to do with a trajectory of another length: sample it at evenly spaced times, or stop with a "
+            "message.",
+        ),
+        strength("box_strength", "the boxes count", " Multiplies the strength of each object."),
+        *time_range("box", "boxes count"),
+    ]
+
+
+def image_settings() -> list[io.Input]:
+    return [
+        strength("concat_strength", "the first frame counts in the input convolution"),
+        strength("token_strength", "the first frame counts in the image gate"),
+    ]
+
+
+def strength(name: str, what: str, note: str = "") -> io.Input:
+    tip = f"How much {what}: 0 not at all, 1 as trained.{note}"
+    return io.Float.Input(name, default=1.0, min=0.0, max=2.0, step=0.05, tooltip=tip, advanced=True)
+
+
+def scale(name: str, default: float, what: str) -> io.Input:
+    tip = f"How strongly the {what} followed: 0 not at all, 1 as trained, more exaggerates."
+    return io.Float.Input(name, default=default, min=0.0, max=30.0, step=0.1, tooltip=tip)
+
+
+def time_range(name: str, what: str) -> list[io.Input]:
+    """<name>_start and <name>_end"""
+    shared = dict(min=0.0, max=1.0, step=0.01, advanced=True)
+    return [
+        io.Float.Input(
+            f"{name}_start",
+            default=0.0,
+            tooltip=f"Share of the sampling after which {what}; 0 is the first step.",
+            **shared,
+        ),
+        io.Float.Input(
+            f"{name}_end",
+            default=1.0,
+            tooltip=f"Share of the sampling until which {what}; 1 is the last step.",
+            **shared,
+        ),
+    ]

@@ -1,0 +1,74 @@
+"""Checkpoints that the host's own nodes wrote: Save Checkpoint and Save Model, of merged or LoRA-patched models too.
+
+Those nodes write names of their own, and no metadata of ours. So the model adds one tensor that holds our metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..smcd_core.checkpoint import Checkpoint, CheckpointError, Component, build, read_checkpoint
+from ..smcd_core.config import SMCDConfig
+from ..smcd_core.weight_files import WeightFile, read_weights
+
+HEADER = "smcd_header"  # uint8: text of a JSON object
+MODEL, VAE, CLIP = "model.diffusion_model.", "first_stage_model.", "cond_stage_model."  # prefixes of the host
+TEXT_MODEL = "clip_h.transformer.text_model."  # as host_text names the text encoder
+BESIDE_UNET = ("box_encoder.", "image_encoder.", "control_net.")  # as in smcd_core.model.SMCD
+TOKENS = "embeddings.token_embedding.weight"
+
+
+def header(checkpoint: Checkpoint) -> Tensor:
+    """All of a checkpoint but its weights."""
+    values: dict[str, Any] = {"config": checkpoint.config.to_json(), "info": checkpoint.info}
+    if checkpoint.vae is not None:
+        values["vae"] = checkpoint.vae.config
+    if checkpoint.text_encoder is not None and checkpoint.tokenizer is not None:
+        values |= {"text_encoder": checkpoint.text_encoder.config, "tokenizer": checkpoint.tokenizer}
+    return torch.frombuffer(bytearray(json.dumps(values), "utf-8"), dtype=torch.uint8)
+
+
+def read_any_checkpoint(path: str | Path) -> Checkpoint:
+    """read_checkpoint, for files of the host too.
+
+    The weights of a VAE that comes out of those have the host's names, which the host takes as well. Raises
+    CheckpointError.
+    """
+    path = Path(path)
+    file = read_weights(path) if path.is_file() else None
+    if file is None or HEADER not in file.tensors:
+        return read_checkpoint(path)
+    return _read_saved(file)
+
+
+def _read_saved(file: WeightFile) -> Checkpoint:
+    try:
+        values = json.loads(bytes(file.tensors[HEADER].tolist()))
+        config = SMCDConfig.from_json(values["config"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{file.path}: {HEADER} is damaged ({error}). Save it again") from None
+    inside, vae, text = (_below(file, prefix) for prefix in (MODEL, VAE, CLIP + TEXT_MODEL))
+    weights = {name if name.startswith(BESIDE_UNET) else f"unet.{name}": x for name, x in inside.items()}
+    parts = {}
+    if vae and "vae" in values:
+        parts["vae"] = Component(values["vae"], vae)
+    if text and "text_encoder" in values:
+        # The host has more rows than the tokenizer has tokens.
+        text[TOKENS] = text[TOKENS][: values["text_encoder"]["vocab_size"]]
+        parts |= {"text_encoder": Component(values["text_encoder"], text), "tokenizer": values["tokenizer"]}
+    checkpoint = Checkpoint(file.path, "smcd", config, weights, info=values["info"], **parts)
+    try:
+        build(checkpoint)  # compares all names and shapes, and reads nothing
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise CheckpointError(f"{file.path}: its weights are not those of its configuration: {first[:200]}") from None
+    return checkpoint
+
+
+def _below(file: WeightFile, prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): x for name, x in file.tensors.items() if name.startswith(prefix)}
