@@ -1,0 +1,76 @@
+/**
+ * Dialogs inside the editor: they cover it and nothing else of the page, and follow it into full screen.
+ *
+ * @typedef {{id: string, label: string, isPrimary?: boolean, isDisabled?: boolean}} Action
+ */
+
+import { h } from "./dom.js";
+
+const FOCUSABLE = "button:not([disabled]), input:not([disabled]), select, textarea, [tabindex='0']";
+
+/**
+ * Ask. Enter takes the primary action once the fields of the body are valid; Escape and the area around take none.
+ *
+ *     const actions = [{ id: "keep", label: t("length.keep"), isPrimary: true }];
+ *     const answer = await openDialog(root, { title: t("length.title"), body: field, actions });
+ *
+ * @param {HTMLElement} root  the editor's element, or any element in it
+ * @param {{title: string, body: Node | string, actions: Action[]}} content
+ * @returns {Promise<string | null>}  id of the action, null for none; the body's fields still have their values then
+ */
+export function openDialog(root, { title, body, actions }) {
+  const editor = root.closest(".smcd-editor") ?? root;
+  const focusedBefore = document.activeElement;
+  return new Promise((resolve) => {
+    const close = (answer) => {
+      backdrop.remove();
+      const hasFocus = focusedBefore instanceof HTMLElement && editor.contains(focusedBefore);
+      (hasFocus ? focusedBefore : editor).focus({ preventScroll: true });
+      resolve(answer);
+    };
+    const button = ({ id, label, isPrimary = false, isDisabled = false }) => {
+      const attributes = { disabled: isDisabled, "data-action": id };
+      if (isPrimary) return h("button", { type: "submit", class: "smcd-primary", ...attributes }, label);
+      return h("button", { type: "button", onclick: () => close(id), ...attributes }, label);
+    };
+    const dialog = h(
+      "form",
+      { class: "smcd-dialog", role: "dialog", "aria-modal": "true", "aria-label": title, tabindex: "-1" },
+      h("h2", {}, title),
+      h("div", { class: "smcd-dialog-body" }, body),
+      h("div", { class: "smcd-dialog-actions" }, ...actions.map(button)),
+    );
+    dialog.addEventListener("submit", (event) => {
+      event.preventDefault();
+      close(actions.find(({ isPrimary }) => isPrimary)?.id ?? null);
+    });
+    const backdrop = h("div", { class: "smcd-backdrop" }, dialog);
+    backdrop.addEventListener("pointerdown", (event) => {
+      event.stopPropagation();
+      if (event.target !== backdrop) return;
+      event.preventDefault(); // or the page would take the focus that goes back
+      close(null);
+    });
+    backdrop.addEventListener("keydown", (event) => {
+      event.stopPropagation(); // neither commands nor the host's shortcuts, while a question is open
+      if (event.key === "Escape") {
+        event.preventDefault();
+        close(null);
+      } else if (event.key === "Tab") {
+        keepFocusInside(event, dialog);
+      }
+    });
+    editor.append(backdrop);
+    const [first] = dialog.querySelectorAll(`.smcd-dialog-body :is(${FOCUSABLE})`);
+    (first ?? dialog.querySelector(".smcd-primary") ?? dialog).focus({ preventScroll: true });
+  });
+}
+
+function keepFocusInside(event, dialog) {
+  const all = [...dialog.querySelectorAll(FOCUSABLE)].filter((element) => element.tabIndex >= 0);
+  const [first, last] = [all[0], all.at(-1)];
+  const isAtEnd = document.activeElement === (event.shiftKey ? first : last) || document.activeElement === dialog;
+  if (!isAtEnd) return;
+  event.preventDefault();
+  (event.shiftKey ? last : first)?.focus();
+}
