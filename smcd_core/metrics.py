@@ -55,6 +55,33 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
     }
 
 
+def bootstrap_interval(
+    values: Sequence[float],
+    weights: Sequence[float] | None = None,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Interval of the (weighted) mean over clips, by drawing the clips anew with replacement.
+
+    values   one for each clip; those that are not finite are left out
+    weights  such as the number of boxes of each clip, where the mean is one over all boxes
+
+    The same values give the same interval. NaN twice without a finite value. Source: Efron (1979), percentile interval.
+    """
+    values = np.asarray(values, np.float64)
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, np.float64)
+    use = np.isfinite(values) & (weights > 0)
+    values, weights = values[use], weights[use]
+    if not values.size:
+        return math.nan, math.nan
+    drawn = np.random.default_rng(seed).integers(0, values.size, (resamples, values.size))
+    means = (values * weights)[drawn].sum(1) / weights[drawn].sum(1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
 def find_colors(frames: np.ndarray, colors: Sequence[tuple[int, int, int]]) -> np.ndarray:
     """Box of the largest patch of each colour: frames [F, H, W, 3], N colours -> [F, N, 4], zeros where there is none.
 

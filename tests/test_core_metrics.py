@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smcd_core.data.synthetic import COLORS
-from smcd_core.metrics import background, color_holds, find_colors, grounding, iou, psnr
+from smcd_core.metrics import background, bootstrap_interval, color_holds, find_colors, grounding, iou, psnr
 
 RED, BLUE = COLORS["red"], COLORS["blue"]
 coordinate = st.floats(0, 1)
@@ -94,3 +94,27 @@ def test_background_is_what_no_visible_box_covers():
     boxes = np.array([[[0, 0, 0.5, 1], [0.5, 0, 1, 1]]])
     scene = background(boxes, np.array([[True, False]]), 8, 8, margin=0)
     assert not scene[0, :, :4].any() and scene[0, :, 4:].all()
+
+
+def test_the_bootstrap_interval_is_that_of_the_normal_distribution_for_many_values():
+    values = np.random.default_rng(1).normal(3, 2, 400)
+    low, high = bootstrap_interval(values)
+    half = 1.96 * values.std() / 20  # standard error of a mean of 400
+    assert low == pytest.approx(values.mean() - half, abs=0.1 * half)  # 2,000 resamples know a 2.5 % quantile to 5 %
+    assert high == pytest.approx(values.mean() + half, abs=0.1 * half)
+    narrow = bootstrap_interval(values, confidence=0.5)
+    assert narrow[1] - narrow[0] == pytest.approx((high - low) * 0.6745 / 1.96, rel=0.1)
+
+
+def test_the_bootstrap_interval_is_repeatable_and_leaves_out_what_is_not_finite():
+    values = [0.1, 0.4, 0.7, 0.9]
+    assert bootstrap_interval(values) == bootstrap_interval([*values, math.nan, math.inf])
+    assert bootstrap_interval([0.5]) == (0.5, 0.5)
+    assert all(math.isnan(end) for end in bootstrap_interval([math.nan]))
+
+
+def test_the_bootstrap_interval_of_a_weighted_mean_is_that_of_all_boxes():
+    values, counts = [1.0, 0.0], [3, 1]
+    low, high = bootstrap_interval(values, counts, confidence=0.2)
+    assert low == high == 0.75  # half of the draws have both clips: 3 boxes of 4
+    assert bootstrap_interval(values, [3, 0]) == (1.0, 1.0)
