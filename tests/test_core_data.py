@@ -110,7 +110,7 @@ def test_several_processes_share_the_encoding_and_a_stopped_one_goes_on(autoenco
     clips = SyntheticClips(SHARD + 2, size=8, num_frames=1)
     encode_clips(clips, autoencoder, text, tmp_path, slots=4, part=1, parts=2)
     assert len(EncodedClips(tmp_path)) == 2
-    written = next(tmp_path.glob("*.safetensors"))
+    written = next(tmp_path.glob("clips-*.safetensors"))
     before = written.stat().st_mtime_ns
     encode_clips(clips, autoencoder, text, tmp_path, slots=4)
     assert len(EncodedClips(tmp_path)) == SHARD + 2

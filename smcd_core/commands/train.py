@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import typing
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from itertools import islice
 from pathlib import Path
 
 from ..config import SMALL, SYSTEMS, system_config
 from ..stages import STAGES, TrainingConfig
+from .data import DATASETS, add_dataset_options
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -27,11 +29,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     pretrain.set_defaults(run=_pretrain)
 
     encode = subparsers.add_parser("encode", help="turn clips into latents and tokens on disk, for training")
-    encode.add_argument("--clips", type=int, required=True, help="number of synthetic clips")
-    encode.add_argument("--split", choices=("train", "validation"), default="train")
-    encode.add_argument("--frames", type=int, default=8)
-    encode.add_argument("--pixels", type=int, default=128, help="side of the frames (default %(default)s)")
-    encode.add_argument("--slots", type=int, default=SMALL["box_slots"], help="boxes per frame (default %(default)s)")
+    encode.add_argument("--dataset", choices=("synthetic", *DATASETS), default="synthetic")
+    encode.add_argument("--root", type=Path, help="folder with the dataset")
+    encode.add_argument("--clips", type=int, help="how many; not needed with --root (default there: one of each video)")
+    add_dataset_options(encode)
+    encode.add_argument("--slots", type=int, help="boxes per frame (default 8; images 30, synthetic 4)")
     encode.add_argument("--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/")
     encode.add_argument("--out", type=Path, required=True)
     encode.add_argument("--part", default="1/1", metavar="I/N", help="do the I-th of N parts; run all N side by side")
@@ -78,17 +80,59 @@ def _pretrain(args: argparse.Namespace) -> None:
 
 
 def _encode(args: argparse.Namespace) -> None:
+    import torch
     from tqdm import tqdm
 
     from ..components import load_components
-    from ..data import SyntheticClips
-    from ..data.encoded import encode_clips
+    from ..data.encoded import SHARD, encode_clips
 
     part, parts = _part(args.part)
-    vae, text = load_components(args.components)
-    clips = SyntheticClips(args.clips, split=args.split, size=args.pixels, num_frames=args.frames)
-    with tqdm(total=args.clips // parts, unit="clip") as bar:
-        encode_clips(clips, vae, text, args.out, slots=args.slots, part=part, parts=parts, progress=bar.update)
+    clips, settings = _clips_to_encode(args)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    vae, text = (network.to(device) for network in load_components(args.components))
+    damaged = []
+
+    def report(error: Exception) -> None:
+        damaged.append(error)
+        tqdm.write(f"left out {error}")
+
+    shards = range(part, -(-len(clips) // SHARD), parts)
+    total = sum(min(SHARD, len(clips) - number * SHARD) for number in shards)
+    with tqdm(total=total, unit="clip") as bar:
+        encode_clips(
+            clips, vae, text, args.out, slots=settings["slots"], part=part, parts=parts, workers=args.workers,
+            settings=settings, progress=bar.update, report=report,
+        )  # fmt: skip
+    if damaged:
+        print(f"{len(damaged)} of {total} clips are damaged and were left out")
+
+
+def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
+    """The clips, and what to note about them in the files."""
+    from torch.utils.data import Subset
+
+    from ..data import KINDS, SyntheticClips, open_dataset
+    from .data import open_options
+
+    if args.dataset == "synthetic":
+        if args.clips is None:
+            raise ValueError("--clips is missing: how many synthetic clips to make")
+        split = args.split or "train"
+        if split not in ("train", "validation"):
+            raise ValueError(f"--split is {split!r}, expected train or validation for synthetic clips")
+        clips = SyntheticClips(args.clips, split=split, size=args.pixels or 128, num_frames=args.frames or 8)
+        slots = args.slots or SMALL["box_slots"]
+        size, frames = clips.size, clips.num_frames
+    else:
+        if args.root is None:
+            raise ValueError(f"--root is missing: the folder with the dataset {args.dataset}")
+        dataset = open_dataset(args.dataset, args.root, clips=args.clips, **open_options(args))
+        clips = dataset if args.clips is None else Subset(dataset, range(args.clips))
+        slots = args.slots or KINDS[args.dataset].slots
+        size, frames = dataset.size, dataset.num_frames
+    noted = {"dataset": args.dataset, "root": args.root and args.root.resolve().name, "clips": len(clips)}
+    noted |= open_options(args) | {"size": size, "num_frames": frames, "slots": slots}
+    return clips, noted
 
 
 def _part(text: str) -> tuple[int, int]:

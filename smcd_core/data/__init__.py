@@ -1,19 +1,29 @@
 """Clips to learn from: frames with boxes, phrases and a caption."""
 
+from .catalog import KINDS, open_dataset, recognise
 from .clip import Clip
 from .folder import FolderClips
+from .got10k import GOT10kClips
+from .grounding import GroundingClips
 from .samples import ClipDataset, DatasetError, SampleError, read_all, shuffled, stream
 from .synthetic import SPLITS, SyntheticClips, render_clip
+from .youtube_vis import YouTubeVISClips
 
 __all__ = [
+    "KINDS",
     "SPLITS",
     "Clip",
     "ClipDataset",
     "DatasetError",
     "FolderClips",
+    "GOT10kClips",
+    "GroundingClips",
     "SampleError",
     "SyntheticClips",
+    "YouTubeVISClips",
+    "open_dataset",
     "read_all",
+    "recognise",
     "render_clip",
     "shuffled",
     "stream",

@@ -3,41 +3,56 @@ encoder."""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..text import TextEncoder
+from ..weight_files import save_weights
 from .clip import Clip
+from .phrases import PhraseCache
+from .samples import SampleError, read_all
 
 SHARD = 128  # clips in one file
 
 
 class EncodedClips(Dataset):
-    """Clips of a folder that `encode_clips` wrote.
+    """Clips of a folder that `encode_clips` wrote, and of the folders in it: those of several datasets are one.
 
     Each item is a dict: latents [F, 4, h, w], text [T, D], boxes_xyxy [F, N, 4], mask [F, N], phrases [N, P].
-    `null_text` [T, D] stands for a caption that is dropped. Raises ValueError for a folder without clips or a damaged
-    file.
+    `null_text` [T, D] stands for a caption that is dropped. Raises ValueError for a folder without clips, a damaged
+    file, or clips of different shapes.
     """
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
-        self.shards = sorted(self.folder.glob("clips-*.safetensors"))
-        if not self.shards:
-            raise ValueError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
-        self.ends = []
+        self.shards = sorted(self.folder.rglob("clips-*.safetensors"))
+        self.ends: list[int] = []
+        shapes, first = None, None
         for shard in self.shards:
             with _open(shard) as file:
-                self.ends.append((self.ends[-1] if self.ends else 0) + file.get_slice("latents").get_shape()[0])
-        with _open(self.shards[0]) as file:
+                count = file.get_slice("latents").get_shape()[0]
+                self.ends.append((self.ends[-1] if self.ends else 0) + count)
+                found = {name: file.get_slice(name).get_shape()[1:] for name in file.keys()} if count else shapes
+            if shapes is None:
+                shapes, first = found, shard
+            elif shapes != found:
+                name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
+                raise ValueError(
+                    f"{shard}: {name} of a clip is {found.get(name)}, but {shapes.get(name)} in {first}; encode all "
+                    "with the same frames, pixels, slots and components"
+                )
+        if not self.ends or not self.ends[-1]:
+            raise ValueError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
+        with _open(first) as file:
             self.null_text = file.get_tensor("null_text").float()
 
     def __len__(self) -> int:
@@ -69,38 +84,65 @@ def encode_clips(
     slots: int,
     part: int = 0,
     parts: int = 1,
+    workers: int = 0,
+    settings: Mapping[str, str | int | None] | None = None,
     progress: Callable[[int], None] = lambda clips: None,
+    report: Callable[[SampleError], None] | None = None,
 ) -> None:
     """Write a dataset as shards; those that are there already are kept, so that a stopped run can go on.
 
     slots     boxes per frame; a clip with more loses its last objects
     part      of `parts`: this call does every parts-th shard, so that several processes share the work
+    workers   processes that read clips ahead
+    settings  what the clips are; kept in each shard, and a shard that is there with other ones raises ValueError
     progress  called with the number of clips done since the last call
+    report    called with each damaged clip, which is left out (default: the log)
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    metadata = {"settings": json.dumps(settings)} if settings else {}
+    report = report or (lambda error: logging.getLogger("smcd").warning("left out %s", error))
+    todo = []
     for number in range(part, -(-len(clips) // SHARD), parts):
         members = range(number * SHARD, min((number + 1) * SHARD, len(clips)))
         path = folder / f"clips-{number:05d}.safetensors"
         if path.exists():
+            _check_settings(path, metadata)
             progress(len(members))
-            continue
+        else:
+            todo.append((path, members))
+    if not todo:
+        return
+    phrases = PhraseCache(text, folder / "phrases.safetensors")
+    read = read_all(clips, [index for _, members in todo for index in members], workers=workers)
+    null_text = text([" "])[0].half().cpu()
+    for path, members in todo:
         encoded = []
-        for index in members:
-            encoded.append(_encode(clips[index], vae, text, slots))
+        for _ in members:
+            _, clip = next(read)
+            if isinstance(clip, SampleError):
+                report(clip)
+            else:
+                encoded.append(_encode(clip, vae, text, phrases, slots))
             progress(1)
-        tensors = {name: torch.stack([item[name] for item in encoded]).contiguous() for name in encoded[0]}
-        tensors["null_text"] = text([" "])[0].half()
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        save_file(tensors, temporary)
-        os.replace(temporary, path)
+        tensors = {name: torch.stack([item[name] for item in encoded]) for name in encoded[0]} if encoded else {}
+        # Without a clip there is still the shard, so that the next run does not read them all again.
+        save_weights(path, {"latents": torch.zeros(0), **tensors, "null_text": null_text}, metadata)
+        phrases.save_if_grown()
+    phrases.save()
 
 
-def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, slots: int) -> dict[str, Tensor]:
+def _check_settings(path: Path, metadata: dict[str, str]) -> None:
+    with _open(path) as file:
+        found = (file.metadata() or {}).get("settings")
+    if metadata and found not in (None, metadata["settings"]):
+        raise ValueError(f"{path}: was encoded as {found}, not as {metadata['settings']}; choose another folder")
+
+
+def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCache, slots: int) -> dict[str, Tensor]:
     frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2).to(vae.device, vae.dtype) / 127.5 - 1
     latents = vae.encode(frames).latent_dist.mean * vae.config.scaling_factor  # [F, 4, h, w]
     boxes, mask = torch.from_numpy(clip.boxes_xyxy), torch.from_numpy(clip.mask).float()
-    phrases = text.phrases(clip.phrases)
     missing = slots - boxes.shape[1]
     return {
         "latents": latents.half().cpu(),
@@ -108,5 +150,5 @@ def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, slots: int) -> di
         # Negative padding cuts off what is too much.
         "boxes_xyxy": torch.nn.functional.pad(boxes, (0, 0, 0, missing)),
         "mask": torch.nn.functional.pad(mask, (0, missing)),
-        "phrases": torch.nn.functional.pad(phrases, (0, 0, 0, missing)).half().cpu(),
+        "phrases": torch.nn.functional.pad(phrases(clip.phrases), (0, 0, 0, missing)),
     }

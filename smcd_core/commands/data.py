@@ -1,0 +1,71 @@
+"""smcd data check: what a folder of training data holds, what is damaged in it, and how its boxes look."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+DATASETS = ("got10k", "youtube-vis", "grounding", "folder")  # as in data/catalog.py, which takes long to import
+_SHOWN = 20  # damaged samples in the text; the JSON has all
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    data = subparsers.add_parser("data", help="look into training data")
+    actions = data.add_subparsers(metavar="action", required=True)
+    check = actions.add_parser("check", help="say what a folder holds, and which samples are damaged and why")
+    check.add_argument("root", type=Path, metavar="DIR", help="folder with the data")
+    check.add_argument("--dataset", choices=DATASETS, help="default: recognised by its layout")
+    add_dataset_options(check)
+    check.add_argument("--samples", type=int, default=200, help="how many to read (default %(default)s; 0: all)")
+    check.add_argument("--sheet", type=Path, help="contact sheet (default NAME-check.png, here)")
+    check.add_argument("--json", type=Path, help="write all that was found there, too")
+    check.set_defaults(run=_check)
+
+
+def add_dataset_options(parser: argparse.ArgumentParser) -> None:
+    """What `open_options` reads."""
+    parser.add_argument("--split", help="default train; GOT-10k: train, val; YouTube-VIS: train, valid, test")
+    parser.add_argument("--frames", type=int, help="of a clip (default 8; images 1)")
+    parser.add_argument("--pixels", type=int, help="side of the frames (default 256; synthetic 128)")
+    parser.add_argument("--interval", type=int, default=1, help="take every n-th frame (default %(default)s)")
+    parser.add_argument("--phrase", help="what the objects of a folder are whose boxes have no name")
+    parser.add_argument("--seed", type=int, default=33, help="of the clips cut out (default %(default)s)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read ahead (default none)")
+
+
+def open_options(args: argparse.Namespace) -> dict[str, str | int | None]:
+    """Arguments of `open_dataset`."""
+    return {
+        "split": args.split,
+        "num_frames": args.frames,
+        "size": args.pixels,
+        "interval": args.interval,
+        "phrase": args.phrase,
+        "seed": args.seed,
+    }
+
+
+def _check(args: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from ..data import open_dataset, recognise
+    from ..data.check import check, describe
+    from ..weight_files import replacing
+
+    if args.samples < 0:
+        raise ValueError(f"--samples is {args.samples}, expected 1 or more, or 0 for all")
+    kind = args.dataset or recognise(args.root)
+    clips = open_dataset(kind, args.root, **open_options(args))
+    with tqdm(unit="clip", leave=False) as bar:
+        findings, sheet = check(kind, clips, args.samples, workers=args.workers, progress=bar.update)
+    for line in describe(findings, _SHOWN):
+        print(line)
+    if args.json:
+        with replacing(args.json) as temporary:
+            temporary.write_text(json.dumps(findings, indent=1), encoding="utf-8")
+    if sheet is not None:
+        path = args.sheet or Path(f"{args.root.resolve().name or 'data'}-check.png")
+        with replacing(path) as temporary:
+            sheet.save(temporary, format="PNG")
+        print(f"{'sheet':<14}{path}")

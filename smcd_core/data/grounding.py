@@ -1,0 +1,220 @@
+"""Images with boxes and phrases, from the TSV files of GLIGEN (Flickr, SBU, GQA and others alike).
+
+    train-00.tsv       a line per image: key, tab, JSON with data_id, image (base64), caption, annos;
+                       annos[]: bbox [x, y, w, h] in pixels; tokens_positive, where in the caption it is named
+                       files of detection datasets: is_det, and category_name in place of caption and tokens_positive
+    train-00.lineidx   the byte at which each line starts; made if it is missing
+
+The embeddings in these files (768 wide, of another text encoder) are not read: phrases are encoded like all others.
+Source: Li et al., GLIGEN (CVPR 2023); sampling as published with SMCD (SPEC, section 13).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import mmap
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..weight_files import replacing
+from .clip import Clip
+from .media import image_size, read_image, reading
+from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean_text
+from .tracks import box_from_xywh, clip_to_frame
+
+MAX_ROW_BYTES = 64 * 2**20
+MAX_OBJECTS = 30
+SHORTEST_CROP = 0.9  # of the shorter side
+SMALLEST_AREA = 0.01  # of the cropped image; smaller objects are dropped
+
+
+class GroundingClips(ClipDataset):
+    """Clips of one frame: a random square cut out of an image, its objects from large to small.
+
+    root  a .tsv file, or a folder that holds some, or whose folders do
+    """
+
+    def __init__(self, root: str | os.PathLike, *, num_frames: int = 1, **options):
+        super().__init__(root, num_frames=num_frames, **options)
+        if num_frames != 1:
+            raise DatasetError(f"num_frames is {num_frames}, but {root} holds images: expected 1")
+        files = find_tables(self.root)
+        if not files:
+            raise DatasetError(f"{root}: holds no .tsv files of GLIGEN")
+        self.tables = [Table(path) for path in files]
+        self.ends = np.cumsum([len(table) for table in self.tables])
+        self.names = _RowNames(self)
+        if not self.names:
+            raise DatasetError(f"{root}: its .tsv files are empty")
+
+    def row(self, item: int) -> tuple[Table, int]:
+        table = int(np.searchsorted(self.ends, item, side="right"))
+        return self.tables[table], item - (int(self.ends[table - 1]) if table else 0)
+
+    def _read(self, item: int, rng: np.random.Generator) -> Clip:
+        table, row = self.row(item)
+        where = self.names[item]
+        content = _parse(table.line(row), where)
+        picture = _decode(content.get("image"), where)
+        width, height = image_size(where, picture)
+        side = rng.uniform(SHORTEST_CROP, 1) * min(width, height)
+        x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)
+        caption, boxes, phrases = _annotations(content, where)
+        boxes = (boxes.reshape(-1, 4) - np.tile((x, y), 2)) / side
+        boxes, seen = clip_to_frame(boxes)
+        area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
+        order = [n for n in np.argsort(-area, kind="stable") if seen[n] and area[n] >= SMALLEST_AREA][:MAX_OBJECTS]
+        phrases = tuple(phrases[n] for n in order)
+        caption = caption or caption_from(phrases)
+        if not caption:
+            raise SampleError(where, "has neither a caption nor an object that is large enough to name")
+        frame = read_image(
+            where, self.size, content=picture, crop=(x, y, x + side, y + side), resample=Image.Resampling.BOX
+        )
+        return Clip(frame[None], boxes[None, order], np.ones((1, len(order)), bool), phrases, caption)
+
+
+class _RowNames:
+    """File and line of each row, made when asked for: there are tens of millions."""
+
+    def __init__(self, clips: GroundingClips):
+        self.clips = clips
+
+    def __len__(self) -> int:
+        return int(self.clips.ends[-1])
+
+    def __getitem__(self, item: int) -> str:
+        table, row = self.clips.row(item)
+        return f"{table.path}, line {row + 1}"
+
+
+def find_tables(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root] if root.suffix == ".tsv" else []
+    return sorted([*root.glob("*.tsv"), *root.glob("*/*.tsv")])
+
+
+# Tables --------------------------------------------------------------------------------------------------------------
+
+
+class Table:
+    """Lines of a file that is too large to load, by number. Holds no open file, so that workers share nothing."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        size = path.stat().st_size
+        index = path.with_suffix(".lineidx")
+        starts = _read_index(index, path, size)
+        if starts is None:
+            starts = _scan(path, size)
+            try:
+                with replacing(index) as temporary:
+                    temporary.write_text("".join(f"{start}\n" for start in starts.tolist()), encoding="ascii")
+            except OSError:
+                pass  # a read-only folder: it is scanned again the next time
+        self.starts = np.append(starts, size)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def line(self, row: int) -> bytes:
+        start, end = (int(place) for place in self.starts[row : row + 2])
+        where = f"{self.path}, line {row + 1}"
+        if end - start > MAX_ROW_BYTES:
+            raise SampleError(where, f"has {end - start} bytes, the limit is {MAX_ROW_BYTES}")
+        with reading(where), self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(end - start).rstrip(b"\r\n")
+
+
+def _read_index(index: Path, path: Path, size: int) -> np.ndarray | None:
+    """Starts of lines, int64; None if the file is missing or does not fit the table."""
+    try:
+        if index.stat().st_mtime_ns < path.stat().st_mtime_ns:
+            return None
+        starts = np.array(index.read_bytes().split(), np.int64)
+    except (OSError, ValueError, OverflowError):
+        return None
+    if not len(starts) or starts[0] != 0 or (np.diff(starts) <= 0).any() or starts[-1] >= size:
+        return None
+    with path.open("rb") as file:
+        # Each line ends where the next one starts; three of them stand for all, the last for the length of the table.
+        for start in starts[[len(starts) // 3, len(starts) // 2, -1]].tolist():
+            file.seek(max(start - 1, 0))
+            if start and file.read(1) != b"\n":
+                return None
+        file.seek(int(starts[-1]))
+        line = file.read(MAX_ROW_BYTES)
+    return None if b"\n" in line[:-1] else starts
+
+
+def _scan(path: Path, size: int) -> np.ndarray:
+    """Starts of lines, int64, through a view of the file: its content is not kept in memory."""
+    if not size:
+        return np.zeros(0, np.int64)
+    starts, place = [0], 0
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        while 0 < (place := view.find(b"\n", place) + 1) < size:
+            starts.append(place)
+    return np.array(starts, np.int64)
+
+
+# Rows ----------------------------------------------------------------------------------------------------------------
+
+
+def _parse(line: bytes, where: str) -> dict[str, Any]:
+    _, tab, text = line.partition(b"\t")
+    if not tab:
+        raise SampleError(where, "found no tab, expected a key, a tab and JSON")
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise SampleError(where, "is nested too deeply") from None
+    except ValueError as error:
+        raise SampleError(where, f"its second column is not JSON: {str(error)[:100]}") from None
+    if not isinstance(content, dict):
+        raise SampleError(where, f"its second column is a JSON {type(content).__name__}, expected an object")
+    return content
+
+
+def _decode(image: Any, where: str) -> bytes:
+    try:
+        return base64.b64decode(image, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        raise SampleError(where, "its image is not base64") from None
+
+
+def _annotations(content: dict[str, Any], where: str) -> tuple[str, np.ndarray, list[str]]:
+    """Caption ("" if it is to be made of the objects), boxes [N, 4] xyxy in pixels, and N phrases."""
+    is_detection = bool(content.get("is_det"))
+    caption = "" if is_detection else content.get("caption")
+    if not is_detection:
+        clean_text(caption, where, "its caption")  # places of phrases count in the caption as it is
+    annos = content.get("annos")
+    if not isinstance(annos, list) or not all(isinstance(anno, dict) for anno in annos):
+        raise SampleError(where, "its annos are not a list of JSON objects")
+    boxes, phrases = [], []
+    for number, anno in enumerate(annos):
+        boxes.append(box_from_xywh(anno.get("bbox"), 1, 1, where, f"annotation {number}"))
+        phrases.append(
+            clean_text(anno.get("category_name"), where, f"annotation {number}: category_name")
+            if is_detection
+            else _named(caption, anno.get("tokens_positive"), where, number)
+        )
+    return " ".join(caption.split()), np.array(boxes), phrases
+
+
+def _named(caption: str, places: Any, where: str, number: int) -> str:
+    """The words of a caption at [[start, end], ...], counted in characters."""
+    is_list = isinstance(places, list) and places and all(isinstance(place, list) for place in places)
+    if not is_list or not all(len(place) == 2 and all(type(x) is int for x in place) for place in places):
+        raise SampleError(where, f"annotation {number}: tokens_positive is {str(places)[:60]}, expected [[start, end]]")
+    if not all(0 <= start < end <= len(caption) for start, end in places):
+        raise SampleError(where, f"annotation {number}: tokens_positive {str(places)[:60]} lies outside the caption")
+    return clean_text(" ".join(caption[start:end] for start, end in places), where, f"annotation {number}: its phrase")
