@@ -5,8 +5,9 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from smcd_core.data import SPLITS, SyntheticClips, render_clip
+from smcd_core.data import SPLITS, SampleError, SyntheticClips, render_clip
 from smcd_core.data.encoded import SHARD, EncodedClips, encode_clips
+from smcd_core.data.phrases import PhraseCache
 from smcd_core.data.synthetic import COLORS, MOTIONS, vocabulary
 from smcd_core.metrics import find_colors, iou
 from smcd_core.pretrain import small_text_encoder
@@ -129,3 +130,116 @@ def test_a_damaged_file_is_named(autoencoder, tmp_path):
     (tmp_path / "clips-00000.safetensors").write_bytes(b"half a file")
     with pytest.raises(ValueError, match="clips-00000.safetensors: cannot be read .* encode again"):
         EncodedClips(tmp_path)
+
+
+class Damaged(SyntheticClips):
+    """Every third clip cannot be read."""
+
+    def __getitem__(self, index):
+        if index % 3 == 1:
+            raise SampleError(f"clip {index}", "is damaged")
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_damaged_clips_are_left_out_of_the_encoded_ones(autoencoder, tmp_path, workers):
+    text, damaged, done = small_text_encoder().eval(), [], []
+    clips = Damaged(7, size=16, num_frames=1)
+    encode_clips(
+        clips, autoencoder, text, tmp_path, slots=4, workers=workers, progress=done.append, report=damaged.append
+    )
+    encoded = EncodedClips(tmp_path)
+    assert [error.path for error in damaged] == ["clip 1", "clip 4"] and sum(done) == 7
+    for item, number in zip(encoded, (0, 2, 3, 5, 6), strict=True):
+        with torch.no_grad():
+            expected = text([render_clip(number, size=16, num_frames=1).caption])[0]
+        assert torch.allclose(item["text"], expected, atol=2e-3, rtol=1e-3)
+
+
+def test_a_shard_without_a_good_clip_does_no_harm(autoencoder, tmp_path):
+    class Half(SyntheticClips):
+        def __getitem__(self, index):
+            if index < SHARD:
+                raise SampleError(f"clip {index}", "is damaged")
+            return super().__getitem__(index)
+
+    text, ignore = small_text_encoder().eval(), lambda error: None
+    encode_clips(Half(SHARD + 2, size=8, num_frames=1), autoencoder, text, tmp_path, slots=4, report=ignore)
+    encoded = EncodedClips(tmp_path)
+    assert len(encoded) == 2 and encoded[0]["latents"].shape == (1, 4, 4, 4) and encoded.null_text.ndim == 2
+    encode_clips(Half(SHARD, size=8, num_frames=1), autoencoder, text, tmp_path / "bad", slots=4, report=ignore)
+    with pytest.raises(ValueError, match="holds no encoded clips"):
+        EncodedClips(tmp_path / "bad")
+
+
+def test_encoded_clips_of_several_datasets_are_one(autoencoder, tmp_path):
+    text = small_text_encoder().eval()
+    for name, count in (("got10k", 3), ("youtube-vis", 2)):
+        encode_clips(SyntheticClips(count, size=8, num_frames=1), autoencoder, text, tmp_path / name, slots=4)
+    encoded = EncodedClips(tmp_path)
+    assert len(encoded) == 5
+    assert torch.equal(encoded[3]["latents"], EncodedClips(tmp_path / "youtube-vis")[0]["latents"])
+    encode_clips(SyntheticClips(1, size=16, num_frames=1), autoencoder, text, tmp_path / "other", slots=4)
+    with pytest.raises(ValueError, match=r"latents of a clip is \[1, 4, 4, 4\], but \[1, 4, 8, 8\]|encode all with"):
+        EncodedClips(tmp_path)
+
+
+def test_encoding_something_else_into_the_same_folder_is_refused(autoencoder, tmp_path):
+    text, clips = small_text_encoder().eval(), SyntheticClips(2, size=8, num_frames=1)
+    encode_clips(clips, autoencoder, text, tmp_path, slots=4, settings={"seed": 1})
+    encode_clips(clips, autoencoder, text, tmp_path, slots=4, settings={"seed": 1})
+    with pytest.raises(ValueError, match='was encoded as {"seed": 1}, not as {"seed": 2}; choose another folder'):
+        encode_clips(clips, autoencoder, text, tmp_path, slots=4, settings={"seed": 2})
+
+
+class Counting:
+    """A text encoder that remembers what it was asked for."""
+
+    def __init__(self, encoder):
+        self.encoder, self.asked = encoder, []
+
+    def phrases(self, phrases):
+        self.asked += phrases
+        return self.encoder.phrases(phrases)
+
+
+def test_a_phrase_is_embedded_once_also_by_later_runs(tmp_path):
+    torch.manual_seed(0)
+    encoder = small_text_encoder().eval()
+    counting = Counting(encoder)
+    cache = PhraseCache(counting, tmp_path / "phrases.safetensors")
+    found = cache(["red circle", "blue square", "red circle"])
+    cache(["blue square"])
+    assert sorted(counting.asked) == ["a", "blue square", "red circle"]
+    with torch.no_grad():
+        expected = encoder.phrases(["red circle", "blue square", "red circle"])
+    assert torch.allclose(found.float(), expected, atol=2e-3, rtol=1e-3) and found.dtype == torch.float16
+    assert cache([]).shape == (0, expected.shape[1])
+
+    other = PhraseCache(Counting(encoder), tmp_path / "phrases.safetensors")  # a second process, at the same time
+    other(["green circle"])
+    cache.save()
+    other.save()
+    later = Counting(encoder)
+    assert torch.equal(PhraseCache(later, tmp_path / "phrases.safetensors")(["red circle", "blue square"]), found[:2])
+    assert later.asked == ["a"]  # only to see that the file is of this encoder
+
+
+@pytest.mark.parametrize("damage", ["another encoder", "half a file"])
+def test_phrases_of_another_encoder_or_in_a_damaged_file_are_not_used(tmp_path, damage):
+    path = tmp_path / "phrases.safetensors"
+    torch.manual_seed(0)
+    cache = PhraseCache(small_text_encoder().eval(), path)
+    wrong = cache(["red circle"])
+    cache.save()
+    if damage == "half a file":
+        path.write_bytes(path.read_bytes()[:50])
+    torch.manual_seed(1)
+    encoder = small_text_encoder().eval()
+    again = PhraseCache(encoder, path)
+    with torch.no_grad():
+        expected = encoder.phrases(["red circle"])
+    assert torch.allclose(again(["red circle"]).float(), expected, atol=2e-3, rtol=1e-3)
+    assert not torch.allclose(wrong.float(), expected, atol=0.1)
+    again.save()
+    assert len(PhraseCache(encoder, path).known) == 2

@@ -118,7 +118,9 @@ def describe(findings: dict[str, Any], most: int) -> Iterator[str]:
     yield f"{'dataset':<14}{findings['dataset']}: {KINDS[findings['dataset']].what}, in {findings['root']}"
     yield f"{'samples':<14}{findings['samples']}{left_out}"
     yield f"{'read':<14}{findings['read']}: {findings['good']} good, {len(damaged)} damaged"
-    yield f"{'clips':<14}{clip['frames']} frames, every {clip['interval']}., {clip['pixels']} x {clip['pixels']} pixels"
+    steps = "consecutive frames" if clip["interval"] == 1 else f"frames, {clip['interval']} apart,"
+    length = "1 frame" if clip["frames"] == 1 else f"{clip['frames']} {steps}"
+    yield f"{'clips':<14}{length} of {clip['pixels']} x {clip['pixels']} pixels"
     yield f"{'objects':<14}{spread('objects_per_clip')} in a clip, at most {findings['most_objects']}; "\
           f"{findings['without_boxes']} clips without"  # fmt: skip
     yield f"{'box area':<14}{spread('box_area', 100)} % of the frame"

@@ -30,10 +30,9 @@ def reading(path: str | os.PathLike) -> Iterator[None]:
         yield
     except (SampleError, MemoryError):
         raise
-    except OSError as error:
-        raise SampleError(path, error.strerror or str(error) or type(error).__name__) from None
     except Exception as error:  # decoders raise many types, down to SyntaxError: tried with random bytes
-        raise SampleError(path, f"cannot be read: {error or type(error).__name__}") from None
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise SampleError(path, f"cannot be read: {reason}") from None
 
 
 def inside(root: Path, name: object) -> Path:
@@ -85,7 +84,7 @@ def read_image(
         image.draft("RGB", (int(width * across), int(height * down)))
         smaller = image.width / width, image.height / height
         box = (x1 * smaller[0], y1 * smaller[1], x2 * smaller[0], y2 * smaller[1])
-        return np.asarray(image.convert("RGB").resize((size, size), resample, box=box))
+        return np.array(image.convert("RGB").resize((size, size), resample, box=box))
 
 
 def image_size(path: str | os.PathLike, content: bytes | None = None) -> tuple[int, int]:
