@@ -1,19 +1,22 @@
 """How well a video follows its boxes and keeps its first frame. Imports nothing from the package.
 
-F frames, N objects. Boxes are xyxy in units of the frame, 0..1; frames are uint8 RGB.
+F frames, N objects. Boxes are xyxy in units of the frame, 0..1; frames are uint8 RGB. What each number means and what
+it was checked against: docs/metrics.md.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, optimize
 
 MIN_CHROMA = 55  # max - min of RGB, 0..255; the scenes of the synthetic clips stay below, their sprites above
 MAX_HUE_DISTANCE = 18  # degrees; half of the smallest distance between two sprite colours
 MIN_AREA = 1e-3  # of the frame; a smaller patch is noise
+# Root of a box's area, in units of the frame, below which it counts as of that size.
+SIZES = {"tiny": 1 / 8, "small": 1 / 4, "medium": 1 / 3, "large": math.inf}
 
 
 def iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -38,21 +41,95 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
     sr50       success rate: share of them with an IoU above 0.5
     sr75       the same for 0.75
     ao_frames  F values, NaN for a frame without a visible box
+    ao_tiny .. ao_large, boxes_tiny .. boxes_large   AO and number of the visible boxes of each of SIZES
+    boxes      number of visible boxes: the weight of the clip in a mean over all boxes, as GOT-10k takes it
 
-    All are NaN for a clip without visible boxes.
+    Scores are NaN where there are no visible boxes.
     """
-    overlap = np.where(mask, iou(found, boxes), np.nan)
+    overlap = np.where(mask, iou(_bounded(found), _bounded(boxes)), np.nan)
     seen = overlap[mask]
     count = mask.sum(1)
     frames = np.divide(np.nansum(overlap, 1), count, out=np.full(len(mask), np.nan), where=count > 0)
-    if not seen.size:
-        return {"ao": math.nan, "sr50": math.nan, "sr75": math.nan, "ao_frames": frames.tolist()}
-    return {
-        "ao": float(seen.mean()),
-        "sr50": float((seen > 0.5).mean()),
-        "sr75": float((seen > 0.75).mean()),
+    scores = {
+        "ao": _mean(seen),
+        "sr50": _mean(seen > 0.5),
+        "sr75": _mean(seen > 0.75),
         "ao_frames": frames.tolist(),
+        "boxes": int(mask.sum()),
     }
+    sizes = np.digitize(np.sqrt(_area(boxes)[mask]), list(SIZES.values()))
+    for place, name in enumerate(SIZES):
+        scores |= {f"ao_{name}": _mean(seen[sizes == place]), f"boxes_{name}": int((sizes == place).sum())}
+    return scores
+
+
+def _bounded(boxes: np.ndarray) -> np.ndarray:
+    """As the toolkit of GOT-10k: a box that starts left of or above the frame is moved into it, what then reaches over
+    the right and lower edge is cut. (Cutting on all sides would be right; the official numbers are made like this.)"""
+    start = boxes[..., :2].clip(0, 1)
+    return np.concatenate([start, (start + boxes[..., 2:] - boxes[..., :2]).clip(start, 1)], -1)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else math.nan
+
+
+def assign(overlap: np.ndarray) -> np.ndarray:
+    """Which candidate stands for which object, so that the sum of their overlaps is largest.
+
+    overlap  [N, M], not negative; 0 where a candidate cannot be that object
+    returns  [N], index of the candidate, -1 for none. Source: Kuhn (1955), the Hungarian method.
+    """
+    result = np.full(overlap.shape[0], -1)
+    rows, columns = optimize.linear_sum_assignment(overlap, maximize=True)
+    keep = overlap[rows, columns] > 0
+    result[rows[keep]] = columns[keep]
+    return result
+
+
+def match_tracks(
+    found: np.ndarray,
+    found_mask: np.ndarray,
+    found_phrases: Sequence[str],
+    boxes: np.ndarray,
+    mask: np.ndarray,
+    phrases: Sequence[str],
+) -> np.ndarray:
+    """Found tracks [F, M, 4] in the order of the objects [F, N, 4]: [F, N, 4], zeros where nothing was found.
+
+    A track is one object for the whole clip. Where it has a phrase, it is only matched with objects of that phrase.
+    """
+    present = found * found_mask[..., None]
+    overlap = (iou(boxes[:, :, None], present[:, None]) * mask[..., None]).sum(0)  # [N, M]
+    fits = np.array([[not name or name == phrase for name in found_phrases] for phrase in phrases])
+    chosen = assign(overlap * fits.reshape(overlap.shape))
+    return np.where((chosen >= 0)[:, None], present[:, chosen.clip(0)] if found.shape[1] else 0.0, 0.0)
+
+
+def match_detections(
+    detections: Sequence[Mapping[str, tuple[np.ndarray, np.ndarray]]],
+    boxes: np.ndarray,
+    mask: np.ndarray,
+    phrases: Sequence[str],
+) -> np.ndarray:
+    """What a detector found, in the order of the objects [F, N, 4]: [F, N, 4], zeros where nothing was found.
+
+    detections  of each frame: phrase -> (boxes [K, 4], scores [K])
+
+    In each frame as many detections of a phrase are taken as visible objects have it, the surest ones; the assignment
+    tells which is which. More of them would reward a detector, or a model, that shows an object everywhere.
+    """
+    found = np.zeros_like(boxes, dtype=np.float64)
+    for frame, by_phrase in enumerate(detections):
+        for phrase in dict.fromkeys(phrases):
+            wanted = [n for n, name in enumerate(phrases) if name == phrase and mask[frame, n]]
+            candidates, scores = by_phrase[phrase]
+            candidates = candidates[np.argsort(-scores, kind="stable")[: len(wanted)]]
+            chosen = assign(iou(boxes[frame, wanted][:, None], candidates[None]))
+            for n, candidate in zip(wanted, chosen):
+                if candidate >= 0:
+                    found[frame, n] = candidates[candidate]
+    return found
 
 
 def bootstrap_interval(
@@ -117,18 +194,50 @@ def color_holds(
     frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray, colors: Sequence[tuple[int, int, int]]
 ) -> np.ndarray:
     """Whether the middle of each visible box has the object's hue: [F, N] of 1, 0, and NaN where the mask is False."""
+    chroma, hue = _chroma_and_hue(_middle_colors(frames, boxes, mask))
+    distance = np.abs((hue - _chroma_and_hue(np.array(colors).reshape(-1, 3))[1] + 180) % 360 - 180)
+    return np.where(mask, (chroma > MIN_CHROMA) & (distance < MAX_HUE_DISTANCE), np.nan)
+
+
+def color_drift(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """How far the colour of each object is from that in its first visible frame: [F, N], NaN where it is not visible.
+
+    Distance of the mean colours in CIELAB (delta E of 1976); about 2 is just noticeable, red and orange are 60 apart.
+    The first visible frame itself is NaN as well: its 0 would only dilute a mean.
+    """
+    lab = to_lab(_middle_colors(frames, boxes, mask))  # [F, N, 3]
+    drift = np.full(mask.shape, np.nan)
+    for n in np.flatnonzero(mask.any(0)):
+        first, *later = np.flatnonzero(mask[:, n])
+        drift[later, n] = np.linalg.norm(lab[later, n] - lab[first, n], axis=-1)
+    return drift
+
+
+def _middle_colors(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Mean RGB [F, N, 3] of the part of each visible box that lies inside every shape; 0 elsewhere."""
     height, width = frames.shape[1:3]
-    holds = np.full(mask.shape, np.nan)
+    means = np.zeros((*mask.shape, 3))
     for frame, n in np.argwhere(mask):
         x1, y1, x2, y2 = boxes[frame, n]
-        # The inner half in each direction lies inside every shape.
         left, right = (int(round(width * (x1 + (x2 - x1) * part))) for part in (0.35, 0.65))
         top, bottom = (int(round(height * (y1 + (y2 - y1) * part))) for part in (0.4, 0.8))
-        inside = frames[frame, top : max(bottom, top + 1), left : max(right, left + 1)].reshape(-1, 3).mean(0)
-        chroma, hue = _chroma_and_hue(inside)
-        distance = abs((hue - _chroma_and_hue(np.array(colors[n]))[1] + 180) % 360 - 180)
-        holds[frame, n] = chroma > MIN_CHROMA and distance < MAX_HUE_DISTANCE
-    return holds
+        left, top = min(left, width - 1), min(top, height - 1)
+        inside = frames[frame, top : max(bottom, top + 1), left : max(right, left + 1)]
+        means[frame, n] = inside.reshape(-1, 3).mean(0)
+    return means
+
+
+def to_lab(rgb: np.ndarray) -> np.ndarray:
+    """sRGB [..., 3], 0..255 -> CIELAB [..., 3] for white D65. Source: IEC 61966-2-1 and CIE 15."""
+    rgb = np.asarray(rgb, np.float64) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+    )
+    xyz = linear @ to_xyz.T / to_xyz.sum(1)
+    root = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    x, y, z = np.moveaxis(root, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
 
 
 def psnr(frames: np.ndarray, reference: np.ndarray, where: np.ndarray | None = None) -> float:
@@ -136,6 +245,43 @@ def psnr(frames: np.ndarray, reference: np.ndarray, where: np.ndarray | None = N
     error = (frames.astype(np.float64) - reference) ** 2
     mean = float(error.mean() if where is None else error[where].mean())
     return math.inf if mean == 0 else 10 * math.log10(255**2 / mean)
+
+
+def ssim(image: np.ndarray, reference: np.ndarray) -> float:
+    """Structural similarity of two uint8 images [H, W, 3], mean over pixels and channels; sides of at least 11.
+
+    Gaussian window of deviation 1.5, 11 pixels wide; pixels whose window leaves the image do not count.
+    Source: Wang et al. (2004).
+    """
+    if min(image.shape[:2]) < 11:
+        raise ValueError(f"SSIM looks at 11 x 11 pixels, the image has {image.shape[1]} x {image.shape[0]}")
+    x, y = image.astype(np.float64), reference.astype(np.float64)
+
+    def blur(values: np.ndarray) -> np.ndarray:
+        return ndimage.gaussian_filter(values, 1.5, radius=5, axes=(0, 1))[5:-5, 5:-5]
+
+    mean_x, mean_y = blur(x), blur(y)
+    variance_x, variance_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
+    covariance = blur(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    return float((likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))).mean())
+
+
+def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:
+    """Squared Frechet distance of the normal distributions fitted to features [K, D] and [L, D]; FVD, FID.
+
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), covariances with divisor K - 1. Source: Dowson and Landau (1982).
+    """
+    if min(len(features), len(reference)) < 2:
+        raise ValueError(f"a Frechet distance needs 2 clips on each side, found {len(features)} and {len(reference)}")
+    features, reference = features.astype(np.float64), reference.astype(np.float64)
+    a, b = ((part - part.mean(0)) / math.sqrt(len(part) - 1) for part in (features, reference))
+    # With C1 = a'a and C2 = b'b the trace of (C1 C2)^(1/2) is the sum of the singular values of a b': exact, never
+    # complex, and quick where there are fewer clips than features.
+    cross = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    means = ((features.mean(0) - reference.mean(0)) ** 2).sum()
+    return float(max(means + (a * a).sum() + (b * b).sum() - 2 * cross, 0.0))
 
 
 def background(boxes: np.ndarray, mask: np.ndarray, height: int, width: int, margin: float = 0.04) -> np.ndarray:

@@ -1,6 +1,9 @@
 """Grounding and fidelity scores, on pictures whose scores are known."""
 
+import itertools
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smcd_core.data.synthetic import COLORS
-from smcd_core.metrics import background, bootstrap_interval, color_holds, find_colors, grounding, iou, psnr
+from smcd_core.metrics import (
+    SIZES,
+    assign,
+    background,
+    bootstrap_interval,
+    color_drift,
+    color_holds,
+    find_colors,
+    frechet_distance,
+    grounding,
+    iou,
+    match_detections,
+    match_tracks,
+    psnr,
+    ssim,
+    to_lab,
+)
 
 RED, BLUE = COLORS["red"], COLORS["blue"]
+GOT10K = json.loads((Path(__file__).parent / "golden" / "got10k.json").read_text())
 coordinate = st.floats(0, 1)
 
 
@@ -118,3 +138,186 @@ def test_the_bootstrap_interval_of_a_weighted_mean_is_that_of_all_boxes():
     low, high = bootstrap_interval(values, counts, confidence=0.2)
     assert low == high == 0.75  # half of the draws have both clips: 3 boxes of 4
     assert bootstrap_interval(values, [3, 0]) == (1.0, 1.0)
+
+
+# GOT-10k -------------------------------------------------------------------------------------------------------------
+
+
+def as_frames(sequence: dict, name: str) -> np.ndarray:
+    """xywh in pixels -> [F, 1, 4] xyxy in units of the frame"""
+    boxes = np.array(sequence[name])
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
+    return (corners / ([GOT10K["width"], GOT10K["height"]] * 2))[:, None]
+
+
+@pytest.mark.parametrize("case", GOT10K["cases"], ids=lambda case: case["kind"])
+def test_ao_and_success_rates_are_those_of_the_official_toolkit(case):
+    """Recorded from got10k 0.1.3; boxes of the second kind leave the frame on all sides."""
+    scores = [
+        grounding(as_frames(part, "found"), as_frames(part, "anno"), np.array(part["cover"])[:, None] > 0)
+        for part in case["sequences"]
+    ]
+    weights = [entry["boxes"] for entry in scores]
+    for name in ("ao", "sr50", "sr75"):
+        assert np.average([entry[name] for entry in scores], weights=weights) == pytest.approx(case[name], abs=1e-9)
+    ious = [np.array(entry["ao_frames"])[np.array(part["cover"]) > 0] for entry, part in zip(scores, case["sequences"])]
+    expected = np.concatenate([part["iou"] for part in case["sequences"]])
+    assert np.allclose(np.concatenate(ious), expected, rtol=0, atol=1e-9)
+
+
+@given(st.tuples(*[st.floats(-60, 400)] * 4), st.tuples(*[st.floats(-60, 400)] * 4))
+def test_iou_is_that_of_the_toolkits_formula_for_any_boxes(first, second):
+    """rect_iou of the toolkit said again, for boxes in whole and broken pixels that may leave a frame of 320 x 240."""
+
+    def rect(x, y, w, h):
+        x, y = min(max(x, 0), 320), min(max(y, 0), 240)
+        return x, y, min(max(abs(w), 0), 320 - x), min(max(abs(h), 0), 240 - y)
+
+    def corners(x, y, w, h):
+        return np.array([[[x, y, x + abs(w), y + abs(h)]]]) / [320, 240, 320, 240]
+
+    (ax, ay, aw, ah), (bx, by, bw, bh) = rect(*first), rect(*second)
+    inner = max(min(ax + aw, bx + bw) - max(ax, bx), 0) * max(min(ay + ah, by + bh) - max(ay, by), 0)
+    expected = min(inner / (aw * ah + bw * bh - inner + np.finfo(float).eps), 1)
+    found = grounding(corners(*first), corners(*second), np.array([[True]]))["ao"]
+    # Pixels and units of the frame round differently: 1e-9 of an area of 1e-6 pixels is all that can be asked.
+    if min(aw, ah, bw, bh) > 1e-3:
+        assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_ao_is_told_apart_by_the_size_of_the_object():
+    side = {"tiny": 0.1, "small": 0.2, "medium": 0.3, "large": 0.5}
+    assert side.keys() == SIZES.keys()
+    boxes = np.array([[[0, 0, s, s] for s in side.values()]])
+    found = boxes.copy()
+    found[0, 0] = 0  # overlooked
+    found[0, 1, 2] /= 2
+    scores = grounding(found, boxes, np.ones((1, 4), bool))
+    assert [scores[f"ao_{name}"] for name in side] == pytest.approx([0, 0.5, 1, 1])
+    assert [scores[f"boxes_{name}"] for name in side] == [1, 1, 1, 1]
+    unseen = grounding(found, boxes, np.array([[False, True, True, True]]))
+    assert math.isnan(unseen["ao_tiny"]) and unseen["boxes_tiny"] == 0 and unseen["boxes"] == 3
+
+
+# Matching ------------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_the_assignment_is_the_best_of_all_permutations(objects, candidates, seed):
+    overlap = np.random.default_rng(seed).random((objects, candidates))
+    chosen = assign(overlap)
+    total = sum(overlap[n, c] for n, c in enumerate(chosen) if c >= 0)
+    padded = np.zeros((objects, objects + candidates))
+    padded[:, :candidates] = overlap
+    orders = itertools.permutations(range(objects + candidates), objects)
+    assert total == pytest.approx(max(sum(padded[n, c] for n, c in enumerate(order)) for order in orders))
+
+
+def test_greedy_choice_would_be_worse_than_the_assignment():
+    assert assign(np.array([[0.6, 0.5], [0.55, 0.0]])).tolist() == [1, 0]
+    assert assign(np.array([[0.0, 0.0]])).tolist() == [-1]  # no overlap is no match
+
+
+LEFT, RIGHT = (0, 0, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)
+
+
+def test_tracks_are_matched_for_the_whole_clip_and_only_with_their_phrase():
+    boxes, mask = np.array([[LEFT, RIGHT]] * 3, float), np.ones((3, 2), bool)
+    swapped = boxes[:, ::-1].copy()
+    swapped[2] = boxes[2]  # the tracker mixes them up in the last frame: that is its error
+    names = ["dog", "dog"]
+    matched = match_tracks(swapped, mask, names, boxes, mask, names)
+    assert np.array_equal(matched[:2], boxes[:2]) and np.array_equal(matched[2], boxes[2, ::-1])
+    assert not match_tracks(boxes, mask, ["cat", "cat"], boxes, mask, names).any()
+    assert np.array_equal(match_tracks(boxes, mask, ["", ""], boxes, mask, names), boxes)
+    one = match_tracks(boxes[:, 1:], mask[:, 1:], [""], boxes, mask, names)
+    assert not one[:, 0].any() and np.array_equal(one[:, 1], boxes[:, 1])
+    assert not match_tracks(boxes[:, :0], mask[:, :0], [], boxes, mask, names).any()
+
+
+def test_only_the_surest_detections_of_a_phrase_count():
+    boxes, mask = np.array([[LEFT, RIGHT, LEFT]], float), np.array([[True, True, False]])
+    dogs = np.array([RIGHT, LEFT, (0.1, 0, 0.4, 0.4)]), np.array([0.9, 0.3, 0.8])
+    detections = [{"dog": dogs, "cat": (np.array([LEFT]), np.array([0.9]))}]
+    found = match_detections(detections, boxes, mask, ["dog", "dog", "cat"])
+    assert found[0, 0].tolist() == [0.1, 0, 0.4, 0.4]  # the exact box is only third in score, and two dogs are there
+    assert found[0, 1].tolist() == list(RIGHT)
+    assert not found[0, 2].any()  # not visible, so no detection belongs to it
+    nothing = [{"dog": (np.zeros((0, 4)), np.zeros(0)), "cat": (np.zeros((0, 4)), np.zeros(0))}]
+    assert not match_detections(nothing, boxes, mask, ["dog", "dog", "cat"]).any()
+
+
+# Colours and pictures ------------------------------------------------------------------------------------------------
+
+
+def test_lab_is_that_of_known_colours():
+    """Recorded from skimage.color.rgb2lab 0.26, whose matrix has fewer digits."""
+    expected = [[53.2406, 80.0923, 67.2028], [70.5096, -70.4279, 64.9529], [53.5850, 0, 0], [8.2108, 32.7136, -47.7110]]
+    assert np.allclose(to_lab([[255, 0, 0], [12, 200, 30], [128, 128, 128], [3, 7, 90]]), expected, atol=5e-3)
+
+
+def test_colour_drift_is_the_lab_distance_from_the_first_visible_frame():
+    box = (0.25, 0.25, 0.75, 0.75)
+    video = np.concatenate([picture((color, box)) for color in ((0, 0, 0), (128,) * 3, (255,) * 3, (128,) * 3)])
+    boxes = np.tile(box, (4, 1, 1))
+    drift = color_drift(video, boxes, np.ones((4, 1), bool))
+    assert math.isnan(drift[0, 0])
+    assert drift[1:, 0] == pytest.approx([53.585, 100, 53.585], abs=1e-3)  # L of grey, of white
+    later = color_drift(video, boxes, np.array([[False], [True], [False], [True]]))
+    assert np.isnan(later[:3, 0]).all() and later[3, 0] == pytest.approx(0)
+
+
+def test_ssim_is_that_of_the_reference_implementation():
+    """Recorded from skimage.metrics.structural_similarity 0.26 with the settings of Wang et al."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    noisy = (image.astype(int) + rng.integers(-40, 41, image.shape)).clip(0, 255).astype(np.uint8)
+    assert ssim(image, noisy) == pytest.approx(0.9565729300602274, abs=1e-9)
+    assert ssim(image, image) == 1.0
+
+
+def test_ssim_of_flat_pictures_is_its_closed_form():
+    black, grey = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 100, np.uint8)
+    c1 = (0.01 * 255) ** 2
+    assert ssim(black, grey) == pytest.approx(c1 / (100**2 + c1))
+    with pytest.raises(ValueError, match="11 x 11 pixels, the image has 16 x 8"):
+        ssim(black[:8], grey[:8])
+
+
+# Frechet distance ----------------------------------------------------------------------------------------------------
+
+
+def with_moments(mean: np.ndarray, covariance: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Features [count, D] whose sample mean and covariance are exactly these."""
+    noise = np.random.default_rng(seed).normal(size=(count, len(mean)))
+    noise -= noise.mean(0)
+    noise = noise @ np.linalg.inv(np.linalg.cholesky(np.cov(noise.T))).T
+    return noise @ np.linalg.cholesky(covariance).T + mean
+
+
+def test_frechet_distance_of_diagonal_covariances_is_its_closed_form():
+    a = with_moments(np.array([1.0, 2, 3]), np.diag([1.0, 4, 9]), 40, 0)
+    b = with_moments(np.array([1.0, 0, 3]), np.diag([4.0, 4, 1]), 50, 1)
+    assert frechet_distance(a, b) == pytest.approx(2**2 + (1 - 2) ** 2 + 0 + (3 - 1) ** 2)
+    assert frechet_distance(a, a + 5) == pytest.approx(3 * 25) and frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+
+
+def test_frechet_distance_of_covariances_that_do_not_commute_is_that_of_the_matrix_root():
+    from scipy.linalg import sqrtm
+
+    rng = np.random.default_rng(2)
+    factors = rng.normal(size=(2, 5, 5))
+    c1, c2 = (factor @ factor.T + np.eye(5) for factor in factors)
+    m1, m2 = rng.normal(size=(2, 5))
+    expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
+    found = frechet_distance(with_moments(m1, c1, 30, 3), with_moments(m2, c2, 20, 4))
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_frechet_distance_holds_with_fewer_clips_than_features():
+    """Features that lie in a plane: the other 30 dimensions are 0 and change nothing."""
+    plane = [with_moments(np.array([m, 0.0]), np.diag([s, 1.0]), 6, seed) for m, s, seed in ((0, 1, 5), (3, 16, 6))]
+    wide = [np.concatenate([part, np.zeros((6, 30))], 1) for part in plane]
+    assert frechet_distance(*wide) == pytest.approx(9 + 9)
+    with pytest.raises(ValueError, match="needs 2 clips on each side, found 1 and 6"):
+        frechet_distance(wide[0][:1], wide[1])
