@@ -125,7 +125,8 @@ def describe(findings: dict[str, Any], most: int) -> Iterator[str]:
           f"{findings['without_boxes']} clips without"  # fmt: skip
     yield f"{'box area':<14}{spread('box_area', 100)} % of the frame"
     yield f"{'box aspect':<14}{spread('box_aspect')} (width : height after resizing)"
-    yield f"{'movement':<14}{spread('move_per_frame', 100)} % of the frame from one frame to the next"
+    if clip["frames"] > 1:
+        yield f"{'movement':<14}{spread('move_per_frame', 100)} % of the frame from one frame to the next"
     yield f"{'hidden':<14}{100 * findings['hidden_share']:.3g} % of boxes"
     common = ", ".join(f"{phrase} ({count})" for phrase, count in list(findings["phrases"].items())[:8])
     yield f"{'phrases':<14}{findings['different_phrases']}" + (f": {common}" if common else "")
