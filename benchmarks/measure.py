@@ -1,4 +1,4 @@
-"""Run cases one at a time, each in a process of its own, and compare them with the first.
+"""Run cases one at a time, each in a process of its own, and compare them with the first ones.
 
 A benchmark script calls `main` with its cases. It calls itself again with `--case NAME` for each measurement; that
 process prints its numbers as JSON. Only that process imports torch: the peak memory that a system reports for a new
@@ -39,8 +39,9 @@ def arguments(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def main(name: str, args: argparse.Namespace, cases: dict[str, Case]) -> None:
-    """`cases`: functions that return numbers in seconds (`..._s`) and bytes (`..._bytes`), the reference first."""
+def main(name: str, args: argparse.Namespace, cases: dict[str, Case], references: int = 1) -> None:
+    """`cases`: functions that return numbers in seconds (`..._s`) and bytes (`..._bytes`); the first `references` of
+    them are what all are compared with."""
     if args.case:
         import torch
 
@@ -54,7 +55,7 @@ def main(name: str, args: argparse.Namespace, cases: dict[str, Case]) -> None:
             print(f"round {turn + 1} of {args.rounds}: {case}", file=sys.stderr, flush=True)
             measured[case].append(_in_own_process(case))
     medians = {case: {key: median(run[key] for run in runs) for key in runs[0]} for case, runs in measured.items()}
-    print(_table(medians))
+    print(_table(medians, references))
     out = args.out or ROOT / "out" / "benchmarks" / f"{name}{'_tiny' if args.tiny else ''}.json"
     settings = {key: str(value) for key, value in vars(args).items() if key not in ("case", "out", "folder")}
     result = {"machine": _machine(), "settings": settings, "medians": medians, "measured": measured}
@@ -70,13 +71,15 @@ def _in_own_process(case: str) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _table(medians: dict[str, dict[str, float]]) -> str:
-    """Each number with its ratio to that of the first case, as Markdown."""
-    reference, *_ = medians.values()
-    head = "| | " + " | ".join(key.rsplit("_", 1)[0].replace("_", " ") for key in reference) + " |"
-    lines = [head, "|---|" + "---|" * len(reference)]
+def _table(medians: dict[str, dict[str, float]], references: int) -> str:
+    """Each number with its ratio to those of the references, as Markdown."""
+    measures = list(medians.values())[:references]
+    first, *_ = measures
+    head = "| | " + " | ".join(key.rsplit("_", 1)[0].replace("_", " ") for key in first) + " |"
+    lines = [head, "|---|" + "---|" * len(first)]
     for case, numbers in medians.items():
-        cells = [f"{_amount(key, value)} ({value / reference[key]:.2f}x)" for key, value in numbers.items()]
+        ratios = {key: ", ".join(f"{value / other[key]:.2f}x" for other in measures) for key, value in numbers.items()}
+        cells = [f"{_amount(key, value)} ({ratios[key]})" for key, value in numbers.items()]
         lines.append(f"| {case} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
-"""Time and peak memory of one denoising step, with diffusers' UNet3DConditionModel as the measure.
+"""Time and peak memory of one denoising step, against the same mathematics written plainly and diffusers' backbone.
 
-Random weights, fp32, CPU, both branches of guidance in one batch. Full size: 8 frames of 256 x 256 pixels.
+Random weights, fp32, CPU, both branches of guidance. Full size: 8 frames of 256 x 256 pixels.
 """
 
 from __future__ import annotations
@@ -92,7 +92,11 @@ def smcd(args: argparse.Namespace) -> dict[str, float]:
     return _ours(args)
 
 
-def _ours(args: argparse.Namespace, **changes) -> dict[str, float]:
+def plain(args: argparse.Namespace) -> dict[str, float]:
+    return _ours(args, is_plain=True)
+
+
+def _ours(args: argparse.Namespace, is_plain: bool = False, **changes) -> dict[str, float]:
     import torch
 
     from smcd_core.model import SMCD, Inputs, Tokens
@@ -108,7 +112,12 @@ def _ours(args: argparse.Namespace, **changes) -> dict[str, float]:
         tokens = network.encode(inputs)
         without_text = Tokens(**{**vars(tokens), "text": text[1:]})
         pair = Tokens.cat([tokens, without_text])
-    return _measure(args, network, lambda: network(x, t, pair))
+    if not is_plain:
+        return _measure(args, network, lambda: network(x, t, pair))
+    from plain import call_by_branch, write_plainly
+
+    write_plainly(network)
+    return _measure(args, network, lambda: call_by_branch(network, x, t, pair))
 
 
 if __name__ == "__main__":
@@ -119,5 +128,11 @@ if __name__ == "__main__":
     main(
         "step",
         parser.parse_args(),
-        {"diffusers UNet3DConditionModel": diffusers, "backbone here": backbone, "SMCD (boxes and image)": smcd},
+        {
+            "SMCD written plainly": plain,
+            "diffusers UNet3DConditionModel": diffusers,
+            "backbone here": backbone,
+            "SMCD (boxes and image)": smcd,
+        },
+        references=2,
     )

@@ -65,6 +65,9 @@ class GEGLU(nn.Module):
         return value * F.gelu(gate)
 
 
+FEED_FORWARD_CHUNK = 2**24  # numbers inside a feed-forward at once, in inference: 64 MiB in float32
+
+
 class FeedForward(nn.Module):
     """x [..., C] -> [..., C], four times as wide inside. Source: SPEC, section 2.7."""
 
@@ -78,7 +81,14 @@ class FeedForward(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+        rows = FEED_FORWARD_CHUNK // (8 * x.shape[-1])
+        if torch.is_grad_enabled() or x.shape[:-1].numel() <= rows:
+            return self.net(x)
+        # Its inside is the largest tensor of a forward, and no token needs another one.
+        y = x.new_empty(x.shape)  # empty_like would keep the strides of a transposed x, and flatten would copy
+        for part, result in zip(x.flatten(0, -2).split(rows), y.flatten(0, -2).split(rows), strict=True):
+            result.copy_(self.net(part))
+        return y
 
 
 def gated(gate: Tensor, branch: Tensor) -> Tensor:

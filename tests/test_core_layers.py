@@ -95,6 +95,15 @@ def test_feed_forward_equals_the_published_one():
     assert close(layer(UNIT_INPUTS["tok"]), UNIT_OUTPUTS["ff.tok"])
 
 
+@torch.no_grad()
+def test_a_feed_forward_in_parts_equals_the_whole(monkeypatch):
+    layer = load(FeedForward(32, **LAYER), unit_weights("ff"))
+    tokens = UNIT_INPUTS["tok"].mT.contiguous().mT  # as the temporal layers have it: transposed in memory
+    whole = layer(tokens)
+    monkeypatch.setattr("smcd_core.attention.FEED_FORWARD_CHUNK", 7 * 8 * 32)  # 7 tokens at once
+    torch.testing.assert_close(layer(tokens), whole, atol=1e-6, rtol=0)  # products of other sizes round differently
+
+
 @pytest.mark.parametrize("dim", [32, 320])
 def test_timestep_features_equal_the_published_ones(dim):
     assert close(timestep_features(UNIT_INPUTS["timesteps"], dim), UNIT_OUTPUTS[f"sinusoidal_{dim}"])
