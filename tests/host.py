@@ -51,7 +51,16 @@ def start() -> SimpleNamespace:
 
 async def _load(nodes) -> None:
     # Of the host's own extra nodes those that the tests use.
-    extras = ["custom_sampler", "context_windows", "video", "mask", "images", "rtdetr"]
+    extras = [
+        "custom_sampler",
+        "context_windows",
+        "video",
+        "mask",
+        "images",
+        "rtdetr",
+        "model_merging",
+        "torch_compile",
+    ]
     for name in extras:
         await nodes.load_custom_node(str(HOST / "comfy_extras" / f"nodes_{name}.py"), module_parent="comfy_extras")
     assert await nodes.load_custom_node(str(PACK)), "the pack did not load; the log says why"

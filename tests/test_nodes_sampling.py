@@ -312,6 +312,45 @@ def test_rescale_changes_the_result_and_a_range_of_nothing_is_no_guidance(parts,
     assert torch.equal(sampled(text=9.0, text_start=0.6, text_end=0.9), sampled(text=1.0))
 
 
+def test_a_condition_outside_its_range_costs_no_evaluation(parts, picture):
+    positive, negative, latent = conditioned(parts, picture)
+    prompts = dict(positive=positive, negative=negative)
+    calls = Calls(parts[0])
+    ranges = dict(text_end=0.7, boxes_start=0.25, boxes_end=0.5, image_start=0.9)
+    (guider,) = host.call("SMCD_Guider", model=calls.model, **prompts, text=3.0, boxes=2.0, image=1.5, **ranges)
+    (sampler,) = host.call("KSamplerSelect", sampler_name="euler")
+    sampling = parts[0].get_model_object("model_sampling")
+    sigmas = torch.tensor([*map(sampling.percent_to_sigma, (0.1, 0.4, 0.6, 0.8, 0.95)), 0.0])
+    noise = torch.randn(FRAMES, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    found = custom_sample(calls.model, guider, sampler, sigmas, latent, noise)
+    # Text; text and boxes; text; nothing but the prompt as it is; image with and without.
+    assert calls.batches == [FRAMES * n for n in (2, 3, 2, 1, 3)]
+    # The same, step after step with what holds in each.
+    held = [dict(text=3.0), dict(text=3.0, boxes=2.0), dict(text=3.0), {}, dict(image=1.5)]
+    x = noise * sigmas[0]
+    for scales, first, last in zip(held, sigmas, sigmas[1:]):
+        (guider,) = host.call("SMCD_Guider", model=parts[0], **prompts, **{"text": 1.0, **scales})
+        pair = torch.stack([first, last])
+        x = custom_step(parts[0], guider, sampler, pair, x)
+    assert difference(found, x) < 1e-4
+
+
+def custom_step(model, guider, sampler, sigmas, x):
+    """One step from noisy latents to less noisy ones, both in units of the model."""
+    scale = model.model.latent_format.scale_factor
+    (noise,) = host.call("DisableNoise")
+    latent = {"samples": x / scale}
+    inputs = dict(noise=noise, guider=guider, sampler=sampler, sigmas=sigmas, latent_image=latent)
+    return host.call("SamplerCustomAdvanced", **inputs)[0]["samples"] * (1 if sigmas[-1] == 0 else scale)
+
+
+def test_a_range_that_ends_before_it_starts_is_refused(parts, picture):
+    positive, negative, _ = conditioned(parts, picture)
+    inputs = dict(model=parts[0], positive=positive, negative=negative)
+    with pytest.raises(ValueError, match="image_start is 0.9 and image_end 0.5: start before the end"):
+        host.call("SMCD_Guider", **inputs, image_start=0.9, image_end=0.5)
+
+
 def test_ksampler_advanced_in_two_halves_is_ksampler(parts, picture):
     positive, negative, latent = conditioned(parts, picture)
     shared = dict(model=parts[0], positive=positive, negative=negative, steps=4, cfg=2.0)
@@ -324,15 +363,35 @@ def test_ksampler_advanced_in_two_halves_is_ksampler(parts, picture):
     assert difference(found["samples"], whole["samples"]) < 1e-5
 
 
-def test_each_step_has_a_preview(parts):
+def previewer(latent_format):
     from comfy.cli_args import args
     from latent_preview import LatentPreviewMethod, get_previewer
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(args, "preview_method", LatentPreviewMethod.Auto)
-        previewer = get_previewer(torch.device("cpu"), parts[0].model.latent_format)
-    kind, image, _ = previewer.decode_latent_to_preview_image("JPEG", torch.randn(FRAMES, 4, 8, 8))
+        return get_previewer(torch.device("cpu"), latent_format)
+
+
+def test_each_step_has_a_preview(parts):
+    preview = previewer(parts[0].model.latent_format)
+    kind, image, _ = preview.decode_latent_to_preview_image("JPEG", torch.randn(FRAMES, 4, 8, 8))
     assert kind == "JPEG" and image.size == (8, 8)
+
+
+def test_previews_of_the_bundled_default_have_the_colours_of_its_own_latents():
+    """Measured: 0.10 of the range off on average, 0.35 with the host's colours for Stable Diffusion."""
+    from comfy.latent_formats import SD15
+
+    model, _, vae = host.call("SMCD_Load")
+    picture, _, _ = host.call("SMCD_Example", example="beach")
+    with torch.inference_mode():
+        latents = model.model.process_latent_in(vae.encode(picture))
+        expected = torch.nn.functional.avg_pool2d(picture.movedim(-1, 1), 8)[0].movedim(0, -1)
+        own, other = (
+            (torch.from_numpy(np.array(previewer(colors).decode_latent_to_preview(latents))) / 255 - expected).abs()
+            for colors in (model.model.latent_format, SD15())
+        )
+    assert own.mean() < 0.15 < 0.3 < other.mean()
 
 
 def test_combined_and_ranged_conditionings_and_masks_work(parts, picture):
