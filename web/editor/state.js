@@ -69,6 +69,9 @@ export class EditorState {
     this.problem = null;
     /** @type {{kind: "info" | "error", text: string} | null} the latest message to the user */
     this.notice = null;
+    this.isPoppedOut = false;
+    /** @type {((file: File) => void) | null} told of a picture or video that was dropped to be the background */
+    this.onBackgroundFile = null;
   }
 
   get document() {
@@ -226,6 +229,11 @@ export class EditorState {
     const added = mode === "toggle" ? refs.filter((ref) => !this.selectedKeys.some(isSame(ref))) : refs;
     const selectedKeys = [...others, ...added];
     this.set({ selectedKeys, selected: new Set(selectedKeys.map(({ id }) => id)), isCameraSelected: false });
+  }
+
+  /** Select the camera, which stands for all objects that are not locked. */
+  selectCamera() {
+    this.set({ selected: new Set(), selectedKeys: [], isCameraSelected: true });
   }
 
   /** @param {number} time  in frames */

@@ -1,38 +1,83 @@
 /**
- * The editor as one element: its parts, drawn together once per animation frame, and what belongs to none of them.
+ * The editor as one element: its parts, drawn together once per animation frame, and what belongs to none of them:
+ * keys, dropped files, the full-screen view.
  *
  * A part is made by `createPart(context)` and is `{element, render, destroy}`. `render` is called after any change of
  * the state, at most once per animation frame, and is quick where nothing that it shows has changed.
  *
  * @import {EditorState} from "./state.js"
- * @typedef {{editor: EditorState, t: (key: string, values?: object) => string}} Context
+ * @typedef {object} View  what commands ask of the view
+ * @property {(isPoppedOut: boolean) => void} setPoppedOut  over the whole page, or back
+ * @property {(factor: number) => void} zoomBy  about the middle of the stage
+ * @property {() => void} editPhrase  of the first selected object
+ * @property {() => void} focusMotion  the form of presets, or of the camera
+ * @property {() => void} openHelp
+ * @typedef {{editor: EditorState, t: (key: string, values?: object) => string, run: (id: string) => void,
+ *   root: HTMLElement, view: View}} Context  root: the editor's element, which dialogs are opened in
  * @typedef {{element: HTMLElement, render: () => void, destroy: () => void}} Part
  */
 
+import { listenToClipboard } from "./clipboard.js";
+import { commandOf } from "./commands.js";
 import { h } from "./dom.js";
+import { listenToDrops } from "./drops.js";
+import { openHelp } from "./help.js";
+import { listenToKeys } from "./keyboard.js";
+import { createPopOut } from "./pop_out.js";
+import { createProblem } from "./problem.js";
+import { createSide } from "./side.js";
+import { createStatus } from "./status.js";
 import { translator } from "./strings.js";
+import { createToolbar } from "./toolbar.js";
 
-/** @type {((context: Context) => Part)[]} */
-const PARTS = [];
+/** @type {Record<string, (context: Context) => Part>} in the order of the Tab key */
+const PARTS = {
+  toolbar: createToolbar,
+  side: createSide,
+  status: createStatus,
+};
 
 /**
  * @param {EditorState} editor
  * @param {{language?: string}} [options]
- * @returns {{element: HTMLElement, destroy: () => void}}
+ * @returns {{element: HTMLElement, destroy: () => void}} element: stays where the host puts it, with the editor in it
+ *   while that is not popped out
  */
 export function createView(editor, { language = "en" } = {}) {
+  adoptStyles();
   const t = translator(language);
-  const parts = PARTS.map((create) => create({ editor, t }));
-  const element = h(
+  const layout = h("div", { class: "smcd-layout" });
+  const root = h(
     "div",
     { class: "smcd-editor", role: "application", "aria-label": t("editor.name"), tabindex: "0" },
-    h("link", { rel: "stylesheet", href: new URL("./editor.css", import.meta.url) }),
-    ...parts.map((part) => part.element),
+    layout,
   );
+  const popOut = createPopOut(editor, root, t);
+  /** @type {Context} */
+  const context = {
+    editor,
+    t,
+    root,
+    run(id) {
+      const { isEnabled, run } = commandOf(id);
+      if (isEnabled(editor)) run(context);
+    },
+    view: {
+      setPoppedOut: popOut.set,
+      zoomBy: (factor) => parts.stage.zoomBy(factor),
+      editPhrase: () => parts.side.editPhrase(),
+      focusMotion: () => parts.side.focusMotion(),
+      openHelp: () => openHelp(context),
+    },
+  };
+  const parts = createParts(context);
+  layout.append(...Object.values(parts).map((part) => part.element));
+  const endings = [listenToKeys(context), listenToClipboard(context), listenToDrops(context)];
+
   let scheduled = 0;
   const render = () => {
     scheduled = 0;
-    for (const part of parts) part.render();
+    for (const part of Object.values(parts)) part.render();
   };
   const schedule = () => {
     scheduled ||= requestAnimationFrame(render);
@@ -40,12 +85,34 @@ export function createView(editor, { language = "en" } = {}) {
   const unsubscribe = editor.subscribe(schedule);
   schedule();
   return {
-    element,
+    element: popOut.element,
     destroy() {
       unsubscribe();
       cancelAnimationFrame(scheduled);
-      for (const part of parts) part.destroy();
-      element.remove();
+      for (const end of endings) end();
+      for (const part of Object.values(parts)) part.destroy();
+      popOut.destroy();
     },
   };
+}
+
+/** All parts. Where one cannot start, such as a canvas that the browser refuses, the text stays to be edited. */
+function createParts(context) {
+  /** @type {Record<string, any>} */
+  const parts = {};
+  try {
+    for (const [name, create] of Object.entries(PARTS)) parts[name] = create(context);
+  } catch (error) {
+    console.error(error);
+    for (const part of Object.values(parts)) part.destroy();
+    return { problem: createProblem(context, error.message) };
+  }
+  return { ...parts, problem: createProblem(context) };
+}
+
+/** The style sheet is one for all editors of the page, and stays, as another may come. */
+function adoptStyles() {
+  const href = new URL("./editor.css", import.meta.url).href;
+  const links = [...document.head.querySelectorAll("link[rel=stylesheet]")];
+  if (!links.some((link) => link.href === href)) document.head.append(h("link", { rel: "stylesheet", href }));
 }

@@ -1,0 +1,43 @@
+/** Icons, drawn by paths of a 16 x 16 grid in the color of the text. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+const PATHS = {
+  undo: "M6 3 3 6l3 3M3 6h6a4 4 0 0 1 0 8H6",
+  redo: "M10 3l3 3-3 3M13 6H7a4 4 0 0 0 0 8h3",
+  eye: "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8ZM8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z",
+  eyeOff: "M2 2l12 12M6.3 3.8A6 6 0 0 1 8 3.5c4 0 6.5 4.5 6.5 4.5a12 12 0 0 1-1.8 2.4M4 5.2A12 12 0 0 0 1.5 8S4 12.5 8 12.5a6 6 0 0 0 2.5-.6",
+  lock: "M4 7.5h8v6H4ZM5.5 7.5V5a2.5 2.5 0 0 1 5 0v2.5",
+  unlock: "M4 7.5h8v6H4ZM5.5 7.5V4.5a2.5 2.5 0 0 1 4.8-1",
+  solo: "M8 2.5 9.7 6l3.8.5-2.8 2.6.7 3.9L8 11.2 4.6 13l.7-3.9L2.5 6.5 6.3 6Z",
+  zoomIn: "M7 12a5 5 0 1 0 0-10 5 5 0 0 0 0 10ZM10.7 10.7 14 14M7 4.8v4.4M4.8 7h4.4",
+  zoomOut: "M7 12a5 5 0 1 0 0-10 5 5 0 0 0 0 10ZM10.7 10.7 14 14M4.8 7h4.4",
+  fit: "M2.5 5.5v-3h3M10.5 2.5h3v3M13.5 10.5v3h-3M5.5 13.5h-3v-3M5.5 6h5v4h-5Z",
+  popOut: "M9.5 2.5h4v4M13.5 2.5 9 7M6.5 13.5h-4v-4M2.5 13.5 7 9",
+  popIn: "M13.5 6.5h-4v-4M9.5 6.5 14 2M2.5 9.5h4v4M6.5 9.5 2 14",
+  help: "M5.5 6a2.5 2.5 0 1 1 3.5 2.3c-.7.3-1 .7-1 1.7M8 12.5v.5",
+  camera: "M1.5 4.5h8v7h-8ZM9.5 7l5-2.5v7l-5-2.5",
+  key: "M8 3l5 5-5 5-5-5Z",
+  warning: "M8 2 14.5 13.5h-13ZM8 6.5v3M8 11.5v.4",
+  check: "M3 8.5 6.5 12 13 4.5",
+  add: "M8 3v10M3 8h10",
+};
+
+/**
+ * @param {keyof typeof PATHS} name
+ * @returns {SVGElement} hidden from screen readers: the control that has it has a name
+ */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
+  const attributes = { viewBox: "0 0 16 16", width: 16, height: 16, fill: "none", stroke: "currentColor" };
+  for (const [key, value] of Object.entries({ ...attributes, "aria-hidden": "true", "data-icon": name })) {
+    svg.setAttribute(key, String(value));
+  }
+  for (const [key, value] of Object.entries({ "stroke-width": 1.3, "stroke-linecap": "round", "stroke-linejoin": "round" })) {
+    svg.setAttribute(key, String(value));
+  }
+  path.setAttribute("d", PATHS[name]);
+  svg.append(path);
+  return svg;
+}

@@ -1,0 +1,58 @@
+/**
+ * The editor over the whole page. It moves to the body, since what a host transforms holds even fixed elements; a stand-in
+ * keeps its place.
+ *
+ * @import {EditorState} from "./state.js"
+ */
+
+import { h, listen } from "./dom.js";
+
+/**
+ * @param {EditorState} editor
+ * @param {HTMLElement} root
+ * @param {(key: string) => string} t
+ * @returns {{element: HTMLElement, set: (isPoppedOut: boolean) => void, destroy: () => void}} element: for the host,
+ *   which may move it about
+ */
+export function createPopOut(editor, root, t) {
+  const element = h("div", { class: "smcd-host" }, root);
+  const back = h("button", { type: "button", onclick: () => set(false) }, t("popOut.back"));
+  const standIn = h("div", { class: "smcd-stand-in" }, h("p", {}, t("popOut.away")), back);
+  const overlay = h("div", { class: "smcd-overlay" });
+  let stopListening = () => {};
+
+  function set(isPoppedOut) {
+    if (isPoppedOut === editor.isPoppedOut) return;
+    if (isPoppedOut) {
+      element.replaceChildren(standIn);
+      overlay.append(root);
+      document.body.append(overlay);
+      stopListening = listen(document, { keydown });
+    } else {
+      stopListening();
+      element.replaceChildren(root);
+      overlay.remove();
+    }
+    editor.set({ isPoppedOut });
+    root.focus({ preventScroll: true });
+  }
+
+  /** The page behind cannot be seen, so its keys are ours when the focus got lost. */
+  function keydown(event) {
+    if (event.target !== document.body) return;
+    root.focus({ preventScroll: true });
+    root.dispatchEvent(new KeyboardEvent("keydown", event));
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  return {
+    element,
+    set,
+    destroy() {
+      stopListening();
+      overlay.remove();
+      element.remove();
+    },
+  };
+}

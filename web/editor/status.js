@@ -1,0 +1,96 @@
+/**
+ * The line at the bottom: the latest message, and what may go wrong in a run, with a list that leads there.
+ *
+ * @import {Context, Part} from "./view.js"
+ */
+
+import * as model from "../trajectory/model.js";
+import { h, listen } from "./dom.js";
+import { icon } from "./icons.js";
+
+const DELAY = 250; // milliseconds without a change until the document is checked
+
+/**
+ * @param {Context} context
+ * @returns {Part}
+ */
+export function createStatus({ editor, t, root }) {
+  const message = h("span", { class: "smcd-notice", role: "status", "aria-live": "polite" });
+  const clip = h("span", { class: "smcd-clip" });
+  const count = h("span", {});
+  const button = h(
+    "button",
+    { type: "button", class: "smcd-checks-button", "aria-expanded": "false", onclick: () => toggle() },
+    icon("warning"),
+    count,
+  );
+  const list = h("ul", { class: "smcd-checks", "aria-label": t("checks.name"), hidden: true });
+  const element = h("div", { class: "smcd-status" }, message, clip, button, list);
+  let drawn = [];
+  let checked = [];
+  let timer = 0;
+
+  function toggle(isOpen = list.hidden) {
+    list.hidden = !isOpen;
+    button.setAttribute("aria-expanded", String(isOpen));
+  }
+
+  const stopListening = listen(element, {
+    keydown(event) {
+      if (event.key !== "Escape" || list.hidden) return;
+      event.stopPropagation();
+      toggle(false);
+      button.focus();
+    },
+  });
+
+  function check() {
+    timer = 0;
+    const findings = model.checkTrajectory(editor.document, editor.facts);
+    const isGood = findings.length === 0;
+    count.textContent = isGood ? t("checks.none") : String(findings.length);
+    button.setAttribute("aria-label", isGood ? t("checks.none") : t("checks.count", { count: findings.length }));
+    button.title = isGood ? t("checks.none") : t("checks.count", { count: findings.length });
+    button.classList.toggle("smcd-is-good", isGood);
+    button.replaceChild(icon(isGood ? "check" : "warning"), button.firstChild);
+    button.disabled = isGood;
+    const hadFocus = list.contains(document.activeElement);
+    list.replaceChildren(...findings.map(entry));
+    if (isGood) toggle(false);
+    if (hadFocus) (isGood ? root : list.querySelector("button"))?.focus({ preventScroll: true });
+  }
+
+  function entry({ key, values, id, frames }) {
+    const text = t(key, values);
+    const swatch = h("span", { class: "smcd-swatch" });
+    if (id) swatch.style.background = model.trackOf(editor.document, id).color;
+    const goThere = () => {
+      if (editor.document.objects.some((track) => track.id === id)) editor.select([id]);
+      if (frames) editor.seek(frames[0]);
+    };
+    return h("li", {}, h("button", { type: "button", onclick: goThere }, swatch, text));
+  }
+
+  return {
+    element,
+    render() {
+      const { document: shown, notice, facts } = editor;
+      if (notice !== drawn[0]) {
+        message.textContent = notice?.text ?? "";
+        message.title = notice?.text ?? "";
+        message.dataset.kind = notice?.kind ?? "";
+      }
+      const { width, height, frames, fps } = shown;
+      if (shown !== drawn[1]) clip.textContent = t("status.clip", { width, height, frames, fps });
+      drawn = [notice, shown];
+      if (shown === checked[0] && facts === checked[1]) return;
+      checked = [shown, facts];
+      clearTimeout(timer);
+      timer = setTimeout(check, DELAY);
+    },
+    destroy() {
+      clearTimeout(timer);
+      stopListening();
+    },
+  };
+}
