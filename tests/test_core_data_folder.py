@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from smcd_core.data import DatasetError, FolderClips, SampleError, read_all, stream
-from smcd_core.data.media import FrameFolder, VideoFile, inside, read_image
+from smcd_core.data.media import FrameFolder, VideoFile, inside, read_image, reading
 from smcd_core.metrics import psnr
 from smcd_core.trajectory import trajectory_from_boxes
 from smcd_core.trajectory_formats import write_json
@@ -286,6 +286,15 @@ def test_arbitrary_mot_rows_give_a_clip_or_a_reported_skip(walk, rows):
             assert np.isfinite(clip.boxes_xyxy).all() and (clip.boxes_xyxy >= 0).all() and (clip.boxes_xyxy <= 1).all()
     finally:
         path.unlink()
+
+
+def test_a_video_that_claims_an_absurd_size_is_damaged_and_a_full_memory_is_not(tmp_path):
+    from av.error import MemoryError as CannotAllocate
+
+    with pytest.raises(SampleError, match="Cannot allocate memory"), reading(tmp_path / "walk.mp4"):
+        raise CannotAllocate(12, "Cannot allocate memory")
+    with pytest.raises(MemoryError), reading(tmp_path / "walk.mp4"):
+        raise MemoryError
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -29,9 +29,11 @@ def reading(path: str | os.PathLike) -> Iterator[None]:
     """Turn whatever a decoder says to a damaged file into SampleError."""
     try:
         yield
-    except (SampleError, MemoryError):
+    except SampleError:
         raise
     except Exception as error:  # decoders raise many types, down to SyntaxError: tried with random bytes
+        if type(error) is MemoryError:  # that of av, a class of its own, is for absurd sizes in a damaged file
+            raise
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise SampleError(path, f"cannot be read: {reason}") from None
 
