@@ -69,6 +69,15 @@ def test_frames_of_a_video_are_found_wherever_a_clip_starts(tmp_path):
         assert numbers(video.read([start, start + 2], 16)) == [start, start + 2]
 
 
+def test_frames_are_found_in_a_file_that_seeks_too_far(tmp_path):
+    class SeeksTooFar(VideoFile):
+        def _decoded(self, start):
+            return (frame for frame in VideoFile._decoded(self, 0) if not start or frame.pts > self.times[start])
+
+    write_video(numbered_frames(9), tmp_path / "walk.mp4", 8, {})
+    assert numbers(SeeksTooFar(tmp_path / "walk.mp4").read([4, 5], 16)) == [4, 5]
+
+
 def test_a_large_jpeg_looks_as_if_it_was_decoded_whole(tmp_path):
     """It is read at half its size first, which saves time. An autoencoder changes more than 40 dB: about 30."""
     y, x = np.mgrid[:720, :1280] / 720
