@@ -27,9 +27,12 @@ const SETTINGS = {
   onionSkin: true,
   paths: true,
   crop: true, // what the model will not see is shaded
+  keepAspect: false, // while a box is resized; Shift does the opposite
   loop: true,
   speed: 1, // of playback
 };
+
+const STAGE_MARGIN = [16, 0.1, 64]; // around the fitted frame: at least, share of the stage's shorter side, at most
 
 export class EditorState {
   #history;
@@ -57,8 +60,9 @@ export class EditorState {
     /** @type {{id: string, samples: {time: number, box: Box}[]} | null} */
     this.recording = null;
     this.settings = { ...SETTINGS };
-    /** @type {Viewport | null} null: fitted to the canvas */
+    /** @type {Viewport | null} null: fitted to the stage */
     this.viewport = null;
+    this.stageSize = { width: 1, height: 1 }; // CSS pixels of the picture's canvas, which keeps it up to date
     /** @type {Background | null} */
     this.background = null;
     /** @type {ModelFacts} */
@@ -81,6 +85,15 @@ export class EditorState {
   /** The frame that edits go to. */
   get frame() {
     return Math.min(Math.max(Math.round(this.time), 0), this.document.frames - 1);
+  }
+
+  /** Where the frame is on the stage. @returns {Viewport} */
+  get shownViewport() {
+    if (this.viewport) return this.viewport;
+    const { width, height } = this.stageSize;
+    const [least, share, most] = STAGE_MARGIN;
+    const margin = Math.min(Math.max(Math.min(width, height) * share, least), most);
+    return model.fitViewport(width, height, this.document.width, this.document.height, margin);
   }
 
   get canUndo() {
@@ -239,6 +252,15 @@ export class EditorState {
   /** @param {number} time  in frames */
   seek(time) {
     this.set({ time: Math.min(Math.max(time, 0), this.document.frames - 1) });
+  }
+
+  /**
+   * Zoom the stage; the point at px, py (its middle where left out) stays.
+   *
+   * @param {number} factor
+   */
+  zoom(factor, px = this.stageSize.width / 2, py = this.stageSize.height / 2) {
+    this.set({ viewport: model.zoomAt(this.shownViewport, px, py, factor) });
   }
 
   /** Whether an object is drawn: where some are solo, the others are not. @param {string} id */
