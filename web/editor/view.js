@@ -28,12 +28,14 @@ import { createProblem } from "./problem.js";
 import { createSide } from "./side.js";
 import { createStatus } from "./status.js";
 import { translator } from "./strings.js";
+import { createTimeline } from "./timeline.js";
 import { createToolbar } from "./toolbar.js";
 
 /** @type {Record<string, (context: Context) => Part>} in the order of the Tab key */
 const PARTS = {
   toolbar: createToolbar,
   side: createSide,
+  timeline: createTimeline,
   status: createStatus,
 };
 

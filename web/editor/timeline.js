@@ -1,0 +1,387 @@
+/**
+ * The timeline: the transport bar and, below it, a canvas with the rows of all objects.
+ *
+ * @import {Context, Part} from "./view.js"
+ * @import {Gesture, Point} from "./timeline_gestures.js"
+ * @import {Hit, Layout, TimelineView} from "./timeline_layout.js"
+ */
+
+import { h, listen } from "./dom.js";
+import { createPlayback } from "./playback.js";
+import { drawTimeline, secondsText } from "./timeline_draw.js";
+import { addKeyAt, gestureOf, pan } from "./timeline_gestures.js";
+import {
+  frameAt,
+  hitAt,
+  layoutOf,
+  sampledTimes,
+  scrollToShow,
+  startToShow,
+  timeAt,
+  xOf,
+  yOf,
+  zoomedAt,
+} from "./timeline_layout.js";
+import { createTransport } from "./transport.js";
+
+const MIN_HEIGHT = 60;
+const MAX_PART = 0.6; // of the editor's height
+const STEP = 16; // pixels of height per press of an arrow key
+const FINGER = 13; // pixels that it reaches around keys and ends
+const FAR = 10; // frames of Page Up and Page Down
+const CURSORS = { ruler: "col-resize", label: "pointer", key: "grab", end: "ew-resize", segment: "pointer" };
+
+/**
+ * @param {Context} context
+ * @returns {Part}
+ */
+export function createTimeline(context) {
+  const { editor, t, run } = context;
+  /** @type {TimelineView} */
+  let view = { zoom: 1, start: 0, scroll: 0 };
+  let size = { width: 0, height: 0 };
+  /** @type {{gesture: Gesture, pointer: number, point: Point} | null} */
+  let active = null;
+  let marquee = null;
+  let drawn = [];
+  let wasAt = { time: 0, selected: editor.selected };
+
+  const playback = createPlayback(editor);
+  const transport = createTransport(context);
+  const canvas = h("canvas", {
+    class: "smcd-timeline-canvas",
+    role: "slider",
+    tabindex: "0",
+    "aria-label": t("timeline.name"),
+    "aria-valuemin": 0,
+  });
+  const playhead = h("div", { class: "smcd-timeline-playhead" });
+  const track = h("div", { class: "smcd-timeline-over" }, playhead);
+  const tip = h("div", { class: "smcd-timeline-tip", role: "tooltip", hidden: true });
+  const area = h("div", { class: "smcd-timeline-area" }, canvas, track, tip);
+  const border = h("div", {
+    class: "smcd-timeline-border",
+    role: "separator",
+    tabindex: "0",
+    "aria-orientation": "horizontal",
+    "aria-label": t("timeline.resize"),
+    title: t("timeline.resize"),
+  });
+  const element = h("div", { class: "smcd-timeline" }, border, transport.element, area);
+
+  const layout = () =>
+    layoutOf(
+      size,
+      { frames: editor.document.frames, objects: editor.document.objects.length, hasScores: editor.scores !== null },
+      view,
+    );
+
+  /** @param {Partial<TimelineView>} changes */
+  function setView(changes) {
+    view = { ...view, ...changes };
+    const { start, scroll } = layout();
+    view = { ...view, start, scroll };
+    editor.set({}); // to be drawn with the others
+  }
+
+  const surface = {
+    layout,
+    scrollBy: (frames, pixels) => setView({ start: view.start + frames, scroll: view.scroll + pixels }),
+    setMarquee(rectangle) {
+      marquee = rectangle;
+      editor.set({});
+    },
+    reveal: (frame) => setView({ start: startToShow(layout(), frame) }),
+  };
+
+  /** Pixels of the canvas; the host may have scaled it. @returns {Point} */
+  function pointOf(event) {
+    const box = canvas.getBoundingClientRect();
+    const { shiftKey: shift, altKey: alt } = event;
+    return {
+      x: (event.clientX - box.left) * (canvas.offsetWidth / box.width || 1),
+      y: (event.clientY - box.top) * (canvas.offsetHeight / box.height || 1),
+      shift,
+      alt,
+      ctrl: event.ctrlKey || event.metaKey,
+    };
+  }
+
+  function hit(event) {
+    const { x, y } = pointOf(event);
+    return hitAt(layout(), editor.document, x, y, event.pointerType === "touch" ? FINGER : undefined);
+  }
+
+  function finish(how) {
+    if (!active) return;
+    const { gesture, pointer, point } = active;
+    active = null;
+    if (canvas.hasPointerCapture(pointer)) canvas.releasePointerCapture(pointer);
+    gesture[how]?.(point);
+  }
+
+  const stopCanvas = listen(canvas, {
+    pointerdown(event) {
+      event.stopPropagation();
+      if (active || editor.isInGesture || ![0, 1].includes(event.button)) return;
+      event.preventDefault(); // of the middle button's scrolling
+      canvas.focus({ preventScroll: true });
+      canvas.setPointerCapture(event.pointerId);
+      tip.hidden = true;
+      const point = pointOf(event);
+      const gesture = event.button === 1 ? pan(surface, point) : gestureOf(editor, surface, hit(event), point);
+      active = { gesture, pointer: event.pointerId, point };
+    },
+    pointermove(event) {
+      if (!active) return hover(event);
+      event.stopPropagation();
+      if (event.pointerId !== active.pointer) return;
+      active.point = pointOf(event);
+      active.gesture.move?.(active.point);
+    },
+    pointerup(event) {
+      event.stopPropagation();
+      if (event.pointerId !== active?.pointer) return;
+      active.point = pointOf(event);
+      finish("end");
+    },
+    pointercancel: () => finish("cancel"),
+    lostpointercapture: () => finish("cancel"),
+    pointerleave: () => (tip.hidden = true),
+    dblclick(event) {
+      event.stopPropagation();
+      addKeyAt(editor, hit(event), frameAt(layout(), pointOf(event).x));
+    },
+    keydown(event) {
+      if (active && event.key === "Escape") {
+        finish("cancel");
+      } else {
+        const action = event.ctrlKey || event.metaKey || event.altKey ? undefined : keyAction(event);
+        if (!action) return;
+        action();
+      }
+      event.preventDefault();
+      event.stopPropagation();
+    },
+  });
+
+  /** What arrows and page keys do on the timeline; all others are commands as elsewhere. */
+  function keyAction({ key, shiftKey }) {
+    const far = (by) => () => editor.seek(editor.frame + by);
+    const actions = {
+      ArrowLeft: () => run(shiftKey ? "previousKey" : "previousFrame"),
+      ArrowRight: () => run(shiftKey ? "nextKey" : "nextFrame"),
+      ArrowUp: () => run("selectPrevious"),
+      ArrowDown: () => run("selectNext"),
+      PageUp: far(-FAR),
+      PageDown: far(FAR),
+    };
+    return Object.hasOwn(actions, key) ? actions[key] : undefined;
+  }
+
+  // Without the focus the wheel is the host's: it zooms the graph.
+  const stopWheel = listen(
+    canvas,
+    {
+      wheel(event) {
+        if (!element.closest(".smcd-editor")?.matches(":focus-within")) return;
+        event.preventDefault();
+        event.stopPropagation();
+        const now = layout();
+        const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+        if (event.ctrlKey || event.metaKey) {
+          setView(zoomedAt(now, pointOf(event).x, Math.exp((-event.deltaY * lines) / 300)));
+          return;
+        }
+        const isAcross = event.shiftKey || now.content <= now.body;
+        const [x, y] = isAcross ? [event.deltaX + event.deltaY, 0] : [event.deltaX, event.deltaY];
+        surface.scrollBy((x * lines) / now.scale, y * lines);
+      },
+    },
+    { passive: false },
+  );
+
+  function hover(event) {
+    const found = hit(event);
+    canvas.style.cursor = CURSORS[found.kind] ?? "default";
+    const point = pointOf(event);
+    const text = tipText(found, point);
+    tip.hidden = text === null;
+    if (text === null) return;
+    tip.textContent = text;
+    const left = Math.min(point.x + 12, size.width - tip.offsetWidth - 4);
+    tip.style.transform = `translate(${Math.max(left, 0)}px, ${tipTop(point.y)}px)`;
+  }
+
+  /** Above the pointer where there is room, else below. */
+  function tipTop(y) {
+    const above = y - tip.offsetHeight - 8;
+    return above >= 0 ? above : Math.min(y + 16, size.height - tip.offsetHeight);
+  }
+
+  /** @param {Hit} found @param {Point} point */
+  function tipText(found, point) {
+    const { document, scores } = editor;
+    const now = layout();
+    const object = found.row > 0 ? document.objects[found.row - 1] : null;
+    const iou = object ? scores?.iou[object.id] : undefined;
+    if (iou?.length && point.x >= now.label && point.y >= yOf(now, found.row) + now.row - now.strip) {
+      const times = sampledTimes(document.frames, iou.length);
+      const time = timeAt(now, point.x);
+      const n = times.reduce((best, at, i) => (Math.abs(at - time) < Math.abs(times[best] - time) ? i : best), 0);
+      const frame = Math.round(times[n] * 100) / 100;
+      return iou[n] === null ? t("timeline.noScore", { frame }) : t("timeline.score", { frame, iou: iou[n].toFixed(2) });
+    }
+    const { frame } = found;
+    const values = { frame, seconds: secondsText(frame / document.fps) };
+    if (found.kind === "key" && !object) return t("timeline.allKeys", values);
+    if (found.kind === "key" || found.kind === "segment") {
+      const { ease } = object.keys.find((key) => key.frame === frame);
+      const name = Array.isArray(ease) ? t("motion.ease.bezier") : t(`motion.ease.${ease}`);
+      return t(`timeline.${found.kind}`, { ...values, ease: name });
+    }
+    if (found.kind === "end") return t(`timeline.${found.end}`, { frame: found.range[found.end === "first" ? 0 : 1] });
+    return found.kind === "ruler" ? t("timeline.at", values) : null;
+  }
+
+  function resize(next) {
+    const most = (element.closest(".smcd-editor")?.clientHeight ?? Infinity) * MAX_PART;
+    const height = Math.round(Math.min(Math.max(next, MIN_HEIGHT), Math.max(most, MIN_HEIGHT)));
+    area.style.height = `${height}px`;
+    border.setAttribute("aria-valuenow", String(height));
+  }
+
+  let grip = null;
+  const stopBorder = listen(border, {
+    pointerdown(event) {
+      event.stopPropagation();
+      if (event.button !== 0) return;
+      border.setPointerCapture(event.pointerId);
+      const ratio = element.offsetHeight / element.getBoundingClientRect().height || 1;
+      grip = { y: event.clientY, height: area.offsetHeight, ratio };
+    },
+    pointermove(event) {
+      if (grip) resize(grip.height + (grip.y - event.clientY) * grip.ratio);
+    },
+    lostpointercapture: () => (grip = null),
+    keydown(event) {
+      const by = { ArrowUp: STEP, ArrowDown: -STEP }[event.key];
+      if (!by) return;
+      resize(area.offsetHeight + by);
+      event.preventDefault();
+      event.stopPropagation();
+    },
+  });
+
+  function measure() {
+    const { clientWidth: width, clientHeight } = area;
+    const ratio = devicePixelRatio;
+    const [pixelsX, pixelsY] = [Math.round(width * ratio), Math.round(clientHeight * ratio)];
+    if (canvas.width !== pixelsX) canvas.width = pixelsX;
+    if (canvas.height !== pixelsY) canvas.height = pixelsY;
+    size = { width, height: clientHeight };
+    drawn = []; // a canvas of another size is empty
+    editor.set({});
+  }
+  const observer = new ResizeObserver(measure);
+  observer.observe(area);
+  let stopRatio = () => {};
+  function followRatio() {
+    stopRatio();
+    const query = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    stopRatio = listen(query, {
+      change() {
+        measure();
+        followRatio();
+      },
+    });
+  }
+  followRatio();
+
+  /** Show the playhead where it went, and the object that was selected elsewhere. */
+  function follow() {
+    const { time, selected, document } = editor;
+    if (time !== wasAt.time && !active) view.start = startToShow(layout(), time);
+    if (selected !== wasAt.selected && !active && selected.size === 1) {
+      const [id] = selected;
+      view.scroll = scrollToShow(layout(), document.objects.findIndex((object) => object.id === id) + 1);
+    }
+    wasAt = { time, selected };
+  }
+
+  function renderPlayhead(now) {
+    const { time, frame, document } = editor;
+    const x = xOf(now, time);
+    playhead.style.transform = `translateX(${x - now.label}px)`;
+    track.style.left = `${now.label}px`;
+    playhead.dataset.frame = String(frame);
+    canvas.setAttribute("aria-valuemax", String(document.frames - 1));
+    canvas.setAttribute("aria-valuenow", String(frame));
+    const seconds = secondsText(frame / document.fps);
+    canvas.setAttribute("aria-valuetext", t("timeline.value", { frame, last: document.frames - 1, seconds }));
+  }
+
+  function renderCanvas(now) {
+    const { document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts } = editor;
+    const next = [document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts, marquee];
+    next.push(now.start, now.scroll, now.scale);
+    if (drawn.length && next.every((value, n) => value === drawn[n])) return;
+    drawn = next;
+    const chosen = new Map();
+    for (const { id, frame } of selectedKeys) chosen.set(id, (chosen.get(id) ?? new Set()).add(frame));
+    const drawing = canvas.getContext("2d");
+    const ratio = canvas.width / Math.max(size.width, 1);
+    drawing.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const scene = {
+      document,
+      selected,
+      isKeySelected: (id, frame) => chosen.get(id)?.has(frame) ?? false,
+      isCameraSelected,
+      locked,
+      isShown: (id) => editor.isShown(id),
+      numFrames: facts.numFrames,
+      scores,
+      marquee,
+      names: {
+        camera: t("objects.camera"),
+        object: ({ phrase }, number) => phrase.trim() || t("objects.unnamed", { number }),
+      },
+    };
+    drawTimeline(drawing, now, scene, themeOf(area));
+  }
+
+  return {
+    element,
+    render() {
+      transport.render();
+      if (!size.width) return;
+      follow();
+      const now = layout();
+      view = { ...view, start: now.start, scroll: now.scroll };
+      renderPlayhead(now);
+      renderCanvas(now);
+    },
+    destroy() {
+      finish("cancel");
+      for (const stop of [stopCanvas, stopWheel, stopBorder, stopRatio]) stop();
+      observer.disconnect();
+      playback.destroy();
+      transport.destroy();
+    },
+  };
+}
+
+/** The colors of the editor, which are the host's. */
+function themeOf(element) {
+  const style = getComputedStyle(element);
+  const color = (name) => style.getPropertyValue(`--smcd-${name}`).trim();
+  return {
+    text: color("text"),
+    faint: color("faint"),
+    line: color("line"),
+    surface: color("surface"),
+    background: color("background"),
+    accent: color("accent"),
+    font: `11px ${style.fontFamily}`,
+  };
+}
