@@ -1,21 +1,38 @@
-"""Score a checkpoint on synthetic clips that no training has seen, beside what its numbers are to be read against."""
+"""Score videos: of a checkpoint on synthetic clips that no training has seen, or finished ones of any method.
+
+Each row of a result is a list of videos, one for each clip; what each number means is in docs/metrics.md.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from .data import Clip
+from .detectors import Detector
 from .diffusion import Guidance
-from .metrics import background, color_holds, find_colors, grounding, psnr
+from .features import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
+from .metrics import (
+    SIZES,
+    background,
+    bootstrap_interval,
+    color_drift,
+    color_holds,
+    find_colors,
+    frechet_distance,
+    grounding,
+    match_detections,
+    psnr,
+    ssim,
+)
 from .pipeline import Request, SMCDPipeline
 from .trajectory import DEFAULT_FPS, trajectory_from_boxes
 
+# Rows of the evaluation of a checkpoint
 ROWS = {
     "smcd": "the model",
     "no_boxes": "the same, boxes dropped",
@@ -24,6 +41,48 @@ ROWS = {
     "static": "first frame repeated",
     "chance": "another clip's video",
 }
+# Scores that are means over all boxes, as GOT-10k takes them: a clip counts by its number of boxes.
+WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"} | {f"ao_{size}": f"boxes_{size}" for size in SIZES}
+FVD_RESAMPLES = 200
+# Score, heading, format; in two tables, as one would be too wide.
+COLUMNS = (
+    [
+        ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"), ("ao_last", "AO last frame", ".3f"),
+        *((f"ao_{size}", f"AO {size}", ".3f") for size in SIZES),
+        ("color", "colour", ".3f"), ("color_last", "colour last frame", ".3f"),
+        ("color_drift", "colour drift", ".1f"), ("color_drift_last", "drift last frame", ".1f"),
+    ],
+    [
+        ("first_frame_psnr", "first-frame PSNR, dB", ".1f"), ("first_frame_ssim", "first-frame SSIM", ".3f"),
+        ("first_frame_lpips", "first-frame LPIPS", ".3f"), ("background_psnr", "background PSNR, dB", ".1f"),
+        ("object_psnr", "object PSNR, dB", ".1f"), ("clip_first", "first-frame CLIP", ".3f"),
+        ("clip_frames", "CLIP to first", ".3f"), ("dino_first", "first-frame DINO", ".3f"),
+        ("dino_frames", "DINO to first", ".3f"), ("clip_sim", "CLIP-SIM", ".3f"), ("fvd", "FVD", ".1f"),
+    ],
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Networks that scores are made with; a score whose network is missing is left out.
+
+    detector  finds the objects; without it they are found by colour, where a clip has colours
+    """
+
+    detector: Detector | None = None
+    clip: ClipFeatures | None = None
+    dino: DinoFeatures | None = None
+    lpips: Lpips | None = None
+    video: VideoFeatures | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row: scores by name as means over the clips, their 95 % intervals, and what each clip scored."""
+
+    scores: dict[str, float | list[float]]
+    intervals: dict[str, tuple[float, float]]
+    clips: list[dict[str, float | list[float]]]
 
 
 def request_of(clip: Clip, seed: int = 0) -> Request:
@@ -35,7 +94,7 @@ def request_of(clip: Clip, seed: int = 0) -> Request:
     return Request(clip.frames[0], trajectory, clip.caption, seed)
 
 
-def evaluate(
+def generate_rows(
     pipeline: SMCDPipeline,
     clips: Sequence[Clip],
     *,
@@ -44,12 +103,8 @@ def evaluate(
     seed: int = 0,
     batch_size: int = 4,
     progress: Callable[[int], None] = lambda clips: None,
-) -> tuple[dict[str, dict], dict[str, list[np.ndarray]]]:
-    """Scores by row of ROWS, and the videos of each row, uint8 [F, H, W, 3].
-
-    Each score is a mean over clips: ao, sr50, sr75, ao_frames (F values), ao_last, color (share of visible boxes whose
-    middle has the object's hue), color_last, first_frame_psnr and background_psnr in dB.
-    """
+) -> dict[str, list[np.ndarray]]:
+    """The videos of each row of ROWS, uint8 [F, H, W, 3]."""
     height, width = clips[0].frames.shape[1:3]
     settings = dict(steps=steps, guidance=guidance, width=width, height=height)
     requests = [request_of(clip, seed + number) for number, clip in enumerate(clips)]
@@ -64,37 +119,7 @@ def evaluate(
     videos["truth"] = real
     videos["static"] = [np.repeat(frames[:1], len(frames), axis=0) for frames in real]
     videos["chance"] = [*real[1:], real[0]]
-    return {name: _mean([score(v, c) for v, c in zip(videos[name], clips, strict=True)]) for name in ROWS}, videos
-
-
-def score(video: np.ndarray, clip: Clip) -> dict[str, float | list[float]]:
-    """One clip's scores, see `evaluate`."""
-    boxes, mask = clip.boxes_xyxy, clip.mask
-    scores = grounding(find_colors(video, clip.colors), boxes, mask)
-    holds = color_holds(video, boxes, mask, clip.colors)
-    scene = background(boxes, mask, *video.shape[1:3])
-    return scores | {
-        "ao_last": scores["ao_frames"][-1],
-        "color": _nanmean(holds),
-        "color_last": _nanmean(holds[-1]),
-        "first_frame_psnr": psnr(video[0], clip.frames[0]),
-        "background_psnr": psnr(video, clip.frames, scene) if scene.any() else math.nan,
-    }
-
-
-def _nanmean(values: np.ndarray) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
-
-
-def _mean(scores: list[dict]) -> dict:
-    """Mean over clips, NaN and infinity left out; lists by element."""
-    result = {}
-    for name in scores[0]:
-        values = np.array([entry[name] for entry in scores], np.float64)
-        values[~np.isfinite(values)] = np.nan
-        columns = [_nanmean(column) for column in values.reshape(len(scores), -1).T]
-        result[name] = columns if isinstance(scores[0][name], list) else columns[0]
-    return result
+    return videos
 
 
 @torch.no_grad()
@@ -102,30 +127,140 @@ def _through(pipeline: SMCDPipeline, frames: np.ndarray) -> np.ndarray:
     return pipeline.decode(pipeline.encode(frames))
 
 
-def table(scores: dict[str, dict]) -> str:
-    """The scores as Markdown."""
-    head = (
-        "| | AO | AO last frame | SR@0.5 | SR@0.75 | colour | colour last frame | first-frame PSNR | background PSNR |"
-    )
-    lines = [head, "|" + "---|" * 9]
-    for name, label in ROWS.items():
-        row = scores[name]
-        shares = [row[key] for key in ("ao", "ao_last", "sr50", "sr75", "color", "color_last")]
-        levels = [row[key] for key in ("first_frame_psnr", "background_psnr")]
-        cells = [f"{value:.3f}" for value in shares] + ["-" if math.isnan(v) else f"{v:.1f} dB" for v in levels]
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+def score_row(
+    videos: Sequence[np.ndarray],
+    clips: Sequence[Clip],
+    tools: Tools = Tools(),  # noqa: B008 - it is frozen
+    found: Sequence[np.ndarray] | None = None,
+) -> Result:
+    """Scores of one row; `found` has the boxes of the objects in each video, see `score`."""
+    given = [None] * len(clips) if found is None else found
+    entries = [score(video, clip, tools, boxes) for video, clip, boxes in zip(videos, clips, given, strict=True)]
+    scores, intervals = {}, {}
+    for name in entries[0]:
+        values = [entry[name] for entry in entries]
+        if name.startswith("boxes"):
+            scores[name] = sum(values)
+        elif isinstance(values[0], list):
+            scores[name] = _mean_by_frame(values)
+        else:
+            weights = [entry[WEIGHTS[name]] for entry in entries] if name in WEIGHTS else None
+            scores[name] = _mean(values, weights)
+            intervals[name] = bootstrap_interval(values, weights)
+    if tools.video is not None and len(clips) > 1 and all(_is_whole(clip, video) for clip, video in zip(clips, videos)):
+        scores["fvd"], intervals["fvd"] = fvd(videos, [clip.frames for clip in clips], tools.video)
+    return Result(scores, intervals, entries)
+
+
+def score(
+    video: np.ndarray,
+    clip: Clip,
+    tools: Tools = Tools(),  # noqa: B008
+    found: np.ndarray | None = None,
+) -> dict[str, float | list[float]]:
+    """One clip's scores. `clip.frames` is the reference: the whole video, its first frame alone, or no frame.
+
+    found  [F, N, 4], where the objects are in the video, zeros where they are not; default: the detector's boxes
+    """
+    boxes, mask = clip.boxes_xyxy, clip.mask
+    if found is None and tools.detector is not None:
+        found = match_detections(tools.detector(video, clip.phrases), boxes, mask, clip.phrases)
+    elif found is None and clip.colors is not None:
+        found = find_colors(video, clip.colors)
+    scores: dict[str, float | list[float]] = {}
+    if found is not None:
+        scores |= grounding(found, boxes, mask)
+        scores["ao_last"] = scores["ao_frames"][-1]
+    if clip.colors is not None:
+        holds = color_holds(video, boxes, mask, clip.colors)
+        scores |= {"color": _mean(holds), "color_last": _mean(holds[-1])}
+    drift = color_drift(video, boxes, mask)
+    scores |= {"color_drift": _mean(drift), "color_drift_last": _mean(drift[-1])}
+    scores["color_drift_frames"] = [_mean(values) for values in drift]
+    return scores | _fidelity(video, clip, tools)
+
+
+def _fidelity(video: np.ndarray, clip: Clip, tools: Tools) -> dict[str, float]:
+    """How near the video is to its reference, in pixels and in features."""
+    scores = {}
+    if tools.clip is not None:
+        features = tools.clip.images(video)
+        scores["clip_sim"] = float((features @ tools.clip.texts([clip.caption])[0]).mean())
+    if not len(clip.frames):
+        return scores
+    first = clip.frames[0]
+    scores["first_frame_psnr"], scores["first_frame_ssim"] = psnr(video[0], first), ssim(video[0], first)
+    if tools.lpips is not None:
+        scores["first_frame_lpips"] = tools.lpips(video[0], first)
+    for name in ("clip", "dino"):
+        network = getattr(tools, name)
+        if network is not None:
+            cosines = (features if name == "clip" else network.images(video)) @ network.images(clip.frames[:1])[0]
+            scores |= {f"{name}_first": float(cosines[0]), f"{name}_frames": float(cosines.mean())}
+    if _is_whole(clip, video):
+        scene = background(clip.boxes_xyxy, clip.mask, *video.shape[1:3])
+        inside = ~background(clip.boxes_xyxy, clip.mask, *video.shape[1:3], margin=0)
+        scores["background_psnr"] = psnr(video, clip.frames, scene) if scene.any() else math.nan
+        scores["object_psnr"] = psnr(video, clip.frames, inside) if inside.any() else math.nan
+    return scores
+
+
+def _is_whole(clip: Clip, video: np.ndarray) -> bool:
+    return len(clip.frames) == len(video)
+
+
+def fvd(
+    videos: Sequence[np.ndarray], references: Sequence[np.ndarray], network: VideoFeatures, seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """Frechet video distance and its 95 % interval.
+
+    Clips drawn with replacement repeat, which alone makes the distance larger. So the interval has the spread of the
+    distances of such draws, put around the distance itself. It does not tell how much too large few clips make that.
+    """
+    made = np.stack([network(video) for video in videos])
+    real = np.stack([network(video) for video in references])
+    distance, rng = frechet_distance(made, real), np.random.default_rng(seed)
+    drawn = []
+    for _ in range(FVD_RESAMPLES):
+        chosen = rng.integers(0, len(made), len(made))
+        drawn.append(frechet_distance(made[chosen], real[chosen]))
+    low, high = np.quantile(drawn, [0.025, 0.975]) - np.mean(drawn) + distance
+    return distance, (float(low), float(high))
+
+
+def _mean(values: np.ndarray | Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """NaN and infinity left out."""
+    values = np.asarray(values, np.float64).ravel()
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, np.float64)
+    use = np.isfinite(values) & (weights > 0)
+    return float(np.average(values[use], weights=weights[use])) if use.any() else math.nan
+
+
+def _mean_by_frame(values: Sequence[Sequence[float]]) -> list[float]:
+    """Clips may differ in length."""
+    longest = max(map(len, values))
+    return [_mean([clip[frame] for clip in values if frame < len(clip)]) for frame in range(longest)]
+
+
+def table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:
+    """The scores as two Markdown tables, each value with its 95 % interval; what no row has is left out."""
+    return "\n\n".join(filter(None, (_table(results, labels, columns) for columns in COLUMNS)))
+
+
+def _table(results: Mapping[str, Result], labels: Mapping[str, str], columns: Sequence[tuple[str, str, str]]) -> str:
+    shown = [
+        column
+        for column in columns
+        if any(math.isfinite(row.scores.get(column[0], math.nan)) for row in results.values())
+    ]
+    if not shown:
+        return ""
+    lines = ["| | " + " | ".join(heading for _, heading, _ in shown) + " |", "|" + "---|" * (len(shown) + 1)]
+    for name, row in results.items():
+        cells = []
+        for key, _, style in shown:
+            value = row.scores.get(key, math.nan)
+            low, high = row.intervals.get(key, (math.nan, math.nan))
+            cells.append(f"{value:{style}} ({low:{style}} to {high:{style}})" if math.isfinite(value) else "-")
+        lines.append(f"| {labels[name]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def plot(scores: dict[str, dict], path: Path) -> None:
-    """AO by frame of every row."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for (name, label), color in zip(ROWS.items(), ("#0072b2", "#d55e00", "#009e73", "#999999", "#e69f00", "#cc79a7")):
-        values = scores[name]["ao_frames"]
-        axes.plot(range(1, len(values) + 1), values, "o-", label=label, color=color)
-    axes.set(xlabel="frame", ylabel="average overlap", ylim=(0, 1))
-    axes.legend(fontsize="small")
-    figure.savefig(path, dpi=120)

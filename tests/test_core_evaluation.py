@@ -5,14 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiny_bundle import write_bundle
 
 from smcd_core.__main__ import main
-from smcd_core.data import SyntheticClips
+from smcd_core.data import Clip, SyntheticClips
 from smcd_core.diffusion import Guidance
-from smcd_core.evaluation import ROWS, evaluate, request_of, score, table
+from smcd_core.evaluation import ROWS, Tools, fvd, generate_rows, request_of, score, score_row, table
+from smcd_core.finished_videos import Sources, read_videos
+from smcd_core.metrics import SIZES, frechet_distance, grounding
 from smcd_core.pipeline import SMCDPipeline
 from smcd_core.trajectory import boxes_at
+from smcd_core.trajectory_formats import write_json
+from smcd_core.video import write_video
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +47,15 @@ def test_the_clip_itself_scores_best_and_its_first_frame_loses_track():
 def test_every_row_is_scored_on_the_same_clips(bundle):
     pipeline = SMCDPipeline.from_checkpoint(bundle)
     side = pipeline.defaults["width"]
-    done = []
-    scores, videos = evaluate(
-        pipeline, clips(3, size=side, num_frames=2), steps=1, guidance=Guidance(), batch_size=2, progress=done.append
-    )
-    assert sum(done) == 6 and list(scores) == list(ROWS)
+    done, real = [], clips(3, size=side, num_frames=2)
+    videos = generate_rows(pipeline, real, steps=1, guidance=Guidance(), batch_size=2, progress=done.append)
+    assert sum(done) == 6 and list(videos) == list(ROWS)
     assert all(len(videos[name]) == 3 and videos[name][0].shape == (2, side, side, 3) for name in ROWS)
-    assert scores["truth"]["ao"] > scores["chance"]["ao"] and len(scores["smcd"]["ao_frames"]) == 2
-    assert table(scores).count("\n") == 1 + len(ROWS)
+    results = {name: score_row(videos[name], real) for name in ROWS}
+    assert results["truth"].scores["ao"] > results["chance"].scores["ao"]
+    assert len(results["smcd"].scores["ao_frames"]) == 2
+    grounding_table, picture_table = table(results, ROWS).split("\n\n")
+    assert grounding_table.count("\n") == picture_table.count("\n") == 1 + len(ROWS)
 
 
 def test_boxes_dropped_means_that_the_model_does_not_see_them(bundle):
@@ -57,7 +63,7 @@ def test_boxes_dropped_means_that_the_model_does_not_see_them(bundle):
     options = dict(steps=1, guidance=Guidance())
     side = pipeline.defaults["width"]
     one, other = clips(size=side, num_frames=2)
-    _, videos = evaluate(pipeline, [one], **options)
+    videos = generate_rows(pipeline, [one], **options)
     elsewhere = replace(request_of(one), trajectory=request_of(other).trajectory)
     seen, unseen = (
         pipeline.generate([replace(elsewhere, use_boxes=use)], width=side, height=side, **options)[0]
@@ -66,13 +72,195 @@ def test_boxes_dropped_means_that_the_model_does_not_see_them(bundle):
     assert np.array_equal(unseen, videos["no_boxes"][0]) and not np.array_equal(seen, videos["smcd"][0])
 
 
-def test_the_command_writes_scores_plot_and_pictures(bundle, tmp_path, capsys):
+def test_the_overlap_of_a_row_is_one_over_all_boxes_and_has_an_interval():
+    """A clip of 8 boxes that are met beside one of 2 that are missed."""
+    boxes = np.tile(np.float32([0, 0, 0.5, 0.5]), (8, 1, 1))
+    long = Clip(np.zeros((0, 16, 16, 3), np.uint8), boxes, np.ones((8, 1), bool), ("dog",), "a dog")
+    short = replace(long, boxes_xyxy=boxes[:2], mask=long.mask[:2])
+    videos = [np.zeros((frames, 16, 16, 3), np.uint8) for frames in (8, 2)]
+    row = score_row(videos, [long, short], found=[boxes, np.zeros((2, 1, 4))])
+    assert row.scores["ao"] == row.scores["sr75"] == row.scores["ao_large"] == 0.8 and row.scores["boxes"] == 10
+    assert row.intervals["ao"] == (0.0, 1.0)  # in a quarter of the draws each there are only met or only missed boxes
+    assert row.scores["ao_frames"] == [0.5, 0.5] + [1.0] * 6
+    assert "first_frame_psnr" not in row.scores  # there is no reference
+    assert "0.800 (0.000 to 1.000)" in table({"a": row}, {"a": "method"})
+
+
+def test_colours_that_drift_show_in_the_score():
+    clip = clips()[0]
+    darker = clip.frames * np.linspace(1, 0.4, 8)[:, None, None, None]
+    fading = score(darker.astype(np.uint8), clip)
+    assert score(clip.frames, clip)["color_drift"] < 3 < 15 < fading["color_drift"] < fading["color_drift_last"]
+    assert fading["color_drift_frames"][2] < fading["color_drift_frames"][6]
+
+
+def sizes_of(clip: Clip) -> set[str]:
+    scores = grounding(clip.boxes_xyxy, clip.boxes_xyxy, clip.mask)
+    return {size for size in SIZES if scores[f"boxes_{size}"]}
+
+
+def test_small_objects_that_are_overlooked_show_in_the_score():
+    both = (clip for clip in clips(20) if {"small", "medium"} <= sizes_of(clip))
+    clip = next(both)
+    area = (clip.boxes_xyxy[..., 2:] - clip.boxes_xyxy[..., :2]).prod(-1)
+    shown = np.where((area**0.5 < 0.25)[..., None], 0, clip.boxes_xyxy)
+    scores = score(clip.frames, clip, found=shown)
+    assert scores["ao_small"] == 0 and scores["ao_medium"] == pytest.approx(1)
+
+
+class Colors:
+    """Features that can be written down: the mean colour, of length 1."""
+
+    def images(self, frames):
+        means = frames.reshape(len(frames), -1, 3).mean(1)
+        return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+    def texts(self, sentences):
+        return np.array([{"red": (1.0, 0, 0)}[sentence] for sentence in sentences])
+
+
+def test_features_are_compared_with_the_first_frame_and_the_prompt():
+    video = np.zeros((2, 16, 16, 3), np.uint8)
+    video[0, ..., 0] = video[1, ..., 1] = 200  # red, then green
+    clip = Clip(video[:1], np.zeros((2, 0, 4), np.float32), np.zeros((2, 0), bool), (), "red")
+    scores = score(video, clip, Tools(clip=Colors(), dino=Colors(), lpips=lambda image, reference: 0.25))
+    assert scores["clip_first"] == scores["dino_first"] == pytest.approx(1)
+    assert scores["clip_frames"] == scores["dino_frames"] == scores["clip_sim"] == pytest.approx(0.5)
+    assert scores["first_frame_lpips"] == 0.25 and scores["first_frame_ssim"] == 1
+    assert "background_psnr" not in scores  # the reference is a first frame alone
+
+
+def test_a_detector_takes_the_place_of_colours():
+    clip = clips()[0]
+    nothing = {phrase: (np.zeros((0, 4)), np.zeros(0)) for phrase in clip.phrases}
+    blind = Tools(detector=lambda frames, phrases: [nothing] * len(frames))
+    assert score(clip.frames, clip, blind)["ao"] == 0 < score(clip.frames, clip)["ao"]
+
+
+def test_the_frechet_video_distance_has_an_interval_around_it():
+    rng = np.random.default_rng(0)
+    videos = [np.full((2, 4, 4, 3), value) for value in rng.normal(100, 10, 40)]
+    shifted = [video + 30 for video in videos]
+
+    def network(video):
+        return np.array([video.mean(), video.std()])
+
+    distance, (low, high) = fvd(videos, shifted, network)
+    expected = frechet_distance(*(np.stack([network(v) for v in part]) for part in (videos, shifted)))
+    assert distance == pytest.approx(expected) == pytest.approx(900) and low <= distance <= high
+    noisy = [video + noise for video, noise in zip(videos, rng.normal(30, 10, 40))]
+    distance, (low, high) = fvd(videos, noisy, network)
+    assert low < distance < high
+
+
+def test_the_command_writes_scores_plots_and_pictures(bundle, tmp_path, capsys):
     arguments = ["evaluate", "--checkpoint", str(bundle), "--clips", "2", "--steps", "1", "--out", str(tmp_path / "e")]
     assert main(arguments) == 0
-    written = json.loads((tmp_path / "e" / "scores.json").read_text())
+    written = json.loads((tmp_path / "e" / "scores.json").read_text(), parse_constant=pytest.fail)
     assert written["settings"]["split"] == "test" and written["settings"]["clips"] == 2
-    assert 0 <= written["scores"]["smcd"]["ao"] <= 1
+    assert 0 <= written["scores"]["smcd"]["ao"] <= 1 and len(written["by_clip"]["smcd"]) == 2
+    low, high = written["intervals"]["smcd"]["ao"]
+    assert low <= written["scores"]["smcd"]["ao"] <= high
     assert {path.name for path in (tmp_path / "e").iterdir()} == {
-        "scores.json", "ao_by_frame.png", "clip00.png", "clip01.png",
+        "scores.json", "scores.md", "ao_by_frame.png", "ao_by_size.png", "color_drift.png", "clip00.png", "clip01.png",
     }  # fmt: skip
     assert "| first frame repeated |" in capsys.readouterr().out
+
+
+# Finished videos -----------------------------------------------------------------------------------------------------
+
+SIZE = 64
+
+
+def write_folders(root, *, carried: bool = False) -> list[Clip]:
+    """ours/ and theirs/ (whose objects stand still), boxes/ and real/, of two synthetic clips."""
+    made = [clip for clip in clips(2, size=SIZE)]
+    for number, clip in enumerate(made):
+        trajectory = request_of(clip).trajectory
+        told = {"trajectory": trajectory.to_dict(), "settings": {"prompt": clip.caption}} if carried else {}
+        still = np.repeat(clip.frames[:1], len(clip.frames), 0)
+        for name, video in (("ours", clip.frames), ("theirs", still), ("real", clip.frames)):
+            (root / name).mkdir(exist_ok=True)
+            write_video(video, root / name / f"clip{number}", 8, told)
+        (root / "boxes").mkdir(exist_ok=True)
+        write_json(root / "boxes" / f"clip{number}.json", trajectory)
+    return made
+
+
+def test_finished_videos_are_read_with_their_boxes_references_and_prompts(tmp_path):
+    made = write_folders(tmp_path)
+    sources = Sources(tmp_path / "boxes", tmp_path / "real", {"clip0": "one", "clip1": "two"})
+    videos, read, found = read_videos(tmp_path / "ours", sources, found=tmp_path / "boxes", size=SIZE)
+    assert list(videos) == ["clip0", "clip1"]
+    for clip, original, video, boxes in zip(read, made, videos.values(), found, strict=True):
+        assert np.array_equal(video, original.frames) and np.array_equal(clip.frames, original.frames)
+        assert np.array_equal(clip.mask, original.mask) and clip.phrases == original.phrases
+        assert np.allclose(clip.boxes_xyxy[clip.mask], original.boxes_xyxy[clip.mask], atol=1e-5)
+        assert np.allclose(boxes[clip.mask], clip.boxes_xyxy[clip.mask], atol=1e-6)
+    assert [clip.caption for clip in read] == ["one", "two"]
+
+
+def test_a_video_of_smcd_brings_its_boxes_and_its_prompt(tmp_path):
+    made = write_folders(tmp_path, carried=True)
+    _, read, found = read_videos(tmp_path / "ours", Sources(), size=32)
+    assert [clip.caption for clip in read] == [clip.caption for clip in made] and found is None
+    assert all(np.array_equal(clip.mask, original.mask) for clip, original in zip(read, made))
+    assert read[0].frames.shape == (0, 32, 32, 3)
+
+
+def test_a_first_frame_alone_is_reference_enough(tmp_path):
+    made = write_folders(tmp_path)
+    (tmp_path / "first").mkdir()
+    for number, clip in enumerate(made):
+        Image.fromarray(clip.frames[0]).save(tmp_path / "first" / f"clip{number}.png")
+    _, read, _ = read_videos(tmp_path / "ours", Sources(tmp_path / "boxes", tmp_path / "first"), size=SIZE)
+    assert np.array_equal(read[1].frames, made[1].frames[:1])
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda root: (root / "boxes" / "clip1.json").unlink(), "boxes: has no boxes for clip1; expected clip1.json"),
+        (lambda root: (root / "real" / "clip1" / "0007.png").unlink(), "has 7 frames, the video 8: cut the reference"),
+        (lambda root: (root / "ours" / "clip1" / "0007.png").unlink(), "clip1.json: has 8 frames but frames is 7"),
+        (lambda root: (root / "real" / "clip0").rename(root / "real" / "other"), "has no reference for clip0"),
+    ],
+)
+def test_what_is_missing_or_does_not_fit_is_named(damage, message, tmp_path):
+    write_folders(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        read_videos(tmp_path / "ours", Sources(tmp_path / "boxes", tmp_path / "real"), size=SIZE)
+
+
+def test_the_command_compares_methods(tmp_path, capsys):
+    write_folders(tmp_path)
+    folders = {name: str(tmp_path / name) for name in ("ours", "theirs", "real", "boxes")}
+    arguments = ["evaluate", "--videos", folders["ours"], folders["theirs"], "--trajectories", folders["boxes"]]
+    arguments += ["--references", folders["real"], "--size", str(SIZE)]
+    assert main([*arguments, "--found", folders["boxes"], folders["boxes"], "--out", str(tmp_path / "found")]) == 0
+    written = json.loads((tmp_path / "found" / "scores.json").read_text())
+    assert written["scores"]["ours"]["ao"] == pytest.approx(1) and list(written["scores"]) == ["ours", "theirs"]
+    assert written["scores"]["ours"]["object_psnr"] is None  # infinite, as nothing differs
+    assert written["scores"]["theirs"]["object_psnr"] < 20
+    assert (tmp_path / "found" / "ao_by_size.png").is_file()
+    assert "| theirs |" in capsys.readouterr().out
+
+    assert main([*arguments, "--out", str(tmp_path / "unfound")]) == 0  # nothing tells where the objects are
+    written = json.loads((tmp_path / "unfound" / "scores.json").read_text())
+    assert list(written["scores"]) == ["ours", "theirs", "(references)"] and "ao" not in written["scores"]["ours"]
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (["--found", "a", "b"], "--found names 2 folders, --videos 1"),
+        (["--found", "a", "--detector", "b"], "give one of them"),
+        (["--detector", "nowhere"], "nowhere: is no folder"),
+        (["--fvd", "nowhere.pt"], "nowhere.pt"),
+    ],
+)
+def test_what_the_command_cannot_do_is_said(more, message, tmp_path, capsys):
+    write_folders(tmp_path)
+    assert main(["evaluate", "--videos", str(tmp_path / "ours"), "--trajectories", str(tmp_path / "boxes"), *more]) == 2
+    assert message in capsys.readouterr().err

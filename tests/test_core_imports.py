@@ -23,6 +23,8 @@ LEVELS = {
     "text": set(),
     "trajectory_formats": {"trajectory"},
     "video": FILES,
+    "features": FILES,
+    "detectors": FILES | {"features"},
     "attention": BASE,
     "motion": BASE | {"attention"},
     "image": BASE | {"attention"},
@@ -36,7 +38,8 @@ LEVELS = {
     "components": FILES | {"checkpoint", "text"},
     "pipeline": NETWORKS | BOXES | {"checkpoint", "components", "defaults", "diffusion", "text"},
 }
-ABOVE = {"training", "evaluation", "commands", "__main__"}  # only these and data may import anything else
+# Only these and data may import anything else.
+ABOVE = {"training", "evaluation", "evaluation_plots", "ablation", "commands", "__main__"}
 
 
 def imports(text, package):

@@ -1,44 +1,116 @@
-"""smcd evaluate: score a checkpoint on synthetic clips that no training has seen."""
+"""smcd evaluate: score a checkpoint on synthetic clips that no training has seen, or finished videos of any method."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..evaluation import Result, Tools
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "evaluate",
-        help="score a checkpoint on synthetic clips: do objects follow their boxes, does the first frame stay",
+        help="score a checkpoint, or finished videos: do objects follow their boxes, does the first frame stay",
+        description="Without --videos: generates synthetic clips that no training has seen and scores them. With "
+        "--videos: scores what any method made. docs/metrics.md says what the numbers mean.",
     )
-    parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
-    parser.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/")
-    parser.add_argument("--clips", type=int, default=64)
-    parser.add_argument(
+    made = parser.add_argument_group("a checkpoint on synthetic clips")
+    made.add_argument("--checkpoint", type=Path, help="default: the bundled one")
+    made.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/")
+    made.add_argument("--clips", type=int, default=64)
+    made.add_argument(
         "--split", choices=("test", "validation"), default="test", help="choose settings on validation only"
     )
-    parser.add_argument("--frames", type=int, help="default: as in training")
-    parser.add_argument("--steps", type=int, help="default: that of the checkpoint")
-    parser.add_argument("--cfg-text", type=float)
-    parser.add_argument("--cfg-boxes", type=float)
-    parser.add_argument("--cfg-image", type=float)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch-size", type=int, default=4)
+    made.add_argument("--frames", type=int, help="default: as in training")
+    made.add_argument("--steps", type=int, help="default: that of the checkpoint")
+    made.add_argument("--cfg-text", type=float)
+    made.add_argument("--cfg-boxes", type=float)
+    made.add_argument("--cfg-image", type=float)
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--batch-size", type=int, default=4)
+
+    finished = parser.add_argument_group("finished videos")
+    finished.add_argument(
+        "--videos", type=Path, nargs="+", metavar="DIR", help="one folder for each method, files of the same names"
+    )
+    finished.add_argument(
+        "--trajectories", type=Path, metavar="DIR", help="boxes by the video's name (default: beside it, or in it)"
+    )
+    finished.add_argument(
+        "--references", type=Path, metavar="DIR", help="real videos or first frames by the video's name"
+    )
+    finished.add_argument("--prompts", type=Path, metavar="JSON", help="sentences by the video's name, for CLIP-SIM")
+    finished.add_argument(
+        "--found", type=Path, nargs="+", metavar="DIR", help="where the objects are, for each folder of --videos"
+    )
+    finished.add_argument("--size", type=int, default=256, help="pixels that frames are resized to, squared (256)")
+
+    tools = parser.add_argument_group("networks", "folders and files of yours; nothing is fetched without --download")
+    tools.add_argument("--detector", metavar="MODEL", help="Grounding DINO or OWLv2 as transformers saves it")
+    tools.add_argument("--detector-threshold", type=float, default=0.25, help="least score, 0..1 (default %(default)s)")
+    tools.add_argument("--clip", metavar="MODEL", help="for CLIP-SIM and the first frame")
+    tools.add_argument("--dino", metavar="MODEL", help="DINO or DINOv2, for the first frame")
+    tools.add_argument(
+        "--lpips", type=Path, nargs=2, metavar=("ALEXNET", "HEADS"), help="weights of torchvision, and LPIPS' alex.pth"
+    )
+    tools.add_argument(
+        "--fvd", type=Path, metavar="TORCHSCRIPT", help="I3D; the file is a program and runs: use only one you trust"
+    )
+    tools.add_argument("--download", action="store_true", help="MODEL may be a name on the Hugging Face Hub")
+
     parser.add_argument("--device")
     parser.add_argument("--out", type=Path, default=Path("out/evaluation"), help="folder (default %(default)s)")
     parser.set_defaults(run=_evaluate)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    if args.download:
+        os.environ["HF_HUB_OFFLINE"] = "0"  # read once, when the libraries are imported
+    if args.found and len(args.found) != len(args.videos or ()):
+        raise ValueError(
+            f"--found names {len(args.found)} folders, --videos {len(args.videos or ())}: one each is needed"
+        )
+    if args.found and args.detector:
+        raise ValueError("--found and --detector both tell where the objects are: give one of them")
+    tools = _tools(args)
+    settings, labels, results = (_finished if args.videos else _synthetic)(args, tools)
+    names = ("detector", "detector_threshold", "clip", "dino", "lpips", "fvd")
+    settings["networks"] = {name: getattr(args, name) for name in names if getattr(args, name)}
+    _write(args.out, settings, labels, results)
+
+
+def _tools(args: argparse.Namespace) -> Tools:
+    from ..detectors import Detector
+    from ..evaluation import Tools
+    from ..features import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
+    from ..pipeline import pick_device
+
+    where = {"device": args.device or pick_device()}
+    source = where | {"download": args.download}
+    threshold = args.detector_threshold
+    return Tools(
+        Detector.from_pretrained(args.detector, threshold=threshold, **source) if args.detector else None,
+        ClipFeatures.from_pretrained(args.clip, **source) if args.clip else None,
+        DinoFeatures.from_pretrained(args.dino, **source) if args.dino else None,
+        Lpips.from_files(*args.lpips, **where) if args.lpips else None,
+        VideoFeatures.from_file(args.fvd, **where) if args.fvd else None,
+    )
+
+
+def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, str], dict[str, Result]]:
     from tqdm import tqdm
 
     from ..data import SyntheticClips
     from ..diffusion import Guidance
-    from ..evaluation import evaluate, plot, table
+    from ..evaluation import ROWS, generate_rows, score_row
     from ..pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
     from ..video import contact_sheet
-    from ..weight_files import replacing
 
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline = SMCDPipeline.from_checkpoint(checkpoint, components=args.components, device=args.device or pick_device())
@@ -49,19 +121,77 @@ def _evaluate(args: argparse.Namespace) -> None:
     steps = args.steps or defaults["steps"]
     clips = list(SyntheticClips(args.clips, split=args.split, size=size, num_frames=frames))
     with tqdm(total=2 * args.clips, unit="clip") as bar:
-        scores, videos = evaluate(
+        videos = generate_rows(
             pipeline, clips, steps=steps, guidance=guidance, seed=args.seed, batch_size=args.batch_size,
             progress=bar.update,
         )  # fmt: skip
     settings = {"checkpoint": str(checkpoint), "split": args.split, "clips": args.clips, "frames": frames, "size": size}
     settings |= {"steps": steps, "guidance": vars(guidance), "seed": args.seed}
     args.out.mkdir(parents=True, exist_ok=True)
-    with replacing(args.out / "scores.json") as path:
-        path.write_text(json.dumps({"settings": settings, "scores": scores}, indent=1), encoding="utf-8")
-    plot(scores, args.out / "ao_by_frame.png")
     for number, clip in enumerate(clips[:8]):
         contact_sheet(videos["smcd"][number], clip.boxes_xyxy, clip.mask, clip.colors, clip.phrases).save(
             args.out / f"clip{number:02d}.png"
         )
-    print(table(scores))
-    print(f"scores, plot and contact sheets: {args.out}")
+    return settings, ROWS, {name: score_row(videos[name], clips, tools) for name in ROWS}
+
+
+def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, str], dict[str, Result]]:
+    from ..evaluation import score_row
+    from ..finished_videos import Sources, read_prompts, read_videos
+
+    prompts = read_prompts(args.prompts) if args.prompts else None
+    sources = Sources(args.trajectories, args.references, prompts)
+    results: dict[str, Result] = {}
+    keys: list[str] = []
+    for folder, found in zip(args.videos, args.found or [None] * len(args.videos)):
+        if folder.name in results:
+            raise ValueError(
+                f"{folder}: a second folder named {folder.name!r}; rename one, the name is that of its row"
+            )
+        videos, clips, boxes = read_videos(folder, sources, found=found, size=args.size)
+        if results and list(videos) != keys:
+            missing = sorted(set(keys) ^ set(videos))
+            raise ValueError(f"{folder} and {args.videos[0]} must hold the same videos; only in one: {missing[:5]}")
+        if tools.video and not all(len(clip.frames) == len(video) for clip, video in zip(clips, videos.values())):
+            raise ValueError("--fvd compares with real videos: give them with --references")
+        keys = list(videos)
+        results[folder.name] = score_row(list(videos.values()), clips, tools, boxes)
+    # What can be reached: the real videos by the same measures. Boxes found in other videos say nothing about them.
+    if not args.found and all(len(clip.frames) == len(clip.mask) for clip in clips):
+        results["(references)"] = score_row([clip.frames for clip in clips], clips, tools)
+    settings = {
+        name: getattr(args, name) for name in ("videos", "trajectories", "references", "prompts", "found", "size")
+    }
+    return settings | {"clips": keys}, {name: name for name in results}, results
+
+
+def _write(out: Path, settings: dict, labels: dict[str, str], results: dict[str, Result]) -> None:
+    from ..evaluation import table
+    from ..evaluation_plots import plot_all
+    from ..features import VIDEO_FRAMES
+    from ..weight_files import replacing
+
+    out.mkdir(parents=True, exist_ok=True)
+    content = {"settings": settings | {"fvd_shorter_clips": f"last frame held up to {VIDEO_FRAMES} frames"}}
+    content["scores"] = {name: row.scores for name, row in results.items()}
+    content["intervals"] = {name: row.intervals for name, row in results.items()}
+    content["by_clip"] = {name: row.clips for name, row in results.items()}
+    with replacing(out / "scores.json") as path:
+        path.write_text(json.dumps(_plain(content), indent=1) + "\n", encoding="utf-8")
+    text = table(results, labels)
+    with replacing(out / "scores.md") as path:
+        path.write_text(text + "\n", encoding="utf-8")
+    plot_all(results, labels, out)
+    print(text)
+    print(f"scores, plots and pictures: {out}")
+
+
+def _plain(value: Any) -> Any:
+    """For JSON, which knows neither paths nor NaN and infinity: text, and null."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
