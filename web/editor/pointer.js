@@ -1,0 +1,141 @@
+/**
+ * Pointers on an element: where they are on it, and gestures that follow them. A gesture here is anything with `move`,
+ * `end` and `cancel`; what it does is not known here.
+ *
+ * @typedef {{px: number, py: number, shift: boolean, alt: boolean, ctrl: boolean, isTouch: boolean}} Where  a pointer in
+ *   CSS pixels of the element; ctrl is also Cmd
+ * @typedef {{move: (where: Where) => void, end: (where: Where) => void, cancel: () => void}} Followed
+ */
+
+import { listen } from "./dom.js";
+
+/** Cursor of each button, and keys that change what a gesture does. */
+const MODIFIERS = new Set(["Shift", "Alt", "Control", "Meta"]);
+
+/**
+ * Where a pointer is on an element, in the element's own CSS pixels: hosts scale it by a transform.
+ *
+ * @param {{clientX: number, clientY: number}} event
+ * @param {HTMLElement} element  without a border
+ * @returns {[number, number]}
+ */
+export function pointerPosition({ clientX, clientY }, element) {
+  const rect = element.getBoundingClientRect();
+  const scaleX = rect.width / element.offsetWidth || 1;
+  const scaleY = rect.height / element.offsetHeight || 1;
+  return [(clientX - rect.left) / scaleX, (clientY - rect.top) / scaleY];
+}
+
+/**
+ * @param {PointerEvent | WheelEvent} event
+ * @param {HTMLElement} element
+ * @returns {Where}
+ */
+export function whereOf(event, element) {
+  const [px, py] = pointerPosition(event, element);
+  const isTouch = "pointerType" in event && event.pointerType === "touch";
+  return { px, py, shift: event.shiftKey, alt: event.altKey, ctrl: event.ctrlKey || event.metaKey, isTouch };
+}
+
+/**
+ * Follow the pointers on an element: one at a time makes a gesture, a second finger turns it into a pinch. Escape, a
+ * lost pointer and `cancel` give the gesture up. Modifier keys that change under way count at once.
+ *
+ * @param {HTMLElement} element  with `touch-action: none`
+ * @param {{press: (where: Where, button: number) => Followed | null, pinch?: (points: [Where, Where]) => {
+ *   move: (points: [Where, Where]) => void}, hover?: (where: Where | null) => void, done?: () => void}} handlers  press
+ *   and pinch start a gesture; hover: null where the pointer has left; done: after every end of a gesture
+ * @returns {{isActive: () => boolean, cancel: () => void, destroy: () => void}}
+ */
+export function followPointers(element, { press, pinch, hover = () => {}, done = () => {} }) {
+  /** @type {Map<number, Where>} pointers that are down, by id */
+  const down = new Map();
+  /** @type {Followed | null} */
+  let gesture = null;
+  let pinched = null;
+  let follower = -1; // the id of the pointer that the gesture follows
+  let endKeys = () => {};
+
+  const stop = () => {
+    const stopped = gesture;
+    gesture = null;
+    endKeys();
+    return stopped;
+  };
+  const cancel = () => {
+    const stopped = stop();
+    if (!stopped) return;
+    stopped.cancel();
+    done();
+  };
+  const changeModifiers = (event) => {
+    if (!gesture || !MODIFIERS.has(event.key)) return;
+    const last = down.get(follower);
+    const where = { ...last, shift: event.shiftKey, alt: event.altKey, ctrl: event.ctrlKey || event.metaKey };
+    down.set(follower, where);
+    gesture.move(where);
+    event.preventDefault(); // Alt alone would open the browser's menu
+  };
+  const keyDown = (event) => {
+    if (event.key !== "Escape") return changeModifiers(event);
+    event.preventDefault();
+    event.stopPropagation();
+    cancel();
+  };
+
+  const pointerDown = (event) => {
+    if (event.button === 2) return;
+    if (event.button === 1) event.preventDefault(); // no automatic scrolling
+    element.focus({ preventScroll: true });
+    const where = whereOf(event, element);
+    if (event.pointerType !== "touch" && gesture) return; // a second button
+    element.setPointerCapture(event.pointerId);
+    down.set(event.pointerId, where);
+    if (down.size === 2 && pinch) {
+      cancel();
+      pinched = pinch(/** @type {[Where, Where]} */ ([...down.values()]));
+    } else if (down.size === 1) {
+      follower = event.pointerId;
+      gesture = press(where, event.button);
+      endKeys();
+      endKeys = listen(window, { keydown: keyDown, keyup: changeModifiers }, { capture: true });
+    }
+  };
+  const pointerMove = (event) => {
+    const where = whereOf(event, element);
+    if (down.has(event.pointerId)) down.set(event.pointerId, where);
+    if (pinched) {
+      if (down.size === 2) pinched.move([...down.values()]);
+    } else if (gesture && event.pointerId === follower) gesture.move(where);
+    else if (!down.size) hover(where);
+  };
+  const pointerUp = (event) => {
+    down.delete(event.pointerId);
+    if (!down.size) pinched = null;
+    if (event.pointerId !== follower || !gesture) return;
+    stop().end(whereOf(event, element));
+    done();
+    if (event.pointerType !== "touch") hover(whereOf(event, element));
+  };
+  const pointerLost = (event) => {
+    if (!down.delete(event.pointerId)) return;
+    if (!down.size) pinched = null;
+    if (event.pointerId === follower) cancel();
+  };
+  const endListening = listen(element, {
+    pointerdown: pointerDown,
+    pointermove: pointerMove,
+    pointerup: pointerUp,
+    pointercancel: pointerLost,
+    lostpointercapture: pointerLost,
+    pointerleave: () => down.size || hover(null),
+  });
+  return {
+    isActive: () => gesture !== null || pinched !== null,
+    cancel,
+    destroy() {
+      cancel();
+      endListening();
+    },
+  };
+}
