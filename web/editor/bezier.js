@@ -50,8 +50,8 @@ export function createBezier(t, gesture) {
       set(arms[n], { x1: n * SIDE, y1: (1 - n) * SIDE, x2: x, y2: seen });
       const [time, progress] = [curve[2 * n], curve[2 * n + 1]].map((v) => v.toFixed(2));
       const values = { number: n + 1, time, progress };
-      set(points[n], { "aria-label": t("bezier.point", { number: n + 1 }), "aria-valuetext": t("bezier.value", values) });
-      set(points[n], { "aria-valuemin": 0, "aria-valuemax": 1, "aria-valuenow": time });
+      set(points[n], { "aria-label": t("bezier.point", { number: n + 1 }) });
+      set(points[n], { "aria-valuetext": t("bezier.value", values), "aria-valuemin": 0, "aria-valuemax": 1, "aria-valuenow": time });
     });
   }
 

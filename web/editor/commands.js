@@ -151,7 +151,7 @@ function ease(name, keys) {
   return { id, group: "time", label: `command.${id}`, keys, isEnabled: hasEditable, isOn, run };
 }
 
-/** @param {"snapToFrame" | "snapToBoxes" | "onionSkin" | "paths" | "crop" | "loop"} name */
+/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "onionSkin" | "paths" | "crop" | "loop"} name */
 function setting(name, keys, group = "view") {
   return {
     id: `setting.${name}`,
@@ -272,7 +272,7 @@ export const COMMANDS = [
   command("time", "keysEarlier", ["Alt+ArrowLeft"], hasKeys, ({ editor }) => shiftKeys(editor, -1)),
   command("time", "keysLater", ["Alt+ArrowRight"], hasKeys, ({ editor }) => shiftKeys(editor, 1)),
   command("time", "toggleVisible", ["V"], hasEditable, ({ editor }) => toggleVisible(editor), {
-    isOn: (e) => e.selected.size > 0 && e.editable.every((id) => model.visibleAt(model.trackOf(e.document, id), e.frame)),
+    isOn: (e) => hasEditable(e) && e.editable.every((id) => model.visibleAt(model.trackOf(e.document, id), e.frame)),
   }),
   ease("linear", ["1"]),
   ease("in", ["2"]),
@@ -280,8 +280,8 @@ export const COMMANDS = [
   ease("in_out", ["4"]),
   ease("hold", ["5"]),
 
-  command("view", "zoomIn", ["+", "="], always, ({ view }) => view.zoomBy(ZOOM)),
-  command("view", "zoomOut", ["-"], always, ({ view }) => view.zoomBy(1 / ZOOM)),
+  command("view", "zoomIn", ["+", "="], always, ({ editor }) => editor.zoom(ZOOM)),
+  command("view", "zoomOut", ["-"], always, ({ editor }) => editor.zoom(1 / ZOOM)),
   command("view", "zoomFit", ["0"], always, ({ editor }) => editor.set({ viewport: null })),
   command(
     "view",
@@ -293,6 +293,7 @@ export const COMMANDS = [
   ),
   setting("snapToFrame", ["Shift+F"]),
   setting("snapToBoxes", ["Shift+B"]),
+  setting("keepAspect", ["A"]),
   setting("onionSkin", ["O"]),
   setting("paths", ["P"]),
   setting("crop", ["Shift+C"]),

@@ -3,7 +3,7 @@
 /**
  * An element with properties, `data-*` and `aria-*` attributes, listeners and children.
  *
- *     h("button", { type: "button", class: "tool", "aria-label": t("undo"), onclick: undo }, "↶")
+ *     h("button", { type: "button", class: "tool", "aria-label": t("command.undo"), onclick: undo }, "↶")
  *
  * @param {string} tag
  * @param {Record<string, any>} [attributes]  on*: a listener; undefined, null and false leave it out

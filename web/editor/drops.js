@@ -13,7 +13,7 @@ import { importFiles, importText } from "./files.js";
  */
 export function listenToDrops(context) {
   const { root, t } = context;
-  const isWanted = ({ dataTransfer }) => dataTransfer.types.includes("Files") || dataTransfer.types.includes("text/plain");
+  const isWanted = ({ dataTransfer }) => ["Files", "text/plain"].some((type) => dataTransfer.types.includes(type));
   const show = (isOver) => root.classList.toggle("smcd-is-dropping", isOver);
   root.dataset.dropHint = t("drop.hint");
   const take = (event) => {

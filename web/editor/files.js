@@ -114,7 +114,8 @@ function take({ editor, t }, { trajectory, reading }, action, name) {
 
 /** @returns {Promise<{action: string, format: Format | null, width: number, height: number} | null>} */
 async function ask({ root, t }, { name, choices, size, isEmpty }) {
-  const number = (value) => h("input", { type: "number", min: 1, max: model.LIMITS.side, step: 1, required: true, value });
+  const limits = { min: 1, max: model.LIMITS.side, step: 1, required: true };
+  const number = (value) => h("input", { type: "number", ...limits, value });
   const [width, height] = size ? [number(size.width), number(size.height)] : [null, null];
   const options = (choices ?? []).map((choice) => h("option", { value: choice }, t(`format.${choice}`)));
   const format = choices ? h("select", {}, ...options) : null;

@@ -6,7 +6,9 @@ const PATHS = {
   undo: "M6 3 3 6l3 3M3 6h6a4 4 0 0 1 0 8H6",
   redo: "M10 3l3 3-3 3M13 6H7a4 4 0 0 0 0 8h3",
   eye: "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8ZM8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z",
-  eyeOff: "M2 2l12 12M6.3 3.8A6 6 0 0 1 8 3.5c4 0 6.5 4.5 6.5 4.5a12 12 0 0 1-1.8 2.4M4 5.2A12 12 0 0 0 1.5 8S4 12.5 8 12.5a6 6 0 0 0 2.5-.6",
+  eyeOff:
+    "M2 2l12 12M6.3 3.8A6 6 0 0 1 8 3.5c4 0 6.5 4.5 6.5 4.5a12 12 0 0 1-1.8 2.4" +
+    "M4 5.2A12 12 0 0 0 1.5 8S4 12.5 8 12.5a6 6 0 0 0 2.5-.6",
   lock: "M4 7.5h8v6H4ZM5.5 7.5V5a2.5 2.5 0 0 1 5 0v2.5",
   unlock: "M4 7.5h8v6H4ZM5.5 7.5V4.5a2.5 2.5 0 0 1 4.8-1",
   solo: "M8 2.5 9.7 6l3.8.5-2.8 2.6.7 3.9L8 11.2 4.6 13l.7-3.9L2.5 6.5 6.3 6Z",
@@ -30,11 +32,9 @@ const PATHS = {
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
-  const attributes = { viewBox: "0 0 16 16", width: 16, height: 16, fill: "none", stroke: "currentColor" };
-  for (const [key, value] of Object.entries({ ...attributes, "aria-hidden": "true", "data-icon": name })) {
-    svg.setAttribute(key, String(value));
-  }
-  for (const [key, value] of Object.entries({ "stroke-width": 1.3, "stroke-linecap": "round", "stroke-linejoin": "round" })) {
+  const shape = { viewBox: "0 0 16 16", width: 16, height: 16, fill: "none", stroke: "currentColor" };
+  const line = { "stroke-width": 1.3, "stroke-linecap": "round", "stroke-linejoin": "round" };
+  for (const [key, value] of Object.entries({ ...shape, ...line, "aria-hidden": "true", "data-icon": name })) {
     svg.setAttribute(key, String(value));
   }
   path.setAttribute("d", PATHS[name]);

@@ -176,10 +176,14 @@ function createBoxSection({ editor, t, run }) {
       drawn = now;
       title.textContent = t("inspector.box", { frame });
       const [x1, y1, x2, y2] = model.boxAt(track, frame);
-      const box = { x: x1 * shown.width, y: y1 * shown.height, w: (x2 - x1) * shown.width, h: (y2 - y1) * shown.height };
-      for (const [name, field] of Object.entries(fields)) field.show(Math.round(box[name] * 100) / 100);
+      const { width, height } = shown;
+      const box = { x: x1 * width, y: y1 * height, w: (x2 - x1) * width, h: (y2 - y1) * height };
       const isLocked = !editor.editable.length;
-      for (const control of [...Object.values(fields).map(({ input }) => input), key, visible]) control.disabled = isLocked;
+      for (const [name, field] of Object.entries(fields)) {
+        field.show(Math.round(box[name] * 100) / 100);
+        field.input.disabled = isLocked;
+      }
+      visible.disabled = isLocked;
       const isKey = hasKey();
       key.textContent = t(isKey ? "inspector.deleteKey" : "inspector.addKey");
       key.disabled = isLocked || (isKey && track.keys.length === 1);

@@ -1,8 +1,8 @@
 /**
  * Names of keys: how a key event is matched with the keys of a command, and how they are shown.
  *
- * A combination is written like Mod+Shift+Z, Shift+ArrowLeft, Space or ?. Mod is Ctrl or the Mac's command key. Shift is
- * named with letters and named keys only: it is part of how a sign such as ? is typed.
+ * A combination is written like Mod+Shift+Z, Shift+ArrowLeft, Space or ?. Mod is Ctrl or the Mac's command key. Shift
+ * is named with letters and named keys only: it is part of how a sign such as ? is typed.
  */
 
 /**

@@ -27,7 +27,8 @@ export function createMenu(context, label, ids) {
     list = h("div", { class: "smcd-menu-list", role: "menu", "aria-label": label }, ...ids.map(entry));
     element.append(list);
     button.setAttribute("aria-expanded", "true");
-    stopListening = listen(root, { pointerdown: (event) => element.contains(event.target) || close() }, { capture: true });
+    const pointerdown = (event) => element.contains(event.target) || close();
+    stopListening = listen(root, { pointerdown }, { capture: true });
     keepInside(list, root);
     focusAt(place);
   }

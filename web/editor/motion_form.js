@@ -65,7 +65,8 @@ export function createMotionForm({ editor, t }) {
   function showKinds() {
     const prefix = table === CAMERA ? "camera" : "preset";
     title.textContent = t(table === CAMERA ? "motion.camera" : "motion.object");
-    kind.input.replaceChildren(...Object.keys(table).map((name) => h("option", { value: name }, t(`${prefix}.${name}`))));
+    const option = (name) => h("option", { value: name }, t(`${prefix}.${name}`));
+    kind.input.replaceChildren(...Object.keys(table).map(option));
     showFields();
   }
 

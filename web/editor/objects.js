@@ -15,7 +15,8 @@ import { icon } from "./icons.js";
  */
 export function createObjects(context) {
   const { editor, t } = context;
-  const list = h("div", { class: "smcd-rows", role: "grid", "aria-multiselectable": "true", "aria-label": t("objects.name") });
+  const grid = { role: "grid", "aria-multiselectable": "true", "aria-label": t("objects.name") };
+  const list = h("div", { class: "smcd-rows", ...grid });
   const empty = h("p", { class: "smcd-hint" }, t("objects.empty"));
   const camera = createCameraRow(context);
   const element = h("section", { class: "smcd-objects", "aria-label": t("objects.name") }, list, empty);
@@ -208,8 +209,10 @@ function createRow(context, id) {
     const input = h("input", { type: "text", class: "smcd-phrase-input", maxlength: model.LIMITS.phrase });
     input.value = track.phrase;
     input.setAttribute("aria-label", phrase.dataset.label);
+    let isDone = false; // taking the field away makes it lose the focus, which would end it once more
     const finish = (isKept) => {
-      if (!input.isConnected) return;
+      if (isDone) return;
+      isDone = true;
       const hadFocus = document.activeElement === input;
       phraseCell.replaceChildren(phrase);
       if (isKept) editor.apply("step.phrase", (document) => model.setPhrase(document, id, input.value));

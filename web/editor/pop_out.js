@@ -1,6 +1,6 @@
 /**
- * The editor over the whole page. It moves to the body, since what a host transforms holds even fixed elements; a stand-in
- * keeps its place.
+ * The editor over the whole page. It moves to the body, since what a host transforms holds even fixed elements; a
+ * stand-in keeps its place.
  *
  * @import {EditorState} from "./state.js"
  */

@@ -20,12 +20,13 @@ export function createStatus({ editor, t, root }) {
   const count = h("span", {});
   const button = h(
     "button",
-    { type: "button", class: "smcd-checks-button", "aria-expanded": "false", onclick: () => toggle() },
+    { type: "button", class: "smcd-checks-button", "aria-label": t("checks.name"), "aria-expanded": "false" },
     icon("warning"),
     count,
   );
   const list = h("ul", { class: "smcd-checks", "aria-label": t("checks.name"), hidden: true });
   const element = h("div", { class: "smcd-status" }, message, clip, button, list);
+  button.addEventListener("click", () => toggle());
   let drawn = [];
   let checked = [];
   let timer = 0;

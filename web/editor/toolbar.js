@@ -26,8 +26,8 @@ export const MENUS = {
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
-    ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes", null],
-    ...["setting.onionSkin", "setting.paths", "setting.crop", null, "fullScreen", "help"],
+    ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
+    ...["setting.keepAspect", null, "setting.onionSkin", "setting.paths", "setting.crop", null, "fullScreen", "help"],
   ],
   file: [
     ...["import", null, "export.json", "export.csv", "export.mot", "export.got10k", "export.bbox", null, "export.card"],

@@ -8,7 +8,6 @@
  * @import {EditorState} from "./state.js"
  * @typedef {object} View  what commands ask of the view
  * @property {(isPoppedOut: boolean) => void} setPoppedOut  over the whole page, or back
- * @property {(factor: number) => void} zoomBy  about the middle of the stage
  * @property {() => void} editPhrase  of the first selected object
  * @property {() => void} focusMotion  the form of presets, or of the camera
  * @property {() => void} openHelp
@@ -66,7 +65,6 @@ export function createView(editor, { language = "en" } = {}) {
     },
     view: {
       setPoppedOut: popOut.set,
-      zoomBy: (factor) => parts.stage.zoomBy(factor),
       editPhrase: () => parts.side.editPhrase(),
       focusMotion: () => parts.side.focusMotion(),
       openHelp: () => openHelp(context),
@@ -74,7 +72,8 @@ export function createView(editor, { language = "en" } = {}) {
   };
   const parts = createParts(context);
   layout.append(...Object.values(parts).map((part) => part.element));
-  const endings = [listenToKeys(context), listenToClipboard(context), listenToDrops(context)];
+  const isDrawn = Boolean(parts.toolbar);
+  const endings = [listenToDrops(context), ...(isDrawn ? [listenToKeys(context), listenToClipboard(context)] : [])];
 
   let scheduled = 0;
   const render = () => {
@@ -98,11 +97,12 @@ export function createView(editor, { language = "en" } = {}) {
   };
 }
 
-/** All parts. Where one cannot start, such as a canvas that the browser refuses, the text stays to be edited. */
+/** All parts. Where one cannot start, or the browser gives no canvas, the text stays to be edited. */
 function createParts(context) {
   /** @type {Record<string, any>} */
   const parts = {};
   try {
+    if (!document.createElement("canvas").getContext("2d")) throw new Error(context.t("problem.noCanvas"));
     for (const [name, create] of Object.entries(PARTS)) parts[name] = create(context);
   } catch (error) {
     console.error(error);

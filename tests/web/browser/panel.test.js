@@ -1,0 +1,486 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { test } from "node:test";
+import { missing, openEditor } from "./harness.js";
+
+const TRAJECTORY = {
+  version: 1,
+  width: 512,
+  height: 512,
+  frames: 24,
+  fps: 8,
+  objects: [
+    {
+      id: "a",
+      phrase: "red car",
+      keys: [
+        { frame: 0, box: [0.05, 0.55, 0.35, 0.75] },
+        { frame: 12, box: [0.4, 0.5, 0.7, 0.72] },
+      ],
+    },
+    { id: "b", phrase: "brown dog", keys: [{ frame: 0, box: [0.6, 0.1, 0.8, 0.35] }] },
+  ],
+};
+
+/** The editor with a document, nothing selected, and the focus on it. */
+async function openWith(options = {}) {
+  const opened = await openEditor({ width: 1100, height: 800, ...options });
+  await opened.page.evaluate((text) => window.editor.load(text), JSON.stringify(TRAJECTORY));
+  await opened.page.locator(".smcd-editor").focus();
+  await settle(opened.page);
+  return opened;
+}
+
+const settle = (page) => {
+  return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+};
+const objects = (page) => page.evaluate(() => window.editor.document.objects);
+const select = async (page, ...ids) => {
+  await page.evaluate((chosen) => window.editor.select(chosen), ids);
+  await settle(page);
+};
+const row = (page, n) => page.locator(".smcd-row-item[data-id]").nth(n);
+
+function check(name, body, options) {
+  test(name, { skip: missing }, async () => {
+    const opened = await openWith(options);
+    try {
+      await body(opened.page, opened.problems);
+      assert.deepEqual(opened.problems, []);
+    } finally {
+      await opened.close();
+    }
+  });
+}
+
+/** Give a file to the editor as a drop. */
+async function drop(page, name, type, content) {
+  await page.evaluate(
+    ([fileName, fileType, base64]) => {
+      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([bytes], fileName, { type: fileType }));
+      const target = document.querySelector(".smcd-editor");
+      for (const kind of ["dragenter", "dragover", "drop"]) {
+        target.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+      }
+    },
+    [name, type, Buffer.from(content).toString("base64")],
+  );
+}
+
+/** What the file menu saves. @returns {Promise<Buffer>} */
+async function saved(page, name) {
+  await page.getByRole("button", { name: "File", exact: true }).click();
+  const item = page.getByRole("menuitem", { name });
+  const [download] = await Promise.all([page.waitForEvent("download"), item.click()]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+const notice = (page) => page.locator(".smcd-notice");
+
+check("a phrase is edited in its row, as one step, and Escape leaves it", async (page) => {
+  await row(page, 1).dblclick();
+  await page.keyboard.type("white cat");
+  await page.keyboard.press("Enter");
+  assert.equal((await objects(page))[1].phrase, "white cat");
+  assert.equal(await page.evaluate(() => window.commits.length), 1);
+  await page.keyboard.press("F2");
+  await page.keyboard.type("no");
+  await page.keyboard.press("Escape");
+  assert.equal((await objects(page))[1].phrase, "white cat");
+  await page.keyboard.press("Control+z");
+  assert.equal((await objects(page))[1].phrase, "brown dog");
+});
+
+check("markup in a phrase is shown as text", async (page) => {
+  const markup = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
+  await page.evaluate((phrase) => {
+    const text = JSON.stringify(window.editor.document).replace('"red car"', JSON.stringify(phrase));
+    window.editor.load(text);
+    window.editor.set({ facts: { ...window.editor.facts, prompt: `a dog, ${phrase}` } });
+    window.editor.select(["a"]);
+  }, markup);
+  await page.locator(".smcd-checks-button:not([disabled])").click();
+  await settle(page);
+  assert.equal(await row(page, 0).locator(".smcd-phrase").textContent(), markup);
+  assert.equal(await page.locator(".smcd-editor :is(img, script)").count(), 0);
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+});
+
+check("eye, lock and solo of a row", async (page) => {
+  await row(page, 0).hover();
+  await page.getByRole("button", { name: "Use red car" }).click();
+  await page.getByRole("button", { name: "Lock red car" }).click();
+  await page.getByRole("button", { name: "Show red car alone" }).click();
+  const state = await page.evaluate(() => [[...window.editor.locked], [...window.editor.solo]]);
+  assert.deepEqual(state, [["a"], ["a"]]);
+  assert.equal((await objects(page))[0].enabled, false);
+  assert.equal(await page.getByRole("button", { name: "Lock red car" }).getAttribute("aria-pressed"), "true");
+});
+
+check("rows are walked, chosen and put in order with keys alone", async (page) => {
+  await select(page, "a");
+  await row(page, 0).focus();
+  await page.keyboard.press("ArrowDown");
+  assert.deepEqual(await page.evaluate(() => [...window.editor.selected]), ["b"]);
+  await page.keyboard.press("Alt+ArrowUp");
+  assert.deepEqual((await objects(page)).map(({ id }) => id), ["b", "a"]);
+  await settle(page);
+  await row(page, 0).focus();
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await page.evaluate(() => window.editor.isCameraSelected), true);
+});
+
+check("rows are put in order by dragging", async (page) => {
+  await row(page, 0).dragTo(row(page, 1), { targetPosition: { x: 80, y: 24 } });
+  assert.deepEqual((await objects(page)).map(({ id }) => id), ["b", "a"]);
+});
+
+check("the ease of a segment is chosen, bent with the pointer and with keys", async (page) => {
+  await select(page, "a");
+  await page.locator(".smcd-ease select").selectOption("in_out");
+  assert.equal((await objects(page))[0].keys[0].ease, "in_out");
+  await page.locator(".smcd-ease select").selectOption("bezier");
+  assert.deepEqual((await objects(page))[0].keys[0].ease, [0.42, 0, 0.58, 1]);
+  const before = await page.evaluate(() => window.commits.length);
+  const point = await page.locator(".smcd-bezier-point").first().boundingBox();
+  const frame = await page.locator(".smcd-bezier-frame").boundingBox();
+  await page.mouse.move(point.x + point.width / 2, point.y + point.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(frame.x + frame.width / 4, frame.y + frame.height / 2, { steps: 4 });
+  await page.mouse.up();
+  const [x, y] = (await objects(page))[0].keys[0].ease;
+  assert.ok(Math.abs(x - 0.25) < 0.02 && Math.abs(y - 0.5) < 0.02, `${x}, ${y}`); // a pixel is 0.017 of the curve
+  assert.equal(await page.evaluate(() => window.commits.length), before + 1);
+  await page.locator(".smcd-bezier-point").nth(1).focus();
+  await page.keyboard.press("ArrowUp");
+  assert.equal((await objects(page))[0].keys[0].ease[3], 1.02);
+});
+
+check("numbers of a box are pixels of the document", async (page) => {
+  await select(page, "b");
+  const field = page.getByLabel("X", { exact: true });
+  assert.equal(await field.inputValue(), "307.2");
+  await field.fill("256");
+  await page.keyboard.press("Enter");
+  assert.deepEqual((await objects(page))[1].keys[0].box, [0.5, 0.1, 0.7, 0.35]);
+});
+
+check("a preset lays down keys, and the camera moves all objects", async (page) => {
+  await select(page, "b");
+  await page.locator(".smcd-editor").focus();
+  await page.keyboard.press("m");
+  await page.locator(".smcd-motion select").first().selectOption("orbit");
+  await page.getByLabel("Turns").fill("0.5");
+  await page.keyboard.press("Enter");
+  const around = (await objects(page))[1].keys;
+  assert.ok(around.length > 2);
+  assert.ok(Math.abs(around.at(-1).box[0] - 0.2) < 1e-6, "half a turn about the middle mirrors the box");
+  await page.locator(".smcd-row-item").first().click();
+  await page.getByLabel("Offset X (px)").fill("51.2");
+  await page.getByRole("button", { name: "Apply" }).click();
+  const boxes = (await objects(page)).map(({ keys }) => keys.at(-1).box[0]);
+  assert.ok(Math.abs(boxes[0] - 0.3) < 1e-6 && Math.abs(boxes[1] - 0.1) < 1e-6, boxes.join());
+});
+
+check("arrow keys move, a held key is one step, and undo brings all back", async (page) => {
+  await select(page, "b");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.down("Shift");
+  await page.keyboard.down("ArrowRight");
+  await page.keyboard.down("ArrowRight"); // a repeat
+  await page.keyboard.up("ArrowRight");
+  await page.keyboard.up("Shift");
+  assert.equal((await objects(page))[1].keys[0].box[0], 0.641016); // 307.2 + 1 + 2 * 10 pixels of 512
+  assert.equal(await page.evaluate(() => window.commits.length), 2);
+  await page.keyboard.press("Control+z");
+  await page.keyboard.press("Control+z");
+  assert.equal((await objects(page))[1].keys[0].box[0], 0.6);
+  await page.keyboard.press("Control+Shift+z");
+  assert.equal((await objects(page))[1].keys[0].box[0], 0.601953);
+});
+
+check("keys of commands do not reach the page, and text fields keep theirs", async (page) => {
+  await page.evaluate(() => {
+    window.reached = [];
+    window.addEventListener("keydown", (event) => window.reached.push(event.key));
+  });
+  await select(page, "a");
+  for (const key of ["Delete", "Delete", "Control+z", "g", "q"]) await page.keyboard.press(key);
+  assert.deepEqual(await page.evaluate(() => window.reached.filter((key) => key !== "Control")), ["q"]);
+  await select(page, "a");
+  await page.locator(".smcd-inspector input[type=text]").fill("red");
+  await page.keyboard.press("Delete");
+  await page.keyboard.press("Escape");
+  assert.equal((await objects(page)).length, 2);
+});
+
+check("objects go from one editor to another through the clipboard, and keys to a time", async (page) => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.evaluate(async () => {
+    const { EditorState } = await import("/web/editor/state.js");
+    const { createView } = await import("/web/editor/view.js");
+    window.other = new EditorState();
+    window.otherView = createView(window.other);
+    const main = document.querySelector("main");
+    main.style.display = "flex";
+    main.append(window.otherView.element);
+  });
+  await select(page, "a", "b");
+  await page.locator(".smcd-editor").first().focus();
+  await page.keyboard.press("Control+c");
+  await page.locator(".smcd-editor").nth(1).focus();
+  await page.keyboard.press("Control+v");
+  await page.waitForFunction(() => window.other.document.objects.length === 2);
+  assert.deepEqual(await page.evaluate(() => window.other.document.objects.map(({ phrase }) => phrase)), [
+    "red car",
+    "brown dog",
+  ]);
+  await page.keyboard.press("Control+x");
+  await page.waitForFunction(() => window.other.document.objects.length === 0);
+
+  await page.locator(".smcd-editor").first().focus();
+  await page.evaluate(() => window.editor.selectKeys([{ id: "a", frame: 12 }]));
+  await page.keyboard.press("Control+c");
+  await page.evaluate(() => {
+    window.editor.select(["b"]);
+    window.editor.seek(5);
+  });
+  await page.keyboard.press("Control+v");
+  await page.waitForFunction(() => window.editor.document.objects[1].keys.length === 2);
+  assert.equal((await objects(page))[1].keys[1].frame, 5);
+  await page.evaluate(() => window.otherView.destroy());
+});
+
+check("text that does not parse is shown, kept, and written only once it is repaired", async (page) => {
+  const broken = '{"version": 1, "width": 512, "hei<b>ght": 512}';
+  await page.evaluate((text) => window.editor.load(text), broken);
+  await settle(page);
+  const area = page.getByRole("textbox", { name: "Text of the trajectory" });
+  assert.equal(await area.inputValue(), broken);
+  assert.match(await page.getByRole("alert").textContent(), /lacks height, frames, objects/);
+  assert.equal(await page.locator(".smcd-side").isVisible(), false);
+  await page.locator(".smcd-editor").focus();
+  for (const key of ["b", "Control+z", "Control+d", "Delete"]) await page.keyboard.press(key);
+  await area.fill('{"version": 7}');
+  await page.locator(".smcd-editor").focus();
+  assert.match(await page.getByRole("alert").textContent(), /version is 7/);
+  assert.deepEqual(await page.evaluate(() => window.commits), []);
+  await area.fill('{"version": 1, "width": 64, "height": 48, "frames": 3, "objects": []}');
+  await page.locator(".smcd-editor").focus();
+  await settle(page);
+  assert.equal(await area.isVisible(), false);
+  assert.equal(await page.evaluate(() => window.commits.length), 1);
+  assert.equal(await page.evaluate(() => window.editor.document.width), 64);
+});
+
+check("where a canvas cannot start, the text can be edited", async (page, problems) => {
+  await page.evaluate(async () => {
+    const getContext = HTMLCanvasElement.prototype.getContext;
+    HTMLCanvasElement.prototype.getContext = () => null;
+    const { EditorState } = await import("/web/editor/state.js");
+    const { createView } = await import("/web/editor/view.js");
+    window.saved = [];
+    window.view.destroy();
+    window.editor = new EditorState({ onCommit: (text) => window.saved.push(text) });
+    document.querySelector("main").append(createView(window.editor).element);
+    HTMLCanvasElement.prototype.getContext = getContext;
+  });
+  await settle(page);
+  const area = page.getByRole("textbox", { name: "Text of the trajectory" });
+  await area.fill((await area.inputValue()).replace('"fps": 8', '"fps": 12'));
+  await page.locator(".smcd-editor").focus();
+  assert.match((await page.evaluate(() => window.saved)).at(-1), /"fps": 12/);
+  assert.match(problems.splice(0).join(), /canvas/i, "the console says what failed");
+});
+
+check("the help lists every command with its keys, and keeps the focus", async (page) => {
+  await page.keyboard.press("?");
+  const dialog = page.getByRole("dialog", { name: "Keys and gestures" });
+  const text = await dialog.textContent();
+  const labels = await page.evaluate(async () => {
+    const { COMMANDS } = await import("/web/editor/commands.js");
+    const { STRINGS } = await import("/web/editor/strings.js");
+    return COMMANDS.map(({ label }) => STRINGS.en[label]);
+  });
+  for (const label of labels) assert.ok(text.includes(label), label);
+  for (let n = 0; n < 4; n += 1) {
+    await page.keyboard.press("Tab");
+    assert.ok(await page.evaluate(() => document.activeElement.closest(".smcd-dialog") !== null));
+  }
+  await page.keyboard.press("Delete");
+  await page.keyboard.press("Escape");
+  assert.equal(await dialog.count(), 0);
+  assert.equal(await page.evaluate(() => document.activeElement.className), "smcd-editor");
+});
+
+const FILES = {
+  json: ["t.json", JSON.stringify({ ...TRAJECTORY, frames: 30 }), 30],
+  csv: ["b.csv", "frame,object,x1,y1,x2,y2\n0,cat,0,0,10,10\n1,cat,5,5,20,20\n", 2],
+  mot: ["gt.txt", "1,1,0,0,10,10,1,-1,-1,-1\n3,1,5,5,10,10,1,-1,-1,-1\n", 3],
+  bbox: ["bbox.txt", "0,0,64,64\n10,10,80,80\n", 2],
+  got10k: ["groundtruth.txt", "0,0,64,64\n10,10,80,80\n", 2],
+};
+for (const [format, [name, content, frames]] of Object.entries(FILES)) {
+  check(`a dropped file of ${format} is read, after asking what it does not tell`, async (page) => {
+    await drop(page, name, "text/plain", content);
+    const dialog = page.getByRole("dialog", { name: "Import" });
+    await dialog.waitFor();
+    const isQuestion = format === "bbox" || format === "got10k";
+    if (isQuestion) await dialog.locator("select").selectOption(format === "bbox" ? "xyxy" : "xywh");
+    if (format !== "json") await dialog.getByLabel("Picture width").fill("128");
+    await dialog.getByRole("button", { name: "Replace" }).click();
+    await page.waitForFunction((count) => window.editor.document.frames === count, frames);
+    await settle(page);
+    assert.match(await notice(page).textContent(), new RegExp(`^${name}: read as`));
+    if (isQuestion) {
+      const last = (await objects(page))[0].keys.at(-1).box;
+      const right = format === "bbox" ? 80 : 90;
+      assert.equal(last[2], right / 128);
+    }
+  });
+}
+
+check("each format is saved and read back", async (page) => {
+  await select(page, "b");
+  for (const [label, pattern] of [
+    ["Save as JSON", /^\{"version": 1/],
+    ["Save as CSV", /^frame,object,x1,y1,x2,y2\n0,red car,/],
+    ["Save as MOT", /^1,1,/],
+    ["Save as bbox.txt", /^307\.2000,51\.2000,/],
+  ]) {
+    assert.match((await saved(page, label)).toString(), pattern);
+  }
+});
+
+check("a share card carries the trajectory, and a damaged one is refused", async (page) => {
+  const before = await objects(page);
+  const card = await saved(page, "Save a share card (PNG)");
+  const damaged = Buffer.from(card);
+  damaged[card.length - 40] ^= 1;
+  await drop(page, "damaged.png", "image/png", damaged);
+  await page.waitForFunction(() => window.editor.notice?.kind === "error");
+  assert.match(await page.evaluate(() => window.editor.notice.text), /^damaged\.png: the picture is damaged/);
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Delete");
+  await drop(page, "card.png", "image/png", card);
+  await page.waitForFunction(() => window.editor.document.objects.length === 2);
+  assert.deepEqual(await objects(page), before);
+});
+
+check("a dropped picture becomes the background and is handed on", async (page) => {
+  await page.evaluate(() => {
+    window.editor.onBackgroundFile = (file) => (window.handedOn = file.name);
+  });
+  const base64 = await page.evaluate(() => {
+    const canvas = document.createElement("canvas");
+    canvas.width = 30;
+    canvas.height = 20;
+    canvas.getContext("2d").fillRect(0, 0, 9, 9);
+    return canvas.toDataURL().split(",")[1];
+  });
+  await drop(page, "street.png", "image/png", Buffer.from(base64, "base64"));
+  await page.waitForFunction(() => window.handedOn === "street.png");
+  assert.equal(await page.evaluate(() => window.editor.background.width), 30);
+  await drop(page, "broken.jpg", "image/jpeg", "no picture");
+  await page.waitForFunction(() => window.editor.notice?.text.startsWith("broken.jpg"));
+});
+
+check("hostile files are refused with a message and change nothing", async (page) => {
+  const nested = "[".repeat(2e6);
+  const files = {
+    "deep.json": `{"version": 1, "objects": ${nested}`,
+    "huge.json": `{"version": 1, "width": 1e999, "height": 512, "frames": 24, "objects": []}`,
+    "types.json": '{"version": 1, "width": "<b>", "height": [], "frames": {}, "objects": null}',
+    "long.json": `{"version": 1, "x": "${"y".repeat(10 * 2 ** 20)}"}`,
+    "empty.txt": "",
+    "html.txt": "<html><script>window.hacked=1</script></html>",
+  };
+  for (const [name, content] of Object.entries(files)) {
+    await drop(page, name, "text/plain", content);
+    await page.waitForFunction((start) => window.editor.notice?.text.startsWith(start), name, { timeout: 10_000 });
+    assert.ok((await page.evaluate(() => window.editor.notice.text)).length < 400, name);
+  }
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  assert.deepEqual(await page.evaluate(() => window.commits), []);
+});
+
+check("the editor goes over the page out of a transformed host and back, and Escape leaves", async (page) => {
+  await page.evaluate(() => {
+    const main = document.querySelector("main");
+    main.style.cssText = "width:400px;height:500px;transform:scale(0.5) translate(50px, 20px);overflow:hidden";
+  });
+  await select(page, "a");
+  await page.locator(".smcd-editor").focus();
+  await page.keyboard.press("f");
+  await settle(page);
+  const box = await page.locator(".smcd-editor").boundingBox();
+  assert.deepEqual(box, { x: 0, y: 0, width: 1100, height: 800 });
+  assert.ok(await page.getByText("The editor is open over the whole page.").isVisible());
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press("Escape"); // the selection
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator("main .smcd-editor").count(), 1);
+  assert.equal(await page.locator(".smcd-overlay").count(), 0);
+  assert.equal(await page.evaluate(() => document.activeElement.className), "smcd-editor");
+});
+
+check("a check says what to do and leads to its object and frame", async (page) => {
+  await page.evaluate(() => {
+    const text = JSON.stringify(window.editor.document).replace('"frame":12', '"frame":1');
+    window.editor.load(text);
+    window.editor.seek(9);
+  });
+  await page.locator(".smcd-checks-button:not([disabled])").click();
+  await page.getByRole("button", { name: /red car moves/ }).click();
+  assert.deepEqual(await page.evaluate(() => [[...window.editor.selected], window.editor.frame]), [["a"], 0]);
+});
+
+check("a noun of the prompt becomes the phrase", async (page) => {
+  await page.evaluate(() => {
+    window.editor.set({ facts: { ...window.editor.facts, prompt: "a red car and a small cat on the street" } });
+  });
+  await select(page, "b");
+  assert.deepEqual(await page.locator(".smcd-chips button").allTextContents(), ["small cat", "street"]);
+  await page.getByRole("button", { name: "small cat" }).click();
+  assert.equal((await objects(page))[1].phrase, "small cat");
+});
+
+check("every control has a name, every input a label, in both widths", async (page) => {
+  for (const width of [440, 1100]) {
+    await page.setViewportSize({ width, height: 800 });
+    await select(page, "a");
+    const unnamed = await page.evaluate(() => {
+      const name = (element) =>
+        element.getAttribute("aria-label") || element.textContent.trim() || element.labels?.[0]?.textContent.trim();
+      const kinds = "button, input, select, textarea, canvas, [role=slider]";
+      const controls = document.querySelectorAll(`.smcd-editor :is(${kinds})`);
+      return [...controls].filter((element) => !name(element)).map((element) => element.outerHTML);
+    });
+    assert.deepEqual(unnamed, []);
+  }
+});
+
+check("the menus work with keys alone", async (page) => {
+  await page.getByRole("button", { name: "View", exact: true }).focus();
+  await page.keyboard.press("ArrowDown");
+  for (let n = 0; n < 3; n += 1) await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => window.editor.settings.grid), 8);
+  assert.equal(await page.getByRole("menu").count(), 0);
+});
+
+async function isChinese(page) {
+  await page.keyboard.press("?");
+  assert.ok(await page.getByRole("dialog", { name: "快捷键与手势" }).isVisible());
+  const english = await page.evaluate(() => {
+    const text = document.querySelector(".smcd-editor").innerText;
+    return text.match(/\b(Undo|Redo|Objects|Properties|Camera|Select|Move|Save)\b/g);
+  });
+  assert.equal(english, null);
+}
+
+check("the editor speaks Chinese", isChinese, { language: "zh-CN" });

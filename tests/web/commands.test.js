@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { COMMANDS, commandFor, commandOf } from "../../web/editor/commands.js";
+import { combinationOf, keyText } from "../../web/editor/keys.js";
+import { phrasesOf } from "../../web/editor/prompt_phrases.js";
+import { EditorState } from "../../web/editor/state.js";
+import { MENUS } from "../../web/editor/toolbar.js";
+import { A, B, framesOf, trajectory } from "./helpers.js";
+
+const event = (key, { code = "", ctrl = false, meta = false, alt = false, shift = false } = {}) => {
+  return { key, code, ctrlKey: ctrl, metaKey: meta, altKey: alt, shiftKey: shift };
+};
+
+/** An editor with two objects, the first one selected. */
+function newEditor(objects = { car: [[0, A], [4, B]], dog: [[0, B]] }) {
+  const editor = new EditorState({ trajectory: trajectory(objects) });
+  editor.select(["car"]);
+  return editor;
+}
+
+function run(editor, id) {
+  assert.ok(commandOf(id).isEnabled(editor), `${id} is enabled`);
+  commandOf(id).run({ editor });
+}
+
+test("ids and keys are used once", () => {
+  const ids = COMMANDS.map(({ id }) => id);
+  const keys = COMMANDS.flatMap((command) => command.keys);
+  assert.equal(new Set(ids).size, ids.length);
+  assert.equal(new Set(keys).size, keys.length);
+});
+
+test("menus name every command but the steps of the arrow keys and Escape", () => {
+  const listed = Object.values(MENUS).flat().filter((id) => id !== null);
+  const expected = COMMANDS.filter(({ id, step }) => !step && id !== "escape").map(({ id }) => id);
+  assert.deepEqual([...listed].sort(), expected.sort());
+});
+
+test("a key event finds its command, whatever the layout", () => {
+  assert.equal(commandFor(combinationOf(event("z", { ctrl: true }))).id, "undo");
+  assert.equal(commandFor(combinationOf(event("Z", { meta: true, shift: true }))).id, "redo");
+  assert.equal(commandFor(combinationOf(event("я", { ctrl: true, code: "KeyZ" }))).id, "undo");
+  assert.equal(commandFor(combinationOf(event("?", { shift: true }))).id, "help");
+  assert.equal(commandFor(combinationOf(event(" "))).id, "play");
+  assert.equal(commandFor(combinationOf(event("ArrowLeft", { shift: true }))).id, "nudge.farLeft");
+  assert.equal(commandFor(combinationOf(event("q"))), undefined);
+});
+
+test("keys are shown as each system writes them", () => {
+  assert.equal(keyText("Mod+Shift+Z", false), "Ctrl+Shift+Z");
+  assert.equal(keyText("Mod+Shift+Z", true), "⌘⇧Z");
+  assert.equal(keyText("+", false), "+");
+});
+
+test("every command that is enabled runs without the view on an empty and on a full document", () => {
+  const withView = /^(copy|cut|paste|editPhrase|motion|fullScreen|help|import|export\..*|escape)$/;
+  for (const { id, isEnabled, isOn } of COMMANDS.filter(({ id }) => !withView.test(id))) {
+    for (const editor of [new EditorState(), newEditor()]) {
+      isOn?.(editor);
+      if (isEnabled(editor)) commandOf(id).run({ editor });
+      assert.equal(editor.notice, null, id);
+    }
+  }
+});
+
+test("arrow keys move by a pixel of the document, with Shift by ten", () => {
+  const editor = newEditor(); // 64 x 48 pixels
+  run(editor, "nudge.right");
+  run(editor, "nudge.farDown");
+  const [{ box }] = editor.document.objects[0].keys;
+  assert.deepEqual(box, [0.115625, 0.408333, 0.315625, 0.708333]);
+});
+
+test("with the camera chosen a step moves all objects that are not locked", () => {
+  const editor = newEditor();
+  editor.set({ locked: new Set(["dog"]) });
+  editor.selectCamera();
+  run(editor, "nudge.right");
+  assert.deepEqual(editor.document.objects.map(({ keys }) => keys[0].box[0]), [0.115625, 0.6]);
+});
+
+test("a box does not get narrower than nothing", () => {
+  const editor = newEditor();
+  for (let n = 0; n < 4; n += 1) run(editor, "grow.farNarrower");
+  const [{ box }] = editor.document.objects[0].keys;
+  assert.deepEqual(box, [0.1, 0.2, 0.1, 0.5]);
+});
+
+test("delete takes the selected keys, and objects where there are none", () => {
+  const editor = newEditor();
+  editor.selectKeys([{ id: "car", frame: 4 }]);
+  run(editor, "delete");
+  assert.deepEqual(framesOf(editor.document, "car"), [0]);
+  run(editor, "delete");
+  assert.deepEqual(editor.document.objects.map(({ id }) => id), ["dog"]);
+  run(editor, "undo");
+  run(editor, "undo");
+  assert.deepEqual(framesOf(editor.document, "car"), [0, 4]);
+});
+
+test("a locked object is not deleted", () => {
+  const editor = newEditor();
+  run(editor, "toggleLock");
+  assert.equal(commandOf("delete").isEnabled(editor), false);
+});
+
+test("a copy is selected, beside its original", () => {
+  const editor = newEditor();
+  run(editor, "duplicate");
+  assert.equal(editor.document.objects.length, 3);
+  assert.deepEqual([...editor.selected], [editor.document.objects[2].id]);
+});
+
+test("hiding lasts to the next key, and again shows", () => {
+  const editor = newEditor();
+  editor.seek(2);
+  run(editor, "toggleVisible");
+  const visible = () => editor.document.objects[0].keys.map((key) => [key.frame, key.visible]);
+  assert.deepEqual(visible(), [[0, true], [2, false], [4, true]]);
+  run(editor, "toggleVisible");
+  assert.deepEqual(visible(), [[0, true], [2, true], [4, true]]);
+});
+
+test("an ease goes to the key before the playhead, or to all selected keys", () => {
+  const editor = newEditor();
+  editor.seek(2);
+  run(editor, "ease.hold");
+  assert.deepEqual(editor.document.objects[0].keys.map(({ ease }) => ease), ["hold", "linear"]);
+  editor.selectKeys([{ id: "car", frame: 0 }, { id: "car", frame: 4 }]);
+  run(editor, "ease.in_out");
+  assert.deepEqual(editor.document.objects[0].keys.map(({ ease }) => ease), ["in_out", "in_out"]);
+});
+
+test("the playhead goes from key to key and stops at the ends", () => {
+  const editor = newEditor();
+  run(editor, "nextKey");
+  assert.equal(editor.frame, 4);
+  run(editor, "nextKey");
+  assert.equal(editor.frame, 4);
+  run(editor, "lastFrame");
+  run(editor, "nextFrame");
+  assert.equal(editor.frame, 7);
+  run(editor, "previousKey");
+  assert.equal(editor.frame, 4);
+});
+
+test("objects change places one by one", () => {
+  const editor = newEditor({ car: [[0, A]], dog: [[0, B]], cat: [[0, A]] });
+  const order = () => editor.document.objects.map(({ id }) => id).join();
+  run(editor, "raise");
+  assert.equal(order(), "dog,car,cat");
+  run(editor, "raise");
+  run(editor, "raise");
+  assert.equal(order(), "dog,cat,car");
+  run(editor, "lower");
+  assert.equal(order(), "dog,car,cat");
+});
+
+test("moved keys stay selected", () => {
+  const editor = newEditor();
+  run(editor, "selectKeys");
+  assert.equal(editor.selectedKeys.length, 2);
+  run(editor, "keysLater");
+  assert.deepEqual(editor.selectedKeys, [{ id: "car", frame: 1 }, { id: "car", frame: 5 }]);
+  assert.deepEqual(framesOf(editor.document, "car"), [1, 5]);
+});
+
+test("phrases are stretches of the prompt between small words", () => {
+  const prompt = "A (red car:1.2) driving on a wet street, a small brown dog and the red car";
+  assert.deepEqual(phrasesOf(prompt), ["red car", "wet street", "small brown dog"]);
+  assert.deepEqual(phrasesOf("一只棕色的狗，红色汽车"), ["一只棕色", "狗", "红色汽车"]);
+  assert.deepEqual(phrasesOf(null), []);
+  assert.deepEqual(phrasesOf("the of and"), []);
+});
