@@ -102,11 +102,12 @@ def generate_rows(
     guidance: Guidance,
     seed: int = 0,
     batch_size: int = 4,
+    match_colors: bool = False,
     progress: Callable[[int], None] = lambda clips: None,
 ) -> dict[str, list[np.ndarray]]:
     """The videos of each row of ROWS, uint8 [F, H, W, 3]."""
     height, width = clips[0].frames.shape[1:3]
-    settings = dict(steps=steps, guidance=guidance, width=width, height=height)
+    settings = dict(steps=steps, guidance=guidance, width=width, height=height, match_colors=match_colors)
     requests = [request_of(clip, seed + number) for number, clip in enumerate(clips)]
     videos: dict[str, list[np.ndarray]] = {"smcd": [], "no_boxes": []}
     without = [replace(request, use_boxes=False) for request in requests]

@@ -194,7 +194,7 @@ def color_holds(
     frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray, colors: Sequence[tuple[int, int, int]]
 ) -> np.ndarray:
     """Whether the middle of each visible box has the object's hue: [F, N] of 1, 0, and NaN where the mask is False."""
-    chroma, hue = _chroma_and_hue(_middle_colors(frames, boxes, mask))
+    chroma, hue = _chroma_and_hue(middle_colors(frames, boxes, mask))
     distance = np.abs((hue - _chroma_and_hue(np.array(colors).reshape(-1, 3))[1] + 180) % 360 - 180)
     return np.where(mask, (chroma > MIN_CHROMA) & (distance < MAX_HUE_DISTANCE), np.nan)
 
@@ -205,7 +205,7 @@ def color_drift(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.n
     Distance of the mean colours in CIELAB (delta E of 1976); about 2 is just noticeable, red and orange are 60 apart.
     The first visible frame itself is NaN as well: its 0 would only dilute a mean.
     """
-    lab = to_lab(_middle_colors(frames, boxes, mask))  # [F, N, 3]
+    lab = to_lab(middle_colors(frames, boxes, mask))  # [F, N, 3]
     drift = np.full(mask.shape, np.nan)
     for n in np.flatnonzero(mask.any(0)):
         first, *later = np.flatnonzero(mask[:, n])
@@ -213,7 +213,7 @@ def color_drift(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.n
     return drift
 
 
-def _middle_colors(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def middle_colors(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Mean RGB [F, N, 3] of the part of each visible box that lies inside every shape; 0 elsewhere."""
     height, width = frames.shape[1:3]
     means = np.zeros((*mask.shape, 3))

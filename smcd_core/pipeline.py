@@ -149,12 +149,14 @@ class SMCDPipeline:
         height: int | None = None,
         steps: int | None = None,
         guidance: Guidance | None = None,
+        match_colors: bool = False,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> list[np.ndarray]:
         """B videos in one batch, each uint8 [F, H, W, 3].
 
-        num_frames  default: that of the trajectories; else they are sampled at so many evenly spaced times
-        progress    called with (steps done, steps in all)
+        num_frames    default: that of the trajectories; else they are sampled at so many evenly spaced times
+        match_colors  draw colours back to those of the image, see color_match.py; for a still camera and light
+        progress      called with (steps done, steps in all)
 
         The others default to `defaults`. Raises ValueError for sizes that the networks cannot have.
         """
@@ -168,7 +170,8 @@ class SMCDPipeline:
         tokens, weights = self.tokens(requests, num_frames, width, height, guidance)
         noise = [self._noise(request.seed, num_frames, width, height) for request in requests]
         latents = self.denoise(torch.cat(noise), tokens, weights, steps, progress)
-        return [self.decode(video) for video in latents.split(num_frames)]
+        videos = [self.decode(video) for video in latents.split(num_frames)]
+        return [_matched(*pair) for pair in zip(videos, requests, strict=True)] if match_colors else videos
 
     def _checked_size(self, side: str, pixels: int | None) -> int:
         pixels = self.defaults[side] if pixels is None else pixels
@@ -277,6 +280,16 @@ def _pad_objects(boxes: Tensor, mask: Tensor, vectors: Tensor, count: int) -> tu
     """Boxes [F, count, 4], mask [F, count] and phrase embeddings [count, P] with nothing in the last ones."""
     pad, extra = torch.nn.functional.pad, count - len(vectors)
     return pad(boxes, (0, 0, 0, extra)), pad(mask, (0, extra)), pad(vectors, (0, 0, 0, extra))
+
+
+def _matched(video: np.ndarray, request: Request) -> np.ndarray:
+    from .color_match import match_colors  # needs scipy, which nothing else here does
+
+    frames, height, width = video.shape[:3]
+    boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(request.trajectory, frames)))
+    if not request.use_boxes:
+        boxes, mask = boxes[:, :0], mask[:, :0]
+    return match_colors(video, _resized(request.image, width, height), boxes, mask > 0)
 
 
 def _resized(image: Image.Image | np.ndarray, width: int, height: int) -> np.ndarray:

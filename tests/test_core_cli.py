@@ -79,7 +79,7 @@ def test_animate_writes_a_video_that_says_how_it_was_made(files, out, capsys):
     expected = {
         "prompt": "a circle", "seed": 5, "steps": 2, "guidance": {"text": 2.0, "boxes": 1.5, "image": 1.0},
         "width": 48, "height": 32, "frames": 3, "fps": 6, "checkpoint": "bundle.safetensors", "device": "cpu",
-        "dtype": "float32",
+        "dtype": "float32", "match_colors": False,
     }  # fmt: skip
     assert metadata["settings"] == expected
     assert str(files) not in json.dumps(metadata)

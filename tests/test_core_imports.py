@@ -23,6 +23,7 @@ LEVELS = {
     "text": set(),
     "trajectory_formats": {"trajectory"},
     "video": FILES,
+    "color_match": {"metrics"},
     "features": FILES,
     "detectors": FILES | {"features"},
     "attention": BASE,
@@ -36,7 +37,7 @@ LEVELS = {
     "defaults": FILES | {"checkpoint"},
     "trajectory_inputs": {"trajectory"},
     "components": FILES | {"checkpoint", "text"},
-    "pipeline": NETWORKS | BOXES | {"checkpoint", "components", "defaults", "diffusion", "text"},
+    "pipeline": NETWORKS | BOXES | {"checkpoint", "color_match", "components", "defaults", "diffusion", "text"},
 }
 # Only these and data may import anything else.
 ABOVE = {"training", "evaluation", "evaluation_plots", "ablation", "commands", "__main__"}

@@ -41,6 +41,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         parser.add_argument(
             f"--cfg-{name}", type=_number(-100, 100), metavar="SCALE", help=f"guidance by the {name}, 1 is none"
         )
+    parser.add_argument(
+        "--match-colors", action="store_true", help="keep the picture's colours; for a still camera and still light"
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument(
         "--dtype", choices=("float32", "float16", "bfloat16"), help="default float32, float16 on an NVIDIA GPU"
@@ -117,6 +120,7 @@ def _generate(args: argparse.Namespace, image: Image.Image, trajectory: Trajecto
             height=height,
             steps=steps,
             guidance=Guidance(**scales),
+            match_colors=args.match_colors,
             seed=args.seed,
             progress=progress,
         )
@@ -128,6 +132,7 @@ def _generate(args: argparse.Namespace, image: Image.Image, trajectory: Trajecto
         "seed": args.seed,
         "steps": steps,
         "guidance": scales,
+        "match_colors": args.match_colors,
         "width": width,
         "height": height,
         "frames": frames,

@@ -32,6 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     made.add_argument("--cfg-text", type=float)
     made.add_argument("--cfg-boxes", type=float)
     made.add_argument("--cfg-image", type=float)
+    made.add_argument("--match-colors", action="store_true", help="draw colours back to those of the first frame")
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--batch-size", type=int, default=4)
 
@@ -49,7 +50,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     finished.add_argument(
         "--found", type=Path, nargs="+", metavar="DIR", help="where the objects are, for each folder of --videos"
     )
-    finished.add_argument("--size", type=int, default=256, help="pixels that frames are resized to, squared (256)")
 
     tools = parser.add_argument_group("networks", "folders and files of yours; nothing is fetched without --download")
     tools.add_argument("--detector", metavar="MODEL", help="Grounding DINO or OWLv2 as transformers saves it")
@@ -64,6 +64,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     tools.add_argument("--download", action="store_true", help="MODEL may be a name on the Hugging Face Hub")
 
+    parser.add_argument(
+        "--size", type=int, help="pixels of each side of a frame (default: as in training; 256 for finished videos)"
+    )
     parser.add_argument("--device")
     parser.add_argument("--out", type=Path, default=Path("out/evaluation"), help="folder (default %(default)s)")
     parser.set_defaults(run=_evaluate)
@@ -115,7 +118,7 @@ def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, 
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline = SMCDPipeline.from_checkpoint(checkpoint, components=args.components, device=args.device or pick_device())
     defaults = pipeline.defaults
-    size, frames = defaults["width"], args.frames or defaults["frames"]
+    size, frames = args.size or defaults["width"], args.frames or defaults["frames"]
     scales = {name: getattr(args, f"cfg_{name}") for name in ("text", "boxes", "image")}
     guidance = Guidance(**{name: defaults[name] if scale is None else scale for name, scale in scales.items()})
     steps = args.steps or defaults["steps"]
@@ -123,10 +126,10 @@ def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, 
     with tqdm(total=2 * args.clips, unit="clip") as bar:
         videos = generate_rows(
             pipeline, clips, steps=steps, guidance=guidance, seed=args.seed, batch_size=args.batch_size,
-            progress=bar.update,
+            match_colors=args.match_colors, progress=bar.update,
         )  # fmt: skip
     settings = {"checkpoint": str(checkpoint), "split": args.split, "clips": args.clips, "frames": frames, "size": size}
-    settings |= {"steps": steps, "guidance": vars(guidance), "seed": args.seed}
+    settings |= {"steps": steps, "guidance": vars(guidance), "seed": args.seed, "match_colors": args.match_colors}
     args.out.mkdir(parents=True, exist_ok=True)
     for number, clip in enumerate(clips[:8]):
         contact_sheet(videos["smcd"][number], clip.boxes_xyxy, clip.mask, clip.colors, clip.phrases).save(
@@ -139,6 +142,7 @@ def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, s
     from ..evaluation import score_row
     from ..finished_videos import Sources, read_prompts, read_videos
 
+    size = args.size or 256  # as the published evaluation
     prompts = read_prompts(args.prompts) if args.prompts else None
     sources = Sources(args.trajectories, args.references, prompts)
     results: dict[str, Result] = {}
@@ -148,7 +152,7 @@ def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, s
             raise ValueError(
                 f"{folder}: a second folder named {folder.name!r}; rename one, the name is that of its row"
             )
-        videos, clips, boxes = read_videos(folder, sources, found=found, size=args.size)
+        videos, clips, boxes = read_videos(folder, sources, found=found, size=size)
         if results and list(videos) != keys:
             missing = sorted(set(keys) ^ set(videos))
             raise ValueError(f"{folder} and {args.videos[0]} must hold the same videos; only in one: {missing[:5]}")
@@ -159,10 +163,8 @@ def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, s
     # What can be reached: the real videos by the same measures. Boxes found in other videos say nothing about them.
     if not args.found and all(len(clip.frames) == len(clip.mask) for clip in clips):
         results["(references)"] = score_row([clip.frames for clip in clips], clips, tools)
-    settings = {
-        name: getattr(args, name) for name in ("videos", "trajectories", "references", "prompts", "found", "size")
-    }
-    return settings | {"clips": keys}, {name: name for name in results}, results
+    settings = {name: getattr(args, name) for name in ("videos", "trajectories", "references", "prompts", "found")}
+    return settings | {"size": size, "clips": keys}, {name: name for name in results}, results
 
 
 def _write(out: Path, settings: dict, labels: dict[str, str], results: dict[str, Result]) -> None:
