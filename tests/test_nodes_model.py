@@ -6,6 +6,7 @@ import os
 import host
 import pytest
 import torch
+from safetensors.torch import save_file
 from small_bundle import CONFIG, write_small_bundle
 from tiny_bundle import CONFIG as TINY
 from tiny_bundle import tiny_smcd
@@ -23,7 +24,6 @@ loader = host.pack_module("nodes.loader")
 import comfy.memory_management  # noqa: E402  the host's, which host.start() found
 import comfy.model_patcher  # noqa: E402
 import comfy.ops  # noqa: E402
-import comfy.sd  # noqa: E402
 import comfy.utils  # noqa: E402
 import folder_paths  # noqa: E402
 
@@ -62,11 +62,11 @@ def conditioning(config=CONFIG, batch=1, seed=0):
     return [[random(1, 7, config.context_dim), values]]
 
 
-def sampled(model, config=CONFIG, steps=2, positive=None, **settings):
+def sampled(model, config=CONFIG, steps=2, positive=None, negative=None, **settings):
     latent = {"samples": torch.zeros(FRAMES, 4, 8, 8)}
     positive = positive or conditioning(config)
     inputs = dict(seed=1, steps=steps, cfg=2.0, sampler_name="euler", scheduler="normal") | settings
-    negative = conditioning(config, seed=1)
+    negative = negative or conditioning(config, seed=1)
     (out,) = host.call("KSampler", model=model, positive=positive, negative=negative, latent_image=latent, **inputs)
     return out["samples"]
 
@@ -189,7 +189,7 @@ def test_a_clone_can_be_made_anew_from_the_file(path):
 
 
 @pytest.mark.parametrize("style", ["lora_unet_{}.lora_down.weight", "diffusion_model.{}.lora_A.weight"])
-def test_a_lora_changes_the_result(path, style):
+def test_a_lora_from_the_stock_loader_changes_the_result(path, tmp_path, monkeypatch, style):
     model = loading.load_model(str(path))
     name = "input_blocks.1.1.transformer_blocks.0.attn1.to_q"
     layer = model.model.diffusion_model.get_submodule(name)
@@ -198,10 +198,30 @@ def test_a_lora_changes_the_result(path, style):
     up = down.replace("lora_down", "lora_up").replace("lora_A", "lora_B")
     torch.manual_seed(0)
     lora = {down: torch.randn(2, layer.in_features), up: torch.randn(layer.out_features, 2)}
+    save_file(lora, tmp_path / "motion.safetensors")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "loras", ([str(tmp_path)], {".safetensors"}))
     plain = sampled(model)
-    patched, _ = comfy.sd.load_lora_for_models(model, None, lora, 1.0, 0.0)
+    patched, _ = host.call("LoraLoader", model=model, clip=None, lora_name="motion.safetensors", strength_clip=0.0)
     assert difference(sampled(patched), plain) > 1e-3
     assert torch.equal(sampled(model), plain)  # and the weights are put back
+
+
+def test_prompts_of_77_and_154_tokens_run_together_as_they_do_alone(path, monkeypatch):
+    model, batches = loading.load_model(str(path)), []
+    torch.manual_seed(0)
+    positive = _changed(text=torch.randn(1, 154, CONFIG.context_dim))
+    negative = _changed(text=torch.randn(1, 77, CONFIG.context_dim))
+
+    def note(apply, args):
+        batches.append(args["input"].shape[0])
+        return apply(args["input"], args["timestep"], **args["c"])
+
+    model.set_model_unet_function_wrapper(note)
+    together = sampled(model, positive=positive, negative=negative, steps=1)
+    monkeypatch.setattr(inside.SMCDModel, "memory_required", lambda *args, **kwargs: 1e15)
+    alone = sampled(model, positive=positive, negative=negative, steps=1)
+    assert batches == [2 * FRAMES, FRAMES, FRAMES]
+    assert difference(together, alone) < 1e-5
 
 
 def test_the_loader_gives_all_three_and_lists_what_is_there(path, models_folder):
@@ -235,8 +255,6 @@ def test_a_checkpoint_with_one_wrong_tensor_is_refused_before_any_forward(path, 
         weights["unet.other"] = torch.zeros(1)
     else:
         weights[name] = weights[name].T.contiguous()
-    from safetensors.torch import save_file
-
     save_file(weights, tmp_path / "bad.safetensors", metadata)
     with pytest.raises(ValueError, match="missing|do not belong|has shape"):
         loading.load_model(str(tmp_path / "bad.safetensors"))

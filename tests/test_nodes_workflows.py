@@ -8,7 +8,7 @@ import host
 import numpy as np
 import pytest
 import torch
-from small_bundle import write_small_bundle
+from small_bundle import DEFAULTS, write_small_bundle
 
 from smcd_core.pipeline import SMCDPipeline
 from smcd_core.trajectory import parse_trajectory
@@ -29,6 +29,8 @@ STAND_INS = {
     "LoadImage": ("SMCD_Example", {"example": "beach"}, 0),
     "SAM3_TrackToMask": ("SolidMask", {"value": 1.0, "width": 64, "height": 32}, 0),
 }
+MAKERS = {"SMCD_Conditioning", "SMCD_Generate"}  # of the video; they are told its size
+SCALED = {"several_objects": (256, 256), "metrics": (256, 512)}  # for people to see the boxes, the latter two in a row
 UPSTREAM = {"SAM3_VideoTrack", "CheckpointLoaderSimple", "LoadVideo", "GetVideoComponents"}
 
 
@@ -78,13 +80,20 @@ def find(prompt, kind):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_workflow_runs_to_a_video_file(name, output):
-    result = host.run(read(name))
+    prompt = read(name)
+    result = host.run(prompt)
     assert result.success, (result.errors, result.messages[-1])
     (file,) = (output / "SMCD").glob("*.mp4")
     with av.open(str(file)) as video:
         frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(frames) == (64 if name == "long_video" else 8)
-    assert np.ptp(frames[0]) > 0
+    assert frames[0].shape[:2] == SCALED.get(name, asked_size(prompt)) and np.ptp(frames[0]) > 0
+
+
+def asked_size(prompt):
+    """Height and width that the one node with a say in it is given, or the checkpoint's own."""
+    (inputs,) = [node["inputs"] for node in prompt.values() if node["class_type"] in MAKERS]
+    return tuple(inputs.get(side) or DEFAULTS[side] for side in ("height", "width"))
 
 
 def test_the_quick_start_needs_nothing_but_the_pack():
@@ -93,15 +102,16 @@ def test_the_quick_start_needs_nothing_but_the_pack():
     assert {kind for kind in kinds if not kind.startswith("SMCD_")} == {"SaveVideo"}
 
 
-def test_the_bundled_default_follows_its_boxes_as_on_the_command_line(monkeypatch):
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_bundled_default_follows_its_boxes_as_on_the_command_line(monkeypatch, seed):
     monkeypatch.undo()  # the random one
     model, clip, vae = host.call("SMCD_Load")
     picture, trajectory, prompt = host.call("SMCD_Example", example="beach")
-    inputs = dict(first_frame=picture, trajectory=trajectory, prompt=prompt, seed=1, steps=8)
+    inputs = dict(first_frame=picture, trajectory=trajectory, prompt=prompt, seed=seed, steps=8)
     images, _ = host.call("SMCD_Generate", model=model, clip=clip, vae=vae, **inputs)
     pixels = (picture[0] * 255).round().to(torch.uint8).numpy()
     pipeline = SMCDPipeline.from_checkpoint()
-    expected = torch.from_numpy(pipeline(pixels, parse_trajectory(trajectory), prompt, seed=1, steps=8)) / 255
+    expected = torch.from_numpy(pipeline(pixels, parse_trajectory(trajectory), prompt, seed=seed, steps=8)) / 255
     found, wanted = (
         host.call("SMCD_Metrics", images=video, trajectory=trajectory, first_frame=picture)[0]
         for video in (images, expected)
