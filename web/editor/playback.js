@@ -21,8 +21,8 @@ export function createPlayback(editor) {
     const isAtEnd = editor.time >= editor.document.frames - 1;
     position = isAtEnd && !editor.recording ? 0 : editor.time;
     before = performance.now();
-    show();
     request = requestAnimationFrame(tick);
+    show();
   };
   const stop = () => {
     cancelAnimationFrame(request);
@@ -40,8 +40,7 @@ export function createPlayback(editor) {
     before = now;
     if (position >= frames) {
       if (!editor.settings.loop || editor.recording) {
-        position = frames - 1;
-        editor.set({ isPlaying: false });
+        editor.set({ time: frames - 1, isPlaying: false });
         return;
       }
       position %= frames;

@@ -2,12 +2,14 @@
  * The timeline: the transport bar and, below it, a canvas with the rows of all objects.
  *
  * @import {Context, Part} from "./view.js"
- * @import {Gesture, Point} from "./timeline_gestures.js"
+ * @import {Where} from "./pointer.js"
+ * @import {Theme} from "./timeline_draw.js"
  * @import {Hit, Layout, TimelineView} from "./timeline_layout.js"
  */
 
 import { h, listen } from "./dom.js";
 import { createPlayback } from "./playback.js";
+import { followPointers, whereOf } from "./pointer.js";
 import { drawTimeline, secondsText } from "./timeline_draw.js";
 import { addKeyAt, gestureOf, pan } from "./timeline_gestures.js";
 import {
@@ -40,10 +42,10 @@ export function createTimeline(context) {
   /** @type {TimelineView} */
   let view = { zoom: 1, start: 0, scroll: 0 };
   let size = { width: 0, height: 0 };
-  /** @type {{gesture: Gesture, pointer: number, point: Point} | null} */
-  let active = null;
   let marquee = null;
   let drawn = [];
+  /** @type {Theme | null} null: to be read, which takes longer than all drawing */
+  let theme = null;
   let wasAt = { time: 0, selected: editor.selected };
 
   const playback = createPlayback(editor);
@@ -94,72 +96,41 @@ export function createTimeline(context) {
     reveal: (frame) => setView({ start: startToShow(layout(), frame) }),
   };
 
-  /** Pixels of the canvas; the host may have scaled it. @returns {Point} */
-  function pointOf(event) {
-    const box = canvas.getBoundingClientRect();
-    const { shiftKey: shift, altKey: alt } = event;
-    return {
-      x: (event.clientX - box.left) * (canvas.offsetWidth / box.width || 1),
-      y: (event.clientY - box.top) * (canvas.offsetHeight / box.height || 1),
-      shift,
-      alt,
-      ctrl: event.ctrlKey || event.metaKey,
-    };
+  /** @param {Where} where @returns {Hit} */
+  function hit({ px, py, isTouch }) {
+    return hitAt(layout(), editor.document, px, py, isTouch ? FINGER : undefined);
   }
 
-  function hit(event) {
-    const { x, y } = pointOf(event);
-    return hitAt(layout(), editor.document, x, y, event.pointerType === "touch" ? FINGER : undefined);
-  }
-
-  function finish(how) {
-    if (!active) return;
-    const { gesture, pointer, point } = active;
-    active = null;
-    if (canvas.hasPointerCapture(pointer)) canvas.releasePointerCapture(pointer);
-    gesture[how]?.(point);
-  }
-
-  const stopCanvas = listen(canvas, {
-    pointerdown(event) {
-      event.stopPropagation();
-      if (active || editor.isInGesture || ![0, 1].includes(event.button)) return;
-      event.preventDefault(); // of the middle button's scrolling
-      canvas.focus({ preventScroll: true });
-      canvas.setPointerCapture(event.pointerId);
+  const pointers = followPointers(canvas, {
+    press(where, button) {
       tip.hidden = true;
-      const point = pointOf(event);
-      const gesture = event.button === 1 ? pan(surface, point) : gestureOf(editor, surface, hit(event), point);
-      active = { gesture, pointer: event.pointerId, point };
+      if (editor.isInGesture) return null;
+      return button === 1 ? pan(surface, where) : gestureOf(editor, surface, hit(where), where);
     },
-    pointermove(event) {
-      if (!active) return hover(event);
-      event.stopPropagation();
-      if (event.pointerId !== active.pointer) return;
-      active.point = pointOf(event);
-      active.gesture.move?.(active.point);
+    pinch(points) {
+      let [before, distance] = [middleOf(points), distanceOf(points)];
+      const move = (next) => {
+        setView(zoomedAt(layout(), before.px, distanceOf(next) / distance));
+        const middle = middleOf(next);
+        surface.scrollBy((before.px - middle.px) / layout().scale, before.py - middle.py);
+        [before, distance] = [middle, distanceOf(next)];
+      };
+      return { move };
     },
-    pointerup(event) {
-      event.stopPropagation();
-      if (event.pointerId !== active?.pointer) return;
-      active.point = pointOf(event);
-      finish("end");
-    },
-    pointercancel: () => finish("cancel"),
-    lostpointercapture: () => finish("cancel"),
-    pointerleave: () => (tip.hidden = true),
+    hover,
+  });
+  const stopCanvas = listen(canvas, {
+    pointerdown: (event) => event.stopPropagation(), // the host would drag the node
+    pointerenter: drawAnew,
     dblclick(event) {
       event.stopPropagation();
-      addKeyAt(editor, hit(event), frameAt(layout(), pointOf(event).x));
+      const where = whereOf(event, canvas);
+      addKeyAt(editor, hit(where), frameAt(layout(), where.px));
     },
     keydown(event) {
-      if (active && event.key === "Escape") {
-        finish("cancel");
-      } else {
-        const action = event.ctrlKey || event.metaKey || event.altKey ? undefined : keyAction(event);
-        if (!action) return;
-        action();
-      }
+      const action = event.ctrlKey || event.metaKey || event.altKey ? undefined : keyAction(event);
+      if (!action) return;
+      action();
       event.preventDefault();
       event.stopPropagation();
     },
@@ -190,7 +161,7 @@ export function createTimeline(context) {
         const now = layout();
         const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
         if (event.ctrlKey || event.metaKey) {
-          setView(zoomedAt(now, pointOf(event).x, Math.exp((-event.deltaY * lines) / 300)));
+          setView(zoomedAt(now, whereOf(event, canvas).px, Math.exp((-event.deltaY * lines) / 300)));
           return;
         }
         const isAcross = event.shiftKey || now.content <= now.body;
@@ -201,16 +172,16 @@ export function createTimeline(context) {
     { passive: false },
   );
 
-  function hover(event) {
-    const found = hit(event);
-    canvas.style.cursor = CURSORS[found.kind] ?? "default";
-    const point = pointOf(event);
-    const text = tipText(found, point);
+  /** @param {Where | null} where */
+  function hover(where) {
+    const found = where && hit(where);
+    const text = found && tipText(found, where);
+    canvas.style.cursor = (found && CURSORS[found.kind]) ?? "default";
     tip.hidden = text === null;
     if (text === null) return;
     tip.textContent = text;
-    const left = Math.min(point.x + 12, size.width - tip.offsetWidth - 4);
-    tip.style.transform = `translate(${Math.max(left, 0)}px, ${tipTop(point.y)}px)`;
+    const left = Math.max(Math.min(where.px + 12, size.width - tip.offsetWidth - 4), 0);
+    tip.style.transform = `translate(${left}px, ${tipTop(where.py)}px)`;
   }
 
   /** Above the pointer where there is room, else below. */
@@ -219,15 +190,15 @@ export function createTimeline(context) {
     return above >= 0 ? above : Math.min(y + 16, size.height - tip.offsetHeight);
   }
 
-  /** @param {Hit} found @param {Point} point */
-  function tipText(found, point) {
+  /** @param {Hit} found @param {Where} where @returns {string | null} */
+  function tipText(found, { px, py }) {
     const { document, scores } = editor;
     const now = layout();
     const object = found.row > 0 ? document.objects[found.row - 1] : null;
     const iou = object ? scores?.iou[object.id] : undefined;
-    if (iou?.length && point.x >= now.label && point.y >= yOf(now, found.row) + now.row - now.strip) {
+    if (iou?.length && px >= now.label && py >= yOf(now, found.row) + now.row - now.strip) {
       const times = sampledTimes(document.frames, iou.length);
-      const time = timeAt(now, point.x);
+      const time = timeAt(now, px);
       const n = times.reduce((best, at, i) => (Math.abs(at - time) < Math.abs(times[best] - time) ? i : best), 0);
       const frame = Math.round(times[n] * 100) / 100;
       return iou[n] === null ? t("timeline.noScore", { frame }) : t("timeline.score", { frame, iou: iou[n].toFixed(2) });
@@ -280,7 +251,12 @@ export function createTimeline(context) {
     if (canvas.width !== pixelsX) canvas.width = pixelsX;
     if (canvas.height !== pixelsY) canvas.height = pixelsY;
     size = { width, height: clientHeight };
-    drawn = []; // a canvas of another size is empty
+    drawAnew();
+  }
+  /** After the canvas was emptied by another size, or the host's colors may have changed. */
+  function drawAnew() {
+    theme = null;
+    drawn = [];
     editor.set({});
   }
   const observer = new ResizeObserver(measure);
@@ -301,8 +277,8 @@ export function createTimeline(context) {
   /** Show the playhead where it went, and the object that was selected elsewhere. */
   function follow() {
     const { time, selected, document } = editor;
-    if (time !== wasAt.time && !active) view.start = startToShow(layout(), time);
-    if (selected !== wasAt.selected && !active && selected.size === 1) {
+    if (time !== wasAt.time && !pointers.isActive()) view.start = startToShow(layout(), time);
+    if (selected !== wasAt.selected && !pointers.isActive() && selected.size === 1) {
       const [id] = selected;
       view.scroll = scrollToShow(layout(), document.objects.findIndex((object) => object.id === id) + 1);
     }
@@ -347,7 +323,8 @@ export function createTimeline(context) {
         object: ({ phrase }, number) => phrase.trim() || t("objects.unnamed", { number }),
       },
     };
-    drawTimeline(drawing, now, scene, themeOf(area));
+    theme ??= themeOf(area);
+    drawTimeline(drawing, now, scene, theme);
   }
 
   return {
@@ -362,13 +339,23 @@ export function createTimeline(context) {
       renderCanvas(now);
     },
     destroy() {
-      finish("cancel");
+      pointers.destroy();
       for (const stop of [stopCanvas, stopWheel, stopBorder, stopRatio]) stop();
       observer.disconnect();
       playback.destroy();
       transport.destroy();
     },
   };
+}
+
+/** @param {[Where, Where]} points */
+function middleOf([a, b]) {
+  return { px: (a.px + b.px) / 2, py: (a.py + b.py) / 2 };
+}
+
+/** Along the time, of two fingers. @param {[Where, Where]} points */
+function distanceOf([a, b]) {
+  return Math.max(Math.abs(a.px - b.px), 20); // fingers above each other zoom nothing
 }
 
 /** The colors of the editor, which are the host's. */

@@ -4,9 +4,8 @@
  * @import {Trajectory} from "../trajectory/document.js"
  * @import {KeyRef} from "../trajectory/keys.js"
  * @import {EditorState} from "./state.js"
+ * @import {Followed, Where} from "./pointer.js"
  * @import {Hit, Layout} from "./timeline_layout.js"
- * @typedef {{x: number, y: number, shift: boolean, alt: boolean, ctrl: boolean}} Point  pixels of the canvas
- * @typedef {{move?: (point: Point) => void, end?: (point: Point) => void, cancel?: () => void}} Gesture
  * @typedef {{layout: () => Layout, scrollBy: (frames: number, pixels: number) => void,
  *   setMarquee: (rectangle: {left: number, top: number, right: number, bottom: number} | null) => void,
  *   reveal: (frame: number) => void}} Surface  what gestures ask of the timeline
@@ -17,13 +16,14 @@ import { moveRangeEnd } from "./range_end.js";
 import { frameAt, keysIn, RULER, scrollOfThumb, timeAt, xOf } from "./timeline_layout.js";
 
 const THRESHOLD = 3; // pixels that a pointer moves before its press is a drag
+const DONE = { move() {}, end() {}, cancel() {} }; // of a press that has done all there is to do
 
 /**
  * @param {EditorState} editor
  * @param {Surface} surface
  * @param {Hit} hit  what the pointer was pressed on
- * @param {Point} press
- * @returns {Gesture}
+ * @param {Where} press
+ * @returns {Followed}
  */
 export function gestureOf(editor, surface, hit, press) {
   const { document } = editor;
@@ -33,7 +33,7 @@ export function gestureOf(editor, surface, hit, press) {
       return scrub(editor, surface, press);
     case "label":
       selectRow(editor, id, press);
-      return {};
+      return DONE;
     case "key":
       return dragKeys(editor, surface, keysAt(editor, id, hit.frame), hit.frame, press);
     case "end":
@@ -46,14 +46,14 @@ export function gestureOf(editor, surface, hit, press) {
   }
 }
 
-/** Hold the view with the middle button. @param {Surface} surface @param {Point} press @returns {Gesture} */
+/** Drag the view about, with the middle button. @param {Surface} surface @param {Where} press @returns {Followed} */
 export function pan(surface, press) {
   let before = press;
   const move = (point) => {
-    surface.scrollBy((before.x - point.x) / surface.layout().scale, before.y - point.y);
+    surface.scrollBy((before.px - point.px) / surface.layout().scale, before.py - point.py);
     before = point;
   };
-  return { move };
+  return { ...DONE, move };
 }
 
 /**
@@ -61,16 +61,16 @@ export function pan(surface, press) {
  *
  * @param {EditorState} editor
  * @param {Hit} hit
+ * @param {number} frame  the nearest one
  */
-export function addKeyAt(editor, { kind, row, frame }, clicked) {
+export function addKeyAt(editor, { kind, row }, frame) {
   if (!["row", "segment"].includes(kind)) return;
   const ids = row > 0 ? [editor.document.objects[row - 1].id] : editor.document.objects.map(({ id }) => id);
   const free = ids.filter((id) => !editor.locked.has(id));
   if (!free.length) return;
-  const at = kind === "segment" ? clicked : frame;
-  editor.apply("step.addKey", (document) => model.addKeys(document, free, at));
-  editor.selectKeys(free.map((id) => ({ id, frame: at })));
-  editor.seek(at);
+  editor.apply("step.addKey", (document) => model.addKeys(document, free, frame));
+  editor.selectKeys(free.map((id) => ({ id, frame })));
+  editor.seek(frame);
 }
 
 /** The key at a frame; on the camera's row those of all objects. @returns {KeyRef[]} */
@@ -95,10 +95,10 @@ function clickRow(editor, hit, id, press) {
 
 function scrub(editor, surface, press) {
   const before = editor.time;
-  const move = ({ x }) => editor.seek(frameAt(surface.layout(), x));
+  const move = ({ px }) => editor.seek(frameAt(surface.layout(), px));
   if (editor.isPlaying) editor.set({ isPlaying: false });
   move(press);
-  return { move, cancel: () => editor.seek(before) };
+  return { ...DONE, move, cancel: () => editor.seek(before) };
 }
 
 /**
@@ -127,7 +127,7 @@ function dragKeys(editor, surface, pressed, frame, press) {
   const wasSelected = pressed.every(isSelected);
   if (press.shift) {
     editor.selectKeys(pressed, wasSelected ? "toggle" : "add");
-    return {};
+    return DONE;
   }
   if (!wasSelected) editor.selectKeys(pressed);
   const { document, selectedKeys } = editor;
@@ -139,9 +139,9 @@ function dragKeys(editor, surface, pressed, frame, press) {
   let shift = 0;
   return {
     move(point) {
-      isDrag ||= Math.abs(point.x - press.x) > THRESHOLD;
+      isDrag ||= Math.abs(point.px - press.px) > THRESHOLD;
       if (!isDrag || !refs.length) return;
-      const to = frameAt(surface.layout(), point.x);
+      const to = frameAt(surface.layout(), point.px);
       surface.reveal(to);
       const allowed = model.allowedShift(document, refs, to - frame);
       if (allowed === shift) return;
@@ -174,13 +174,13 @@ function copying(document, refs) {
 /** Let an object enter or leave at another frame. */
 function dragEnd(editor, surface, { range, end }, id, press) {
   if (!editor.selected.has(id)) editor.select([id]);
-  if (editor.locked.has(id)) return {};
+  if (editor.locked.has(id)) return DONE;
   const edit = editing(editor, "step.range");
   let before = end === "first" ? range[0] : range[1];
-  const offset = press.x - xOf(surface.layout(), before); // an end is beside its frame
+  const offset = press.px - xOf(surface.layout(), before); // an end is beside its frame
   return {
     move(point) {
-      const frame = frameAt(surface.layout(), point.x - offset);
+      const frame = frameAt(surface.layout(), point.px - offset);
       if (frame === before) return;
       before = frame;
       surface.reveal(frame);
@@ -194,21 +194,21 @@ function dragEnd(editor, surface, { range, end }, id, press) {
 /** Select the keys in a rectangle; without a drag it is a click. */
 function chooseKeys(editor, surface, press, click) {
   const { selected, selectedKeys, isCameraSelected } = editor;
-  const heightOf = (point) => point.y - RULER + surface.layout().scroll;
-  const from = { time: timeAt(surface.layout(), press.x), height: heightOf(press) };
+  const heightOf = (point) => point.py - RULER + surface.layout().scroll;
+  const from = { time: timeAt(surface.layout(), press.px), height: heightOf(press) };
   let isDrag = false;
   return {
     move(point) {
-      isDrag ||= Math.hypot(point.x - press.x, point.y - press.y) > THRESHOLD;
+      isDrag ||= Math.hypot(point.px - press.px, point.py - press.py) > THRESHOLD;
       if (!isDrag) return;
       const layout = surface.layout();
-      const refs = keysIn(layout, editor.document, [from.time, timeAt(layout, point.x)], [from.height, heightOf(point)]);
+      const refs = keysIn(layout, editor.document, [from.time, timeAt(layout, point.px)], [from.height, heightOf(point)]);
       const startY = from.height + RULER - layout.scroll;
       surface.setMarquee({
-        left: Math.min(press.x, point.x),
-        right: Math.max(press.x, point.x),
-        top: Math.min(startY, point.y),
-        bottom: Math.max(startY, point.y),
+        left: Math.min(press.px, point.px),
+        right: Math.max(press.px, point.px),
+        top: Math.min(startY, point.py),
+        bottom: Math.max(startY, point.py),
       });
       editor.selectKeys(point.shift ? mergedRefs(selectedKeys, refs) : refs);
     },
@@ -229,12 +229,11 @@ function mergedRefs(refs, added) {
 }
 
 function dragThumb(surface, axis, press) {
-  let before = press[axis];
-  return {
-    move(point) {
-      const by = scrollOfThumb(surface.layout(), axis, point[axis] - before);
-      before = point[axis];
-      surface.scrollBy(axis === "x" ? by : 0, axis === "y" ? by : 0);
-    },
+  let before = press;
+  const move = (point) => {
+    const by = scrollOfThumb(surface.layout(), axis, axis === "x" ? point.px - before.px : point.py - before.py);
+    before = point;
+    surface.scrollBy(axis === "x" ? by : 0, axis === "y" ? by : 0);
   };
+  return { ...DONE, move };
 }
