@@ -175,6 +175,7 @@ export class EditorState {
 
   cancel() {
     this.#history = model.cancel(this.#history);
+    this.#forgetTheGone();
     this.#emit();
   }
 

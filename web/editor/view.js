@@ -25,6 +25,7 @@ import { listenToKeys } from "./keyboard.js";
 import { createPopOut } from "./pop_out.js";
 import { createProblem } from "./problem.js";
 import { createSide } from "./side.js";
+import { createStage } from "./stage.js";
 import { createStatus } from "./status.js";
 import { translator } from "./strings.js";
 import { createTimeline } from "./timeline.js";
@@ -33,6 +34,7 @@ import { createToolbar } from "./toolbar.js";
 /** @type {Record<string, (context: Context) => Part>} in the order of the Tab key */
 const PARTS = {
   toolbar: createToolbar,
+  stage: createStage,
   side: createSide,
   timeline: createTimeline,
   status: createStatus,
