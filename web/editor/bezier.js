@@ -51,7 +51,8 @@ export function createBezier(t, gesture) {
       const [time, progress] = [curve[2 * n], curve[2 * n + 1]].map((v) => v.toFixed(2));
       const values = { number: n + 1, time, progress };
       set(points[n], { "aria-label": t("bezier.point", { number: n + 1 }) });
-      set(points[n], { "aria-valuetext": t("bezier.value", values), "aria-valuemin": 0, "aria-valuemax": 1, "aria-valuenow": time });
+      set(points[n], { "aria-valuemin": 0, "aria-valuemax": 1, "aria-valuenow": time });
+      set(points[n], { "aria-valuetext": t("bezier.value", values) });
     });
   }
 

@@ -318,6 +318,14 @@ function shiftKeys(editor, by) {
   editor.selectKeys(refs.map(({ id, frame }) => ({ id, frame: frame + shift })));
 }
 
+// What there is to do while the text does not parse: nothing that would write over it.
+const WITH_PROBLEM = ["help", "fullScreen", "escape", "import"];
+
+/** @param {EditorState} editor @param {Command} command */
+export function canRun(editor, { id, isEnabled }) {
+  return (!editor.problem || WITH_PROBLEM.includes(id)) && isEnabled(editor);
+}
+
 /** @param {string} id @returns {Command} */
 export function commandOf(id) {
   const found = COMMANDS.find((candidate) => candidate.id === id);

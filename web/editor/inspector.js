@@ -1,6 +1,5 @@
 /**
- * What is selected, in numbers: the object, its box at the playhead, the way to its next key, ready-made motions. With
- * nothing selected, the clip.
+ * What is selected, in numbers: the object, its box at the playhead, the way to its next key, ready-made motions.
  *
  * @import {Context, Part} from "./view.js"
  */
@@ -24,13 +23,11 @@ export function createInspector(context) {
   const { editor, t } = context;
   const sections = [createObjectSection(context), createBoxSection(context), createEaseSection(context)];
   const motion = createMotionForm(context);
-  const clip = createClipSection(context);
+  const hint = h("p", { class: "smcd-hint smcd-section" }, t("inspector.nothing"));
   const element = h(
     "section",
     { class: "smcd-inspector", "aria-label": t("inspector.name") },
-    ...sections.map((section) => section.element),
-    motion.element,
-    clip.element,
+    h("div", { class: "smcd-columns" }, ...sections.map((section) => section.element), motion.element, hint),
   );
   return {
     element,
@@ -38,10 +35,9 @@ export function createInspector(context) {
       const hasObject = editor.selected.size > 0;
       for (const section of sections) section.element.hidden = !hasObject;
       motion.element.hidden = !hasObject && !editor.isCameraSelected;
-      clip.element.hidden = hasObject || editor.isCameraSelected;
+      hint.hidden = hasObject || editor.isCameraSelected;
       if (hasObject) for (const section of sections) section.render();
       if (!motion.element.hidden) motion.render();
-      if (!clip.element.hidden) clip.render();
     },
     focusMotion: () => motion.focus(),
     destroy() {
@@ -246,29 +242,5 @@ function createEaseSection({ editor, t }) {
       bezier.show(ease ?? "linear");
     },
     destroy: () => bezier.destroy(),
-  };
-}
-
-function createClipSection({ editor, t }) {
-  const set = (name) => (value) => editor.apply("step.clip", (document) => model.setClip(document, { [name]: value }));
-  const side = { min: 1, max: model.LIMITS.side, step: 1 };
-  const [low, high] = model.LIMITS.fps;
-  const fields = {
-    width: numberField(t("clip.width"), side, set("width")),
-    height: numberField(t("clip.height"), side, set("height")),
-    fps: numberField(t("clip.fps"), { min: low, max: high }, set("fps")),
-  };
-  const element = h(
-    "section",
-    { class: "smcd-section" },
-    h("h3", {}, t("clip.name")),
-    h("div", { class: "smcd-fields" }, ...Object.values(fields).map((field) => field.element)),
-    h("p", { class: "smcd-hint" }, t("inspector.nothing")),
-  );
-  return {
-    element,
-    render() {
-      for (const [name, field] of Object.entries(fields)) field.show(editor.document[name]);
-    },
   };
 }

@@ -4,11 +4,9 @@
  * @import {Context} from "./view.js"
  */
 
-import { commandFor } from "./commands.js";
+import { canRun, commandFor } from "./commands.js";
 import { listen } from "./dom.js";
 import { combinationOf } from "./keys.js";
-
-const WITH_PROBLEM = ["help", "fullScreen", "escape"]; // what there is to do while the text does not parse
 
 /**
  * @param {Context} context
@@ -26,7 +24,7 @@ export function listenToKeys(context) {
   }
 
   function press(command, event) {
-    if (!command.isEnabled(editor)) return;
+    if (!canRun(editor, command)) return;
     if (!event.repeat || held?.command !== command) {
       finish();
       if (editor.isInGesture) return; // of the pointer
@@ -49,7 +47,7 @@ export function listenToKeys(context) {
         return;
       }
       const command = commandFor(combination);
-      if (!command || (editor.problem && !WITH_PROBLEM.includes(command.id))) return;
+      if (!command) return;
       event.stopPropagation();
       if (command.isNative) return;
       event.preventDefault();

@@ -4,7 +4,7 @@
  * @import {Context} from "./view.js"
  */
 
-import { commandOf } from "./commands.js";
+import { canRun, commandOf } from "./commands.js";
 import { h, listen } from "./dom.js";
 import { icon } from "./icons.js";
 import { isMac, keyText } from "./keys.js";
@@ -42,7 +42,9 @@ export function createMenu(context, label, ids) {
 
   function entry(id) {
     if (id === null) return h("hr", {});
-    const { label: name, keys, isEnabled, isOn } = commandOf(id);
+    const command = commandOf(id);
+    const { label: name, keys, isOn } = command;
+    const isEnabled = canRun(editor, command);
     const role = isOn ? "menuitemcheckbox" : "menuitem";
     const checked = isOn ? String(isOn(editor)) : null;
     const attributes = { type: "button", role, tabindex: "-1", "aria-checked": checked, "data-command": id };
@@ -53,7 +55,7 @@ export function createMenu(context, label, ids) {
     };
     return h(
       "button",
-      { ...attributes, "aria-disabled": isEnabled(editor) ? null : "true", onclick: () => isEnabled(editor) && choose() },
+      { ...attributes, "aria-disabled": isEnabled ? null : "true", onclick: () => isEnabled && choose() },
       h("span", { class: "smcd-menu-check" }, checked === "true" ? icon("check") : null),
       h("span", { class: "smcd-menu-label" }, context.t(name)),
       h("kbd", {}, keys.length ? keyText(keys[0], isMac()) : ""),

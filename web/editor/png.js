@@ -65,7 +65,7 @@ function chunksOf(bytes) {
   while (chunks.at(-1)?.kind !== "IEND") {
     const length = start + FRAME_BYTES <= bytes.length ? view.getUint32(start) : Infinity;
     const end = start + FRAME_BYTES + length;
-    if (end > bytes.length) throw new TrajectoryError(`the picture is cut off after ${bytes.length} bytes: take it anew`);
+    if (end > bytes.length) throw new TrajectoryError(`the picture ends after ${bytes.length} bytes: take it anew`);
     const kind = latin1(bytes.subarray(start + 4, start + 8));
     if (crc32(bytes.subarray(start + 4, end - 4)) !== view.getUint32(end - 4)) {
       throw new TrajectoryError(`the picture is damaged at byte ${start} (${kind}): take the file anew`);

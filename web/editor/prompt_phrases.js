@@ -9,11 +9,11 @@ const MAX_WORDS = 6;
 // Words that end a phrase: articles, prepositions, conjunctions, pronouns, common verbs.
 const STOPS = new Set(
   (
-    "a an the this that these those some any each every its his her their my your our and or but nor so while as if then " +
-    "of in on at by to from with without into onto over under above below behind beside between through across along " +
-    "around against near toward towards up down off out for is are was were be been being has have had do does did it " +
-    "he she they we i you who which what there here very slowly quickly runs run walks walk moves move flies fly jumps " +
-    "jump drives drive swims swim stands stand sits sit"
+    "a an the this that these those some any each every its his her their my your our and or but nor so while as " +
+    "if then of in on at by to from with without into onto over under above below behind beside between through " +
+    "across along around against near toward towards up down off out for is are was were be been being has have " +
+    "had do does did it he she they we i you who which what there here very slowly quickly runs run walks walk " +
+    "moves move flies fly jumps jump drives drive swims swim stands stand sits sit"
   ).split(" "),
 );
 const NOUNS_IN_ING = new Set("building king ring wing string spring thing painting ceiling sling".split(" "));

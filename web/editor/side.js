@@ -1,5 +1,5 @@
 /**
- * The panel beside the stage, or below it where the editor is narrow: there it has tabs.
+ * The panel beside the stage, or below it where the editor is narrow: there it has tabs, and the open one closes it.
  *
  * @import {Context, Part} from "./view.js"
  */
@@ -26,7 +26,8 @@ export function createSide(context) {
   show("objects");
 
   function tabOf(name) {
-    return h("button", { type: "button", role: "tab", onclick: () => show(name), onkeydown }, t(`${name}.name`));
+    const onclick = () => show(isShown(name) ? "none" : name);
+    return h("button", { type: "button", role: "tab", onclick, onkeydown }, t(`${name}.name`));
   }
 
   function onkeydown(event) {
@@ -37,11 +38,13 @@ export function createSide(context) {
     tabs[element.dataset.tab].focus();
   }
 
+  const isShown = (name) => element.dataset.tab === name;
+
   function show(name) {
     element.dataset.tab = name;
     for (const [other, tab] of Object.entries(tabs)) {
       tab.setAttribute("aria-selected", String(other === name));
-      tab.tabIndex = other === name ? 0 : -1;
+      tab.tabIndex = other === name || (name === "none" && other === "objects") ? 0 : -1;
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * The texts of the editor, by message key and language. The glue chooses the language; English stands in for a text that
- * a language lacks.
+ * The texts of the editor, by message key and language. The glue chooses the language; English stands in for a text
+ * that a language lacks.
  */
 
 import { MESSAGES } from "../trajectory/checks.js";
@@ -58,10 +58,6 @@ export const STRINGS = {
     "bezier.name": "Curve of the ease",
     "bezier.point": "Point {number} of the curve",
     "bezier.value": "Point {number}: time {time}, progress {progress}",
-    "clip.name": "Clip",
-    "clip.width": "Width",
-    "clip.height": "Height",
-    "clip.fps": "Frames per second",
     "motion.object": "Motion",
     "motion.camera": "Camera move",
     "motion.kind": "Kind",
@@ -308,8 +304,8 @@ export const STRINGS = {
     "transport.fpsUnit": "fps",
     "transport.width": "Width in pixels",
     "transport.height": "Height in pixels",
-    "transport.meanIou": "IoU {iou}",
-    "transport.meanIouHint": "Mean IoU of the last run: how well the objects follow their boxes, from 0 to 1",
+    "timeline.meanIou": "IoU {iou}",
+    "timeline.meanIouHint": "Mean IoU of the last run: how well the objects follow their boxes, from 0 to 1",
     "length.title": "Length of the clip",
     "length.question": "From {from} to {to} frames: what should the keys do?",
     "length.keep": "Keep frame numbers",
@@ -363,10 +359,6 @@ export const STRINGS = {
     "bezier.name": "缓动曲线",
     "bezier.point": "曲线控制点 {number}",
     "bezier.value": "控制点 {number}：时间 {time}，进度 {progress}",
-    "clip.name": "片段",
-    "clip.width": "宽度",
-    "clip.height": "高度",
-    "clip.fps": "帧率",
     "motion.object": "运动",
     "motion.camera": "镜头运动",
     "motion.kind": "类型",
@@ -627,8 +619,8 @@ export const STRINGS = {
     "transport.fpsUnit": "fps",
     "transport.width": "宽度（像素）",
     "transport.height": "高度（像素）",
-    "transport.meanIou": "IoU {iou}",
-    "transport.meanIouHint": "上次运行的平均 IoU：物体与框的吻合程度，0 到 1",
+    "timeline.meanIou": "IoU {iou}",
+    "timeline.meanIouHint": "上次运行的平均 IoU：物体与框的吻合程度，0 到 1",
     "length.title": "片段长度",
     "length.question": "从 {from} 帧改为 {to} 帧：关键帧如何处理？",
     "length.keep": "保持帧号",

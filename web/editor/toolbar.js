@@ -4,7 +4,7 @@
  * @import {Context, Part} from "./view.js"
  */
 
-import { commandOf } from "./commands.js";
+import { canRun, commandOf } from "./commands.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { isMac, keyText } from "./keys.js";
@@ -21,8 +21,8 @@ export const MENUS = {
     ...["distribute.x", "distribute.y", null, "motion", "simplify"],
   ],
   time: [
-    ...["play", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame", "lastFrame"],
-    ...[null, "addKey", "selectKeys", "keysEarlier", "keysLater", "toggleVisible", null],
+    ...["play", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
+    ...["lastFrame", null, "addKey", "selectKeys", "keysEarlier", "keysLater", "toggleVisible", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
@@ -68,7 +68,7 @@ export function createToolbar(context) {
   return {
     element,
     render() {
-      for (const [id, control] of buttons) control.disabled = !commandOf(id).isEnabled(editor);
+      for (const [id, control] of buttons) control.disabled = !canRun(editor, commandOf(id));
       if (isPoppedOut === editor.isPoppedOut) return;
       isPoppedOut = editor.isPoppedOut;
       buttons.get("fullScreen").replaceChildren(icon(isPoppedOut ? "popIn" : "popOut"));

@@ -17,7 +17,7 @@
  */
 
 import { listenToClipboard } from "./clipboard.js";
-import { commandOf } from "./commands.js";
+import { canRun, commandOf } from "./commands.js";
 import { h } from "./dom.js";
 import { listenToDrops } from "./drops.js";
 import { openHelp } from "./help.js";
@@ -62,8 +62,8 @@ export function createView(editor, { language = "en" } = {}) {
     t,
     root,
     run(id) {
-      const { isEnabled, run } = commandOf(id);
-      if (isEnabled(editor)) run(context);
+      const command = commandOf(id);
+      if (canRun(editor, command)) command.run(context);
     },
     view: {
       setPoppedOut: popOut.set,

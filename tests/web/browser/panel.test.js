@@ -265,6 +265,7 @@ check("text that does not parse is shown, kept, and written only once it is repa
   assert.equal(await page.locator(".smcd-side").isVisible(), false);
   await page.locator(".smcd-editor").focus();
   for (const key of ["b", "Control+z", "Control+d", "Delete"]) await page.keyboard.press(key);
+  assert.ok(await page.getByRole("button", { name: "Add a box" }).isDisabled());
   await area.fill('{"version": 7}');
   await page.locator(".smcd-editor").focus();
   assert.match(await page.getByRole("alert").textContent(), /version is 7/);
@@ -462,6 +463,25 @@ check("every control has a name, every input a label, in both widths", async (pa
     });
     assert.deepEqual(unnamed, []);
   }
+});
+
+check("where it is narrow the panel has tabs, and the open one closes it", async (page) => {
+  await page.setViewportSize({ width: 440, height: 520 });
+  await select(page, "a");
+  const list = page.locator(".smcd-objects");
+  await page.getByRole("tab", { name: "Properties" }).click();
+  assert.equal(await list.isVisible(), false);
+  for (const field of await page.locator(".smcd-inspector :is(input, select, button):visible").all()) {
+    await field.scrollIntoViewIfNeeded();
+    const { x, width } = await field.boundingBox();
+    assert.ok(x >= 0 && x + width <= 440, await field.evaluate((element) => element.outerHTML));
+  }
+  await page.getByRole("tab", { name: "Properties" }).press("ArrowLeft");
+  assert.ok(await list.isVisible());
+  await page.getByRole("tab", { name: "Objects" }).click();
+  assert.equal(await list.isVisible(), false);
+  await page.keyboard.press("F2");
+  assert.ok(await list.isVisible());
 });
 
 check("the menus work with keys alone", async (page) => {
