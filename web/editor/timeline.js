@@ -10,7 +10,7 @@
 import { h, listen } from "./dom.js";
 import { createPlayback } from "./playback.js";
 import { followPointers, whereOf } from "./pointer.js";
-import { drawTimeline, secondsText } from "./timeline_draw.js";
+import { drawTimeline, scoreColor, secondsText } from "./timeline_draw.js";
 import { addKeyAt, gestureOf, pan } from "./timeline_gestures.js";
 import {
   frameAt,
@@ -60,7 +60,8 @@ export function createTimeline(context) {
   const playhead = h("div", { class: "smcd-timeline-playhead" });
   const track = h("div", { class: "smcd-timeline-over" }, playhead);
   const tip = h("div", { class: "smcd-timeline-tip", role: "tooltip", hidden: true });
-  const area = h("div", { class: "smcd-timeline-area" }, canvas, track, tip);
+  const score = h("div", { class: "smcd-timeline-score", title: t("timeline.meanIouHint"), hidden: true });
+  const area = h("div", { class: "smcd-timeline-area" }, canvas, track, score, tip);
   const border = h("div", {
     class: "smcd-timeline-border",
     role: "separator",
@@ -201,7 +202,8 @@ export function createTimeline(context) {
       const time = timeAt(now, px);
       const n = times.reduce((best, at, i) => (Math.abs(at - time) < Math.abs(times[best] - time) ? i : best), 0);
       const frame = Math.round(times[n] * 100) / 100;
-      return iou[n] === null ? t("timeline.noScore", { frame }) : t("timeline.score", { frame, iou: iou[n].toFixed(2) });
+      if (iou[n] === null) return t("timeline.noScore", { frame });
+      return t("timeline.score", { frame, iou: iou[n].toFixed(2) });
     }
     const { frame } = found;
     const values = { frame, seconds: secondsText(frame / document.fps) };
@@ -297,6 +299,14 @@ export function createTimeline(context) {
     canvas.setAttribute("aria-valuetext", t("timeline.value", { frame, last: document.frames - 1, seconds }));
   }
 
+  function renderScore() {
+    const mean = editor.scores?.mean ?? null;
+    score.hidden = mean === null;
+    if (mean === null) return;
+    score.textContent = t("timeline.meanIou", { iou: mean.toFixed(2) });
+    score.style.borderColor = scoreColor(mean);
+  }
+
   function renderCanvas(now) {
     const { document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts } = editor;
     const next = [document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts, marquee];
@@ -336,6 +346,7 @@ export function createTimeline(context) {
       const now = layout();
       view = { ...view, start: now.start, scroll: now.scroll };
       renderPlayhead(now);
+      renderScore();
       renderCanvas(now);
     },
     destroy() {

@@ -202,7 +202,8 @@ function chooseKeys(editor, surface, press, click) {
       isDrag ||= Math.hypot(point.px - press.px, point.py - press.py) > THRESHOLD;
       if (!isDrag) return;
       const layout = surface.layout();
-      const refs = keysIn(layout, editor.document, [from.time, timeAt(layout, point.px)], [from.height, heightOf(point)]);
+      const times = [from.time, timeAt(layout, point.px)];
+      const refs = keysIn(layout, editor.document, times, [from.height, heightOf(point)]);
       const startY = from.height + RULER - layout.scroll;
       surface.setMarquee({
         left: Math.min(press.px, point.px),

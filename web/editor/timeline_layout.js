@@ -9,12 +9,12 @@
  *   the left end; scroll: pixels that the rows are scrolled by
  * @typedef {{width: number, height: number, label: number, bottom: number, row: number, strip: number, rows: number,
  *   frames: number, scale: number, fit: number, span: number, start: number, scroll: number, content: number,
- *   body: number}} Layout  label: width of the names at the left; bottom: where the rows are cut off; row: height of one;
- *   strip: height of the scores in it; scale: pixels per frame, fit: those that show the whole clip; span: pixels of the
- *   time axis; content: height of all rows, body: what can be seen of it
+ *   body: number}} Layout  label: width of the names at the left; bottom: where the rows are cut off; row: height of
+ *   one; strip: height of the scores in it; scale: pixels per frame, fit: those that show the whole clip; span: pixels of
+ *   the time axis; content: height of all rows, body: what can be seen of it
  * @typedef {"ruler" | "label" | "key" | "end" | "segment" | "row" | "empty" | "scrollX" | "scrollY"} HitKind
  * @typedef {{kind: HitKind, row: number, frame: number, range?: [number, number], end?: "first" | "last"}} Hit
- *   frame: of the key, of the segment's first key, else the nearest; range and end: of the visible range whose end it is
+ *   frame: of the key, of the segment's first key, else the nearest; range and end: the visible range whose end it is
  */
 
 import { keyIndexAt, visibleRanges } from "../trajectory/model.js";
@@ -87,7 +87,7 @@ export function rowsInView({ scroll, row, body, rows }) {
   return [Math.floor(scroll / row), Math.min(Math.ceil((scroll + body) / row), rows) - 1];
 }
 
-/** First and last frame that can be seen, with one more on each side. @param {Layout} layout @returns {[number, number]} */
+/** First and last frame that can be seen, and one more. @param {Layout} layout @returns {[number, number]} */
 export function framesInView(layout) {
   const first = Math.floor(timeAt(layout, layout.label)) - 1;
   const last = Math.ceil(timeAt(layout, layout.width)) + 1;

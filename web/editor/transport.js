@@ -1,6 +1,5 @@
 /**
- * The bar over the timeline: buttons to play and step, fields for the frame, the clip's length, rate and size, and the
- * mean IoU of the last run.
+ * The bar over the timeline: buttons to play and step, fields for the frame, the clip's length, rate and size.
  *
  * @import {Context, Part} from "./view.js"
  */
@@ -10,7 +9,6 @@ import { commandOf } from "./commands.js";
 import { changeLength } from "./dialog_length.js";
 import { h } from "./dom.js";
 import { isMac, keyText } from "./keys.js";
-import { scoreColor } from "./timeline_draw.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2];
 const SVG = "http://www.w3.org/2000/svg";
@@ -52,7 +50,6 @@ export function createTransport(context) {
     },
     ...SPEEDS.map((value) => h("option", { value }, `${value}×`)),
   );
-  const score = h("span", { class: "smcd-transport-score", title: t("transport.meanIouHint"), hidden: true });
   const group = (name, ...children) => h("span", { class: `smcd-transport-group smcd-transport-${name}` }, ...children);
   const element = h(
     "div",
@@ -68,7 +65,6 @@ export function createTransport(context) {
     group("time", frame, "/", frames),
     group("fps", fps, t("transport.fpsUnit")),
     group("size", width, "×", height),
-    score,
   );
 
   function button(id) {
@@ -101,7 +97,7 @@ export function createTransport(context) {
   }
 
   function render() {
-    const { document, settings, scores } = editor;
+    const { document, settings } = editor;
     const values = [
       [frame, editor.frame],
       [frames, document.frames],
@@ -123,12 +119,6 @@ export function createTransport(context) {
     }
     loop.setAttribute("aria-pressed", String(settings.loop));
     speed.value = String(settings.speed);
-    const mean = scores?.mean ?? null;
-    score.hidden = mean === null;
-    if (mean !== null) {
-      score.textContent = t("transport.meanIou", { iou: mean.toFixed(2) });
-      score.style.borderColor = scoreColor(mean);
-    }
   }
 
   return { element, render, destroy() {} };
@@ -137,9 +127,8 @@ export function createTransport(context) {
 function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", width: "14", height: "14", "aria-hidden": "true" })) {
-    svg.setAttribute(key, value);
-  }
+  const attributes = { viewBox: "0 0 16 16", width: "14", height: "14", "aria-hidden": "true" };
+  for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
   path.setAttribute("d", ICONS[name]);
   path.setAttribute("fill", "currentColor");
   svg.append(path);

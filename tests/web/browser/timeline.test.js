@@ -134,7 +134,7 @@ test("dragging on the camera's row moves the keys of all objects there", { skip:
   }),
 );
 
-test("a click on a key goes to it, one on a segment selects its first key, one on a name the object", { skip: missing }, () =>
+test("clicks go to a key, select a segment's first key, an object by its name", { skip: missing }, () =>
   withTimeline(CLIP, async (page, { at, read }) => {
     await page.mouse.click(...Object.values(await at(1, 16)));
     assert.deepEqual([await read("time"), await read("selectedKeys")], [16, [{ id: "car", frame: 16 }]]);
@@ -293,7 +293,7 @@ for (const [mode, frames, keys] of [
   );
 }
 
-test("keeping frame numbers is not offered where a key would be past the end; Escape changes nothing", { skip: missing }, () =>
+test("frame numbers cannot be kept where a key would be past the end; Escape changes nothing", { skip: missing }, () =>
   withTimeline(CLIP, async (page, { steps }) => {
     await setLength(page, 12);
     assert.ok(await page.getByRole("button", { name: "Keep frame numbers" }).isDisabled());
@@ -360,7 +360,7 @@ test("the mean IoU is shown, and that of a frame under the pointer", { skip: mis
       editor.set({ scores: { iou: { car: [0.9, null, 0.25], dog: [0.5, 0.5, 0.5] }, mean: 0.523 } });
     });
     await frames(page);
-    assert.equal(await page.locator(".smcd-transport-score").textContent(), "IoU 0.52");
+    assert.equal(await page.locator(".smcd-timeline-score").textContent(), "IoU 0.52");
     const { x, y } = await at(1, 23);
     await page.mouse.move(x, y + 15);
     assert.equal(await page.locator(".smcd-timeline-tip").textContent(), "Frame 23: IoU 0.25");
