@@ -117,6 +117,7 @@ function moveSelected(editor, press, { click, begun = () => {}, isWhole = false 
     change(where, gesture) {
       const [x, y] = atFrame(editor, where);
       let [dx, dy] = [x - from[0], y - from[1]];
+      gesture.guides = [];
       if (!where.ctrl) {
         const snap = model.snapMove(model.movedBox(around, dx, dy), targets, snapReach(editor));
         [dx, dy] = [dx + snap.dx, dy + snap.dy];

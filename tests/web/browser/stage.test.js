@@ -1,0 +1,342 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { missing, openEditor } from "./harness.js";
+
+const PIXEL = 1.5; // CSS pixels that a drag may land beside: the mouse and boxes of six decimals are rounded
+
+/** An editor with objects given as lists of boxes (one key at frame 0) or of [frame, box], and what tests ask of it. */
+async function open(objects = [], options = {}) {
+  const opened = await openEditor({ width: 1000, height: 720, ...options });
+  const { page } = opened;
+  await page.evaluate(async (tracks) => {
+    const model = await import("/web/trajectory/model.js");
+    const keysOf = (track) => (typeof track[0] === "number" ? [[0, track]] : track);
+    const objects = tracks.map((track, n) => ({
+      phrase: `object ${n + 1}`,
+      keys: keysOf(track).map(([frame, box]) => ({ frame, box })),
+    }));
+    editor.replace("step.import", model.readTrajectory({ version: 1, width: 640, height: 360, frames: 16, objects }));
+    editor.setSettings({ snapToFrame: false, snapToBoxes: false });
+    commits.length = 0;
+  }, objects);
+  await frame(page);
+  /** Where a place of the frame is on the page. */
+  const at = (x, y) =>
+    page.evaluate(
+      ([u, v]) => {
+        const canvas = document.querySelector(".smcd-stage-canvas");
+        const rect = canvas.getBoundingClientRect();
+        const { left, top, width, height } = editor.shownViewport;
+        const scale = rect.width / canvas.offsetWidth;
+        return [rect.left + (left + u * width) * scale, rect.top + (top + v * height) * scale];
+      },
+      [x, y],
+    );
+  const boxes = () =>
+    page.evaluate(async () => {
+      const { boxAt } = await import("/web/trajectory/model.js");
+      return editor.document.objects.map((track) => boxAt(track, editor.frame));
+    });
+  const drag = async (from, to, { keys = [], late = [], button = "left" } = {}) => {
+    for (const key of keys) await page.keyboard.down(key);
+    await page.mouse.move(...(await at(...from)));
+    await page.mouse.down({ button });
+    const end = await at(...to);
+    const begin = await at(...from);
+    await page.mouse.move((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2, { steps: 3 });
+    for (const key of late) await page.keyboard.down(key);
+    await page.mouse.move(...end, { steps: 3 });
+    await page.mouse.up({ button });
+    for (const key of [...keys, ...late]) await page.keyboard.up(key);
+    await frame(page);
+  };
+  const click = async (place, keys = []) => {
+    for (const key of keys) await page.keyboard.down(key);
+    await page.mouse.click(...(await at(...place)));
+    for (const key of keys) await page.keyboard.up(key);
+  };
+  const selected = () => page.evaluate(() => [...editor.selected]);
+  const commits = () => page.evaluate(() => commits.length);
+  /** Boxes are equal to a pixel and a half of the screen. */
+  const isNear = async (box, wanted) => {
+    const { width, height } = await page.evaluate(() => editor.shownViewport);
+    const off = box.map((v, n) => Math.abs(v - wanted[n]) * (n % 2 ? height : width));
+    assert.ok(Math.max(...off) <= PIXEL, `${box} is not ${wanted}`);
+  };
+  return { ...opened, at, boxes, drag, click, selected, commits, isNear };
+}
+
+const frame = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
+function browserTest(name, objects, options, body) {
+  test(name, { skip: missing }, async () => {
+    const stage = await open(objects, options);
+    try {
+      await body(stage);
+      assert.deepEqual(stage.problems, []);
+    } finally {
+      await stage.close();
+    }
+  });
+}
+
+const A = [0.2, 0.2, 0.4, 0.5];
+const B = [0.6, 0.3, 0.8, 0.7];
+
+browserTest("two boxes are drawn, one step of undo each", [], {}, async ({ page, drag, boxes, commits, isNear }) => {
+  assert.ok(await page.locator(".smcd-stage-hint").isVisible());
+  await drag([0.1, 0.1], [0.3, 0.4]);
+  await drag([0.9, 0.9], [0.5, 0.5]);
+  const [first, second] = await boxes();
+  await isNear(first, [0.1, 0.1, 0.3, 0.4]);
+  await isNear(second, [0.5, 0.5, 0.9, 0.9]);
+  assert.equal(await commits(), 2);
+  assert.ok(!(await page.locator(".smcd-stage-hint").isVisible()));
+  await page.keyboard.press("Control+z");
+  assert.equal((await boxes()).length, 1);
+  await page.keyboard.press("Control+z");
+  assert.equal((await boxes()).length, 0);
+});
+
+browserTest("every handle resizes the box, one step each", [A], {}, async ({ page, drag, boxes, commits, isNear }) => {
+  const places = { nw: [0, 0], n: [0.5, 0], ne: [1, 0], e: [1, 0.5], se: [1, 1], s: [0.5, 1], sw: [0, 1], w: [0, 0.5] };
+  for (const [handle, [u, v]] of Object.entries(places)) {
+    await page.evaluate(() => editor.select(["o1"]));
+    const [x, y] = [A[0] + u * (A[2] - A[0]), A[1] + v * (A[3] - A[1])];
+    const [dx, dy] = [0.05 * (2 * u - 1), 0.08 * (2 * v - 1)];
+    await drag([x, y], [x + dx, y + dy]);
+    const wanted = [u === 0 ? A[0] - 0.05 : A[0], v === 0 ? A[1] - 0.08 : A[1]];
+    wanted.push(u === 1 ? A[2] + 0.05 : A[2], v === 1 ? A[3] + 0.08 : A[3]);
+    await isNear((await boxes())[0], wanted);
+    await page.keyboard.press("Control+z");
+    await isNear((await boxes())[0], A);
+    assert.ok((await commits()) % 2 === 0, handle);
+  }
+  assert.equal(await commits(), 16);
+});
+
+browserTest("Shift keeps the aspect ratio, also when pressed late", [A], {}, async ({ page, drag, boxes, isNear }) => {
+  await page.evaluate(() => editor.select(["o1"]));
+  await drag([0.4, 0.5], [0.5, 0.51], { late: ["Shift"] });
+  await isNear((await boxes())[0], [0.2, 0.2, 0.5, 0.65]);
+});
+
+browserTest("a modifier counts as soon as it is pressed, without a move", [A], {}, async ({ page, at, boxes, isNear }) => {
+  await page.evaluate(() => editor.select(["o1"]));
+  await page.mouse.move(...(await at(0.4, 0.5)));
+  await page.mouse.down();
+  await page.mouse.move(...(await at(0.5, 0.51)), { steps: 2 });
+  await isNear((await boxes())[0], [0.2, 0.2, 0.5, 0.51]);
+  await page.keyboard.down("Shift");
+  await isNear((await boxes())[0], [0.2, 0.2, 0.5, 0.65]);
+  await page.keyboard.up("Shift");
+  await isNear((await boxes())[0], [0.2, 0.2, 0.5, 0.51]);
+  await page.mouse.up();
+});
+
+browserTest("a marquee selects and all selected move", [A, B], {}, async ({ drag, boxes, selected, isNear }) => {
+  await drag([0.05, 0.05], [0.7, 0.9], { keys: ["Shift"] });
+  assert.deepEqual(await selected(), ["o1", "o2"]);
+  await drag([0.3, 0.3], [0.35, 0.4]);
+  const [a, b] = await boxes();
+  await isNear(a, [0.25, 0.3, 0.45, 0.6]);
+  await isNear(b, [0.65, 0.4, 0.85, 0.8]);
+});
+
+browserTest("Alt-click cycles through boxes", [A, [0.25, 0.2, 0.5, 0.6], [0.28, 0.1, 0.6, 0.7]], {}, async (stage) => {
+  const found = [];
+  for (let n = 0; n < 4; n += 1) {
+    await stage.click([0.33, 0.42], ["Alt"]);
+    found.push((await stage.selected()).join());
+  }
+  assert.deepEqual(found, ["o3", "o2", "o1", "o3"]);
+});
+
+browserTest("a box is taken out of the frame and back", [A], {}, async ({ drag, boxes, isNear }) => {
+  await drag([0.3, 0.3], [-0.03, 0.3]);
+  await isNear((await boxes())[0], [-0.13, 0.2, 0.07, 0.5]);
+  await drag([-0.04, 0.4], [0.26, 0.4]);
+  await isNear((await boxes())[0], [0.17, 0.2, 0.37, 0.5]);
+});
+
+browserTest("a box stops at a line and the line is drawn", [A, B], {}, async ({ page, at, boxes, isNear }) => {
+  await page.evaluate(() => editor.setSettings({ snapToFrame: true, snapToBoxes: true }));
+  await page.mouse.move(...(await at(0.3, 0.3)));
+  await page.mouse.down();
+  const [x, y] = await at(0.1, 0.35);
+  await page.mouse.move(x + 3, y, { steps: 4 });
+  await isNear((await boxes())[0], [0, 0.25, 0.2, 0.55]);
+  await frame(page);
+  const isLine = await page.evaluate(() => {
+    const canvas = document.querySelector(".smcd-stage-canvas");
+    const { left } = editor.shownViewport;
+    const { data } = canvas.getContext("2d").getImageData(Math.round(left), 5, 1, 1);
+    return data[0] > 200 && data[1] < 120 && data[2] > 150;
+  });
+  assert.ok(isLine, "there is no guide at the frame's left side");
+  await page.mouse.up();
+});
+
+browserTest("what is drawn after zoom and pan lands where the pointer was", [], {}, async (stage) => {
+  const { page, at, drag, boxes, isNear } = stage;
+  await stage.click([0.5, 0.5]); // the focus
+  await page.mouse.move(...(await at(0.25, 0.25)));
+  await page.mouse.wheel(0, -600);
+  await frame(page);
+  const width = await page.evaluate(() => editor.viewport.width);
+  await drag([0.3, 0.3], [0.35, 0.35], { button: "middle" });
+  await page.keyboard.down("Space");
+  await drag([0.3, 0.3], [0.31, 0.31]);
+  await page.keyboard.up("Space");
+  assert.equal(await page.evaluate(() => editor.isPlaying), false);
+  assert.equal(await page.evaluate(() => editor.document.objects.length), 0);
+  assert.ok(width > 1000, `${width}`);
+  await drag([0.2, 0.2], [0.3, 0.4]);
+  await isNear((await boxes())[0], [0.2, 0.2, 0.3, 0.4]);
+  await page.keyboard.press("0");
+  assert.equal(await page.evaluate(() => editor.viewport), null);
+});
+
+browserTest("the space key alone plays", [A], {}, async ({ page, click }) => {
+  await click([0.9, 0.9]);
+  await page.keyboard.press("Space");
+  assert.equal(await page.evaluate(() => editor.isPlaying), true);
+});
+
+browserTest("the wheel is left to the page until the editor has the focus", [A], {}, async ({ page, at, click }) => {
+  await page.evaluate(() => {
+    window.wheels = 0;
+    document.addEventListener("wheel", () => (window.wheels += 1));
+  });
+  await page.mouse.move(...(await at(0.5, 0.5)));
+  await page.mouse.wheel(0, -100);
+  await frame(page);
+  assert.deepEqual(await page.evaluate(() => [window.wheels, editor.viewport]), [1, null]);
+  await click([0.5, 0.9]);
+  await page.mouse.wheel(0, -100);
+  await frame(page);
+  assert.equal(await page.evaluate(() => window.wheels), 1);
+  assert.notEqual(await page.evaluate(() => editor.viewport), null);
+});
+
+browserTest("in a parent scaled by 0.6 a box lands where it is drawn", [A], {}, async ({ page, drag, boxes, isNear }) => {
+  await page.evaluate(() => {
+    document.querySelector("main").style.cssText = "transform: scale(0.6); transform-origin: 30px 20px";
+  });
+  await drag([0.5, 0.5], [0.8, 0.9]);
+  await isNear((await boxes())[1], [0.5, 0.5, 0.8, 0.9]);
+  await drag([0.3, 0.3], [0.4, 0.4]);
+  await isNear((await boxes())[0], [0.3, 0.3, 0.5, 0.6]);
+});
+
+browserTest("two fingers zoom and pan, and give up the drawing that the first began", [], { touch: true }, async (stage) => {
+  const { page, at, boxes, drag, isNear } = stage;
+  const client = await page.context().newCDPSession(page);
+  const touch = (type, ...points) =>
+    client.send("Input.dispatchTouchEvent", { type, touchPoints: points.map(([x, y], id) => ({ x, y, id })) });
+  const [x, y] = await at(0.5, 0.5);
+  await touch("touchStart", [x - 40, y]);
+  await touch("touchMove", [x - 60, y + 20]);
+  assert.equal((await boxes()).length, 1);
+  await touch("touchStart", [x - 60, y + 20], [x + 60, y + 20]);
+  assert.equal((await boxes()).length, 0);
+  const before = await page.evaluate(() => editor.shownViewport.width);
+  await touch("touchMove", [x - 120, y + 20], [x + 120, y + 20]);
+  await touch("touchEnd", [x + 120, y + 20]);
+  await touch("touchEnd");
+  await frame(page);
+  const after = await page.evaluate(() => editor.viewport.width);
+  assert.ok(Math.abs(after / before - 2) < 0.02, `${before} became ${after}`);
+  assert.equal(await page.evaluate(() => editor.canUndo && commits.length), 0);
+  await touch("touchStart", await at(0.45, 0.45));
+  await touch("touchMove", await at(0.5, 0.5));
+  await touch("touchMove", await at(0.55, 0.6));
+  await touch("touchEnd");
+  await isNear((await boxes())[0], [0.45, 0.45, 0.55, 0.6]);
+});
+
+browserTest("Escape and a lost pointer give a drag up", [A], {}, async ({ page, at, boxes, commits, isNear }) => {
+  for (const giveUp of [
+    () => page.keyboard.press("Escape"),
+    () => page.evaluate(() => document.querySelector(".smcd-stage-canvas").releasePointerCapture(1)),
+    () =>
+      page.evaluate(() => {
+        const event = new PointerEvent("pointercancel", { pointerId: 1, bubbles: true });
+        document.querySelector(".smcd-stage-canvas").dispatchEvent(event);
+      }),
+  ]) {
+    await page.mouse.move(...(await at(0.3, 0.3)));
+    await page.mouse.down();
+    await page.mouse.move(...(await at(0.5, 0.5)), { steps: 3 });
+    assert.ok((await boxes())[0][0] > 0.3);
+    await giveUp();
+    await page.mouse.move(...(await at(0.6, 0.5)), { steps: 2 });
+    await isNear((await boxes())[0], A);
+    await page.mouse.up();
+    await isNear((await boxes())[0], A);
+  }
+  assert.equal(await commits(), 0);
+});
+
+browserTest("a locked box stays and a box can be drawn over it", [[0, 0, 1, 1]], {}, async ({ page, drag, boxes, isNear }) => {
+  await page.evaluate(() => editor.set({ locked: new Set(["o1"]) }));
+  await drag([0.3, 0.3], [0.6, 0.6]);
+  const [locked, drawn] = await boxes();
+  await isNear(locked, [0, 0, 1, 1]);
+  await isNear(drawn, [0.3, 0.3, 0.6, 0.6]);
+});
+
+browserTest("a double click on a box edits its phrase", [A], {}, async ({ page, at }) => {
+  await page.mouse.dblclick(...(await at(0.3, 0.35)));
+  await frame(page);
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "INPUT");
+});
+
+browserTest("the canvas has a pixel for each of the screen", [A], { scale: 2 }, async ({ page, drag, boxes, isNear }) => {
+  const [drawn, shown] = await page.evaluate(() => {
+    const canvas = document.querySelector(".smcd-stage-canvas");
+    return [canvas.width, canvas.clientWidth];
+  });
+  assert.equal(drawn, shown * 2);
+  await drag([0.5, 0.5], [0.8, 0.9]);
+  await isNear((await boxes())[1], [0.5, 0.5, 0.8, 0.9]);
+});
+
+browserTest("a box dragged while the clip plays is recorded as one step", [A], {}, async ({ page, at, boxes, commits }) => {
+  await page.evaluate(() => editor.set({ isPlaying: true }));
+  await page.mouse.move(...(await at(0.3, 0.35)));
+  await page.mouse.down();
+  for (let n = 1; n <= 10; n += 1) {
+    await page.mouse.move(...(await at(0.3 + 0.03 * n, 0.35)));
+    await page.waitForTimeout(60);
+  }
+  await page.mouse.up();
+  await page.evaluate(() => editor.set({ isPlaying: false }));
+  assert.equal(await commits(), 1);
+  const keys = await page.evaluate(() => editor.document.objects[0].keys.length);
+  assert.ok(keys >= 2, `${keys} keys`);
+  assert.ok((await boxes())[0][0] > 0.4);
+  await page.keyboard.press("Control+z");
+  assert.equal(await page.evaluate(() => editor.document.objects[0].keys.length), 1);
+});
+
+browserTest("what an object is called is only ever text", [A], {}, async ({ page, click }) => {
+  await page.evaluate(async () => {
+    const model = await import("/web/trajectory/model.js");
+    const phrase = "<img src=x onerror='window.harmed = true'>\u0000\n" + "long ".repeat(180);
+    editor.apply("step.phrase", (document) => model.setPhrase(document, "o1", phrase));
+  });
+  await click([0.3, 0.3]);
+  await frame(page);
+  assert.equal(await page.evaluate(() => window.harmed), undefined);
+});
+
+browserTest("destroying the view ends its listeners, also within a drag", [A], {}, async ({ page, at, boxes, isNear }) => {
+  await page.mouse.move(...(await at(0.3, 0.3)));
+  await page.mouse.down();
+  await page.mouse.move(...(await at(0.5, 0.5)), { steps: 3 });
+  await page.evaluate(() => view.destroy());
+  await isNear((await boxes())[0], A);
+  await page.keyboard.press("Escape");
+  await page.mouse.up();
+});
