@@ -299,8 +299,8 @@ const SHAPES = {
 };
 
 /**
- * The way from key to key: a line, dashed where the box stands still, dots where it is not visible; and the curve of the
- * ease where there is room.
+ * The way from key to key: a line, dashed where the box stands still, dots where it is not visible; and the ease's
+ * curve where there is room.
  */
 function drawSegments(context, layout, keys, from, to, y, color, theme) {
   const solid = new Path2D();

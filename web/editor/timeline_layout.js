@@ -10,8 +10,8 @@
  * @typedef {{width: number, height: number, label: number, bottom: number, row: number, strip: number, rows: number,
  *   frames: number, scale: number, fit: number, span: number, start: number, scroll: number, content: number,
  *   body: number}} Layout  label: width of the names at the left; bottom: where the rows are cut off; row: height of
- *   one; strip: height of the scores in it; scale: pixels per frame, fit: those that show the whole clip; span: pixels of
- *   the time axis; content: height of all rows, body: what can be seen of it
+ *   one; strip: height of the scores in it; scale: pixels per frame, fit: those that show the whole clip; span: pixels
+ *   of the time axis; content: height of all rows, body: what can be seen of it
  * @typedef {"ruler" | "label" | "key" | "end" | "segment" | "row" | "empty" | "scrollX" | "scrollY"} HitKind
  * @typedef {{kind: HitKind, row: number, frame: number, range?: [number, number], end?: "first" | "last"}} Hit
  *   frame: of the key, of the segment's first key, else the nearest; range and end: the visible range whose end it is
