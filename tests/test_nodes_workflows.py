@@ -157,11 +157,19 @@ def test_interrupt_stops_within_a_step_and_the_next_run_is_clean(output):
     assert host.run(read("several_objects")).success
 
 
+def _crowd(inputs):
+    document = json.loads(inputs["text"])
+    first = document["objects"][0]
+    document["objects"] = [{**first, "id": f"o{n}"} for n in range(5)]
+    inputs["text"] = json.dumps(document)
+
+
 CASES = {
     "no phrase": ("SMCD_Trajectory", lambda inputs: _edit(inputs, phrase=" "), "has no phrase", "SMCD_Conditioning"),
     "not JSON": ("SMCD_Trajectory", lambda inputs: inputs.update(text="{"), "not JSON", "SMCD_Trajectory"),
     "no objects": ("SMCD_Trajectory", lambda inputs: _edit(inputs, enabled=False), "no enabled", "SMCD_Conditioning"),
     "NaN": ("SMCD_Trajectory", lambda inputs: _box(inputs, [float("nan"), 0, 1, 1]), "nan", "SMCD_Trajectory"),
+    "too many": ("SMCD_Trajectory", _crowd, "5 objects, this model was trained with 4", "KSampler"),
     "off the frame": ("SMCD_Trajectory", lambda inputs: _box(inputs, [2, 2, 3, 3]), "inside", "SMCD_Conditioning"),
     "lengths": (
         "SMCD_Conditioning",
@@ -208,6 +216,15 @@ def test_bad_input_gives_one_message_at_the_node_that_has_it(case, output):
     assert not result.success and event == "execution_error"
     assert message in error["exception_message"] and error["node_type"] == at
     assert len(error["exception_message"]) < 300
+
+
+@pytest.mark.parametrize("value", [-1, "eight"])
+def test_a_number_of_frames_that_cannot_be_is_refused_before_the_run(value):
+    prompt = read("several_objects")
+    key = find(prompt, "SMCD_Conditioning")
+    prompt[key]["inputs"]["frames"] = value
+    result = host.run(prompt)
+    assert not result.success and "frames" in json.dumps(result.errors[key])
 
 
 def test_a_checkpoint_that_is_gone_is_refused_before_the_run(output):
