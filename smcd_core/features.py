@@ -59,7 +59,10 @@ class ClipFeatures:
     @torch.no_grad()
     def texts(self, sentences: Sequence[str]) -> np.ndarray:
         """K sentences -> [K, D], of length 1; what is longer than CLIP's 77 tokens is cut."""
-        inputs = self.processor(text=list(sentences), return_tensors="pt", padding=True, truncation=True)
+        most = self.model.config.text_config.max_position_embeddings
+        inputs = self.processor(
+            text=list(sentences), return_tensors="pt", padding=True, truncation=True, max_length=most
+        )
         pooled = self.model.text_model(**inputs.to(self.model.device)).pooler_output
         return unit(self.model.text_projection(pooled))
 

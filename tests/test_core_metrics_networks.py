@@ -1,5 +1,7 @@
 """CLIP, DINO, LPIPS, FVD and detectors: real classes at tiny size, from folders, never from the network."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -24,7 +26,10 @@ from transformers import (
     SwinConfig,
 )
 
+from smcd_core.__main__ import main
+from smcd_core.data import SyntheticClips
 from smcd_core.detectors import Detector
+from smcd_core.evaluation import request_of
 from smcd_core.features import (
     VIDEO_FRAMES,
     ClipFeatures,
@@ -34,6 +39,7 @@ from smcd_core.features import (
     alexnet_features,
 )
 from smcd_core.pretrain import small_tokenizer
+from smcd_core.video import write_video
 
 WORDS = "a red blue circle square moving right".split()
 SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -118,7 +124,6 @@ def test_clip_features_are_those_of_the_model_itself(tmp_path):
 def test_a_sentence_too_long_for_clip_is_cut(tmp_path):
     write_clip(tmp_path)
     clip = ClipFeatures.from_pretrained(str(tmp_path))
-    clip.processor.tokenizer.model_max_length = 16
     assert clip.texts(["red circle " * 40]).shape == (1, 12)
 
 
@@ -150,12 +155,16 @@ def lpips_weights() -> tuple[np.random.Generator, dict, list]:
     return rng, state, heads
 
 
+def write_lpips(folder, state, heads) -> None:
+    torch.save({f"features.{name}": value for name, value in state.items()}, folder / "alexnet.pth")
+    named = {f"lin{stage}.model.1.weight": head[None, :, None, None] for stage, head in enumerate(heads)}
+    torch.save(named, folder / "heads.pth")
+
+
 def test_lpips_is_that_of_torchmetrics(tmp_path):
     """Recorded from torchmetrics 1.9.0 (net "alex") with the same weights and pictures."""
     rng, state, heads = lpips_weights()
-    torch.save({f"features.{name}": value for name, value in state.items()}, tmp_path / "alexnet.pth")
-    named = {f"lin{stage}.model.1.weight": head[None, :, None, None] for stage, head in enumerate(heads)}
-    torch.save(named, tmp_path / "heads.pth")
+    write_lpips(tmp_path, state, heads)
     lpips = Lpips.from_files(tmp_path / "alexnet.pth", tmp_path / "heads.pth")
     image, other = rng.integers(0, 256, (2, 64, 80, 3), dtype=np.uint8)
     assert lpips(image, other) == pytest.approx(0.5630855, abs=1e-6)
@@ -267,3 +276,42 @@ def test_grounding_dino_is_asked_in_a_sentence_and_owl_in_words(tmp_path, monkey
         )
         detector(pictures(1), ["Red Circle"])
     assert asked == {"owl": [[["Red Circle"]]], "dino": [["red circle."]]}
+
+
+# All of them ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_takes_every_network_from_files(tmp_path, capsys):
+    for name, write in (("owl", write_owl), ("clip", write_clip), ("dino", write_dino)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name)
+    write_lpips(tmp_path, *lpips_weights()[1:])
+    torch.jit.script(MeanColors()).save(str(tmp_path / "i3d.pt"))
+    for clip in SyntheticClips(3, split="validation", size=64, num_frames=3):
+        told = {"trajectory": request_of(clip).trajectory.to_dict(), "settings": {"prompt": clip.caption}}
+        for folder, video in (("made", 255 - clip.frames), ("real", clip.frames)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            write_video(video, tmp_path / folder / clip.caption.replace(" ", "_"), 8, told)
+    arguments = {
+        "--videos": "made", "--references": "real", "--detector": "owl", "--clip": "clip", "--dino": "dino",
+        "--fvd": "i3d.pt", "--out": "out",
+    }  # fmt: skip
+    command = ["evaluate", *(part for name, value in arguments.items() for part in (name, str(tmp_path / value)))]
+    command += [
+        "--lpips",
+        str(tmp_path / "alexnet.pth"),
+        str(tmp_path / "heads.pth"),
+        "--size",
+        "64",
+        "--device",
+        "cpu",
+    ]
+    assert main(command) == 0, capsys.readouterr().err
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())["scores"]
+    made, real = scores["made"], scores["(references)"]
+    for name in ("ao", "clip_first", "clip_sim", "dino_first", "dino_frames"):
+        assert -1 <= made[name] <= 1, name
+    assert real["clip_first"] == pytest.approx(1, abs=1e-5) and real["dino_first"] == pytest.approx(1, abs=1e-5)
+    assert made["first_frame_lpips"] > real["first_frame_lpips"] == 0
+    assert made["fvd"] > 1 and real["fvd"] == pytest.approx(0, abs=1e-6)
+    assert "| FVD |" in capsys.readouterr().out
