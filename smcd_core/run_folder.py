@@ -6,16 +6,19 @@ import csv
 import os
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError  # noqa: S403 - only to be caught
 
 import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from .stages import TrainingError
 from .weight_files import replacing
 
-# What `training.probe` measures, and its colours.
+# What `validation.probe` measures, and its colours.
 PROBES = {"x0_right_boxes": "#009e73", "x0_none_boxes": "#999999", "x0_wrong_boxes": "#d55e00"}
 
 
@@ -27,9 +30,9 @@ def save_state(accelerator: Accelerator, out: Path, step: int, average: EMAModel
         shutil.rmtree(temporary, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(temporary))
+    shadow = {str(number): _whole(value) for number, value in enumerate(average.shadow_params)} if average else {}
     if accelerator.is_main_process:
         if average:
-            shadow = {str(number): value for number, value in enumerate(average.shadow_params)}
             save_file(shadow, temporary / "average.safetensors")
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
@@ -38,12 +41,31 @@ def save_state(accelerator: Accelerator, out: Path, step: int, average: EMAModel
     accelerator.wait_for_everyone()
 
 
+def _whole(value: Tensor) -> Tensor:
+    """Gathered where it is sharded, which all processes must ask for."""
+    return value.full_tensor() if hasattr(value, "full_tensor") else value
+
+
+def _like(value: Tensor, other: Tensor) -> Tensor:
+    """A whole tensor, on the device of another and sharded as that is."""
+    value = value.to(other.device)
+    if not hasattr(other, "full_tensor"):
+        return value
+    from torch.distributed.tensor import distribute_tensor  # FSDP 2, which needs it as well, came with torch 2.6
+
+    return distribute_tensor(value, other.device_mesh, other.placements)
+
+
 def _states(out: Path) -> list[Path]:
     return sorted(path for path in out.glob("state-*") if path.suffix != ".tmp")
 
 
 def resume(accelerator: Accelerator, out: Path, average: EMAModel | None) -> int:
-    """Load the newest state of `out`; returns its step, 0 without one. Raises TrainingError for one of another run."""
+    """Load the newest state of `out`; returns its step, 0 without one.
+
+    The number of processes may be another than when it was saved. Raises TrainingError for a state that is of another
+    run or damaged.
+    """
     states = _states(out)
     if not states:
         return 0
@@ -53,19 +75,27 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None) -> int
         accelerator.load_state(str(newest))
         if average:
             shadow = load_file(newest / "average.safetensors")
-            average.shadow_params = [shadow[str(number)].to(accelerator.device) for number in range(len(shadow))]
+            old = average.shadow_params
+            average.shadow_params = [_like(shadow[str(number)], value) for number, value in enumerate(old)]
             average.optimization_step = step
-    except (RuntimeError, ValueError, OSError, KeyError) as error:
-        raise TrainingError(f"{newest}: is not of this run ({error}); choose another folder") from None
+    except (RuntimeError, ValueError, OSError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise TrainingError(
+            f"{newest}: is not of this run, or damaged ({reason}); choose another folder, or delete that one"
+        ) from None
     return step
 
 
 class Log:
-    """loss.csv, one row per step; rows after the step of a resumed state are dropped, as they will be made again."""
+    """loss.csv, one row per step; rows after the step of a resumed state are dropped, as they will be made again.
 
-    def __init__(self, out: Path, step: int, active: bool):
+    tensorboard  the same into the folder tensorboard/. Raises TrainingError if that package is missing
+    """
+
+    def __init__(self, out: Path, step: int, active: bool, tensorboard: bool = False):
         self.path, self.active = out / "loss.csv", active
         self.fields = ["step", "loss", "lr", *PROBES]
+        self.board = _tensorboard(out / "tensorboard", step) if tensorboard and active else None
         if not active:
             return
         rows = [row for row in self.rows() if int(row["step"]) <= step] if self.path.exists() else []
@@ -82,9 +112,19 @@ class Log:
         if self.active:
             with self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self.fields).writerow(row)
+        if self.board:
+            for name in self.fields[1:]:
+                if name in row:
+                    self.board.add_scalar(name, row[name], row["step"])
+
+    def close(self) -> None:
+        if self.board:
+            self.board.close()
 
     def plot(self) -> None:
-        """loss.png: the loss, smoothed, and the probe of `training.probe`."""
+        """loss.png: the loss, smoothed, and the probe of `validation.probe`."""
+        if not self.active:
+            return
         from matplotlib.figure import Figure
 
         rows = self.rows()
@@ -106,3 +146,13 @@ class Log:
             right.legend()
         with replacing(self.path.with_name("loss.png")) as temporary:
             figure.savefig(temporary, format="png", dpi=120)
+
+
+def _tensorboard(folder: Path, step: int):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise TrainingError(
+            f"logging to TensorBoard needs its package, which cannot be imported ({error}): pip install tensorboard"
+        ) from None
+    return SummaryWriter(str(folder), purge_step=step + 1)

@@ -32,6 +32,10 @@ STAGES = {
 }
 
 
+OPTIMIZERS = ("adamw", "adamw8bit")
+PRECISIONS = ("no", "fp16", "bf16")
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """One run. Saved inside the checkpoint."""
@@ -45,6 +49,7 @@ class TrainingConfig:
     cosine: bool = False  # fall to a fiftieth of lr at the last step
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-2
+    optimizer: str = "adamw"  # or adamw8bit, whose moments take a quarter of the memory
     clip_norm: float = 1.0
     ema: float = 0.0  # decay; 0 keeps no average
     object_weight: float = 1.0  # of the loss inside boxes; 1 as published
@@ -63,6 +68,9 @@ class TrainingConfig:
     def __post_init__(self):
         if self.stage not in STAGES:
             raise TrainingError(f"stage is {self.stage!r}, expected one of {', '.join(STAGES)}")
+        for name, choices in (("optimizer", OPTIMIZERS), ("mixed_precision", PRECISIONS)):
+            if getattr(self, name) not in choices:
+                raise TrainingError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(choices)}")
         for name in ("steps", "batch_size", "accumulation", "save_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}, expected 1 or more")
@@ -72,3 +80,30 @@ class TrainingConfig:
         """The stage with this run's own values put in."""
         own = {name: getattr(self, name) for name in asdict(STAGES[self.stage])}
         return replace(STAGES[self.stage], **{name: value for name, value in own.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A configuration of the paper: a system, its training, and the clips that it was trained on."""
+
+    system: str
+    training: TrainingConfig
+    frames: int = 8
+    pixels: int = 256  # side of a frame
+    slots: int = 8  # boxes of a frame
+
+
+# Source: SPEC, section 12. The authors publish 60,000 steps for stage 2, for stage 1 only the limit of 200,000.
+_OFTEN = dict(mixed_precision="fp16", save_every=10_000, validate_every=10_000)
+_STAGE1 = Preset("mim", TrainingConfig("mim", 200_000, batch_size=64, lr=3e-5, **_OFTEN), frames=1, slots=30)
+_STAGE2 = TrainingConfig("diim", 60_000, batch_size=4, accumulation=4, lr=5e-5, **_OFTEN)
+
+PRESETS = {
+    # Not in the paper, whose backbone is ModelScope's: the numbers of stage 2, to train one further.
+    "backbone": Preset("backbone", replace(_STAGE2, stage="backbone")),
+    "stage1": _STAGE1,
+    "mim": _STAGE1,
+    "stage2": Preset("zc+gca", _STAGE2),
+    "joint": Preset("zc+gca", replace(_STAGE2, stage="joint")),
+    **{system: Preset(system, _STAGE2) for system in ("zc", "gca", "zc+gca", "ctrlnet", "zc+ctrlnet", "parallel")},
+}

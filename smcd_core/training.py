@@ -1,4 +1,4 @@
-"""Training of SMCD in stages, on Accelerate: one process, several GPUs or several machines.
+"""Training of SMCD in stages, on Accelerate: one process, several GPUs or several machines, whole or sharded (FSDP).
 
 All randomness is drawn from (seed, step, place in the batch): a run that was killed continues on the same curve, and
 the number of processes does not change it.
@@ -7,34 +7,34 @@ the number of processes does not change it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedType, set_seed
+from diffusers import AutoencoderKL
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from .blocks import ResBlock, SpatialTransformer, TemporalConv, TemporalTransformer
 from .checkpoint import Checkpoint, write_checkpoint
 from .config import SMCDConfig
 from .data.encoded import EncodedClips
-from .diffusion import TRAIN_STEPS, add_noise, predicted_x0, velocity
-from .image import GatedCrossAttention, ImageEncoder, widen_input_conv
-from .model import SMCD, Inputs
-from .motion import BoxEncoder, GatedSelfAttention, box_coverage
+from .denoising import DenoisingLoss, draw
+from .image import GatedCrossAttention, ImageEncoder
+from .model import SMCD
+from .motion import BoxEncoder, GatedSelfAttention
 from .run_folder import Log, resume, save_state
 from .stages import TrainingConfig, TrainingError
 from .unet import ControlNet
-
-PROBE_TIMESTEP = 900  # so noisy that only the conditions tell where things are
-
+from .validation import validate
+from .warm_start import make_model
 
 # Which parameters train ----------------------------------------------------------------------------------------------
 
@@ -76,175 +76,6 @@ def trainable_parameters(model: SMCD, stage: str, images: bool = False) -> dict[
     return {name: p for name, p in model.named_parameters() if id(p) in chosen}
 
 
-# Where a run starts --------------------------------------------------------------------------------------------------
-
-
-@torch.no_grad()
-def zero_initialise(model: SMCD) -> None:
-    """Close every branch that should start without effect. Source: SPEC, section 2.10 and 6."""
-    for module in model.modules():
-        if isinstance(module, ResBlock):
-            _zero(module.out_layers[3])
-            _zero(module.temopral_conv.conv4[3])
-        elif isinstance(module, SpatialTransformer | TemporalTransformer):
-            _zero(module.proj_out)
-        elif isinstance(module, ControlNet):
-            for conv in [*module.zero_convs, module.input_hint_block]:
-                _zero(conv)
-    model.unet.out[2].weight.zero_()
-
-
-def _zero(layer: nn.Module) -> None:
-    layer.weight.zero_()
-    layer.bias.zero_()
-
-
-@torch.no_grad()
-def start_from(model: SMCD, weights: dict[str, Tensor]) -> list[str]:
-    """Copy weights of another system into `model`; returns the names that start new.
-
-    The input convolution is widened with zeros (ZC); a ControlNet starts as a copy of the encoder, and the decoder
-    that reads it repeats the weights of its skip connections (SPEC, section 6). Raises TrainingError if a weight of
-    the backbone is missing or of another shape.
-    """
-    new = []
-    for name, parameter in model.named_parameters():
-        source = weights.get(name)
-        if source is None and name.startswith("control_net."):
-            source = weights.get(name.replace("control_net.", "unet.", 1))
-        if source is not None and source.shape != parameter.shape:
-            source = _fit(name, source, parameter, model.config)
-        if source is not None:
-            parameter.copy_(source)
-        elif name.startswith("unet.") and not any(part in name for part in ("_gate.", "_beta")):
-            raise TrainingError(f"the checkpoint to start from lacks {name}: is it of the same size?")
-        else:
-            new.append(name)
-    return new
-
-
-def _fit(name: str, source: Tensor, target: Tensor, config: SMCDConfig) -> Tensor:
-    if name == "unet.input_blocks.0.0.weight" and source.shape[1] < target.shape[1]:
-        return widen_input_conv(source, target.shape[1])
-    if name == "control_net.input_blocks.0.0.weight" and source.shape[1] > target.shape[1]:
-        return source[:, : target.shape[1]]
-    axis = 0 if source.ndim == 1 else 1
-    extra = target.shape[axis] - source.shape[axis]
-    if config.control and name.startswith("unet.output_blocks.") and 0 < extra <= source.shape[axis]:
-        return torch.cat([source, source.narrow(axis, source.shape[axis] - extra, extra)], dim=axis)
-    raise TrainingError(
-        f"{name} has shape {list(source.shape)} in the checkpoint to start from, expected {list(target.shape)}: "
-        "start from a checkpoint of the same size"
-    )
-
-
-def make_model(config: SMCDConfig, start: Checkpoint | None, seed: int) -> SMCD:
-    """A model to train: new, or with the weights of `start`, which may be of a system with fewer parts."""
-    torch.manual_seed(seed)
-    model = SMCD(config)
-    zero_initialise(model)
-    if start is not None:
-        start_from(model, start.weights)
-    return model
-
-
-# One step ------------------------------------------------------------------------------------------------------------
-
-
-def draw(
-    examples: list[dict[str, Tensor]], places: Iterable[int], step: int, config: TrainingConfig
-) -> dict[str, Tensor]:
-    """A batch with all that is random about it: noise, timestep, frame, dropped conditions.
-
-    places  of the examples in the whole batch: of all processes, and of all that are accumulated
-    Adds noise [B, F, 4, h, w], t [B] and keep [B, 4]: 1 where text, boxes, first frame and image tokens stay.
-    """
-    policy, drawn = config.policy, []
-    for example, place in zip(examples, places):
-        random = torch.Generator().manual_seed(hash((config.seed, step, place)) % 2**63)
-        example = dict(example)
-        if policy.images:
-            frame = int(torch.randint(len(example["latents"]), (), generator=random))
-            for name in ("latents", "boxes_xyxy", "mask"):
-                example[name] = example[name][frame : frame + 1]
-        uniform = torch.rand(5, generator=random)
-        chances = torch.tensor([policy.drop_text, policy.drop_boxes, policy.drop_first_frame, policy.drop_image_tokens])
-        example["keep"] = (uniform[:4] >= chances).float()
-        example["t"] = (TRAIN_STEPS * uniform[4] ** config.timestep_power).long().clamp(max=TRAIN_STEPS - 1)
-        example["noise"] = torch.randn(example["latents"].shape, generator=random)
-        drawn.append(example)
-    return default_collate(drawn)
-
-
-class DenoisingLoss(nn.Module):
-    """The model with its loss; what Accelerate wraps. Source: SPEC, section 12."""
-
-    def __init__(self, model: SMCD, null_text: Tensor, config: TrainingConfig):
-        super().__init__()
-        self.model = model
-        self.register_buffer("null_text", null_text, persistent=False)
-        self.images = config.policy.images
-        self.object_weight = config.object_weight
-
-    def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """A batch from `draw` -> scalar: mean squared error of the noise, or of v."""
-        x0, noise, t = batch["latents"], batch["noise"], batch["t"]
-        tokens = self.model.encode(self.inputs(batch))
-        x = add_noise(x0, noise, t)
-        prediction = self.model(x.flatten(0, 1), t, tokens, images=self.images)
-        target = velocity(x0, noise, t) if self.model.config.prediction == "v" else noise
-        error = (prediction.float() - target.flatten(0, 1)) ** 2  # [BF, 4, h, w]
-        if self.object_weight == 1:
-            return error.mean()
-        boxes, mask = batch["boxes_xyxy"].flatten(0, 1), batch["mask"].flatten(0, 1)
-        covered = box_coverage(boxes, mask, *error.shape[2:]).sum(-1).clamp(max=1)  # [BF, S]
-        weight = 1 + (self.object_weight - 1) * covered.unflatten(1, error.shape[2:])[:, None]
-        return (weight / weight.mean((1, 2, 3), keepdim=True) * error).mean()
-
-    def inputs(self, batch: dict[str, Tensor]) -> Inputs:
-        """Conditions of a batch, with those hidden that `keep` says."""
-        text, boxes, first_frame, image_tokens = (k for k in batch["keep"].T)  # [B] each
-        first = batch["latents"][:, 0]
-        return Inputs(
-            text=torch.where(text[:, None, None] > 0, batch["text"], self.null_text),
-            num_frames=batch["latents"].shape[1],
-            boxes_xyxy=batch["boxes_xyxy"],
-            box_mask=batch["mask"] * boxes[:, None, None],
-            phrases=batch["phrases"],
-            first_frame=first * first_frame[:, None, None, None],
-            # As published: a dropped image means the tokens of an all-zero latent.
-            image_latent=first * image_tokens[:, None, None, None],
-        )
-
-
-@torch.no_grad()
-def probe(loss: DenoisingLoss, examples: list[dict[str, Tensor]], device: torch.device) -> dict[str, float]:
-    """Error of the clean latents that one call predicts at timestep 900: with the right boxes, with none, and with
-    those of another clip. Shows whether the boxes are used long before samples do."""
-    quiet = TrainingConfig(
-        "all", 1, drop_text=0, drop_boxes=0, drop_first_frame=0, drop_image_tokens=0, images=loss.images
-    )
-    model, errors = loss.model, {"right": [], "none": [], "wrong": []}
-    model.eval()
-    for number, example in enumerate(examples):
-        batch = {name: value.to(device) for name, value in draw([example], [number], 0, quiet).items()}
-        other = {name: value.to(device) for name, value in draw([examples[number - 1]], [number], 0, quiet).items()}
-        t = torch.full((1,), PROBE_TIMESTEP, device=device)
-        x0 = batch["latents"].flatten(0, 1)
-        x = add_noise(x0, batch["noise"].flatten(0, 1), t)
-        for name in errors:
-            changed = dict(batch)
-            if name == "none":
-                changed["mask"] = torch.zeros_like(batch["mask"])
-            elif name == "wrong":
-                changed |= {key: other[key] for key in ("boxes_xyxy", "mask")}
-            prediction = model(x, t, model.encode(loss.inputs(changed)), images=loss.images)
-            clean = predicted_x0(prediction.float(), x, t, model.config.prediction)
-            errors[name].append((clean - x0).pow(2).mean().item())
-    model.train()
-    return {f"x0_{name}_boxes": sum(values) / len(values) for name, values in errors.items()}
-
-
 # The loop ------------------------------------------------------------------------------------------------------------
 
 
@@ -256,33 +87,44 @@ def train(
     *,
     start: Checkpoint | None = None,
     validation: list[dict[str, Tensor]] = (),
+    vae: AutoencoderKL | None = None,
+    tensorboard: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Train to config.steps, or go on from where a run in `out` was stopped; returns the checkpoint.
 
+    validation   clips for the probe of the boxes; with `vae`, some of them are sampled and drawn each time
+    tensorboard  log there as well
+
     out holds afterwards: checkpoint.safetensors (the average of the weights where there is one), loss.csv, loss.png,
-    and state-* to go on from. Raises TrainingError if a state in `out` does not belong to this run.
+    samples/, tensorboard/ and state-* to go on from. Raises TrainingError if a state in `out` does not belong to this
+    run.
     """
     out = Path(out)
-    accelerator = Accelerator(mixed_precision=config.mixed_precision, gradient_accumulation_steps=config.accumulation)
+    accelerator = _accelerator(config)
     out.mkdir(parents=True, exist_ok=True)
     if not len(data):
         raise TrainingError("the data set is empty")
     model = make_model(model_config, start, config.seed)
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    if accelerator.is_fsdp2:
+        _give_scalars_an_axis(model)
     model.requires_grad_(False)
-    trained = trainable_parameters(model, config.stage, config.policy.images)
-    if not trained:
+    chosen = trainable_parameters(model, config.stage, config.policy.images)
+    if not chosen:
         raise TrainingError(f"stage {config.stage} trains no parameter of this system: {model_config}")
-    for parameter in trained.values():
+    for parameter in chosen.values():
         parameter.requires_grad_(True)
     if config.checkpointing:
         _recompute_activations(model)
     loss_module = DenoisingLoss(model, data.null_text, config).train()
-    optimizer = torch.optim.AdamW(trained.values(), config.lr, config.betas, weight_decay=config.weight_decay)
-    wrapped, optimizer = accelerator.prepare(loss_module, optimizer)
-    average = EMAModel(trained.values(), decay=config.ema) if config.ema else None
+    wrapped, optimizer = accelerator.prepare(loss_module, _optimizer(config, list(chosen.values())))
+    trained = [parameter for parameter in wrapped.parameters() if parameter.requires_grad]  # sharded, with FSDP
+    average = EMAModel(trained, decay=config.ema) if config.ema else None
     step = resume(accelerator, out, average)
-    log = Log(out, step, accelerator.is_main_process)
+    if vae is not None:
+        vae.to(accelerator.device)
+    log = Log(out, step, accelerator.is_main_process, tensorboard)
     earlier = start.info.get("training", []) if start else []
 
     batches = _batches(data, config, step, accelerator)
@@ -298,12 +140,12 @@ def train(
                 loss = wrapped(batch)
                 accelerator.backward(loss)
                 if accelerator.sync_gradients:
-                    accelerator.clip_grad_norm_(trained.values(), config.clip_norm)
+                    accelerator.clip_grad_norm_(trained, config.clip_norm)
                 optimizer.step()
                 optimizer.zero_grad()
             total += loss.detach() / config.accumulation
         if average:
-            average.step(trained.values())
+            average.step(trained)
         step += 1
         mean = accelerator.gather(total[None]).mean().item()
         if not mean == mean:
@@ -312,22 +154,81 @@ def train(
         bar.update()
         bar.set_postfix(loss=f"{mean:.4f}")
         last = step == config.steps
-        if validation and (step % config.validate_every == 0 or last) and accelerator.is_main_process:
+        is_saved = last or step % config.save_every == 0
+        is_validated = bool(validation) and (last or step % config.validate_every == 0)
+        if is_saved or is_validated:
             with _averaged(average, trained):
-                row |= probe(loss_module, list(validation), accelerator.device)
-            tqdm.write(f"step {step}: " + ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k.startswith("x0")))
-        log.add(row)
-        if step % config.save_every == 0 or last:
-            save_state(accelerator, out, step, average)
-            if accelerator.is_main_process:
-                with _averaged(average, trained):
-                    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+                weights = _whole_weights(accelerator, wrapped, shapes)
+                if is_validated and accelerator.is_main_process:
+                    shown = DenoisingLoss(_network(model_config, weights), data.null_text, config)
+                    with accelerator.autocast():
+                        picture = out / "samples" / f"step-{step:08d}.png"
+                        row |= validate(shown.to(accelerator.device).eval(), list(validation), vae, picture)
+                if is_saved and accelerator.is_main_process:
                     info = {"training": [*earlier, asdict(config) | {"step": step}]}
                     write_checkpoint(out / "checkpoint.safetensors", model_config, weights, info=info)
-                log.plot()
+            del weights
+        log.add(row)
+        if is_saved:
+            # Last, so that a run that is killed between the two makes both anew.
+            log.plot()
+            save_state(accelerator, out, step, average)
     bar.close()
+    log.close()
     accelerator.end_training()
     return out / "checkpoint.safetensors"
+
+
+def _accelerator(config: TrainingConfig) -> Accelerator:
+    """Raises TrainingError for a launch that this loop does not serve."""
+    accelerator = Accelerator(mixed_precision=config.mixed_precision, gradient_accumulation_steps=config.accumulation)
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        raise TrainingError(
+            "DeepSpeed is not supported; FSDP shards the same way: in the configuration of accelerate, set "
+            "distributed_type: FSDP, fsdp_version: 2 and fsdp_reshard_after_forward: true (as ZeRO-3) or false (ZeRO-2)"
+        )
+    if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
+        raise TrainingError("fsdp_version is 1 in the configuration of accelerate, expected 2")
+    return accelerator
+
+
+def _optimizer(config: TrainingConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    settings = dict(lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, **settings)
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as error:
+        raise TrainingError(
+            f"the optimizer adamw8bit needs the package bitsandbytes, which cannot be imported ({error}): "
+            "pip install bitsandbytes, or use adamw"
+        ) from None
+    return AdamW8bit(parameters, **settings)
+
+
+def _give_scalars_an_axis(model: SMCD) -> None:
+    """FSDP cuts along the first axis, which the scalars of the gates lack; to the network [1] and [] are the same."""
+    for module in model.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            if parameter.ndim == 0:
+                setattr(module, name, nn.Parameter(parameter.detach().reshape(1)))
+
+
+def _whole_weights(accelerator: Accelerator, wrapped: nn.Module, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
+    """State dict of the SMCD on the main process, gathered where it is sharded; all processes must call this."""
+    weights = accelerator.get_state_dict(wrapped)
+    return {
+        name.removeprefix("model."): value.reshape(shapes[name.removeprefix("model.")]).contiguous()
+        for name, value in weights.items()
+    }
+
+
+def _network(model_config: SMCDConfig, weights: dict[str, Tensor]) -> SMCD:
+    """A network of its own, which shares the weights where they are not sharded: a part of a sharded network cannot run
+    on one process alone."""
+    model = SMCD(model_config, device="meta")
+    model.load_state_dict(weights, assign=True)
+    return model
 
 
 def learning_rate(step: int, config: TrainingConfig) -> float:
@@ -389,14 +290,14 @@ class _Sampler:
 class _averaged:
     """Inside, the trained parameters hold their average (if there is one)."""
 
-    def __init__(self, average: EMAModel | None, trained: dict[str, nn.Parameter]):
+    def __init__(self, average: EMAModel | None, trained: list[nn.Parameter]):
         self.average, self.trained = average, trained
 
     def __enter__(self):
         if self.average:
-            self.average.store(self.trained.values())
-            self.average.copy_to(self.trained.values())
+            self.average.store(self.trained)
+            self.average.copy_to(self.trained)
 
     def __exit__(self, *exception):
         if self.average:
-            self.average.restore(self.trained.values())
+            self.average.restore(self.trained)

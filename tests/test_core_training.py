@@ -17,9 +17,11 @@ from safetensors.torch import load_file, save_file
 from smcd_core.checkpoint import join_gates, read_checkpoint
 from smcd_core.config import SYSTEMS, SMCDConfig, system_config
 from smcd_core.data.encoded import EncodedClips
+from smcd_core.denoising import DenoisingLoss, draw
 from smcd_core.model import SMCD, Inputs
 from smcd_core.stages import TrainingConfig, TrainingError
-from smcd_core.training import DenoisingLoss, draw, make_model, start_from, train, trainable_parameters
+from smcd_core.training import train, trainable_parameters
+from smcd_core.warm_start import make_model, start_from
 
 RELEASED_LISTS = json.loads((Path(__file__).parent / "golden/keys/trainable_keys.json").read_text())
 TINY = dict(

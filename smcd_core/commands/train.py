@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import typing
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from itertools import islice
 from pathlib import Path
 
 from ..config import SMALL, SYSTEMS, system_config
-from ..stages import STAGES, TrainingConfig
+from ..stages import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
 from .data import DATASETS, add_dataset_options
 
 
@@ -40,26 +40,41 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     encode.set_defaults(run=_encode)
 
     train = subparsers.add_parser("train", help="train one stage", description="Runs under `accelerate launch` too.")
-    train.add_argument("--stage", choices=STAGES, required=True)
-    train.add_argument("--system", choices=SYSTEMS, default="zc+gca", help="which parts (default %(default)s, SMCD)")
+    what = train.add_mutually_exclusive_group(required=True)
+    what.add_argument("--preset", choices=PRESETS, help="a configuration of the paper; other options change it")
+    what.add_argument("--stage", choices=STAGES)
+    train.add_argument("--system", choices=SYSTEMS, help="which parts (default: of the preset; else zc+gca, SMCD)")
     train.add_argument("--small", action="store_true", help="sizes of the bundled default, not of the released model")
     train.add_argument("--coverage-bias", action="store_true", help="let boxes count by the share of a cell they cover")
     train.add_argument("--data", type=Path, required=True, help="folder that `smcd encode` wrote")
-    train.add_argument("--validation", type=Path, help="another such folder, for the box probe")
     train.add_argument("--init", type=Path, help="checkpoint whose weights to start from")
     train.add_argument("--out", type=Path, required=True, help="run folder; an unfinished run in it goes on")
-    _add_training_options(train)
+    add_log_options(train)
+    add_training_options(train)
     train.set_defaults(run=_train)
 
 
-def _add_training_options(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of TrainingConfig but the stage, with its type and default."""
+def add_log_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--validation", type=Path, help="a folder like DATA, for the box probe and for samples")
+    parser.add_argument(
+        "--components", type=Path, help="folder with vae/: draw samples of the validation clips into OUT/samples"
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="log there as well as in OUT/loss.csv")
+
+
+def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConfig | None = None) -> None:
+    """One option for each field of TrainingConfig but the stage; those not given are not in the namespace.
+
+    defaults  to be named in the help
+    """
     hints = typing.get_type_hints(TrainingConfig)
+    choices = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS}
     for field in fields(TrainingConfig):
         if field.name == "stage":
             continue
-        required, default = field.default is MISSING, None if field.default is MISSING else field.default
-        options = {"required": required, "default": default, "help": None if required else f"default {default}"}
+        default = getattr(defaults, field.name) if defaults else field.default
+        said = {MISSING: None, None: "default: as the stage says"}.get(default, f"default {default}")
+        options = {"default": argparse.SUPPRESS, "help": said}
         kind = hints[field.name]
         if kind is bool or kind == bool | None:
             options["action"] = argparse.BooleanOptionalAction
@@ -67,7 +82,16 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
             options |= {"type": float, "nargs": 2}
         else:
             options["type"] = next((t for t in typing.get_args(kind) if t is not type(None)), kind)
+        if field.name in choices:
+            options["choices"] = choices[field.name]
         parser.add_argument("--" + field.name.replace("_", "-"), **options)
+
+
+def given_training(args: argparse.Namespace) -> dict[str, object]:
+    """The fields of TrainingConfig that the command line has."""
+    values = {field.name: getattr(args, field.name) for field in fields(TrainingConfig) if hasattr(args, field.name)}
+    values.pop("stage", None)
+    return values | ({"betas": tuple(values["betas"])} if "betas" in values else {})
 
 
 def _pretrain(args: argparse.Namespace) -> None:
@@ -148,15 +172,57 @@ def _train(args: argparse.Namespace) -> None:
     from ..data.encoded import EncodedClips
     from ..training import train
 
-    values = {field.name: getattr(args, field.name) for field in fields(TrainingConfig)}
-    values["betas"] = tuple(values["betas"])
+    preset = PRESETS.get(args.preset)
+    config, system = training_of(args)
     data = EncodedClips(args.data)
-    examples = EncodedClips(args.validation) if args.validation else []
+    if preset:
+        if args.init is None and preset.training.stage != "backbone":
+            before = "stage 1 (--preset stage1)" if preset.training.stage == "diim" else "the backbone"
+            raise ValueError(f"--init is missing: the preset {args.preset} starts from a checkpoint of {before}")
+        _compare(preset, data[0]["latents"].shape, data[0]["mask"].shape[1])
     train(
-        TrainingConfig(**values),
-        system_config(args.system, SMALL if args.small else {}, args.coverage_bias),
+        config,
+        system_config(system, SMALL if args.small else {}, args.coverage_bias),
         data,
         args.out,
         start=read_checkpoint(args.init) if args.init else None,
-        validation=list(islice(examples, 32)),
+        **log_settings(args),
     )
+
+
+def training_of(args: argparse.Namespace) -> tuple[TrainingConfig, str]:
+    """The run and the system that the command line asks for: those of a preset, with what is given besides."""
+    given = given_training(args)
+    if args.preset:
+        preset = PRESETS[args.preset]
+        return replace(preset.training, **given), args.system or preset.system
+    if "steps" not in given:
+        raise ValueError("--steps is missing: how long to train; a --preset would say")
+    return TrainingConfig(args.stage, **given), args.system or "zc+gca"
+
+
+def log_settings(args: argparse.Namespace) -> dict[str, object]:
+    """The arguments of `training.train` that are about what it shows."""
+    from ..components import load_components
+    from ..data.encoded import EncodedClips
+
+    if args.components and not args.validation:
+        raise ValueError("--components without --validation: name the clips that samples are to be drawn of")
+    examples = EncodedClips(args.validation) if args.validation else []
+    return {
+        "validation": list(islice(examples, 32)),
+        "vae": load_components(args.components)[0] if args.components else None,
+        "tensorboard": args.tensorboard,
+    }
+
+
+def _compare(preset: Preset, latents: Sequence[int], slots: int) -> None:
+    """Say where clips, latents [F, 4, h, w], differ from those of the paper. That may be as wanted."""
+    frames, _, height, width = latents
+    found, published = (
+        (frames, 8 * width, 8 * height, slots),
+        (preset.frames, preset.pixels, preset.pixels, preset.slots),
+    )
+    if found != published:
+        text = "{} frames of {} x {} pixels with {} boxes"
+        print(f"note: the paper used {text.format(*published)}; the data has {text.format(*found)}")
