@@ -1,0 +1,99 @@
+/**
+ * Script time per frame while boxes are dragged on the stage, at 64 objects x 512 frames with onion skin and paths, in
+ * headless Chromium: `node benchmarks/editor_view.mjs [keys per object]`. The aim is a median under 8 ms.
+ *
+ * A frame is what runs for one move of the pointer: its listeners and the drawing of all parts in the animation frame
+ * after it, style and layout that they force included. Painting is not script and not in it.
+ */
+
+import { missing, openEditor } from "../tests/web/browser/harness.js";
+
+const OBJECTS = 64;
+const FRAMES = 512;
+const MOVES = 200;
+const WARM_UP = 40;
+
+if (missing) throw new Error(missing);
+const keysPerObject = Number(process.argv[2] ?? 16);
+const { page, close } = await openEditor({ width: 1600, height: 1000 });
+
+await page.evaluate(
+  async ([count, frames, keyCount]) => {
+    const model = await import("/web/trajectory/model.js");
+    const { randomNumbers } = await import("/web/trajectory/random.js");
+    const random = randomNumbers(1);
+    const eases = ["linear", "in_out", "hold", [0.2, 0.1, 0.3, 1.2]];
+    const objects = Array.from({ length: count }, (_, n) => ({
+      phrase: `object number ${n}`,
+      keys: Array.from({ length: keyCount }, (_, k) => {
+        const [x, y] = [random() * 0.8, random() * 0.7];
+        const frame = Math.floor((k * (frames - 1)) / Math.max(keyCount - 1, 1));
+        return { frame, box: [x, y, x + 0.15, y + 0.2], ease: eases[(n + k) % 4], visible: random() < 0.9 };
+      }),
+    }));
+    editor.replace("step.import", model.readTrajectory({ version: 1, width: 640, height: 360, frames, objects }));
+    editor.setSettings({ onionSkin: true, paths: true });
+    editor.seek(200);
+
+    // The time of every listener of a pointer and of every animation frame, summed up by frame.
+    window.spent = 0;
+    const timed = (run) =>
+      function timedCall(...given) {
+        const start = performance.now();
+        try {
+          return run.apply(this, given);
+        } finally {
+          window.spent += performance.now() - start;
+        }
+      };
+    const request = window.requestAnimationFrame;
+    window.requestAnimationFrame = (run) => request.call(window, timed(run));
+    window.nextFrame = () => new Promise((done) => request.call(window, () => request.call(window, done)));
+    window.timed = timed;
+  },
+  [OBJECTS, FRAMES, keysPerObject],
+);
+
+/** Median and others of the script time per move of a drag of the first `chosen` objects. */
+async function measure(chosen) {
+  const times = await page.evaluate(
+    async ([count, moves]) => {
+      editor.select(editor.document.objects.slice(0, count).map(({ id }) => id));
+      await nextFrame();
+      const model = await import("/web/trajectory/model.js");
+      const canvas = document.querySelector(".smcd-stage-canvas");
+      const rect = canvas.getBoundingClientRect();
+      const [x, y] = model.centreOf(model.boxAt(editor.document.objects[0], editor.frame));
+      const [px, py] = model.toPixels(editor.shownViewport, x, y);
+      canvas.setPointerCapture = () => {}; // made-up pointers cannot be captured
+      const fire = (type, dx, dy) => {
+        const [clientX, clientY] = [rect.left + px + dx, rect.top + py + dy];
+        const init = { pointerId: 1, pointerType: "mouse", button: 0, bubbles: true, clientX, clientY };
+        timed(() => canvas.dispatchEvent(new PointerEvent(type, init)))();
+      };
+      fire("pointerdown", 0, 0);
+      const spent = [];
+      for (let n = 0; n < moves; n += 1) {
+        window.spent = 0;
+        fire("pointermove", 60 * Math.sin(n / 15), 40 * Math.sin(n / 11));
+        await nextFrame();
+        spent.push(window.spent);
+      }
+      if (!editor.isInGesture) throw new Error("nothing was dragged");
+      const start = performance.now();
+      fire("pointerup", 0, 0);
+      return { spent, drop: performance.now() - start };
+    },
+    [chosen, WARM_UP + MOVES],
+  );
+  const sorted = times.spent.slice(WARM_UP).sort((a, b) => a - b);
+  const at = (share) => sorted[Math.floor((sorted.length - 1) * share)].toFixed(2).padStart(8);
+  const name = `drag ${chosen} of ${OBJECTS} boxes`;
+  console.log(`${name.padEnd(28)} ${at(0.5)} ${at(0.95)} ${at(1)} ${times.drop.toFixed(1).padStart(8)}`);
+  await page.keyboard.press("Control+z");
+}
+
+console.log(`${OBJECTS} objects x ${FRAMES} frames, ${keysPerObject} keys each: ms of script per frame`);
+console.log(`${"".padEnd(28)} ${"median".padStart(8)} ${"95 %".padStart(8)} ${"worst".padStart(8)} ${"drop".padStart(8)}`);
+for (const chosen of [1, 10, OBJECTS]) await measure(chosen);
+await close();
