@@ -1,0 +1,104 @@
+/**
+ * A headless Chromium for the tests of the view, on the page without ComfyUI (`openEditor`) or in the real host
+ * (comfy.js). What is missing is a reason to skip, found before any test runs:
+ *
+ *     test("a drag draws a box", { skip: missing }, async (t) => {
+ *       const { page, problems, close } = await openEditor();
+ *       t.after(close);
+ *     });
+ */
+
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { delimiter, extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome"];
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json" };
+
+const playwright = await import("playwright-core").catch(() => null);
+const executable = process.env.CHROMIUM_PATH ?? onPath(NAMES);
+
+/** Why no browser test can run, or false: what `skip` of node:test takes. */
+export const missing =
+  (!playwright && "no playwright-core: run npm ci in tests/web") ||
+  (!executable && `no browser: none of ${NAMES.join(", ")} on PATH; or set CHROMIUM_PATH`);
+
+/** The first of some programs that is on PATH. @param {string[]} names @returns {string | null} */
+export function onPath(names) {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path)) ?? null;
+}
+
+/**
+ * A page of its own in a browser of its own. `problems` fills with what must not happen there: exceptions, console
+ * errors, and links that failed at this origin.
+ *
+ * @param {{width?: number, height?: number, scale?: number, language?: string, touch?: boolean}} [options]
+ *   CSS pixels; device pixels per CSS pixel
+ */
+export async function openPage({ width = 1280, height = 800, scale = 1, language = "en-US", touch = false } = {}) {
+  const browser = await playwright.chromium.launch({
+    executablePath: executable,
+    args: ["--no-sandbox", "--disable-gpu"], // as root in a container, and without a GPU
+  });
+  const context = await browser.newContext({
+    viewport: { width, height },
+    deviceScaleFactor: scale,
+    locale: language,
+    hasTouch: touch,
+  });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(error.stack ?? String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(`${message.text()} (${message.location().url})`);
+  });
+  return { page, problems, close: () => browser.close() };
+}
+
+/**
+ * The editor on tests/web/page.html, drawn once; `editor`, `view` and `commits` are on the page's window.
+ *
+ * @param {{language?: string, width?: number, height?: number, scale?: number, touch?: boolean}} [options]
+ *   the editor's language; CSS pixels, which the editor fills
+ */
+export async function openEditor({ language = "en", ...options } = {}) {
+  const server = await serveFiles();
+  const opened = await openPage(options);
+  await opened.page.goto(`${server.url}/tests/web/page.html?language=${language}`);
+  await opened.page.waitForFunction(() => window.view);
+  await opened.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  return {
+    ...opened,
+    async close() {
+      await opened.close();
+      server.close();
+    },
+  };
+}
+
+/** The pack's files over HTTP on a free port. */
+async function serveFiles() {
+  const server = createServer(async (request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
+    try {
+      const content = await readFile(join(ROOT, path));
+      response.writeHead(200, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream" });
+      response.end(content);
+    } catch {
+      response.writeHead(path === "/favicon.ico" ? 204 : 404).end();
+    }
+  });
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
