@@ -111,7 +111,8 @@ test("a click selects the box on top, a click on nothing selects nothing, Shift-
 });
 
 test("Alt-click goes through the boxes below each other and around", () => {
-  const editor = start({ a: [[0, [0.1, 0.1, 0.6, 0.6]]], b: [[0, [0.2, 0.2, 0.7, 0.7]]], c: [[0, [0.3, 0.3, 0.8, 0.8]]] });
+  const boxes = { a: [0.1, 0.1, 0.6, 0.6], b: [0.2, 0.2, 0.7, 0.7], c: [0.3, 0.3, 0.8, 0.8] };
+  const editor = start(Object.fromEntries(Object.entries(boxes).map(([id, box]) => [id, [[0, box]]])));
   const found = Array.from({ length: 4 }, () => {
     click(editor, at(0.42, 0.48, { alt: true }));
     return [...editor.selected].join();

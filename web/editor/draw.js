@@ -24,7 +24,7 @@ const HANDLE = 7; // CSS pixels
 const GRIP = 7; // CSS pixels that the handles of small boxes stand off, as hit tests have it
 const DASHES = { solid: [], disabled: [6, 4], invisible: [1, 4] };
 const GUIDE = "#ff4fd8";
-const SHADE = "rgb(0 0 0 / 50%)";
+const SHADE = 0.6; // opacity
 const MIN_CELL = 5; // CSS pixels of the grid
 
 /**
@@ -48,7 +48,7 @@ export function drawStage(context, editor, look) {
   const chosen = tracks.filter(isSelected);
   if (settings.paths) for (const track of others) drawPath(context, editor, track, viewport, false);
   for (const track of others) drawBox(context, editor, track, viewport, look, false);
-  if (settings.crop) shadeOutside(context, editor, viewport);
+  if (settings.crop) shadeOutside(context, editor, viewport, look);
   drawFrame(context, viewport, look);
   if (settings.onionSkin) for (const track of chosen) drawGhosts(context, editor, track, viewport);
   if (settings.paths) for (const track of chosen) drawPath(context, editor, track, viewport, true);
@@ -85,13 +85,15 @@ function drawGrid(context, { left, top, width, height }, count) {
   context.stroke();
 }
 
-/** Darken what is outside of the frame: the model does not see it. */
-function shadeOutside(context, { stageSize }, { left, top, width, height }) {
+/** Fade what is outside of the frame: the model does not see it. */
+function shadeOutside(context, { stageSize }, { left, top, width, height }, { colors }) {
   context.beginPath();
   context.rect(0, 0, stageSize.width, stageSize.height);
   context.rect(left, top, width, height);
-  context.fillStyle = SHADE;
+  context.globalAlpha = SHADE;
+  context.fillStyle = colors.surface;
   context.fill("evenodd");
+  context.globalAlpha = 1;
 }
 
 function drawFrame(context, { left, top, width, height }, { colors }) {

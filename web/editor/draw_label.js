@@ -30,10 +30,12 @@ export function drawLabel(context, track, [left, top, width, height], { number, 
   const room = isSmall ? (isRoomy ? ROOMY : LEAST) : width - 2;
   const phrase = track.phrase.trim() || `#${number}`;
   const { text, width: length } = fittedText(context, phrase, Math.floor((room - 2 * PADDING - lock) / 4) * 4);
-  const x = Math.round(isSmall ? left - 1 : left + 1);
-  const y = Math.round(isSmall ? top - HEIGHT - OFF : top + 1);
+  const whole = length + 2 * PADDING + lock;
+  // In a box that goes beyond the left or the upper edge of the canvas the label stays in sight.
+  const x = Math.round(isSmall ? left - 1 : Math.max(left + 1, Math.min(1, left + width - whole - 1)));
+  const y = Math.round(isSmall ? top - HEIGHT - OFF : Math.max(top + 1, Math.min(1, top + height - HEIGHT - 1)));
   context.fillStyle = track.color;
-  context.fillRect(x, y, length + 2 * PADDING + lock, HEIGHT);
+  context.fillRect(x, y, whole, HEIGHT);
   context.fillStyle = isLight(track.color) ? "#101010" : "#ffffff";
   context.font = FONT;
   context.textBaseline = "middle";

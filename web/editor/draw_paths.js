@@ -5,8 +5,8 @@
  * @import {Track} from "../trajectory/document.js"
  * @import {Viewport} from "../trajectory/viewport.js"
  * @typedef {{name: string, seen: Path2D, unseen: Path2D, ticks: Path2D | null, keys: Path2D | null,
- *   bounds: [number, number, number, number]}} Drawn  in CSS pixels from the frame's corner; unseen: where the object is
- *   not visible
+ *   bounds: [number, number, number, number]}} Drawn  in CSS pixels from the frame's corner; unseen: where the object
+ *   is not visible
  */
 
 import * as model from "../trajectory/model.js";
@@ -71,23 +71,26 @@ export function drawGhosts(context, editor, track, viewport) {
   const { keys } = track;
   const before = keys.findLast((key) => key.frame < editor.time);
   const after = keys.find((key) => key.frame > editor.time);
-  context.fillStyle = track.color;
+  context.fillStyle = "#ffffff";
   context.font = "10px system-ui, sans-serif";
   context.textBaseline = "alphabetic";
-  context.setLineDash([4, 3]);
   for (const key of [before, after]) {
     if (!key) continue;
+    context.setLineDash([4, 3]);
     const [x1, y1] = model.toPixels(viewport, key.box[0], key.box[1]);
     const [x2, y2] = model.toPixels(viewport, key.box[2], key.box[3]);
     context.globalAlpha = 0.75;
-    for (const [width, color] of [[2.5, "rgb(0 0 0 / 45%)"], [1.25, track.color]]) {
+    for (const [width, color] of [[3, "rgb(0 0 0 / 45%)"], [1.25, track.color]]) {
       context.lineWidth = width;
       context.strokeStyle = color;
       context.strokeRect(x1, y1, x2 - x1, y2 - y1);
     }
-    context.fillText(`${key.frame}`, x1 + 3, y2 - 4);
+    context.setLineDash([]);
+    context.lineWidth = 3;
+    context.strokeStyle = "rgb(0 0 0 / 75%)";
+    context.strokeText(`${key.frame}`, x1 + 4, y2 - 5);
+    context.fillText(`${key.frame}`, x1 + 4, y2 - 5);
   }
-  context.setLineDash([]);
   context.globalAlpha = 1;
 }
 

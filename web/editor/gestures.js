@@ -88,12 +88,14 @@ export function pinch(editor, points) {
 function takeBox(editor, press, under) {
   const grabbed = under.find((id) => editor.selected.has(id));
   if (press.shift) {
-    const toggle = () => editor.select([under[0]], "toggle");
-    return moveSelected(editor, press, { click: toggle, begun: () => !grabbed && editor.select([under[0]], "add") });
+    const click = () => editor.select([under[0]], "toggle");
+    const begun = () => !grabbed && editor.select([under[0]], "add");
+    return moveSelected(editor, press, { click, begun });
   }
   if (press.alt) {
-    const next = () => editor.select([model.nextUnder(under, grabbed ?? null)]);
-    return moveSelected(editor, press, { click: next, begun: () => !grabbed && editor.select([under[0]]), isWhole: true });
+    const click = () => editor.select([model.nextUnder(under, grabbed ?? null)]);
+    const begun = () => !grabbed && editor.select([under[0]]);
+    return moveSelected(editor, press, { click, begun, isWhole: true });
   }
   if (!grabbed) editor.select([under[0]]);
   if (editor.isPlaying) return recordGesture(editor, press, grabbed ?? under[0], isDrag(press));

@@ -2,14 +2,14 @@
  * Pointers on an element: where they are on it, and gestures that follow them. A gesture here is anything with `move`,
  * `end` and `cancel`; what it does is not known here.
  *
- * @typedef {{px: number, py: number, shift: boolean, alt: boolean, ctrl: boolean, isTouch: boolean}} Where  a pointer in
- *   CSS pixels of the element; ctrl is also Cmd
+ * @typedef {{px: number, py: number, shift: boolean, alt: boolean, ctrl: boolean, isTouch: boolean}} Where  a pointer
+ *   in CSS pixels of the element; ctrl is also Cmd
  * @typedef {{move: (where: Where) => void, end: (where: Where) => void, cancel: () => void}} Followed
  */
 
 import { listen } from "./dom.js";
 
-/** Cursor of each button, and keys that change what a gesture does. */
+/** Keys that change what a gesture does. */
 const MODIFIERS = new Set(["Shift", "Alt", "Control", "Meta"]);
 
 /**

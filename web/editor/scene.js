@@ -36,7 +36,12 @@ export function shownBox(editor, track) {
   return model.boxBetween(x1, y1, x2, y2); // an overshooting ease may have turned it inside out
 }
 
-/** The tracks that are drawn, in the order of drawing: those not visible now are below all others. @param {EditorState} editor */
+/**
+ * The tracks that are drawn, in the order of drawing: those not visible now are below all others.
+ *
+ * @param {EditorState} editor
+ * @returns {Track[]}
+ */
 export function shownTracks(editor) {
   const shown = editor.document.objects.filter(({ id }) => editor.isShown(id));
   const isVisible = (track) => model.visibleAt(track, editor.time);
@@ -60,7 +65,12 @@ export function changeable(editor) {
   return editor.editable.filter((id) => enabled.has(id) && editor.isShown(id));
 }
 
-/** The box that has the handles: around all that the selection can change. @param {EditorState} editor @returns {Box | null} */
+/**
+ * The box that has the handles: around all that the selection can change.
+ *
+ * @param {EditorState} editor
+ * @returns {Box | null}
+ */
 export function handleBox(editor) {
   if (editor.isCameraSelected || editor.recording) return null;
   const chosen = new Set(changeable(editor));

@@ -66,7 +66,8 @@ async function open(objects = [], options = {}) {
   return { ...opened, at, boxes, drag, click, selected, commits, isNear };
 }
 
-const frame = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+const frame = (page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 function browserTest(name, objects, options, body) {
   test(name, { skip: missing }, async () => {
@@ -121,7 +122,8 @@ browserTest("Shift keeps the aspect ratio, also when pressed late", [A], {}, asy
   await isNear((await boxes())[0], [0.2, 0.2, 0.5, 0.65]);
 });
 
-browserTest("a modifier counts as soon as it is pressed, without a move", [A], {}, async ({ page, at, boxes, isNear }) => {
+browserTest("a modifier counts as soon as it is pressed, without a move", [A], {}, async (stage) => {
+  const { page, at, boxes, isNear } = stage;
   await page.evaluate(() => editor.select(["o1"]));
   await page.mouse.move(...(await at(0.4, 0.5)));
   await page.mouse.down();
@@ -219,7 +221,8 @@ browserTest("the wheel is left to the page until the editor has the focus", [A],
   assert.notEqual(await page.evaluate(() => editor.viewport), null);
 });
 
-browserTest("in a parent scaled by 0.6 a box lands where it is drawn", [A], {}, async ({ page, drag, boxes, isNear }) => {
+browserTest("in a parent scaled by 0.6 a box lands where it is drawn", [A], {}, async (stage) => {
+  const { page, drag, boxes, isNear } = stage;
   await page.evaluate(() => {
     document.querySelector("main").style.cssText = "transform: scale(0.6); transform-origin: 30px 20px";
   });
@@ -229,7 +232,7 @@ browserTest("in a parent scaled by 0.6 a box lands where it is drawn", [A], {}, 
   await isNear((await boxes())[0], [0.3, 0.3, 0.5, 0.6]);
 });
 
-browserTest("two fingers zoom and pan, and give up the drawing that the first began", [], { touch: true }, async (stage) => {
+browserTest("two fingers zoom and pan, and give up what the first began", [], { touch: true }, async (stage) => {
   const { page, at, boxes, drag, isNear } = stage;
   const client = await page.context().newCDPSession(page);
   const touch = (type, ...points) =>
@@ -278,7 +281,8 @@ browserTest("Escape and a lost pointer give a drag up", [A], {}, async ({ page, 
   assert.equal(await commits(), 0);
 });
 
-browserTest("a locked box stays and a box can be drawn over it", [[0, 0, 1, 1]], {}, async ({ page, drag, boxes, isNear }) => {
+browserTest("a locked box stays and a box can be drawn over it", [[0, 0, 1, 1]], {}, async (stage) => {
+  const { page, drag, boxes, isNear } = stage;
   await page.evaluate(() => editor.set({ locked: new Set(["o1"]) }));
   await drag([0.3, 0.3], [0.6, 0.6]);
   const [locked, drawn] = await boxes();
@@ -292,7 +296,8 @@ browserTest("a double click on a box edits its phrase", [A], {}, async ({ page, 
   assert.equal(await page.evaluate(() => document.activeElement.tagName), "INPUT");
 });
 
-browserTest("the canvas has a pixel for each of the screen", [A], { scale: 2 }, async ({ page, drag, boxes, isNear }) => {
+browserTest("the canvas has a pixel for each of the screen", [A], { scale: 2 }, async (stage) => {
+  const { page, drag, boxes, isNear } = stage;
   const [drawn, shown] = await page.evaluate(() => {
     const canvas = document.querySelector(".smcd-stage-canvas");
     return [canvas.width, canvas.clientWidth];
@@ -302,7 +307,8 @@ browserTest("the canvas has a pixel for each of the screen", [A], { scale: 2 }, 
   await isNear((await boxes())[1], [0.5, 0.5, 0.8, 0.9]);
 });
 
-browserTest("a box dragged while the clip plays is recorded as one step", [A], {}, async ({ page, at, boxes, commits }) => {
+browserTest("a box dragged while the clip plays is recorded as one step", [A], {}, async (stage) => {
+  const { page, at, boxes, commits } = stage;
   await page.evaluate(() => editor.set({ isPlaying: true }));
   await page.mouse.move(...(await at(0.3, 0.35)));
   await page.mouse.down();
@@ -331,7 +337,8 @@ browserTest("what an object is called is only ever text", [A], {}, async ({ page
   assert.equal(await page.evaluate(() => window.harmed), undefined);
 });
 
-browserTest("destroying the view ends its listeners, also within a drag", [A], {}, async ({ page, at, boxes, isNear }) => {
+browserTest("destroying the view ends its listeners, also within a drag", [A], {}, async (stage) => {
+  const { page, at, boxes, isNear } = stage;
   await page.mouse.move(...(await at(0.3, 0.3)));
   await page.mouse.down();
   await page.mouse.move(...(await at(0.5, 0.5)), { steps: 3 });
