@@ -12,7 +12,7 @@ from typing import NoReturn
 from . import __version__
 
 # Modules of smcd_core.commands; each adds its parsers, whose `run` does the work and imports what is heavy.
-COMMANDS = ("animate", "convert", "info", "train", "evaluate", "ablate", "data")
+COMMANDS = ("animate", "convert", "info", "train", "evaluate", "ablate", "data", "finetune")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -23,7 +23,8 @@ from .config import SMALL, system_config
 from .data import Clip, SyntheticClips
 from .data.encoded import EncodedClips
 from .diffusion import Guidance
-from .evaluation import request_of, score
+from .evaluation import WEIGHTS, Result, request_of, score_row, table
+from .metrics import bootstrap_interval
 from .pipeline import SMCDPipeline
 from .stages import TrainingConfig, TrainingError
 from .text import TextEncoder
@@ -107,15 +108,15 @@ ROWS = (
 )
 REFERENCES = ("real clips through the autoencoder (ceiling)", "first frame repeated", "another clip's video")
 
-# Score: heading, unit, and whether it is drawn.
+BASE = "ZC+GCA (SMCD)"  # what the others are compared with
+
+# Score: heading, and its format
 SCORES = {
-    "ao": ("AO", "", True),
-    "ao_last": ("AO last frame", "", False),
-    "sr50": ("SR@0.5", "", True),
-    "sr75": ("SR@0.75", "", False),
-    "color": ("colour", "", True),
-    "first_frame_psnr": ("first-frame PSNR", " dB", True),
-    "background_psnr": ("background PSNR", " dB", True),
+    "ao": ("AO", ".2f"),
+    "sr50": ("SR@0.5", ".2f"),
+    "color": ("colour", ".2f"),
+    "first_frame_psnr": ("first-frame PSNR, dB", ".1f"),
+    "background_psnr": ("background PSNR, dB", ".1f"),
 }
 
 
@@ -232,26 +233,29 @@ def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list
     Returns the labels of the rows that are still missing.
     """
     done = {row: load_file(row.videos(out))["videos"].numpy() for row in ROWS if row.videos(out).exists()}
+    missing = [row.label for row in ROWS if row not in done]
     if not done:
-        return [row.label for row in ROWS]
+        return missing
     _, frames, side = next(iter(done.values())).shape[:3]
     clips = list(SyntheticClips(budget.clips, split="test", size=side, num_frames=frames))
     videos = {row.label: made for row, made in done.items()} | _references(clips, vae)
-    rows = {}
-    for label, made in videos.items():
-        scores = [score(video, clip) for video, clip in zip(made, clips, strict=True)]
-        rows[label] = {name: _summary([entry[name] for entry in scores], budget.seed) for name in SCORES}
-    for row in done:
-        last = read_checkpoint(out / row.run / "checkpoint.safetensors").info["training"][-1]
-        rows[row.label] |= {"run": row.run, "steps": last["step"], "guided": row.guided, "probe": _probe(out / row.run)}
+    scored = {label: score_row(made, clips) for label, made in videos.items()}
+    others = [label for label in scored if label != BASE and BASE in scored]
+    against = {label: _differences(scored[label], scored[BASE]) for label in others}
+    trained = {row.label: _training(row, out) for row in done}
     results.mkdir(parents=True, exist_ok=True)
-    missing = [row.label for row in ROWS if row not in done]
     with replacing(results / "ablation.json") as path:
+        rows = {
+            label: {"scores": row.scores, "intervals": row.intervals, f"minus {BASE}": against.get(label)}
+            | trained.get(label, {})
+            for label, row in scored.items()
+        }
         content = {"budget": asdict(budget), "frames": frames, "pixels": side, "rows": rows, "missing": missing}
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     with replacing(results / "table.md") as path:
-        path.write_text(table(rows) + "\n", encoding="utf-8")
-    _plot_scores(rows, results / "scores.png")
+        tables = [table(scored, {label: label for label in scored}), _difference_table(against), _run_table(trained)]
+        path.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
+    _plot_scores(scored, results / "scores.png")
     _plot_losses(out, results / "loss.png")
     _draw_samples(videos, clips, results / "samples.png")
     return missing
@@ -260,9 +264,7 @@ def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list
 @torch.no_grad()
 def _references(clips: list[Clip], vae: AutoencoderKL) -> dict[str, list[np.ndarray]]:
     """What the numbers are to be read against, by label."""
-    real = [clip.frames for clip in clips]
-    # encode and decode of the pipeline use nothing of the network but the autoencoder
-    through = []
+    real, through = [clip.frames for clip in clips], []
     for frames in real:
         pixels = torch.from_numpy(frames).permute(0, 3, 1, 2) / 127.5 - 1
         decoded = vae.decode(vae.encode(pixels).latent_dist.mean).sample * 127.5 + 127.5
@@ -271,53 +273,70 @@ def _references(clips: list[Clip], vae: AutoencoderKL) -> dict[str, list[np.ndar
     return dict(zip(REFERENCES, (through, still, [*real[1:], real[0]])))
 
 
-def _summary(values: Sequence[float], seed: int) -> dict[str, object]:
-    """Mean over clips, NaN and infinity left out, with a bootstrap interval of 95 %; the values as well."""
-    array = np.array(values, np.float64)
-    finite = array[np.isfinite(array)]
-    shown = [round(value, 5) if np.isfinite(value) else None for value in array.tolist()]
-    if not len(finite):
-        return {"mean": None, "low": None, "high": None, "clips": shown}
-    resampled = np.random.default_rng(seed).choice(finite, (2000, len(finite))).mean(1)
-    low, high = np.quantile(resampled, (0.025, 0.975))
-    return {"mean": float(finite.mean()), "low": float(low), "high": float(high), "clips": shown}
+def _differences(row: Result, base: Result) -> dict[str, tuple[float, float, float]]:
+    """By score: how much more than the base, and the 95 % interval. Clip by clip, so that it does not matter that some
+    clips are hard for both."""
+    found = {}
+    for name in SCORES:
+        gaps = [mine[name] - other[name] for mine, other in zip(row.clips, base.clips, strict=True)]
+        weights = [clip[WEIGHTS[name]] for clip in base.clips] if name in WEIGHTS else None
+        use = np.isfinite(gaps)
+        if use.any():
+            mean = float(np.average(np.array(gaps)[use], weights=None if weights is None else np.array(weights)[use]))
+            found[name] = (mean, *bootstrap_interval(gaps, weights))
+    return found
 
 
-def _probe(folder: Path) -> dict[str, float]:
-    """The last probe in the log of a run (see `training.probe`)."""
-    with (folder / "loss.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["x0_right_boxes"]]
-    return {name: float(value) for name, value in rows[-1].items() if name.startswith("x0_")} if rows else {}
+def _training(row: Row, out: Path) -> dict[str, object]:
+    """What the run of a row was."""
+    last = read_checkpoint(out / row.run / "checkpoint.safetensors").info["training"][-1]
+    with (out / row.run / "loss.csv").open(newline="") as file:
+        probed = [line for line in csv.DictReader(file) if line["x0_right_boxes"]]
+    probe = {name: float(value) for name, value in probed[-1].items() if name.startswith("x0_")} if probed else {}
+    names = ("stage", "steps", "batch_size", "images")
+    return {"run": row.run, "guided": row.guided, **{name: last[name] for name in names}, "probe": probe}
 
 
-def table(rows: dict[str, dict]) -> str:
-    """The scores as Markdown: mean, and the 95 % interval over clips."""
-    lines = ["| | " + " | ".join(heading for heading, _, _ in SCORES.values()) + " |", "|---" * (len(SCORES) + 1) + "|"]
-    for label, row in rows.items():
+def _difference_table(against: dict[str, dict[str, tuple[float, float, float]]]) -> str:
+    lines = [f"| minus {BASE} | " + " | ".join(heading for heading, _ in SCORES.values()) + " |"]
+    lines.append("|" + "---|" * (len(SCORES) + 1))
+    for label, row in against.items():
         cells = []
-        for name, (_, unit, _) in SCORES.items():
-            mean, low, high = (row[name][key] for key in ("mean", "low", "high"))
-            digits = 1 if unit else 2
-            cells.append("-" if mean is None else f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})")
+        for name, (_, style) in SCORES.items():
+            mean, low, high = row.get(name, (None,) * 3)
+            cells.append("-" if mean is None else f"{mean:+{style}} ({low:+{style}} to {high:+{style}})")
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _plot_scores(rows: dict[str, dict], path: Path) -> None:
+def _run_table(trained: dict[str, dict]) -> str:
+    lines = ["| | stage | steps | seen in it | probe: right boxes | no boxes | wrong boxes |", "|" + "---|" * 7]
+    for label, run in trained.items():
+        seen = "images" if run["images"] else "clips"
+        probe = (
+            [f"{run['probe'][f'x0_{name}_boxes']:.3f}" for name in ("right", "none", "wrong")]
+            if run["probe"]
+            else ["-"] * 3
+        )
+        size = f"{run['steps'] * run['batch_size']:,} {seen}"
+        lines.append(f"| {label} | {run['stage']} | {run['steps']} | {size} | " + " | ".join(probe) + " |")
+    return "\n".join(lines)
+
+
+def _plot_scores(scored: dict[str, Result], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    drawn = {name: heading + unit.replace(" dB", ", dB") for name, (heading, unit, shown) in SCORES.items() if shown}
-    figure = Figure(figsize=(3.2 + 2.4 * len(drawn), 0.9 + 0.33 * len(rows)), layout="constrained")
-    places = np.arange(len(rows))
-    for number, (name, heading) in enumerate(drawn.items()):
-        axes = figure.add_subplot(1, len(drawn), number + 1)
-        for place, (label, row) in enumerate(rows.items()):
-            mean, low, high = (row[name][key] for key in ("mean", "low", "high"))
-            if mean is None:
+    figure = Figure(figsize=(3.2 + 2.4 * len(SCORES), 0.9 + 0.33 * len(scored)), layout="constrained")
+    for number, (name, (heading, _)) in enumerate(SCORES.items()):
+        axes = figure.add_subplot(1, len(SCORES), number + 1)
+        for place, (label, row) in enumerate(scored.items()):
+            mean = row.scores[name]
+            if not np.isfinite(mean):
                 continue
+            low, high = row.intervals[name]
             color = "#999999" if label in REFERENCES else "#0072b2"
             axes.barh(place, mean, color=color, xerr=[[mean - low], [high - mean]], ecolor="#222222", capsize=2)
-        axes.set_yticks(places, list(rows) if number == 0 else [""] * len(rows))
+        axes.set_yticks(np.arange(len(scored)), list(scored) if number == 0 else [""] * len(scored))
         axes.invert_yaxis()
         axes.set_title(heading, fontsize="medium")
     with replacing(path) as temporary:

@@ -30,10 +30,12 @@ def save_state(accelerator: Accelerator, out: Path, step: int, average: EMAModel
         shutil.rmtree(temporary, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(temporary))
-    shadow = {str(number): _whole(value) for number, value in enumerate(average.shadow_params)} if average else {}
+    shadow = {str(number): whole(value) for number, value in enumerate(average.shadow_params)} if average else {}
     if accelerator.is_main_process:
         if average:
             save_file(shadow, temporary / "average.safetensors")
+    accelerator.wait_for_everyone()  # each process has written its part
+    if accelerator.is_main_process:
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
         for old in _states(out)[:-1]:
@@ -41,9 +43,9 @@ def save_state(accelerator: Accelerator, out: Path, step: int, average: EMAModel
     accelerator.wait_for_everyone()
 
 
-def _whole(value: Tensor) -> Tensor:
-    """Gathered where it is sharded, which all processes must ask for."""
-    return value.full_tensor() if hasattr(value, "full_tensor") else value
+def whole(value: Tensor) -> Tensor:
+    """A sharded tensor gathered on the CPU, which all processes must ask for; any other as it is."""
+    return value.full_tensor().cpu() if hasattr(value, "full_tensor") else value
 
 
 def _like(value: Tensor, other: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from .denoising import DenoisingLoss, draw
 from .image import GatedCrossAttention, ImageEncoder
 from .model import SMCD
 from .motion import BoxEncoder, GatedSelfAttention
-from .run_folder import Log, resume, save_state
+from .run_folder import Log, resume, save_state, whole
 from .stages import TrainingConfig, TrainingError
 from .unet import ControlNet
 from .validation import validate
@@ -158,7 +158,7 @@ def train(
         is_validated = bool(validation) and (last or step % config.validate_every == 0)
         if is_saved or is_validated:
             with _averaged(average, trained):
-                weights = _whole_weights(accelerator, wrapped, shapes)
+                weights = _whole_weights(accelerator, model, shapes)
                 if is_validated and accelerator.is_main_process:
                     shown = DenoisingLoss(_network(model_config, weights), data.null_text, config)
                     with accelerator.autocast():
@@ -214,13 +214,14 @@ def _give_scalars_an_axis(model: SMCD) -> None:
                 setattr(module, name, nn.Parameter(parameter.detach().reshape(1)))
 
 
-def _whole_weights(accelerator: Accelerator, wrapped: nn.Module, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
-    """State dict of the SMCD on the main process, gathered where it is sharded; all processes must call this."""
-    weights = accelerator.get_state_dict(wrapped)
-    return {
-        name.removeprefix("model."): value.reshape(shapes[name.removeprefix("model.")]).contiguous()
-        for name, value in weights.items()
-    }
+def _whole_weights(accelerator: Accelerator, model: SMCD, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
+    """State dict on the main process, gathered where it is sharded; all processes must call this."""
+    weights = {}
+    for name, value in model.state_dict().items():
+        value = whole(value)
+        if accelerator.is_main_process:
+            weights[name] = value.reshape(shapes[name]).contiguous()
+    return weights
 
 
 def _network(model_config: SMCDConfig, weights: dict[str, Tensor]) -> SMCD:

@@ -2,33 +2,30 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from safetensors.torch import load_file, save_file
+from PIL import Image, ImageColor
+from safetensors.torch import save_file
+from tiny_bundle import tiny_vae
+from tiny_training import TINY, losses, write_clips
 
+from smcd_core.__main__ import main
 from smcd_core.checkpoint import join_gates, read_checkpoint
-from smcd_core.config import SYSTEMS, SMCDConfig, system_config
+from smcd_core.config import SMALL, SYSTEMS, SMCDConfig, system_config
 from smcd_core.data.encoded import EncodedClips
 from smcd_core.denoising import DenoisingLoss, draw
 from smcd_core.model import SMCD, Inputs
-from smcd_core.stages import TrainingConfig, TrainingError
+from smcd_core.stages import PRESETS, TrainingConfig, TrainingError
 from smcd_core.training import train, trainable_parameters
+from smcd_core.validation import PALETTE
 from smcd_core.warm_start import make_model, start_from
 
 RELEASED_LISTS = json.loads((Path(__file__).parent / "golden/keys/trainable_keys.json").read_text())
-TINY = dict(
-    model_channels=32, channel_mult=(1, 2), num_res_blocks=1, attention_scales=(1.0,), num_heads=2, head_dim=16,
-    context_dim=16, phrase_dim=16, norm_groups=8, dropout=0.0, box_slots=2, image_encoder_channels=(16, 16),
-    image_encoder_blocks=1, prediction="v",
-)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -40,35 +37,7 @@ def accelerate_as_in_a_new_process():
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory) -> EncodedClips:
-    """Eight clips of two frames: an object of one value on a ground of another, with its box and a phrase that says
-    which value."""
-    random = torch.Generator().manual_seed(0)
-    folder = tmp_path_factory.mktemp("clips")
-    latents = torch.full((8, 2, 4, 8, 8), -0.5)
-    boxes = torch.zeros(8, 2, 2, 4)
-    phrases = torch.zeros(8, 2, 16)
-    for clip in range(8):
-        value = float(torch.rand((), generator=random)) * 2
-        phrases[clip, 0] = value
-        for frame in range(2):
-            x, y = torch.randint(0, 5, (2,), generator=random).tolist()
-            latents[clip, frame, :, y : y + 4, x : x + 4] = value
-            boxes[clip, frame, 0] = torch.tensor([x, y, x + 4, y + 4]) / 8
-    tensors = {
-        "latents": latents.half(),
-        "text": torch.randn(8, 3, 16, generator=random).half(),
-        "boxes_xyxy": boxes,
-        "mask": torch.tensor([1.0, 0.0]).expand(8, 2, 2).contiguous(),
-        "phrases": phrases.half(),
-        "null_text": torch.zeros(3, 16).half(),
-    }
-    save_file(tensors, folder / "clips-00000.safetensors")
-    return EncodedClips(folder)
-
-
-def losses(folder: Path) -> list[float]:
-    with (folder / "loss.csv").open() as file:
-        return [float(row["loss"]) for row in csv.DictReader(file)]
+    return write_clips(tmp_path_factory.mktemp("clips"))
 
 
 @pytest.mark.parametrize("stage, published", [("mim", "stage1"), ("diim", "stage2")])
@@ -214,70 +183,6 @@ def test_a_resumed_run_continues_the_same_curve(clips, tmp_path):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-KILLED = """
-import sys, os, signal
-from smcd_core import training
-from smcd_core.config import system_config
-from smcd_core.data.encoded import EncodedClips
-from smcd_core.stages import TrainingConfig
-
-folder, out, kill = sys.argv[1:]
-replace = os.replace
-def killed_before_it_is_whole(source, target):
-    if "state-00000004" in str(target):
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(source, target)
-if kill == "kill":
-    os.replace = killed_before_it_is_whole
-config = TrainingConfig("all", 6, batch_size=2, save_every=2, ema=0.9)
-training.train(config, system_config("mim", TINY), EncodedClips(folder), out, quiet=True)
-"""
-
-
-def test_a_run_killed_while_it_saves_goes_on_to_the_same_weights(clips, tmp_path):
-    def run(out: str, kill: str) -> int:
-        code = KILLED.replace("TINY", repr(TINY))
-        command = [sys.executable, "-c", code, str(clips.folder), str(tmp_path / out), kill]
-        root = Path(__file__).parents[1]
-        return subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}).returncode  # noqa: S603
-
-    assert run("undisturbed", "live") == 0
-    assert run("killed", "kill") == -signal.SIGKILL
-    assert (tmp_path / "killed" / "state-00000004.tmp").exists()  # it died in the middle of a save
-    assert run("killed", "live") == 0
-    one, other = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("undisturbed", "killed"))
-    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-    assert losses(tmp_path / "undisturbed") == losses(tmp_path / "killed")
-
-
-TWO_PROCESSES = """
-import sys
-from smcd_core.config import system_config
-from smcd_core.data.encoded import EncodedClips
-from smcd_core.stages import TrainingConfig
-from smcd_core.training import train
-
-config = TrainingConfig("all", int(sys.argv[3]), batch_size=2, lr=1e-3, ema=0.9)
-train(config, system_config("zc+gca", TINY), EncodedClips(sys.argv[1]), sys.argv[2], quiet=True)
-"""
-
-
-def test_two_processes_give_the_curve_of_one_with_twice_the_batch(clips, tmp_path):
-    script = tmp_path / "run.py"
-    script.write_text(TWO_PROCESSES.replace("TINY", repr(TINY)))
-    # `accelerate launch` starts torchrun on GPUs; on a CPU it would start one process.
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    root = Path(__file__).parents[1]
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    command = [*launch, str(script), str(clips.folder), str(tmp_path / "two")]
-    for steps in ("2", "4"):  # stopped in between
-        subprocess.run([*command, steps], cwd=root, env=environment, check=True)  # noqa: S603
-    config = TrainingConfig("all", 4, batch_size=4, lr=1e-3, ema=0.9)
-    train(config, system_config("zc+gca", TINY), clips, tmp_path / "one", quiet=True)
-    # Gradients are summed in another order; Adam divides by their size, so rounding grows a little with each step.
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-3)
-
-
 def test_a_checkpoint_remembers_how_it_was_trained(clips, tmp_path):
     first = train(TrainingConfig("mim", 2, batch_size=2), system_config("mim", TINY), clips, tmp_path / "1", quiet=True)
     start, config = read_checkpoint(first), TrainingConfig("diim", 1, batch_size=2)
@@ -293,6 +198,8 @@ def test_a_checkpoint_remembers_how_it_was_trained(clips, tmp_path):
         (dict(stage="stage1"), "stage is 'stage1', expected one of backbone, mim"),
         (dict(steps=0), "steps is 0, expected 1 or more"),
         (dict(batch_size=-1), "batch_size is -1"),
+        (dict(optimizer="adam8"), "optimizer is 'adam8', expected one of adamw, adamw8bit"),
+        (dict(mixed_precision="half"), "mixed_precision is 'half', expected one of no, fp16, bf16"),
     ],
 )
 def test_a_run_that_makes_no_sense_is_refused(wrong, message):
@@ -309,3 +216,106 @@ def test_a_state_of_another_run_is_refused(clips, tmp_path):
 def test_an_empty_data_folder_is_named(tmp_path):
     with pytest.raises(ValueError, match="holds no encoded clips"):
         EncodedClips(tmp_path)
+
+
+PUBLISHED = {  # SPEC, section 12: system, lr, clips in a step, drops of text, boxes, first frame, image tokens
+    "stage1": ("mim", 3e-5, 64, (0.5, 0.1, 0, 0)),
+    "stage2": ("zc+gca", 5e-5, 16, (0, 0.1, 0.25, 0.1)),
+    "joint": ("zc+gca", 5e-5, 16, (0, 0.1, 0.25, 0.1)),
+    "zc": ("zc", 5e-5, 16, (0, 0.1, 0.25, 0.1)),
+    "gca": ("gca", 5e-5, 16, (0, 0.1, 0.25, 0.1)),
+    "zc+gca": ("zc+gca", 5e-5, 16, (0, 0.1, 0.25, 0.1)),
+    "ctrlnet": ("ctrlnet", 5e-5, 16, (0, 0.1, 0.25, 0.1)),
+    "zc+ctrlnet": ("zc+ctrlnet", 5e-5, 16, (0, 0.1, 0.25, 0.1)),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_preset_has_the_published_numbers(name):
+    system, lr, batch, drops = PUBLISHED[name]
+    preset = PRESETS[name]
+    config, policy = preset.training, preset.training.policy
+    assert (preset.system, config.lr, config.batch_size * config.accumulation) == (system, lr, batch)
+    assert (policy.drop_text, policy.drop_boxes, policy.drop_first_frame, policy.drop_image_tokens) == drops
+    assert config.betas == (0.9, 0.999) and config.weight_decay == 1e-2 and config.clip_norm == 1 and config.seed == 33
+    assert config.mixed_precision == "fp16" and config.save_every == 10_000 and not config.ema and not config.warmup
+    assert config.object_weight == config.timestep_power == 1
+    first = name == "stage1"
+    assert (policy.images, preset.frames, preset.slots) == ((True, 1, 30) if first else (False, 8, 8))
+    assert preset.pixels == 256 and config.steps == (200_000 if first else 60_000)
+
+
+def test_the_command_line_changes_a_preset_and_the_checkpoint_keeps_it(tmp_path, capsys):
+    small = tmp_path / "clips"
+    small.mkdir()
+    tensors = {
+        "latents": torch.randn(2, 2, 4, 8, 8), "text": torch.randn(2, 3, 128), "boxes_xyxy": torch.zeros(2, 2, 2, 4),
+        "mask": torch.ones(2, 2, 2), "phrases": torch.randn(2, 2, 128), "null_text": torch.zeros(3, 128),
+    }  # fmt: skip
+    save_file(tensors, small / "clips-00000.safetensors")
+    common = ["train", "--small", "--data", str(small), "--steps", "1", "--mixed-precision", "no", "--batch-size", "1"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main([*common, "--preset", "stage2", "--out", str(second)]) == 2
+    assert "the preset stage2 starts from a checkpoint of stage 1" in capsys.readouterr().err
+    assert main([*common, "--preset", "backbone", "--accumulation", "1", "--out", str(first)]) == 0
+    init = ["--init", str(first / "checkpoint.safetensors")]
+    assert main([*common, *init, "--preset", "ctrlnet", "--accumulation", "1", "--out", str(second)]) == 0
+    assert "the paper used 8 frames of 256 x 256 pixels with 8 boxes; the data has 2" in capsys.readouterr().out
+    checkpoint = read_checkpoint(second / "checkpoint.safetensors")
+    assert checkpoint.config == system_config("ctrlnet", SMALL)
+    before, last = checkpoint.info["training"]
+    given = dict(steps=1, mixed_precision="no", batch_size=1, accumulation=1)
+    assert before["stage"] == "backbone"
+    assert last == json.loads(json.dumps(asdict(replace(PRESETS["ctrlnet"].training, **given)) | {"step": 1}))
+
+
+def test_samples_with_boxes_are_drawn_at_each_validation(clips, tmp_path):
+    config = TrainingConfig("all", 4, batch_size=1, validate_every=2)
+    model_config, examples = system_config("zc+gca", TINY), [clips[0], clips[1]]
+    plain = train(config, model_config, clips, tmp_path / "plain", validation=examples, quiet=True)
+    drawn = train(config, model_config, clips, tmp_path / "drawn", validation=examples, vae=tiny_vae(), quiet=True)
+    pictures = sorted((tmp_path / "drawn" / "samples").iterdir())
+    assert [path.name for path in pictures] == ["step-00000002.png", "step-00000004.png"]
+    with Image.open(pictures[1]) as picture:
+        assert picture.size == (2 * 256, 4 * 256)  # two frames; two clips, each real and made
+        colors = {color for _, color in picture.convert("RGB").getcolors(maxcolors=2**24)}
+    assert ImageColor.getrgb(PALETTE[0]) in colors
+    # Looking at the network does not change it.
+    one, other = read_checkpoint(plain).weights, read_checkpoint(drawn).weights
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    "package, settings, message",
+    [
+        ("bitsandbytes.optim", dict(optimizer="adamw8bit"), "adamw8bit needs the package bitsandbytes.*pip install"),
+        ("torch.utils.tensorboard", dict(tensorboard=True), "TensorBoard needs its package.*pip install tensorboard"),
+    ],
+)
+def test_a_missing_extra_is_named(clips, tmp_path, monkeypatch, package, settings, message):
+    monkeypatch.setitem(sys.modules, package, None)
+    board = settings.pop("tensorboard", False)
+    config = TrainingConfig("all", 1, batch_size=1, **settings)
+    with pytest.raises(TrainingError, match=message):
+        train(config, system_config("mim", TINY), clips, tmp_path, tensorboard=board, quiet=True)
+
+
+def test_moments_in_eight_bits_learn_as_well(clips, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    config = TrainingConfig("all", 40, batch_size=4, lr=2e-3, seed=1, timestep_power=0.5, optimizer="adamw8bit")
+    train(config, system_config("mim", TINY), clips, tmp_path / "8", quiet=True)
+    train(replace(config, optimizer="adamw"), system_config("mim", TINY), clips, tmp_path / "32", quiet=True)
+    # Not the same numbers, but as good: bitsandbytes rounds the moments of large tensors.
+    assert sum(losses(tmp_path / "8")[-10:]) == pytest.approx(sum(losses(tmp_path / "32")[-10:]), rel=0.05)
+
+
+def test_tensorboard_gets_what_the_csv_gets(clips, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for steps in (2, 4):  # stopped in between
+        config = TrainingConfig("all", steps, batch_size=1)
+        train(config, system_config("mim", TINY), clips, tmp_path, tensorboard=True, quiet=True)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Scalars("loss")
+    assert [event.step for event in events] == [1, 2, 3, 4]
+    assert [event.value for event in events] == pytest.approx(losses(tmp_path), rel=1e-6)  # float32 there

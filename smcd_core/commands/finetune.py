@@ -1,0 +1,86 @@
+"""smcd finetune: train a finished checkpoint further on one's own clips, in one command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..stages import STAGES, TrainingConfig
+from .train import add_training_options, given_training
+
+# The published stage 2, shorter, and one clip at a time, so that it fits where the checkpoint itself does.
+DEFAULT = TrainingConfig("diim", 1000, batch_size=1, save_every=250, validate_every=250)
+FILE = "smcd.safetensors"  # what the run is for: a checkpoint with VAE and text encoder inside
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser(
+        "finetune",
+        help="train a checkpoint further on a folder of videos with captions",
+        description="The videos, their captions (walk.txt beside walk.mp4, or captions.json) and boxes, where there "
+        "are some, are found as by `smcd data check`. Encoded clips are kept in OUT/clips; a stopped run goes on.",
+    )
+    parser.add_argument("root", type=Path, metavar="DIR", help="folder with the videos")
+    parser.add_argument("--out", type=Path, required=True, help=f"run folder; the result is OUT/{FILE}")
+    parser.add_argument("--checkpoint", type=Path, help="to start from (default: the bundled one)")
+    parser.add_argument(
+        "--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, if CHECKPOINT has none inside"
+    )
+    parser.add_argument("--stage", choices=STAGES, default=DEFAULT.stage, help="what trains (default %(default)s)")
+    parser.add_argument("--frames", type=int, help="of a clip (default: as CHECKPOINT was trained)")
+    parser.add_argument("--pixels", type=int, help="side of the frames (default: as CHECKPOINT was trained)")
+    parser.add_argument("--passes", type=int, default=4, help="clips to cut out of each video (default %(default)s)")
+    parser.add_argument("--phrase", help="what the objects are whose boxes have no name")
+    parser.add_argument("--tensorboard", action="store_true", help="log there as well as in OUT/loss.csv")
+    add_training_options(parser, DEFAULT)
+    parser.set_defaults(run=_finetune)
+
+
+def _finetune(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+    from itertools import islice
+
+    from accelerate import PartialState
+    from tqdm import tqdm
+
+    from ..checkpoint import read_checkpoint, write_checkpoint
+    from ..components import load_components, pack_components, unpack_components
+    from ..data import FolderClips
+    from ..data.encoded import SHARD, EncodedClips, encode_clips
+    from ..defaults import DEFAULT_CHECKPOINT, read_defaults
+    from ..training import train
+
+    config = replace(DEFAULT, stage=args.stage, **given_training(args))
+    checkpoint = read_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
+    vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)
+    defaults = read_defaults(checkpoint)
+    size, frames = args.pixels or defaults["width"], args.frames or defaults["frames"]
+    clips = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
+
+    state = PartialState()  # under `accelerate launch` the processes share the encoding
+    folder, slots = args.out / "clips", checkpoint.config.box_slots
+    noted = {"dataset": "folder", "root": args.root.resolve().name, "clips": len(clips), "phrase": args.phrase}
+    noted |= {"size": size, "num_frames": frames, "slots": slots}
+    shards = range(state.process_index, -(-len(clips) // SHARD), state.num_processes)
+    total = sum(min(SHARD, len(clips) - number * SHARD) for number in shards)
+    with tqdm(total=total, unit="clip", desc="encoding") as bar:
+        encode_clips(
+            clips, vae.to(state.device), text.to(state.device), folder, slots=slots, part=state.process_index,
+            parts=state.num_processes, settings=noted, progress=bar.update,
+            report=lambda error: tqdm.write(f"left out {error}"),
+        )  # fmt: skip
+    state.wait_for_everyone()
+
+    data = EncodedClips(folder)
+    trained = train(
+        config, checkpoint.config, data, args.out, start=checkpoint, validation=list(islice(data, 4)), vae=vae,
+        tensorboard=args.tensorboard,
+    )  # fmt: skip
+    if state.is_main_process:
+        result = read_checkpoint(trained)
+        info = (
+            checkpoint.info | result.info | {"defaults": defaults | {"width": size, "height": size, "frames": frames}}
+        )
+        target = args.out / FILE
+        write_checkpoint(target, result.config, result.weights, **pack_components(vae, text), info=info)
+        print(f"{target}: try it with smcd animate --checkpoint {target}")

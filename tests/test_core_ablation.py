@@ -1,0 +1,106 @@
+"""smcd ablate: every system gets the same, finished runs are kept, and the tables come from what they left."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+
+from smcd_core.ablation import BASE, ROWS, RUNS, Budget, ablate, needed, report, training_of
+from smcd_core.checkpoint import read_checkpoint
+from smcd_core.config import SYSTEMS
+from smcd_core.data import SyntheticClips
+from smcd_core.data.encoded import EncodedClips, encode_clips
+from smcd_core.pretrain import small_autoencoder, small_text_encoder
+from smcd_core.stages import STAGES, TrainingError
+
+BUDGET = Budget(
+    backbone_steps=1, video_steps=1, mim_steps=2, diim_steps=1, image_batch=2, clip_batch=1, clips=2, sampling_steps=1
+)
+SIZES = dict(
+    model_channels=16, channel_mult=(1, 2), num_res_blocks=1, attention_scales=(0.5,), num_heads=2, head_dim=8,
+    context_dim=128, phrase_dim=128, norm_groups=8, box_slots=3, image_encoder_channels=(16, 128),
+    image_encoder_blocks=1, prediction="v",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def accelerate_as_in_a_new_process():
+    yield
+    AcceleratorState._reset_state()
+
+
+def by_name(name: str):
+    return next(run for run in RUNS if run.name == name)
+
+
+def test_the_table_has_every_system_of_the_paper_and_both_comparisons():
+    systems = {by_name(row.run).system for row in ROWS if row.guided}
+    assert systems == set(SYSTEMS) - {"parallel"}
+    stages = {by_name(row.run).stage for row in ROWS if by_name(row.run).system == "zc+gca"}
+    assert stages == {"diim", "joint"}
+    both = [(row.run, row.guided) for row in ROWS if by_name(row.run).system == "zc+gca" and row.run != "zc+gca-joint"]
+    assert sorted(both) == [(run, guided) for run in ("zc+gca", "zc+gca-kept") for guided in (False, True)]
+
+
+def test_all_systems_of_a_stage_train_alike():
+    budget = Budget()
+    second = {replace(training_of(run, budget, 8), seed=0) for run in RUNS if run.stage == "diim" and run.drops}
+    assert len(second) == 1
+    published = second.pop().policy
+    assert published == STAGES["diim"]
+    kept = training_of(by_name("zc+gca-kept"), budget, 8).policy
+    assert (kept.drop_text, kept.drop_boxes, kept.drop_first_frame, kept.drop_image_tokens) == (0, 0, 0, 0)
+
+
+def test_the_joint_run_sees_as_many_frames_as_both_stages():
+    budget, frames = Budget(), 8
+    stages = [training_of(by_name(name), budget, frames) for name in ("mim", "zc+gca", "zc+gca-joint")]
+    mim, diim, joint = (c.steps * c.batch_size * (1 if c.policy.images else frames) for c in stages)
+    assert joint == mim + diim
+
+
+def test_asking_for_a_run_brings_those_it_starts_from():
+    assert [run.name for run in needed(["zc"])] == ["backbone-images", "backbone", "mim", "zc"]
+    assert needed([]) == list(RUNS)
+    with pytest.raises(TrainingError, match="no run 'stage2', expected some of backbone-images"):
+        needed(["stage2"])
+
+
+def test_finished_runs_are_kept_and_make_the_tables(tmp_path):
+    torch.manual_seed(0)
+    vae, text = small_autoencoder().eval(), small_text_encoder().eval()
+    encode_clips(SyntheticClips(4, size=32, num_frames=2), vae, text, tmp_path / "clips", slots=3)
+    data, said = EncodedClips(tmp_path / "clips"), []
+
+    def run(budget: Budget = BUDGET) -> None:
+        said.clear()
+        only = ["mim", "zc+gca", "zc"]
+        ablate(budget, data, data, vae, text, tmp_path / "runs", sizes=SIZES, only=only, say=said.append)
+
+    run()
+    trained = [line.split(":")[0] for line in said if "steps" in line]
+    assert trained == ["backbone-images", "backbone", "mim", "zc+gca", "zc"]
+    assert len(read_checkpoint(tmp_path / "runs/zc/checkpoint.safetensors").info["training"]) == 4
+    run()
+    assert said == []  # all is there
+    (tmp_path / "runs/zc/videos.safetensors").unlink()
+    run()
+    assert said == ["zc: 2 videos"]
+    with pytest.raises(TrainingError, match="holds a run with other settings"):
+        run(replace(BUDGET, mim_steps=3))
+
+    missing = report(BUDGET, tmp_path / "runs", vae, tmp_path / "results")
+    assert "CtrlNet" in missing and "ZC" not in missing and len(missing) == len(ROWS) - 5
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {
+        "ablation.json", "table.md", "scores.png", "loss.png", "samples.png",
+    }  # fmt: skip
+    rows = json.loads((tmp_path / "results/ablation.json").read_text())["rows"]
+    assert rows["ZC"]["run"] == "zc" and rows["ZC"]["probe"]["x0_right_boxes"] > 0
+    gap = rows["ZC"]["scores"]["background_psnr"] - rows[BASE]["scores"]["background_psnr"]
+    assert rows["ZC"][f"minus {BASE}"]["background_psnr"][0] == pytest.approx(gap)
+    assert rows["first frame repeated"]["scores"]["ao"] > rows["another clip's video"]["scores"]["ao"]
+    text = (tmp_path / "results/table.md").read_text()
+    assert text.count("| ZC |") == 4 and np.isfinite(rows["ZC"]["scores"]["first_frame_psnr"])

@@ -1,0 +1,75 @@
+"""smcd finetune: a folder of videos with captions becomes a checkpoint that animates."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from PIL import Image
+from tiny_bundle import DEFAULTS, write_bundle
+
+from smcd_core.__main__ import main
+from smcd_core.checkpoint import read_checkpoint
+from smcd_core.data import render_clip
+from smcd_core.pipeline import SMCDPipeline
+
+
+@pytest.fixture(autouse=True)
+def accelerate_as_in_a_new_process():
+    yield
+    AcceleratorState._reset_state()
+
+
+@pytest.fixture
+def videos(tmp_path) -> Path:
+    """Two folders of frames; one has a caption and boxes, the other a caption only."""
+    root = tmp_path / "videos"
+    for number in range(2):
+        clip = render_clip(number, size=48, num_frames=5)
+        (root / f"walk{number}").mkdir(parents=True)
+        for frame, pixels in enumerate(clip.frames):
+            Image.fromarray(pixels).save(root / f"walk{number}" / f"{frame:03d}.png")
+        (root / f"walk{number}.txt").write_text("a red circle moving right")
+    lines = [f"{frame + 1},1,{4 + frame},6,20,18,1,-1,-1,-1" for frame in range(5)]
+    (root / "walk0.mot.txt").write_text("\n".join(lines))
+    return root
+
+
+def test_own_clips_are_one_command(videos, tmp_path, capsys):
+    bundle, out = write_bundle(tmp_path / "start.safetensors"), tmp_path / "run"
+    command = ["finetune", str(videos), "--checkpoint", str(bundle), "--out", str(out), "--pixels", "32"]
+    options = ["--passes", "2", "--phrase", "red circle", "--lr", "1e-2", "--ema", "0.5"]
+    assert main([*command, *options, "--steps", "2"]) == 0
+    target = out / "smcd.safetensors"
+    assert f"smcd animate --checkpoint {target}" in capsys.readouterr().out
+    assert len(list((out / "clips").glob("clips-*.safetensors"))) == 1
+    assert (out / "samples" / "step-00000002.png").exists()
+
+    before, after = read_checkpoint(bundle), read_checkpoint(target)
+    assert after.config == before.config
+    changed = {name for name in before.weights if not torch.equal(before.weights[name], after.weights[name])}
+    assert any(name.startswith("image_encoder.") for name in changed)
+    assert not any(name.startswith("box_encoder.") for name in changed)  # stage diim leaves MIM alone
+    last = after.info["training"][-1]
+    assert (last["stage"], last["step"], last["lr"], last["ema"]) == ("diim", 2, 1e-2, 0.5)
+    pipeline = SMCDPipeline.from_checkpoint(target)
+    assert pipeline.defaults == pipeline.defaults | DEFAULTS | {"width": 32, "height": 32, "frames": 3}
+
+    assert main([*command, *options, "--steps", "3"]) == 0  # goes on, and does not encode again
+    assert read_checkpoint(target).info["training"][-1]["step"] == 3
+
+
+def test_clips_of_other_settings_are_not_mixed(videos, tmp_path, capsys):
+    command = ["finetune", str(videos), "--checkpoint", str(write_bundle(tmp_path / "start.safetensors"))]
+    command += ["--out", str(tmp_path / "run"), "--pixels", "32", "--phrase", "red circle", "--steps", "1"]
+    assert main([*command, "--passes", "1"]) == 0
+    assert main([*command, "--passes", "2"]) == 2
+    assert "was encoded as" in capsys.readouterr().err
+
+
+def test_a_folder_without_videos_is_named(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    bundle = write_bundle(tmp_path / "start.safetensors")
+    command = ["finetune", str(tmp_path / "empty"), "--checkpoint", str(bundle), "--out", str(tmp_path / "run")]
+    assert main([*command, "--pixels", "32"]) == 2
+    assert "holds no videos and no folders of images" in capsys.readouterr().err
