@@ -228,7 +228,7 @@ def _generate(row: Row, out: Path, budget: Budget, clips: list[Clip], vae: Autoe
 
 
 def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list[str]:
-    """Write ablation.json, table.md, scores.png, loss.png and samples.png to `results`, from what is finished.
+    """Write ablation.json, table.md, scores.png, loss.png and samples.jpg to `results`, from what is finished.
 
     Returns the labels of the rows that are still missing.
     """
@@ -257,7 +257,7 @@ def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list
         path.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
     _plot_scores(scored, results / "scores.png")
     _plot_losses(out, results / "loss.png")
-    _draw_samples(videos, clips, results / "samples.png")
+    _draw_samples(videos, clips, results / "samples.jpg")
     return missing
 
 
@@ -288,13 +288,15 @@ def _differences(row: Result, base: Result) -> dict[str, tuple[float, float, flo
 
 
 def _training(row: Row, out: Path) -> dict[str, object]:
-    """What the run of a row was."""
-    last = read_checkpoint(out / row.run / "checkpoint.safetensors").info["training"][-1]
+    """What the run of a row was, and what its weights went through before."""
+    *earlier, last = read_checkpoint(out / row.run / "checkpoint.safetensors").info["training"]
     with (out / row.run / "loss.csv").open(newline="") as file:
         probed = [line for line in csv.DictReader(file) if line["x0_right_boxes"]]
     probe = {name: float(value) for name, value in probed[-1].items() if name.startswith("x0_")} if probed else {}
     names = ("stage", "steps", "batch_size", "images")
-    return {"run": row.run, "guided": row.guided, **{name: last[name] for name in names}, "probe": probe}
+    before = [{name: stage[name] for name in names} | {"step": stage["step"]} for stage in earlier]
+    own = {name: last[name] for name in names}
+    return {"run": row.run, "guided": row.guided, **own, "probe": probe, "before": before}
 
 
 def _difference_table(against: dict[str, dict[str, tuple[float, float, float]]]) -> str:
@@ -362,7 +364,7 @@ def _plot_losses(out: Path, path: Path) -> None:
             axes.plot(np.arange(window, len(losses) + 1), smooth, label=run.name)
         axes.set(title=stage, xlabel="step", ylabel="loss" if number == 0 else None)
         if axes.lines:
-            axes.legend(fontsize="small")
+            axes.legend(fontsize="x-small", loc="upper right")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
 
@@ -372,7 +374,8 @@ def _draw_samples(videos: dict[str, Sequence[np.ndarray]], clips: list[Clip], pa
     clip = clips[number]
     lines = {"real clip": clip.frames} | {label: made[number] for label, made in videos.items()}
     frames, side = clip.frames.shape[:2]
-    margin, gap, font = 270, 4, ImageFont.load_default(14)
+    gap, font = 4, ImageFont.load_default(14)
+    margin = 16 + max(round(font.getlength(label)) for label in lines)
     sheet = Image.new("RGB", (margin + frames * (side + gap), gap + len(lines) * (side + gap)), "white")
     draw = ImageDraw.Draw(sheet)
     for row, (label, video) in enumerate(lines.items()):
@@ -383,4 +386,4 @@ def _draw_samples(videos: dict[str, Sequence[np.ndarray]], clips: list[Clip], pa
             tile = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
             sheet.paste(tile, (margin + frame * (side + gap), y))
     with replacing(path) as temporary:
-        sheet.save(temporary, format="PNG", optimize=True)
+        sheet.save(temporary, format="JPEG", quality=92, subsampling=0)

@@ -95,7 +95,7 @@ def test_finished_runs_are_kept_and_make_the_tables(tmp_path):
     missing = report(BUDGET, tmp_path / "runs", vae, tmp_path / "results")
     assert "CtrlNet" in missing and "ZC" not in missing and len(missing) == len(ROWS) - 5
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
-        "ablation.json", "table.md", "scores.png", "loss.png", "samples.png",
+        "ablation.json", "table.md", "scores.png", "loss.png", "samples.jpg",
     }  # fmt: skip
     rows = json.loads((tmp_path / "results/ablation.json").read_text())["rows"]
     assert rows["ZC"]["run"] == "zc" and rows["ZC"]["probe"]["x0_right_boxes"] > 0
