@@ -6,7 +6,7 @@ from .conditioning import SMCDConditioning, SMCDImage, SMCDMotion
 from .loader import SMCDLoad, register_model_folder
 from .metrics import SMCDMetrics
 from .sampling import SMCDGenerate, SMCDGuider, SMCDLongVideo, SMCDSampler
-from .trajectory import SMCDDraw, SMCDExample, SMCDExport, SMCDFromBoxes, SMCDTrajectory
+from .trajectory import SMCDDraw, SMCDExample, SMCDExport, SMCDFromBoxes, SMCDTrajectory, serve_examples
 
 NODES: list[type[io.ComfyNode]] = [
     SMCDLoad,
@@ -29,6 +29,7 @@ NODES: list[type[io.ComfyNode]] = [
 class SMCDExtension(ComfyExtension):
     async def on_load(self) -> None:
         register_model_folder()
+        serve_examples()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

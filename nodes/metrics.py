@@ -58,7 +58,7 @@ class SMCDMetrics(io.ComfyNode):
     def execute(
         cls, images: Tensor, trajectory: Any, found: Any = None, first_frame: Tensor | None = None
     ) -> io.NodeOutput:
-        from ..smcd_core.metrics import find_colors, grounding, psnr
+        from ..smcd_core.metrics import find_colors, grounding, iou, psnr
 
         frames, height, width = images.shape[:3]
         asked = read_boxes(trajectory, width, height, frames)
@@ -78,7 +78,18 @@ class SMCDMetrics(io.ComfyNode):
         text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
         figure = to_image(plot(scores["ao_frames"], text)[None])
-        return io.NodeOutput(scores["ao"], scores["sr50"], scores["sr75"], quality, text, figure)
+        shown = {"smcd_scores": [for_editor(asked, iou(seen_boxes, boxes), mask)]}
+        return io.NodeOutput(scores["ao"], scores["sr50"], scores["sr75"], quality, text, figure, ui=shown)
+
+
+def for_editor(asked: Trajectory, overlap: np.ndarray, mask: np.ndarray) -> dict[str, list]:
+    """IoU [F, N] by object id, None where mask [F, N] is False: the strip under the editor's timeline."""
+    ids = [track.id for track in asked.objects if track.enabled]
+    values = [
+        [round(value, 4) if seen else None for value, seen in zip(*column, strict=True)]
+        for column in zip(overlap.T.tolist(), mask.T.tolist(), strict=True)
+    ]
+    return {"ids": ids, "iou": values}
 
 
 def first_colors(picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> list[tuple[int, int, int]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 from PIL import Image
 from torch import Tensor
 
@@ -17,12 +18,15 @@ from ..smcd_core.trajectory_inputs import (
     POINT_SIZE,
     bounding_boxes,
     coordinates,
+    fingerprint,
     point_tracks,
     trajectory_from_value,
 )
 
 SMCDTrajectoryType = io.Custom("SMCD_TRAJECTORY")  # the document of smcd_core.trajectory, as a dict
 ACCEPTED = [SMCDTrajectoryType, io.BoundingBox, io.Tracks, io.Mask, io.String]
+SEED_TOLERANCE = 0.01  # of the frame: detectors tremble
+MAX_PREVIEWS = 16  # pictures of a background that go to the page
 EXAMPLES = Path(__file__).parent.parent / "examples"
 EXAMPLE = dumps(
     parse_trajectory(
@@ -42,14 +46,14 @@ EXAMPLE = dumps(
 )
 
 
-def boxes_input(optional: bool = False) -> io.MultiType.Input:
+def boxes_input(name: str = "trajectory", optional: bool = False, note: str = "") -> io.MultiType.Input:
+    """`note` ends the tooltip."""
     return io.MultiType.Input(
-        "trajectory",
+        name,
         types=ACCEPTED,
         optional=optional,
         tooltip="Where each object is in each frame: an SMCD trajectory, BOUNDING_BOX in pixels of the picture (label "
-        "= "
-        "phrase), TRACKS, a MASK batch with one mask for each frame, or JSON text of these.",
+        f"= phrase), TRACKS, a MASK batch with one mask for each frame, or JSON text of these.{note}",
     )
 
 
@@ -70,7 +74,7 @@ def to_image(pixels: np.ndarray) -> Tensor:
 
 
 class SMCDTrajectory(io.ComfyNode):
-    """The document as text."""
+    """The document as text, which the editor edits."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -78,13 +82,20 @@ class SMCDTrajectory(io.ComfyNode):
             node_id="SMCD_Trajectory",
             display_name="SMCD Trajectory",
             category="SMCD",
-            description="Boxes with phrases and keyframes, as JSON text.",
-            search_aliases=["bounding box", "keyframes", "motion path"],
+            description="An editor for boxes with phrases and keyframes. Boxes of a detector or tracker may come in to "
+            "be edited.",
+            search_aliases=["bounding box", "keyframes", "motion path", "box editor"],
             inputs=[
                 io.String.Input(
                     "text", multiline=True, default=EXAMPLE, tooltip="An SMCD trajectory, version 1; boxes in 0..1."
                 ),
                 io.Image.Input("background", optional=True, tooltip="Shown behind the boxes; changes nothing else."),
+                boxes_input(
+                    "boxes",
+                    optional=True,
+                    note=" They replace the text when they are new, and come into the editor as keys; edits of them "
+                    "count until other boxes come.",
+                ),
             ],
             outputs=[
                 SMCDTrajectoryType.Output(display_name="trajectory"),
@@ -96,9 +107,28 @@ class SMCDTrajectory(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, text: str, background: Tensor | None = None) -> io.NodeOutput:
+    def execute(cls, text: str, background: Tensor | None = None, boxes: Any = None) -> io.NodeOutput:
         trajectory = parse_trajectory(text)
-        return io.NodeOutput(trajectory.to_dict(), bounding_boxes(trajectory), trajectory.frames)
+        shown = {}
+        if boxes is not None and (mark := fingerprint(boxes)) != trajectory.source:
+            trajectory = replace(seed(boxes, trajectory, background), source=mark)
+            shown["smcd_seed"] = [dumps(trajectory)]
+        if background is not None:
+            shown["smcd_background"] = preview(background, cls)
+        return io.NodeOutput(trajectory.to_dict(), bounding_boxes(trajectory), trajectory.frames, ui=shown or None)
+
+
+def seed(boxes: Any, drawn: Trajectory, background: Tensor | None) -> Trajectory:
+    """Boxes from upstream as keys to edit. Boxes in pixels refer to the background, else to what was drawn on."""
+    height, width = (drawn.height, drawn.width) if background is None else background.shape[1:3]
+    return read_boxes(boxes, width, height, drawn.frames, fps=drawn.fps, tolerance=SEED_TOLERANCE)
+
+
+def preview(images: Tensor, cls: type[io.ComfyNode]) -> list[dict[str, Any]]:
+    """Evenly spaced pictures of IMAGE [F, H, W, 3] as temporary files, first and last one included."""
+    count = min(len(images), MAX_PREVIEWS)
+    chosen = np.linspace(0, len(images) - 1, count).round().astype(int)
+    return ui.PreviewImage(images[chosen], cls=cls).as_dict()["images"]
 
 
 class SMCDExample(io.ComfyNode):
@@ -126,6 +156,14 @@ class SMCDExample(io.ComfyNode):
         document = parse_trajectory(path.with_suffix(".json").read_text(encoding="utf-8")).to_dict()
         prompt = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
         return io.NodeOutput(to_image(picture[None]), document, prompt)
+
+
+def serve_examples() -> None:
+    """Let the page show the pictures before a run. There is no server where nodes are used from Python."""
+    from server import PromptServer
+
+    if instance := getattr(PromptServer, "instance", None):
+        instance.routes.static("/smcd/examples", EXAMPLES)
 
 
 class SMCDFromBoxes(io.ComfyNode):

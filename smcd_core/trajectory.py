@@ -77,7 +77,8 @@ class Track:
 class Trajectory:
     """A whole document. Made by `parse_trajectory`, `trajectory_from_boxes` or `read_trajectory`, which check it.
 
-    width and height, in pixels, are the size of the picture it was drawn on; boxes do not depend on them.
+    width and height, in pixels, are the size of the picture it was drawn on; boxes do not depend on them. `source` says
+    which boxes it was made from, to be edited since; empty where it was drawn.
     """
 
     width: int
@@ -85,16 +86,18 @@ class Trajectory:
     frames: int
     fps: float
     objects: tuple[Track, ...]
+    source: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as JSON-able values, with every default written out. Whole numbers are ints, as JavaScript
-        writes them."""
+        """The document as JSON-able values, with every default but an empty source written out. Whole numbers are ints,
+        as JavaScript writes them."""
         return {
             "version": VERSION,
             "width": self.width,
             "height": self.height,
             "frames": self.frames,
             "fps": _plain(self.fps),
+            **({"source": self.source} if self.source else {}),
             "objects": [
                 {
                     "id": track.id,
@@ -129,7 +132,7 @@ def dumps(trajectory: Trajectory) -> str:
         keys = ",\n    ".join(json.dumps(key) for key in track.pop("keys"))
         head = json.dumps(track, ensure_ascii=False)[:-1]
         objects.append(f'{head},\n   "keys": [\n    {keys}]}}')
-    head = json.dumps(document)[1:-1]
+    head = json.dumps(document, ensure_ascii=False)[1:-1]
     body = "[\n  " + ",\n  ".join(objects) + "]" if objects else "[]"
     return f'{{{head},\n "objects": {body}}}\n'
 
@@ -141,7 +144,7 @@ def parse_trajectory(source: str | bytes | Mapping[str, Any]) -> Trajectory:
     out of order or past the last frame, inverted boxes. A box without area is allowed: objects may shrink to nothing.
     """
     document = source if isinstance(source, Mapping) else _load_json(source)
-    _check_keys(document, "the trajectory", ("version", "width", "height", "frames", "objects"), ("fps",))
+    _check_keys(document, "the trajectory", ("version", "width", "height", "frames", "objects"), ("fps", "source"))
     version = document["version"]
     if isinstance(version, bool) or version != VERSION:
         raise TrajectoryError(f"version is {_show(version)}: this program reads version {VERSION}")
@@ -154,6 +157,7 @@ def parse_trajectory(source: str | bytes | Mapping[str, Any]) -> Trajectory:
         frames=frames,
         fps=_number(document.get("fps", DEFAULT_FPS), "fps", *FPS_RANGE),
         objects=_complete(tracks),
+        source=_name(document, "source", "source"),
     )
 
 
@@ -176,9 +180,7 @@ def _parse_track(value: Any, where: str, frames: int) -> Track:
     _check_keys(value, where, ("phrase", "keys"), ("id", "color", "strength", "enabled"))
     phrase = _text(value["phrase"], f"{where}.phrase", MAX_PHRASE)
     where = f"{where} ({phrase[:40]})" if phrase else where
-    track_id = _text(value["id"], f"{where}.id", MAX_ID) if "id" in value else ""
-    if "id" in value and not track_id:
-        raise TrajectoryError(f"{where}.id is empty: leave it out or give it a name")
+    track_id = _name(value, "id", f"{where}.id")
     color = value.get("color", "")
     if "color" in value and not (isinstance(color, str) and re.fullmatch("#[0-9a-fA-F]{6}", color)):
         raise TrajectoryError(f"{where}.color is {_show(color)}: write it like #e69f00")
@@ -295,6 +297,15 @@ def _text(value: Any, where: str, limit: int) -> str:
     if re.search("[\ud800-\udfff]", value):
         raise TrajectoryError(f"{where} is {value!r}: half of a surrogate pair is not text")
     return value
+
+
+def _name(record: Mapping[str, Any], key: str, where: str) -> str:
+    """Optional text that names something; "" where it is left out."""
+    if key not in record:
+        return ""
+    if name := _text(record[key], where, MAX_ID):
+        return name
+    raise TrajectoryError(f"{where} is empty: leave it out or give it a name")
 
 
 def _show(value: Any) -> str:

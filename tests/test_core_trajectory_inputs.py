@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from smcd_core.trajectory import TrajectoryError, boxes_at, parse_trajectory, phrases
-from smcd_core.trajectory_inputs import bounding_boxes, coordinates, point_tracks, trajectory_from_value
+from smcd_core.trajectory_inputs import bounding_boxes, coordinates, fingerprint, point_tracks, trajectory_from_value
 
 SIZE = dict(width=200, height=100)
 BOX = {"x": 20, "y": 10, "width": 60, "height": 40}
@@ -135,3 +135,19 @@ def test_given_phrases_rename_the_objects_of_a_trajectory():
     document["objects"][0]["enabled"] = False
     assert phrases(read(document, phrase="bird")[0]) == ["bird"]
     assert parse_trajectory(document).objects[0].phrase == "cat"
+
+
+def test_fingerprints_tell_boxes_apart():
+    box = {"x": 1, "y": 2, "width": 3, "height": 4}
+    moved = {**box, "x": 1.5}
+    tracks = {"track_path": torch.zeros(2, 1, 2), "track_visibility": torch.ones(2, 1, dtype=torch.bool)}
+    hidden = {**tracks, "track_visibility": torch.tensor([[True], [False]])}
+    masks = [torch.zeros(2, 4, 8), torch.zeros(2, 8, 4)]
+    values = [box, [box], [[box]], moved, [box, moved], [[box], [moved]], tracks, hidden, *masks, "text"]
+    assert len({fingerprint(value) for value in values}) == len(values)
+
+
+def test_equal_boxes_have_equal_fingerprints():
+    box = {"x": 1, "y": 2, "width": 3, "height": 4}
+    assert fingerprint([box]) == fingerprint([dict(reversed(box.items()))])
+    assert fingerprint(torch.eye(3, dtype=torch.bfloat16)) == fingerprint(torch.eye(3))

@@ -8,7 +8,10 @@ import {
   parseTrajectory,
   readTrajectory,
   serialiseTrajectory,
+  setBox,
+  setClip,
   TrajectoryError,
+  withSource,
 } from "../../web/trajectory/model.js";
 import { randomNumbers } from "../../web/trajectory/random.js";
 import { A, B, golden, trajectory, twin } from "./helpers.js";
@@ -42,6 +45,16 @@ test("a document survives being written and read", () => {
   for (const { text } of [...Object.values(twin.cases), twin.spelling]) {
     assert.equal(serialiseTrajectory(parseTrajectory(text)), text);
   }
+});
+
+test("the source is written only where there is one, and stays through operations", () => {
+  const drawn = trajectory({ cat: [[0, A]] });
+  assert.ok(!serialiseTrajectory(drawn).includes("source"));
+  const made = withSource(drawn, "abc");
+  assert.equal(parseTrajectory(serialiseTrajectory(made)).source, "abc");
+  assert.equal(setBox(made, "cat", 0, B).source, "abc");
+  assert.equal(setClip(made, { width: 10 }).source, "abc");
+  assert.deepEqual(withSource(made, undefined), drawn);
 });
 
 test("an empty document is accepted, with and without a size", () => {

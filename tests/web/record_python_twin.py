@@ -29,6 +29,7 @@ SPELLING = {
     "height": 1,
     "frames": 3,
     "fps": 29.97,
+    "source": "Bär/1",
     "objects": [
         {
             "id": "a/\u2028",

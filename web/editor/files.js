@@ -105,7 +105,7 @@ export async function importText(context, text, name) {
 
 function take({ editor, t }, { trajectory, reading }, action, name) {
   if (action === "add") editor.apply("step.import", (document) => model.pasteTracks(document, trajectory));
-  else editor.replace("step.import", trajectory);
+  else editor.replace("step.import", model.withSource(trajectory, editor.document.source)); // an edit of what came in
   const format = t(`format.${reading.format}`);
   const { objects, frames, leftOut } = reading;
   const key = leftOut ? "file.readPart" : "file.read";

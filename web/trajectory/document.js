@@ -8,7 +8,8 @@
  * @typedef {"linear" | "in" | "out" | "in_out" | "hold" | [number, number, number, number]} Ease  CSS cubic-bezier
  * @typedef {{frame: number, box: Box, ease: Ease, visible: boolean}} Key  ease and visible count until the next key
  * @typedef {{id: string, phrase: string, color: string, strength: number, enabled: boolean, keys: Key[]}} Track
- * @typedef {{version: 1, width: number, height: number, frames: number, fps: number, objects: Track[]}} Trajectory
+ * @typedef {{version: 1, width: number, height: number, frames: number, fps: number, source?: string,
+ *   objects: Track[]}} Trajectory  source: marks the boxes that it was made from and edited since
  */
 
 export const VERSION = 1;
@@ -46,6 +47,17 @@ export class TrajectoryError extends Error {
  */
 export function emptyTrajectory({ width = 512, height = 512, frames = 8, fps = DEFAULT_FPS } = {}) {
   return { version: VERSION, width, height, frames, fps, objects: [] };
+}
+
+/**
+ * The document with another source, or with none.
+ *
+ * @param {Trajectory} document
+ * @param {string | undefined} source
+ * @returns {Trajectory}
+ */
+export function withSource({ source: _, ...document }, source) {
+  return source ? { ...document, source } : document;
 }
 
 /**
@@ -100,7 +112,7 @@ export function readJson(text, what) {
  */
 export function readTrajectory(value) {
   const document = migrate(value);
-  checkKeys(document, "the trajectory", ["version", "width", "height", "frames", "objects"], ["fps"]);
+  checkKeys(document, "the trajectory", ["version", "width", "height", "frames", "objects"], ["fps", "source"]);
   const frames = whole(document.frames, "frames", 1, LIMITS.frames);
   const objects = list(document.objects, "objects", 0, LIMITS.objects);
   const tracks = objects.map((object, index) => readTrack(object, `objects[${index}]`, frames));
@@ -110,6 +122,7 @@ export function readTrajectory(value) {
     height: whole(document.height, "height", 1, LIMITS.side),
     frames,
     fps: number(given(document, "fps", DEFAULT_FPS), "fps", ...LIMITS.fps),
+    ...(Object.hasOwn(document, "source") ? { source: readName(document, "source", "source") } : {}),
     objects: completeTracks(tracks),
   };
 }
@@ -149,14 +162,15 @@ export function migrate(value, newest = VERSION, migrations = MIGRATIONS) {
  * @returns {string}
  */
 export function serialiseTrajectory(trajectory) {
-  const { version, width, height, frames, fps, objects } = trajectory;
+  const { version, width, height, frames, fps, source, objects } = trajectory;
+  const head = { version, width, height, frames, fps, ...(source ? { source } : {}) };
   const body = objects.map((track) => {
     const { id, phrase, color, strength, enabled } = track;
     const keys = track.keys.map(({ frame, box, ease, visible }) => `    ${toText({ frame, box, ease, visible })}`);
     return `  ${toText({ id, phrase, color, strength, enabled }).slice(0, -1)},\n   "keys": [\n${keys.join(",\n")}]}`;
   });
   const list = body.length ? `[\n${body.join(",\n")}]` : "[]";
-  return `${toText({ version, width, height, frames, fps }).slice(0, -1)},\n "objects": ${list}}\n`;
+  return `${toText(head).slice(0, -1)},\n "objects": ${list}}\n`;
 }
 
 /** JSON with the spaces and the spelling of small numbers that Python has. */
@@ -185,9 +199,7 @@ function readTrack(value, place, frames) {
   checkKeys(value, place, ["phrase", "keys"], ["id", "color", "strength", "enabled"]);
   const phrase = readPhrase(value.phrase, `${place}.phrase`);
   const where = phrase ? `${place} (${shorten(phrase)})` : place;
-  const hasId = Object.hasOwn(value, "id");
-  const id = hasId ? readText(value.id, `${where}.id`, LIMITS.id) : "";
-  if (hasId && !id) throw new TrajectoryError(`${where}.id is empty: leave it out or give it a name`);
+  const id = readName(value, "id", `${where}.id`);
   const keys = list(value.keys, `${where}.keys`, 1, frames).map((key, n) => readKey(key, where, n, frames));
   keys.slice(1).forEach((key, n) => {
     if (key.frame > keys[n].frame) return;
@@ -362,6 +374,14 @@ function readText(value, where, limit) {
     throw new TrajectoryError(`${where} is ${show(value)}: half of a surrogate pair is not text`);
   }
   return value;
+}
+
+/** Optional text that names something; "" where it is left out. */
+function readName(record, key, where) {
+  if (!Object.hasOwn(record, key)) return "";
+  const name = readText(record[key], where, LIMITS.id);
+  if (!name) throw new TrajectoryError(`${where} is empty: leave it out or give it a name`);
+  return name;
 }
 
 /** A value as short text for a message, however deep or long it is. */
