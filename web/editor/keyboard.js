@@ -13,7 +13,7 @@ import { combinationOf } from "./keys.js";
  * @returns {() => void} ends it
  */
 export function listenToKeys(context) {
-  const { editor, root } = context;
+  const { editor, root, onKey } = context;
   /** The key of a step that is held, whose repeats are one gesture. */
   let held = null;
 
@@ -44,11 +44,13 @@ export function listenToKeys(context) {
         if (combination !== "Escape") return;
         root.focus({ preventScroll: true });
         take(event);
+        onKey(event);
         return;
       }
       const command = commandFor(combination);
       if (!command) return;
       event.stopPropagation();
+      onKey(event);
       if (command.isNative) return;
       event.preventDefault();
       if (command.step) return press(command, event);

@@ -11,10 +11,11 @@ import { h, listen } from "./dom.js";
  * @param {EditorState} editor
  * @param {HTMLElement} root
  * @param {(key: string) => string} t
+ * @param {(event: KeyboardEvent) => void} onKey
  * @returns {{element: HTMLElement, set: (isPoppedOut: boolean) => void, destroy: () => void}} element: for the host,
  *   which may move it about
  */
-export function createPopOut(editor, root, t) {
+export function createPopOut(editor, root, t, onKey) {
   const element = h("div", { class: "smcd-host" }, root);
   const back = h("button", { type: "button", onclick: () => set(false) }, t("popOut.back"));
   const standIn = h("div", { class: "smcd-stand-in" }, h("p", {}, t("popOut.away")), back);
@@ -44,6 +45,7 @@ export function createPopOut(editor, root, t) {
     root.dispatchEvent(new KeyboardEvent("keydown", event));
     event.preventDefault();
     event.stopPropagation();
+    onKey(event);
   }
 
   return {

@@ -318,6 +318,11 @@ export const STRINGS = {
     "step.copyKeys": "Copy keys",
     "step.range": "Enter or leave",
     "step.length": "Length",
+
+    "step.seed": "Boxes from upstream",
+    "host.asText": "Edit the trajectory as text",
+    "host.asBoxes": "Edit the trajectory in the editor",
+    "host.notUploaded": "{name} could not be uploaded: see the browser's console.",
   },
   zh: {
     "dialog.cancel": "取消",
@@ -633,6 +638,11 @@ export const STRINGS = {
     "step.copyKeys": "复制关键帧",
     "step.range": "进入或离开",
     "step.length": "长度",
+
+    "step.seed": "来自上游的框",
+    "host.asText": "以文本编辑轨迹",
+    "host.asBoxes": "在编辑器中编辑轨迹",
+    "host.notUploaded": "{name} 无法上传：请查看浏览器控制台。",
   },
 };
 

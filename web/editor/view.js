@@ -12,7 +12,8 @@
  * @property {() => void} focusMotion  the form of presets, or of the camera
  * @property {() => void} openHelp
  * @typedef {{editor: EditorState, t: (key: string, values?: object) => string, run: (id: string) => void,
- *   root: HTMLElement, view: View}} Context  root: the editor's element, which dialogs are opened in
+ *   root: HTMLElement, view: View, onKey: (event: KeyboardEvent) => void}} Context  root: the editor's element, which
+ *   dialogs are opened in
  * @typedef {{element: HTMLElement, render: () => void, destroy: () => void}} Part
  */
 
@@ -42,11 +43,12 @@ const PARTS = {
 
 /**
  * @param {EditorState} editor
- * @param {{language?: string}} [options]
+ * @param {{language?: string, onKey?: (event: KeyboardEvent) => void}} [options]  onKey: is told of each key that the
+ *   editor has taken
  * @returns {{element: HTMLElement, destroy: () => void}} element: stays where the host puts it, with the editor in it
  *   while that is not popped out
  */
-export function createView(editor, { language = "en" } = {}) {
+export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   adoptStyles();
   const t = translator(language);
   const layout = h("div", { class: "smcd-layout" });
@@ -55,12 +57,13 @@ export function createView(editor, { language = "en" } = {}) {
     { class: "smcd-editor", role: "application", "aria-label": t("editor.name"), tabindex: "0" },
     layout,
   );
-  const popOut = createPopOut(editor, root, t);
+  const popOut = createPopOut(editor, root, t, onKey);
   /** @type {Context} */
   const context = {
     editor,
     t,
     root,
+    onKey,
     run(id) {
       const command = commandOf(id);
       if (canRun(editor, command)) command.run(context);

@@ -1,109 +1,84 @@
 /**
- * The picture or video behind the boxes: what is connected, found without a run, else what the last run showed.
+ * Loading what is to be seen behind the boxes, and following the playhead with it.
  *
- * @import {Background, EditorState} from "../editor/state.js"
- * @typedef {{kind: "image" | "video", url: string}} Medium
+ * @import {EditorState} from "../editor/state.js"
+ * @import {Picture, View} from "./picture.js"
  */
 
-import { inputIndex, searchUp, widgetValue } from "./links.js";
-
-const VIDEO_FILE = /\.(mp4|webm|mov|m4v|mkv|ogv)$/i;
-// Loaders by the widget that names their file. Others are found by a run.
-const FILE_WIDGETS = ["image", "video", "file"];
+import { viewOf } from "./picture.js";
 
 /**
- * The file that feeds the node's background: of a LoadImage, LoadVideo or VHS_LoadVideo, however many resizing nodes
- * are between.
- *
- * @param {any} node
- * @param {{apiURL: (path: string) => string}} api
- * @returns {Medium | null}
- */
-export function connectedMedium(node, api) {
-  return searchUp(node, inputIndex(node, "background"), ["IMAGE", "VIDEO", "*"], (found) => {
-    if (!/load/i.test(found.comfyClass ?? "")) return null;
-    for (const name of FILE_WIDGETS) {
-      const value = widgetValue(found, name);
-      if (typeof value === "string" && value) return { kind: kindOf(value), url: urlOf(value, api) };
-    }
-    return null;
-  });
-}
-
-/** Where the host serves a file that a run reports. @param {Record<string, string>} file @param {any} api */
-export function resultUrl({ filename, subfolder, type }, api) {
-  return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder: subfolder ?? "", type })}`);
-}
-
-/** A widget's value, such as "folder/picture.png [output]". */
-function urlOf(value, api) {
-  const [, path, type = "input"] = /^(.*?)(?:\s*\[(input|output|temp)\])?$/.exec(value);
-  const parts = path.split("/");
-  return resultUrl({ filename: parts.pop(), subfolder: parts.join("/"), type }, api);
-}
-
-function kindOf(value) {
-  return VIDEO_FILE.test(value.replace(/\s*\[\w+\]$/, "")) ? "video" : "image";
-}
-
-/**
- * Put a medium behind the boxes. What cannot be shown leaves the background as it was.
+ * Put a picture behind the boxes. What cannot be loaded leaves nothing there.
  *
  * @param {EditorState} editor
- * @param {Medium} medium
+ * @param {Picture} picture
+ * @param {(size: {width: number, height: number}) => void} onReady
  * @returns {() => void} lets go of it
  */
-export function showMedium(editor, { kind, url }) {
-  return kind === "video" ? showVideo(editor, url) : showImages(editor, [url]);
+export function showPicture(editor, picture, onReady) {
+  const { kind, url, steps } = picture;
+  return kind === "video" ? showVideo(editor, picture, onReady) : showImages(editor, [url], steps, onReady);
 }
 
 /**
- * Pictures that are spread evenly over the clip.
+ * Images that are spread evenly over the clip.
  *
  * @param {EditorState} editor
  * @param {string[]} urls
+ * @param {Picture["steps"]} [steps]
+ * @param {(size: {width: number, height: number}) => void} [onReady]  the first is loaded
  * @returns {() => void}
  */
-export function showImages(editor, urls) {
+export function showImages(editor, urls, steps = [], onReady = () => {}) {
   let isShown = true;
+  let ready = null;
   const images = urls.map((url) => {
     const image = new Image();
-    image.onload = () => isShown && draw();
+    image.onload = () => isShown && draw(image);
     image.src = url;
     return image;
   });
-  const draw = () => {
-    const ready = images.find((image) => image.naturalWidth);
+  const draw = (image) => {
+    const { naturalWidth: width, naturalHeight: height } = image;
+    const view = width && height ? viewOf(width, height, steps) : null;
+    if (!view) return;
     const imageAt = (time) => {
       const share = time / Math.max(editor.document.frames - 1, 1);
-      const image = images[Math.round(share * (images.length - 1))];
-      return image?.naturalWidth ? image : null;
+      const chosen = images[Math.round(share * (images.length - 1))];
+      return chosen?.complete && chosen.naturalWidth ? partOf(chosen, view) : null;
     };
-    editor.set({ background: { width: ready.naturalWidth, height: ready.naturalHeight, imageAt } });
+    editor.set({ background: { width: view.width, height: view.height, imageAt } });
+    if (!ready) onReady(view);
+    ready = image;
   };
   return () => {
     isShown = false;
+    if (ready) editor.set({ background: null });
   };
 }
 
 /** A video whose time is that of the playhead. */
-function showVideo(editor, url) {
+function showVideo(editor, { url, timing, steps }, onReady) {
   const video = document.createElement("video");
   Object.assign(video, { muted: true, preload: "auto", playsInline: true, src: url });
   let wanted = 0;
+  let isReady = false;
+  // One seek at a time: a browser drops those that come too fast.
   const seek = () => {
-    // One seek at a time: a browser drops those that come too fast.
     if (!video.seeking && Math.abs(video.currentTime - wanted) > 0.001) video.currentTime = wanted;
   };
-  const imageAt = (time) => {
-    const end = Math.max((video.duration || 0) - 0.001, 0);
-    wanted = Math.min(time / editor.document.fps, end);
-    seek();
-    return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA ? video : null;
-  };
   const draw = () => {
-    editor.set({ background: { width: video.videoWidth, height: video.videoHeight, imageAt } });
-    seek();
+    const view = video.videoWidth ? viewOf(video.videoWidth, video.videoHeight, steps) : null;
+    if (!view) return;
+    const imageAt = (time) => {
+      const seconds = (timing.skip + time * timing.every) / (timing.rate || editor.document.fps);
+      wanted = Math.min(seconds, Math.max((video.duration || 0) - 0.001, 0));
+      seek();
+      return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA ? partOf(video, view) : null;
+    };
+    editor.set({ background: { width: view.width, height: view.height, imageAt } });
+    if (!isReady) onReady(view);
+    isReady = true;
   };
   video.onloadeddata = draw;
   video.onseeked = draw;
@@ -111,5 +86,16 @@ function showVideo(editor, url) {
     video.onloadeddata = video.onseeked = null;
     video.removeAttribute("src");
     video.load();
+    if (isReady) editor.set({ background: null });
   };
+}
+
+/** The picture itself where all of it is seen, else a canvas with the part. */
+function partOf(image, { part: [left, top, width, height] }) {
+  const [w, h] = [image.naturalWidth || image.videoWidth, image.naturalHeight || image.videoHeight];
+  if (left === 0 && top === 0 && width === w && height === h) return image;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [Math.max(Math.round(width), 1), Math.max(Math.round(height), 1)];
+  canvas.getContext("2d").drawImage(image, left, top, width, height, 0, 0, canvas.width, canvas.height);
+  return canvas;
 }

@@ -2,13 +2,15 @@
  * What the run will be given besides the boxes, where the graph tells it.
  *
  * @import {ModelFacts} from "../editor/state.js"
+ * @import {End} from "./links.js"
  */
 
-import { inputIndex, searchUp, targets, widgetValue } from "./links.js";
+import { inputIndex, searchUp, source, targets, widgetValue } from "./links.js";
 
 const CELL = 8; // pixels of a latent
+const UNKNOWN = { prompt: null, width: null, height: null, numFrames: null };
 const CONSUMERS = ["SMCD_Conditioning", "SMCD_Motion", "SMCD_Generate"];
-const PROMPTS = ["text", "prompt"]; // widgets that hold one
+const TEXTS = ["CLIPTextEncode", "CLIPTextEncodeSDXL"];
 
 /**
  * @param {any} node  SMCD Trajectory
@@ -17,31 +19,51 @@ const PROMPTS = ["text", "prompt"]; // widgets that hold one
 export function modelFacts(node) {
   const consumer = targets(node, 0)
     .map((end) => end.node)
-    .find(({ comfyClass }) => CONSUMERS.includes(comfyClass));
-  if (!consumer) return { prompt: null, width: null, height: null, numFrames: null };
-  const size = (name) => positive(widgetValue(consumer, name));
-  const [width, height] = [size("width"), size("height")];
+    .find(({ type }) => CONSUMERS.includes(type));
+  if (!consumer) return UNKNOWN;
+  const sized = consumer.type === "SMCD_Motion" ? imageNodeOf(consumer) : consumer;
+  const [width, height] = [positive(sized, "width"), positive(sized, "height")];
   return {
     prompt: promptOf(consumer),
     width,
     height,
-    numFrames: size("frames"),
+    numFrames: positive(consumer, "frames") ?? (sized === consumer ? null : positive(sized, "frames")),
     ...(width && height ? { columns: Math.ceil(width / CELL), rows: Math.ceil(height / CELL) } : {}),
   };
 }
 
-function promptOf(consumer) {
-  const own = widgetValue(consumer, "prompt");
-  const isLinked = consumer.inputs?.some(({ name, link }) => name === "prompt" && link != null);
-  if (typeof own === "string" && !isLinked) return own;
-  return searchUp(consumer, inputIndex(consumer, "positive"), ["CONDITIONING"], (found) => {
-    const texts = PROMPTS.map((name) => widgetValue(found, name));
-    const isText = /textencode/i.test(found.comfyClass ?? "");
-    return isText ? (texts.find((text) => typeof text === "string") ?? null) : null;
-  });
+/** SMCD Image, before or after SMCD Motion on the way of the prompt. */
+function imageNodeOf(motion) {
+  const isImage = ({ node }) => node.type === "SMCD_Image";
+  const above = searchUp(motion, inputIndex(motion, "positive"), (end) => (isImage(end) ? end.node : promptInput(end)));
+  return above ?? targets(motion, 0).find(isImage)?.node ?? null;
 }
 
-/** 0 and "not a number" mean that the node decides for itself. */
-function positive(value) {
+function promptOf(consumer) {
+  if (inputIndex(consumer, "prompt") >= 0) return textOf(consumer, "prompt");
+  return searchUp(consumer, inputIndex(consumer, "positive"), (end) =>
+    TEXTS.includes(end.node.type) ? textOf(end.node, "text") : promptInput(end),
+  );
+}
+
+/** The input that a conditioning passes on: that of the output's name, or the only one. @param {End} end */
+function promptInput({ node, slot }) {
+  const inputs = (node.inputs ?? []).flatMap(({ type, link }, n) => (type === "CONDITIONING" && link != null ? [n] : []));
+  const named = inputs.find((n) => node.inputs[n].name === node.outputs?.[slot]?.name?.toLowerCase());
+  return named ?? (inputs.length === 1 ? inputs[0] : -1);
+}
+
+/** Of a widget, or of the text node that is linked to it. */
+function textOf(node, name) {
+  const written = widgetValue(node, name);
+  if (typeof written === "string") return written;
+  const linked = source(node, inputIndex(node, name));
+  const value = linked && /^(Primitive)?String/.test(linked.node.type) ? widgetValue(linked.node, "value") : null;
+  return typeof value === "string" ? value : null;
+}
+
+/** 0 means that the node decides for itself. */
+function positive(node, name) {
+  const value = node && widgetValue(node, name);
   return typeof value === "number" && value > 0 ? value : null;
 }

@@ -1,34 +1,41 @@
 /**
- * Who is connected to whom, through reroutes, resizing nodes and the walls of subgraphs.
+ * Who is connected to whom, through reroutes, bypassed nodes and the walls of subgraphs.
  *
  * @typedef {{node: any, slot: number}} End  a node and the index of its output, or of its input
  */
 
 const SUBGRAPH_INPUT = -10; // the host's id of what leads into a subgraph
 const SUBGRAPH_OUTPUT = -20;
+const MUTED = 2; // modes of a node
+const BYPASSED = 4;
 const MAX_STEPS = 100; // of a walk, should a graph be a ring
 
 /**
- * The output that feeds an input.
+ * The output that feeds an input; null where nothing does, or a node that is muted.
  *
  * @param {any} node
  * @param {number} slot  of the input
  * @returns {End | null}
  */
 export function source(node, slot) {
-  return origin(node.graph, node.inputs?.[slot]?.link);
+  return origin(node.graph, node.inputs?.[slot]?.link, MAX_STEPS);
 }
 
-function origin(graph, linkId) {
+function origin(graph, linkId, steps) {
   const link = linkOf(graph, linkId);
-  if (!link) return null;
+  if (!link || steps === 0) return null;
+  const follow = (node, slot) => origin(node.graph, node.inputs?.[slot]?.link, steps - 1);
   if (link.origin_id === SUBGRAPH_INPUT) {
     const outside = holderOf(graph);
-    return outside && source(outside, link.origin_slot);
+    return outside && follow(outside, link.origin_slot);
   }
   const node = graph.getNodeById(link.origin_id);
-  if (!node?.subgraph) return node ? { node, slot: link.origin_slot } : null;
-  return origin(node.subgraph, node.subgraph.outputs[link.origin_slot]?.linkIds?.[0]);
+  if (!node || node.mode === MUTED) return null;
+  if (node.mode === BYPASSED || node.type === "Reroute") return follow(node, passedInput(node, link.origin_slot));
+  if (node.subgraph) {
+    return origin(node.subgraph, node.subgraph.outputs[link.origin_slot]?.linkIds?.[0], steps - 1);
+  }
+  return { node, slot: link.origin_slot };
 }
 
 /**
@@ -39,49 +46,69 @@ function origin(graph, linkId) {
  * @returns {End[]}
  */
 export function targets(node, slot) {
-  return (node.outputs?.[slot]?.links ?? []).flatMap((id) => target(node.graph, id));
+  return targetsOf(node, slot, MAX_STEPS);
 }
 
-function target(graph, linkId) {
+function targetsOf(node, slot, steps) {
+  return (node.outputs?.[slot]?.links ?? []).flatMap((id) => target(node.graph, id, steps));
+}
+
+function target(graph, linkId, steps) {
   const link = linkOf(graph, linkId);
-  if (!link) return [];
+  if (!link || steps === 0) return [];
   if (link.target_id === SUBGRAPH_OUTPUT) {
     const outside = holderOf(graph);
-    return outside ? targets(outside, link.target_slot) : [];
+    return outside ? targetsOf(outside, link.target_slot, steps - 1) : [];
   }
   const node = graph.getNodeById(link.target_id);
-  if (!node) return [];
+  if (!node || node.mode === MUTED) return [];
+  if (node.mode === BYPASSED || node.type === "Reroute") {
+    const passed = (node.outputs ?? []).findIndex((_, output) => passedInput(node, output) === link.target_slot);
+    return targetsOf(node, passed, steps - 1);
+  }
   if (node.subgraph) {
     const inner = node.subgraph.inputs[link.target_slot]?.linkIds ?? [];
-    return inner.flatMap((id) => target(node.subgraph, id));
+    return inner.flatMap((id) => target(node.subgraph, id, steps - 1));
   }
-  return node.type === "Reroute" ? targets(node, 0) : [{ node, slot: link.target_slot }];
+  return [{ node, slot: link.target_slot }];
+}
+
+/** The input whose value a bypassed node gives out, as the host chooses it: at the same place, else the first of it. */
+function passedInput(node, output) {
+  if (node.type === "Reroute") return 0;
+  const { type } = node.outputs[output];
+  if (node.inputs?.[output]?.type === type) return output;
+  return (node.inputs ?? []).findIndex((input) => input.type === type);
 }
 
 /**
- * Walk up from an input, at each node through its first input of one of `types`, until `find` has an answer.
+ * Walk up from an input until `find` has an answer.
  *
  * @template T
  * @param {any} node
- * @param {number} slot
- * @param {string[]} types  of the inputs to follow, such as IMAGE
- * @param {(node: any) => T | null} find
+ * @param {number} slot  of the input
+ * @param {(end: End) => T | number} find  the answer, or the index of the input to go on from; -1 ends the walk
  * @returns {T | null}
  */
-export function searchUp(node, slot, types, find) {
+export function searchUp(node, slot, find) {
   let end = source(node, slot);
   for (let step = 0; end && step < MAX_STEPS; step += 1) {
-    const found = find(end.node);
-    if (found !== null) return found;
-    const next = (end.node.inputs ?? []).findIndex(({ type, link }) => link != null && types.includes(type));
-    end = next < 0 ? null : source(end.node, next);
+    const found = find(end);
+    if (typeof found !== "number") return found;
+    end = found < 0 ? null : source(end.node, found);
   }
   return null;
 }
 
-/** The value of a node's widget, undefined where there is none. @param {any} node @param {string} name */
+/**
+ * The value of a node's widget; undefined where there is none, or a link gives another.
+ *
+ * @param {any} node
+ * @param {string} name
+ */
 export function widgetValue(node, name) {
-  return node.widgets?.find((widget) => widget.name === name)?.value;
+  const isLinked = node.inputs?.some((input) => (input.widget?.name ?? input.name) === name && input.link != null);
+  return isLinked ? undefined : node.widgets?.find((widget) => widget.name === name)?.value;
 }
 
 /** The index of an input by its name, -1 where there is none. @param {any} node @param {string} name */
@@ -93,7 +120,7 @@ function linkOf(graph, id) {
   return id == null ? null : (graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? null);
 }
 
-/** The node that stands for a subgraph in the graph around it; null for the outermost graph. */
+/** A node that stands for a subgraph in a graph around it; null for the outermost graph. */
 function holderOf(graph) {
   const root = graph.rootGraph;
   if (!root || root === graph) return null;

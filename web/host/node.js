@@ -2,128 +2,214 @@
  * The editor on a node. The node's `text` widget is all that is kept: the editor shows it and writes it, once per
  * gesture, and each writing is a step of the graph's own undo.
  *
- * @import {Medium} from "./background.js"
+ * @import {Picture} from "./picture.js"
+ * @typedef {{apiURL: (path: string) => string, fileURL: (path: string) => string,
+ *   fetchApi: (path: string, options?: RequestInit) => Promise<Response>} & EventTarget} Api  the host's
+ * @typedef {{app: any, api: Api}} Host
  */
 
+import { h, listen } from "../editor/dom.js";
 import { EditorState } from "../editor/state.js";
+import { translator } from "../editor/strings.js";
 import { createView } from "../editor/view.js";
-import { parseTrajectory } from "../trajectory/model.js";
-import { connectedMedium, resultUrl, showImages, showMedium } from "./background.js";
+import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
+import { showImages, showPicture } from "./background.js";
+import { connectFile } from "./dropped.js";
 import { modelFacts } from "./facts.js";
 import { after } from "./hook.js";
+import { connectedPicture, fileUrl } from "./picture.js";
 
 const SIZE = [460, 640]; // of a new node
 const MIN_HEIGHT = 380; // of the editor in it, CSS pixels
 
-/** @type {WeakMap<object, {editor: EditorState, showText: (isText: boolean) => void, isText: () => boolean}>} */
+/** @type {WeakMap<object, NodeEditor>} */
 const attached = new WeakMap();
 
-/** The editor of a node, null for any other node. @param {any} node */
+/** @param {any} node  a new SMCD Trajectory @param {Host} host */
+export function attachEditor(node, host) {
+  attached.set(node, new NodeEditor(node, host));
+}
+
+/** The editor of a node, null for any other node. @param {any} node @returns {EditorState | null} */
 export function editorOf(node) {
   return attached.get(node)?.editor ?? null;
 }
 
-/**
- * @param {any} node  a new SMCD Trajectory
- * @param {{app: any, api: any}} host
- */
-export function attachEditor(node, { app, api }) {
-  const text = node.widgets.find((widget) => widget.name === "text");
-  const editor = new EditorState({ onCommit: write });
-  let view;
-  try {
-    view = createView(editor, { language: app.extensionManager?.setting?.get("Comfy.Locale") ?? "en" });
-  } catch (error) {
-    console.error("SMCD: the trajectory editor cannot start; its text can be edited instead.", error);
-    return;
-  }
-  const widget = node.addDOMWidget("editor", "SMCD_EDITOR", view.element, {
-    serialize: false,
-    hideOnZoom: false,
-    getMinHeight: () => MIN_HEIGHT,
-  });
-  widget.serialize = false; // nor in the workflow: the text is all there is
-  const endings = [];
-  let medium = "";
-  let release = () => {};
-
-  function write(value) {
-    text.value = value;
-    text.callback?.(value);
-    // The tracker looks at the graph after mouse and keys, but not after all that the editor can do.
-    const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
-    (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker);
-    node.setDirtyCanvas?.(true, false);
-  }
-
-  function read() {
-    editor.load(String(text.value ?? ""));
-  }
-
-  /** @param {string} name  of what is shown, so that it is not loaded again @param {() => () => void} show */
-  function showOnce(name, show) {
-    if (name === medium) return;
-    release();
-    medium = name;
-    release = show();
-  }
-
-  function look() {
-    if (!node.graph) return;
-    const facts = { ...editor.facts, ...modelFacts(node) };
-    if (JSON.stringify(facts) !== JSON.stringify(editor.facts)) editor.set({ facts });
-    const found = connectedMedium(node, api);
-    if (found) showOnce(found.url, () => showMedium(editor, found));
-  }
-
-  function showText(isText) {
-    for (const [one, isHidden] of [[text, !isText], [widget, isText]]) {
-      one.hidden = isHidden;
-      one.options.hidden = isHidden;
-    }
-    if (!isText) read();
-    node.setSize?.([...node.size]);
-    node.setDirtyCanvas?.(true, true);
-  }
-
-  attached.set(node, { editor, showText, isText: () => widget.hidden });
-  editor.onBackgroundFile = (file) => {
-    if (!file.type.startsWith("video/")) return; // a picture is shown by the editor itself
-    const url = URL.createObjectURL(file);
-    endings.push(() => URL.revokeObjectURL(url));
-    showOnce(url, () => showMedium(editor, { kind: "video", url }));
-  };
-  after(node, "onConfigure", read);
-  after(node, "onConnectionsChange", () => queueMicrotask(look));
-  after(node, "onExecuted", (output) => {
-    const [seed] = output?.smcd_seed ?? [];
-    if (seed) editor.replace("step.seed", parseTrajectory(seed));
-    const urls = (output?.smcd_background ?? []).map((file) => resultUrl(file, api));
-    if (urls.length && !connectedMedium(node, api)) showOnce(urls.join(), () => showImages(editor, urls));
-  });
-  after(node, "onRemoved", () => {
-    for (const end of endings) end();
-    release();
-    view.destroy();
-  });
-  // Other nodes tell nobody that their widgets changed, so that is looked at when the editor is turned to.
-  for (const event of ["pointerenter", "focusin"]) {
-    view.element.addEventListener(event, () => {
-      if (!editor.isInGesture) read();
-      look();
-    });
-  }
-  api.addEventListener("graphChanged", look);
-  endings.push(() => api.removeEventListener("graphChanged", look));
-
-  showText(false);
-  node.setSize?.(SIZE.map((side, n) => Math.max(side, node.size[n])));
-}
-
 /** What the menu of a node offers besides the host's. @param {any} node */
 export function menuItems(node) {
-  const found = attached.get(node);
-  if (!found) return [];
-  const isText = found.isText();
-  return [{ content: isText ? "Edit in the editor" : "Edit as text", callback: () => found.showText(!isText) }];
+  return attached.get(node)?.menuItems() ?? [];
+}
+
+class NodeEditor {
+  #node;
+  #host;
+  #text;
+  #widget;
+  #holder;
+  #view = null;
+  /** What ends while the node is in no graph. @type {(() => void)[]} */
+  #endings = [];
+  /** What is behind the boxes, as text; null before the first look. @type {string | null} */
+  #shown = null;
+  #release = () => {};
+
+  constructor(node, host) {
+    this.#node = node;
+    this.#host = host;
+    this.editor = new EditorState({ onCommit: (text) => this.#write(text) });
+    this.editor.onBackgroundFile = (file) => this.#connect(file);
+    this.#text = node.widgets.find((widget) => widget.name === "text");
+    // Core marks what takes the wheel while it has the focus like this, too.
+    this.#holder = h("div", { class: "smcd-node", "data-capture-wheel": "true" });
+    this.#holder.style.minHeight = `${MIN_HEIGHT}px`;
+    this.#widget = node.addDOMWidget("editor", "SMCD_EDITOR", this.#holder, {
+      serialize: false, // not in the prompt
+      hideOnZoom: false,
+      getMinHeight: () => MIN_HEIGHT,
+    });
+    this.#widget.serialize = false; // nor in the workflow: the text is all there is
+    // Not every node that is made comes into a graph, and one that was taken out may come back.
+    after(node, "onAdded", () => this.#start());
+    after(node, "onRemoved", () => this.#stop());
+    after(node, "onConfigure", () => this.#read());
+    after(node, "onExecuted", (output) => this.#take(output ?? {}));
+    after(this.#text, "callback", () => this.#read());
+    this.#showText(false);
+    node.setSize(SIZE.map((side, n) => Math.max(side, node.size[n])));
+  }
+
+  menuItems() {
+    const isText = this.#widget.hidden;
+    const content = translator(this.#language)(isText ? "host.asBoxes" : "host.asText");
+    return [{ content, callback: () => this.#showText(!isText) }];
+  }
+
+  get #language() {
+    return this.#host.app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
+  }
+
+  #start() {
+    this.#stop();
+    const { api, app } = this.#host;
+    try {
+      this.#show();
+    } catch (error) {
+      console.error("SMCD: the trajectory editor cannot start, its text can be edited instead:", error);
+      this.#showText(true);
+      return;
+    }
+    const look = () => this.#look();
+    const soon = setTimeout(look, 0); // links come after the nodes
+    this.#endings.push(
+      () => clearTimeout(soon),
+      listen(api, { graphChanged: look }),
+      listen(app.ui?.settings ?? new EventTarget(), { "Comfy.Locale.change": () => this.#show() }),
+      // Others may have written the text without a word.
+      listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
+    );
+  }
+
+  #stop() {
+    for (const end of this.#endings.splice(0)) end();
+    this.#view?.destroy();
+    this.#view = null;
+    this.#release();
+    this.#release = () => {};
+    this.#shown = null;
+  }
+
+  /** Make the view anew, in the language that is set now. */
+  #show() {
+    const view = createView(this.editor, { language: this.#language, onKey: hideFromTracker });
+    this.#view?.destroy();
+    this.#view = view;
+    this.#holder.replaceChildren(view.element);
+    this.#read();
+  }
+
+  #read() {
+    if (!this.editor.isInGesture) this.editor.load(String(this.#text.value ?? ""));
+  }
+
+  #write(text) {
+    this.#text.value = text;
+    this.#capture();
+    this.#node.setDirtyCanvas(true, false);
+  }
+
+  /** The tracker of the graph's changes looks after mouse and keys, but not after all that the editor can do. */
+  #capture() {
+    const tracker = this.#host.app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+    (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker);
+  }
+
+  /** Learn from the graph what is connected. */
+  #look() {
+    const node = this.#node;
+    if (!node.graph) return;
+    const facts = { ...this.editor.facts, ...modelFacts(node) };
+    if (JSON.stringify(facts) !== JSON.stringify(this.editor.facts)) this.editor.set({ facts });
+    const picture = connectedPicture(node, "background", this.#host.api);
+    const files = picture ? [] : this.#resultOf("smcd_background");
+    const name = JSON.stringify(picture ?? files);
+    if (name === this.#shown) return;
+    const isFirst = this.#shown === null;
+    this.#shown = name;
+    this.#release();
+    // A picture that was connected by hand gives the trajectory its size; one of a loaded graph has done so.
+    if (picture) this.#release = showPicture(this.editor, picture, (size) => isFirst || this.#resize(size));
+    else if (files.length) this.#release = showImages(this.editor, files.map((file) => fileUrl(file, this.#host.api)));
+    else this.#release = () => {};
+  }
+
+  /** A part of what the last run reported for the node. */
+  #resultOf(name) {
+    const { id, graph } = this.#node;
+    const isInside = graph.rootGraph && graph.rootGraph !== graph;
+    const output = this.#host.app.nodeOutputs?.[isInside ? `${graph.id}:${id}` : id];
+    const isConnected = this.#node.inputs.some((input) => input.name === "background" && input.link != null);
+    return (isConnected && output?.[name]) || [];
+  }
+
+  #resize({ width, height }) {
+    const { document, problem } = this.editor;
+    if (problem || Math.max(width, height) > LIMITS.side) return;
+    if (width === document.width && height === document.height) return;
+    this.editor.apply("step.clip", (before) => setClip(before, { width, height }));
+  }
+
+  /** What a run reports. It comes again with results that were kept, so boxes count only once. */
+  #take({ smcd_seed: [text] = [] }) {
+    setTimeout(() => this.#look(), 0); // once the host has put the report where results are kept
+    if (!text) return;
+    const seed = parseTrajectory(text);
+    if (seed.source !== this.editor.document.source) this.editor.replace("step.seed", seed);
+  }
+
+  async #connect(file) {
+    try {
+      await connectFile(this.#node, file, this.#host);
+      this.#capture();
+      this.#look();
+    } catch (error) {
+      console.error(error);
+      this.editor.notify("error", translator(this.#language)("host.notUploaded", { name: file.name }));
+    }
+  }
+
+  #showText(isText) {
+    for (const [widget, isHidden] of [[this.#text, !isText], [this.#widget, isText]]) {
+      widget.hidden = isHidden; // for the classic canvas
+      widget.options.hidden = isHidden; // for Nodes 2.0
+    }
+    this.#node.setDirtyCanvas?.(true, true);
+  }
+}
+
+/**
+ * The tracker of the graph's changes hears keys before anybody else and reads them a frame later: by then a key that
+ * the editor took, such as Ctrl+Z, is no shortcut any more.
+ */
+function hideFromTracker(event) {
+  for (const name of ["ctrlKey", "metaKey"]) Object.defineProperty(event, name, { value: false });
 }

@@ -1,14 +1,32 @@
-/** The scores that SMCD Metrics reports, for the editor of the trajectory that it was given. */
+/**
+ * The scores that SMCD Metrics reports, for the editor of the trajectory that it was given.
+ *
+ * @import {Scores} from "../editor/state.js"
+ */
 
-import { editorOf } from "./node.js";
 import { after } from "./hook.js";
-import { inputIndex, searchUp } from "./links.js";
+import { inputIndex, source } from "./links.js";
+import { editorOf } from "./node.js";
 
 /** @param {any} node  SMCD Metrics */
 export function attachScores(node) {
   after(node, "onExecuted", (output) => {
-    const [scores] = output?.smcd_scores ?? [];
-    const editor = searchUp(node, inputIndex(node, "trajectory"), ["SMCD_TRAJECTORY", "*"], editorOf);
-    if (scores && editor) editor.set({ scores });
+    const [report] = output?.smcd_scores ?? [];
+    const editor = editorOf(source(node, inputIndex(node, "trajectory"))?.node);
+    if (report && editor) editor.set({ scores: scoresOf(report, editor.document.frames) });
   });
+}
+
+/**
+ * @param {{ids: string[], iou: (number | null)[][]}} report  IoU by object and frame of the video
+ * @param {number} frames  of the trajectory
+ * @returns {Scores}
+ */
+export function scoresOf({ ids, iou }, frames) {
+  const seen = iou.flat().filter((value) => value !== null);
+  const mean = seen.length ? seen.reduce((sum, value) => sum + value, 0) / seen.length : null;
+  // A video of another length shows the trajectory at evenly spaced times.
+  const at = (values, frame) => values[Math.round((frame * (values.length - 1)) / Math.max(frames - 1, 1))];
+  const byFrame = iou.map((values) => Array.from({ length: frames }, (_, frame) => at(values, frame)));
+  return { iou: Object.fromEntries(ids.map((id, n) => [id, byFrame[n]])), mean };
 }

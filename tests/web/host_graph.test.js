@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { modelFacts } from "../../web/host/facts.js";
+import { source, targets } from "../../web/host/links.js";
+import { connectedPicture, viewOf } from "../../web/host/picture.js";
+
+const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
+
+/** A graph like the host's: nodes by id as {type, inputs: {name: [id, output]}, widgets}, each input of its own link. */
+function graphOf(nodes, { id = "root", inputs = 0, outputs = [] } = {}) {
+  const links = new Map();
+  const graph = { id, nodes: [], subgraphs: new Map(), getLink: (n) => links.get(n) ?? null };
+  graph.rootGraph = graph;
+  graph.getNodeById = (n) => graph.nodes.find((node) => node.id === n) ?? null;
+  graph.inputs = Array.from({ length: inputs }, () => ({ linkIds: [] }));
+  for (const [key, { type, inputs: from = {}, widgets = {}, outputs: kinds = ["IMAGE"], ...more }] of Object.entries(nodes)) {
+    graph.nodes.push({
+      id: Number(key),
+      type,
+      graph,
+      mode: 0,
+      inputs: Object.keys(from).map((name) => ({ name, type: kinds[0], link: null })),
+      outputs: kinds.map((kind) => ({ name: kind, type: kind, links: [] })),
+      widgets: Object.entries(widgets).map(([name, value]) => ({ name, value })),
+      ...more,
+    });
+  }
+  const connect = (origin_id, origin_slot, target_id, target_slot) => {
+    const link = { id: links.size + 1, origin_id, origin_slot, target_id, target_slot };
+    links.set(link.id, link);
+    graph.getNodeById(origin_id)?.outputs[origin_slot].links.push(link.id);
+    if (origin_id === -10) graph.inputs[origin_slot].linkIds.push(link.id);
+    return link.id;
+  };
+  for (const [key, { inputs: from = {} }] of Object.entries(nodes)) {
+    Object.values(from).forEach((end, n) => {
+      if (end) graph.getNodeById(Number(key)).inputs[n].link = connect(...end, Number(key), n);
+    });
+  }
+  graph.outputs = outputs.map((end, n) => ({ linkIds: [connect(...end, -20, n)] }));
+  return graph;
+}
+
+/** Put a subgraph on node 9 of a graph. */
+function nested(outer, inner) {
+  outer.nodes.find(({ id }) => id === 9).subgraph = inner;
+  outer.subgraphs.set(inner.id, inner);
+  inner.rootGraph = outer;
+}
+
+const node = (graph, id) => graph.getNodeById(id);
+const pictureOf = (graph, id = 1) => connectedPicture(node(graph, id), "background", api);
+const loader = { type: "LoadImage", widgets: { image: "a b/cat.png [output]" } };
+
+test("a picture is found through reroutes, resizes and bypassed nodes", () => {
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory", inputs: { background: [2, 0] } },
+    2: { type: "Reroute", inputs: { "": [3, 0] } },
+    3: { type: "ImageScale", inputs: { image: [4, 0] }, widgets: { width: 100, height: 50, crop: "disabled" } },
+    4: { type: "Anything", mode: 4, inputs: { image: [5, 0] } },
+    5: loader,
+  });
+  const picture = pictureOf(graph);
+  assert.equal(picture.url, "/api/view?filename=cat.png&subfolder=a+b&type=output");
+  assert.equal(picture.kind, "image");
+  assert.deepEqual(viewOf(64, 64, picture.steps), { width: 100, height: 50, part: [0, 0, 64, 64] });
+});
+
+test("a node that may change the picture, a muted one and a linked size end the search", () => {
+  const through = (between) =>
+    pictureOf(graphOf({ 1: { type: "T", inputs: { background: [2, 0] } }, 2: between, 3: loader, 4: { type: "N" } }));
+  assert.equal(through({ type: "DepthMap", inputs: { image: [3, 0] } }), null);
+  assert.equal(through({ type: "ImageScaleBy", mode: 2, inputs: { image: [3, 0] }, widgets: { scale_by: 2 } }), null);
+  const linked = { type: "ImageScaleBy", inputs: { image: [3, 0], scale_by: [4, 0] }, widgets: { scale_by: 2 } };
+  assert.equal(through(linked), null);
+  assert.ok(through({ type: "ImageScaleBy", inputs: { image: [3, 0] }, widgets: { scale_by: 2 } }));
+});
+
+test("a picture is found out of a subgraph and into one", () => {
+  const inner = graphOf({ 1: { type: "T", inputs: { background: [-10, 0] } } }, { id: "in", inputs: 1 });
+  const outer = graphOf({ 9: { type: "in", inputs: { image: [5, 0] } }, 5: loader });
+  nested(outer, inner);
+  assert.match(pictureOf(inner).url, /cat/);
+  assert.deepEqual(targets(node(outer, 5), 0).map((end) => end.node.type), ["T"]);
+
+  const loading = graphOf({ 5: loader }, { id: "load", outputs: [[5, 0]] });
+  const around = graphOf({ 1: { type: "T", inputs: { background: [9, 0] } }, 9: { type: "load" } });
+  nested(around, loading);
+  assert.match(pictureOf(around).url, /cat/);
+  assert.deepEqual(targets(node(loading, 5), 0).map((end) => end.node.type), ["T"]);
+});
+
+test("a ring of links ends", () => {
+  const graph = graphOf({
+    1: { type: "T", inputs: { background: [2, 0] } },
+    2: { type: "Reroute", inputs: { "": [3, 0] } },
+    3: { type: "Reroute", inputs: { "": [2, 0] } },
+  });
+  assert.equal(source(node(graph, 1), 0), null);
+  assert.equal(targets(node(graph, 3), 0)[0].node.type, "T");
+});
+
+test("crops and sizes of nodes one after the other give the part of the file that is seen", () => {
+  const crop = { name: "crop", values: [10, 20, 50, 40] };
+  const half = { name: "by", values: [0.5] };
+  const square = { name: "to", values: [64, 64, "center"] };
+  const kept = { name: "to", values: [0, 50, "disabled"] };
+  assert.deepEqual(viewOf(200, 100, [half, crop]), { width: 50, height: 30, part: [20, 40, 100, 60] });
+  assert.deepEqual(viewOf(200, 100, [square]), { width: 64, height: 64, part: [50, 0, 100, 100] });
+  assert.deepEqual(viewOf(200, 100, [kept]), { width: 100, height: 50, part: [0, 0, 200, 100] });
+  assert.deepEqual(viewOf(200, 100, [{ name: "fit", values: [50, 50, "resize"] }]).height, 25);
+  assert.equal(viewOf(200, 100, [{ name: "fit", values: [50, 50, "pad"] }]), null);
+});
+
+test("a video's rate, start and stride come from its loader", () => {
+  const widgets = { video: "run.mp4", force_rate: 12, skip_first_frames: 3, select_every_nth: 2 };
+  const graph = graphOf({ 1: { type: "T", inputs: { background: [2, 0] } }, 2: { type: "VHS_LoadVideo", widgets } });
+  assert.deepEqual(pictureOf(graph).timing, { rate: 12, skip: 3, every: 2 });
+  assert.equal(pictureOf(graph).kind, "video");
+});
+
+test("prompt, size and frames come from where the trajectory goes", () => {
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory" },
+    2: {
+      type: "SMCD_Conditioning",
+      outputs: ["CONDITIONING"],
+      inputs: { positive: [3, 0], trajectory: [1, 0] },
+      widgets: { width: 320, height: 256, frames: 0 },
+    },
+    3: { type: "CLIPTextEncode", outputs: ["CONDITIONING"], widgets: { text: "a red car" } },
+  });
+  assert.deepEqual(modelFacts(node(graph, 1)), {
+    prompt: "a red car",
+    width: 320,
+    height: 256,
+    numFrames: null,
+    columns: 40,
+    rows: 32,
+  });
+});
+
+test("a prompt that is put together of two is not known", () => {
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory" },
+    2: { type: "SMCD_Motion", outputs: ["CONDITIONING"], inputs: { positive: [3, 0], trajectory: [1, 0] } },
+    3: { type: "Combine", outputs: ["CONDITIONING"], inputs: { a: [4, 0], b: [5, 0] } },
+    4: { type: "CLIPTextEncode", outputs: ["CONDITIONING"], widgets: { text: "cat" } },
+    5: { type: "CLIPTextEncode", outputs: ["CONDITIONING"], widgets: { text: "dog" } },
+  });
+  assert.equal(modelFacts(node(graph, 1)).prompt, null);
+});

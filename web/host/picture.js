@@ -1,0 +1,137 @@
+/**
+ * The picture that feeds a node, as far as the graph tells it without a run: which file a loader names, and what the
+ * nodes between do to its size. A node that is not known here may do anything, and so ends the search.
+ *
+ * @import {Api} from "./node.js"
+ * @typedef {{kind: "image" | "video", url: string, timing: Timing, steps: Step[]}} Picture  plain data, equal as JSON
+ *   where it would look the same
+ * @typedef {{rate: number, skip: number, every: number}} Timing  of a video: frames per second, 0 for those of the
+ *   trajectory; frames left out at the start; every n-th is taken
+ * @typedef {{name: keyof typeof STEPS, values: any[]}} Step
+ * @typedef {{width: number, height: number, part: [number, number, number, number]}} View  size in pixels; the part of
+ *   the file that is seen: left, top, width, height in its own pixels
+ */
+
+import { inputIndex, searchUp, widgetValue } from "./links.js";
+
+const VIDEO_FILE = /\.(mp4|webm|mov|m4v|mkv|ogv)$/i;
+const PLAIN = { rate: 0, skip: 0, every: 1 };
+
+/** Loaders by type: what they show. @type {Record<string, (node: any, api: Api) => Omit<Picture, "steps"> | null>} */
+const LOADERS = {
+  LoadImage: (node, api) => fileOf(node, "image", api),
+  LoadImageOutput: (node, api) => fileOf(node, "image", api),
+  LoadVideo: (node, api) => fileOf(node, "file", api),
+  VHS_LoadVideo(node, api) {
+    const [rate, skip, every] = ["force_rate", "skip_first_frames", "select_every_nth"].map((name) =>
+      widgetValue(node, name),
+    );
+    return fileOf(node, "video", api, { rate: rate || 0, skip: skip || 0, every: every || 1 });
+  },
+  SMCD_Example(node, api) {
+    const name = widgetValue(node, "example");
+    if (!name) return null;
+    return { kind: "image", url: api.fileURL(`/smcd/examples/${encodeURIComponent(name)}.png`), timing: PLAIN };
+  },
+};
+
+/** Nodes that keep the picture, by type: its input, and what they do to the size with the widgets named. */
+const PASSES = {
+  GetVideoComponents: ["video"],
+  RepeatImageBatch: ["image"],
+  ImageUpscaleWithModel: ["image"],
+  ImageScaleToTotalPixels: ["image"],
+  ImageScaleToMaxDimension: ["image"],
+  ImageScaleBy: ["image", "by", "scale_by"],
+  ImageScale: ["image", "to", "width", "height", "crop"],
+  ImageResizeKJ: ["image", "fit", "width", "height", "keep_proportion"],
+  ImageResizeKJv2: ["image", "fit", "width", "height", "keep_proportion"],
+  ImageCrop: ["image", "crop", "x", "y", "width", "height"],
+};
+
+/** What a node does to a view. @type {Record<string, (view: View, ...values: any[]) => View | null>} */
+const STEPS = {
+  by: (view, factor) => ({ ...view, width: view.width * factor, height: view.height * factor }),
+  to: (view, width, height, crop) => scaled(view, width, height, crop === "center"),
+  fit(view, width, height, keep) {
+    if (keep === false || keep === "stretch") return scaled(view, width, height, false);
+    if (keep === "crop") return scaled(view, width, height, true);
+    if (keep !== true && keep !== "resize") return null; // bars are added
+    const factor = Math.min(width / view.width || Infinity, height / view.height || Infinity);
+    return Number.isFinite(factor) ? STEPS.by(view, factor) : view;
+  },
+  crop(view, x, y, width, height) {
+    const left = Math.min(x, view.width - 1);
+    const top = Math.min(y, view.height - 1);
+    return cut(view, left, top, Math.min(width, view.width - left), Math.min(height, view.height - top));
+  },
+};
+
+/**
+ * @param {any} node
+ * @param {string} input  its name
+ * @param {Api} api
+ * @returns {Picture | null} null where only a run can tell
+ */
+export function connectedPicture(node, input, api) {
+  const steps = [];
+  return searchUp(node, inputIndex(node, input), ({ node: found }) => {
+    const load = LOADERS[found.type];
+    if (load) {
+      const file = load(found, api);
+      return file && { ...file, steps: steps.reverse() };
+    }
+    const [passed, name, ...widgets] = PASSES[found.type] ?? [];
+    if (!passed) return null;
+    const values = widgets.map((widget) => widgetValue(found, widget));
+    if (values.includes(undefined)) return null; // a link gives it
+    if (name) steps.push({ name, values });
+    return inputIndex(found, passed);
+  });
+}
+
+/**
+ * What is seen of a file of a size.
+ *
+ * @param {number} width  pixels
+ * @param {number} height
+ * @param {Step[]} steps
+ * @returns {View | null} null where that is not known
+ */
+export function viewOf(width, height, steps) {
+  /** @type {View} */
+  const whole = { width, height, part: [0, 0, width, height] };
+  const view = steps.reduce((before, { name, values }) => before && STEPS[name](before, ...values), whole);
+  return view && { ...view, width: Math.max(Math.round(view.width), 1), height: Math.max(Math.round(view.height), 1) };
+}
+
+/** Where the host serves a file that a run or a widget names. @param {Record<string, string>} file @param {Api} api */
+export function fileUrl({ filename, subfolder, type }, api) {
+  return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder: subfolder ?? "", type })}`);
+}
+
+/** The file of a widget's value, such as "folder/picture.png [output]". */
+function fileOf(node, widget, api, timing = PLAIN) {
+  const value = widgetValue(node, widget);
+  if (typeof value !== "string" || !value) return null;
+  const [, path, type = "input"] = /^(.*?)(?:\s*\[(input|output|temp)\])?$/s.exec(value);
+  const parts = path.split("/");
+  const filename = parts.pop();
+  const kind = VIDEO_FILE.test(filename) ? "video" : "image";
+  return { kind, url: fileUrl({ filename, subfolder: parts.join("/"), type }, api), timing };
+}
+
+/** 0 for one of the sides keeps the aspect, for both the size. */
+function scaled(view, width, height, isCropped) {
+  if (!width && !height) return view;
+  const to = [width || (view.width * height) / view.height, height || (view.height * width) / view.width];
+  if (!isCropped) return { ...view, width: to[0], height: to[1] };
+  const aspect = to[0] / to[1];
+  const [w, h] = [Math.min(view.width, view.height * aspect), Math.min(view.height, view.width / aspect)];
+  return { ...cut(view, (view.width - w) / 2, (view.height - h) / 2, w, h), width: to[0], height: to[1] };
+}
+
+function cut({ width, height, part: [left, top, w, h] }, x, y, newWidth, newHeight) {
+  const [sx, sy] = [w / width, h / height];
+  return { width: newWidth, height: newHeight, part: [left + x * sx, top + y * sy, newWidth * sx, newHeight * sy] };
+}
