@@ -57,7 +57,7 @@ export async function openPage({ width = 1280, height = 800, scale = 1, language
   page.on("console", (message) => {
     if (message.type() === "error") problems.push(`${message.text()} (${message.location().url})`);
   });
-  return { page, problems, close: () => browser.close() };
+  return { page, context, problems, close: () => browser.close() };
 }
 
 /**

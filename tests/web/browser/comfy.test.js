@@ -1,0 +1,453 @@
+/** The editor in the real ComfyUI: classic and Nodes 2.0, the front end that the host asks for and the newest. */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { parseTrajectory } from "../../../web/trajectory/model.js";
+import { FRONT_ENDS, openComfy } from "./comfy.js";
+import { ROOT } from "./harness.js";
+
+const EMPTY = '{"version": 1, "width": 128, "height": 128, "frames": 8, "fps": 8,\n "objects": []}\n';
+const PIXEL = 0.02; // of the frame: three CSS pixels of the stage in a node
+const SCREENSHOTS = process.env.SMCD_SCREENSHOTS; // a folder
+
+const boxOf = (document, n, key = 0) => document.objects[n].keys[key].box;
+const isNear = (found, expected) =>
+  assert.ok(found.every((value, n) => Math.abs(value - expected[n]) <= PIXEL), `${found} is not about ${expected}`);
+
+for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
+  describe(name, { skip }, () => {
+    let server;
+    before(async () => {
+      server = await start();
+      await copyFile(join(ROOT, "examples", "beach.png"), join(server.base, "input", "beach.png"));
+    });
+    after(() => server?.stop());
+
+    for (const nodes2 of [false, true]) {
+      describe(nodes2 ? "Nodes 2.0" : "classic", () => inRenderer(() => server, { nodes2 }));
+    }
+
+    test("the editor follows a change of the renderer", async (t) => {
+      const { page, host, problems, close } = await openComfy(server);
+      t.after(close);
+      const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+      for (const nodes2 of [true, false, true]) {
+        await page.evaluate((value) => window.app.extensionManager.setting.set("Comfy.VueNodes.Enabled", value), nodes2);
+        await page.waitForTimeout(1500);
+        const before = parseTrajectory(await host.text(id)).objects.length;
+        await host.press("Escape");
+        const low = 0.05 + before * 0.3;
+        await host.drag(id, [low, 0.1], [low + 0.2, 0.4]);
+        assert.equal(parseTrajectory(await host.text(id)).objects.length, before + 1, String(nodes2));
+      }
+      assert.deepEqual(problems(), []);
+    });
+
+    test("no prototype of the host is changed", async (t) => {
+      const snapshots = [];
+      for (const without of ["**/extensions/smcd/**", undefined]) {
+        const { page, host, close } = await openComfy(server, { without });
+        t.after(close);
+        const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+        await host.add("SMCD_Metrics");
+        if (!without) await host.drag(id, [0.2, 0.2], [0.6, 0.6]);
+        snapshots.push(await page.evaluate(methodsOfHost));
+        await close();
+      }
+      assert.ok(Object.keys(snapshots[0]).length > 200);
+      assert.deepEqual(snapshots[1], snapshots[0]);
+    });
+
+    test("the editor speaks the language of the host", async (t) => {
+      const { page, host, close } = await openComfy(server, { locale: "zh" });
+      t.after(close);
+      await host.add("SMCD_Trajectory", { pos: [500, 80] });
+      assert.equal(await page.locator(".smcd-editor").getAttribute("aria-label"), "轨迹编辑器");
+      await page.evaluate(() => window.app.extensionManager.setting.set("Comfy.Locale", "en"));
+      await page.locator(".smcd-editor[aria-label='Trajectory editor']").waitFor();
+    });
+
+    test("the front end makes the API files of the workflows for users", async (t) => {
+      const { page, host, close } = await openComfy(server);
+      t.after(close);
+      const folder = join(ROOT, "workflows");
+      const read = (...path) => JSON.parse(readFileSync(join(folder, ...path), "utf-8"));
+      for (const file of readdirSync(join(folder, "api"))) {
+        await page.evaluate((data) => window.app.loadGraphData(data), read(file));
+        assert.deepEqual(bare(await host.prompt()), bare(read("api", file)), file);
+      }
+    });
+
+    test("the quick start runs as a user gets it, from nothing", { timeout: 600_000 }, async (t) => {
+      const { page, host, problems, close } = await openComfy(server);
+      t.after(close);
+      const data = JSON.parse(readFileSync(join(ROOT, "workflows", "quick_start.json"), "utf-8"));
+      await page.evaluate((content) => window.app.loadGraphData(content), data);
+      const { status } = await host.run();
+      assert.equal(status.status_str, "success", JSON.stringify(status));
+      const made = readdirSync(join(server.base, "output", "SMCD"));
+      assert.deepEqual(made.filter((file) => /^quick_start.*mp4$/.test(file)).length, 1);
+      await page.waitForTimeout(500);
+      assert.deepEqual(problems(), []);
+    });
+  });
+}
+
+/** A prompt without titles. */
+function bare(prompt) {
+  return Object.fromEntries(Object.entries(prompt).map(([id, { class_type, inputs }]) => [id, { class_type, inputs }]));
+}
+
+/** Runs in the page: the source of each method on the prototypes that extensions like to change. */
+function methodsOfHost() {
+  const { LGraph, LGraphNode, LGraphCanvas, LiteGraph } = window;
+  const owners = {
+    LGraph: LGraph.prototype,
+    LGraphNode: LGraphNode.prototype,
+    LGraphCanvas: LGraphCanvas.prototype,
+    LiteGraph,
+    ComfyApp: window.app.constructor.prototype,
+    app: window.app,
+    KeyboardEvent: KeyboardEvent.prototype,
+    EventTarget: EventTarget.prototype,
+    HTMLElement: HTMLElement.prototype,
+    Trajectory: LiteGraph.registered_node_types.SMCD_Trajectory.prototype,
+    Metrics: LiteGraph.registered_node_types.SMCD_Metrics.prototype,
+  };
+  const found = {};
+  for (const [name, owner] of Object.entries(owners)) {
+    for (const key of Reflect.ownKeys(owner)) {
+      const { value, get, set } = Object.getOwnPropertyDescriptor(owner, key);
+      const functions = [value, get, set].filter((one) => typeof one === "function");
+      if (functions.length) found[`${name}.${String(key)}`] = functions.map(String).join();
+    }
+  }
+  return found;
+}
+
+/** @param {() => any} serverOf @param {{nodes2: boolean}} options */
+function inRenderer(serverOf, { nodes2 }) {
+  let opened;
+  const picture = async (name) => {
+    if (SCREENSHOTS) await opened.page.screenshot({ path: join(SCREENSHOTS, `${nodes2 ? "nodes2" : "classic"}_${name}.png`) });
+  };
+  before(async () => {
+    opened = await openComfy(serverOf(), { nodes2 });
+  });
+  after(() => opened?.close());
+
+  /** A test on an empty graph, after which nothing must have gone wrong. */
+  const hosted = (name, run, options = {}) =>
+    test(name, options, async () => {
+      const { page, host, problems } = opened;
+      await page.evaluate(() => window.app.loadGraphData({ nodes: [], links: [], version: 0.4 }));
+      const known = problems().length;
+      await run(host, page);
+      assert.deepEqual(problems().slice(known), []);
+    });
+
+  hosted("what was drawn is in the prompt, after saving and loading too", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    await host.add("SMCD_Export", { pos: [1050, 80], connect: { trajectory: [id, 0] } });
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    await host.drag(id, [0.5, 0.55], [0.9, 0.85]); // the second is selected
+    await host.press("ArrowRight", "ArrowRight"); // nudges of a pixel: 2 / 128 of the frame
+    await host.press("End");
+    await host.drag(id, [0.72, 0.7], [0.52, 0.4]); // a key in the last frame
+    await host.press("Home", "4"); // ease in and out
+    await host.press("Tab"); // and nothing else
+    await opened.page.mouse.click(...(await host.at(id, [0.25, 0.3])));
+    await host.editor(id, (editor) => editor.seek(5));
+    await host.press("v"); // hidden from here
+    await host.press("Delete"); // of the object, which is undone
+    await host.press("Control+z");
+    await picture("drawn");
+
+    const drawn = parseTrajectory(await host.text(id));
+    assert.equal(drawn.objects.length, 2);
+    isNear(boxOf(drawn, 0), [0.1, 0.1, 0.4, 0.5]);
+    isNear(boxOf(drawn, 1), [0.5 + 2 / 128, 0.55, 0.9 + 2 / 128, 0.85]);
+    isNear(boxOf(drawn, 1, 1), [0.3 + 2 / 128, 0.25, 0.7 + 2 / 128, 0.55]);
+    assert.deepEqual(drawn.objects[1].keys.map(({ frame, ease }) => [frame, ease]), [[0, "in_out"], [7, "linear"]]);
+    assert.deepEqual(drawn.objects[0].keys.map(({ frame, visible }) => [frame, visible]), [[0, true], [5, false]]);
+
+    const before = await host.prompt();
+    const [sent] = Object.values(before).filter(({ class_type }) => class_type === "SMCD_Trajectory");
+    assert.deepEqual(parseTrajectory(sent.inputs.text), drawn);
+    assert.deepEqual(Object.keys(sent.inputs), ["text"]);
+    await host.reload();
+    assert.deepEqual(await host.prompt(), before);
+    assert.deepEqual(await host.editor(id, (editor) => editor.document), drawn);
+    const { status, outputs } = await host.run();
+    assert.equal(status.status_str, "success", JSON.stringify(status));
+    assert.ok(outputs);
+    const saved = await page.evaluate((n) => window.app.graph.getNodeById(n).serialize(), id);
+    assert.deepEqual(saved.widgets_values.length, 1);
+  });
+
+  hosted("a gesture is one step of the graph's undo, and the editor's undo is its own", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    const start = await host.undoSteps();
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    assert.equal(await host.undoSteps(), start + 1);
+    const one = await host.text(id);
+    await host.drag(id, [0.25, 0.3], [0.35, 0.4]);
+    assert.equal(await host.undoSteps(), start + 2);
+    const two = await host.text(id);
+    const node = await page.evaluateHandle((n) => window.app.graph.getNodeById(n), id);
+    await host.press("Control+z"); // the focus is in the editor
+    assert.equal(await host.text(id), one);
+    await host.press("Control+Shift+z");
+    assert.equal(await host.text(id), two);
+    assert.ok(await page.evaluate((n) => window.app.graph.getNodeById(n.id) === n, node), "the graph undid as well");
+    assert.equal(await host.undoSteps(), start + 4);
+
+    await host.leave();
+    await host.press("Control+z"); // of the graph: what the editor did last was redoing
+    await page.waitForTimeout(700);
+    assert.equal(await host.text(id), one);
+    assert.deepEqual(await host.editor(id, (editor) => editor.document), parseTrajectory(one));
+    await host.drag(id, [0.7, 0.7], [0.9, 0.9]); // the editor works on
+    assert.equal(parseTrajectory(await host.text(id)).objects.length, 2);
+  });
+
+  hosted("two editors and a copy have their own boxes", async (host, page) => {
+    const first = await host.add("SMCD_Trajectory", { pos: [80, 80], widgets: { text: EMPTY } });
+    const second = await host.add("SMCD_Trajectory", { pos: [560, 80], widgets: { text: EMPTY } });
+    await host.drag(first, [0.1, 0.1], [0.4, 0.5]);
+    const text = await host.text(first);
+    assert.equal(await host.text(second), EMPTY);
+    await page.evaluate((n) => {
+      const { canvas, graph } = window.app;
+      canvas.selectItems([graph.getNodeById(n)]);
+      canvas.copyToClipboard();
+      canvas.graph_mouse = [1060, 100];
+      canvas.pasteFromClipboard();
+    }, first);
+    await page.waitForTimeout(700);
+    const copy = (await host.ids("SMCD_Trajectory")).find((id) => id !== first && id !== second);
+    assert.equal(await host.text(copy), text);
+    await host.drag(copy, [0.6, 0.6], [0.9, 0.9]);
+    await picture("copies");
+    assert.equal(parseTrajectory(await host.text(copy)).objects.length, 2);
+    assert.equal(await host.text(first), text);
+    assert.equal(await host.text(second), EMPTY);
+    await page.evaluate((n) => window.app.graph.remove(window.app.graph.getNodeById(n)), copy);
+    await host.drag(second, [0.1, 0.1], [0.4, 0.5]);
+    assert.equal(await host.text(first), text);
+  });
+
+  hosted("two in a subgraph are drawn on, queued and saved", async (host, page) => {
+    const loader = await host.add("LoadImage", { pos: [20, 80], widgets: { image: "beach.png" } });
+    const made = [];
+    for (const n of [0, 1]) {
+      const connect = { background: [loader, 0] };
+      made.push(await host.add("SMCD_Trajectory", { pos: [300 + n * 500, 80], widgets: { text: EMPTY }, connect }));
+    }
+    const exports_ = [];
+    for (const id of made) exports_.push(await host.add("SMCD_Export", { pos: [1320, 80], connect: { trajectory: [id, 0] } }));
+    await page.evaluate((ids) => {
+      const { canvas, graph } = window.app;
+      const { subgraph } = graph.convertToSubgraph(new Set(ids.map((id) => graph.getNodeById(id))));
+      canvas.setGraph(subgraph);
+      canvas.ds.reset();
+    }, made);
+    await page.waitForTimeout(1000);
+    const inside = await host.ids("SMCD_Trajectory");
+    assert.equal(inside.length, 2);
+    await host.drag(inside[0], [0.1, 0.1], [0.4, 0.5]);
+    await host.drag(inside[1], [0.5, 0.5], [0.8, 0.9]);
+    await picture("subgraph");
+    for (const id of inside) assert.equal(await host.editor(id, (editor) => editor.background?.width), 128);
+    const texts = Object.values(await host.prompt()).flatMap(({ inputs }) => inputs.text ?? []);
+    const boxes = texts.map((text) => boxOf(parseTrajectory(text), 0)).sort();
+    isNear(boxes[0], [0.1, 0.1, 0.4, 0.5]);
+    isNear(boxes[1], [0.5, 0.5, 0.8, 0.9]);
+    await host.reload();
+    const again = Object.values(await host.prompt()).flatMap(({ inputs }) => inputs.text ?? []);
+    assert.deepEqual(again.sort(), texts.sort());
+    const { status } = await host.run();
+    assert.equal(status.status_str, "success", JSON.stringify(status));
+  });
+
+  hosted("the connected picture is seen without a run, and gives a new trajectory its size", async (host, page) => {
+    const loader = await host.add("LoadImage", { pos: [20, 80], widgets: { image: "beach.png" } });
+    const widgets = { width: 96, height: 64, crop: "center" };
+    const scale = await host.add("ImageScale", { pos: [20, 500], widgets, connect: { image: [loader, 0] } });
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    const size = (editor) => [editor.background?.width, editor.background?.height];
+    const connect = async (from) => {
+      await page.evaluate(([a, b]) => window.app.graph.getNodeById(a).connect(0, window.app.graph.getNodeById(b), 0), [from, id]);
+      await host.capture();
+      await page.waitForTimeout(500);
+    };
+    await connect(scale);
+    assert.deepEqual(await host.editor(id, size), [96, 64]);
+    const { width, height } = parseTrajectory(await host.text(id));
+    assert.deepEqual([width, height], [96, 64]);
+    await picture("background");
+    const example = await host.add("SMCD_Example", { pos: [20, 700] });
+    await connect(example);
+    assert.deepEqual(await host.editor(id, size), [128, 128]);
+    const before = await host.text(id);
+    await host.reload();
+    assert.deepEqual(await host.editor(id, size), [128, 128]);
+    assert.equal(await host.text(id), before);
+  });
+
+  hosted("a picture that only a run can tell is seen after it", async (host) => {
+    const loader = await host.add("LoadImage", { pos: [20, 80], widgets: { image: "beach.png" } });
+    const inverted = await host.add("ImageInvert", { pos: [20, 500], connect: { image: [loader, 0] } });
+    const connect = { background: [inverted, 0] };
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY }, connect });
+    await host.add("SMCD_Export", { pos: [1050, 80], connect: { trajectory: [id, 0] } });
+    assert.equal(await host.editor(id, (editor) => editor.background), null);
+    const { status } = await host.run();
+    assert.equal(status.status_str, "success", JSON.stringify(status));
+    await opened.page.waitForTimeout(700);
+    assert.equal(await host.editor(id, (editor) => editor.background?.width), 128);
+  });
+
+  hosted("prompt and size come from the node that the trajectory goes to", async (host) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80] });
+    const text = await host.add("CLIPTextEncode", { pos: [20, 80], widgets: { text: "a red circle" } });
+    const connect = { trajectory: [id, 0], positive: [text, 0] };
+    await host.add("SMCD_Conditioning", { pos: [1050, 80], widgets: { width: 320, height: 192 }, connect });
+    const facts = await host.editor(id, (editor) => editor.facts);
+    assert.deepEqual(
+      [facts.prompt, facts.width, facts.height, facts.columns, facts.rows, facts.numFrames],
+      ["a red circle", 320, 192, 40, 24, null],
+    );
+  });
+
+  hosted("boxes of a detector come in as keys, edits win, other boxes win again", async (host, page) => {
+    // Boxes for each frame with a gap: what an editor gives out as BOUNDING_BOX.
+    const walk = parseTrajectory(EMPTY);
+    const keys = [[0, true], [3, false], [5, true]].map(([frame, visible]) => ({
+      frame,
+      box: [0.1 + frame / 20, 0.25, 0.35 + frame / 20, 0.5],
+      ease: "linear",
+      visible,
+    }));
+    walk.objects = [{ id: "o1", phrase: "cat", color: "#e69f00", strength: 1, enabled: true, keys }];
+    const detector = await host.add("SMCD_Trajectory", { pos: [20, 80], widgets: { text: JSON.stringify(walk) } });
+    const connect = { boxes: [detector, 1] };
+    const id = await host.add("SMCD_Trajectory", { pos: [520, 80], widgets: { text: EMPTY }, connect });
+    await host.add("SMCD_Export", { pos: [1050, 80], connect: { trajectory: [id, 0] } });
+    const ran = async () => {
+      const { status } = await host.run();
+      assert.equal(status.status_str, "success", JSON.stringify(status));
+      await page.waitForTimeout(700);
+      return parseTrajectory(await host.text(id));
+    };
+    const seeded = await ran();
+    await picture("detector");
+    assert.equal(seeded.objects[0].phrase, "cat");
+    assert.ok(seeded.source);
+    assert.deepEqual(seeded.objects[0].keys.map(({ frame, visible }) => [frame, visible]).filter(([f]) => f === 3 || f === 5), [
+      [3, false],
+      [5, true],
+    ]);
+    isNear(boxOf(seeded, 0), [0.1, 0.25, 0.35, 0.5]);
+
+    await host.editor(id, (editor) => editor.seek(0));
+    await host.drag(id, [0.22, 0.37], [0.42, 0.57]);
+    const edited = await ran();
+    isNear(boxOf(edited, 0), [0.3, 0.45, 0.55, 0.7]);
+    assert.equal(edited.source, seeded.source);
+
+    walk.objects[0].keys[0].box = [0.5, 0.5, 0.75, 0.75];
+    await page.evaluate(
+      ([n, value]) => {
+        window.app.graph.getNodeById(n).widgets.find(({ name }) => name === "text").value = value;
+      },
+      [detector, JSON.stringify(walk)],
+    );
+    const other = await ran();
+    isNear(boxOf(other, 0), [0.5, 0.5, 0.75, 0.75]);
+    assert.notEqual(other.source, seeded.source);
+  });
+
+  hosted("scores of SMCD Metrics are shown by the editor that it was given", async (host, page) => {
+    const loader = await host.add("LoadImage", { pos: [20, 80], widgets: { image: "beach.png" } });
+    const box = '{"version": 1, "width": 128, "height": 128, "frames": 1, "objects": [{"phrase": "yellow circle", "keys": [{"frame": 0, "box": [0.582, 0.07, 0.871, 0.411]}]}]}';
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: box } });
+    const connect = { images: [loader, 0], trajectory: [id, 0] };
+    const metrics = await host.add("SMCD_Metrics", { pos: [1050, 80], connect });
+    await host.add("PreviewImage", { pos: [1050, 500], connect: { images: [metrics, 5] } });
+    const { status } = await host.run();
+    assert.equal(status.status_str, "success", JSON.stringify(status));
+    await page.waitForTimeout(700);
+    const scores = await host.editor(id, (editor) => editor.scores);
+    assert.ok(scores.mean > 0.8 && scores.mean <= 1, String(scores.mean));
+    assert.equal(scores.iou.o1.length, 1);
+  });
+
+  hosted("a trajectory that is dropped is taken, a picture goes into a loader", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    const drop = async (name, type, bytes) => {
+      const transfer = await page.evaluateHandle(
+        ([name, type, bytes]) => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], name, { type }));
+          return data;
+        },
+        [name, type, [...bytes]],
+      );
+      await page.locator(".smcd-editor").dispatchEvent("drop", { dataTransfer: transfer });
+      await page.waitForTimeout(1200);
+    };
+    const examples = join(ROOT, "examples");
+    await drop("beach.json", "application/json", readFileSync(join(examples, "beach.json")));
+    assert.equal(parseTrajectory(await host.text(id)).objects.length, 2);
+    await drop("dropped.png", "image/png", readFileSync(join(examples, "beach.png")));
+    assert.equal(await host.editor(id, (editor) => editor.background?.width), 128);
+    const [loader] = Object.values(await host.prompt()).filter(({ class_type }) => class_type === "LoadImage");
+    assert.match(loader.inputs.image, /^dropped/);
+  });
+
+  hosted("text that is no trajectory is shown and stays, and can be edited as text", async (host, page) => {
+    const broken = '{"version": 1, <b>"oops"';
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: broken } });
+    await host.reload();
+    assert.equal(await host.text(id), broken);
+    assert.equal(await page.locator(".smcd-problem textarea").inputValue(), broken);
+    await picture("problem");
+    const toggle = () =>
+      page.evaluate(async (n) => {
+        const { menuItems } = await import("/extensions/smcd/host/node.js");
+        menuItems(window.app.graph.getNodeById(n))[0].callback();
+      }, id);
+    await toggle();
+    await page.waitForTimeout(700);
+    await picture("text");
+    assert.equal(await page.locator(".smcd-editor:visible").count(), 0);
+    const area = page.locator("textarea:visible").first();
+    await area.fill(EMPTY);
+    await area.blur();
+    await toggle();
+    await page.waitForTimeout(700);
+    assert.equal(await host.text(id), EMPTY);
+    assert.equal(await page.locator(".smcd-stage-canvas:visible").count(), 1);
+  });
+
+  hosted("the wheel is the graph's until the editor has the focus", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    const scale = () => page.evaluate(() => window.app.canvas.ds.scale);
+    const wheel = async () => {
+      await page.mouse.move(...(await host.at(id, [0.5, 0.5])));
+      await page.mouse.wheel(0, -100);
+      await page.waitForTimeout(400);
+    };
+    await wheel();
+    const zoomed = await scale();
+    assert.ok(zoomed > 1, String(zoomed));
+    await page.mouse.click(...(await host.at(id, [0.05, 0.05])));
+    await wheel();
+    assert.equal(await scale(), zoomed);
+    assert.ok(await host.editor(id, (editor) => editor.viewport !== null));
+  });
+}
