@@ -4,7 +4,8 @@
  * @typedef {{node: any, slot: number}} End  a node and the index of its output, or of its input
  */
 
-const SUBGRAPH_INPUT = -10; // the host's id of what leads into a subgraph
+// The host's ids of what leads into a subgraph and out of it; some front ends have ids as text.
+const SUBGRAPH_INPUT = -10;
 const SUBGRAPH_OUTPUT = -20;
 const MUTED = 2; // modes of a node
 const BYPASSED = 4;
@@ -25,7 +26,7 @@ function origin(graph, linkId, steps) {
   const link = linkOf(graph, linkId);
   if (!link || steps === 0) return null;
   const follow = (node, slot) => origin(node.graph, node.inputs?.[slot]?.link, steps - 1);
-  if (link.origin_id === SUBGRAPH_INPUT) {
+  if (Number(link.origin_id) === SUBGRAPH_INPUT) {
     const outside = holderOf(graph);
     return outside && follow(outside, link.origin_slot);
   }
@@ -56,7 +57,7 @@ function targetsOf(node, slot, steps) {
 function target(graph, linkId, steps) {
   const link = linkOf(graph, linkId);
   if (!link || steps === 0) return [];
-  if (link.target_id === SUBGRAPH_OUTPUT) {
+  if (Number(link.target_id) === SUBGRAPH_OUTPUT) {
     const outside = holderOf(graph);
     return outside ? targetsOf(outside, link.target_slot, steps - 1) : [];
   }

@@ -19,7 +19,7 @@ import { modelFacts } from "./facts.js";
 import { after } from "./hook.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
-const SIZE = [460, 640]; // of a new node
+const SIZE = [500, 760]; // of a new node
 const MIN_HEIGHT = 380; // of the editor in it, CSS pixels
 
 /** @type {WeakMap<object, NodeEditor>} */
@@ -62,7 +62,9 @@ class NodeEditor {
     // Core marks what takes the wheel while it has the focus like this, too.
     this.#holder = h("div", { class: "smcd-node", "data-capture-wheel": "true" });
     this.#holder.style.minHeight = `${MIN_HEIGHT}px`;
-    this.#widget = node.addDOMWidget("editor", "SMCD_EDITOR", this.#holder, {
+    // Nodes 2.0 keeps what it drew for a node of the same id and a widget of the same type, as undo of the graph makes
+    // them, and would show the element of the node before.
+    this.#widget = node.addDOMWidget("editor", `SMCD_EDITOR_${crypto.randomUUID()}`, this.#holder, {
       serialize: false, // not in the prompt
       hideOnZoom: false,
       getMinHeight: () => MIN_HEIGHT,
@@ -106,6 +108,7 @@ class NodeEditor {
       listen(app.ui?.settings ?? new EventTarget(), { "Comfy.Locale.change": () => this.#show() }),
       // Others may have written the text without a word.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
+      listen(this.#holder, { wheel: (event) => this.#passWheel(event) }, { passive: false }),
     );
   }
 
@@ -197,11 +200,19 @@ class NodeEditor {
     }
   }
 
+  /** The wheel is the graph's until the editor has the focus. Nodes 2.0 sees to that itself. */
+  #passWheel(event) {
+    if (event.defaultPrevented || this.#holder.matches(":focus-within")) return;
+    this.#host.app.canvas.processMouseWheel(event);
+  }
+
   #showText(isText) {
     for (const [widget, isHidden] of [[this.#text, !isText], [this.#widget, isText]]) {
       widget.hidden = isHidden; // for the classic canvas
       widget.options.hidden = isHidden; // for Nodes 2.0
     }
+    // Older front ends look at these when the list of widgets changes, newer ones take note by themselves.
+    if (!("hidden" in Object.getPrototypeOf(this.#widget))) this.#node.widgets.push(this.#node.widgets.pop());
     this.#node.setDirtyCanvas?.(true, true);
   }
 }

@@ -213,9 +213,9 @@ function hostOf(page) {
     for (const key of keys) await page.keyboard.press(key);
     await settle();
   };
-  /** A click beside all nodes takes the focus from the editor. */
+  /** A click beside all nodes and controls takes the focus from the editor. */
   const leave = async () => {
-    await page.mouse.click(1500, 1040);
+    await page.mouse.click(300, 1000);
     await settle();
   };
   const undoSteps = () =>

@@ -255,7 +255,8 @@ function inRenderer(serverOf, { nodes2 }) {
       canvas.setGraph(subgraph);
       canvas.ds.reset();
     }, made);
-    await page.waitForTimeout(1000);
+    await host.capture();
+    await page.waitForTimeout(700);
     const inside = await host.ids("SMCD_Trajectory");
     assert.equal(inside.length, 2);
     await host.drag(inside[0], [0.1, 0.1], [0.4, 0.5]);
