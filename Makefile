@@ -2,13 +2,18 @@
 # make test   run all tests
 #
 # Both set up .venv first, once. PYTHON chooses the interpreter, TORCH what pip installs as torch. COMFYUI_PYTHON is the
-# Python that runs ComfyUI (in COMFYUI_PATH, else ~/comfy/ComfyUI): with it the tests in the real host run too.
+# Python that runs ComfyUI (in COMFYUI_PATH, else ~/comfy/ComfyUI): with it the tests in the real host run too. With
+# COMFYUI_NEWEST_FRONTEND, a folder into which `pip download --no-deps comfyui-frontend-package` wrote, those of the
+# editor run a second time, in that front end.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+PLAYWRIGHT = tests/web/node_modules/.package-lock.json
+BROWSER = $(or $(CHROMIUM_PATH),$(shell command -v chromium || command -v chromium-browser || command -v google-chrome))
 
 .PHONY: demo test clean
 
@@ -22,6 +27,12 @@ test: $(VENV)/test.stamp
 	@skipped=; \
 	if command -v node >/dev/null; then \
 	  node --test --test-reporter=spec tests/web/*.test.js || exit 1; \
+	  if $(MAKE) --silent $(PLAYWRIGHT); then \
+	    node --test --test-concurrency=1 --test-reporter=spec tests/web/browser/*.test.js || exit 1; \
+	    [ -n "$(BROWSER)" ] || skipped="$$skipped the editor in a browser (install Chromium, or set CHROMIUM_PATH);"; \
+	  else \
+	    skipped="$$skipped the editor in a browser (npm ci in tests/web failed);"; \
+	  fi; \
 	else \
 	  skipped="$$skipped JavaScript (install Node.js 20 or newer);"; \
 	fi; \
@@ -35,7 +46,12 @@ test: $(VENV)/test.stamp
 	echo "all tests passed; skipped:$${skipped:- nothing}"
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) tests/web/node_modules
+
+$(PLAYWRIGHT): tests/web/package-lock.json
+	@echo "Installing playwright-core"
+	@npm ci --prefix tests/web --no-audit --no-fund --silent
+	@touch $@
 
 $(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml
 	@echo "Installing smcd"

@@ -22,6 +22,11 @@ const START = 180_000; // milliseconds that a start may take
 // Of the host itself: files that it asks for and that need not exist, and its own order of starting.
 const NOT_OURS = [/^Failed to load resource/, /^ComfyApp graph accessed before initialization/];
 
+/** Run a Python program with the host's Python. @param {string} code @param {...string} values */
+export function python(code, ...values) {
+  return execFileSync(PYTHON, ["-c", code, ...values], { stdio: "ignore" });
+}
+
 /** Why no test in the host can run, or false. */
 export const missing =
   missingBrowser ||
@@ -39,7 +44,7 @@ export const FRONT_ENDS = {
 
 function canStart() {
   try {
-    execFileSync(PYTHON, ["-c", "import aiohttp, av, torch, torchvision, comfyui_frontend_package"], { stdio: "ignore" });
+    python("import aiohttp, av, torch, torchvision, comfyui_frontend_package");
     return true;
   } catch {
     return false;
@@ -109,10 +114,10 @@ async function answers(url) {
  * A page of the host with an empty graph. `host` has what tests do there, see below.
  *
  * @param {{url: string}} server
- * @param {{nodes2?: boolean, locale?: string, without?: string}} [options]  nodes2: the renderer; without: a pattern of
- *   URLs that are not served
+ * @param {{nodes2?: boolean, locale?: string, without?: string, start?: () => void}} [options]  nodes2: the renderer;
+ *   without: a pattern of URLs that are not served; start: runs in the page before all else
  */
-export async function openComfy(server, { nodes2 = false, locale = "en", without } = {}) {
+export async function openComfy(server, { nodes2 = false, locale = "en", without, start } = {}) {
   const settings = { "Comfy.TutorialCompleted": true, "Comfy.VueNodes.Enabled": nodes2, "Comfy.Locale": locale };
   await fetch(`${server.url}/api/settings`, {
     method: "POST",
@@ -124,6 +129,7 @@ export async function openComfy(server, { nodes2 = false, locale = "en", without
   // No request leaves the machine: the host asks for news and templates of its makers.
   await context.route((url) => url.hostname !== "127.0.0.1", (route) => route.abort());
   if (without) await context.route(without, (route) => route.abort());
+  if (start) await context.addInitScript(start);
   await page.goto(server.url);
   await page.waitForFunction(() => window.app?.isGraphReady ?? window.app?.graph, null, { timeout: 60_000 });
   await page.waitForFunction(() => window.LiteGraph.registered_node_types.SMCD_Trajectory, null, { timeout: 60_000 });

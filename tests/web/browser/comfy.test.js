@@ -6,11 +6,22 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parseTrajectory } from "../../../web/trajectory/model.js";
-import { FRONT_ENDS, openComfy } from "./comfy.js";
+import { FRONT_ENDS, openComfy, python } from "./comfy.js";
 import { ROOT } from "./harness.js";
 
 const EMPTY = '{"version": 1, "width": 128, "height": 128, "frames": 8, "fps": 8,\n "objects": []}\n';
 const PIXEL = 0.02; // of the frame: three CSS pixels of the stage in a node
+// A frame of each brightness, 0, 16, ... 240, at 8 frames per second.
+const VIDEO = `
+import sys, av, numpy
+with av.open(sys.argv[1], "w") as container:
+    stream = container.add_stream("libvpx-vp9", rate=8)
+    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+    for level in range(0, 256, 16):
+        picture = numpy.full((48, 64, 3), level, numpy.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+    container.mux(stream.encode())
+`;
 const SCREENSHOTS = process.env.SMCD_SCREENSHOTS; // a folder
 
 const boxOf = (document, n, key = 0) => document.objects[n].keys[key].box;
@@ -23,6 +34,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
     before(async () => {
       server = await start();
       await copyFile(join(ROOT, "examples", "beach.png"), join(server.base, "input", "beach.png"));
+      python(VIDEO, join(server.base, "input", "steps.webm"));
     });
     after(() => server?.stop());
 
@@ -70,6 +82,24 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await page.locator(".smcd-editor[aria-label='Trajectory editor']").waitFor();
     });
 
+    test("where the editor cannot start the text stays to be edited", async (t) => {
+      for (const broken of ["editor/view.js", "trajectory/model.js"]) {
+        const { page, host, close } = await openComfy(server, { without: `**/extensions/smcd/${broken}` });
+        t.after(close);
+        const id = await host.add("SMCD_Trajectory", { pos: [500, 80] });
+        await page.locator("textarea:visible").first().fill(EMPTY);
+        await host.leave();
+        assert.equal(await host.text(id), EMPTY);
+        await close();
+      }
+      const { page, host, close } = await openComfy(server, { start: refuseCanvases });
+      t.after(close);
+      const id = await host.add("SMCD_Trajectory", { pos: [500, 80] });
+      await page.locator(".smcd-problem textarea:visible").fill(EMPTY);
+      await host.leave();
+      assert.equal(await host.text(id), EMPTY);
+    });
+
     test("the front end makes the API files of the workflows for users", async (t) => {
       const { page, host, close } = await openComfy(server);
       t.after(close);
@@ -94,6 +124,14 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       assert.deepEqual(problems(), []);
     });
   });
+}
+
+/** Runs in the page before all else: a canvas that the editor makes gets no context. */
+function refuseCanvases() {
+  const { getContext } = HTMLCanvasElement.prototype;
+  HTMLCanvasElement.prototype.getContext = function (...values) {
+    return new Error().stack.includes("/extensions/smcd/") ? null : getContext.apply(this, values);
+  };
 }
 
 /** A prompt without titles. */
@@ -297,6 +335,24 @@ function inRenderer(serverOf, { nodes2 }) {
     await host.reload();
     assert.deepEqual(await host.editor(id, size), [128, 128]);
     assert.equal(await host.text(id), before);
+  });
+
+  hosted("a video follows the playhead", async (host, page) => {
+    const loader = await host.add("LoadVideo", { pos: [20, 80], widgets: { file: "steps.webm" } });
+    const frames = await host.add("GetVideoComponents", { pos: [20, 500], connect: { video: [loader, 0] } });
+    const text = EMPTY.replace('"frames": 8', '"frames": 16');
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text }, connect: { background: [frames, 0] } });
+    for (const frame of [2, 12, 7]) {
+      await host.editor(id, (editor, value) => editor.seek(value), frame);
+      await page.waitForTimeout(700);
+      const level = await host.editor(id, (editor) => {
+        const canvas = new OffscreenCanvas(1, 1);
+        const context = canvas.getContext("2d");
+        context.drawImage(editor.background.imageAt(editor.time), 0, 0, 1, 1);
+        return context.getImageData(0, 0, 1, 1).data[0];
+      });
+      assert.ok(Math.abs(level - 16 * frame) <= 6, `${level} at frame ${frame}`);
+    }
   });
 
   hosted("a picture that only a run can tell is seen after it", async (host) => {
