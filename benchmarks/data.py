@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
-from measure import arguments, main, peak_memory
+from measure import arguments, main_with_folder, peak_memory
 
 FRAMES = 8
 
@@ -125,10 +122,4 @@ if __name__ == "__main__":
         "videos here": videos,
         "latents here": latents,
     }
-    if args.case:
-        main("data", args, cases | {"write": _write})
-    else:
-        with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-            sys.argv += ["--folder", folder]
-            subprocess.run([sys.executable, *sys.argv, "--case", "write"], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-            main("data", args, cases)
+    main_with_folder("data", args, cases, _write)

@@ -8,13 +8,10 @@ the files are in the system's cache when they are loaded, as far as memory allow
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
-from measure import arguments, main, peak_memory
+from measure import arguments, main_with_folder, peak_memory
 from step import SMALL
 
 
@@ -72,10 +69,4 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, help="where to write the weights (default: a temporary folder)")
     args = parser.parse_args()
     cases = {"diffusers from_pretrained": diffusers, "the same files here": same_folder, "whole SMCD here": smcd}
-    if args.case:
-        main("load", args, cases | {"write": _write})
-    else:
-        with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-            sys.argv += ["--folder", folder]
-            subprocess.run([sys.executable, *sys.argv, "--case", "write"], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-            main("load", args, cases)
+    main_with_folder("load", args, cases, _write)

@@ -14,6 +14,7 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -65,10 +66,26 @@ def main(name: str, args: argparse.Namespace, cases: dict[str, Case], references
     os.replace(temporary, out)
 
 
+def main_with_folder(name: str, args: argparse.Namespace, cases: dict[str, Case], write: Case) -> None:
+    """`main` for cases that read what `write` puts into args.folder first, in a process of its own; the folder is a
+    temporary one, in the one that --folder names if it does."""
+    if args.case:
+        main(name, args, cases | {"write": write})
+        return
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        sys.argv += ["--folder", folder]
+        _run_case("write")
+        main(name, args, cases)
+
+
 def _in_own_process(case: str) -> dict[str, float]:
+    return json.loads(_run_case(case).splitlines()[-1])
+
+
+def _run_case(case: str) -> str:
+    """What it printed."""
     command = [sys.executable, *sys.argv, "--case", case]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
-    return json.loads(done.stdout.splitlines()[-1])
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
 
 
 def _table(medians: dict[str, dict[str, float]], references: int) -> str:

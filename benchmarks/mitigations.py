@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from smcd_core.color_match import match_colors
 from smcd_core.data import SyntheticClips
 from smcd_core.diffusion import Guidance
-from smcd_core.evaluation import Result, request_of, score_row
+from smcd_core.evaluation import Result, mean_over_clips, request_of, score_row
 from smcd_core.metrics import bootstrap_interval
 from smcd_core.pipeline import SMCDPipeline
 from smcd_core.weight_files import replacing
@@ -69,11 +68,10 @@ def compared(row: Result, default: Result) -> dict[str, dict[str, object]]:
     values = {}
     for name in SCORES:
         differences = [new[name] - old[name] for new, old in zip(row.clips, default.clips, strict=True)]
-        finite = [value for value in differences if math.isfinite(value)]
         values[name] = {
             "mean": row.scores[name],
             "interval": row.intervals[name],
-            "difference": sum(finite) / len(finite),
+            "difference": mean_over_clips(differences),
             "difference_interval": bootstrap_interval(differences),
         }
     return values

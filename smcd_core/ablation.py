@@ -6,7 +6,6 @@ and goes on; the tables are made anew from the videos that the runs left.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,9 +22,20 @@ from .config import SMALL, system_config
 from .data import Clip, SyntheticClips
 from .data.encoded import EncodedClips
 from .diffusion import Guidance
-from .evaluation import WEIGHTS, Result, request_of, score_row, table
+from .evaluation import ROWS as EVALUATED
+from .evaluation import (
+    WEIGHTS,
+    Result,
+    generate_all,
+    mean_over_clips,
+    reference_rows,
+    request_of,
+    score_row,
+    table,
+)
 from .metrics import bootstrap_interval
 from .pipeline import SMCDPipeline
+from .run_folder import read_log
 from .stages import TrainingConfig, TrainingError
 from .text import TextEncoder
 from .training import train
@@ -106,8 +116,6 @@ ROWS = (
     Row("ZC+GCA, nothing dropped in training", "zc+gca-kept"),
     Row("the same, sampled without guidance", "zc+gca-kept", guided=False),
 )
-REFERENCES = ("real clips through the autoencoder (ceiling)", "first frame repeated", "another clip's video")
-
 BASE = "ZC+GCA (SMCD)"  # what the others are compared with
 
 # Score: heading, and its format
@@ -217,9 +225,8 @@ def _generate(row: Row, out: Path, budget: Budget, clips: list[Clip], vae: Autoe
     scale = budget.guidance if row.guided else 1.0
     height, width = clips[0].frames.shape[1:3]
     settings = dict(steps=budget.sampling_steps, guidance=Guidance(text=scale, boxes=scale), width=width, height=height)
-    requests, videos = [request_of(clip, number) for number, clip in enumerate(clips)], []
-    for first in range(0, len(requests), BATCH):
-        videos += pipeline.generate(requests[first : first + BATCH], **settings)
+    requests = [request_of(clip, number) for number, clip in enumerate(clips)]
+    videos = generate_all(pipeline, requests, BATCH, **settings)
     with replacing(row.videos(out)) as temporary:
         save_file({"videos": torch.from_numpy(np.stack(videos))}, temporary)  # uint8 [clips, F, H, W, 3]
 
@@ -238,7 +245,8 @@ def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list
         return missing
     _, frames, side = next(iter(done.values())).shape[:3]
     clips = list(SyntheticClips(budget.clips, split="test", size=side, num_frames=frames))
-    videos = {row.label: made for row, made in done.items()} | _references(clips, vae)
+    references = {EVALUATED[name]: made for name, made in reference_rows(clips, vae).items()}
+    videos = {row.label: made for row, made in done.items()} | references
     scored = {label: score_row(made, clips) for label, made in videos.items()}
     others = [label for label in scored if label != BASE and BASE in scored]
     against = {label: _differences(scored[label], scored[BASE]) for label in others}
@@ -261,18 +269,6 @@ def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list
     return missing
 
 
-@torch.no_grad()
-def _references(clips: list[Clip], vae: AutoencoderKL) -> dict[str, list[np.ndarray]]:
-    """What the numbers are to be read against, by label."""
-    real, through = [clip.frames for clip in clips], []
-    for frames in real:
-        pixels = torch.from_numpy(frames).permute(0, 3, 1, 2) / 127.5 - 1
-        decoded = vae.decode(vae.encode(pixels).latent_dist.mean).sample * 127.5 + 127.5
-        through.append(decoded.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
-    still = [np.repeat(frames[:1], len(frames), axis=0) for frames in real]
-    return dict(zip(REFERENCES, (through, still, [*real[1:], real[0]])))
-
-
 def _differences(row: Result, base: Result) -> dict[str, tuple[float, float, float]]:
     """By score: how much more than the base, and the 95 % interval. Clip by clip, so that it does not matter that some
     clips are hard for both."""
@@ -280,18 +276,15 @@ def _differences(row: Result, base: Result) -> dict[str, tuple[float, float, flo
     for name in SCORES:
         gaps = [mine[name] - other[name] for mine, other in zip(row.clips, base.clips, strict=True)]
         weights = [clip[WEIGHTS[name]] for clip in base.clips] if name in WEIGHTS else None
-        use = np.isfinite(gaps)
-        if use.any():
-            mean = float(np.average(np.array(gaps)[use], weights=None if weights is None else np.array(weights)[use]))
-            found[name] = (mean, *bootstrap_interval(gaps, weights))
+        if np.isfinite(gaps).any():
+            found[name] = (mean_over_clips(gaps, weights), *bootstrap_interval(gaps, weights))
     return found
 
 
 def _training(row: Row, out: Path) -> dict[str, object]:
     """What the run of a row was, and what its weights went through before."""
     *earlier, last = read_checkpoint(out / row.run / "checkpoint.safetensors").info["training"]
-    with (out / row.run / "loss.csv").open(newline="") as file:
-        probed = [line for line in csv.DictReader(file) if line["x0_right_boxes"]]
+    probed = [line for line in read_log(out / row.run / "loss.csv") if line["x0_right_boxes"]]
     probe = {name: float(value) for name, value in probed[-1].items() if name.startswith("x0_")} if probed else {}
     names = ("stage", "steps", "batch_size", "images")
     before = [{name: stage[name] for name in names} | {"step": stage["step"]} for stage in earlier]
@@ -336,7 +329,7 @@ def _plot_scores(scored: dict[str, Result], path: Path) -> None:
             if not np.isfinite(mean):
                 continue
             low, high = row.intervals[name]
-            color = "#999999" if label in REFERENCES else "#0072b2"
+            color = "#999999" if label in EVALUATED.values() else "#0072b2"
             axes.barh(place, mean, color=color, xerr=[[mean - low], [high - mean]], ecolor="#222222", capsize=2)
         axes.set_yticks(np.arange(len(scored)), list(scored) if number == 0 else [""] * len(scored))
         axes.invert_yaxis()
@@ -357,8 +350,7 @@ def _plot_losses(out: Path, path: Path) -> None:
             log = out / run.name / "loss.csv"
             if run.stage != stage or not log.exists():
                 continue
-            with log.open(newline="") as file:
-                losses = [float(row["loss"]) for row in csv.DictReader(file)]
+            losses = [float(row["loss"]) for row in read_log(log)]
             window = max(1, len(losses) // 12)
             smooth = np.convolve(losses, np.ones(window) / window, "valid")
             axes.plot(np.arange(window, len(losses) + 1), smooth, label=run.name)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import torch
+from diffusers import AutoencoderKL
 
+from .components import decode_latents, encode_frames
 from .data import Clip
 from .detectors import Detector
 from .diffusion import Guidance
@@ -109,23 +111,39 @@ def generate_rows(
     height, width = clips[0].frames.shape[1:3]
     settings = dict(steps=steps, guidance=guidance, width=width, height=height, match_colors=match_colors)
     requests = [request_of(clip, seed + number) for number, clip in enumerate(clips)]
-    videos: dict[str, list[np.ndarray]] = {"smcd": [], "no_boxes": []}
     without = [replace(request, use_boxes=False) for request in requests]
-    for name, asked in (("smcd", requests), ("no_boxes", without)):
-        for start in range(0, len(asked), batch_size):
-            videos[name] += pipeline.generate(asked[start : start + batch_size], **settings)
-            progress(len(asked[start : start + batch_size]))
-    real = [clip.frames for clip in clips]
-    videos["autoencoder"] = [_through(pipeline, frames) for frames in real]
-    videos["truth"] = real
-    videos["static"] = [np.repeat(frames[:1], len(frames), axis=0) for frames in real]
-    videos["chance"] = [*real[1:], real[0]]
+    made = {
+        name: generate_all(pipeline, asked, batch_size, progress, **settings)
+        for name, asked in (("smcd", requests), ("no_boxes", without))
+    }
+    made |= {"truth": [clip.frames for clip in clips]} | reference_rows(clips, pipeline.vae)
+    return {name: made[name] for name in ROWS}
+
+
+def generate_all(
+    pipeline: SMCDPipeline,
+    requests: Sequence[Request],
+    batch_size: int,
+    progress: Callable[[int], None] = lambda clips: None,
+    **settings: Any,
+) -> list[np.ndarray]:
+    """A video for each request, some at a time; `settings` as in `SMCDPipeline.generate`."""
+    videos = []
+    for start in range(0, len(requests), batch_size):
+        part = requests[start : start + batch_size]
+        videos += pipeline.generate(part, **settings)
+        progress(len(part))
     return videos
 
 
-@torch.no_grad()
-def _through(pipeline: SMCDPipeline, frames: np.ndarray) -> np.ndarray:
-    return pipeline.decode(pipeline.encode(frames))
+def reference_rows(clips: Sequence[Clip], vae: AutoencoderKL) -> dict[str, list[np.ndarray]]:
+    """What the numbers of a model are to be read against: the videos of these rows of ROWS."""
+    real = [clip.frames for clip in clips]
+    return {
+        "autoencoder": [decode_latents(vae, encode_frames(vae, frames)) for frames in real],
+        "static": [np.repeat(frames[:1], len(frames), axis=0) for frames in real],
+        "chance": [*real[1:], real[0]],
+    }
 
 
 def score_row(
@@ -146,7 +164,7 @@ def score_row(
             scores[name] = _mean_by_frame(values)
         else:
             weights = [entry[WEIGHTS[name]] for entry in entries] if name in WEIGHTS else None
-            scores[name] = _mean(values, weights)
+            scores[name] = mean_over_clips(values, weights)
             intervals[name] = bootstrap_interval(values, weights)
     if tools.video is not None and len(clips) > 1 and all(_is_whole(clip, video) for clip, video in zip(clips, videos)):
         scores["fvd"], intervals["fvd"] = fvd(videos, [clip.frames for clip in clips], tools.video)
@@ -174,10 +192,10 @@ def score(
         scores["ao_last"] = scores["ao_frames"][-1]
     if clip.colors is not None:
         holds = color_holds(video, boxes, mask, clip.colors)
-        scores |= {"color": _mean(holds), "color_last": _mean(holds[-1])}
+        scores |= {"color": mean_over_clips(holds), "color_last": mean_over_clips(holds[-1])}
     drift = color_drift(video, boxes, mask)
-    scores |= {"color_drift": _mean(drift), "color_drift_last": _mean(drift[-1])}
-    scores["color_drift_frames"] = [_mean(values) for values in drift]
+    scores |= {"color_drift": mean_over_clips(drift), "color_drift_last": mean_over_clips(drift[-1])}
+    scores["color_drift_frames"] = [mean_over_clips(values) for values in drift]
     return scores | _fidelity(video, clip, tools)
 
 
@@ -229,8 +247,8 @@ def fvd(
     return distance, (float(low), float(high))
 
 
-def _mean(values: np.ndarray | Sequence[float], weights: Sequence[float] | None = None) -> float:
-    """NaN and infinity left out."""
+def mean_over_clips(values: np.ndarray | Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """Weighted mean, NaN and infinity left out; NaN without a finite value."""
     values = np.asarray(values, np.float64).ravel()
     weights = np.ones_like(values) if weights is None else np.asarray(weights, np.float64)
     use = np.isfinite(values) & (weights > 0)
@@ -240,7 +258,7 @@ def _mean(values: np.ndarray | Sequence[float], weights: Sequence[float] | None 
 def _mean_by_frame(values: Sequence[Sequence[float]]) -> list[float]:
     """Clips may differ in length."""
     longest = max(map(len, values))
-    return [_mean([clip[frame] for clip in values if frame < len(clip)]) for frame in range(longest)]
+    return [mean_over_clips([clip[frame] for clip in values if frame < len(clip)]) for frame in range(longest)]
 
 
 def table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ All come from files that the user names. A video is uint8 [F, H, W, 3]; features
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,15 @@ def unit(features: Tensor) -> np.ndarray:
     return functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
+def _in_batches(frames: np.ndarray, processor, features: Callable[[Tensor], Tensor], device) -> np.ndarray:
+    """[F, H, W, 3] -> [F, D], of length 1; `features` makes [f, D] of the pixels that the processor gives."""
+    parts = []
+    for start in range(0, len(frames), BATCH):
+        inputs = processor(images=list(frames[start : start + BATCH]), return_tensors="pt")
+        parts.append(unit(features(inputs["pixel_values"].to(device))))
+    return np.concatenate(parts)
+
+
 class ClipFeatures:
     """CLIP: pictures and sentences in one space."""
 
@@ -49,12 +58,11 @@ class ClipFeatures:
     @torch.no_grad()
     def images(self, frames: np.ndarray) -> np.ndarray:
         """[F, H, W, 3] -> [F, D], of length 1"""
-        parts = []
-        for start in range(0, len(frames), BATCH):
-            inputs = self.processor(images=list(frames[start : start + BATCH]), return_tensors="pt")
-            pooled = self.model.vision_model(inputs["pixel_values"].to(self.model.device)).pooler_output
-            parts.append(unit(self.model.visual_projection(pooled)))
-        return np.concatenate(parts)
+
+        def features(pixels: Tensor) -> Tensor:
+            return self.model.visual_projection(self.model.vision_model(pixels).pooler_output)
+
+        return _in_batches(frames, self.processor, features, self.model.device)
 
     @torch.no_grad()
     def texts(self, sentences: Sequence[str]) -> np.ndarray:
@@ -83,12 +91,11 @@ class DinoFeatures:
     @torch.no_grad()
     def images(self, frames: np.ndarray) -> np.ndarray:
         """[F, H, W, 3] -> [F, D], of length 1"""
-        parts = []
-        for start in range(0, len(frames), BATCH):
-            inputs = self.processor(images=list(frames[start : start + BATCH]), return_tensors="pt")
-            states = self.model(inputs["pixel_values"].to(self.model.device)).last_hidden_state
-            parts.append(unit(states[:, 0]))
-        return np.concatenate(parts)
+
+        def features(pixels: Tensor) -> Tensor:
+            return self.model(pixels).last_hidden_state[:, 0]
+
+        return _in_batches(frames, self.processor, features, self.model.device)
 
 
 class Lpips(nn.Module):

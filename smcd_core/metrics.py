@@ -169,8 +169,7 @@ def find_colors(frames: np.ndarray, colors: Sequence[tuple[int, int, int]]) -> n
     chroma, hue = _chroma_and_hue(frames)
     found = np.zeros((len(frames), len(colors), 4))
     for n, color in enumerate(colors):
-        distance = np.abs((hue - _chroma_and_hue(np.array(color))[1] + 180) % 360 - 180)
-        hits = (chroma > MIN_CHROMA) & (distance < MAX_HUE_DISTANCE)  # [F, H, W]
+        hits = _has_hue(chroma, hue, np.array(color))  # [F, H, W]
         for frame, pixels in enumerate(hits):
             patches, count = ndimage.label(pixels)
             if not count:
@@ -190,13 +189,18 @@ def _chroma_and_hue(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return chroma, np.degrees(np.arctan2(3**0.5 * (g - b), 2 * r - g - b)) % 360
 
 
+def _has_hue(chroma: np.ndarray, hue: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Whether chroma and hue [...] are those of something as colourful as a sprite, in the hue of `colors` [..., 3]."""
+    distance = np.abs((hue - _chroma_and_hue(colors)[1] + 180) % 360 - 180)
+    return (chroma > MIN_CHROMA) & (distance < MAX_HUE_DISTANCE)
+
+
 def color_holds(
     frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray, colors: Sequence[tuple[int, int, int]]
 ) -> np.ndarray:
     """Whether the middle of each visible box has the object's hue: [F, N] of 1, 0, and NaN where the mask is False."""
     chroma, hue = _chroma_and_hue(middle_colors(frames, boxes, mask))
-    distance = np.abs((hue - _chroma_and_hue(np.array(colors).reshape(-1, 3))[1] + 180) % 360 - 180)
-    return np.where(mask, (chroma > MIN_CHROMA) & (distance < MAX_HUE_DISTANCE), np.nan)
+    return np.where(mask, _has_hue(chroma, hue, np.array(colors).reshape(-1, 3)), np.nan)
 
 
 def color_drift(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -10,19 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from einops import rearrange
 from PIL import Image
 from torch import Tensor
 
 from .checkpoint import CheckpointError, build, read_checkpoint
-from .components import load_components, missing_components, unpack_components
+from .components import decode_latents, encode_frames, load_components, missing_components, unpack_components
 from .defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
 from .diffusion import Guidance, ddim
 from .model import SMCD, Inputs, Tokens
 from .text import TextEncoder
 from .trajectory import Trajectory, boxes_at, clip_boxes, phrases, strengths
-
-CHUNK = 8  # frames in the VAE at once; at 256 x 256 its decoder takes about 0.3 GB for each, in float32
 
 
 @dataclass(frozen=True)
@@ -245,24 +242,13 @@ class SMCDPipeline:
 
         return ddim(predict, noise.to(like.device), steps, kind=self.smcd.config.prediction, progress=progress)
 
-    @torch.no_grad()
     def encode(self, frames: np.ndarray) -> Tensor:
-        """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled, a few frames at a time."""
-        pixels = torch.from_numpy(frames).to(self.vae.device).permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1
-        # The release takes a random sample of the posterior, twice. Its deviation is tiny, and with the mean the
-        # first frame does not depend on chance (SPEC, section 14).
-        means = [self.vae.encode(part).latent_dist.mean for part in pixels.split(CHUNK)]
-        return torch.cat(means) * self.vae.config.scaling_factor
+        """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""
+        return encode_frames(self.vae, frames)
 
-    @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:
-        """latents [F, 4, h, w] -> uint8 [F, H, W, 3], a few frames at a time."""
-        latents = latents.to(self.vae.device, self.vae.dtype) / self.vae.config.scaling_factor
-        parts = []
-        for part in latents.split(CHUNK):
-            pixels = self.vae.decode(part).sample.float() * 127.5 + 127.5  # [f, 3, H, W]
-            parts.append(pixels.round().clamp(0, 255).to("cpu", torch.uint8))
-        return rearrange(torch.cat(parts), "f c h w -> f h w c").contiguous().numpy()
+        """latents [F, 4, h, w] -> uint8 [F, H, W, 3]"""
+        return decode_latents(self.vae, latents)
 
 
 def _keep(inputs: Inputs, conditions: frozenset[str], no_text: Tensor) -> Inputs:

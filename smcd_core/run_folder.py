@@ -31,9 +31,8 @@ def save_state(accelerator: Accelerator, out: Path, step: int, average: EMAModel
     accelerator.wait_for_everyone()
     accelerator.save_state(str(temporary))
     shadow = {str(number): whole(value) for number, value in enumerate(average.shadow_params)} if average else {}
-    if accelerator.is_main_process:
-        if average:
-            save_file(shadow, temporary / "average.safetensors")
+    if average and accelerator.is_main_process:
+        save_file(shadow, temporary / "average.safetensors")
     accelerator.wait_for_everyone()  # each process has written its part
     if accelerator.is_main_process:
         shutil.rmtree(final, ignore_errors=True)
@@ -88,6 +87,12 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None) -> int
     return step
 
 
+def read_log(path: Path) -> list[dict[str, str]]:
+    """The rows of a loss.csv; one that a killed run has not finished is left out."""
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["loss"] and row["lr"]]
+
+
 class Log:
     """loss.csv, one row per step; rows after the step of a resumed state are dropped, as they will be made again.
 
@@ -100,15 +105,11 @@ class Log:
         self.board = _tensorboard(out / "tensorboard", step) if tensorboard and active else None
         if not active:
             return
-        rows = [row for row in self.rows() if int(row["step"]) <= step] if self.path.exists() else []
+        rows = [row for row in read_log(self.path) if int(row["step"]) <= step] if self.path.exists() else []
         with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.fields)
             writer.writeheader()
             writer.writerows(rows)
-
-    def rows(self) -> list[dict[str, str]]:
-        with self.path.open(newline="") as file:
-            return [row for row in csv.DictReader(file) if row["loss"] and row["lr"]]
 
     def add(self, row: dict[str, float]) -> None:
         if self.active:
@@ -129,7 +130,7 @@ class Log:
             return
         from matplotlib.figure import Figure
 
-        rows = self.rows()
+        rows = read_log(self.path)
         figure = Figure(figsize=(9, 4), layout="constrained")
         left, right = figure.subplots(1, 2)
         steps, losses = [int(row["step"]) for row in rows], [float(row["loss"]) for row in rows]

@@ -44,8 +44,9 @@ def trainable_modules(model: SMCD, stage: str) -> list[nn.Module]:
     if stage == "all":
         return [model]
     if stage == "backbone":
-        gates = (GatedSelfAttention, GatedCrossAttention)
-        return [m for m in model.unet.modules() if not list(m.children()) and not _inside(m, model.unet, gates)]
+        gates = [m for m in model.unet.modules() if isinstance(m, GatedSelfAttention | GatedCrossAttention)]
+        inside = {id(m) for gate in gates for m in gate.modules()}
+        return [m for m in model.unet.modules() if not list(m.children()) and id(m) not in inside]
     mim = [m for m in model.modules() if isinstance(m, GatedSelfAttention | BoxEncoder)]
     if stage == "mim":
         return mim
@@ -61,10 +62,6 @@ def trainable_modules(model: SMCD, stage: str) -> list[nn.Module]:
     if model.config.first_frame_concat:
         diim.append(first[0])
     return diim if stage == "diim" else mim + diim
-
-
-def _inside(module: nn.Module, root: nn.Module, kinds: tuple[type, ...]) -> bool:
-    return any(module is inner for gate in root.modules() if isinstance(gate, kinds) for inner in gate.modules())
 
 
 def trainable_parameters(model: SMCD, stage: str, images: bool = False) -> dict[str, nn.Parameter]:

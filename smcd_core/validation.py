@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from .components import decode_latents
 from .denoising import DenoisingLoss, draw
 from .diffusion import add_noise, ddim, predicted_x0
 from .stages import TrainingConfig
@@ -85,12 +86,6 @@ def sample_sheet(loss: DenoisingLoss, examples: list[dict[str, Tensor]], vae: Au
         for latents in (batch["latents"][0], made):
             boxes, mask = batch["boxes_xyxy"][0].cpu(), batch["mask"][0].cpu() > 0
             colors = [PALETTE[index % len(PALETTE)] for index in range(boxes.shape[1])]
-            lines.append(np.concatenate(draw_boxes(_decode(vae, latents), boxes, mask, colors, [""] * len(colors)), 1))
+            frames = decode_latents(vae, latents, chunk=1)  # memory matters more here than time
+            lines.append(np.concatenate(draw_boxes(frames, boxes, mask, colors, [""] * len(colors)), 1))
     return Image.fromarray(np.concatenate(lines))
-
-
-def _decode(vae: AutoencoderKL, latents: Tensor) -> np.ndarray:
-    """[F, 4, h, w] -> uint8 [F, H, W, 3], frame by frame: memory matters more here than time."""
-    frames = [vae.decode(frame[None].to(vae.device, vae.dtype) / vae.config.scaling_factor).sample for frame in latents]
-    pixels = (torch.cat(frames).float() * 127.5 + 127.5).round().clamp(0, 255)
-    return pixels.byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -46,7 +46,7 @@ def _finetune(args: argparse.Namespace) -> None:
     from ..checkpoint import read_checkpoint, write_checkpoint
     from ..components import load_components, pack_components, unpack_components
     from ..data import FolderClips
-    from ..data.encoded import SHARD, EncodedClips, encode_clips
+    from ..data.encoded import EncodedClips, encode_clips, shards
     from ..defaults import DEFAULT_CHECKPOINT, read_defaults
     from ..training import train
 
@@ -61,8 +61,7 @@ def _finetune(args: argparse.Namespace) -> None:
     folder, slots = args.out / "clips", checkpoint.config.box_slots
     noted = {"dataset": "folder", "root": args.root.resolve().name, "clips": len(clips), "phrase": args.phrase}
     noted |= {"size": size, "num_frames": frames, "slots": slots}
-    shards = range(state.process_index, -(-len(clips) // SHARD), state.num_processes)
-    total = sum(min(SHARD, len(clips) - number * SHARD) for number in shards)
+    total = sum(map(len, shards(len(clips), state.process_index, state.num_processes).values()))
     with tqdm(total=total, unit="clip", desc="encoding") as bar:
         encode_clips(
             clips, vae.to(state.device), text.to(state.device), folder, slots=slots, part=state.process_index,

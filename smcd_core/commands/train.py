@@ -108,7 +108,7 @@ def _encode(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ..components import load_components
-    from ..data.encoded import SHARD, encode_clips
+    from ..data.encoded import encode_clips, shards
 
     part, parts = _part(args.part)
     clips, settings = _clips_to_encode(args)
@@ -120,8 +120,7 @@ def _encode(args: argparse.Namespace) -> None:
         damaged.append(error)
         tqdm.write(f"left out {error}")
 
-    shards = range(part, -(-len(clips) // SHARD), parts)
-    total = sum(min(SHARD, len(clips) - number * SHARD) for number in shards)
+    total = sum(map(len, shards(len(clips), part, parts).values()))
     with tqdm(total=total, unit="clip") as bar:
         encode_clips(
             clips, vae, text, args.out, slots=settings["slots"], part=part, parts=parts, workers=args.workers,

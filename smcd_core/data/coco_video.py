@@ -22,6 +22,7 @@ from .media import natural, read_text
 from .samples import DatasetError, SampleError, clean_text
 from .tracks import NO_TRACKS, Tracks, box_from_xywh
 
+MAX_CAPTIONS_BYTES = 256 * 2**20
 MAX_BYTES = 4 * 2**30  # YouTube-VIS keeps a whole split, with its masks, in one file
 
 
@@ -60,6 +61,14 @@ def read_coco_video(path: Path) -> list[VideoEntry]:
         except SampleError as error:
             entries.append(VideoEntry(str(video.get("name", f"video {number}"))[:80], (), NO_TRACKS, error))
     return entries
+
+
+def read_captions(path: Path) -> dict[str, object]:
+    """{video: caption} of a JSON file; the captions are not checked. Raises DatasetError."""
+    content = read_json(path, MAX_CAPTIONS_BYTES)
+    if not isinstance(content, dict):
+        raise DatasetError(f'{path}: is a JSON {type(content).__name__}, expected {{"video": "caption"}}')
+    return content
 
 
 def read_json(path: Path, limit: int) -> Any:

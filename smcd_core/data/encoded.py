@@ -4,7 +4,6 @@ encoder."""
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,11 +14,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..components import encode_frames
 from ..text import TextEncoder
 from ..weight_files import save_weights
 from .clip import Clip
 from .phrases import PhraseCache
-from .samples import SampleError, read_all
+from .samples import SampleError, log_left_out, read_all
 
 SHARD = 128  # clips in one file
 
@@ -74,6 +74,12 @@ def _open(path: Path):
         raise ValueError(f"{path}: cannot be read ({error}); delete it and encode again") from None
 
 
+def shards(clips: int, part: int = 0, parts: int = 1) -> dict[int, range]:
+    """The files that one of `parts` writes: number of the file -> the clips in it."""
+    numbers = range(part, -(-clips // SHARD), parts)
+    return {number: range(number * SHARD, min((number + 1) * SHARD, clips)) for number in numbers}
+
+
 @torch.no_grad()
 def encode_clips(
     clips: Sequence[Clip],
@@ -87,7 +93,7 @@ def encode_clips(
     workers: int = 0,
     settings: Mapping[str, str | int | None] | None = None,
     progress: Callable[[int], None] = lambda clips: None,
-    report: Callable[[SampleError], None] | None = None,
+    report: Callable[[SampleError], None] = log_left_out,
 ) -> None:
     """Write a dataset as shards; those that are there already are kept, so that a stopped run can go on.
 
@@ -101,10 +107,8 @@ def encode_clips(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     metadata = {"settings": json.dumps(settings)} if settings else {}
-    report = report or (lambda error: logging.getLogger("smcd").warning("left out %s", error))
     todo = []
-    for number in range(part, -(-len(clips) // SHARD), parts):
-        members = range(number * SHARD, min((number + 1) * SHARD, len(clips)))
+    for number, members in shards(len(clips), part, parts).items():
         path = folder / f"clips-{number:05d}.safetensors"
         if path.exists():
             _check_settings(path, metadata)
@@ -140,12 +144,10 @@ def _check_settings(path: Path, metadata: dict[str, str]) -> None:
 
 
 def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCache, slots: int) -> dict[str, Tensor]:
-    frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2).to(vae.device, vae.dtype) / 127.5 - 1
-    latents = vae.encode(frames).latent_dist.mean * vae.config.scaling_factor  # [F, 4, h, w]
     boxes, mask = torch.from_numpy(clip.boxes_xyxy), torch.from_numpy(clip.mask).float()
     missing = slots - boxes.shape[1]
     return {
-        "latents": latents.half().cpu(),
+        "latents": encode_frames(vae, clip.frames).half().cpu(),
         "text": text([clip.caption])[0].half().cpu(),
         # Negative padding cuts off what is too much.
         "boxes_xyxy": torch.nn.functional.pad(boxes, (0, 0, 0, missing)),

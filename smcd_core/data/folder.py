@@ -24,7 +24,7 @@ import numpy as np
 from ..trajectory import TrajectoryError, boxes_at
 from ..trajectory_formats import MOT_CLASSES, read_trajectory
 from .clip import Clip
-from .coco_video import VideoEntry, read_coco_video, read_json
+from .coco_video import VideoEntry, read_captions, read_coco_video
 from .media import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -41,7 +41,6 @@ from .tracks import MAX_PIXELS, NO_TRACKS, Tracks, largest_first
 CAPTIONS = "captions.json"
 MOT_FRAMES = "img1"
 _MAX_CAPTION_BYTES = 64 * 1024
-_MAX_CAPTIONS_BYTES = 256 * 2**20
 
 
 class FolderClips(ClipDataset):
@@ -59,7 +58,8 @@ class FolderClips(ClipDataset):
             raise DatasetError(f"{root}: holds no videos and no folders of images; expected files with {kinds}")
         self.names = [str(path) for path in self.paths]
         self._keys = [path.relative_to(self.root).as_posix() for path in self.paths]
-        self._captions = _read_captions(self.root / CAPTIONS)
+        captions = self.root / CAPTIONS
+        self._captions = read_captions(captions) if captions.is_file() else {}
         self._entries = _entries_of_videos(_read_entries(self.root), self._keys)
 
     def _read(self, item: int, rng: np.random.Generator) -> Clip:
@@ -128,15 +128,6 @@ def _beside(path: Path, suffix: str) -> Path:
 def _mot_file(path: Path) -> Path | None:
     places = [_beside(path, ".mot.txt")] + ([path / "gt" / "gt.txt"] if path.is_dir() else [])
     return next((place for place in places if place.is_file()), None)
-
-
-def _read_captions(path: Path) -> dict[str, object]:
-    if not path.is_file():
-        return {}
-    content = read_json(path, _MAX_CAPTIONS_BYTES)
-    if not isinstance(content, dict):
-        raise DatasetError(f'{path}: is a JSON {type(content).__name__}, expected {{"video": "caption"}}')
-    return content
 
 
 def _read_entries(root: Path) -> list[VideoEntry]:

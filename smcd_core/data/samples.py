@@ -125,15 +125,18 @@ def read_all(
     yield from zip(indices, loader, strict=True)
 
 
+def log_left_out(error: SampleError) -> None:
+    logging.getLogger("smcd").warning("left out %s", error)
+
+
 def stream(
     clips: Sequence[Clip],
     indices: Iterable[int] | None = None,
     *,
     workers: int = 0,
-    report: Callable[[SampleError], None] | None = None,
+    report: Callable[[SampleError], None] = log_left_out,
 ) -> Iterator[Clip]:
     """The clips that can be read, in the order of `indices`; a damaged one goes to `report` (default: the log)."""
-    report = report or (lambda error: logging.getLogger("smcd").warning("left out %s", error))
     for _, clip in read_all(clips, indices, workers=workers):
         if isinstance(clip, SampleError):
             report(clip)

@@ -15,13 +15,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from .clip import Clip
-from .coco_video import read_coco_video, read_json
+from .coco_video import read_captions, read_coco_video
 from .media import inside, read_image
 from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean_text
 
 SPLITS = ("train", "valid", "test")
 FRAMES, BOXES, CAPTIONS = "JPEGImages", "instances.json", "caption.json"
-_MAX_BYTES = 256 * 2**20
 
 
 class YouTubeVISClips(ClipDataset):
@@ -72,9 +71,4 @@ def find_split(root: Path, split: str) -> Path | None:
 
 def _read_captions(home: Path, root: Path) -> dict[str, object] | None:
     path = next((place / CAPTIONS for place in (home, root) if (place / CAPTIONS).is_file()), None)
-    if path is None:
-        return None
-    content = read_json(path, _MAX_BYTES)
-    if not isinstance(content, dict):
-        raise DatasetError(f'{path}: is a JSON {type(content).__name__}, expected {{"video": "caption"}}')
-    return content
+    return None if path is None else read_captions(path)
