@@ -8,7 +8,7 @@ import comfy.sd
 import comfy.utils
 import torch
 
-from ..smcd_core.checkpoint import CheckpointError
+from ..smcd_core.checkpoint import Checkpoint, CheckpointError
 from .host import ModelConfig, SMCDModel
 from .host_preview import FittedLatents
 from .saved import read_any_checkpoint
@@ -17,9 +17,15 @@ HOST_NORM_GROUPS = 32  # of all group norms of the host's VAE
 HOST_VAE_CHANNELS = 128  # of Stable Diffusion's VAE, which the host's memory estimate and previews are made for
 
 
-def load_model(path: str, weight_dtype: torch.dtype | None = None, disable_dynamic: bool = False):
-    """The host's handle (ModelPatcher) on an SMCDModel. weight_dtype None leaves the choice to the host."""
-    checkpoint = read_any_checkpoint(path)
+def load_model(
+    path: str,
+    weight_dtype: torch.dtype | None = None,
+    disable_dynamic: bool = False,
+    checkpoint: Checkpoint | None = None,
+):
+    """The host's handle (ModelPatcher) on an SMCDModel. weight_dtype None leaves the choice to the host; `checkpoint`:
+    what is in the file, where it has been read."""
+    checkpoint = checkpoint or read_any_checkpoint(path)
     weights = {name.removeprefix("unet."): tensor for name, tensor in checkpoint.weights.items()}
     management = comfy.model_management
     size, device = comfy.utils.calculate_parameters(weights), management.get_torch_device()
@@ -44,9 +50,9 @@ def load_model(path: str, weight_dtype: torch.dtype | None = None, disable_dynam
     return patcher
 
 
-def load_vae(path: str) -> comfy.sd.VAE:
+def load_vae(path: str, checkpoint: Checkpoint | None = None) -> comfy.sd.VAE:
     """The VAE inside a checkpoint. Raises CheckpointError if the host cannot have it."""
-    checkpoint = read_any_checkpoint(path)
+    checkpoint = checkpoint or read_any_checkpoint(path)
     config = checkpoint.vae.config
     channels = config["block_out_channels"]
     if len(channels) != 4 or any(width % HOST_NORM_GROUPS for width in channels):

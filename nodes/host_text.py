@@ -11,18 +11,20 @@ import comfy.utils
 import torch
 from torch import Tensor
 
+from ..smcd_core.checkpoint import Checkpoint
 from ..smcd_core.text import PADDING_ID, TRUNCATED_LAYERS, make_tokenizer
 from .host import CLIP_HINT
-from .saved import read_any_checkpoint
+from .saved import TEXT_MODEL, TOKENS, read_any_checkpoint
 
 HOST_VOCABULARY = 49408  # tokens of the host's CLIP text models, whatever their configuration says
 
 
-def load_clip(path: str, disable_dynamic: bool = False) -> comfy.sd.CLIP:
-    """The text encoder inside a checkpoint, giving what smcd_core.text.TextEncoder gives."""
+def load_clip(path: str, disable_dynamic: bool = False, checkpoint: Checkpoint | None = None) -> comfy.sd.CLIP:
+    """The text encoder inside a checkpoint, giving what smcd_core.text.TextEncoder gives; `checkpoint`: what is in the
+    file, where it has been read."""
     from transformers import CLIPTextConfig
 
-    checkpoint = read_any_checkpoint(path)
+    checkpoint = checkpoint or read_any_checkpoint(path)
     config = CLIPTextConfig.from_dict(checkpoint.text_encoder.config).to_dict()
     tokenizer = make_tokenizer(**checkpoint.tokenizer)
     start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
@@ -68,12 +70,10 @@ def load_clip(path: str, disable_dynamic: bool = False) -> comfy.sd.CLIP:
         def __init__(self, embedding_directory=None, tokenizer_data=None):
             super().__init__(embedding_directory, tokenizer_data or {}, clip_name="h", tokenizer=Tokenizer)
 
-    weights = {f"clip_h.transformer.text_model.{name}": x for name, x in checkpoint.text_encoder.weights.items()}
-    tokens = weights["clip_h.transformer.text_model.embeddings.token_embedding.weight"]
+    weights = {TEXT_MODEL + name: x for name, x in checkpoint.text_encoder.weights.items()}
+    tokens = weights[TEXT_MODEL + TOKENS]
     missing = HOST_VOCABULARY - tokens.shape[0]
-    weights["clip_h.transformer.text_model.embeddings.token_embedding.weight"] = torch.nn.functional.pad(
-        tokens, (0, 0, 0, missing)
-    )
+    weights[TEXT_MODEL + TOKENS] = torch.nn.functional.pad(tokens, (0, 0, 0, missing))
     # Only for the pooled output, which SMCD does not look at; the host takes zeros for a layer that is missing.
     weights["clip_h.transformer.text_projection.weight"] = torch.eye(config["hidden_size"], dtype=tokens.dtype)
     target = comfy.supported_models_base.ClipTarget(Tokenizers, TextModels)

@@ -102,9 +102,10 @@ class SMCDLoad(io.ComfyNode):
 
         path = str(checkpoint_path(checkpoint))
         found = read_any_checkpoint(path)
-        model = load_model(path, WEIGHT_DTYPES[weight_dtype])
-        clip = None if found.text_encoder is None or found.tokenizer is None else load_clip(path)
-        vae = None if found.vae is None else load_vae(path)
+        model = load_model(path, WEIGHT_DTYPES[weight_dtype], checkpoint=found)
+        has_clip = found.text_encoder is not None and found.tokenizer is not None
+        clip = load_clip(path, checkpoint=found) if has_clip else None
+        vae = load_vae(path, checkpoint=found) if found.vae is not None else None
         return io.NodeOutput(model, clip, vae)
 
     @classmethod

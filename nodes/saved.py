@@ -18,7 +18,7 @@ from ..smcd_core.weight_files import WeightFile, read_weights
 
 HEADER = "smcd_header"  # uint8: text of a JSON object
 MODEL, VAE, CLIP = "model.diffusion_model.", "first_stage_model.", "cond_stage_model."  # prefixes of the host
-TEXT_MODEL = "clip_h.transformer.text_model."  # as host_text names the text encoder
+TEXT_MODEL = "clip_h.transformer.text_model."  # of the text encoder in the host's CLIP, as host_text makes it
 BESIDE_UNET = ("box_encoder.", "image_encoder.", "control_net.")  # as in smcd_core.model.SMCD
 TOKENS = "embeddings.token_embedding.weight"
 
