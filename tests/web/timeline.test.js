@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { visibleRanges } from "../../web/trajectory/model.js";
+import { sampledTimes, visibleRanges } from "../../web/trajectory/model.js";
 import { moveRangeEnd } from "../../web/editor/range_end.js";
 import {
   frameAt,
@@ -13,7 +13,6 @@ import {
   rowAt,
   rowsInView,
   rulerSteps,
-  sampledTimes,
   scrollOfThumb,
   scrollToShow,
   secondsStep,

@@ -17,7 +17,7 @@
 import * as model from "../trajectory/model.js";
 import { copyByEvent, pasteFromClipboard } from "./clipboard.js";
 import { exportDocument, importByDialog } from "./files.js";
-import { applyAndSelectAdded, easedKeys, editableKeys, movedIds } from "./selection.js";
+import { applyAndSelectAdded, easedKeys, editableKeys, movedIds, toggled } from "./selection.js";
 
 const FAR = 10; // pixels of a step with Shift
 const ZOOM = 1.25;
@@ -62,12 +62,6 @@ function toggleVisible(editor) {
       return model.setVisible(result, [id], frame, (next?.frame ?? document.frames) - 1, visible);
     }, document),
   );
-}
-
-/** Add all of some ids to a set, or take them out where all are in it. */
-function toggled(set, ids) {
-  const isAll = ids.every((id) => set.has(id));
-  return new Set(isAll ? [...set].filter((id) => !ids.includes(id)) : [...set, ...ids]);
 }
 
 function reorder(editor, by) {
@@ -122,21 +116,25 @@ function grow(id, keys, x, y) {
 }
 
 function align(edge) {
-  const id = `align.${edge}`;
-  const run = ({ editor }) =>
-    editor.apply("step.align", (document) => model.alignBoxes(document, editor.editable, editor.frame, edge));
-  return { id, group: "object", label: `command.${id}`, keys: [], isEnabled: hasEditable, run };
+  return command("object", `align.${edge}`, [], hasEditable, ({ editor }) =>
+    editor.apply("step.align", (document) => model.alignBoxes(document, editor.editable, editor.frame, edge)),
+  );
 }
 
 function distribute(axis) {
-  const id = `distribute.${axis}`;
-  const run = ({ editor }) =>
-    editor.apply("step.distribute", (document) => model.distributeBoxes(document, editor.editable, editor.frame, axis));
-  return { id, group: "object", label: `command.${id}`, keys: [], isEnabled: (e) => e.editable.length > 2, run };
+  return command("object", `distribute.${axis}`, [], (editor) => editor.editable.length > 2, ({ editor }) =>
+    editor.apply("step.distribute", (document) => model.distributeBoxes(document, editor.editable, editor.frame, axis)),
+  );
+}
+
+/** A switch for the selected objects that a set of the editor's holds. @param {"locked" | "solo"} set */
+function toggleIn(set, id, keys) {
+  const run = ({ editor }) => editor.set({ [set]: toggled(editor[set], [...editor.selected]) });
+  const isOn = (editor) => editor.selected.size > 0 && [...editor.selected].every((chosen) => editor[set].has(chosen));
+  return command("object", id, keys, hasSelection, run, { isOn });
 }
 
 function ease(name, keys) {
-  const id = `ease.${name}`;
   const run = ({ editor }) => {
     const refs = easedKeys(editor);
     editor.apply("step.ease", (document) => model.setEase(document, refs, name));
@@ -148,20 +146,13 @@ function ease(name, keys) {
       return key.ease === name;
     });
   };
-  return { id, group: "time", label: `command.${id}`, keys, isEnabled: hasEditable, isOn, run };
+  return command("time", `ease.${name}`, keys, hasEditable, run, { isOn });
 }
 
 /** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "onionSkin" | "paths" | "crop" | "loop"} name */
 function setting(name, keys, group = "view") {
-  return {
-    id: `setting.${name}`,
-    group,
-    label: `command.setting.${name}`,
-    keys,
-    isEnabled: always,
-    isOn: (editor) => editor.settings[name],
-    run: ({ editor }) => editor.setSettings({ [name]: !editor.settings[name] }),
-  };
+  const run = ({ editor }) => editor.setSettings({ [name]: !editor.settings[name] });
+  return command(group, `setting.${name}`, keys, always, run, { isOn: (editor) => editor.settings[name] });
 }
 
 function command(group, id, keys, isEnabled, run, more = {}) {
@@ -227,22 +218,8 @@ export const COMMANDS = [
     },
     { isOn: (e) => e.selected.size > 0 && e.document.objects.every((o) => !e.selected.has(o.id) || o.enabled) },
   ),
-  command(
-    "object",
-    "toggleLock",
-    ["L"],
-    hasSelection,
-    ({ editor }) => editor.set({ locked: toggled(editor.locked, [...editor.selected]) }),
-    { isOn: (editor) => editor.selected.size > 0 && [...editor.selected].every((id) => editor.locked.has(id)) },
-  ),
-  command(
-    "object",
-    "toggleSolo",
-    ["S"],
-    hasSelection,
-    ({ editor }) => editor.set({ solo: toggled(editor.solo, [...editor.selected]) }),
-    { isOn: (editor) => editor.selected.size > 0 && [...editor.selected].every((id) => editor.solo.has(id)) },
-  ),
+  toggleIn("locked", "toggleLock", ["L"]),
+  toggleIn("solo", "toggleSolo", ["S"]),
   command("object", "raise", ["]"], hasSelection, ({ editor }) => reorder(editor, 1)),
   command("object", "lower", ["["], hasSelection, ({ editor }) => reorder(editor, -1)),
   ...["left", "center", "right", "top", "middle", "bottom"].map(align),

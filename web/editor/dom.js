@@ -36,3 +36,44 @@ export function listen(target, handlers, options) {
   }
   return () => ending.abort();
 }
+
+/**
+ * Tell whether any of some values is another than the time before; the first time it is so.
+ *
+ * @returns {(...values: any[]) => boolean}
+ */
+export function watch() {
+  /** @type {any[] | null} */
+  let before = null;
+  return (...values) => {
+    const isSame = before !== null && values.every((value, n) => value === before[n]);
+    before = values;
+    return !isSame;
+  };
+}
+
+/**
+ * Be told when an element gets another size, or the screen other pixels.
+ *
+ * @param {Element} element
+ * @param {() => void} changed
+ * @returns {() => void} ends it
+ */
+export function followSize(element, changed) {
+  const observer = new ResizeObserver(() => changed());
+  observer.observe(element);
+  let stop = () => {};
+  const followPixels = () => {
+    stop();
+    const change = () => {
+      followPixels();
+      changed();
+    };
+    stop = listen(matchMedia(`(resolution: ${devicePixelRatio}dppx)`), { change });
+  };
+  followPixels();
+  return () => {
+    observer.disconnect();
+    stop();
+  };
+}

@@ -99,8 +99,7 @@ function drawSampled(context, { document, facts }, track, { width, height }) {
   const { numFrames } = facts;
   if (!numFrames || numFrames === document.frames || numFrames > MOST_RINGS) return;
   context.beginPath();
-  for (let n = 0; n < numFrames; n += 1) {
-    const time = (n * (document.frames - 1)) / Math.max(numFrames - 1, 1);
+  for (const time of model.sampledTimes(document.frames, numFrames)) {
     const [x, y] = model.centreOf(model.boxAt(track, time));
     context.moveTo(x * width + SAMPLED, y * height);
     context.arc(x * width, y * height, SAMPLED, 0, 2 * Math.PI);

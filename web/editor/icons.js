@@ -25,19 +25,33 @@ const PATHS = {
   add: "M8 3v10M3 8h10",
 };
 
+/** Areas instead of lines, a little smaller: those of the transport, by command. */
+const FILLED = {
+  firstFrame: "M3 3h2v10H3zM13 3v10L6 8z",
+  previousKey: "M11 3v10L4 8zM13.5 5.5 16 8l-2.5 2.5L11 8z",
+  previousFrame: "M11 3v10L5 8z",
+  play: "M4 2.5v11L13.5 8z",
+  pause: "M4 3h3v10H4zM9 3h3v10H9z",
+  nextFrame: "M5 3v10l6-5z",
+  nextKey: "M5 3v10l7-5zM2.5 5.5 0 8l2.5 2.5L5 8z",
+  lastFrame: "M11 3h2v10h-2zM3 3v10l7-5z",
+  "setting.loop": "M4 4h6V1.5L14 5l-4 3.5V6H5.500v3H3.500V4.500zM12 12H6v2.500L2 11l4-3.500V10h4.500V8.500h2z",
+};
+
 /**
- * @param {keyof typeof PATHS} name
+ * @param {string} name  of PATHS or FILLED
  * @returns {SVGElement} hidden from screen readers: the control that has it has a name
  */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
-  const shape = { viewBox: "0 0 16 16", width: 16, height: 16, fill: "none", stroke: "currentColor" };
+  const isFilled = Object.hasOwn(FILLED, name);
+  const side = isFilled ? 14 : 16;
   const line = { "stroke-width": 1.3, "stroke-linecap": "round", "stroke-linejoin": "round" };
-  for (const [key, value] of Object.entries({ ...shape, ...line, "aria-hidden": "true", "data-icon": name })) {
-    svg.setAttribute(key, String(value));
-  }
-  path.setAttribute("d", PATHS[name]);
+  const style = isFilled ? { fill: "currentColor" } : { fill: "none", stroke: "currentColor", ...line };
+  const shape = { viewBox: "0 0 16 16", width: side, height: side, "aria-hidden": "true", "data-icon": name };
+  for (const [key, value] of Object.entries({ ...shape, ...style })) svg.setAttribute(key, String(value));
+  path.setAttribute("d", isFilled ? FILLED[name] : PATHS[name]);
   svg.append(path);
   return svg;
 }

@@ -6,7 +6,7 @@
 
 import * as model from "../trajectory/model.js";
 import { createBezier } from "./bezier.js";
-import { h } from "./dom.js";
+import { h, watch } from "./dom.js";
 import { choiceField, numberField } from "./fields.js";
 import { createMotionForm } from "./motion_form.js";
 import { phrasesOf } from "./prompt_phrases.js";
@@ -66,7 +66,7 @@ function createObjectSection({ editor, t }) {
     chips,
     h("div", { class: "smcd-strength-fields" }, strength.element, slider),
   );
-  let drawn = [];
+  const isOther = watch();
   let edited = null; // id of the object whose phrase is being edited: the selection may change before it is done
 
   function setStrength(value) {
@@ -105,9 +105,7 @@ function createObjectSection({ editor, t }) {
     element,
     render() {
       const track = firstTrack(editor);
-      const now = [track, editor.facts.prompt, editor.selected];
-      if (now.every((value, n) => value === drawn[n])) return;
-      drawn = now;
+      if (!isOther(track, editor.facts.prompt, editor.selected)) return;
       if (document.activeElement !== phrase) phrase.value = track.phrase;
       strength.show(track.strength);
       if (!editor.isInGesture || document.activeElement !== slider) slider.value = String(track.strength);
@@ -133,7 +131,7 @@ function createBoxSection({ editor, t, run }) {
     h("div", { class: "smcd-fields smcd-fields-four" }, ...Object.values(fields).map((field) => field.element)),
     h("div", { class: "smcd-line" }, key, h("label", { class: "smcd-check" }, visible, t("inspector.visible"))),
   );
-  let drawn = [];
+  const isOther = watch();
 
   function setSide(name, value) {
     const { frame, editable } = editor;
@@ -167,9 +165,7 @@ function createBoxSection({ editor, t, run }) {
     render() {
       const { document: shown, frame, locked, selected } = editor;
       const track = firstTrack(editor);
-      const now = [track, frame, locked, selected, shown.width, shown.height];
-      if (now.every((value, n) => value === drawn[n])) return;
-      drawn = now;
+      if (!isOther(track, frame, locked, selected, shown.width, shown.height)) return;
       title.textContent = t("inspector.box", { frame });
       const [x1, y1, x2, y2] = model.boxAt(track, frame);
       const { width, height } = shown;
@@ -209,7 +205,7 @@ function createEaseSection({ editor, t }) {
     h("div", { class: "smcd-ease-fields" }, choice.element, numbers, hint),
     bezier.element,
   );
-  let drawn = [];
+  const isOther = watch();
 
   choice.input.addEventListener("change", () => {
     const name = choice.input.value;
@@ -228,9 +224,7 @@ function createEaseSection({ editor, t }) {
   return {
     element,
     render() {
-      const now = [firstTrack(editor), editor.frame, editor.selectedKeys, editor.selected, editor.locked];
-      if (now.every((value, n) => value === drawn[n])) return;
-      drawn = now;
+      if (!isOther(firstTrack(editor), editor.frame, editor.selectedKeys, editor.selected, editor.locked)) return;
       const ease = easeHere();
       const [ref] = easedKeys(editor);
       choice.input.disabled = ease === null;

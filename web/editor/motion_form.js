@@ -5,7 +5,7 @@
  */
 
 import * as model from "../trajectory/model.js";
-import { h } from "./dom.js";
+import { h, watch } from "./dom.js";
 import { choiceField, numberField } from "./fields.js";
 import { movedIds } from "./selection.js";
 
@@ -48,7 +48,7 @@ export function createMotionForm({ editor, t }) {
   const element = h("form", { class: "smcd-section smcd-motion" }, title, kind.element, fieldset, span, button);
   let table = null;
   let fields = {};
-  let drawn = [];
+  const isNew = watch();
   let isSpanTouched = false;
 
   for (const field of [from, to]) {
@@ -124,11 +124,9 @@ export function createMotionForm({ editor, t }) {
       const next = editor.isCameraSelected ? CAMERA : PRESETS;
       const { document: shown, selected } = editor;
       const names = shown.objects.map(({ id, phrase }) => `${id} ${phrase}`).join("\n");
-      const now = [next, shown.frames, shown.width, shown.height, selected, names];
-      if (now.every((value, n) => value === drawn[n])) return;
+      if (!isNew(next, shown.frames, shown.width, shown.height, selected, names)) return;
       const isOther = next !== table;
       const isFollow = table === PRESETS && kind.input.value === "follow";
-      drawn = now;
       table = next;
       if (isOther) showKinds();
       else if (isFollow && !element.contains(document.activeElement)) showFields();

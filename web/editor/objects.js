@@ -6,15 +6,16 @@
  */
 
 import * as model from "../trajectory/model.js";
-import { h, listen } from "./dom.js";
+import { h, listen, watch } from "./dom.js";
 import { icon } from "./icons.js";
+import { toggled } from "./selection.js";
 
 /**
  * @param {Context} context
  * @returns {Part & {editPhrase: () => void}}
  */
 export function createObjects(context) {
-  const { editor, t } = context;
+  const { editor, t, run } = context;
   const grid = { role: "grid", "aria-multiselectable": "true", "aria-label": t("objects.name") };
   const list = h("div", { class: "smcd-rows", ...grid });
   const empty = h("p", { class: "smcd-hint" }, t("objects.empty"));
@@ -22,7 +23,8 @@ export function createObjects(context) {
   const element = h("section", { class: "smcd-objects", "aria-label": t("objects.name") }, list, empty);
   /** @type {Map<string, ReturnType<typeof createRow>>} */
   const rows = new Map();
-  let drawn = [];
+  const isOther = watch();
+  const isOtherList = watch();
 
   const ids = () => editor.document.objects.map(({ id }) => id);
 
@@ -38,21 +40,14 @@ export function createObjects(context) {
     else editor.select([next.dataset.id], event.shiftKey ? "add" : "only");
   }
 
-  function move(by) {
-    const places = ids().flatMap((id, n) => (editor.selected.has(id) ? [n] : []));
-    if (!places.length) return;
-    const index = by > 0 ? Math.min(places.at(-1) + 2, ids().length) : Math.max(places[0] - 1, 0);
-    editor.apply("step.reorder", (document) => model.reorderTracks(document, editor.selected, index));
-  }
-
   const stopListening = listen(list, {
     keydown(event) {
       const { target } = event;
       if (!target.matches("[role=row]")) return;
       const id = target.dataset.id;
       const actions = {
-        ArrowUp: () => (event.altKey ? move(-1) : focusRow(-1, event)),
-        ArrowDown: () => (event.altKey ? move(1) : focusRow(1, event)),
+        ArrowUp: () => (event.altKey ? run("lower") : focusRow(-1, event)),
+        ArrowDown: () => (event.altKey ? run("raise") : focusRow(1, event)),
         Enter: () => (id ? edit(id) : editor.selectCamera()),
         F2: () => id && edit(id),
         " ": () => (id ? editor.select([id], "toggle") : editor.selectCamera()),
@@ -71,11 +66,8 @@ export function createObjects(context) {
 
   function render() {
     const { document: shown, selected, locked, solo, isCameraSelected } = editor;
-    const now = [shown.objects, selected, locked, solo, isCameraSelected];
-    if (now.every((value, n) => value === drawn[n])) return;
-    const isReordered = shown.objects !== drawn[0];
-    drawn = now;
-    if (isReordered) updateRows(shown.objects);
+    if (!isOther(shown.objects, selected, locked, solo, isCameraSelected)) return;
+    if (isOtherList(shown.objects)) updateRows(shown.objects);
     const current = isCameraSelected ? null : ids().find((id) => selected.has(id)) ?? null;
     camera.update(isCameraSelected, current === null);
     shown.objects.forEach((track, n) => {
@@ -132,6 +124,7 @@ function createCameraRow({ editor, t }) {
 function createRow(context, id) {
   const { editor, t } = context;
   let track = model.trackOf(editor.document, id);
+  const isOther = watch();
   const controls = [];
   const color = h("input", { type: "color", class: "smcd-color" });
   const phrase = h("span", { class: "smcd-phrase" });
@@ -141,8 +134,8 @@ function createRow(context, id) {
     eye: toggle(() => editor.apply(track.enabled ? "step.disable" : "step.enable", (document) =>
       model.setEnabled(document, [id], !track.enabled),
     )),
-    lock: toggle(() => editor.set({ locked: flipped(editor.locked, id) })),
-    solo: toggle(() => editor.set({ solo: flipped(editor.solo, id) })),
+    lock: toggle(() => editor.set({ locked: toggled(editor.locked, [id]) })),
+    solo: toggle(() => editor.set({ solo: toggled(editor.solo, [id]) })),
   };
   controls.push(color, ...Object.values(toggles).map(({ button }) => button));
   const element = h(
@@ -235,6 +228,9 @@ function createRow(context, id) {
     edit,
     update(next, place, { isSelected, isLocked, isSolo, isHere, isHidden }) {
       track = next;
+      const { phrase: text, color: shade, strength: force, enabled } = next;
+      // A drag changes the keys of a track alone, many times a second.
+      if (!isOther(text, shade, force, enabled, place, isSelected, isLocked, isSolo, isHere, isHidden)) return;
       const name = track.phrase || t("objects.unnamed", { number: place + 1 });
       const classes = { "smcd-is-disabled": !track.enabled, "smcd-is-hidden": isHidden };
       for (const [name, isOn] of Object.entries(classes)) element.classList.toggle(name, isOn);
@@ -258,12 +254,6 @@ function createRow(context, id) {
       element.remove();
     },
   };
-}
-
-function flipped(set, id) {
-  const result = new Set(set);
-  if (!result.delete(id)) result.add(id);
-  return result;
 }
 
 function isLowerHalf(event, element) {

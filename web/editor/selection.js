@@ -14,6 +14,17 @@ export function movedIds(editor) {
   return editor.document.objects.map(({ id }) => id).filter((id) => !editor.locked.has(id));
 }
 
+/**
+ * Add all of some ids to a set, or take them out where all are in it.
+ *
+ * @param {Set<string>} set
+ * @param {string[]} ids
+ */
+export function toggled(set, ids) {
+  const isAll = ids.every((id) => set.has(id));
+  return new Set(isAll ? [...set].filter((id) => !ids.includes(id)) : [...set, ...ids]);
+}
+
 /** The selected keys that may be changed. @param {EditorState} editor */
 export function editableKeys(editor) {
   return editor.selectedKeys.filter(({ id }) => !editor.locked.has(id));

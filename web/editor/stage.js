@@ -6,7 +6,7 @@
  * @import {Where} from "./pointer.js"
  */
 
-import { h, listen } from "./dom.js";
+import { followSize, h, listen } from "./dom.js";
 import { drawStage } from "./draw.js";
 import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
 import { followPointers, whereOf } from "./pointer.js";
@@ -99,14 +99,7 @@ export function createStage({ editor, t, run, root }) {
     draw(); // a resized canvas is empty until then
   }
 
-  const resizes = new ResizeObserver(fit);
-  resizes.observe(canvas);
-  let endScale = () => {};
-  const followScale = () => {
-    endScale();
-    endScale = listen(matchMedia(`(resolution: ${devicePixelRatio}dppx)`), { change: () => (followScale(), fit()) });
-  };
-  followScale();
+  const endSize = followSize(canvas, fit);
 
   function draw() {
     const touched = pointer && !editor.isPlaying ? touchedAt(editor, pointer) : null;
@@ -140,8 +133,7 @@ export function createStage({ editor, t, run, root }) {
     destroy() {
       follower.destroy();
       endListening();
-      endScale();
-      resizes.disconnect();
+      endSize();
     },
   };
 }

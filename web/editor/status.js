@@ -49,9 +49,10 @@ export function createStatus({ editor, t, root }) {
     timer = 0;
     const findings = model.checkTrajectory(editor.document, editor.facts);
     const isGood = findings.length === 0;
-    count.textContent = isGood ? t("checks.none") : String(findings.length);
-    button.setAttribute("aria-label", isGood ? t("checks.none") : t("checks.count", { count: findings.length }));
-    button.title = isGood ? t("checks.none") : t("checks.count", { count: findings.length });
+    const summary = isGood ? t("checks.none") : t("checks.count", { count: findings.length });
+    count.textContent = isGood ? summary : String(findings.length);
+    button.setAttribute("aria-label", summary);
+    button.title = summary;
     button.classList.toggle("smcd-is-good", isGood);
     button.replaceChild(icon(isGood ? "check" : "warning"), button.firstChild);
     button.disabled = isGood;

@@ -7,7 +7,8 @@
  * @import {Hit, Layout, TimelineView} from "./timeline_layout.js"
  */
 
-import { h, listen } from "./dom.js";
+import { sampledTimes } from "../trajectory/model.js";
+import { followSize, h, listen } from "./dom.js";
 import { createPlayback } from "./playback.js";
 import { followPointers, whereOf } from "./pointer.js";
 import { drawTimeline, scoreColor, secondsText } from "./timeline_draw.js";
@@ -16,7 +17,6 @@ import {
   frameAt,
   hitAt,
   layoutOf,
-  sampledTimes,
   scrollToShow,
   startToShow,
   timeAt,
@@ -261,20 +261,7 @@ export function createTimeline(context) {
     drawn = [];
     editor.set({});
   }
-  const observer = new ResizeObserver(measure);
-  observer.observe(area);
-  let stopRatio = () => {};
-  function followRatio() {
-    stopRatio();
-    const query = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
-    stopRatio = listen(query, {
-      change() {
-        measure();
-        followRatio();
-      },
-    });
-  }
-  followRatio();
+  const stopSize = followSize(area, measure);
 
   /** Show the playhead where it went, and the object that was selected elsewhere. */
   function follow() {
@@ -351,8 +338,7 @@ export function createTimeline(context) {
     },
     destroy() {
       pointers.destroy();
-      for (const stop of [stopCanvas, stopWheel, stopBorder, stopRatio]) stop();
-      observer.disconnect();
+      for (const stop of [stopCanvas, stopWheel, stopBorder, stopSize]) stop();
       playback.destroy();
       transport.destroy();
     },

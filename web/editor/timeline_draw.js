@@ -12,7 +12,7 @@
  *   names: {camera: string, object: (track: Track, number: number) => string}}} Scene
  */
 
-import { easeAt, easeCurve, keyIndexAt, visibleRanges } from "../trajectory/model.js";
+import { easeAt, easeCurve, keyIndexAt, sampledTimes, visibleRanges } from "../trajectory/model.js";
 import {
   framesInView,
   keysOfRow,
@@ -21,7 +21,6 @@ import {
   RULER,
   rowsInView,
   rulerSteps,
-  sampledTimes,
   SCROLLBAR,
   secondsStep,
   thumbs,

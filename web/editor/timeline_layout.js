@@ -272,14 +272,3 @@ export function keysIn({ row: height, strip }, document, times, heights) {
     return keys.filter(({ frame }) => frame >= from && frame <= to).map(({ frame }) => ({ id, frame }));
   });
 }
-
-/**
- * The times that something is evenly sampled at: the frames that the model makes, or scores of them.
- *
- * @param {number} frames  of the document
- * @param {number} count
- * @returns {number[]}
- */
-export function sampledTimes(frames, count) {
-  return Array.from({ length: count }, (_, n) => (n * (frames - 1)) / Math.max(count - 1, 1));
-}

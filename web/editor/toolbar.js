@@ -4,10 +4,10 @@
  * @import {Context, Part} from "./view.js"
  */
 
+import { commandButton } from "./command_button.js";
 import { canRun, commandOf } from "./commands.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
-import { isMac, keyText } from "./keys.js";
 import { createMenu } from "./menu.js";
 
 export const MENUS = {
@@ -43,14 +43,11 @@ const RIGHT = { zoomOut: "zoomOut", zoomFit: "fit", zoomIn: "zoomIn", fullScreen
  * @returns {Part}
  */
 export function createToolbar(context) {
-  const { editor, t, run } = context;
+  const { editor, t } = context;
   const buttons = new Map();
 
   function button([id, iconName]) {
-    const { label, keys } = commandOf(id);
-    const hint = keys.length ? ` (${keyText(keys[0], isMac())})` : "";
-    const attributes = { type: "button", class: "smcd-tool", "aria-label": t(label), title: t(label) + hint };
-    const element = h("button", { ...attributes, "data-command": id, onclick: () => run(id) }, icon(iconName));
+    const element = commandButton(context, id, "smcd-tool", iconName);
     buttons.set(id, element);
     return element;
   }

@@ -5,33 +5,19 @@
  */
 
 import { setClip } from "../trajectory/model.js";
-import { commandOf } from "./commands.js";
+import { commandButton } from "./command_button.js";
 import { changeLength } from "./dialog_length.js";
 import { h } from "./dom.js";
-import { isMac, keyText } from "./keys.js";
+import { icon } from "./icons.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2];
-const SVG = "http://www.w3.org/2000/svg";
-
-/** Filled paths on a grid of 16 x 16, by command. */
-const ICONS = {
-  firstFrame: "M3 3h2v10H3zM13 3v10L6 8z",
-  previousKey: "M11 3v10L4 8zM13.5 5.5 16 8l-2.5 2.5L11 8z",
-  previousFrame: "M11 3v10L5 8z",
-  play: "M4 2.5v11L13.5 8z",
-  pause: "M4 3h3v10H4zM9 3h3v10H9z",
-  nextFrame: "M5 3v10l6-5z",
-  nextKey: "M5 3v10l7-5zM2.5 5.5 0 8l2.5 2.5L5 8z",
-  lastFrame: "M11 3h2v10h-2zM3 3v10l7-5z",
-  "setting.loop": "M4 4h6V1.5L14 5l-4 3.5V6H5.500v3H3.500V4.500zM12 12H6v2.500L2 11l4-3.500V10h4.500V8.500h2z",
-};
 
 /**
  * @param {Context} context
  * @returns {Part}
  */
 export function createTransport(context) {
-  const { editor, t, run } = context;
+  const { editor, t } = context;
 
   const play = button("play");
   const loop = button("setting.loop");
@@ -68,10 +54,7 @@ export function createTransport(context) {
   );
 
   function button(id) {
-    const { label, keys } = commandOf(id);
-    const hint = keys.length ? ` (${keyText(keys[0], isMac())})` : "";
-    const attributes = { type: "button", class: "smcd-transport-button", "data-command": id, "aria-label": t(label) };
-    return h("button", { ...attributes, title: t(label) + hint, onclick: () => run(id) }, icon(id));
+    return commandButton(context, id, "smcd-transport-button", id);
   }
 
   /** A field for a number, which takes effect when it is left or at Enter. */
@@ -122,15 +105,4 @@ export function createTransport(context) {
   }
 
   return { element, render, destroy() {} };
-}
-
-function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  const path = document.createElementNS(SVG, "path");
-  const attributes = { viewBox: "0 0 16 16", width: "14", height: "14", "aria-hidden": "true" };
-  for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
-  path.setAttribute("d", ICONS[name]);
-  path.setAttribute("fill", "currentColor");
-  svg.append(path);
-  return svg;
 }

@@ -146,6 +146,17 @@ export function visibleAt(track, time) {
 }
 
 /**
+ * The times that something is evenly sampled at: the frames that the model makes, or scores of them.
+ *
+ * @param {number} frames  of the document
+ * @param {number} count
+ * @returns {number[]}
+ */
+export function sampledTimes(frames, count) {
+  return Array.from({ length: count }, (_, n) => (n * (frames - 1)) / Math.max(count - 1, 1));
+}
+
+/**
  * Where each enabled object is at each frame, as the model gets it: boxes [F][N][4], not clipped, and mask [F][N].
  * A number of frames other than the document's samples evenly spaced times, first and last frame included.
  *
@@ -156,7 +167,7 @@ export function visibleAt(track, time) {
 export function boxesAt(trajectory, numFrames = null) {
   const count = numFrames === null ? trajectory.frames : whole(numFrames, "numFrames", 1, LIMITS.frames);
   const tracks = trajectory.objects.filter((track) => track.enabled);
-  const times = Array.from({ length: count }, (_, n) => (n * (trajectory.frames - 1)) / Math.max(count - 1, 1));
+  const times = sampledTimes(trajectory.frames, count);
   return {
     boxes: times.map((time) => tracks.map((track) => boxAt(track, time))),
     mask: times.map((time) => tracks.map((track) => visibleAt(track, time))),
