@@ -195,10 +195,16 @@ def motion_values(
         raise ValueError(f"box_start is {span[0]} and box_end {span[1]}: start before the end")
     names = phrases(trajectory)
     if not names:
-        raise ValueError("the trajectory has no enabled object: draw a box, or enable one")
+        raise ValueError(
+            "the trajectory has no enabled object: draw a box or enable one, or use SMCD Image (DIIM) for a video "
+            "without boxes"
+        )
     unnamed = [n for n, name in enumerate(names) if not name.strip()]
     if unnamed:
-        raise ValueError(f"object {unnamed[0] + 1} of {len(names)} has no phrase: say what is in its box")
+        raise ValueError(
+            f"object {unnamed[0] + 1} of {len(names)} has no phrase: say what is in its box, in the editor or, for "
+            "masks and tracks, in SMCD Trajectory from Boxes / Tracks / Masks"
+        )
     boxes, mask = clip_boxes(*boxes_at(trajectory, frames or trajectory.frames))
     if not mask.any():
         raise ValueError("no box is inside the frame at any time: move one into it")

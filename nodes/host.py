@@ -25,6 +25,7 @@ from ..smcd_core.defaults import read_defaults
 from ..smcd_core.model import Inputs, networks_beside_unet, pad_boxes
 from ..smcd_core.unet import UNet3D
 from . import saved
+from .inputs import LATENT_STRIDE
 
 # What the nodes put into a conditioning; frames are F, objects N.
 BOXES = "smcd_boxes"  # [F, N, 5] float32: xyxy in 0..1, then 0 for nothing to 1 for an object, more for a stronger one
@@ -189,6 +190,13 @@ class SMCDModel(comfy.model_base.BaseModel):
             raise ValueError(
                 f"the prompt has tokens of width {None if text is None else text.shape[-1]}, this model takes "
                 f"{config.context_dim}: use {CLIP_HINT}"
+            )
+        height, width = (LATENT_STRIDE * side for side in noise.shape[2:])
+        step = LATENT_STRIDE * config.stride
+        if height % step or width % step:
+            raise ValueError(
+                f"the video is {width} x {height} pixels, this model takes multiples of {step}: change width and "
+                "height where they are given"
             )
         boxes = kwargs.get(BOXES)
         frames = noise.shape[0] if boxes is None else boxes.shape[0]

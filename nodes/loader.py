@@ -49,11 +49,14 @@ def checkpoint_path(name: str) -> Path:
     folder, _, rest = name.partition("/")
     path = folder_paths.get_full_path(folder, rest) or folder_paths.get_full_path(folder, f"{rest}/{UNET_FILE}")
     if path is None:
-        raise FileNotFoundError(
-            f"{name}: no such checkpoint in {', '.join(folder_paths.get_folder_paths(folder))}: put it there, and "
-            "refresh the page"
-        )
+        raise FileNotFoundError(_missing(name))
     return Path(path) if Path(path).name == Path(rest).name else Path(path).parent
+
+
+def _missing(name: str) -> str:
+    folder = name.partition("/")[0]
+    places = folder_paths.get_folder_paths(folder if folder in FOLDERS else FOLDERS[0])
+    return f"{name}: no such checkpoint in {', '.join(places)}: put it there and refresh the page, or choose another"
 
 
 class SMCDLoad(io.ComfyNode):
@@ -107,6 +110,12 @@ class SMCDLoad(io.ComfyNode):
         clip = load_clip(path, checkpoint=found) if has_clip else None
         vae = load_vae(path, checkpoint=found) if found.vae is not None else None
         return io.NodeOutput(model, clip, vae)
+
+    @classmethod
+    def validate_inputs(cls, checkpoint: str = BUNDLED) -> bool | str:
+        """Asked before a run, in place of the host's own check, whose message does not say what to do. The default is
+        for a name that comes through a link."""
+        return checkpoint in checkpoint_names() or _missing(checkpoint)
 
     @classmethod
     def fingerprint_inputs(cls, checkpoint: str, weight_dtype: str) -> tuple:

@@ -11,11 +11,13 @@ import importlib
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -130,9 +132,10 @@ def run(prompt: dict[str, Any]) -> SimpleNamespace:
 
 @contextlib.contextmanager
 def serve(base: Path, *options: str) -> Iterator[SimpleNamespace]:
-    """A fresh server with this pack alone and its folders in `base`; gives url, base and log (a file)."""
+    """A fresh server with its folders in `base`, and no packs but this one and those that are there; gives url, base
+    and log (a file)."""
     for name in ("custom_nodes", "models", "input", "output", "user", "temp"):
-        (base / name).mkdir()
+        (base / name).mkdir(exist_ok=True)
     (base / "custom_nodes" / "smcd").symlink_to(PACK)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -169,3 +172,45 @@ def ask(server: SimpleNamespace, path: str, body: Any = None) -> Any:
     request = urllib.request.Request(server.url + path, data, headers)  # noqa: S310  this machine's own server
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         return json.loads(answer.read())
+
+
+ENDS = {"execution_success", "execution_error", "execution_interrupted"}
+
+
+def watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNamespace:
+    """Post a prompt and listen until it has ended, as the page does.
+
+    Returns refused (the answer with status 400, else None), events (type, data) and previews (node, JPEG or PNG).
+    """
+    return asyncio.run(_watch(server, prompt))
+
+
+async def _watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNamespace:
+    import aiohttp
+
+    found = SimpleNamespace(refused=None, events=[], previews=[])
+    client = uuid.uuid4().hex
+    timeout = aiohttp.ClientTimeout(total=180)
+    async with aiohttp.ClientSession(server.url, timeout=timeout) as session:
+        async with session.ws_connect(f"/ws?clientId={client}", max_msg_size=0) as socket:
+            await socket.send_json({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
+            async with session.post("/prompt", json={"prompt": prompt, "client_id": client}) as answer:
+                if answer.status == 400:
+                    found.refused = await answer.json()
+                    return found
+            async for message in socket:
+                if message.type == aiohttp.WSMsgType.BINARY:
+                    found.previews.append(_preview(message.data))
+                    continue
+                event = json.loads(message.data)
+                found.events.append((event["type"], event["data"]))
+                if event["type"] in ENDS:
+                    return found
+    raise AssertionError(f"the server hung up after {found.events[-1:]}")
+
+
+def _preview(message: bytes) -> tuple[str, bytes]:
+    """4 bytes type (4: a preview with metadata), 4 bytes length of the JSON, JSON, picture"""
+    kind, length = struct.unpack(">II", message[:8])
+    assert kind == 4, kind
+    return json.loads(message[8 : 8 + length])["node_id"], message[8 + length :]
