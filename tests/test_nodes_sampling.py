@@ -220,30 +220,48 @@ def test_context_windows_that_hold_all_frames_change_nothing(parts, picture):
 
 
 @pytest.mark.parametrize("is_core", [False, True], ids=["SMCD_LongVideo", "ContextWindowsManual"])
-def test_windows_see_the_boxes_of_their_own_frames(parts, picture, is_core):
-    frames = 16
-    positive, negative, latent = conditioned(parts, picture, frames=frames)
+def test_64_frames_run_in_windows_that_see_the_boxes_of_their_own_frames(parts, picture, is_core):
+    frames, length, overlap = 64, 8, 4
+    conditions = conditioned(
+        parts, picture, frames=frames, box_end=0.9
+    )  # a share, so that tokens without boxes come too
+    positive, negative, latent = conditions
     if is_core:
-        (model,) = host.call("ContextWindowsManual", model=parts[0], context_length=8, context_overlap=4)
+        windows = dict(context_length=length, context_overlap=overlap, dim=0)
+        (model,) = host.call("ContextWindowsManual", model=parts[0], **windows)
     else:
-        (model,) = host.call("SMCD_LongVideo", model=parts[0], window=8, overlap=4)
-    seen = []
+        (model,) = host.call("SMCD_LongVideo", model=parts[0], window=length, overlap=overlap)
+    whole, seen = {}, []
+
+    def keep(self, *args):
+        out = box_conds(self, *args)
+        whole.update({name: cond.cond for name, cond in out.items()})
+        return out
 
     def note(apply, args):
-        window = args["c"]["transformer_options"]["context_window"]
-        boxes = args["c"]["boxes"].view(torch.float32).chunk(len(args["cond_or_uncond"]))[0]
-        seen.append((window.index_list, boxes[..., 0, :4], args["input"].shape[0]))
+        window = args["c"]["transformer_options"]["context_window"].index_list
+        shown = {name: args["c"][name].chunk(len(args["cond_or_uncond"]))[0] for name in whole}
+        seen.append((window, shown, args["input"].shape[0]))
         return apply(args["input"], args["timestep"], **args["c"])
 
     model.set_model_unet_function_wrapper(note)
-    inputs = dict(positive=positive, negative=negative, latent_image=latent, steps=1, cfg=3.0)
-    (out,) = host.call("KSampler", model=model, **inputs)
+    box_conds = inside.SMCDModel._box_conds
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inside.SMCDModel, "_box_conds", keep)
+        inputs = dict(positive=positive, negative=negative, latent_image=latent, steps=1, cfg=3.0)
+        (out,) = host.call("KSampler", model=model, **inputs)
     assert out["samples"].shape[0] == frames and out["samples"].isfinite().all()
-    asked = positive[0][1][inside.BOXES][:, 0, :4]
-    assert len(seen) == 3
-    for indices, boxes, batch in seen:
-        assert torch.equal(boxes[-len(indices) :], asked[indices])
-        assert batch <= 2 * (8 + is_core)  # the host's causal fix adds a frame to each window
+    asked = positive[0][1][inside.BOXES]
+    assert torch.equal(whole["boxes"].view(torch.float32)[:, : asked.shape[1]], asked)
+    per_frame = {name for name, tensor in whole.items() if tensor.shape[0] == frames}
+    assert per_frame == {"boxes", "box_tokens", "box_tokens_off"}
+    assert [window for window, _, _ in seen] == [[*range(first, first + length)] for first in range(0, 60, overlap)]
+    for window, shown, batch in seen:
+        # The core node's causal fix puts a frame before each window but the first.
+        before = [window[0] - 1] if is_core and window[0] else []
+        assert batch == 2 * (length + len(before))
+        for name in per_frame:
+            assert torch.equal(shown[name], whole[name][[*before, *window]]), name
 
 
 def test_box_coordinates_stay_exact_in_half_precision(path, picture, parts):
@@ -284,6 +302,19 @@ def test_boxes_count_only_in_their_share_of_the_sampling(parts, picture):
     assert difference(whole, off) > 1e-3
     assert difference(sampled(box_start=0.999, box_end=1.0), off) < 1e-5
     assert 1e-4 < difference(sampled(box_end=0.5), whole)
+
+
+def test_a_first_frame_without_boxes_is_a_video_without_boxes(parts, picture):
+    """What the message about a trajectory without objects tells to do: SMCD Image alone."""
+    model, clip, vae = parts
+    inputs = dict(model=model, steps=2, cfg=1.0, seed=1)
+    (prompt,) = host.call("CLIPTextEncode", clip=clip, text=PROMPT)
+    image = dict(vae=vae, first_frame=picture[1], width=SIZE, height=SIZE, frames=FRAMES)
+    positive, negative, latent = host.call("SMCD_Image", positive=prompt, negative=prompt, **image)
+    (found,) = host.call("KSampler", positive=positive, negative=negative, latent_image=latent, **inputs)
+    positive, negative, latent = conditioned(parts, picture, box_strength=0.0)
+    (expected,) = host.call("KSampler", positive=positive, negative=negative, latent_image=latent, **inputs)
+    assert difference(found["samples"], expected["samples"]) < 1e-5
 
 
 def test_strength_zero_of_the_image_is_the_image_dropped(parts, picture):
