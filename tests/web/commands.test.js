@@ -144,6 +144,12 @@ test("the playhead goes from key to key and stops at the ends", () => {
   assert.equal(editor.frame, 4);
 });
 
+test("a clip without objects plays too: a video may be behind it", () => {
+  const editor = new EditorState();
+  run(editor, "play");
+  assert.ok(editor.isPlaying);
+});
+
 test("objects change places one by one", () => {
   const editor = newEditor({ car: [[0, A]], dog: [[0, B]], cat: [[0, A]] });
   const order = () => editor.document.objects.map(({ id }) => id).join();

@@ -93,8 +93,8 @@ test("numbers of the ruler are 1, 2, 5 times ten and never closer than they are 
     assert.ok([1, 2, 5].includes(Number(String(label)[0])));
     assert.equal(label % tick, 0);
   }
-  assert.equal(secondsStep(100), 0.5);
-  assert.equal(secondsStep(20), 2);
+  assert.equal(secondsStep(100), 1);
+  assert.equal(secondsStep(20), 5);
 });
 
 test("the playhead and a selected row are brought into view, which else stays", () => {

@@ -230,7 +230,7 @@ export const COMMANDS = [
   ),
   command("object", "motion", ["M"], hasMoved, ({ view }) => view.focusMotion()),
 
-  command("time", "play", ["Space"], hasObjects, ({ editor }) => editor.set({ isPlaying: !editor.isPlaying })),
+  command("time", "play", ["Space"], always, ({ editor }) => editor.set({ isPlaying: !editor.isPlaying })),
   command("time", "previousFrame", [","], always, ({ editor }) => stopAndSeek(editor, editor.frame - 1)),
   command("time", "nextFrame", ["."], always, ({ editor }) => stopAndSeek(editor, editor.frame + 1)),
   command("time", "previousKey", ["<"], hasObjects, ({ editor }) => seekKey(editor, -1)),

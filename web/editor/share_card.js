@@ -114,15 +114,12 @@ function within(context, x, y, [width, height], draw) {
   context.restore();
 }
 
-/** Filled with the middle of the picture, as the model gets it. */
+/** Stretched over the frame, as on the stage and as the model gets it. */
 function drawBackground(context, background, frame, [width, height]) {
   context.fillStyle = "#2a2d31";
   context.fillRect(0, 0, width, height);
   const image = background?.imageAt(frame);
-  if (!image) return;
-  const scale = Math.max(width / background.width, height / background.height);
-  const [w, h] = [background.width * scale, background.height * scale];
-  context.drawImage(image, (width - w) / 2, (height - h) / 2, w, h);
+  if (image) context.drawImage(image, 0, 0, width, height);
 }
 
 /** First and last box, and the way of the centre between them. */

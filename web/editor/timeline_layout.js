@@ -137,7 +137,7 @@ export function rulerSteps(scale) {
 
 /** Every how many seconds the ruler tells the time. @param {number} scale  pixels per second */
 export function secondsStep(scale) {
-  return roundStep(scale, 40, 0.01);
+  return roundStep(scale, 60, 0.01); // fewer than frames, which they are not to be taken for
 }
 
 /** The least of 1, 2, 5, 10, 20 ... times `unit` that is so many pixels wide. */

@@ -372,6 +372,31 @@ check("a share card carries the trajectory, and a damaged one is refused", async
   assert.deepEqual(await objects(page), before);
 });
 
+check("a share card shows the whole picture in the frame, stretched as on the stage", async (page) => {
+  await page.evaluate(() => {
+    const picture = document.createElement("canvas");
+    [picture.width, picture.height] = [400, 100];
+    const context = picture.getContext("2d");
+    context.fillStyle = "#ff0000";
+    context.fillRect(0, 0, 400, 100);
+    context.fillStyle = "#0000ff";
+    context.fillRect(40, 0, 320, 100); // a tenth at either side stays red
+    window.editor.apply("step.delete", (document) => ({ ...document, objects: [] }));
+    window.editor.set({ background: { width: 400, height: 100, imageAt: () => picture } });
+  });
+  const pixels = await page.evaluate(async () => {
+    const { makeCard } = await import("/web/editor/share_card.js");
+    const { translator } = await import("/web/editor/strings.js");
+    const bytes = await makeCard({ editor: window.editor, t: translator("en") });
+    const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+    const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    context.drawImage(image, 0, 0);
+    // The large picture of a square clip: 640 pixels a side, in the middle of 960, 24 from the top.
+    return [0.05, 0.5, 0.95].map((u) => [...context.getImageData(160 + u * 640, 24 + 320, 1, 1).data]);
+  });
+  assert.deepEqual(pixels, [[255, 0, 0, 255], [0, 0, 255, 255], [255, 0, 0, 255]]);
+});
+
 check("a dropped picture becomes the background and is handed on", async (page) => {
   await page.evaluate(() => {
     window.editor.onBackgroundFile = (file) => (window.handedOn = file.name);

@@ -331,6 +331,20 @@ test("rate, size and frame are set by their fields", { skip: missing }, () =>
   }),
 );
 
+test("buttons and fields of the clip keep to one line from the width of a narrow node on", { skip: missing }, () =>
+  withTimeline(CLIP, async (page) => {
+    for (const width of [480, 550, 618, 625, 800, 1100]) {
+      await page.setViewportSize({ width, height: 700 });
+      await frames(page);
+      const tops = await page.locator(".smcd-transport :is(button, input, select):visible").evaluateAll((controls) =>
+        controls.map((control) => Math.round(control.getBoundingClientRect().top)),
+      );
+      assert.ok(tops.length >= 11 || width === 625, `${tops.length} at ${width}`);
+      assert.ok(Math.max(...tops) - Math.min(...tops) < 4, `at ${width}: ${tops}`);
+    }
+  }),
+);
+
 test("the wheel is the host's until the editor has the focus; then Ctrl zooms at the pointer", { skip: missing }, () =>
   withTimeline(CLIP, async (page, { at, drag, keysOf }) => {
     await page.evaluate(() => {
