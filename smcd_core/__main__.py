@@ -12,7 +12,7 @@ from typing import NoReturn
 from . import __version__
 
 # Modules of smcd_core.commands; each adds its parsers, whose `run` does the work and imports what is heavy.
-COMMANDS = ("animate", "convert", "info", "train", "evaluate", "ablate", "data", "finetune")
+COMMANDS = ("animate", "convert", "info", "download", "train", "evaluate", "ablate", "data", "finetune")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,12 +31,13 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C."""
-    # Nothing is ever fetched, and the libraries' remarks are not for users.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    args = make_parser().parse_args(argv)
+    # Nothing is ever fetched, unless that is what the command is for; and the libraries' remarks are not for users.
+    if not getattr(args, "may_fetch", False):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-    args = make_parser().parse_args(argv)
     try:
         args.run(args)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""smcd info: what a checkpoint is and what it takes to use it, or how a video was made."""
+"""smcd info: what is installed and which weights are found; or what a file of weights is, or how a video was made."""
 
 from __future__ import annotations
 
@@ -8,12 +8,25 @@ from pathlib import Path
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("info", help="say what a checkpoint is, or how a video was made")
-    parser.add_argument("file", type=Path, help="file or folder of weights, or a video that smcd wrote")
+    parser = subparsers.add_parser(
+        "info", help="say what is installed and what to do next; what a checkpoint is; how a video was made"
+    )
+    parser.add_argument(
+        "file", type=Path, nargs="?", help="file or folder of weights, or a video that smcd wrote (default: everything)"
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="ComfyUI's folder models (default: if found)")
+    parser.add_argument("--verify", action="store_true", help="compare published weights with their sha256: takes long")
     parser.set_defaults(run=_info)
 
 
 def _info(args: argparse.Namespace) -> None:
+    if args.file is None:
+        _report(args)
+        return
+    if args.models or args.verify:
+        raise ValueError(f"--models and --verify are for smcd info without a file, but {args.file} is given")
+
     from ..video import SUFFIXES, read_metadata
 
     path = args.file
@@ -23,8 +36,21 @@ def _info(args: argparse.Namespace) -> None:
 
     from ..checkpoint import read_checkpoint
 
-    for name, value in _describe(read_checkpoint(path)):
+    lines = _describe(read_checkpoint(path))
+    if args.json:
+        print(json.dumps(dict(lines), indent=1, ensure_ascii=False))
+        return
+    for name, value in lines:
         print(f"{name:<12}{value}")
+
+
+def _report(args: argparse.Namespace) -> None:
+    from ..hub import find_models
+    from ..report import as_text, folders_below, report
+
+    models = args.models or find_models()
+    found = report(folders_below(models) if models else {}, verify=args.verify)
+    print(json.dumps(found, indent=1, ensure_ascii=False) if args.json else as_text(found))
 
 
 def _describe(checkpoint) -> list[tuple[str, str]]:
