@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,8 @@ from torch import Tensor
 
 from .trajectory import (
     DEFAULT_FPS,
+    MAX_FRAMES,
+    MAX_OBJECTS,
     MAX_TEXT,
     Trajectory,
     TrajectoryError,
@@ -41,6 +43,7 @@ from .trajectory import (
 EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
 BOX_KEYS = {"x", "y", "width", "height"}
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
+MAX_PIXELS = 10**6  # of a coordinate, which may lie outside the frame
 
 
 @dataclass(frozen=True)
@@ -189,31 +192,40 @@ def _names(value: Mapping) -> str:
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise TrajectoryError(f"{where} is {value!r}: give a finite number")
+    # A comparison with NaN is false, so NaN is refused here too.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MAX_PIXELS:
+        raise TrajectoryError(f"{where} is {reprlib.repr(value)}: give a finite number, of up to {MAX_PIXELS} pixels")
     return float(value)
+
+
+def _check_counts(frames: int, objects: int) -> None:
+    """Asked before the work: some of it takes the square of the number of objects."""
+    if frames > MAX_FRAMES or objects > MAX_OBJECTS:
+        raise TrajectoryError(
+            f"found {frames} frames and {objects} objects: give up to {MAX_FRAMES} frames and {MAX_OBJECTS} objects"
+        )
 
 
 def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what: str) -> _Found:
     """Boxes without identity: those of one label are joined to the nearest of the frames before."""
+    _check_counts(len(frames), max(map(len, frames)))
     tracks: list[dict[int, list[float]]] = []
     labels: list[str] = []
     for frame, items in enumerate(frames):
         boxes = [_xyxy(item, size, f"frame {frame}, box {n}") for n, item in enumerate(items)]
         names = [_label(item) for item in items]
-        pairs = [
-            (_distance(list(tracks[t].values())[-1], boxes[n]), t, n)
-            for t, n in itertools.product(range(len(tracks)), range(len(boxes)))
-            if labels[t] == names[n]
-        ]
-        taken: set[int] = set()
-        for _, t, n in sorted(pairs):
-            if frame not in tracks[t] and n not in taken:
-                tracks[t][frame] = boxes[n]
-                taken.add(n)
-        for n in sorted(set(range(len(boxes))) - taken):
+        distances = _distances([list(track.values())[-1] for track in tracks], boxes)  # [T, N]
+        distances[np.array(labels, object)[:, None] != np.array(names, object)] = np.inf
+        left = set(range(len(boxes)))
+        while distances.size and np.isfinite(distances.min()):
+            t, n = divmod(int(distances.argmin()), len(boxes))
+            tracks[t][frame] = boxes[n]
+            left.remove(n)
+            distances[t], distances[:, n] = np.inf, np.inf
+        for n in sorted(left):
             tracks.append({frame: boxes[n]})
             labels.append(names[n])
+        _check_counts(len(frames), len(tracks))
     boxes, mask = np.zeros((len(frames), len(tracks), 4)), np.zeros((len(frames), len(tracks)), bool)
     for t, track in enumerate(tracks):
         for frame, box in track.items():
@@ -236,14 +248,18 @@ def _xyxy(item: Mapping, size: tuple[int, int], where: str) -> list[float]:
     return [x / size[0], y / size[1], (x + width) / size[0], (y + height) / size[1]]
 
 
-def _distance(a: Sequence[float], b: Sequence[float]) -> float:
-    return math.hypot(a[0] + a[2] - b[0] - b[2], a[1] + a[3] - b[1] - b[3])
+def _distances(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> np.ndarray:
+    """Between the middles of all boxes of both, [len(left), len(right)]; twice that, which is as good to compare."""
+    a, b = (np.array(boxes, np.float64).reshape(-1, 4) for boxes in (left, right))
+    apart = (a[:, None, :2] + a[:, None, 2:]) - (b[None, :, :2] + b[None, :, 2:])  # [T, N, 2]
+    return np.hypot(apart[..., 0], apart[..., 1])
 
 
 def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_size: float) -> _Found:
     lengths = sorted({len(track) for track in tracks})
     if len(lengths) != 1:
         raise TrajectoryError(f"tracks have {lengths[0]} to {lengths[-1]} points: give all the same number")
+    _check_counts(lengths[0], len(tracks))
     points = [
         [
             [_number(point[axis], f"track {n}, point {f}: {axis}") for axis in ("x", "y")]
@@ -256,17 +272,26 @@ def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_si
 
 
 def _tracks(value: Mapping, size: tuple[int, int], point_size: float) -> _Found:
-    path = torch.as_tensor(value["track_path"]).double().cpu().numpy()
+    path = _array(value["track_path"], "track_path")
     if path.ndim != 3 or path.shape[2] != 2:
         raise TrajectoryError(f"track_path is {list(path.shape)}: expected [frames, tracks, 2]")
     visible = value.get("track_visibility")
-    visible = torch.ones(path.shape[:2]) if visible is None else torch.as_tensor(visible).cpu()
-    if visible.shape[0] != len(path) or visible.ndim != 2 or visible.shape[1] not in (1, path.shape[1]):
+    visible = np.ones(path.shape[:2]) if visible is None else _array(visible, "track_visibility")
+    if visible.ndim != 2 or visible.shape[0] != len(path) or visible.shape[1] not in (1, path.shape[1]):
         raise TrajectoryError(f"track_visibility is {list(visible.shape)}, expected {list(path.shape[:2])}")
-    mask = visible.bool().expand(path.shape[:2]).numpy().copy()  # some nodes give one column for all
+    _check_counts(*path.shape[:2])
+    mask = np.broadcast_to(visible != 0, path.shape[:2]).copy()  # some nodes give one column for all
     if not np.isfinite(path[mask]).all():
         raise TrajectoryError("a visible point of track_path is NaN or infinite: repair the tracks")
     return _around(path, mask, size, point_size)
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    """float64, from a tensor on any device or from nested lists of numbers"""
+    try:
+        return torch.as_tensor(value).detach().cpu().double().numpy()  # in this order: Apple's GPUs have no float64
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise TrajectoryError(f"{name} is {reprlib.repr(value)}: give a tensor, or lists of numbers") from None
 
 
 def _around(points: np.ndarray, mask: np.ndarray, size: tuple[int, int], point_size: float) -> _Found:
@@ -284,6 +309,7 @@ def _masks(masks: Sequence[Tensor]) -> _Found:
             raise TrajectoryError(
                 f"mask {n} is {found}: expected [{masks[0].shape[0]}, height, width] as the first one"
             )
+    _check_counts(len(masks[0]), len(masks))
     boxes, visible = zip(*map(_mask_boxes, masks))
     return _Found("masks", np.stack(boxes, 1), np.stack(visible, 1), [""] * len(masks))
 

@@ -135,12 +135,17 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         except av.error.FFmpegError as error:
             raise VideoError(f"{path}: cannot be read as a video ({error.strerror})") from None
     else:
-        with Image.open(source) as image:
-            comment = image.info.get("comment") or image.info.get("smcd")
-            text = comment or image.getexif().get(ExifTags.Base.ImageDescription)
+        try:
+            with Image.open(source) as image:
+                comment = image.info.get("comment") or image.info.get("smcd")
+                text = comment or image.getexif().get(ExifTags.Base.ImageDescription)
+        except OSError:
+            raise
+        except Exception as error:  # decoders raise many types, down to SyntaxError: tried with random bytes
+            raise VideoError(f"{path}: cannot be read as a picture ({str(error)[:200]})") from None
     try:
         metadata = json.loads(text or "")
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):  # a damaged Exif block holds numbers instead of text
         metadata = None
     if not isinstance(metadata, dict):
         raise VideoError(f"{path}: carries no settings of smcd in its metadata")

@@ -65,8 +65,12 @@ def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
         if zipped and not zipfile.is_zipfile(path):
             raise CheckpointError(f"{path}: is cut off after {path.stat().st_size} bytes. Get it again")
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)  # old files cannot be mapped
-    except (CheckpointError, MemoryError):
+    except CheckpointError:
         raise
+    except MemoryError:
+        raise CheckpointError(
+            f"{path}: asks for more memory than there is. Close other programs, or get it again"
+        ) from None
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
         if not code:
