@@ -1,7 +1,11 @@
 """In the real ComfyUI: whole prompts, the shared workflows among them. Bad input is in test_nodes_server.py."""
 
 import json
+import re
+import socket
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import av
 import host
@@ -95,6 +99,38 @@ def test_the_quick_start_needs_nothing_but_the_pack():
     prompt = json.loads((API / "quick_start.json").read_text(encoding="utf-8"))
     kinds = {node["class_type"] for node in prompt.values()}
     assert {kind for kind in kinds if not kind.startswith("SMCD_")} == {"SaveVideo"}
+
+
+def test_the_quick_start_opens_no_connection(output, monkeypatch):
+    def refuse(*arguments, **_options):
+        raise AssertionError(f"asked for {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert host.run(read("quick_start")).success
+
+
+def test_a_run_leaves_nothing_behind_in_the_pack(output):
+    """No value of a module or a node class changes, whatever the nodes are called."""
+    for name in ("metrics", "quick_start"):
+        prompt = read(name)
+        assert host.run(prompt).success  # what is imported late is there
+        before = state()
+        renamed = json.loads(re.sub(r'\["(\d+)", (\d)\]', r'["9\1", \2]', json.dumps(prompt)))
+        assert host.run({f"9{key}": node for key, node in renamed.items()}).success
+        assert state() == before
+
+
+def state():
+    pack = comfy_host.pack.__name__
+    modules = [module for name, module in sys.modules.items() if name.startswith(pack)]
+    places = [*modules, *host.pack_module("nodes").NODES]
+    return {
+        (place.__name__, name): repr(value)
+        for place in places
+        for name, value in vars(place).items()
+        if not name.startswith("__") and not callable(value) and not isinstance(value, ModuleType)
+    }
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
