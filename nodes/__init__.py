@@ -2,7 +2,9 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .check import SMCDCheck
 from .conditioning import SMCDConditioning, SMCDImage, SMCDMotion
+from .download import add_routes
 from .loader import SMCDLoad, register_model_folder
 from .metrics import SMCDMetrics
 from .sampling import SMCDGenerate, SMCDGuider, SMCDLongVideo, SMCDSampler
@@ -23,6 +25,7 @@ NODES: list[type[io.ComfyNode]] = [
     SMCDDraw,
     SMCDExport,
     SMCDMetrics,
+    SMCDCheck,
 ]
 
 
@@ -30,6 +33,7 @@ class SMCDExtension(ComfyExtension):
     async def on_load(self) -> None:
         register_model_folder()
         serve_examples()
+        add_routes()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES
