@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -296,16 +297,18 @@ def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
     from ..smcd_core.trajectory_formats import write_got10k, write_json, write_mot
 
     size = (trajectory.width, trajectory.height)
+    # Refuses what leads out of the output folder.
     folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
-    path = Path(folder) / f"{name}_{counter:05}_"
+    path = f"{folder}/{name}_{counter:05}_"
     if format == "json":
-        write_json(path.with_suffix(".json"), trajectory)
+        write_json(f"{path}.json", trajectory)
     elif format == "mot":
-        write_mot(path.with_suffix(".txt"), trajectory)
+        write_mot(f"{path}.txt", trajectory)
     else:
-        for track in trajectory.objects:
-            if track.enabled:
-                write_got10k(path.with_name(f"{path.name}{track.id}"), trajectory, track.id)
+        enabled = [track for track in trajectory.objects if track.enabled]
+        for number, track in enumerate(enabled, 1):
+            # An id may hold any character; file names may not.
+            write_got10k(f"{path}{number}_{re.sub(r'[^a-zA-Z0-9-]', '_', track.id)}", trajectory, track.id)
 
 
 class SMCDDraw(io.ComfyNode):
@@ -317,17 +320,19 @@ class SMCDDraw(io.ComfyNode):
             node_id="SMCD_Draw",
             display_name="SMCD Draw Boxes",
             category="SMCD/trajectory",
-            description="Draws the boxes and phrases of a trajectory over a video, or over copies of one picture.",
+            description="Draws boxes with their phrases over a video, or over copies of one picture.",
             inputs=[
                 io.Image.Input("images", tooltip="A frame for each of the trajectory, or one for all."),
                 boxes_input(),
+                io.Boolean.Input("paths", default=False, tooltip="The way of each box's middle over the whole video."),
+                io.Boolean.Input("ids", default=False, tooltip="The id of each object before its phrase."),
             ],
             outputs=[io.Image.Output()],
         )
 
     @classmethod
-    def execute(cls, images: Tensor, trajectory: Any) -> io.NodeOutput:
-        from ..smcd_core.trajectory import boxes_at, phrases
+    def execute(cls, images: Tensor, trajectory: Any, paths: bool, ids: bool) -> io.NodeOutput:
+        from ..smcd_core.trajectory import boxes_at
         from ..smcd_core.video import draw_boxes
 
         frames, height, width = images.shape[:3]
@@ -336,5 +341,7 @@ class SMCDDraw(io.ComfyNode):
         if frames == 1:
             pixels = np.repeat(pixels, read.frames, axis=0)
         boxes, mask = boxes_at(read, len(pixels))
-        colors = [track.color for track in read.objects if track.enabled]
-        return io.NodeOutput(to_image(draw_boxes(pixels, boxes, mask, colors, phrases(read))))
+        tracks = [track for track in read.objects if track.enabled]
+        labels = [f"{track.id} {track.phrase}".strip() if ids else track.phrase for track in tracks]
+        drawn = draw_boxes(pixels, boxes, mask, [track.color for track in tracks], labels, paths)
+        return io.NodeOutput(to_image(drawn))

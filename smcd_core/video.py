@@ -161,14 +161,17 @@ def draw_boxes(
     mask: Tensor | np.ndarray,
     colors: Sequence[Color],
     phrases: Sequence[str],
+    paths: bool = False,
 ) -> np.ndarray:
     """A copy of the video with its boxes and their phrases, enlarged to at least LEAST_SIDE.
 
     boxes_xyxy  [F, N, 4]  units of the frame
     mask        [F, N]     boxes with 0 are not drawn
     colors      N, "#rrggbb" or RGB 0..255
+    paths       show the way of each box's middle over the whole video too
     """
     boxes, mask = np.asarray(boxes_xyxy, np.float64), np.asarray(mask)
+    middles = (boxes[..., :2] + boxes[..., 2:]) / 2  # [F, N, 2]
     drawn = []
     for frame, frame_boxes, seen in zip(_enlarged(frames), boxes, mask, strict=True):
         image = Image.fromarray(frame)
@@ -177,6 +180,8 @@ def draw_boxes(
         objects = [
             part for part, visible in zip(zip(corners, colors, phrases, strict=True), seen, strict=True) if visible
         ]
+        for n, color in enumerate(colors if paths else ()):
+            _draw_path(draw, np.rint(middles[:, n] * image.size).astype(int), mask[:, n], color)
         for box, color, _ in objects:
             _draw_box(draw, box, color)
         for box, color, phrase in objects:  # labels over all boxes
@@ -194,6 +199,18 @@ def _enlarged(frames: np.ndarray) -> np.ndarray:
 
 def _line_width(draw: ImageDraw.ImageDraw) -> int:
     return max(2, round(min(draw.im.size) / 128))
+
+
+def _draw_path(draw: ImageDraw.ImageDraw, points: np.ndarray, seen: np.ndarray, color: Color) -> None:
+    """Lines between the points [F, 2] of neighbouring frames where both are seen, and a dot at each that is."""
+    width = _line_width(draw)
+    steps = [points[f : f + 2] for f in range(len(points) - 1) if seen[f] and seen[f + 1]]
+    for edge, fill in ((2, (20, 20, 20)), (0, color)):
+        for start, end in steps:
+            draw.line((*start.tolist(), *end.tolist()), fill=fill, width=width + edge)
+        radius = width + edge // 2
+        for x, y in points[np.asarray(seen, bool)].tolist():
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color) -> None:

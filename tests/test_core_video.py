@@ -203,6 +203,16 @@ def test_a_label_shows_the_phrase_in_the_frame():
     assert (labelled[0, y, x] == 0).all(-1).any()  # black letters on green
 
 
+def test_a_path_joins_the_middles_of_neighbouring_visible_boxes_in_every_frame():
+    frames = np.full((4, 256, 256, 3), 100, np.uint8)
+    boxes = np.array([[[x, 0.4, x + 0.2, 0.6]] for x in (0.0, 0.25, 0.5, 0.75)])
+    drawn = draw_boxes(frames, boxes, np.array([[True], [False], [True], [True]]), ["#ff0000"], [""], paths=True)
+    for frame in drawn:
+        red = (frame[128] == (255, 0, 0)).all(-1)
+        # Pixels between the middles, 25.6, 89.6, 153.6 and 217.6, away from the boxes' sides.
+        assert [red[x] for x in (26, 58, 89, 121, 154, 185, 218)] == [True, False, False, False, True, True, True]
+
+
 def test_a_contact_sheet_shows_all_frames_or_sixteen_with_first_and_last():
     made = render_clip(3, size=32, num_frames=40)
     objects = (made.colors, made.phrases)

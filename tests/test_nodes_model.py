@@ -2,16 +2,18 @@
 
 import dataclasses
 import os
+import shutil
 
 import host
 import pytest
 import torch
+from reference import CONFIGS
 from safetensors.torch import save_file
 from small_bundle import CONFIG, write_small_bundle
 from tiny_bundle import CONFIG as TINY
 from tiny_bundle import tiny_smcd
 
-from smcd_core.checkpoint import read_checkpoint, write_checkpoint, write_released
+from smcd_core.checkpoint import read_checkpoint, write_checkpoint, write_diffusers, write_released
 from smcd_core.config import SMALL, system_config
 from smcd_core.model import SMCD, Inputs
 
@@ -40,7 +42,7 @@ def models_folder(tmp_path, monkeypatch):
     """An empty models/smcd."""
     folder = tmp_path / "smcd"
     folder.mkdir()
-    monkeypatch.setitem(folder_paths.folder_names_and_paths, "smcd", ([str(folder)], {".safetensors", ".bin"}))
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "smcd", ([str(folder)], {".safetensors", ".bin", ".pth"}))
     folder_paths.filename_list_cache.pop("smcd", None)
     return folder
 
@@ -165,15 +167,12 @@ def test_the_memory_estimate_covers_what_a_call_was_seen_to_take(path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_model_gives_the_same(tmp_path):
-    from comfy_api.torch_helpers import set_torch_compile_wrapper
-
     config = dataclasses.replace(TINY, channel_mult=(1,), attention_scales=(1.0,))
     torch.manual_seed(0)
     write_checkpoint(tmp_path / "tiny.safetensors", config, tiny_smcd(config).state_dict())
     model = loading.load_model(str(tmp_path / "tiny.safetensors"))
-    compiled = model.clone(disable_dynamic=True)
-    # As TorchCompileModel does; its own backends take minutes and a C++ compiler.
-    set_torch_compile_wrapper(model=compiled, backend="eager")
+    # The backends that the node offers take minutes and a C++ compiler; this one traces as they do.
+    (compiled,) = host.call("TorchCompileModel", model=model, backend="eager")
     assert difference(sampled(compiled, config, steps=1), sampled(model, config, steps=1)) < 1e-5
 
 
@@ -224,20 +223,55 @@ def test_prompts_of_77_and_154_tokens_run_together_as_they_do_alone(path, monkey
     assert difference(together, alone) < 1e-5
 
 
-def test_the_loader_gives_all_three_and_lists_what_is_there(path, models_folder):
+@pytest.mark.parametrize("folder", ["smcd", "checkpoints", "diffusion_models"])
+def test_the_bundled_one_and_each_folder_for_models_are_offered(path, tmp_path, monkeypatch, folder):
+    (tmp_path / "mine").mkdir()
+    os.link(path, tmp_path / "mine" / "motion.safetensors")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, folder, ([str(tmp_path)], {".safetensors"}))
+    folder_paths.filename_list_cache.pop(folder, None)
+    names = loader.checkpoint_names()
+    assert names[0] == loader.BUNDLED and f"{folder}/mine/motion.safetensors" in names
+    assert loader.checkpoint_path(f"{folder}/mine/motion.safetensors").samefile(path)
+
+
+def test_the_loader_gives_all_three_in_the_type_that_is_asked_for(path, models_folder):
     os.link(path, models_folder / "mine.safetensors")
-    assert "smcd/mine.safetensors" in loader.checkpoint_names() and loader.checkpoint_names()[0] == loader.BUNDLED
     model, clip, vae = host.call("SMCD_Load", checkpoint="smcd/mine.safetensors", weight_dtype="bf16")
     assert model.model.get_dtype() == torch.bfloat16
     assert clip is not None and vae.latent_channels == 4
 
 
-def test_a_released_folder_is_one_entry_and_brings_no_clip(path, models_folder):
-    write_released(models_folder / "released", read_checkpoint(path))
-    names = [name for name in loader.checkpoint_names() if name.startswith("smcd/")]
-    assert names == ["smcd/released"]
-    model, clip, vae = host.call("SMCD_Load", checkpoint="smcd/released")
-    assert model.model.smcd_config.phrase_dim == CONFIG.phrase_dim and clip is None and vae is None
+def write_own(folder, checkpoint):
+    write_checkpoint(folder.with_suffix(".safetensors"), checkpoint.config, checkpoint.weights)
+
+
+def write_modelscope(folder, checkpoint):
+    """The UNet alone, as ModelScope has it."""
+    write_released(folder, checkpoint)
+    torch.save({"state_dict": torch.load(folder / "pytorch_model.bin")}, folder.with_suffix(".pth"))
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    "write, variant, name",
+    [
+        (write_own, "mim", "mine.safetensors"),
+        (write_released, "mim", "mine"),
+        (write_modelscope, "backbone", "mine.pth"),
+        (write_diffusers, "backbone", "mine/diffusion_pytorch_model.safetensors"),
+    ],
+    ids=["own", "released", "ModelScope", "diffusers"],
+)
+def test_every_layout_is_one_entry_and_samples_alike(tmp_path, models_folder, write, variant, name):
+    config = CONFIGS[variant]  # shapes as published, from which the layouts without a configuration tell it
+    torch.manual_seed(0)
+    write_checkpoint(tmp_path / "plain.safetensors", config, tiny_smcd(config).state_dict())
+    write(models_folder / "mine", read_checkpoint(tmp_path / "plain.safetensors"))
+    assert [entry for entry in loader.checkpoint_names() if entry.startswith("smcd/")] == [f"smcd/{name}"]
+    model, clip, vae = host.call("SMCD_Load", checkpoint=f"smcd/{name}")
+    assert clip is None and vae is None
+    expected = loading.load_model(str(tmp_path / "plain.safetensors"))
+    assert torch.equal(sampled(model, config), sampled(expected, config))
 
 
 def test_a_missing_file_is_named(models_folder):

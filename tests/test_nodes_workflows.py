@@ -233,6 +233,10 @@ def test_draw_repeats_one_picture_for_all_frames():
     picture, trajectory, _ = host.call("SMCD_Example", example="beach")
     (drawn,) = host.call("SMCD_Draw", images=picture, trajectory=trajectory)
     assert drawn.shape[0] == 8 and not torch.equal(drawn[0], drawn[7])
+    for more in ("paths", "ids"):
+        assert (
+            (host.call("SMCD_Draw", images=picture, trajectory=trajectory, **{more: True})[0] != drawn).any(-1)[0].any()
+        )
 
 
 def test_every_node_explains_itself():
