@@ -43,10 +43,13 @@ def checkpoint_names() -> list[str]:
 
 
 def checkpoint_path(name: str) -> Path:
-    """Raises FileNotFoundError for a file that is no longer there."""
+    """Raises FileNotFoundError for a file that is no longer there, ValueError for one from anywhere else: the host does
+    not check names that come over a link."""
     if name == BUNDLED:
         return DEFAULT_CHECKPOINT
     folder, _, rest = name.partition("/")
+    if folder not in FOLDERS:
+        raise ValueError(f"{name!r} is no checkpoint in {', '.join(FOLDERS)}: choose one from the list")
     path = folder_paths.get_full_path(folder, rest) or folder_paths.get_full_path(folder, f"{rest}/{UNET_FILE}")
     if path is None:
         raise FileNotFoundError(_missing(name))

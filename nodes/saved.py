@@ -47,25 +47,26 @@ def read_any_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def _read_saved(file: WeightFile) -> Checkpoint:
-    try:
-        values = json.loads(bytes(file.tensors[HEADER].tolist()))
-        config = SMCDConfig.from_json(values["config"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{file.path}: {HEADER} is damaged ({error}). Save it again") from None
     inside, vae, text = (_below(file, prefix) for prefix in (MODEL, VAE, CLIP + TEXT_MODEL))
     weights = {name if name.startswith(BESIDE_UNET) else f"unet.{name}": x for name, x in inside.items()}
     parts = {}
-    if vae and "vae" in values:
-        parts["vae"] = Component(values["vae"], vae)
-    if text and "text_encoder" in values:
-        # The host has more rows than the tokenizer has tokens.
-        text[TOKENS] = text[TOKENS][: values["text_encoder"]["vocab_size"]]
-        parts |= {"text_encoder": Component(values["text_encoder"], text), "tokenizer": values["tokenizer"]}
-    checkpoint = Checkpoint(file.path, "smcd", config, weights, info=values["info"], **parts)
+    try:
+        values = json.loads(bytes(file.tensors[HEADER].tolist()))
+        config, info = SMCDConfig.from_json(values["config"]), dict(values["info"])
+        if vae and "vae" in values:
+            parts["vae"] = Component(dict(values["vae"]), vae)
+        if text and "text_encoder" in values:
+            # The host has more rows than the tokenizer has tokens.
+            text[TOKENS] = text[TOKENS][: values["text_encoder"]["vocab_size"]]
+            parts["text_encoder"] = Component(dict(values["text_encoder"]), text)
+            parts["tokenizer"] = dict(values["tokenizer"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{file.path}: {HEADER} is damaged ({error}). Save it again") from None
+    checkpoint = Checkpoint(file.path, "smcd", config, weights, info=info, **parts)
     try:
         build(checkpoint)  # compares all names and shapes, and reads nothing
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
+    except (ValueError, RuntimeError, ArithmeticError) as error:
+        first = str(error).split("\n\t")[-1].strip()  # torch has a line for each fault
         raise CheckpointError(f"{file.path}: its weights are not those of its configuration: {first[:200]}") from None
     return checkpoint
 

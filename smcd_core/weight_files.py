@@ -64,7 +64,12 @@ def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
     try:
         if zipped and not zipfile.is_zipfile(path):
             raise CheckpointError(f"{path}: is cut off after {path.stat().st_size} bytes. Get it again")
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)  # old files cannot be mapped
+        # torch 2.14 goes by this name, but only of a file that it opens itself, and only such a one is mapped. Files of
+        # the old format cannot be.
+        misnamed = path.suffix == ".safetensors"
+        with path.open("rb") as stream:
+            source = stream if misnamed else path
+            content = torch.load(source, map_location="cpu", weights_only=True, mmap=zipped and not misnamed)
     except CheckpointError:
         raise
     except MemoryError:
