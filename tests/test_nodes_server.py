@@ -112,6 +112,58 @@ def test_a_posted_prompt_runs_to_a_video_with_a_preview_of_each_step(server, nam
     assert all(Image.open(io.BytesIO(picture)).getbbox() for _, picture in run.previews)  # and not black
 
 
+BOX = {"x": 16, "y": 8, "width": 32, "height": 24}
+SIZE = {"width": 64, "height": 64}
+TRACK = {"start_x": 0.1, "start_y": 0.2, "end_x": 0.8, "end_y": 0.7, "num_frames": 6, "num_tracks": 2}
+TRACK |= {"track_spread": 0.1, "bezier": False, "mid_x": 0.5, "mid_y": 0.5, "interpolation": "linear"}
+# Nodes of the host, the last of which makes boxes; which of its outputs; what the reader says of it.
+PRODUCERS = {
+    "one box": ([("PrimitiveBoundingBox", BOX)], 0, "a bounding box: 1 objects, 5 frames"),
+    "boxes of a list": (
+        [("PrimitiveStringMultiline", {"value": json.dumps([BOX, BOX | {"x": 0}])})],
+        0,
+        "bounding boxes: 2 objects, 5 frames",
+    ),
+    "boxes for each frame": (
+        [("CreateBoundingBoxes", {**SIZE, "editor_state": {"__value__": [BOX | {"metadata": {"type": "obj"}}]}})],
+        1,
+        "bounding boxes for each frame: 1 objects, 5 frames",
+    ),
+    "boxes of a trajectory": (
+        [
+            ("SMCD_Example", {"example": "beach"}),
+            ("SMCD_Export", {"trajectory": ["0", 1], "format": "none", "filename_prefix": "x"}),
+        ],
+        2,
+        "bounding boxes for each frame: 2 objects, 8 frames",
+    ),
+    "tracks": ([("GenerateTracks", {**SIZE, **TRACK})], 0, "point tracks: 2 objects, 6 frames"),
+    "a mask": ([("SolidMask", {**SIZE, "value": 1.0})], 0, "masks: 1 objects, 5 frames"),
+    "masks": (
+        [
+            ("EmptyImage", {**SIZE, "batch_size": 7, "color": 0xFFFFFF}),
+            ("ImageToMask", {"image": ["0", 0], "channel": "red"}),
+        ],
+        0,
+        "masks: 1 objects, 7 frames",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PRODUCERS)
+def test_boxes_of_every_kind_that_the_host_makes_are_taken_and_named(server, kind):
+    nodes, output, expected = PRODUCERS[kind]
+    prompt = {str(n): {"class_type": node, "inputs": inputs} for n, (node, inputs) in enumerate(nodes)}
+    settings = {**SIZE, "frames": 5, "fps": 8.0, "tolerance": 0.01, "point_size": 0.2, "phrases": "cat"}
+    boxes = {"trajectory": [str(len(nodes) - 1), output]}
+    prompt["read"] = {"class_type": "SMCD_FromBoxes", "inputs": {**settings, **boxes}}
+    prompt["say"] = {"class_type": "PreviewAny", "inputs": {"source": ["read", 1]}}
+    run = host.watch(server, prompt)
+    assert run.refused is None and last_event(run) == ("execution_success", None)
+    (said,) = [data["output"]["text"] for event, data in run.events if event == "executed" and data["node"] == "say"]
+    assert said[0].startswith(expected)
+
+
 # Bad input ------------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ import torch
 from small_bundle import DEFAULTS, write_small_bundle
 
 from smcd_core.pipeline import SMCDPipeline
-from smcd_core.trajectory import parse_trajectory
+from smcd_core.trajectory import boxes_at, parse_trajectory
 
 comfy_host = host.start()
 loader = host.pack_module("nodes.loader")
@@ -204,6 +204,17 @@ def test_motion_and_image_together_are_the_conditioning(bundled):
             equal = torch.equal if isinstance(value, torch.Tensor) else lambda a, b: a == b
             assert equal(value, other[0][1][name]), name
     assert whole[2]["samples"].shape == parts[2]["samples"].shape
+
+
+def test_a_trajectory_of_another_length_is_sampled_at_the_frames_of_the_video(bundled):
+    _, trajectory, _ = host.call("SMCD_Example", example="beach")
+    prompt = [[torch.zeros(1, 32, 128), {}]]
+    inputs = dict(positive=prompt, negative=prompt, clip=host_text.load_clip(str(bundled)), trajectory=trajectory)
+    for frames, expected in ((0, 8), (8, 8), (15, 15), (1, 1)):
+        positive, negative = host.call("SMCD_Motion", **inputs, frames=frames)
+        boxes, mask = boxes_at(parse_trajectory(trajectory), expected)
+        for values in (positive[0][1], negative[0][1]):
+            assert torch.equal(values["smcd_boxes"], torch.cat([boxes, mask[..., None].float()], dim=-1))
 
 
 def test_boxes_of_a_detector_pass_through_the_graph_and_back():
