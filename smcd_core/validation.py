@@ -15,14 +15,13 @@ from .components import decode_latents
 from .denoising import DenoisingLoss, draw
 from .diffusion import add_noise, ddim, predicted_x0
 from .stages import TrainingConfig
+from .trajectory import PALETTE
 from .video import draw_boxes
 from .weight_files import replacing
 
 PROBE_TIMESTEP = 900  # so noisy that only the conditions tell where things are
 SAMPLES = 3  # clips that are drawn
 SAMPLE_STEPS = 25
-# Colours of the boxes of one clip, from the first object on; they tell objects apart and say nothing else.
-PALETTE = ("#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6")
 
 
 def _quiet(images: bool) -> TrainingConfig:

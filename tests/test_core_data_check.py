@@ -2,10 +2,9 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageColor
 from test_core_data_folder import numbered_frames, write_frames
 from test_core_data_official import row, write_sequence, write_table, write_youtube_vis
 
@@ -14,6 +13,7 @@ from smcd_core.commands.data import DATASETS
 from smcd_core.data import KINDS
 from smcd_core.data.encoded import EncodedClips
 from smcd_core.pretrain import small_autoencoder, small_text_encoder
+from smcd_core.trajectory import PALETTE
 from smcd_core.video import write_video
 
 
@@ -58,7 +58,8 @@ def test_check_says_what_a_folder_holds_and_what_is_damaged(kind, tmp_path, caps
     sheet = Image.open(tmp_path / "data-check.png")
     # Three samples in tiles of 256: videos below each other with four frames each, images side by side.
     assert sheet.size == ((820, 316) if kind == "grounding" else (1060, 928))
-    assert len(np.unique(np.asarray(sheet).reshape(-1, 3), axis=0)) > 20
+    colors = {color for _, color in sheet.convert("RGB").getcolors(maxcolors=2**24)}
+    assert len(colors) > 20 and ImageColor.getrgb(PALETTE[0]) in colors
 
 
 def test_box_statistics_are_those_of_the_boxes(tmp_path, capsys, monkeypatch):

@@ -22,7 +22,7 @@ from smcd_core.denoising import DenoisingLoss, draw
 from smcd_core.model import SMCD, Inputs
 from smcd_core.stages import PRESETS, TrainingConfig, TrainingError
 from smcd_core.training import train, trainable_parameters
-from smcd_core.validation import PALETTE
+from smcd_core.trajectory import PALETTE
 from smcd_core.warm_start import make_model, start_from
 
 RELEASED_LISTS = json.loads((Path(__file__).parent / "golden/keys/trainable_keys.json").read_text())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..trajectory import PALETTE
 from ..video import draw_boxes
 from .catalog import KINDS
 from .clip import Clip
@@ -16,7 +17,6 @@ from .samples import ClipDataset, SampleError, read_all
 
 SHEET_SAMPLES = 8
 SHEET_FRAMES = 4
-_COLORS = ("#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#46f0f0", "#f032e6")
 _TILE = 256  # pixels
 _QUANTILES = (5, 50, 95)
 
@@ -153,7 +153,7 @@ def _sheet(pictures: list[tuple[str, Clip]]) -> Image.Image:
         draw.text((left, top), _fitting(draw, name, font, across, end=True), fill="gray", font=font)
         draw.text((left, top + 18), _fitting(draw, clip.caption, font, across), fill="black", font=font)
         frames = np.linspace(0, len(clip.frames) - 1, count).round().astype(int)
-        colors = [_COLORS[n % len(_COLORS)] for n in range(len(clip.phrases))]
+        colors = [PALETTE[n % len(PALETTE)] for n in range(len(clip.phrases))]
         drawn = draw_boxes(clip.frames[frames], clip.boxes_xyxy[frames], clip.mask[frames], colors, clip.phrases)
         for column, frame in enumerate(drawn):
             tile = Image.fromarray(frame).resize((_TILE, _TILE), Image.Resampling.LANCZOS)
