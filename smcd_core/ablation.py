@@ -1,45 +1,30 @@
 """The systems that the paper compares, trained and measured side by side on the synthetic clips, at small size.
 
 Every run is a folder of its own and is skipped when it is finished, so that the comparison can be stopped at any moment
-and goes on; the tables are made anew from the videos that the runs left.
+and goes on. `ablation_report` makes the tables from the videos that the runs left.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from PIL import Image, ImageDraw, ImageFont
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from .checkpoint import Checkpoint, build, read_checkpoint
 from .config import SMALL, system_config
 from .data import Clip, SyntheticClips
 from .data.encoded import EncodedClips
 from .diffusion import Guidance
-from .evaluation import ROWS as EVALUATED
-from .evaluation import (
-    WEIGHTS,
-    Result,
-    generate_all,
-    mean_over_clips,
-    reference_rows,
-    request_of,
-    score_row,
-    table,
-)
-from .metrics import bootstrap_interval
+from .evaluation import generate_all, request_of
 from .pipeline import SMCDPipeline
-from .run_folder import read_log
 from .stages import TrainingConfig, TrainingError
 from .text import TextEncoder
 from .training import train
-from .video import draw_boxes
 from .weight_files import replacing
 
 PROBE_CLIPS = 16  # validation clips, for the probe in each run's log
@@ -116,16 +101,6 @@ ROWS = (
     Row("ZC+GCA, nothing dropped in training", "zc+gca-kept"),
     Row("the same, sampled without guidance", "zc+gca-kept", guided=False),
 )
-BASE = "ZC+GCA (SMCD)"  # what the others are compared with
-
-# Score: heading, and its format
-SCORES = {
-    "ao": ("AO", ".2f"),
-    "sr50": ("SR@0.5", ".2f"),
-    "color": ("colour", ".2f"),
-    "first_frame_psnr": ("first-frame PSNR, dB", ".1f"),
-    "background_psnr": ("background PSNR, dB", ".1f"),
-}
 
 
 # Runs ----------------------------------------------------------------------------------------------------------------
@@ -229,153 +204,3 @@ def _generate(row: Row, out: Path, budget: Budget, clips: list[Clip], vae: Autoe
     videos = generate_all(pipeline, requests, BATCH, **settings)
     with replacing(row.videos(out)) as temporary:
         save_file({"videos": torch.from_numpy(np.stack(videos))}, temporary)  # uint8 [clips, F, H, W, 3]
-
-
-# Results -------------------------------------------------------------------------------------------------------------
-
-
-def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list[str]:
-    """Write ablation.json, table.md, scores.png, loss.png and samples.jpg to `results`, from what is finished.
-
-    Returns the labels of the rows that are still missing.
-    """
-    done = {row: load_file(row.videos(out))["videos"].numpy() for row in ROWS if row.videos(out).exists()}
-    missing = [row.label for row in ROWS if row not in done]
-    if not done:
-        return missing
-    _, frames, side = next(iter(done.values())).shape[:3]
-    clips = list(SyntheticClips(budget.clips, split="test", size=side, num_frames=frames))
-    references = {EVALUATED[name]: made for name, made in reference_rows(clips, vae).items()}
-    videos = {row.label: made for row, made in done.items()} | references
-    scored = {label: score_row(made, clips) for label, made in videos.items()}
-    others = [label for label in scored if label != BASE and BASE in scored]
-    against = {label: _differences(scored[label], scored[BASE]) for label in others}
-    trained = {row.label: _training(row, out) for row in done}
-    results.mkdir(parents=True, exist_ok=True)
-    with replacing(results / "ablation.json") as path:
-        rows = {
-            label: {"scores": row.scores, "intervals": row.intervals, f"minus {BASE}": against.get(label)}
-            | trained.get(label, {})
-            for label, row in scored.items()
-        }
-        content = {"budget": asdict(budget), "frames": frames, "pixels": side, "rows": rows, "missing": missing}
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    with replacing(results / "table.md") as path:
-        tables = [table(scored, {label: label for label in scored}), _difference_table(against), _run_table(trained)]
-        path.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
-    _plot_scores(scored, results / "scores.png")
-    _plot_losses(out, results / "loss.png")
-    _draw_samples(videos, clips, results / "samples.jpg")
-    return missing
-
-
-def _differences(row: Result, base: Result) -> dict[str, tuple[float, float, float]]:
-    """By score: how much more than the base, and the 95 % interval. Clip by clip, so that it does not matter that some
-    clips are hard for both."""
-    found = {}
-    for name in SCORES:
-        gaps = [mine[name] - other[name] for mine, other in zip(row.clips, base.clips, strict=True)]
-        weights = [clip[WEIGHTS[name]] for clip in base.clips] if name in WEIGHTS else None
-        if np.isfinite(gaps).any():
-            found[name] = (mean_over_clips(gaps, weights), *bootstrap_interval(gaps, weights))
-    return found
-
-
-def _training(row: Row, out: Path) -> dict[str, object]:
-    """What the run of a row was, and what its weights went through before."""
-    *earlier, last = read_checkpoint(out / row.run / "checkpoint.safetensors").info["training"]
-    probed = [line for line in read_log(out / row.run / "loss.csv") if line["x0_right_boxes"]]
-    probe = {name: float(value) for name, value in probed[-1].items() if name.startswith("x0_")} if probed else {}
-    names = ("stage", "steps", "batch_size", "images")
-    before = [{name: stage[name] for name in names} | {"step": stage["step"]} for stage in earlier]
-    own = {name: last[name] for name in names}
-    return {"run": row.run, "guided": row.guided, **own, "probe": probe, "before": before}
-
-
-def _difference_table(against: dict[str, dict[str, tuple[float, float, float]]]) -> str:
-    lines = [f"| minus {BASE} | " + " | ".join(heading for heading, _ in SCORES.values()) + " |"]
-    lines.append("|" + "---|" * (len(SCORES) + 1))
-    for label, row in against.items():
-        cells = []
-        for name, (_, style) in SCORES.items():
-            mean, low, high = row.get(name, (None,) * 3)
-            cells.append("-" if mean is None else f"{mean:+{style}} ({low:+{style}} to {high:+{style}})")
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _run_table(trained: dict[str, dict]) -> str:
-    lines = ["| | stage | steps | seen in it | probe: right boxes | no boxes | wrong boxes |", "|" + "---|" * 7]
-    for label, run in trained.items():
-        seen = "images" if run["images"] else "clips"
-        probe = (
-            [f"{run['probe'][f'x0_{name}_boxes']:.3f}" for name in ("right", "none", "wrong")]
-            if run["probe"]
-            else ["-"] * 3
-        )
-        size = f"{run['steps'] * run['batch_size']:,} {seen}"
-        lines.append(f"| {label} | {run['stage']} | {run['steps']} | {size} | " + " | ".join(probe) + " |")
-    return "\n".join(lines)
-
-
-def _plot_scores(scored: dict[str, Result], path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3.2 + 2.4 * len(SCORES), 0.9 + 0.33 * len(scored)), layout="constrained")
-    for number, (name, (heading, _)) in enumerate(SCORES.items()):
-        axes = figure.add_subplot(1, len(SCORES), number + 1)
-        for place, (label, row) in enumerate(scored.items()):
-            mean = row.scores[name]
-            if not np.isfinite(mean):
-                continue
-            low, high = row.intervals[name]
-            color = "#999999" if label in EVALUATED.values() else "#0072b2"
-            axes.barh(place, mean, color=color, xerr=[[mean - low], [high - mean]], ecolor="#222222", capsize=2)
-        axes.set_yticks(np.arange(len(scored)), list(scored) if number == 0 else [""] * len(scored))
-        axes.invert_yaxis()
-        axes.set_title(heading, fontsize="medium")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
-
-
-def _plot_losses(out: Path, path: Path) -> None:
-    """The smoothed loss of every run, one panel for each stage."""
-    from matplotlib.figure import Figure
-
-    stages = list(dict.fromkeys(run.stage for run in RUNS))
-    figure = Figure(figsize=(4 * len(stages), 3.6), layout="constrained")
-    for number, stage in enumerate(stages):
-        axes = figure.add_subplot(1, len(stages), number + 1)
-        for run in RUNS:
-            log = out / run.name / "loss.csv"
-            if run.stage != stage or not log.exists():
-                continue
-            losses = [float(row["loss"]) for row in read_log(log)]
-            window = max(1, len(losses) // 12)
-            smooth = np.convolve(losses, np.ones(window) / window, "valid")
-            axes.plot(np.arange(window, len(losses) + 1), smooth, label=run.name)
-        axes.set(title=stage, xlabel="step", ylabel="loss" if number == 0 else None)
-        if axes.lines:
-            axes.legend(fontsize="x-small", loc="upper right")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
-
-
-def _draw_samples(videos: dict[str, Sequence[np.ndarray]], clips: list[Clip], path: Path, number: int = 0) -> None:
-    """One clip as every row makes it, with its boxes: a line of frames for each row, the real clip first."""
-    clip = clips[number]
-    lines = {"real clip": clip.frames} | {label: made[number] for label, made in videos.items()}
-    frames, side = clip.frames.shape[:2]
-    gap, font = 4, ImageFont.load_default(14)
-    margin = 16 + max(round(font.getlength(label)) for label in lines)
-    sheet = Image.new("RGB", (margin + frames * (side + gap), gap + len(lines) * (side + gap)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for row, (label, video) in enumerate(lines.items()):
-        y = gap + row * (side + gap)
-        draw.text((8, y + side // 2 - 8), label, fill=(30, 30, 30), font=font)
-        marked = draw_boxes(video, clip.boxes_xyxy, clip.mask, clip.colors, [""] * len(clip.phrases))
-        for frame, picture in enumerate(marked):
-            tile = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
-            sheet.paste(tile, (margin + frame * (side + gap), y))
-    with replacing(path) as temporary:
-        sheet.save(temporary, format="JPEG", quality=92, subsampling=0)

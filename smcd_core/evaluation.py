@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -283,3 +284,14 @@ def _table(results: Mapping[str, Result], labels: Mapping[str, str], columns: Se
             cells.append(f"{value:{style}} ({low:{style}} to {high:{style}})" if math.isfinite(value) else "-")
         lines.append(f"| {labels[name]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def json_ready(value: Any) -> Any:
+    """For JSON, which knows neither paths nor NaN and infinity: text, and null."""
+    if isinstance(value, dict):
+        return {name: json_ready(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_ready(part) for part in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

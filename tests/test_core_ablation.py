@@ -1,14 +1,18 @@
 """smcd ablate: every system gets the same, finished runs are kept, and the tables come from what they left."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from PIL import Image
 
-from smcd_core.ablation import BASE, ROWS, RUNS, Budget, ablate, needed, report, training_of
+from smcd_core.__main__ import main
+from smcd_core.ablation import ROWS, RUNS, Budget, ablate, needed, training_of
+from smcd_core.ablation_report import BASE, PUBLISHED, report
 from smcd_core.checkpoint import read_checkpoint
 from smcd_core.config import SYSTEMS
 from smcd_core.data import SyntheticClips
@@ -95,12 +99,37 @@ def test_finished_runs_are_kept_and_make_the_tables(tmp_path):
     missing = report(BUDGET, tmp_path / "runs", vae, tmp_path / "results")
     assert "CtrlNet" in missing and "ZC" not in missing and len(missing) == len(ROWS) - 5
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
-        "ablation.json", "table.md", "scores.png", "loss.png", "samples.jpg",
+        "ablation.json", "losses.csv", "table.md", "scores.png", "loss.png", "samples.jpg",
     }  # fmt: skip
     rows = json.loads((tmp_path / "results/ablation.json").read_text())["rows"]
     assert rows["ZC"]["run"] == "zc" and rows["ZC"]["probe"]["x0_right_boxes"] > 0
     gap = rows["ZC"]["scores"]["background_psnr"] - rows[BASE]["scores"]["background_psnr"]
     assert rows["ZC"][f"minus {BASE}"]["background_psnr"][0] == pytest.approx(gap)
     assert rows["first frame repeated"]["scores"]["ao"] > rows["another clip's video"]["scores"]["ao"]
+    assert (tmp_path / "results/losses.csv").read_text().startswith("step,backbone-images,backbone,mim,zc+gca,zc\n1,0.")
     text = (tmp_path / "results/table.md").read_text()
     assert text.count("| ZC |") == 4 and np.isfinite(rows["ZC"]["scores"]["first_frame_psnr"])
+
+
+def test_tables_and_plots_come_from_the_published_numbers_in_one_command(tmp_path, capsys):
+    for name in ("ablation.json", "losses.csv"):
+        shutil.copy(PUBLISHED / name, tmp_path)
+    assert main(["ablate", "--results", str(tmp_path)]) == 0
+    table = (PUBLISHED / "table.md").read_text()
+    assert (tmp_path / "table.md").read_text() == table and table in capsys.readouterr().out
+    for name in ("scores.png", "loss.png"):
+        with Image.open(tmp_path / name) as made, Image.open(PUBLISHED / name) as published:
+            assert made.size == published.size
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (["--results", "here"], "here: has no ablation.json and losses.csv"),
+        (["--out", "runs", "--data", "clips"], "--validation, --components missing: training needs all of --data"),
+    ],
+)
+def test_what_is_missing_for_the_tables_is_said(more, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["ablate", *more]) == 2
+    assert message in capsys.readouterr().err

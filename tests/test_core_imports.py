@@ -43,7 +43,7 @@ LEVELS = {
     "pipeline": NETWORKS | BOXES | {"checkpoint", "color_match", "components", "defaults", "diffusion", "text"},
 }
 # Only these and data may import anything else.
-ABOVE = {"training", "evaluation", "evaluation_plots", "ablation", "commands", "__main__"}
+ABOVE = {"training", "evaluation", "evaluation_plots", "ablation", "ablation_report", "commands", "__main__"}
 
 
 def imports(text, package):

@@ -10,14 +10,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "ablate",
         help="train and compare the systems of the paper on synthetic clips, at small size",
-        description="Finished runs are skipped: the same command goes on with what is left, and makes the tables.",
+        description="Finished runs are skipped: the same command goes on with what is left, and makes the tables. "
+        "Without --data nothing is trained: tables and plots are made anew from the numbers in RESULTS.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder that `smcd encode` wrote")
-    parser.add_argument("--validation", type=Path, required=True, help="another such folder, of the split validation")
-    parser.add_argument("--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/")
-    parser.add_argument("--out", type=Path, required=True, help="a folder for each run is made in it")
+    parser.add_argument("--data", type=Path, help="folder that `smcd encode` wrote")
+    parser.add_argument("--validation", type=Path, help="another such folder, of the split validation")
+    parser.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/")
+    parser.add_argument("--out", type=Path, help="a folder for each run is made in it")
     parser.add_argument("--backbone", type=Path, help="checkpoint trained on images; default: train one")
-    parser.add_argument("--results", type=Path, help="folder for tables and plots (default OUT/results)")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="folder for tables and plots (default OUT/results; without --data those of this project)",
+    )
     parser.add_argument("--only", nargs="+", default=(), metavar="RUN", help="some runs, and those they start from")
     sizes = (
         ("backbone-steps", 1000), ("video-steps", 300), ("mim-steps", 600), ("diim-steps", 250), ("image-batch", 16),
@@ -31,9 +36,25 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _ablate(args: argparse.Namespace) -> None:
+    from ..ablation_report import PUBLISHED, draw
+
+    needed = ("data", "validation", "components", "out")
+    missing = [f"--{name}" for name in needed if getattr(args, name) is None]
+    if len(missing) == len(needed):
+        results = args.results or PUBLISHED
+        draw(results)
+        _show(results)
+    elif missing:
+        raise ValueError(f"{', '.join(missing)} missing: training needs all of --{', --'.join(needed)}")
+    else:
+        _train(args)
+
+
+def _train(args: argparse.Namespace) -> None:
     from dataclasses import fields
 
-    from ..ablation import Budget, ablate, report
+    from ..ablation import Budget, ablate
+    from ..ablation_report import report
     from ..checkpoint import read_checkpoint
     from ..components import load_components
     from ..data.encoded import EncodedClips
@@ -46,5 +67,11 @@ def _ablate(args: argparse.Namespace) -> None:
     results = args.results or args.out / "results"
     missing = report(budget, args.out, vae, results)
     if (results / "table.md").exists():
-        print((results / "table.md").read_text(encoding="utf-8"))
-    print(f"tables and plots: {results}" + (f"; not there yet: {', '.join(missing)}" if missing else ""))
+        _show(results)
+    if missing:
+        print(f"not there yet: {', '.join(missing)}")
+
+
+def _show(results: Path) -> None:
+    print((results / "table.md").read_text(encoding="utf-8"))
+    print(f"tables and plots: {results}")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..evaluation import Result, Tools
@@ -168,7 +167,7 @@ def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, s
 
 
 def _write(out: Path, settings: dict, labels: dict[str, str], results: dict[str, Result]) -> None:
-    from ..evaluation import table
+    from ..evaluation import json_ready, table
     from ..evaluation_plots import plot_all
     from ..features import VIDEO_FRAMES
     from ..weight_files import replacing
@@ -179,21 +178,10 @@ def _write(out: Path, settings: dict, labels: dict[str, str], results: dict[str,
     content["intervals"] = {name: row.intervals for name, row in results.items()}
     content["by_clip"] = {name: row.clips for name, row in results.items()}
     with replacing(out / "scores.json") as path:
-        path.write_text(json.dumps(_plain(content), indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(json_ready(content), indent=1) + "\n", encoding="utf-8")
     text = table(results, labels)
     with replacing(out / "scores.md") as path:
         path.write_text(text + "\n", encoding="utf-8")
     plot_all(results, labels, out)
     print(text)
     print(f"scores, plots and pictures: {out}")
-
-
-def _plain(value: Any) -> Any:
-    """For JSON, which knows neither paths nor NaN and infinity: text, and null."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    if isinstance(value, Path):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
