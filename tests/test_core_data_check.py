@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageColor
@@ -10,7 +11,7 @@ from test_core_data_official import row, write_sequence, write_table, write_yout
 
 from smcd_core.__main__ import main
 from smcd_core.commands.data import DATASETS
-from smcd_core.data import KINDS
+from smcd_core.data import KINDS, SampleError, open_dataset, read_all, shuffled
 from smcd_core.data.encoded import EncodedClips
 from smcd_core.pretrain import small_autoencoder, small_text_encoder
 from smcd_core.trajectory import PALETTE
@@ -60,6 +61,20 @@ def test_check_says_what_a_folder_holds_and_what_is_damaged(kind, tmp_path, caps
     assert sheet.size == ((820, 316) if kind == "grounding" else (1060, 928))
     colors = {color for _, color in sheet.convert("RGB").getcolors(maxcolors=2**24)}
     assert len(colors) > 20 and ImageColor.getrgb(PALETTE[0]) in colors
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_dataset_gives_the_same_clips_whatever_reads_them(kind, tmp_path):
+    make(kind, tmp_path / "data")
+    clips, again = (open_dataset(kind, tmp_path / "data", size=16, clips=8, seed=5) for _ in range(2))
+    order = shuffled(8, seed=5)
+    alone, helped = list(read_all(clips, order)), list(read_all(again, order, workers=2))
+    assert sum(isinstance(clip, SampleError) for _, clip in alone) == 2  # the damaged one, in both passes
+    for (index, clip), (expected_index, expected) in zip(helped, alone, strict=True):
+        assert index == expected_index and type(clip) is type(expected)
+        if not isinstance(clip, SampleError):
+            assert np.array_equal(clip.frames, expected.frames) and np.array_equal(clip.boxes_xyxy, expected.boxes_xyxy)
+            assert (clip.phrases, clip.caption) == (expected.phrases, expected.caption)
 
 
 def test_box_statistics_are_those_of_the_boxes(tmp_path, capsys, monkeypatch):

@@ -153,6 +153,46 @@ def test_boxes_come_to_count_within_a_short_training(clips, tmp_path):
     assert float(last["x0_right_boxes"]) < 0.8 * float(last["x0_wrong_boxes"])
 
 
+def test_the_trainer_takes_the_steps_of_a_plain_loop(clips, tmp_path):
+    config = TrainingConfig("mim", 3, batch_size=4, lr=1e-3, warmup=2, clip_norm=0.1)
+    model_config = system_config("mim", TINY)
+    path = train(config, model_config, clips, tmp_path, quiet=True)
+    model = make_model(model_config, None, config.seed)
+    trained = list(trainable_parameters(model.requires_grad_(False), "mim", images=True).values())
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    loss, expected = DenoisingLoss(model, clips.null_text, config).train(), []
+    optimizer = torch.optim.AdamW(trained, lr=5e-4, betas=(0.9, 0.999), weight_decay=0.01)
+    orders = [torch.randperm(8, generator=torch.Generator().manual_seed(33 + epoch)).tolist() for epoch in (0, 1)]
+    for step, chosen in enumerate([orders[0][:4], orders[0][4:], orders[1][:4]]):
+        value = loss(draw([clips[number] for number in chosen], range(4), step, config))
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 0.1)
+        optimizer.step()
+        optimizer.zero_grad()
+        optimizer.param_groups[0]["lr"] = 1e-3  # after a warm-up of two steps
+        expected.append(value.item())
+    assert losses(tmp_path) == pytest.approx(expected, rel=1e-6)  # float32, the same arithmetic
+    found = read_checkpoint(path).weights
+    assert all(torch.allclose(found[name], value, atol=1e-7) for name, value in model.state_dict().items())
+
+
+def test_the_checkpoint_holds_the_average_of_the_weights_where_one_is_kept(clips, tmp_path):
+    config, model_config = TrainingConfig("all", 4, batch_size=2, lr=1e-2), system_config("mim", TINY)
+    averaged = read_checkpoint(
+        train(replace(config, ema=0.3), model_config, clips, tmp_path / "averaged", quiet=True)
+    ).weights
+    runs = [replace(config, steps=steps) for steps in (1, 2, 3, 4)]
+    paths = [train(run, model_config, clips, tmp_path / str(run.steps), quiet=True) for run in runs]
+    expected = make_model(model_config, None, config.seed).state_dict()
+    # diffusers' EMAModel: no faster than ema, but faster at the start, where there is little to average.
+    for decay, path in zip((0.0, 2 / 11, 3 / 12, 0.3), paths):
+        weights = read_checkpoint(path).weights
+        expected = {name: decay * value + (1 - decay) * weights[name] for name, value in expected.items()}
+    assert all(torch.allclose(averaged[name], value, atol=1e-6) for name, value in expected.items())
+    assert not all(torch.allclose(averaged[name], weights[name], atol=1e-4) for name in weights)
+
+
 def test_recomputing_activations_changes_nothing(clips, tmp_path):
     config = TrainingConfig("all", 3, batch_size=2)
     train(config, system_config("zc+gca", TINY), clips, tmp_path / "plain", quiet=True)

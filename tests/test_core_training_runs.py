@@ -11,9 +11,11 @@ import pytest
 import torch
 import torch.distributed.fsdp
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
 from safetensors.torch import load_file
 from tiny_training import TINY, losses, write_clips
 
+from smcd_core.blocks import ResBlock, SpatialTransformer, TemporalTransformer
 from smcd_core.config import system_config
 from smcd_core.data.encoded import EncodedClips
 from smcd_core.stages import TrainingConfig, TrainingError
@@ -247,3 +249,12 @@ def test_a_sharded_run_gives_the_same_and_goes_on(clips, alone, tmp_path):
         two_processes(clips, tmp_path / "sharded", steps, "sharded")
     assert (tmp_path / "sharded" / "state-00000006" / "pytorch_model_fsdp_0").is_dir()  # it was sharded indeed
     assert_same_run(tmp_path / "sharded", alone)
+
+
+def test_the_configuration_for_sharding_is_one_that_accelerate_understands():
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(ROOT / "docs/fsdp.yaml"))  # raises for a name that it does not know
+    assert config.distributed_type == DistributedType.FSDP and config.fsdp_config["fsdp_version"] == 2
+    wrapped = config.fsdp_config["fsdp_transformer_layer_cls_to_wrap"].split(",")
+    assert wrapped == [kind.__name__ for kind in (ResBlock, SpatialTransformer, TemporalTransformer)]
