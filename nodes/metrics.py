@@ -63,6 +63,8 @@ class SMCDMetrics(io.ComfyNode):
         frames, height, width = images.shape[:3]
         asked = read_boxes(trajectory, width, height, frames)
         boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(asked, frames)))
+        if not mask.any():
+            raise ValueError("the trajectory has no box inside the frame at any time: there is nothing to score")
         pixels = to_pixels(images)
         if found is None:
             start = pixels[0] if first_frame is None else to_pixels(first_frame)[0]

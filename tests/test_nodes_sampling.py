@@ -15,7 +15,8 @@ inside = host.pack_module("nodes.host")
 loading = host.pack_module("nodes.host_loading")
 host_text = host.pack_module("nodes.host_text")
 
-import comfy.samplers  # noqa: E402  the host's, which host.start() found
+import comfy.controlnet  # noqa: E402  the host's, which host.start() found
+import comfy.samplers  # noqa: E402
 import comfy.utils  # noqa: E402
 
 FRAMES, SIZE = 4, 64
@@ -262,6 +263,27 @@ def test_64_frames_run_in_windows_that_see_the_boxes_of_their_own_frames(parts, 
         assert batch == 2 * (length + len(before))
         for name in per_frame:
             assert torch.equal(shown[name], whole[name][[*before, *window]]), name
+
+
+def test_windows_over_two_videos_are_refused(parts, picture):
+    positive, negative, _ = conditioned(parts, picture)
+    (model,) = host.call("SMCD_LongVideo", model=parts[0], window=FRAMES, overlap=2)
+    inputs = dict(positive=positive, negative=negative, latent_image={"samples": torch.zeros(2 * FRAMES, 4, 8, 8)})
+    with pytest.raises(ValueError, match="over 8 frames, but a video has 4: make one video at a time"):
+        host.call("KSampler", model=model, **inputs, steps=1)
+
+
+def test_a_controlnet_is_refused(parts, picture):
+    class Control(comfy.controlnet.ControlBase):
+        def get_control(self, *_arguments):
+            return {"middle": [None]}
+
+    positive, negative, latent = conditioned(parts, picture)
+    for prompt in (positive, negative):
+        prompt[0][1]["control"] = Control()
+    inputs = dict(model=parts[0], positive=positive, negative=negative, latent_image=latent, steps=1)
+    with pytest.raises(ValueError, match="cannot be combined with a ControlNet: remove the Apply ControlNet node"):
+        host.call("KSampler", **inputs)
 
 
 # Relative distance from float32 after two steps, twice what was measured; fp8 has 3 bits of mantissa.

@@ -116,7 +116,11 @@ BOX = {"x": 16, "y": 8, "width": 32, "height": 24}
 SIZE = {"width": 64, "height": 64}
 TRACK = {"start_x": 0.1, "start_y": 0.2, "end_x": 0.8, "end_y": 0.7, "num_frames": 6, "num_tracks": 2}
 TRACK |= {"track_spread": 0.1, "bezier": False, "mid_x": 0.5, "mid_y": 0.5, "interpolation": "linear"}
-# Nodes of the host, the last of which makes boxes; which of its outputs; what the reader says of it.
+EXPORTED = [
+    ("SMCD_Example", {"example": "beach"}),
+    ("SMCD_Export", {"trajectory": ["0", 1], "format": "none", "filename_prefix": "x"}),
+]
+# Nodes, the last of which makes boxes; which of its outputs; what the reader says of it.
 PRODUCERS = {
     "one box": ([("PrimitiveBoundingBox", BOX)], 0, "a bounding box: 1 objects, 5 frames"),
     "boxes of a list": (
@@ -129,14 +133,9 @@ PRODUCERS = {
         1,
         "bounding boxes for each frame: 1 objects, 5 frames",
     ),
-    "boxes of a trajectory": (
-        [
-            ("SMCD_Example", {"example": "beach"}),
-            ("SMCD_Export", {"trajectory": ["0", 1], "format": "none", "filename_prefix": "x"}),
-        ],
-        2,
-        "bounding boxes for each frame: 2 objects, 8 frames",
-    ),
+    "boxes of a trajectory": (EXPORTED, 2, "bounding boxes for each frame: 2 objects, 8 frames"),
+    "coordinates of a trajectory": (EXPORTED, 1, "point tracks: 2 objects, 8 frames"),
+    "tracks of a trajectory": (EXPORTED, 3, "point tracks: 2 objects, 8 frames"),
     "tracks": ([("GenerateTracks", {**SIZE, **TRACK})], 0, "point tracks: 2 objects, 6 frames"),
     "a mask": ([("SolidMask", {**SIZE, "value": 1.0})], 0, "masks: 1 objects, 5 frames"),
     "masks": (
@@ -151,7 +150,7 @@ PRODUCERS = {
 
 
 @pytest.mark.parametrize("kind", PRODUCERS)
-def test_boxes_of_every_kind_that_the_host_makes_are_taken_and_named(server, kind):
+def test_boxes_of_every_kind_are_taken_and_named(server, kind):
     nodes, output, expected = PRODUCERS[kind]
     prompt = {str(n): {"class_type": node, "inputs": inputs} for n, (node, inputs) in enumerate(nodes)}
     settings = {**SIZE, "frames": 5, "fps": 8.0, "tolerance": 0.01, "point_size": 0.2, "phrases": "cat"}

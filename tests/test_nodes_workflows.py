@@ -168,6 +168,25 @@ def test_found_boxes_are_matched_by_label_and_a_perfect_result_scores_one():
     assert scores[0] > 0.97  # boxes of whole pixels
 
 
+def test_masks_of_a_tracker_are_scored_like_boxes():
+    key = {"frame": 0, "box": [0.25, 0.5, 0.75, 1.0]}
+    document = {"version": 1, "width": 64, "height": 32, "frames": 4, "objects": [{"phrase": "cat", "keys": [key]}]}
+    masks = torch.zeros(4, 32, 64)
+    masks[:2, 16:, 16:48] = 1  # where it should be, then the left half of it, then nothing
+    masks[2, 16:, 16:32] = 1
+    inputs = dict(images=torch.zeros(4, 32, 64, 3), trajectory=document, found=masks)
+    average_overlap, sr50, sr75, *_ = host.call("SMCD_Metrics", **inputs)
+    assert average_overlap == pytest.approx((1 + 1 + 0.5 + 0) / 4) and (sr50, sr75) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("change", [{"objects": []}, {"box": [2, 2, 3, 3]}], ids=["no object", "off the frame"])
+def test_nothing_to_score_is_an_error_and_no_number(change):
+    key = {"frame": 0, "box": change.pop("box", [0, 0, 1, 1])}
+    document = {"version": 1, "width": 8, "height": 8, "frames": 2, "objects": [{"phrase": "cat", "keys": [key]}]}
+    with pytest.raises(ValueError, match="no box inside the frame at any time: there is nothing to score"):
+        host.call("SMCD_Metrics", images=torch.zeros(2, 8, 8, 3), trajectory=document | change)
+
+
 def test_interrupt_stops_within_a_step_and_the_next_run_is_clean(output):
     prompt = read("several_objects", steps=50)
     calls = []
