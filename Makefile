@@ -1,4 +1,4 @@
-# make demo   animate examples/beach.png along examples/beach.json, into out/
+# make demo   animate demo/beach.png along demo/beach.json, into out/
 # make test   run all tests
 #
 # Both set up .venv first, once. PYTHON chooses the interpreter, TORCH what pip installs as torch. COMFYUI_PYTHON is the
@@ -18,7 +18,7 @@ BROWSER = $(or $(CHROMIUM_PATH),$(shell command -v chromium || command -v chromi
 .PHONY: demo test clean
 
 demo: $(VENV)/demo.stamp
-	$(BIN)/smcd animate examples/beach.png --boxes examples/beach.json \
+	$(BIN)/smcd animate demo/beach.png --boxes demo/beach.json \
 	  --prompt "a yellow circle moving down and a cyan diamond moving up, beach" \
 	  -o out/demo.mp4 --contact-sheet out/demo.png
 

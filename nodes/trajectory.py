@@ -28,7 +28,7 @@ SMCDTrajectoryType = io.Custom("SMCD_TRAJECTORY")  # the document of smcd_core.t
 ACCEPTED = [SMCDTrajectoryType, io.BoundingBox, io.Tracks, io.Mask, io.String]
 SEED_TOLERANCE = 0.01  # of the frame: detectors tremble
 MAX_PREVIEWS = 16  # pictures of a background that go to the page
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parent.parent / "demo"
 EXAMPLE = dumps(
     parse_trajectory(
         {

@@ -14,7 +14,7 @@ from smcd_core.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline
 from smcd_core.trajectory import boxes_at, clip_boxes
 from smcd_core.trajectory_formats import read_trajectory
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[1] / "demo"
 SHOWN = [COLORS["yellow"], COLORS["cyan"]]  # of the objects of the example, in order
 
 

@@ -33,7 +33,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
     let server;
     before(async () => {
       server = await start();
-      await copyFile(join(ROOT, "examples", "beach.png"), join(server.base, "input", "beach.png"));
+      await copyFile(join(ROOT, "demo", "beach.png"), join(server.base, "input", "beach.png"));
       python(VIDEO, join(server.base, "input", "steps.webm"));
     });
     after(() => server?.stop());
@@ -457,7 +457,7 @@ function inRenderer(serverOf, { nodes2 }) {
       await page.locator(".smcd-editor").dispatchEvent("drop", { dataTransfer: transfer });
       await page.waitForTimeout(1200);
     };
-    const examples = join(ROOT, "examples");
+    const examples = join(ROOT, "demo");
     await drop("beach.json", "application/json", readFileSync(join(examples, "beach.json")));
     assert.equal(parseTrajectory(await host.text(id)).objects.length, 2);
     await drop("dropped.png", "image/png", readFileSync(join(examples, "beach.png")));
