@@ -407,6 +407,6 @@ def _next_for_release(files: Sequence[Found]) -> Iterator[str]:
         if part in lacking and missing[place]:
             weights = ALL[name]
             yield (
-                f"It needs a {part} beside it: smcd download {name}, or by hand {weights.url(weights.files[0])} as "
+                f"It needs a {part} beside it: the same button, or smcd download {name}, or by hand {weights.url(weights.files[0])} as "
                 f"{missing[place][0].path}; then use {weights.use}."
             )

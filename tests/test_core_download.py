@@ -1,7 +1,6 @@
 """smcd download, against a hub on this machine that speaks what huggingface_hub asks for."""
 
 import os
-import pty
 import subprocess
 import sys
 import time
@@ -115,6 +114,7 @@ def test_no_token_of_the_user_is_sent(tmp_path, program, fake):
 
 def answered(program, url, folder, answer):
     """Exit code and output of the command at a terminal."""
+    pty = pytest.importorskip("pty")  # not on Windows
     ours, its = pty.openpty()
     with subprocess.Popen(  # noqa: S603
         command("download", "vae", "--folder", folder),

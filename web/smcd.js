@@ -1,8 +1,13 @@
-/** ComfyUI's way in: the trajectory editor on SMCD Trajectory, and the scores of SMCD Metrics under its timeline. */
+/**
+ * ComfyUI's way in: the trajectory editor on SMCD Trajectory, the scores of SMCD Metrics under its timeline, the button
+ * of Load SMCD for the released weights, and the text of SMCD Check.
+ */
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { attachDownload } from "./host/download.js";
 import { attachEditor, menuItems } from "./host/node.js";
+import { attachReport } from "./host/report.js";
 import { attachScores } from "./host/scores.js";
 
 app.registerExtension({
@@ -10,6 +15,8 @@ app.registerExtension({
   nodeCreated(node) {
     if (node.comfyClass === "SMCD_Trajectory") attachEditor(node, { app, api });
     if (node.comfyClass === "SMCD_Metrics") attachScores(node);
+    if (node.comfyClass === "SMCD_Load") attachDownload(node, { app, api });
+    if (node.comfyClass === "SMCD_Check") attachReport(node);
   },
   getNodeMenuItems: menuItems,
 });
