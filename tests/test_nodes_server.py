@@ -94,6 +94,14 @@ def test_the_front_end_is_served_once(server):
     assert len(own) == len(set(own)) == len(list((host.PACK / "web").rglob("*.js")))
 
 
+def test_every_template_of_the_pack_opens(server):
+    """The host lists those of five folders, `examples` among them, and serves those of the first one that is there."""
+    names = host.ask(server, "/api/workflow_templates")["smcd"]
+    assert sorted(names) == sorted(path.stem for path in (host.PACK / "workflows").glob("*.json"))
+    for name in names:
+        assert host.ask(server, f"/api/workflow_templates/smcd/{name}.json")["nodes"]
+
+
 def test_a_pack_without_its_dependency_stops_neither_the_host_nor_other_packs(server):
     """One that works says nothing; the broken copy says what it lacks, and the rest is there."""
     lines = server.log.read_text().splitlines()
