@@ -92,7 +92,7 @@ test("more objects than a document takes are refused with a message", () => {
   const editor = start(Object.fromEntries(Array.from({ length: 256 }, (_, n) => [`o${n}`, [[0, left]]])));
   drag(editor, at(0.5, 0.5), at(0.7, 0.8));
   assert.equal(editor.document.objects.length, 256);
-  assert.match(editor.notice.text, /limit is 256/);
+  assert.match(String(editor.notice.text), /limit is 256/);
 });
 
 // ---- selecting

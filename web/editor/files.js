@@ -68,7 +68,7 @@ function takeVideo({ editor, t }, file) {
 
 function refuse({ editor, t }, name, error) {
   if (!(error instanceof model.TrajectoryError)) throw error;
-  editor.notify("error", t("file.refused", { name, message: error.message }));
+  editor.notify("error", t("file.refused", { name, message: t(error.said) }));
 }
 
 /**
@@ -175,10 +175,10 @@ async function filesOf(context, document, format) {
 }
 
 /** The one object that a format without room for more is written of. */
-function chosenId({ editor, t }) {
+function chosenId({ editor }) {
   const { objects } = editor.document;
   const ids = editor.selected.size ? [...editor.selected] : objects.map(({ id }) => id);
-  if (ids.length !== 1) throw new model.TrajectoryError(t("file.selectOne"));
+  if (ids.length !== 1) throw new model.TrajectoryError(model.say`this format holds one object: select the one to save`);
   return ids[0];
 }
 

@@ -2,7 +2,7 @@
  * Text in PNG files: chunks of the kind iTXt. Source: PNG specification (third edition), sections 5 and 11.3.3.
  */
 
-import { TrajectoryError } from "../trajectory/model.js";
+import { say, TrajectoryError } from "../trajectory/model.js";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const FRAME_BYTES = 12; // of a chunk besides its data: length, kind and CRC
@@ -43,14 +43,14 @@ export function readPngText(bytes, keyword) {
     if (kind !== "iTXt") continue;
     const ends = [data.indexOf(0)];
     if (ends[0] !== keyword.length || latin1(data.subarray(0, ends[0])) !== keyword) continue;
-    if (data[ends[0] + 1] !== 0) throw new TrajectoryError("the text of the picture is compressed: save it as it was");
+    if (data[ends[0] + 1] !== 0) throw new TrajectoryError(say`the text of the picture is compressed: save it as it was`);
     ends.push(data.indexOf(0, ends[0] + 3));
     ends.push(data.indexOf(0, ends[1] + 1));
-    if (ends.includes(-1)) throw new TrajectoryError("the text of the picture is cut off: take the file anew");
+    if (ends.includes(-1)) throw new TrajectoryError(say`the text of the picture is cut off: take the file anew`);
     try {
       return decoder.decode(data.subarray(ends[2] + 1));
     } catch {
-      throw new TrajectoryError("the text of the picture is not UTF-8: take the file anew");
+      throw new TrajectoryError(say`the text of the picture is not UTF-8: take the file anew`);
     }
   }
   return null;
@@ -58,17 +58,17 @@ export function readPngText(bytes, keyword) {
 
 /** All chunks, checked. @returns {{kind: string, data: Uint8Array, start: number}[]} start: offset in the file */
 function chunksOf(bytes) {
-  if (!isPng(bytes)) throw new TrajectoryError("the file is not a PNG picture");
+  if (!isPng(bytes)) throw new TrajectoryError(say`the file is not a PNG picture`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const chunks = [];
   let start = SIGNATURE.length;
   while (chunks.at(-1)?.kind !== "IEND") {
     const length = start + FRAME_BYTES <= bytes.length ? view.getUint32(start) : Infinity;
     const end = start + FRAME_BYTES + length;
-    if (end > bytes.length) throw new TrajectoryError(`the picture ends after ${bytes.length} bytes: take it anew`);
+    if (end > bytes.length) throw new TrajectoryError(say`the picture ends after ${bytes.length} bytes: take it anew`);
     const kind = latin1(bytes.subarray(start + 4, start + 8));
     if (crc32(bytes.subarray(start + 4, end - 4)) !== view.getUint32(end - 4)) {
-      throw new TrajectoryError(`the picture is damaged at byte ${start} (${kind}): take the file anew`);
+      throw new TrajectoryError(say`the picture is damaged at byte ${start} (${kind}): take the file anew`);
     }
     chunks.push({ kind, data: bytes.subarray(start + 8, end - 4), start });
     start = end;

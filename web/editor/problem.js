@@ -35,7 +35,7 @@ export function createProblem({ editor, t, root }, failure = null) {
     }
   });
   area.addEventListener("input", () => {
-    message.textContent = messageOf(area.value) ?? t("problem.repaired");
+    message.textContent = t(refusalOf(area.value) ?? "problem.repaired");
   });
 
   return {
@@ -48,17 +48,19 @@ export function createProblem({ editor, t, root }, failure = null) {
       if (!isShown || source === shown) return;
       shown = source;
       area.value = editor.problem?.text ?? model.serialiseTrajectory(editor.document);
-      message.textContent = editor.problem?.message ?? failure;
+      message.textContent = editor.problem ? t(editor.problem.said) : failure;
     },
     destroy() {},
   };
 }
 
-function messageOf(text) {
+/** Why a text is no trajectory. */
+function refusalOf(text) {
   try {
     model.parseTrajectory(text);
     return null;
   } catch (error) {
-    return error.message;
+    if (!(error instanceof model.TrajectoryError)) throw error;
+    return error.said;
   }
 }

@@ -6,6 +6,7 @@
  *
  * @import {Box, Trajectory} from "../trajectory/document.js"
  * @import {KeyRef} from "../trajectory/keys.js"
+ * @import {Said} from "../trajectory/refusal.js"
  * @import {Viewport} from "../trajectory/viewport.js"
  * @typedef {{width: number, height: number, imageAt: (time: number) => CanvasImageSource | null}} Background
  *   width, height: pixels; time in frames of the document; null while it is not loaded yet
@@ -14,7 +15,8 @@
  *   prompt; cells of the latent grid; objects it was trained on; frames and pixels that it makes
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null}} Scores  of the last run, by object id and
  *   frame; null where the object was not to be seen
- * @typedef {{text: string, message: string}} Problem  text that is no trajectory, and why
+ * @typedef {{text: string, said: Said}} Problem  text that is no trajectory, and why
+ * @typedef {{kind: "info" | "error", text: string | Said}} Notice
  */
 
 import * as model from "../trajectory/model.js";
@@ -71,7 +73,7 @@ export class EditorState {
     this.scores = null;
     /** @type {Problem | null} */
     this.problem = null;
-    /** @type {{kind: "info" | "error", text: string} | null} the latest message to the user */
+    /** @type {Notice | null} the latest message to the user */
     this.notice = null;
     this.isPoppedOut = false;
     /** @type {((file: File) => void) | null} told of a picture or video that was dropped to be the background */
@@ -201,7 +203,7 @@ export class EditorState {
       this.problem = null;
     } catch (error) {
       if (!(error instanceof model.TrajectoryError)) throw error;
-      this.problem = { text, message: error.message };
+      this.problem = { text, said: error.said };
     }
     this.#forgetTheGone();
     this.#emit();
@@ -274,7 +276,7 @@ export class EditorState {
     return this.document.objects.map(({ id }) => id).filter((id) => this.selected.has(id) && !this.locked.has(id));
   }
 
-  /** @param {"info" | "error"} kind @param {string} text */
+  /** @param {"info" | "error"} kind @param {string | Said} text */
   notify(kind, text) {
     this.set({ notice: { kind, text } });
   }
@@ -282,7 +284,7 @@ export class EditorState {
   /** Show why something was refused; anything but a refusal is a fault of ours and goes on. @param {unknown} error */
   refuse(error) {
     if (!(error instanceof model.TrajectoryError)) throw error;
-    this.notify("error", error.message);
+    this.notify("error", error.said);
   }
 
   #step(history) {

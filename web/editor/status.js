@@ -1,6 +1,7 @@
 /**
  * The line at the bottom: the latest message, and what may go wrong in a run, with a list that leads there.
  *
+ * @import {Notice} from "./state.js"
  * @import {Context, Part} from "./view.js"
  */
 
@@ -73,13 +74,19 @@ export function createStatus({ editor, t, root }) {
     return h("li", {}, h("button", { type: "button", onclick: goThere }, swatch, text));
   }
 
+  /** @param {Notice} notice */
+  function textOf({ text }) {
+    return typeof text === "string" ? text : t(text);
+  }
+
   return {
     element,
     render() {
       const { document: shown, notice, facts } = editor;
       if (notice !== drawn[0]) {
-        message.textContent = notice?.text ?? "";
-        message.title = notice?.text ?? "";
+        const text = notice ? textOf(notice) : "";
+        message.textContent = text;
+        message.title = text;
         message.dataset.kind = notice?.kind ?? "";
       }
       const { width, height, frames, fps } = shown;

@@ -4,6 +4,8 @@
  */
 
 import { MESSAGES } from "../trajectory/checks.js";
+import { Said } from "../trajectory/refusal.js";
+import { REFUSALS } from "./refusals.js";
 
 /** @type {Record<string, Record<string, string>>} */
 export const STRINGS = {
@@ -122,7 +124,6 @@ export const STRINGS = {
     "file.readPart":
       "{name}: read as {format}, objects: {objects}, frames: {frames}, lines that do not count: {leftOut}.",
     "file.saved": "Saved: {names}",
-    "file.selectOne": "This format holds one object: select the one to save.",
     "format.json": "JSON trajectory",
     "format.xyxy": "x1, y1, x2, y2 (bbox.txt)",
     "format.xywh": "x, y, w, h (GOT-10k)",
@@ -427,7 +428,6 @@ export const STRINGS = {
     "file.read": "{name}：读取为 {format}，对象 {objects} 个，共 {frames} 帧。",
     "file.readPart": "{name}：读取为 {format}，对象 {objects} 个，共 {frames} 帧，忽略 {leftOut} 行。",
     "file.saved": "已保存：{names}",
-    "file.selectOne": "此格式只能保存一个对象：请选择要保存的对象。",
     "format.json": "JSON 轨迹",
     "format.xyxy": "x1, y1, x2, y2（bbox.txt）",
     "format.xywh": "x, y, w, h（GOT-10k）",
@@ -647,14 +647,25 @@ export const STRINGS = {
 };
 
 /**
+ * What gives the texts of a language: `t(key, values)`, and `t(said)` for a refusal.
+ *
  * @param {string} language  like en, zh or zh-TW
- * @returns {(key: string, values?: Record<string, string | number>) => string}
+ * @returns {(key: string | Said, values?: Record<string, string | number>) => string}
  */
 export function translator(language) {
-  const table = STRINGS[language] ?? STRINGS[language.split("-")[0]] ?? STRINGS.en;
-  return (key, values = {}) => {
+  const name = [language, language.split("-")[0]].find((one) => Object.hasOwn(STRINGS, one)) ?? "en";
+  const table = STRINGS[name];
+  const refusals = REFUSALS[name] ?? {};
+  const told = (value) => (value instanceof Said ? t(value) : (refusals[value] ?? value));
+  function t(key, values = {}) {
+    if (key instanceof Said) return filled(refusals[key.template] ?? key.template, key.values.map(told));
     const text = table[key] ?? STRINGS.en[key];
     if (text === undefined) throw new Error(`there is no text ${key}`);
-    return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
-  };
+    return filled(text, values);
+  }
+  return t;
+}
+
+function filled(text, values) {
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }

@@ -5,13 +5,14 @@
  * A part is made by `createPart(context)` and is `{element, render, destroy}`. `render` is called after any change of
  * the state, at most once per animation frame, and is quick where nothing that it shows has changed.
  *
+ * @import {Said} from "../trajectory/refusal.js"
  * @import {EditorState} from "./state.js"
  * @typedef {object} View  what commands ask of the view
  * @property {(isPoppedOut: boolean) => void} setPoppedOut  over the whole page, or back
  * @property {() => void} editPhrase  of the first selected object
  * @property {() => void} focusMotion  the form of presets, or of the camera
  * @property {() => void} openHelp
- * @typedef {{editor: EditorState, t: (key: string, values?: object) => string, run: (id: string) => void,
+ * @typedef {{editor: EditorState, t: (key: string | Said, values?: object) => string, run: (id: string) => void,
  *   root: HTMLElement, view: View, onKey: (event: KeyboardEvent) => void}} Context  root: the editor's element, which
  *   dialogs are opened in
  * @typedef {{element: HTMLElement, render: () => void, destroy: () => void}} Part

@@ -4,7 +4,8 @@
  * @import {Box} from "./document.js"
  */
 
-import { LIMITS, TrajectoryError } from "./document.js";
+import { LIMITS } from "./document.js";
+import { say, TrajectoryError } from "./refusal.js";
 
 const [LOW, HIGH] = LIMITS.coordinate;
 const DECIMALS = 1e6; // a 60th of a pixel of the largest frame: drags leave no long tails of digits in the text
@@ -17,7 +18,7 @@ const DECIMALS = 1e6; // a 60th of a pixel of the largest frame: drags leave no 
  * @returns {Box}
  */
 export function allowedBox(box) {
-  if (!box.every(Number.isFinite)) throw new TrajectoryError(`box [${box.join(", ")}] is not finite: give numbers`);
+  if (!box.every(Number.isFinite)) throw new TrajectoryError(say`box [${box.join(", ")}] is not finite: give numbers`);
   const [x1, y1] = [clampCoordinate(box[0]), clampCoordinate(box[1])];
   const [x2, y2] = [clampCoordinate(box[2]), clampCoordinate(box[3])];
   const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];

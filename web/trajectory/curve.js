@@ -4,7 +4,8 @@
  * @import {Box, Ease, Key, Track, Trajectory} from "./document.js"
  */
 
-import { LIMITS, TrajectoryError, whole } from "./document.js";
+import { LIMITS, whole } from "./document.js";
+import { say, TrajectoryError } from "./refusal.js";
 
 // https://www.w3.org/TR/css-easing-1/#cubic-bezier-easing-functions
 const NAMED_CURVES = { in: [0.42, 0, 1, 1], out: [0, 0, 0.58, 1], in_out: [0.42, 0, 0.58, 1] };
@@ -183,7 +184,7 @@ export function boxesAt(trajectory, numFrames = null) {
  */
 export function clipBox(box) {
   if (!box.every(Number.isFinite)) {
-    throw new TrajectoryError("a visible box is NaN or infinite: repair the boxes before clipping them");
+    throw new TrajectoryError(say`a visible box is NaN or infinite: repair the boxes before clipping them`);
   }
   const [x1, y1, x2, y2] = box;
   return isInFrame(box) ? [Math.max(x1, 0), Math.max(y1, 0), Math.min(x2, 1), Math.min(y2, 1)] : null;

@@ -4,6 +4,7 @@
  *
  * A box is [x1, y1, x2, y2] in units of the frame (x / width, y / height) and may leave 0..1.
  *
+ * @import {Said} from "./refusal.js"
  * @typedef {[number, number, number, number]} Box
  * @typedef {"linear" | "in" | "out" | "in_out" | "hold" | [number, number, number, number]} Ease  CSS cubic-bezier
  * @typedef {{frame: number, box: Box, ease: Ease, visible: boolean}} Key  ease and visible count until the next key
@@ -11,6 +12,8 @@
  * @typedef {{version: 1, width: number, height: number, frames: number, fps: number, source?: string,
  *   objects: Track[]}} Trajectory  source: marks the boxes that it was made from and edited since
  */
+
+import { say, TrajectoryError } from "./refusal.js";
 
 export const VERSION = 1;
 /** @type {Record<"fps" | "coordinate" | "ease_y" | "strength", [number, number]> &
@@ -33,11 +36,6 @@ export const DEFAULT_FPS = 8;
 export const PALETTE = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#999999"];
 
 export const NAMED_EASES = ["linear", "in", "out", "in_out", "hold"];
-
-/** A text or a file that is no trajectory. The message says where and why. */
-export class TrajectoryError extends Error {
-  name = "TrajectoryError";
-}
 
 /**
  * An empty document.
@@ -80,18 +78,18 @@ export function straightKey(frame, box, visible = true) {
  * @throws {TrajectoryError} for anything that is not exactly a document of a known version
  */
 export function parseTrajectory(text) {
-  if (typeof text !== "string") throw new TrajectoryError(`a trajectory is JSON text, not ${typeof text}`);
+  if (typeof text !== "string") throw new TrajectoryError(say`a trajectory is JSON text, not ${typeof text}`);
   if (text.length > MAX_TEXT) {
-    throw new TrajectoryError(`the trajectory has ${text.length} characters, the limit is ${MAX_TEXT}`);
+    throw new TrajectoryError(say`the trajectory has ${text.length} characters, the limit is ${MAX_TEXT}`);
   }
-  return readTrajectory(readJson(text, "the trajectory"));
+  return readTrajectory(readJson(text, say`the trajectory`));
 }
 
 /**
  * The value of JSON text.
  *
  * @param {string} text
- * @param {string} what  what the text is, for the message
+ * @param {Said} what  what the text is, for the message
  * @returns {any}
  * @throws {TrajectoryError}
  */
@@ -99,8 +97,8 @@ export function readJson(text, what) {
   try {
     return JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (error) {
-    if (error instanceof RangeError) throw new TrajectoryError(`${what} is nested too deeply to be one`);
-    throw new TrajectoryError(`${what} is not JSON: ${error.message}`);
+    if (error instanceof RangeError) throw new TrajectoryError(say`${what} is nested too deeply to be one`);
+    throw new TrajectoryError(say`${what} is not JSON: ${error.message}`);
   }
 }
 
@@ -112,7 +110,7 @@ export function readJson(text, what) {
  */
 export function readTrajectory(value) {
   const document = migrate(value);
-  checkKeys(document, "the trajectory", ["version", "width", "height", "frames", "objects"], ["fps", "source"]);
+  checkKeys(document, say`the trajectory`, ["version", "width", "height", "frames", "objects"], ["fps", "source"]);
   const frames = whole(document.frames, "frames", 1, LIMITS.frames);
   const objects = list(document.objects, "objects", 0, LIMITS.objects);
   const tracks = objects.map((object, index) => readTrack(object, `objects[${index}]`, frames));
@@ -140,15 +138,15 @@ const MIGRATIONS = {};
  * @returns {any}
  */
 export function migrate(value, newest = VERSION, migrations = MIGRATIONS) {
-  if (!isRecord(value)) throw new TrajectoryError(`the trajectory is ${show(value)}: it must be a JSON object`);
+  if (!isRecord(value)) throw new TrajectoryError(say`the trajectory is ${show(value)}: it must be a JSON object`);
   if (!Object.hasOwn(value, "version")) {
-    throw new TrajectoryError(`the trajectory lacks version: this editor reads up to version ${newest}`);
+    throw new TrajectoryError(say`the trajectory lacks version: this editor reads up to version ${newest}`);
   }
   let document = value;
   while (document.version !== newest) {
     const { version } = document;
     if (!Number.isInteger(version) || !Object.hasOwn(migrations, version)) {
-      throw new TrajectoryError(`version is ${show(version)}: this editor reads up to version ${newest}`);
+      throw new TrajectoryError(say`version is ${show(version)}: this editor reads up to version ${newest}`);
     }
     document = { ...migrations[version](document), version: version + 1 };
   }
@@ -203,8 +201,9 @@ function readTrack(value, place, frames) {
   const keys = list(value.keys, `${where}.keys`, 1, frames).map((key, n) => readKey(key, where, n, frames));
   keys.slice(1).forEach((key, n) => {
     if (key.frame > keys[n].frame) return;
-    const found = `a key at frame ${key.frame} after one at frame ${keys[n].frame}`;
-    throw new TrajectoryError(`${where} has ${found}: sort them, one per frame`);
+    throw new TrajectoryError(
+      say`${where} has a key at frame ${key.frame} after one at frame ${keys[n].frame}: sort them, one per frame`,
+    );
   });
   return {
     id,
@@ -218,7 +217,7 @@ function readTrack(value, place, frames) {
 
 /**
  * @param {any} value
- * @param {string} where  its place, for the message
+ * @param {string | Said} where  its place, for the message
  * @returns {string}
  */
 export function readPhrase(value, where) {
@@ -227,17 +226,17 @@ export function readPhrase(value, where) {
 
 /**
  * @param {any} value
- * @param {string} where
+ * @param {string | Said} where
  * @returns {string}
  */
 export function readColor(value, where) {
   if (typeof value === "string" && /^#[0-9a-f]{6}$/i.test(value)) return value.toLowerCase();
-  throw new TrajectoryError(`${where} is ${show(value)}: write it like #e69f00`);
+  throw new TrajectoryError(say`${where} is ${show(value)}: write it like #e69f00`);
 }
 
 /**
  * @param {any} value
- * @param {string} where
+ * @param {string | Said} where
  * @returns {number}
  */
 export function readStrength(value, where) {
@@ -247,32 +246,32 @@ export function readStrength(value, where) {
 function readKey(value, where, index, frames) {
   checkKeys(value, `${where}.keys[${index}]`, ["frame", "box"], ["ease", "visible"]);
   const frame = whole(value.frame, `${where}.keys[${index}].frame`, 0, frames - 1);
-  const place = `${where}, frame ${frame}`;
+  const place = say`${where}, frame ${frame}`;
   return {
     frame,
     box: readBox(value.box, place),
-    ease: readEase(given(value, "ease", "linear"), `${place}: ease`),
-    visible: bool(given(value, "visible", true), `${place}: visible`),
+    ease: readEase(given(value, "ease", "linear"), say`${place}: ease`),
+    visible: bool(given(value, "visible", true), say`${place}: visible`),
   };
 }
 
 /**
  * @param {any} value
- * @param {string} where
+ * @param {string | Said} where
  * @returns {Box}
  */
 export function readBox(value, where) {
-  const box = list(value, `${where}: box`, 4, 4).map((v) => number(v, `${where}: box`, ...LIMITS.coordinate));
+  const box = list(value, say`${where}: box`, 4, 4).map((v) => number(v, say`${where}: box`, ...LIMITS.coordinate));
   if (box[2] < box[0] || box[3] < box[1]) {
     const axis = box[2] < box[0] ? "x" : "y";
-    throw new TrajectoryError(`${where}: box ${show(box)} is inverted, ${axis}2 < ${axis}1: swap the two`);
+    throw new TrajectoryError(say`${where}: box ${show(box)} is inverted, ${axis}2 < ${axis}1: swap the two`);
   }
   return /** @type {Box} */ (box);
 }
 
 /**
  * @param {any} value
- * @param {string} where
+ * @param {string | Said} where
  * @returns {Ease}
  */
 export function readEase(value, where) {
@@ -285,7 +284,7 @@ export function readEase(value, where) {
   }
   if (!NAMED_EASES.includes(value)) {
     const names = NAMED_EASES.join(", ");
-    throw new TrajectoryError(`${where} is ${show(value)}: use ${names}, or four numbers x1, y1, x2, y2`);
+    throw new TrajectoryError(say`${where} is ${show(value)}: use ${names}, or four numbers x1, y1, x2, y2`);
   }
   return value;
 }
@@ -294,7 +293,7 @@ export function readEase(value, where) {
 function completeTracks(tracks) {
   const used = new Set();
   for (const { id } of tracks) {
-    if (id && used.has(id)) throw new TrajectoryError(`two objects have the id ${show(id)}: ids must differ`);
+    if (id && used.has(id)) throw new TrajectoryError(say`two objects have the id ${show(id)}: ids must differ`);
     if (id) used.add(id);
   }
   return tracks.map((track, index) => {
@@ -309,12 +308,16 @@ function isRecord(value) {
 }
 
 function checkKeys(value, where, needed, optional) {
-  if (!isRecord(value)) throw new TrajectoryError(`${where} is ${show(value)}: it must be a JSON object`);
+  if (!isRecord(value)) throw new TrajectoryError(say`${where} is ${show(value)}: it must be a JSON object`);
   const missing = needed.filter((name) => !Object.hasOwn(value, name));
   const unknown = Object.keys(value).filter((name) => !needed.includes(name) && !optional.includes(name));
   if (missing.length || unknown.length) {
-    const found = missing.length ? `lacks ${missing.join(", ")}` : `has an unknown key ${show(unknown[0])}`;
-    throw new TrajectoryError(`${where} ${found}: it takes ${[...needed, ...optional].join(", ")}`);
+    const known = [...needed, ...optional].join(", ");
+    throw new TrajectoryError(
+      missing.length
+        ? say`${where} lacks ${missing.join(", ")}: it takes ${known}`
+        : say`${where} has an unknown key ${show(unknown[0])}: it takes ${known}`,
+    );
   }
 }
 
@@ -324,17 +327,17 @@ function given(record, name, otherwise) {
 }
 
 function list(value, where, low, high) {
-  if (!Array.isArray(value)) throw new TrajectoryError(`${where} is ${show(value)}: it must be a list`);
+  if (!Array.isArray(value)) throw new TrajectoryError(say`${where} is ${show(value)}: it must be a list`);
   if (value.length < low || value.length > high) {
-    const wanted = low === high ? low : `${low} to ${high}`;
-    throw new TrajectoryError(`${where} has ${value.length} entries: it takes ${wanted}`);
+    const wanted = low === high ? low : say`${low} to ${high}`;
+    throw new TrajectoryError(say`${where} has ${value.length} entries: it takes ${wanted}`);
   }
   return value;
 }
 
 /**
  * @param {any} value
- * @param {string} where
+ * @param {string | Said} where
  * @param {number} low
  * @param {number} high
  * @returns {number}
@@ -342,36 +345,36 @@ function list(value, where, low, high) {
 export function number(value, where, low, high) {
   // A comparison with NaN is false, so NaN is refused here too.
   if (typeof value !== "number" || !(value >= low && value <= high)) {
-    throw new TrajectoryError(`${where} is ${show(value)}: give a number from ${low} to ${high}`);
+    throw new TrajectoryError(say`${where} is ${show(value)}: give a number from ${low} to ${high}`);
   }
   return value + 0; // -0 becomes 0, as it is written
 }
 
 /**
  * @param {any} value
- * @param {string} where
+ * @param {string | Said} where
  * @param {number} low
  * @param {number} high
  * @returns {number}
  */
 export function whole(value, where, low, high) {
   if (!Number.isInteger(value) || value < low || value > high) {
-    throw new TrajectoryError(`${where} is ${show(value)}: give a whole number from ${low} to ${high}`);
+    throw new TrajectoryError(say`${where} is ${show(value)}: give a whole number from ${low} to ${high}`);
   }
   return value;
 }
 
 function bool(value, where) {
-  if (typeof value !== "boolean") throw new TrajectoryError(`${where} is ${show(value)}: it must be true or false`);
+  if (typeof value !== "boolean") throw new TrajectoryError(say`${where} is ${show(value)}: it must be true or false`);
   return value;
 }
 
 function readText(value, where, limit) {
-  if (typeof value !== "string") throw new TrajectoryError(`${where} is ${show(value)}: it must be text`);
+  if (typeof value !== "string") throw new TrajectoryError(say`${where} is ${show(value)}: it must be text`);
   const length = value.length > limit ? [...value].length : value.length; // characters, as Python counts them
-  if (length > limit) throw new TrajectoryError(`${where} has ${length} characters, the limit is ${limit}`);
+  if (length > limit) throw new TrajectoryError(say`${where} has ${length} characters, the limit is ${limit}`);
   if (/[\ud800-\udfff]/u.test(value)) {
-    throw new TrajectoryError(`${where} is ${show(value)}: half of a surrogate pair is not text`);
+    throw new TrajectoryError(say`${where} is ${show(value)}: half of a surrogate pair is not text`);
   }
   return value;
 }
@@ -380,7 +383,7 @@ function readText(value, where, limit) {
 function readName(record, key, where) {
   if (!Object.hasOwn(record, key)) return "";
   const name = readText(record[key], where, LIMITS.id);
-  if (!name) throw new TrajectoryError(`${where} is empty: leave it out or give it a name`);
+  if (!name) throw new TrajectoryError(say`${where} is empty: leave it out or give it a name`);
   return name;
 }
 

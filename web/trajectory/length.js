@@ -6,7 +6,8 @@
 
 import { allowedBox } from "./box.js";
 import { sampleKeys } from "./curve.js";
-import { LIMITS, readTrajectory, straightKey, TrajectoryError, whole } from "./document.js";
+import { LIMITS, readTrajectory, straightKey, whole } from "./document.js";
+import { say, TrajectoryError } from "./refusal.js";
 
 /**
  * The document at another length.
@@ -30,10 +31,10 @@ export function withFrames(document, frames, mode = "keep") {
     crop: (keys) => croppedKeys(keys, frames),
   };
   const change = Object.hasOwn(changes, mode) ? changes[mode] : null;
-  if (!change) throw new TrajectoryError(`mode is ${mode}: use keep, stretch or crop`);
+  if (!change) throw new TrajectoryError(say`mode is ${mode}: use keep, stretch or crop`);
   const late = lastKeyFrame(document);
   if (mode === "keep" && late >= frames) {
-    throw new TrajectoryError(`a key at frame ${late} lies past the end of ${frames} frames: use stretch or crop`);
+    throw new TrajectoryError(say`a key at frame ${late} lies past the end of ${frames} frames: use stretch or crop`);
   }
   const objects = document.objects.map((track) => {
     const keys = change(track.keys);

@@ -1,4 +1,5 @@
 /** The whole pure model of the editor in one import. The order is the order to read it in. */
+export * from "./refusal.js";
 export * from "./document.js";
 export * from "./curve.js";
 export * from "./box.js";

@@ -8,8 +8,9 @@
 
 import { centreOf, movedBox, scaledBox, tidyBox } from "./box.js";
 import { boxAt } from "./curve.js";
-import { number, TrajectoryError, whole } from "./document.js";
+import { number, whole } from "./document.js";
 import { setVisible, withKey } from "./keys.js";
+import { say, TrajectoryError } from "./refusal.js";
 import { checkSpan, spanOf, withSpan } from "./span.js";
 import { changeTracks, trackOf } from "./tracks.js";
 
@@ -109,7 +110,7 @@ export function bounce(document, id, { from, to, height = 0.3, bounces = 2, dx =
 export function follow(document, id, leader, { from, to, dx, dy }) {
   checkSpan(document, from, to);
   const ahead = trackOf(document, leader);
-  if (leader === id) throw new TrajectoryError(`object ${id} cannot follow itself: choose another`);
+  if (leader === id) throw new TrajectoryError(say`object ${id} cannot follow itself: choose another`);
   const [cx, cy] = centreOf(boxAt(trackOf(document, id), from));
   const [lx, ly] = centreOf(boxAt(ahead, from));
   const [offsetX, offsetY] = [dx ?? cx - lx, dy ?? cy - ly];

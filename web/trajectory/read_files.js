@@ -10,6 +10,7 @@
  * | mot    | frame,id,left,top,width,height,conf,... frames from 1      |
  * | csv    | frame,object,x1,y1,x2,y2 under that header, frames from 0  |
  *
+ * @import {Said} from "./refusal.js"
  * @import {Box, Trajectory} from "./document.js"
  * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv"} Format
  * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
@@ -17,10 +18,11 @@
  *   many there must be; format: the answer to a FormatQuestion; tolerance: of the simplification to keys
  * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number}} Reading
  *   what was recognised; leftOut: rows of MOT ground truth that do not count
- * @typedef {{where: string, fields: string[]}} Row
+ * @typedef {{where: Said, fields: string[]}} Row
  */
 
-import { DEFAULT_FPS, LIMITS, readJson, readTrajectory, TrajectoryError } from "./document.js";
+import { DEFAULT_FPS, LIMITS, readJson, readTrajectory } from "./document.js";
+import { say, TrajectoryError } from "./refusal.js";
 import { trajectoryFromBoxes } from "./simplify.js";
 
 export const CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"];
@@ -44,7 +46,7 @@ export class FormatQuestion extends TrajectoryError {
   name = "FormatQuestion";
 
   /**
-   * @param {string} message
+   * @param {Said} message
    * @param {Format[]} choices
    */
   constructor(message, choices) {
@@ -64,17 +66,17 @@ export class FormatQuestion extends TrajectoryError {
  */
 export function readFile(text, options) {
   if (text.length > MAX_FILE) {
-    throw new TrajectoryError(`the file has ${text.length} characters, the limit is ${MAX_FILE}`);
+    throw new TrajectoryError(say`the file has ${text.length} characters, the limit is ${MAX_FILE}`);
   }
   const plain = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").trimEnd();
-  if (!plain) throw new TrajectoryError("the file is empty: expected boxes");
+  if (!plain) throw new TrajectoryError(say`the file is empty: expected boxes`);
   if (/^\s*[[{]/.test(plain)) return readJsonFile(plain, options);
   const lines = plain.split("\n", MAX_ROWS + 1);
-  if (lines.length > MAX_ROWS) throw new TrajectoryError(`the file has more than ${MAX_ROWS} lines, the limit`);
-  const rows = lines.map((line, n) => readRow(line, `line ${n + 1}`));
+  if (lines.length > MAX_ROWS) throw new TrajectoryError(say`the file has more than ${MAX_ROWS} lines, the limit`);
+  const rows = lines.map((line, n) => readRow(line, say`line ${n + 1}`));
   const format = options.format ?? recogniseLines(rows[0].fields);
   const read = { xyxy: readXyxy, xywh: readXywh, mot: readMot, csv: readCsv }[format];
-  if (!read) throw new TrajectoryError(`the file does not look like ${format}: it could be xyxy, xywh, mot or csv`);
+  if (!read) throw new TrajectoryError(say`the file does not look like ${format}: it could be xyxy, xywh, mot or csv`);
   const { boxes, mask, phrases, leftOut = 0 } = read(rows, options.frames ?? 0);
   checkFrames(boxes.length, options);
   const { width, height, fps = DEFAULT_FPS, tolerance = READ_TOLERANCE } = options;
@@ -85,16 +87,18 @@ export function readFile(text, options) {
 
 function readJsonFile(text, options) {
   const { format = null } = options;
-  if (format && format !== "json") throw new TrajectoryError(`the file does not look like ${format}: it is JSON`);
-  const content = readJson(text, "the file");
-  if (Array.isArray(content)) throw new TrajectoryError("the file is a JSON list: expected 'objects' (a trajectory)");
+  if (format && format !== "json") throw new TrajectoryError(say`the file does not look like ${format}: it is JSON`);
+  const content = readJson(text, say`the file`);
+  if (Array.isArray(content)) {
+    throw new TrajectoryError(say`the file is a JSON list: expected 'objects' (a trajectory)`);
+  }
   if (!Object.hasOwn(content, "objects")) {
     const isVideos = Object.hasOwn(content, "videos") && Object.hasOwn(content, "annotations");
     const names = Object.keys(content).slice(0, 8).join(", ").slice(0, 80) || "none";
     const found = isVideos
-      ? "is YouTube-VIS, which holds many videos: read it with the import node"
-      : `is JSON with keys ${names}: expected 'objects' (a trajectory)`;
-    throw new TrajectoryError(`the file ${found}`);
+      ? say`the file is YouTube-VIS, which holds many videos: read it with the import node`
+      : say`the file is JSON with keys ${names}: expected 'objects' (a trajectory)`;
+    throw new TrajectoryError(found);
   }
   const trajectory = readTrajectory(content);
   checkFrames(trajectory.frames, options);
@@ -108,22 +112,23 @@ function readingOf(format, { width, height, frames, objects }, leftOut) {
 function recogniseLines(first) {
   if (first.map((field) => field.toLowerCase()).join() === CSV_HEADER.join()) return "csv";
   if (first.length === 4) {
-    throw new FormatQuestion("4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: say which", ["xyxy", "xywh"]);
+    throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: say which`, ["xyxy", "xywh"]);
   }
   if (first.length === 6) {
-    const message = `6 numbers per line may be MOT or corners: say MOT, or put ${CSV_HEADER.join()} on top`;
+    const message = say`6 numbers per line may be MOT or corners: say MOT, or put ${CSV_HEADER.join()} on top`;
     throw new FormatQuestion(message, ["mot"]);
   }
   if (first.length >= 7 && first.length <= 10) return "mot";
-  const expected = `4 numbers, 7 to 10 numbers (MOT), JSON, or the header ${CSV_HEADER.join()}`;
-  throw new TrajectoryError(`line 1: found ${first.length} fields, first is ${quoted(first[0])}; expected ${expected}`);
+  const expected = say`4 numbers, 7 to 10 numbers (MOT), JSON, or the header ${CSV_HEADER.join()}`;
+  const found = quoted(first[0]);
+  throw new TrajectoryError(say`line 1: found ${first.length} fields, first is ${found}; expected ${expected}`);
 }
 
 /** @returns {Row} */
 function readRow(line, where) {
-  if (!line.trim()) throw new TrajectoryError(`${where}: is empty: expected boxes`);
+  if (!line.trim()) throw new TrajectoryError(say`${where}: is empty: expected boxes`);
   if (line.length > MAX_LINE) {
-    throw new TrajectoryError(`${where}: has ${line.length} characters, the limit is ${MAX_LINE}: expected boxes`);
+    throw new TrajectoryError(say`${where}: has ${line.length} characters, the limit is ${MAX_LINE}: expected boxes`);
   }
   if (line.includes(",")) return { where, fields: commaFields(line) };
   const fields = line.includes("\t") ? line.split("\t") : line.trim().split(/\s+/);
@@ -141,12 +146,12 @@ function commaFields(line) {
 /** The fields as finite numbers, one for each of the comma-separated names. */
 function numbersOf(fields, names, where) {
   if (fields.length !== names.split(",").length) {
-    throw new TrajectoryError(`${where}: found ${fields.length} fields, expected ${names}`);
+    throw new TrajectoryError(say`${where}: found ${fields.length} fields, expected ${names}`);
   }
   return fields.map((field) => {
     const value = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(field) ? Number(field) : NaN;
     if (Number.isFinite(value)) return value;
-    throw new TrajectoryError(`${where}: found ${quoted(field)}, expected a number in each of ${names}`);
+    throw new TrajectoryError(say`${where}: found ${quoted(field)}, expected a number in each of ${names}`);
   });
 }
 
@@ -154,8 +159,8 @@ function numbersOf(fields, names, where) {
 function cornersOf([x, y, a, b], isXywh, where) {
   const box = isXywh ? [x, y, x + a, y + b] : [x, y, a, b];
   if (box[2] >= x && box[3] >= y) return /** @type {Box} */ (box);
-  const rule = isXywh ? "width and height of 0 or more" : "x1 <= x2 and y1 <= y2";
-  throw new TrajectoryError(`${where}: found box [${[x, y, a, b].join(", ")}], expected ${rule}`);
+  const rule = isXywh ? say`width and height of 0 or more` : "x1 <= x2 and y1 <= y2";
+  throw new TrajectoryError(say`${where}: found box [${[x, y, a, b].join(", ")}], expected ${rule}`);
 }
 
 function readXyxy(rows) {
@@ -178,7 +183,7 @@ function readMot(rows, frames) {
     const values = numbersOf(fields, names, where);
     const [frame, id] = values;
     if (frame < 1 || !Number.isInteger(frame) || id < 0 || !Number.isInteger(id)) {
-      throw new TrajectoryError(`${where}: found frame ${frame}, id ${id}; expected whole numbers, frames from 1`);
+      throw new TrajectoryError(say`${where}: found frame ${frame}, id ${id}; expected whole numbers, frames from 1`);
     }
     if (columns >= 7 && values[6] === 0) continue; // ground truth says so of entries that do not count
     kinds.set(id, columns === 9 ? (MOT_CLASSES[Math.trunc(values[7])] ?? "") : "");
@@ -194,12 +199,12 @@ function readCsv(rows, frames) {
   const objects = new Map();
   const entries = rows.slice(1).map(({ where, fields }) => {
     if (fields.length !== CSV_HEADER.length) {
-      throw new TrajectoryError(`${where}: found ${fields.length} fields, expected ${CSV_HEADER.join()}`);
+      throw new TrajectoryError(say`${where}: found ${fields.length} fields, expected ${CSV_HEADER.join()}`);
     }
     const [first, name, ...box] = fields;
     const [frame, ...corners] = numbersOf([first, ...box], "frame,x1,y1,x2,y2", where);
     if (frame < 0 || !Number.isInteger(frame)) {
-      throw new TrajectoryError(`${where}: found frame ${first}, expected a whole number from 0`);
+      throw new TrajectoryError(say`${where}: found frame ${first}, expected a whole number from 0`);
     }
     objects.set(name, /^-?[\d.]*$/.test(name) ? "" : name);
     return { where, frame, name, box: cornersOf(corners, false, where) };
@@ -212,12 +217,12 @@ function denseOf(entries, names, frames) {
   const last = entries.reduce((late, { frame }) => Math.max(late, frame + 1), 0);
   const total = frames || last;
   if (total < 1 || total > LIMITS.frames || names.length > LIMITS.objects) {
-    const limits = `1 to ${LIMITS.frames} frames and up to ${LIMITS.objects} objects`;
-    throw new TrajectoryError(`the file has ${total} frames and ${names.length} objects; expected ${limits}`);
+    const limits = say`1 to ${LIMITS.frames} frames and up to ${LIMITS.objects} objects`;
+    throw new TrajectoryError(say`the file has ${total} frames and ${names.length} objects; expected ${limits}`);
   }
   if (last > total) {
-    const frames = last - total === 1 ? "1 frame" : `${last - total} frames`;
-    throw new TrajectoryError(`the file has boxes up to frame ${last} of ${total}: add ${frames} or cut the file`);
+    const frames = last - total === 1 ? say`1 frame` : say`${last - total} frames`;
+    throw new TrajectoryError(say`the file has boxes up to frame ${last} of ${total}: add ${frames} or cut the file`);
   }
   const boxes = Array.from({ length: total }, () => names.map(() => /** @type {Box} */ ([0, 0, 0, 0])));
   const mask = Array.from({ length: total }, () => names.map(() => false));
@@ -225,7 +230,7 @@ function denseOf(entries, names, frames) {
   for (const { where, frame, name, box } of entries) {
     const n = columns.get(name);
     if (mask[frame][n]) {
-      throw new TrajectoryError(`${where}: found a second box for object ${quoted(name)} in the same frame`);
+      throw new TrajectoryError(say`${where}: found a second box for object ${quoted(name)} in the same frame`);
     }
     boxes[frame][n] = box;
     mask[frame][n] = true;
@@ -235,7 +240,7 @@ function denseOf(entries, names, frames) {
 
 function checkFrames(found, { frames = null }) {
   if (frames === null || frames === found) return;
-  throw new TrajectoryError(`the file has ${found} frames but there must be ${frames}: change one of the two`);
+  throw new TrajectoryError(say`the file has ${found} frames but there must be ${frames}: change one of the two`);
 }
 
 function quoted(value) {

@@ -4,7 +4,8 @@
  * @import {Box, Key, Trajectory} from "./document.js"
  */
 
-import { readBox, readTrajectory, straightKey, TrajectoryError, VERSION } from "./document.js";
+import { readBox, readTrajectory, straightKey, VERSION } from "./document.js";
+import { say, TrajectoryError } from "./refusal.js";
 
 export const DEFAULT_TOLERANCE = 0.004; // of the frame: one pixel of 256
 
@@ -19,10 +20,12 @@ export const DEFAULT_TOLERANCE = 0.004; // of the frame: one pixel of 256
  * @returns {Trajectory}
  */
 export function trajectoryFromBoxes(boxes, mask, { width, height, fps, phrases, tolerance = DEFAULT_TOLERANCE }) {
-  if (!(tolerance >= 0)) throw new TrajectoryError(`tolerance is ${tolerance}: give 0 or more, in units of the frame`);
+  if (!(tolerance >= 0)) {
+    throw new TrajectoryError(say`tolerance is ${tolerance}: give 0 or more, in units of the frame`);
+  }
   mask.forEach((row, frame) => {
     if (row.length !== phrases.length) {
-      throw new TrajectoryError(`frame ${frame} has ${row.length} objects but there are ${phrases.length} phrases`);
+      throw new TrajectoryError(say`frame ${frame} has ${row.length} objects but there are ${phrases.length} phrases`);
     }
     row.forEach((visible, n) => visible && readBox(boxes[frame][n], `object ${n} (${phrases[n]}), frame ${frame}`));
   });

@@ -6,8 +6,9 @@
 
 import { tidyBox } from "./box.js";
 import { boxOf, denseBoxes, sampleKeys, visibleAt } from "./curve.js";
-import { straightKey, TrajectoryError, whole } from "./document.js";
+import { straightKey, whole } from "./document.js";
 import { withKey } from "./keys.js";
+import { say, TrajectoryError } from "./refusal.js";
 import { DEFAULT_TOLERANCE, runs, simplified } from "./simplify.js";
 import { changeTracks } from "./tracks.js";
 
@@ -92,7 +93,7 @@ export function simplifyTracks(document, ids, tolerance = DEFAULT_TOLERANCE) {
 export function checkSpan(document, from, to) {
   whole(from, "from", 0, document.frames - 1);
   whole(to, "to", 0, document.frames - 1);
-  if (to <= from) throw new TrajectoryError(`frames ${from} to ${to} leave no time to move: give a later end`);
+  if (to <= from) throw new TrajectoryError(say`frames ${from} to ${to} leave no time to move: give a later end`);
 }
 
 /**

@@ -6,17 +6,9 @@
  */
 
 import { movedBox, tidyBox } from "./box.js";
-import {
-  freeId,
-  LIMITS,
-  PALETTE,
-  readColor,
-  readPhrase,
-  readStrength,
-  straightKey,
-  TrajectoryError,
-} from "./document.js";
+import { freeId, LIMITS, PALETTE, readColor, readPhrase, readStrength, straightKey } from "./document.js";
 import { croppedKeys } from "./length.js";
+import { say, TrajectoryError } from "./refusal.js";
 
 /**
  * @param {Trajectory} document
@@ -25,7 +17,7 @@ import { croppedKeys } from "./length.js";
  */
 export function trackOf(document, id) {
   const track = document.objects.find((object) => object.id === id);
-  if (!track) throw new TrajectoryError(`there is no object ${id}: choose one of the list`);
+  if (!track) throw new TrajectoryError(say`there is no object ${id}: choose one of the list`);
   return track;
 }
 
@@ -68,7 +60,7 @@ export function addTrack(document, box, frame, { phrase = "", color = nextColor(
 export function insertTracks(document, tracks) {
   const total = document.objects.length + tracks.length;
   if (total > LIMITS.objects) {
-    throw new TrajectoryError(`there would be ${total} objects, the limit is ${LIMITS.objects}: remove some first`);
+    throw new TrajectoryError(say`there would be ${total} objects, the limit is ${LIMITS.objects}: remove some first`);
   }
   if (!tracks.length) return document;
   const used = new Set(document.objects.map((track) => track.id));

@@ -6,9 +6,9 @@
  */
 
 import { boxAt, boxesAt, visibleAt } from "./curve.js";
-import { TrajectoryError } from "./document.js";
 import { trackOf } from "./tracks.js";
 import { CSV_HEADER } from "./read_files.js";
+import { say, TrajectoryError } from "./refusal.js";
 
 /**
  * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids count from 1,
@@ -47,8 +47,9 @@ export function writeBboxTxt(document, id) {
   const { boxes, mask } = pixelsOf(document, id);
   const hidden = mask.indexOf(false);
   if (hidden >= 0) {
-    const advice = "bbox.txt needs a box in every frame: show the object there, or write another format";
-    throw new TrajectoryError(`object ${id} is not visible at frame ${hidden}: ${advice}`);
+    throw new TrajectoryError(
+      say`object ${id} is not visible at frame ${hidden}: bbox.txt needs it in all, show it or write another format`,
+    );
   }
   return boxes.map((box) => `${box.map(fixed).join()}\n`).join("");
 }

@@ -1,0 +1,112 @@
+/**
+ * Why something is refused, in other languages than English, by the template of refusal.js. Names of fields and parts of
+ * messages are here too.
+ */
+
+/** @type {Record<string, Record<string, string>>} */
+export const REFUSALS = {
+  zh: {
+    "box [{0}] is not finite: give numbers": "框 [{0}] 不是有限的数：请输入数字",
+    "a visible box is NaN or infinite: repair the boxes before clipping them": "可见的框含有 NaN 或无穷大：请先修复",
+    "a trajectory is JSON text, not {0}": "轨迹应为 JSON 文本，而不是 {0}",
+    "the trajectory has {0} characters, the limit is {1}": "轨迹有 {0} 个字符，上限为 {1}",
+    "the trajectory": "轨迹",
+    "{0} is nested too deeply to be one": "{0}嵌套过深，无法读取",
+    "{0} is not JSON: {1}": "{0}不是 JSON：{1}",
+    "the trajectory is {0}: it must be a JSON object": "轨迹是 {0}：应为 JSON 对象",
+    "the trajectory lacks version: this editor reads up to version {0}": "轨迹缺少 version：此编辑器最高可读取版本 {0}",
+    "version is {0}: this editor reads up to version {1}": "version 为 {0}：此编辑器最高可读取版本 {1}",
+    "{0} has a key at frame {1} after one at frame {2}: sort them, one per frame":
+      "{0} 中第 {1} 帧的关键帧排在第 {2} 帧之后：请排序，每帧一个",
+    "{0} is {1}: write it like #e69f00": "{0} 为 {1}：请写成 #e69f00 的形式",
+    "{0}, frame {1}": "{0}，第 {1} 帧",
+    "{0}: ease": "{0}：ease",
+    "{0}: visible": "{0}：visible",
+    "{0}: box": "{0}：box",
+    "{0}: box {1} is inverted, {2}2 < {3}1: swap the two": "{0}：框 {1} 是反的，{2}2 < {3}1：请交换两者",
+    "{0} is {1}: use {2}, or four numbers x1, y1, x2, y2": "{0} 为 {1}：请使用 {2}，或四个数 x1, y1, x2, y2",
+    "two objects have the id {0}: ids must differ": "两个对象的 id 都是 {0}：id 不能相同",
+    "{0} is {1}: it must be a JSON object": "{0} 为 {1}：应为 JSON 对象",
+    "{0} lacks {1}: it takes {2}": "{0} 缺少 {1}：应有 {2}",
+    "{0} has an unknown key {1}: it takes {2}": "{0} 含有未知的键 {1}：可用 {2}",
+    "{0} is {1}: it must be a list": "{0} 为 {1}：应为列表",
+    "{0} to {1}": "{0} 到 {1}",
+    "{0} has {1} entries: it takes {2}": "{0} 有 {1} 项：应为 {2} 项",
+    "{0} is {1}: give a number from {2} to {3}": "{0}为 {1}：请输入 {2} 到 {3} 之间的数",
+    "{0} is {1}: give a whole number from {2} to {3}": "{0}为 {1}：请输入 {2} 到 {3} 之间的整数",
+    "{0} is {1}: it must be true or false": "{0} 为 {1}：应为 true 或 false",
+    "{0} is {1}: it must be text": "{0}为 {1}：应为文本",
+    "{0} has {1} characters, the limit is {2}": "{0}有 {1} 个字符，上限为 {2}",
+    "{0} is {1}: half of a surrogate pair is not text": "{0}为 {1}：半个代理对不是文本",
+    "{0} is empty: leave it out or give it a name": "{0} 为空：请省略，或给它一个名称",
+    "mode is {0}: use keep, stretch or crop": "mode 为 {0}：请使用 keep、stretch 或 crop",
+    "a key at frame {0} lies past the end of {1} frames: use stretch or crop":
+      "第 {0} 帧的关键帧超出了 {1} 帧的结尾：请选择拉伸或裁剪",
+    "object {0} cannot follow itself: choose another": "对象 {0} 不能跟随自己：请选择另一个",
+    "the file has {0} characters, the limit is {1}": "文件有 {0} 个字符，上限为 {1}",
+    "the file is empty: expected boxes": "文件为空：应含有框",
+    "the file has more than {0} lines, the limit": "文件超过 {0} 行的上限",
+    "line {0}": "第 {0} 行",
+    "the file does not look like {0}: it could be xyxy, xywh, mot or csv":
+      "文件不像 {0}：可以是 xyxy、xywh、mot 或 csv",
+    "the file does not look like {0}: it is JSON": "文件不像 {0}：它是 JSON",
+    "the file": "文件",
+    "the file is a JSON list: expected 'objects' (a trajectory)": "文件是 JSON 列表：应含有“objects”（轨迹）",
+    "the file is YouTube-VIS, which holds many videos: read it with the import node":
+      "文件是 YouTube-VIS，含有多个视频：请用导入节点读取",
+    "the file is JSON with keys {0}: expected 'objects' (a trajectory)":
+      "文件是键为 {0} 的 JSON：应含有“objects”（轨迹）",
+    "4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: say which":
+      "每行 4 个数可能是 x1,y1,x2,y2 或 x,y,w,h：请说明是哪一种",
+    "6 numbers per line may be MOT or corners: say MOT, or put {0} on top":
+      "每行 6 个数可能是 MOT 或角点：请选择 MOT，或在首行写上 {0}",
+    "4 numbers, 7 to 10 numbers (MOT), JSON, or the header {0}": "4 个数、7 到 10 个数（MOT）、JSON，或表头 {0}",
+    "line 1: found {0} fields, first is {1}; expected {2}": "第 1 行：有 {0} 个字段，第一个是 {1}；应为 {2}",
+    "{0}: is empty: expected boxes": "{0}：为空：应含有框",
+    "{0}: has {1} characters, the limit is {2}: expected boxes": "{0}：有 {1} 个字符，上限为 {2}：应含有框",
+    "{0}: found {1} fields, expected {2}": "{0}：有 {1} 个字段，应为 {2}",
+    "{0}: found {1}, expected a number in each of {2}": "{0}：发现 {1}，{2} 中的每一项都应为数字",
+    "width and height of 0 or more": "宽和高不小于 0",
+    "{0}: found box [{1}], expected {2}": "{0}：发现框 [{1}]，应为 {2}",
+    "{0}: found frame {1}, id {2}; expected whole numbers, frames from 1":
+      "{0}：发现帧 {1}、id {2}；应为整数，帧从 1 开始",
+    "{0}: found frame {1}, expected a whole number from 0": "{0}：发现帧 {1}，应为从 0 开始的整数",
+    "1 to {0} frames and up to {1} objects": "1 到 {0} 帧，最多 {1} 个对象",
+    "the file has {0} frames and {1} objects; expected {2}": "文件有 {0} 帧、{1} 个对象；应为 {2}",
+    "1 frame": "1 帧",
+    "{0} frames": "{0} 帧",
+    "the file has boxes up to frame {0} of {1}: add {2} or cut the file":
+      "文件中的框到第 {0} 帧，而总共 {1} 帧：请增加 {2}，或截短文件",
+    "{0}: found a second box for object {1} in the same frame": "{0}：对象 {1} 在同一帧有第二个框",
+    "the file has {0} frames but there must be {1}: change one of the two":
+      "文件有 {0} 帧，而应为 {1} 帧：请更改其中之一",
+    "tolerance is {0}: give 0 or more, in units of the frame": "tolerance 为 {0}：请输入不小于 0 的数，以画面为单位",
+    "frame {0} has {1} objects but there are {2} phrases": "第 {0} 帧有 {1} 个对象，但有 {2} 个短语",
+    "frames {0} to {1} leave no time to move: give a later end": "第 {0} 到 {1} 帧没有运动的时间：请把结束帧推后",
+    "there is no object {0}: choose one of the list": "没有对象 {0}：请从列表中选择",
+    "there would be {0} objects, the limit is {1}: remove some first": "将有 {0} 个对象，上限为 {1}：请先移除一些",
+    "object {0} is not visible at frame {1}: bbox.txt needs it in all, show it or write another format":
+      "对象 {0} 在第 {1} 帧不可见：bbox.txt 需要它在所有帧可见，请显示它或保存为其他格式",
+    "the text of the picture is compressed: save it as it was": "图片中的文本被压缩：请使用原来的图片",
+    "the text of the picture is cut off: take the file anew": "图片中的文本不完整：请重新获取文件",
+    "the text of the picture is not UTF-8: take the file anew": "图片中的文本不是 UTF-8：请重新获取文件",
+    "the file is not a PNG picture": "文件不是 PNG 图片",
+    "the picture ends after {0} bytes: take it anew": "图片在 {0} 字节后中断：请重新获取",
+    "the picture is damaged at byte {0} ({1}): take the file anew": "图片在第 {0} 字节（{1}）处损坏：请重新获取文件",
+    "this format holds one object: select the one to save": "此格式只能保存一个对象：请选择要保存的对象",
+    // Fields that a person types into.
+    phrase: "短语",
+    color: "颜色",
+    strength: "强度",
+    frames: "总帧数",
+    fps: "帧率",
+    width: "宽度",
+    height: "高度",
+    from: "起始帧",
+    to: "结束帧",
+    zoom: "缩放",
+    turns: "圈数",
+    bounces: "次数",
+    factor: "放大倍数",
+  },
+};
