@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from .checkpoint import Checkpoint, CheckpointError, Component
+from .checkpoint import Checkpoint, CheckpointError, Component, read_checkpoint
 from .text import TextEncoder, make_tokenizer, text_transformer, tokenizer_files
 
 FOLDERS = ("vae", "tokenizer", "text_encoder")  # of a diffusers text-to-video pipeline
@@ -28,9 +28,13 @@ def missing_components(checkpoint: Checkpoint) -> list[str]:
 def load_components(folder: str | Path) -> tuple[AutoencoderKL, TextEncoder]:
     """VAE and text encoder of a diffusers pipeline such as text-to-video-ms-1.7b; never looks on the network.
 
-    Raises CheckpointError for a folder that is not such a pipeline.
+    A file is a checkpoint that has them inside.
+
+    Raises CheckpointError for what is neither.
     """
     folder = Path(folder)
+    if folder.is_file():
+        return unpack_components(read_checkpoint(folder))
     absent = [name for name in FOLDERS if not (folder / name).is_dir()]
     if absent:
         raise CheckpointError(

@@ -267,6 +267,16 @@ def test_a_checkpoint_without_vae_and_text_encoder_says_what_to_give(tmp_path):
         SMCDPipeline.from_checkpoint(tmp_path / "bare.safetensors")
 
 
+def test_components_may_come_from_a_checkpoint_that_has_them_inside(tmp_path):
+    vae, text = load_components(write_bundle(tmp_path / "bundle.safetensors"))
+    expected, expected_text = unpack_components(read_checkpoint(tmp_path / "bundle.safetensors"))
+    assert all(torch.equal(value, vae.state_dict()[name]) for name, value in expected.state_dict().items())
+    assert torch.equal(text(["a red circle"]), expected_text(["a red circle"]))
+    write_checkpoint(tmp_path / "bare.safetensors", bare().config, bare().weights)
+    with pytest.raises(CheckpointError, match="bare.safetensors: carries no VAE"):
+        load_components(tmp_path / "bare.safetensors")
+
+
 def test_a_folder_without_components_says_what_is_not_there(tmp_path):
     with pytest.raises(CheckpointError, match="no folder vae and no folder tokenizer.*text-to-video-ms-1.7b"):
         load_components(tmp_path)

@@ -15,7 +15,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--data", type=Path, help="folder that `smcd encode` wrote")
     parser.add_argument("--validation", type=Path, help="another such folder, of the split validation")
-    parser.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/")
+    parser.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint")
     parser.add_argument("--out", type=Path, help="a folder for each run is made in it")
     parser.add_argument("--backbone", type=Path, help="checkpoint trained on images; default: train one")
     parser.add_argument(

@@ -21,7 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     made = parser.add_argument_group("a checkpoint on synthetic clips")
     made.add_argument("--checkpoint", type=Path, help="default: the bundled one")
-    made.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/")
+    made.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint")
     made.add_argument("--clips", type=int, default=64)
     made.add_argument(
         "--split", choices=("test", "validation"), default="test", help="choose settings on validation only"

@@ -34,7 +34,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     encode.add_argument("--clips", type=int, help="how many; not needed with --root (default there: one of each video)")
     add_dataset_options(encode)
     encode.add_argument("--slots", type=int, help="boxes per frame (default 8; images 30, synthetic 4)")
-    encode.add_argument("--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/")
+    encode.add_argument(
+        "--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint"
+    )
     encode.add_argument("--out", type=Path, required=True)
     encode.add_argument("--part", default="1/1", metavar="I/N", help="do the I-th of N parts; run all N side by side")
     encode.set_defaults(run=_encode)
@@ -57,7 +59,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation", type=Path, help="a folder like DATA, for the box probe and for samples")
     parser.add_argument(
-        "--components", type=Path, help="folder with vae/: draw samples of the validation clips into OUT/samples"
+        "--components",
+        type=Path,
+        help="folder with vae/, or a checkpoint: draw samples of the validation clips into OUT/samples",
     )
     parser.add_argument("--tensorboard", action="store_true", help="log there as well as in OUT/loss.csv")
 
