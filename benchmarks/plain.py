@@ -1,8 +1,8 @@
 """The network's mathematics as it is usually written first: what `step.py` measures the real one against.
 
 Attention scores as one tensor, soft-maxed in float32; contexts repeated for every frame before their projection; the
-rows of the box tokens computed and thrown away; a test for NaN after every attention; and one call for each branch of
-guidance.
+rows of the box tokens computed and thrown away; a test for NaN after every attention; convolutions over time as 3-D
+ones; every layer on all frames at once; and one call for each branch of guidance.
 """
 
 from __future__ import annotations
@@ -10,19 +10,26 @@ from __future__ import annotations
 from types import MethodType
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smcd_core.attention import Attention, FeedForward, gated
+from smcd_core import blocks
+from smcd_core.attention import GEGLU, Attention, gated
 from smcd_core.model import SMCD, Tokens
 from smcd_core.motion import GatedSelfAttention
 
 
 def write_plainly(network: nn.Module) -> None:
     """Exchange the forward of the layers in question; the weights stay."""
-    plain = {Attention: _attention, GatedSelfAttention: _box_gate, FeedForward: lambda layer, x: layer.net(x)}
+    plain = {Attention: _attention, GatedSelfAttention: _box_gate, GEGLU: _geglu}
     for module in network.modules():
         if type(module) in plain:
             module.forward = MethodType(plain[type(module)], module)
+        elif isinstance(module, nn.Conv3d):
+            module._conv_forward = MethodType(nn.Conv3d._conv_forward, module)
+        elif isinstance(module, nn.SiLU):
+            module.inplace = False
+    blocks.positions_at_once = lambda x: None
 
 
 def call_by_branch(network: SMCD, x: Tensor, t: Tensor, tokens: Tokens) -> Tensor:
@@ -53,6 +60,11 @@ def _attention(layer: Attention, x: Tensor, context: Tensor, mask: Tensor | None
     if out.isnan().any():
         raise FloatingPointError("NaN after an attention")
     return layer.to_out(out)
+
+
+def _geglu(layer: GEGLU, x: Tensor) -> Tensor:
+    value, gate = layer.proj(x).chunk(2, dim=-1)
+    return value * F.gelu(gate)
 
 
 def _box_gate(layer: GatedSelfAttention, x: Tensor, box_tokens: Tensor, coverage: None) -> Tensor:

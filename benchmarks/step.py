@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 
 from measure import arguments, main, peak_memory
 
@@ -113,6 +114,7 @@ def _ours(args: argparse.Namespace, is_plain: bool = False, **changes) -> dict[s
         without_text = Tokens(**{**vars(tokens), "text": text[1:]})
         pair = Tokens.cat([tokens, without_text])
     if not is_plain:
+        pair = replace(pair, copies=2)
         return _measure(args, network, lambda: network(x, t, pair))
     from plain import call_by_branch, write_plainly
 

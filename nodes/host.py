@@ -104,7 +104,7 @@ class HostSMCD(UNet3D):
             inside = (timesteps <= box_steps[:, 0]) & (timesteps >= box_steps[:, 1])  # [BF]
             box_tokens = torch.where(inside[:, None, None], box_tokens, box_tokens_off)
             mask = None if mask is None else mask * inside[:, None]
-        t = timesteps[::frames]  # [B]
+        t, context = timesteps[::frames], context[::frames]  # [B], [B, T, D]
         features = None
         if self.config.control:
             features = self.control_net(x[:, : self.config.latent_channels], first_frame[::frames], t, context, frames)

@@ -62,10 +62,8 @@ class GEGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         value, gate = self.proj(x).chunk(2, dim=-1)
-        return value * F.gelu(gate)
-
-
-FEED_FORWARD_CHUNK = 2**24  # numbers inside a feed-forward at once, in inference: 64 MiB in float32
+        # The largest tensors of a forward: in inference one fewer of them.
+        return value * F.gelu(gate) if torch.is_grad_enabled() else F.gelu(gate).mul_(value)
 
 
 class FeedForward(nn.Module):
@@ -81,14 +79,7 @@ class FeedForward(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = FEED_FORWARD_CHUNK // (8 * x.shape[-1])
-        if torch.is_grad_enabled() or x.shape[:-1].numel() <= rows:
-            return self.net(x)
-        # Its inside is the largest tensor of a forward, and no token needs another one.
-        y = x.new_empty(x.shape)  # empty_like would keep the strides of a transposed x, and flatten would copy
-        for part, result in zip(x.flatten(0, -2).split(rows), y.flatten(0, -2).split(rows), strict=True):
-            result.copy_(self.net(part))
-        return y
+        return self.net(x)
 
 
 def gated(gate: Tensor, branch: Tensor) -> Tensor:

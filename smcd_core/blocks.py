@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +39,7 @@ class Conditions:
     boxes_xyxy: Tensor | None = None
     box_mask: Tensor | None = None
     images: bool = False
-    _coverage: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
+    _coverage: dict[tuple[int, int], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def coverage(self, height: int, width: int) -> Tensor:
         """[BF, height * width, N], computed once for each size of the feature map."""
@@ -44,6 +47,57 @@ class Conditions:
         if size not in self._coverage:
             self._coverage[size] = box_coverage(self.boxes_xyxy, self.box_mask, height, width)
         return self._coverage[size]
+
+    def part(self, videos: slice, frames: slice, num_frames: int) -> Conditions:
+        """Of some of the videos, or of some frames of one; `frames` are the rows of x."""
+        per_video = {name: videos for name in ("time", "text", "image_tokens")}
+        places = per_video | {name: frames for name in ("box_tokens", "boxes_xyxy", "box_mask")}
+        values = {name: getattr(self, name) for name in places}
+        values = {name: None if value is None else value[places[name]] for name, value in values.items()}
+        return replace(self, num_frames=num_frames, **values)
+
+
+AT_ONCE = {"cpu": 2048}  # positions of a layer that are worked on together in inference, where none needs another one
+AT_ONCE_ELSEWHERE = 2**16
+
+
+def positions_at_once(x: Tensor) -> int | None:
+    """How many; None for all. Smaller tensors stay in the caches of a CPU, and bound the memory everywhere."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return None
+    return AT_ONCE.get(x.device.type, AT_ONCE_ELSEWHERE)
+
+
+def by_frames(layer: Callable[[Tensor, Conditions], Tensor], x: Tensor, conditions: Conditions) -> Tensor:
+    """layer(x, conditions) for a layer that looks at one frame at a time, in parts."""
+    at_once, positions, num_frames = positions_at_once(x), x.shape[2:].numel(), conditions.num_frames
+    if at_once is None or len(x) * positions <= at_once:
+        return layer(x, conditions)
+    pieces = math.ceil(num_frames * positions / at_once)
+    size = math.ceil(num_frames / pieces)
+    out = None
+    for video in range(len(x) // num_frames):
+        for start in range(0, num_frames, size):
+            count = min(size, num_frames - start)
+            first = video * num_frames + start
+            rows = slice(first, first + count)
+            result = layer(x[rows], conditions.part(slice(video, video + 1), rows, count))
+            out = result.new_empty(len(x), *result.shape[1:]) if out is None else out
+            out[rows] = result
+    return out
+
+
+@cache
+def temporal_conv_class(operations) -> type[nn.Module]:
+    """Conv3d with a kernel of (3, 1, 1) for one of `operations`, computed as the 2-D convolution over (F, H * W) that
+    it is: up to 1.8x faster on a CPU."""
+
+    class TemporalConv3d(operations.Conv3d):
+        def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor, *_args, **_kwargs) -> Tensor:
+            out = F.conv2d(x.flatten(3), weight.flatten(3), bias, padding=(1, 0))
+            return out.unflatten(3, x.shape[3:])
+
+    return TemporalConv3d
 
 
 class ResBlock(nn.Module):
@@ -57,13 +111,13 @@ class ResBlock(nn.Module):
         factory = dict(dtype=dtype, device=device)
         self.in_layers = nn.Sequential(
             operations.GroupNorm(config.norm_groups, dim, **factory),
-            nn.SiLU(),
+            nn.SiLU(inplace=True),
             operations.Conv2d(dim, out_dim, 3, padding=1, **factory),
         )
         self.emb_layers = nn.Sequential(nn.SiLU(), operations.Linear(4 * config.model_channels, out_dim, **factory))
         self.out_layers = nn.Sequential(
             operations.GroupNorm(config.norm_groups, out_dim, **factory),
-            nn.SiLU(),
+            nn.SiLU(inplace=True),
             nn.Dropout(config.dropout),
             operations.Conv2d(out_dim, out_dim, 3, padding=1, **factory),
         )
@@ -72,10 +126,14 @@ class ResBlock(nn.Module):
         self.temopral_conv = TemporalConv(out_dim, config, operations=operations, **factory)
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
+        return self.temopral_conv(by_frames(self._each_frame, x, conditions), conditions)
+
+    def _each_frame(self, x: Tensor, conditions: Conditions) -> Tensor:
         h = self.in_layers(x)
-        time = self.emb_layers(conditions.time).repeat_interleave(conditions.num_frames, dim=0)  # [BF, C']
+        videos = len(x) // conditions.num_frames
+        time = self.emb_layers(conditions.time[:videos]).repeat_interleave(conditions.num_frames, dim=0)  # [BF, C']
         h = self.out_layers(h + time[:, :, None, None])
-        return self.temopral_conv(self.skip_connection(x) + h, conditions)
+        return self.skip_connection(x) + h
 
 
 class TemporalConv(nn.Module):
@@ -88,9 +146,9 @@ class TemporalConv(nn.Module):
         def stage(*drop: nn.Module) -> nn.Sequential:
             return nn.Sequential(
                 operations.GroupNorm(config.norm_groups, dim, **factory),
-                nn.SiLU(),
+                nn.SiLU(inplace=True),
                 *drop,
-                operations.Conv3d(dim, dim, (3, 1, 1), padding=(1, 0, 0), **factory),
+                temporal_conv_class(operations)(dim, dim, (3, 1, 1), padding=(1, 0, 0), **factory),
             )
 
         self.conv1 = stage()
@@ -140,10 +198,22 @@ class SpatialTransformer(nn.Module):
         self.proj_out = operations.Linear(dim, dim, **factory)
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
+        videos = len(x) // conditions.num_frames
+        if videos == len(conditions.text):
+            return by_frames(self._each_frame, x, conditions)
+        first = conditions.part(slice(videos), slice(len(x)), conditions.num_frames)
+        return self._each_frame(x, replace(first, text=conditions.text))
+
+    def _each_frame(self, x: Tensor, conditions: Conditions) -> Tensor:
         height, width = x.shape[2:]
         h = self.proj_in(self.norm(x).flatten(2).mT)  # [BF, S, C]
         h = self.transformer_blocks[0](h, conditions, height, width)
-        return x + rearrange(self.proj_out(h), "b (h w) c -> b c h w", h=height)
+        return repeated(x, len(h)) + rearrange(self.proj_out(h), "b (h w) c -> b c h w", h=height)
+
+
+def repeated(x: Tensor, length: int) -> Tensor:
+    """As many copies, one after the other, as make this length."""
+    return x if len(x) == length else x.repeat(length // len(x), *[1] * (x.ndim - 1))
 
 
 class SpatialBlock(nn.Module):
@@ -177,6 +247,7 @@ class SpatialBlock(nn.Module):
         # As released: without boxes the image tokens are not looked at either.
         if conditions.box_tokens is not None and hasattr(self, "box_gate"):
             x = self._gates(x, conditions, height, width)
+        x = repeated(x, len(conditions.text) * conditions.num_frames)  # if there are several texts for each video
         x = x + self.attn2(self.norm2(x), conditions.text)
         return x + self.ff(self.norm3(x))
 
@@ -212,10 +283,16 @@ class TemporalTransformer(nn.Module):
             return x
         height, width = x.shape[2:]
         h = self.norm(rearrange(x, "(b f) c h w -> b c f h w", f=conditions.num_frames))  # statistics over all frames
-        h = self.proj_in(rearrange(h, "b c f h w -> (b h w) c f"))
-        h = self.transformer_blocks[0](h.mT)  # [B*S, F, inner]
-        h = self.proj_out(h.mT)  # [B*S, C, F]
+        h = rearrange(h, "b c f h w -> (b h w) c f")
+        at_once = positions_at_once(x) or h.shape[0] * conditions.num_frames
+        parts = h.split(max(1, at_once // conditions.num_frames))
+        h = torch.cat([self._each_position(part) for part in parts])
         return x + rearrange(h, "(b h w) c f -> (b f) c h w", h=height, w=width)
+
+    def _each_position(self, h: Tensor) -> Tensor:
+        """[B*S, C, F] -> [B*S, C, F]"""
+        h = self.transformer_blocks[0](self.proj_in(h).mT)  # [B*S, F, inner]
+        return self.proj_out(h.mT)
 
 
 class TemporalBlock(nn.Module):

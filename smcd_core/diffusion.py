@@ -44,8 +44,11 @@ def predicted_noise(prediction: Tensor, x: Tensor, t: Tensor, kind: str) -> Tens
     return sigma * x + signal * prediction if kind == "v" else prediction
 
 
-def _signal_and_noise(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-    """sqrt(abar_t) and sqrt(1 - abar_t), shaped to multiply `like` [B, ...]; taken in float64, then cast."""
+def _signal_and_noise(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor] | tuple[float, float]:
+    """sqrt(abar_t) and sqrt(1 - abar_t) to multiply `like` [B, ...]; taken in float64, then cast."""
+    if t.device.type == "cpu" and t.numel() == 1:
+        abar = ALPHAS_CUMPROD[t].item()  # numbers need not be sent to the device of the latents
+        return abar**0.5, (1 - abar) ** 0.5
     abar = ALPHAS_CUMPROD.to(t.device)[t].reshape(-1, *[1] * (like.ndim - 1))
     return abar.sqrt().to(like), (1 - abar).sqrt().to(like)
 
@@ -78,12 +81,13 @@ def ddim(
 
     As released: the last step goes to timestep 0, whose sigma is .029, not to clean latents.
     """
-    timesteps = ddim_timesteps(steps)
+    timesteps = torch.tensor(ddim_timesteps(steps))
+    # One copy on the device before the first step, so that no step waits for it; the schedule itself stays on the CPU.
+    on_device = timesteps.to(noise.device)
     stride = TRAIN_STEPS // steps
     x = noise
-    for index, step in enumerate(timesteps):
-        t = torch.tensor([step])  # the schedule stays on the CPU: not every device has float64
-        prediction = predict(x, t.to(x.device))
+    for index, t in enumerate(timesteps.split(1)):
+        prediction = predict(x, on_device[index : index + 1])
         x0, eps = predicted_x0(prediction, x, t, kind), predicted_noise(prediction, x, t, kind)
         x = add_noise(x0, eps, (t - stride).clamp(min=0))
         progress(index + 1, len(timesteps))

@@ -37,7 +37,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Tokens:
-    """What stays the same through all steps of a run: Inputs after the encoders. Shapes as in UNet3D.forward."""
+    """What stays the same through all steps of a run: Inputs after the encoders. Shapes as in UNet3D.forward.
+
+    copies  the B videos are so many times the same ones, with other texts: what comes before the text is done once
+    """
 
     text: Tensor
     num_frames: int
@@ -46,6 +49,7 @@ class Tokens:
     image_tokens: Tensor | None = None
     boxes_xyxy: Tensor | None = None
     box_mask: Tensor | None = None
+    copies: int = 1
 
     def to(self, *args, **kwargs) -> Tokens:
         """The same on another device or in another dtype; coordinates keep float32."""
@@ -136,7 +140,7 @@ class SMCD(nn.Module):
         if self.config.first_frame_concat:
             x = torch.cat([x, tokens.first_frame.repeat_interleave(tokens.num_frames, dim=0)], dim=1)
         return self.unet(
-            x,
+            x[: len(x) // tokens.copies],
             t,
             tokens.text,
             tokens.num_frames,

@@ -197,7 +197,9 @@ class SMCDPipeline:
         inputs = self._inputs(requests, num_frames, width, height)
         no_text = self.text([request.negative for request in requests]).to(inputs.text)
         branches = [self.smcd.encode(_keep(inputs, conditions, no_text)) for conditions in weights]
-        return Tokens.cat(branches), list(weights.values())
+        differ_in_text = len({conditions - {"text"} for conditions in weights}) == 1
+        tokens = replace(Tokens.cat(branches), copies=len(branches) if differ_in_text else 1)
+        return tokens, list(weights.values())
 
     def _inputs(self, requests: Sequence[Request], num_frames: int, width: int, height: int) -> Inputs:
         like = next(self.smcd.parameters())

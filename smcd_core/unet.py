@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .blocks import Conditions, Downsample, ResBlock, SpatialTransformer, TemporalTransformer, Upsample
+from .blocks import Conditions, Downsample, ResBlock, SpatialTransformer, TemporalTransformer, Upsample, repeated
 from .config import SMCDConfig
 
 
@@ -66,7 +66,9 @@ class UNet3D(nn.Module):
     ) -> Tensor:
         """Denoise once.
 
-        x             [BF, in_channels, H, W]  noisy latents, then (ZC) the first frame's latent in every frame
+        x             [BF, in_channels, H, W]  noisy latents, then (ZC) the first frame's latent in every frame;
+                                               fewer videos if those of the conditions are copies of them that
+                                               differ in their text only: what comes before the text is done once
         t             [B]                      timesteps 0..999
         context       [B, T, D]                text tokens
         box_tokens    [BF, N, D]               see Conditions for this and the next three
@@ -99,7 +101,7 @@ class UNet3D(nn.Module):
             skips.append(x)
         x = run(self.middle_block, x, conditions)
         for block in self.output_blocks:
-            joined = [x, skips.pop()]
+            joined = [x, repeated(skips.pop(), len(x))]
             if control is not None:
                 joined.append(control[len(skips)])
             x = run(block, torch.cat(joined, dim=1), conditions)

@@ -5,7 +5,10 @@ import torch
 from einops import rearrange
 from reference import CONFIGS, close, load, released_weights, tensors
 
+from smcd_core.blocks import AT_ONCE
+from smcd_core.config import SMALL, system_config
 from smcd_core.image import ImageEncoder
+from smcd_core.model import SMCD, Inputs
 from smcd_core.motion import BoxEncoder, fourier_features
 from smcd_core.unet import ControlNet, UNet3D
 
@@ -82,11 +85,35 @@ def test_unet_equals_the_published_one(case):
     assert close(predict(variant, batch, **conditions()), OUTPUTS[case])
 
 
+@pytest.mark.parametrize("at_once", [1, 100, 200])
+@pytest.mark.parametrize("case", ["smcd.b2", "parallel.b1"])
+def test_a_forward_in_parts_equals_the_published_one(case, at_once, monkeypatch):
+    monkeypatch.setitem(AT_ONCE, "cpu", at_once)  # positions: less than a frame, a frame, two of three frames
+    variant, batch, conditions = CASES[case]
+    assert close(predict(variant, batch, **conditions()), OUTPUTS[case])
+
+
 @torch.no_grad()
-def test_guidance_pair_in_one_batch_equals_the_published_one():
+def test_parts_of_a_network_with_coverage_bias_equal_the_whole(monkeypatch):
+    config = system_config("zc+gca", SMALL, coverage_bias=True)
+    smcd = SMCD(config).eval()
+    for parameter in smcd.parameters():
+        parameter.normal_(0, 0.1)
+    corners = torch.rand(2, 3, 2, 2, 2).sort(dim=-2).values.flatten(-2)  # [B, F, N, 4]
+    text, phrases = torch.randn(2, 5, config.context_dim), torch.randn(2, 2, config.phrase_dim)
+    inputs = Inputs(text, 3, corners, torch.ones(2, 3, 2), phrases, torch.randn(2, 4, 8, 8))
+    tokens, x, t = smcd.encode(inputs), torch.randn(6, 4, 8, 8), torch.tensor([900, 20])
+    whole = smcd(x, t, tokens)
+    monkeypatch.setitem(AT_ONCE, "cpu", 70)
+    assert close(smcd(x, t, tokens), whole)
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["the prefix once", "everything twice"])
+@torch.no_grad()
+def test_guidance_pair_in_one_batch_equals_the_published_one(times):
     twice = lambda x: torch.cat([x, x])  # noqa: E731
     out = unet("smcd")(
-        twice(noisy(1, concat=True)),
+        noisy(1, concat=True).repeat(times, 1, 1, 1),
         twice(INPUTS["t"][:1]),
         INPUTS["text"],
         3,

@@ -1,5 +1,6 @@
 """A picture, boxes and a sentence become a video."""
 
+from copy import copy, deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from tiny_bundle import CONFIG, DEFAULTS, MULTIPLE, bare, tiny_text, tiny_vae, write_bundle, write_components
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from smcd_core.checkpoint import CheckpointError, read_checkpoint, write_checkpoint, write_diffusers, write_released
 from smcd_core.components import load_components, pack_components, unpack_components
@@ -348,3 +350,48 @@ def test_a_grey_or_transparent_picture_is_taken(pipeline):
 def test_defaults_of_the_released_model_fit_it():
     assert RELEASED_DEFAULTS["width"] % (8 * SMCDConfig().stride) == 0
     assert Guidance(**{name: RELEASED_DEFAULTS[name] for name in ("text", "boxes", "image")}) == Guidance()
+
+
+# Speed ---------------------------------------------------------------------------------------------------------------
+
+
+def test_branches_that_differ_in_their_text_share_what_comes_before_it(pipeline):
+    rows = []
+    first_block = pipeline.smcd.unet.input_blocks[0][0].register_forward_hook(lambda _m, _x, out: rows.append(len(out)))
+    try:
+        text_only, all_scales = (latents(pipeline, request(), guidance=g, steps=1) for g in (Guidance(3.0), ALL))
+    finally:
+        first_block.remove()
+    assert rows == [3, 4 * 3]  # one of two branches, and all four; three frames each
+    tokens, weights = pipeline.tokens([request()], 3, DEFAULTS["width"], DEFAULTS["height"], Guidance(3.0))
+    noise = pipeline._noise(0, 3, DEFAULTS["width"], DEFAULTS["height"])
+    apart = pipeline.denoise(noise, replace(tokens, copies=1), weights, 1)
+    torch.testing.assert_close(text_only[0], apart, atol=2e-5, rtol=0)
+
+
+class OnOneDevice(TorchDispatchMode):
+    """Refuses copies between devices."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if function is torch.ops.aten._to_copy.default:
+            assert out.device == args[0].device, f"{args[0].device} to {out.device}"
+        return out
+
+
+def test_no_step_waits_for_the_device(pipeline):
+    """On the device "meta" no number is ever known: whatever asks for one fails, as it would wait on a GPU."""
+    tokens, weights = pipeline.tokens([request()], 3, DEFAULTS["width"], DEFAULTS["height"], ALL)
+    noise = pipeline._noise(0, 3, DEFAULTS["width"], DEFAULTS["height"]).to("meta")
+    on_meta = copy(pipeline)
+    on_meta.smcd = deepcopy(pipeline.smcd).to("meta")
+    in_steps = []
+
+    def progress(done, total):
+        if done == 1:  # the timesteps are copied before the first one
+            in_steps.append(OnOneDevice().__enter__())
+
+    try:
+        assert on_meta.denoise(noise, tokens.to("meta"), weights, 4, progress).is_meta
+    finally:
+        in_steps.pop().__exit__(None, None, None)
