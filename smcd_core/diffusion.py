@@ -18,6 +18,7 @@ def alphas_cumprod() -> Tensor:
 
 
 ALPHAS_CUMPROD = alphas_cumprod()
+_SIGNAL, _SIGMA = ALPHAS_CUMPROD.sqrt(), (1 - ALPHAS_CUMPROD).sqrt()
 
 
 def add_noise(x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
@@ -47,10 +48,10 @@ def predicted_noise(prediction: Tensor, x: Tensor, t: Tensor, kind: str) -> Tens
 def _signal_and_noise(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor] | tuple[float, float]:
     """sqrt(abar_t) and sqrt(1 - abar_t) to multiply `like` [B, ...]; taken in float64, then cast."""
     if t.device.type == "cpu" and t.numel() == 1:
-        abar = ALPHAS_CUMPROD[t].item()  # numbers need not be sent to the device of the latents
-        return abar**0.5, (1 - abar) ** 0.5
-    abar = ALPHAS_CUMPROD.to(t.device)[t].reshape(-1, *[1] * (like.ndim - 1))
-    return abar.sqrt().to(like), (1 - abar).sqrt().to(like)
+        return _SIGNAL[t].item(), _SIGMA[t].item()  # numbers need not be sent to the device of the latents
+    # Cast before they move: Apple's GPUs have no float64.
+    signal, sigma = (table.to(like.dtype).to(t.device)[t] for table in (_SIGNAL, _SIGMA))
+    return signal.reshape(-1, *[1] * (like.ndim - 1)), sigma.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def ddim_timesteps(steps: int) -> list[int]:
