@@ -13,6 +13,7 @@ import * as model from "../trajectory/model.js";
 import { tickFrames } from "./scene.js";
 
 const KEY = 4.5; // CSS pixels from the middle of a key's diamond to its tips
+const NEAR = 2; // CSS pixels between the diamonds of two keys, at least
 const APART = 1; // CSS pixels between two points of a drawn line, at least
 const SAMPLED = 5; // CSS pixels, radius of the ring around a frame that the model samples
 const MOST_RINGS = 64;
@@ -154,16 +155,21 @@ function ticksOf(track, frames, viewport) {
   const dense = model.denseBoxes(track, frames);
   const [ticks, keys] = [new Path2D(), new Path2D()];
   const isKey = new Set(track.keys.map((key) => key.frame));
+  let [lastX, lastY] = [NaN, NaN];
   for (const frame of tickFrames(track, frames, viewport)) {
     const [u, v] = model.centreOf(model.boxOf(dense, frame));
     const [x, y] = [u * viewport.width, v * viewport.height];
-    if (isKey.has(frame)) {
-      keys.moveTo(x, y - KEY);
-      keys.lineTo(x + KEY, y);
-      keys.lineTo(x, y + KEY);
-      keys.lineTo(x - KEY, y);
-      keys.closePath();
-    } else ticks.rect(x - 1.5, y - 1.5, 3, 3);
+    if (!isKey.has(frame)) {
+      ticks.rect(x - 1.5, y - 1.5, 3, 3);
+      continue;
+    }
+    if (Math.abs(x - lastX) < NEAR && Math.abs(y - lastY) < NEAR) continue; // under the one before
+    [lastX, lastY] = [x, y];
+    keys.moveTo(x, y - KEY);
+    keys.lineTo(x + KEY, y);
+    keys.lineTo(x, y + KEY);
+    keys.lineTo(x - KEY, y);
+    keys.lineTo(x, y - KEY); // closePath would measure the whole path each time
   }
   return { ticks, keys };
 }

@@ -7,7 +7,7 @@
  * @import {Hit, Layout, TimelineView} from "./timeline_layout.js"
  */
 
-import { sampledTimes } from "../trajectory/model.js";
+import { framesById, sampledTimes } from "../trajectory/model.js";
 import { followSize, h, listen } from "./dom.js";
 import { createPlayback } from "./playback.js";
 import { followPointers, whereOf } from "./pointer.js";
@@ -300,8 +300,7 @@ export function createTimeline(context) {
     next.push(now.start, now.scroll, now.scale);
     if (drawn.length && next.every((value, n) => value === drawn[n])) return;
     drawn = next;
-    const chosen = new Map();
-    for (const { id, frame } of selectedKeys) chosen.set(id, (chosen.get(id) ?? new Set()).add(frame));
+    const chosen = framesById(selectedKeys);
     const drawing = canvas.getContext("2d");
     const ratio = canvas.width / Math.max(size.width, 1);
     drawing.setTransform(ratio, 0, 0, ratio, 0, 0);

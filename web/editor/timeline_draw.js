@@ -285,8 +285,10 @@ export function addKeyShape(path, x, y, ease, size) {
     return;
   }
   const corners = Array.isArray(ease) ? SHAPES.curve : SHAPES[ease];
-  corners.forEach(([dx, dy], n) => path[n ? "lineTo" : "moveTo"](x + dx * size, y + dy * size));
-  path.closePath();
+  const [startX, startY] = corners.at(-1);
+  path.moveTo(x + startX * size, y + startY * size);
+  // Not closePath, which measures the whole path each time.
+  for (const [dx, dy] of corners) path.lineTo(x + dx * size, y + dy * size);
 }
 
 const SHAPES = {

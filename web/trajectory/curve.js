@@ -255,6 +255,10 @@ export function denseBoxes(track, frames) {
       break;
     }
     const span = next.frame - start;
+    if (span === 1) {
+      dense.set(box, start * 4);
+      continue;
+    }
     const progress = progressOf(ease, span);
     for (let n = 0; n < span; n += 1) {
       for (let c = 0; c < 4; c += 1) dense[(start + n) * 4 + c] = box[c] + (next.box[c] - box[c]) * progress[n];

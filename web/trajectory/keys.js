@@ -257,12 +257,33 @@ export function mergedKeys(under, over) {
  * @returns {Trajectory}
  */
 export function changeChosen(document, refs, change) {
-  const chosen = new Map();
-  for (const { id, frame } of refs) chosen.set(id, (chosen.get(id) ?? new Set()).add(frame));
+  const chosen = framesById(refs);
   return changeTracks(document, chosen.keys(), (track) => {
     const isChosen = (key) => chosen.get(track.id).has(key.frame);
     return track.keys.some(isChosen) ? change(track, isChosen) : track;
   });
+}
+
+/** @type {WeakMap<KeyRef[], Map<string, Set<number>>>} */
+const chosenFrames = new WeakMap();
+
+/**
+ * The frames of keys by object, kept for a list as a gesture asks for it again and again.
+ *
+ * @param {KeyRef[]} refs
+ * @returns {Map<string, Set<number>>}
+ */
+export function framesById(refs) {
+  let chosen = chosenFrames.get(refs);
+  if (!chosen) {
+    chosen = new Map();
+    for (const { id, frame } of refs) {
+      if (!chosen.has(id)) chosen.set(id, new Set());
+      chosen.get(id).add(frame);
+    }
+    chosenFrames.set(refs, chosen);
+  }
+  return chosen;
 }
 
 function withBox(track, frame, box) {
