@@ -179,6 +179,8 @@ def train(
 def _accelerator(config: TrainingConfig) -> Accelerator:
     """Raises TrainingError for a launch that this loop does not serve."""
     accelerator = Accelerator(mixed_precision=config.mixed_precision, gradient_accumulation_steps=config.accumulation)
+    if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":  # where it would quietly be "no"
+        raise TrainingError("mixed_precision is fp16, which needs a GPU: choose no or bf16 on a CPU")
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         raise TrainingError(
             "DeepSpeed is not supported; FSDP shards the same way: in the configuration of accelerate, set "

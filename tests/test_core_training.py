@@ -134,6 +134,13 @@ def test_half_precision_learns_too(clips, tmp_path):
     assert all(weight.dtype == torch.float32 for weight in read_checkpoint(path).weights.values())
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 runs on a GPU")
+def test_fp16_without_a_gpu_says_what_to_take_instead(clips, tmp_path):
+    config = TrainingConfig("mim", 1, batch_size=1, mixed_precision="fp16")
+    with pytest.raises(TrainingError, match="mixed_precision is fp16, which needs a GPU: choose no or bf16"):
+        train(config, system_config("mim", TINY), clips, tmp_path, quiet=True)
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_system_trains_and_the_loss_falls(clips, tmp_path, system):
     config = TrainingConfig("all", 40, batch_size=4, lr=2e-3, seed=1, timestep_power=0.5)
