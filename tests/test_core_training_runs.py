@@ -63,7 +63,7 @@ from tiny_training import TINY
 torch.set_num_threads(1)
 clips, out = sys.argv[1], Path(sys.argv[2])
 SAVE_EVERY = 2
-config = TrainingConfig("all", 24, batch_size=2, save_every=SAVE_EVERY, ema=0.9)
+config = TrainingConfig("all", 12, batch_size=2, save_every=SAVE_EVERY, ema=0.9)
 
 def start(folder):
     child = os.fork()
