@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every console or pipe of Windows has every character
     args = make_parser().parse_args(argv)
     # Nothing is ever fetched, unless that is what the command is for; and the libraries' remarks are not for users.
     if not getattr(args, "may_fetch", False):

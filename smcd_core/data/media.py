@@ -43,7 +43,8 @@ def inside(root: Path, name: object) -> Path:
     if not isinstance(name, str) or not name or "\0" in name:
         raise SampleError(root, f"found {str(name)[:80]!r} instead of a file name")
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+    # Two slashes stay two: //server/x
+    if not parts or parts[0].startswith("/") or ".." in parts or ":" in parts[0]:
         raise SampleError(root, f"the file name {name[:80]!r} leads out of the dataset")
     return root.joinpath(*parts)
 
