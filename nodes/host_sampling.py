@@ -141,6 +141,14 @@ def published_sigmas(patcher, steps: int) -> Tensor:
     return sigmas[torch.tensor([*timesteps, last])].cpu()
 
 
+def fast_sampling(patcher, steps: int) -> tuple:
+    """SAMPLER and noise levels [steps + 1] that do what `dpm_solver` of smcd_core does."""
+    smcd_model(patcher)
+    timesteps = [round(TRAIN_STEPS - n * TRAIN_STEPS / steps) - 1 for n in range(steps)]
+    sigmas = patcher.get_model_object("model_sampling").sigmas[torch.tensor(timesteps)].cpu()
+    return comfy.samplers.sampler_object("dpmpp_2m"), torch.cat([sigmas, sigmas.new_zeros(1)])
+
+
 def sample(patcher, guider: ConditionGuider, sampler, sigmas: Tensor, noise: Tensor, seed: int) -> Tensor:
     """Latents [F, 4, h, w], with previews and progress as KSampler has them."""
     import latent_preview

@@ -10,6 +10,7 @@ import torch
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
+from ..smcd_core.defaults import FAST
 from ..smcd_core.diffusion import TRAIN_STEPS, Guidance
 from . import inputs
 from .conditioning import check_image, image_values, motion_values
@@ -179,6 +180,13 @@ class SMCDGenerate(io.ComfyNode):
                 ),
                 *inputs.size(0, FROM_CHECKPOINT, advanced=True),
                 inputs.frames(advanced=True),
+                io.Boolean.Input(
+                    "fast",
+                    default=False,
+                    optional=True,
+                    tooltip="DPM++ 2M with 10 steps, unless steps says another number, and guidance in the first half "
+                    "only: a fifth of the time of 50 steps or less, at much the same quality.",
+                ),
             ],
             outputs=[io.Image.Output(), io.Video.Output()],
         )
@@ -198,6 +206,7 @@ class SMCDGenerate(io.ComfyNode):
         width: int,
         height: int,
         frames: int,
+        fast: bool = False,
     ) -> io.NodeOutput:
         from . import host, host_sampling
 
@@ -214,10 +223,17 @@ class SMCDGenerate(io.ComfyNode):
         positive, negative = (node_helpers.conditioning_set_values(prompt, values) for prompt in encoded)
         guidance = Guidance(text or defaults["text"], defaults["boxes"], defaults["image"])
         guider = host_sampling.ConditionGuider(model)
-        guider.set_guidance(positive, negative, guidance)
-        sigmas = host_sampling.published_sigmas(model, steps or defaults["steps"])
+        guided = FAST["guided"] if fast else 1.0
+        guider.set_guidance(positive, negative, guidance, ranges=dict.fromkeys(RANGES, (0.0, guided)))
+        if fast:
+            sampler, sigmas = host_sampling.fast_sampling(model, steps or FAST["steps"])
+        else:
+            sampler, sigmas = (
+                host_sampling.PublishedDDIM(),
+                host_sampling.published_sigmas(model, steps or defaults["steps"]),
+            )
         noise = pipeline_noise(seed, values[host.FIRST_FRAME], frames or read.frames)
-        latents = host_sampling.sample(model, guider, host_sampling.PublishedDDIM(), sigmas, noise, seed)
+        latents = host_sampling.sample(model, guider, sampler, sigmas, noise, seed)
         images = vae.decode(latents)
         fps = Fraction(read.fps).limit_denominator(1000)
         video = InputImpl.VideoFromComponents(Types.VideoComponents(images=images, audio=None, frame_rate=fps))

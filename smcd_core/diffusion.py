@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 TRAIN_STEPS = 1000
+FIRST_BETA, LAST_BETA = 0.00085, 0.012  # their roots grow linearly
 
 
 def alphas_cumprod() -> Tensor:
     """Share of the clean latents' variance at each timestep, float64 [1000], falling. Source: SPEC, section 9."""
-    betas = torch.linspace(0.00085**0.5, 0.012**0.5, TRAIN_STEPS, dtype=torch.float64) ** 2
+    betas = torch.linspace(FIRST_BETA**0.5, LAST_BETA**0.5, TRAIN_STEPS, dtype=torch.float64) ** 2
     return torch.cumprod(1 - betas, dim=0)
 
 
@@ -82,17 +83,53 @@ def ddim(
 
     As released: the last step goes to timestep 0, whose sigma is .029, not to clean latents.
     """
-    timesteps = torch.tensor(ddim_timesteps(steps))
-    # One copy on the device before the first step, so that no step waits for it; the schedule itself stays on the CPU.
-    on_device = timesteps.to(noise.device)
+    timesteps = ddim_timesteps(steps)
     stride = TRAIN_STEPS // steps
     x = noise
-    for index, t in enumerate(timesteps.split(1)):
-        prediction = predict(x, on_device[index : index + 1])
+    for index, step in enumerate(timesteps):
+        t = torch.tensor([step])
+        # Filled there, not copied there, which would wait for the device.
+        prediction = predict(x, torch.full((1,), step, device=x.device))
         x0, eps = predicted_x0(prediction, x, t, kind), predicted_noise(prediction, x, t, kind)
         x = add_noise(x0, eps, (t - stride).clamp(min=0))
         progress(index + 1, len(timesteps))
     return x
+
+
+def dpm_solver(
+    predict: Callable[[Tensor, Tensor], Tensor],
+    noise: Tensor,
+    steps: int,
+    *,
+    kind: str = "epsilon",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
+    """Denoise with DPM-Solver++(2M), which needs fewer steps than DDIM; arguments as for `ddim`.
+
+    Ends at clean latents. Source: Lu et al. (2022), "DPM-Solver++"; timesteps as Lin et al. (2023) advise.
+    """
+    from diffusers import DPMSolverMultistepScheduler
+
+    if not 1 <= steps <= TRAIN_STEPS:
+        raise ValueError(f"steps is {steps}, expected 1 to {TRAIN_STEPS}")
+    scheduler = DPMSolverMultistepScheduler(
+        beta_start=FIRST_BETA,
+        beta_end=LAST_BETA,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction" if kind == "v" else "epsilon",
+        timestep_spacing="trailing",
+    )
+    scheduler.set_timesteps(steps)
+    scheduler.set_begin_index(0)  # else it looks for the timestep among its own, and waits for the device
+    x = noise
+    for index, step in enumerate(scheduler.timesteps.tolist()):
+        prediction = predict(x, torch.full((1,), step, device=x.device))
+        x = scheduler.step(prediction, step, x).prev_sample
+        progress(index + 1, steps)
+    return x
+
+
+SAMPLERS = {"ddim": ddim, "dpm-solver++": dpm_solver}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from torch import Tensor
 from .checkpoint import CheckpointError, build, read_checkpoint
 from .components import decode_latents, encode_frames, load_components, missing_components, unpack_components
 from .defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
-from .diffusion import Guidance, ddim
+from .diffusion import SAMPLERS, TRAIN_STEPS, Guidance
 from .model import SMCD, Inputs, Tokens
 from .text import TextEncoder
 from .trajectory import Trajectory, boxes_at, clip_boxes, phrases, strengths
@@ -146,12 +148,17 @@ class SMCDPipeline:
         height: int | None = None,
         steps: int | None = None,
         guidance: Guidance | None = None,
+        sampler: str = "ddim",
+        guided: float = 1.0,
         match_colors: bool = False,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> list[np.ndarray]:
         """B videos in one batch, each uint8 [F, H, W, 3].
 
         num_frames    default: that of the trajectories; else they are sampled at so many evenly spaced times
+        sampler       one of SAMPLERS; "ddim" is the released one
+        guided        share of the steps, from the first, that guidance is used in; the others take one evaluation.
+                      Source: Kynkaanniemi et al. (2024), "Applying guidance in a limited interval"
         match_colors  draw colours back to those of the image, see color_match.py; for a still camera and light
         progress      called with (steps done, steps in all)
 
@@ -165,8 +172,11 @@ class SMCDPipeline:
         guidance = guidance or Guidance(**{name: self.defaults[name] for name in ("text", "boxes", "image")})
         steps = self.defaults["steps"] if steps is None else steps
         tokens, weights = self.tokens(requests, num_frames, width, height, guidance)
+        unguided = None
+        if guided < 1:
+            unguided = math.ceil(guided * steps), self.tokens(requests, num_frames, width, height, Guidance(1, 1, 1))[0]
         noise = [self._noise(request.seed, num_frames, width, height) for request in requests]
-        latents = self.denoise(torch.cat(noise), tokens, weights, steps, progress)
+        latents = self.denoise(torch.cat(noise), tokens, weights, steps, progress, sampler=sampler, unguided=unguided)
         videos = [self.decode(video) for video in latents.split(num_frames)]
         return [_matched(*pair) for pair in zip(videos, requests, strict=True)] if match_colors else videos
 
@@ -232,17 +242,26 @@ class SMCDPipeline:
         weights: Sequence[float],
         steps: int,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        *,
+        sampler: str = "ddim",
+        unguided: tuple[int, Tokens] | None = None,
     ) -> Tensor:
-        """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`."""
-        like, branches = tokens.text, len(weights)
+        """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
+
+        unguided  a number of steps, and what is used alone after them: the tokens of B videos
+        """
+        guided_steps, alone = unguided or (TRAIN_STEPS, tokens)
+        step = itertools.count()
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             """All branches in one batch; their weighted sum in float32, as differences of half floats are coarse."""
-            batch = x.to(like).repeat(branches, 1, 1, 1)  # [KBF, 4, h, w]
-            predictions = self.smcd(batch, t.to(like.device).expand(like.shape[0]), tokens).to(x)
-            return sum(weight * part for weight, part in zip(weights, predictions.chunk(branches), strict=True))
+            used, shares = (tokens, weights) if next(step) < guided_steps else (alone, [1.0])
+            batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
+            predictions = self.smcd(batch, t.expand(len(used.text)), used).to(x)
+            return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
 
-        return ddim(predict, noise.to(like.device), steps, kind=self.smcd.config.prediction, progress=progress)
+        kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
+        return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress)
 
     def encode(self, frames: np.ndarray) -> Tensor:
         """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""

@@ -94,6 +94,13 @@ def test_settings_of_the_user_win_over_those_of_the_checkpoint(files, capsys):
     assert settings["prompt"] == "red circle"  # by default the phrases
 
 
+@pytest.mark.parametrize("given, steps", [([], 10), (["--steps", 2], 2)])
+def test_fast_takes_another_solver_and_fewer_steps(files, given, steps):
+    assert animate(files, "--fast", *given, out="fast.gif") == 0
+    settings = read_metadata(files / "fast.gif")["settings"]
+    assert (settings["sampler"], settings["steps"], settings["guided"]) == ("dpm-solver++", steps, 0.5)
+
+
 def test_the_same_command_makes_the_same_video(files):
     assert animate(files, out="one") == animate(files, out="two") == 0
     assert animate(files, "--seed", 1, out="three") == 0

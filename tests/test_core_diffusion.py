@@ -11,10 +11,12 @@ from reference import CONFIGS, close, load, released_weights, tensors
 
 from smcd_core.diffusion import (
     ALPHAS_CUMPROD,
+    SAMPLERS,
     Guidance,
     add_noise,
     ddim,
     ddim_timesteps,
+    dpm_solver,
     predicted_noise,
     predicted_x0,
     velocity,
@@ -96,8 +98,9 @@ def test_steps_that_do_not_divide_1000_give_more_of_them_as_released(steps, run)
 
 @pytest.mark.parametrize("steps", [0, -1, 1001])
 def test_impossible_numbers_of_steps_are_refused(steps):
-    with pytest.raises(ValueError, match=f"steps is {steps}, expected 1 to 1000"):
-        ddim(linear_model, RECORDED["linear_model.noise"], steps)
+    for sampler in SAMPLERS.values():
+        with pytest.raises(ValueError, match=f"steps is {steps}, expected 1 to 1000"):
+            sampler(linear_model, RECORDED["linear_model.noise"], steps)
 
 
 # Sampling ------------------------------------------------------------------------------------------------------------
@@ -136,9 +139,33 @@ def test_sampling_equals_diffusers(steps, kind):
     assert same(ddim(linear_model, noise, steps, kind=kind), x, 1e-5)
 
 
-def test_progress_is_reported_after_each_step():
+@pytest.mark.parametrize("kind", ["epsilon", "v"])
+def test_dpm_solver_is_nearer_to_the_limit_of_many_steps_than_ddim(kind):
+    noise = RECORDED["linear_model.noise"]
+    limit = dpm_solver(linear_model, noise, 500, kind=kind)
+    assert same(ddim(linear_model, noise, 1000, kind=kind), limit, 0.02)  # DDIM leaves the noise of timestep 0 in
+    errors = [(sampler(linear_model, noise, 10, kind=kind) - limit).norm() for sampler in (dpm_solver, ddim)]
+    assert errors[0] < 0.5 * errors[1]
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v"])
+def test_dpm_solver_with_perfect_predictions_ends_at_the_clean_latents(kind):
+    x0, noise, _, _ = (value[:1].float() for value in noised())
+
+    def predict(x, t):
+        signal, sigma = ALPHAS_CUMPROD[t].sqrt(), (1 - ALPHAS_CUMPROD[t]).sqrt()
+        eps = (x - signal * x0) / sigma
+        return (signal * eps - sigma * x0 if kind == "v" else eps).float()
+
+    # Starts at timestep 999, where noise still holds .07 of the clean latents.
+    start = add_noise(x0, noise, torch.tensor([999]))
+    assert torch.allclose(dpm_solver(predict, start, 8, kind=kind), x0, atol=1e-4)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS.values())
+def test_progress_is_reported_after_each_step(sampler):
     seen = []
-    ddim(linear_model, RECORDED["linear_model.noise"], 4, progress=lambda done, total: seen.append((done, total)))
+    sampler(linear_model, RECORDED["linear_model.noise"], 4, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 

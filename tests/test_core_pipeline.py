@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from smcd_core.checkpoint import CheckpointError, read_checkpoint, write_checkpoint, write_diffusers, write_released
 from smcd_core.components import load_components, pack_components, unpack_components
 from smcd_core.config import SMCDConfig
-from smcd_core.diffusion import Guidance
+from smcd_core.diffusion import SAMPLERS, Guidance
 from smcd_core.model import Tokens
 from smcd_core.pipeline import DEFAULTS as RELEASED_DEFAULTS
 from smcd_core.pipeline import Request, SMCDPipeline
@@ -369,6 +369,16 @@ def test_branches_that_differ_in_their_text_share_what_comes_before_it(pipeline)
     torch.testing.assert_close(text_only[0], apart, atol=2e-5, rtol=0)
 
 
+def test_steps_without_guidance_take_one_evaluation(pipeline):
+    rows = []
+    whole = pipeline.smcd.register_forward_hook(lambda _m, _x, out: rows.append(len(out)))
+    try:
+        pipeline.generate([request()], steps=5, guidance=ALL, guided=0.5, sampler="dpm-solver++")
+    finally:
+        whole.remove()
+    assert rows == [4 * 3] * 3 + [3] * 2  # four branches, then one; three frames each
+
+
 class OnOneDevice(TorchDispatchMode):
     """Refuses copies between devices."""
 
@@ -379,7 +389,8 @@ class OnOneDevice(TorchDispatchMode):
         return out
 
 
-def test_no_step_waits_for_the_device(pipeline):
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_no_step_waits_for_the_device(pipeline, sampler):
     """On the device "meta" no number is ever known: whatever asks for one fails, as it would wait on a GPU."""
     tokens, weights = pipeline.tokens([request()], 3, DEFAULTS["width"], DEFAULTS["height"], ALL)
     noise = pipeline._noise(0, 3, DEFAULTS["width"], DEFAULTS["height"]).to("meta")
@@ -388,10 +399,10 @@ def test_no_step_waits_for_the_device(pipeline):
     in_steps = []
 
     def progress(done, total):
-        if done == 1:  # the timesteps are copied before the first one
+        if done == 1:
             in_steps.append(OnOneDevice().__enter__())
 
     try:
-        assert on_meta.denoise(noise, tokens.to("meta"), weights, 4, progress).is_meta
+        assert on_meta.denoise(noise, tokens.to("meta"), weights, 4, progress, sampler=sampler).is_meta
     finally:
         in_steps.pop().__exit__(None, None, None)

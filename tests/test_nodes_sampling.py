@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_bundle import CONFIG, DEFAULTS, write_small_bundle
 
+from smcd_core.defaults import FAST
 from smcd_core.diffusion import Guidance
 from smcd_core.pipeline import Request, SMCDPipeline
 from smcd_core.trajectory import parse_trajectory
@@ -466,10 +467,15 @@ def test_the_same_seed_gives_the_same_frames_twice(parts, picture):
     assert torch.equal(first, second)
 
 
-def test_generate_makes_the_video_of_the_pipeline(parts, picture, pipeline):
+ODD = {"steps": 5}  # of which the first three are guided
+
+
+@pytest.mark.parametrize("settings, changes", [({}, {}), (FAST, {"fast": True}), (FAST | ODD, {"fast": True} | ODD)])
+def test_generate_makes_the_video_of_the_pipeline(parts, picture, pipeline, settings, changes):
     model, clip, vae = parts
-    expected = pipeline(picture[0], parse_trajectory(DOCUMENT), PROMPT, seed=7)
+    expected = pipeline(picture[0], parse_trajectory(DOCUMENT), PROMPT, seed=7, **settings)
     inputs = dict(model=model, clip=clip, vae=vae, first_frame=picture[1], trajectory=DOCUMENT, prompt=PROMPT, seed=7)
+    inputs |= changes
     images, video = host.call("SMCD_Generate", **inputs)
     found = (images * 255).round().to(torch.uint8).numpy()
     assert found.shape == expected.shape == (FRAMES, DEFAULTS["height"], DEFAULTS["width"], 3)

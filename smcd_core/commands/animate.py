@@ -36,6 +36,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--frames", type=_whole(1, 4096), help="default: as in training")
     parser.add_argument("--fps", type=_number(0.01, 1000), help="frames per second (default: as in training)")
     parser.add_argument("--steps", type=_whole(1, 1000), help="of denoising (default: that of the checkpoint)")
+    parser.add_argument(
+        "--fast", action="store_true", help="a better solver, fewer steps, guidance in the first ones only"
+    )
     parser.add_argument("--seed", type=_whole(0, 2**63 - 1), default=0, help="another one, another video")
     for name in ("text", "boxes", "image"):
         parser.add_argument(
@@ -77,6 +80,7 @@ def _generate(args: argparse.Namespace, image: Image.Image, trajectory: Trajecto
     import torch
     from tqdm import tqdm
 
+    from ..defaults import FAST
     from ..diffusion import Guidance
     from ..pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
     from ..trajectory import boxes_at, phrases
@@ -97,7 +101,8 @@ def _generate(args: argparse.Namespace, image: Image.Image, trajectory: Trajecto
     frames, fps = setting("frames", args.frames), setting("fps", args.fps)
     scales = {name: setting(name, getattr(args, f"cfg_{name}")) for name in ("text", "boxes", "image")}
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
-    steps = setting("steps", args.steps)
+    steps = FAST["steps"] if args.fast and args.steps is None else setting("steps", args.steps)
+    sampling = {**FAST, "steps": steps} if args.fast else {"steps": steps}
     if frames != trajectory.frames and args.frames is None:
         _note(f"{frames} frames, as in training, sample the {trajectory.frames} of the boxes: --frames changes that")
     if args.size is None and abs(width / height * image.height / image.width - 1) > 0.05:
@@ -118,7 +123,7 @@ def _generate(args: argparse.Namespace, image: Image.Image, trajectory: Trajecto
             num_frames=frames,
             width=width,
             height=height,
-            steps=steps,
+            **sampling,
             guidance=Guidance(**scales),
             match_colors=args.match_colors,
             seed=args.seed,
@@ -130,7 +135,7 @@ def _generate(args: argparse.Namespace, image: Image.Image, trajectory: Trajecto
     settings = {
         "prompt": prompt,
         "seed": args.seed,
-        "steps": steps,
+        **sampling,
         "guidance": scales,
         "match_colors": args.match_colors,
         "width": width,
