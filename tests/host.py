@@ -42,6 +42,7 @@ def start() -> SimpleNamespace:
         try:
             options = importlib.import_module("comfy.cli_args").args
             options.cpu = True
+            importlib.import_module("utils.extra_config")  # as main.py does: later comfy/utils.py has that name
             modules = {name: importlib.import_module(name) for name in ("nodes", "execution", "folder_paths")}
         except ImportError as error:
             sys.path.remove(str(HOST))
