@@ -93,8 +93,9 @@ test("numbers of the ruler are 1, 2, 5 times ten and never closer than they are 
     assert.ok([1, 2, 5].includes(Number(String(label)[0])));
     assert.equal(label % tick, 0);
   }
-  assert.equal(secondsStep(100), 1);
-  assert.equal(secondsStep(20), 5);
+  assert.equal(secondsStep(12.5, 8), 1);
+  assert.equal(secondsStep(2.5, 8), 5);
+  assert.equal(secondsStep(116, 8), 0.5); // two frames at least
 });
 
 test("the playhead and a selected row are brought into view, which else stays", () => {

@@ -95,10 +95,10 @@ export function drawGhosts(context, editor, track, viewport) {
   context.globalAlpha = 1;
 }
 
-/** Rings around the places at the times that the model gets, where it gets other frames than the clip has. */
+/** Rings around the places at the times that the model gets, where it gets fewer frames than the clip has. */
 function drawSampled(context, { document, facts }, track, { width, height }) {
   const { numFrames } = facts;
-  if (!numFrames || numFrames === document.frames || numFrames > MOST_RINGS) return;
+  if (!numFrames || numFrames >= document.frames || numFrames > MOST_RINGS) return;
   context.beginPath();
   for (const time of model.sampledTimes(document.frames, numFrames)) {
     const [x, y] = model.centreOf(model.boxAt(track, time));

@@ -147,7 +147,8 @@ function modelTextOf({ document, facts }, t) {
     parts.push(t(isStretched ? "stage.modelStretched" : "stage.modelSize", { width, height }));
   }
   if (numFrames && numFrames !== document.frames) {
-    parts.push(t("stage.modelFrames", { count: numFrames, frames: document.frames }));
+    const key = numFrames < document.frames ? "stage.modelFrames" : "stage.modelMoreFrames";
+    parts.push(t(key, { count: numFrames, frames: document.frames }));
   }
   return parts.join(" · ");
 }

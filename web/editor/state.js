@@ -205,6 +205,7 @@ export class EditorState {
       if (!(error instanceof model.TrajectoryError)) throw error;
       this.problem = { text, said: error.said };
     }
+    this.notice = null; // of another document
     this.#forgetTheGone();
     this.#emit();
   }

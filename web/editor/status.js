@@ -64,7 +64,10 @@ export function createStatus({ editor, t, root }) {
   }
 
   function entry({ key, values, id, frames }) {
-    const text = t(key, values);
+    const number = editor.document.objects.findIndex((track) => track.id === id) + 1;
+    const phrase = editor.document.objects[number - 1]?.phrase.trim();
+    // Named as in the list: an id says nothing to a person.
+    const text = t(key, { ...values, object: phrase || t("objects.unnamed", { number }) });
     const swatch = h("span", { class: "smcd-swatch" });
     if (id) swatch.style.background = model.trackOf(editor.document, id).color;
     const goThere = () => {

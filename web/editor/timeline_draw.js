@@ -97,11 +97,11 @@ function drawRuler(context, layout, { document, numFrames }, theme) {
     }
     context.fillStyle = theme.faint;
     const [first, last] = framesInView(layout);
-    const step = secondsStep(layout.scale * document.fps);
+    const step = secondsStep(layout.scale, document.fps);
     for (let n = Math.ceil(first / document.fps / step); n * step * document.fps <= last; n += 1) {
       context.fillText(`${secondsText(n * step)}s`, xOf(layout, n * step * document.fps), 19);
     }
-    if (numFrames !== null) drawSampled(context, layout, numFrames, theme);
+    if (numFrames !== null && numFrames <= document.frames) drawSampled(context, layout, numFrames, theme);
   });
   context.textAlign = "start";
 }

@@ -135,9 +135,14 @@ export function rulerSteps(scale) {
   return { label: roundStep(scale, 40, 1), tick: roundStep(scale, 6, 1) };
 }
 
-/** Every how many seconds the ruler tells the time. @param {number} scale  pixels per second */
-export function secondsStep(scale) {
-  return roundStep(scale, 60, 0.01); // fewer than frames, which they are not to be taken for
+/**
+ * Every how many seconds the ruler tells the time: fewer than frames, which they are not to be taken for.
+ *
+ * @param {number} scale  pixels per frame
+ * @param {number} fps
+ */
+export function secondsStep(scale, fps) {
+  return roundStep(scale * fps, Math.max(60, 2 * scale), 0.01);
 }
 
 /** The least of 1, 2, 5, 10, 20 ... times `unit` that is so many pixels wide. */

@@ -19,7 +19,7 @@ import { modelFacts } from "./facts.js";
 import { after } from "./hook.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
-const SIZE = [500, 760]; // of a new node
+const SIZE = [500, 820]; // of a new node
 const MIN_HEIGHT = 380; // of the editor in it, CSS pixels
 
 /** @type {WeakMap<object, NodeEditor>} */

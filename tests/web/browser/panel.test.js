@@ -110,6 +110,28 @@ check("markup in a phrase is shown as text", async (page) => {
   assert.equal(await page.evaluate(() => window.hacked), undefined);
 });
 
+check("findings name an object without a phrase as the list does", async (page) => {
+  await page.evaluate(() => {
+    const { document } = window.editor;
+    window.editor.load(JSON.stringify(document).replace("brown dog", ""));
+  });
+  await page.locator(".smcd-checks-button:not([disabled])").click();
+  await page.locator(".smcd-checks", { hasText: "Object 2 has no phrase" }).waitFor({ timeout: 5000 });
+});
+
+check("a refusal can be read whole in a narrow editor, and ends with another document", async (page) => {
+  await page.getByLabel("Frames per second").fill("0");
+  await page.getByLabel("Frames per second").press("Enter");
+  await settle(page);
+  const isWhole = await notice(page).evaluate((line) => line.scrollWidth <= line.clientWidth);
+  assert.ok(isWhole);
+  assert.equal(await notice(page).textContent(), "fps is 0: give a number from 0.01 to 1000");
+  await page.evaluate(() => window.editor.load("{"));
+  await settle(page);
+  assert.equal(await notice(page).textContent(), "");
+  assert.match(await page.locator(".smcd-problem-message").textContent(), /^the trajectory is not JSON/);
+}, { width: 440, height: 700 });
+
 check("eye, lock and solo of a row", async (page) => {
   await row(page, 0).hover();
   await page.getByRole("button", { name: "Use red car" }).click();
