@@ -249,7 +249,7 @@ def _explained(error: Exception, item: Item, part: Path | None = None) -> Downlo
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, OfflineModeIsEnabled):
         return DownloadError(f"{url}: HF_HUB_OFFLINE is set, which forbids it: unset it, or fetch the files by hand")
-    if status is not None and 400 <= status < 500:
+    if part is None and status is not None and 400 <= status < 500:
         return DownloadError(
             f"{url}: the hub answers {status}: it was moved or closed. Look at {item.weights.page} ({reason})"
         )

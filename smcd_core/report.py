@@ -200,9 +200,21 @@ def _files(folders: Mapping[str, Sequence[Path]], read: Callable[[Path], Checkpo
 
 def _units(folder: Path, joined: bool) -> list[Path]:
     """Files of weights; the files of a release stand together as their folder."""
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _SUFFIXES and path.is_file()]
+    files = [path for path in _walk(folder) if path.suffix.lower() in _SUFFIXES]
     is_part = {path: joined and path.parent != folder and bool(_RELEASE.fullmatch(path.name)) for path in files}
     return [*dict.fromkeys(path.parent if is_part[path] else path for path in files if not path.name.startswith("."))]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files, in order; as ComfyUI does it goes into linked folders, but into each only once."""
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        if (place := os.path.realpath(root)) in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        folders.sort()
+        yield from (path for name in sorted(names) if (path := Path(root, name)).is_file())
 
 
 def _look(path: Path, place: str, read: Callable[[Path], Checkpoint]) -> Found | None:
@@ -210,14 +222,15 @@ def _look(path: Path, place: str, read: Callable[[Path], Checkpoint]) -> Found |
     own = place == "smcd"
     if path.is_dir():
         return _checkpoint(path, place, read)
-    with path.open("rb") as stream:
-        if stream.read(1) == b"\x80":  # torch's format before 1.6
+    try:
+        if _is_old(path):
             note = "an old torch file, which only loading it whole could check"
             return Found("unchecked", place, str(path), "", note) if own else None
-    try:
         tensors = read_weights(path).tensors
     except CheckpointError as error:
         return Found("damaged", place, str(path), "", _without_path(error, path))
+    except OSError as error:
+        return Found("damaged", place, str(path), "", f"cannot be read: {error.strerror}")
     kind = recognise(tensors)
     if place in CHECKPOINT_PLACES:
         if kind in _SMCD_KINDS:
@@ -230,6 +243,12 @@ def _look(path: Path, place: str, read: Callable[[Path], Checkpoint]) -> Found |
         return Found("unusable", place, str(path), "", note)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     return _text_encoder(path, place, shapes) if place == "text_encoders" else _vae(path, place, shapes)
+
+
+def _is_old(path: Path) -> bool:
+    """Of torch's format before 1.6, which cannot be read in part."""
+    with path.open("rb") as stream:
+        return stream.read(1) == b"\x80"
 
 
 def _components(folder: Path, verify: bool) -> Iterator[Found]:
@@ -370,7 +389,7 @@ def _next(
         elif file.state == "unusable" and file.place in (*CHECKPOINT_PLACES, "diffusers"):
             yield f"{file.path}: {file.note}."
     for folder in {str(path): path for paths in folders.values() for path in paths}.values():
-        for part in sorted(folder.rglob(".*.part")):
+        for part in (path for path in _walk(folder) if path.name.startswith(".") and path.suffix == ".part"):
             size = show_size(part.stat().st_size)
             yield f"A download into {part.parent} was interrupted after {size}: start it again, it goes on there."
     if not folders:
@@ -407,6 +426,6 @@ def _next_for_release(files: Sequence[Found]) -> Iterator[str]:
         if part in lacking and missing[place]:
             weights = ALL[name]
             yield (
-                f"It needs a {part} beside it: the same button, or smcd download {name}, or by hand {weights.url(weights.files[0])} as "
-                f"{missing[place][0].path}; then use {weights.use}."
+                f"It needs a {part} beside it: the same button, or smcd download {name}, or by hand "
+                f"{weights.url(weights.files[0])} as {missing[place][0].path}; then use {weights.use}."
             )

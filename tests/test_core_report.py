@@ -217,6 +217,18 @@ def test_models_of_other_packs_are_not_mentioned(models):
     assert "checkpoints/sd15.safetensors" not in found and found["smcd/sd15.safetensors"] == "unusable"
 
 
+def test_linked_folders_are_looked_into_as_comfyui_does(models, tmp_path):
+    put(tmp_path / "elsewhere" / "sd1.safetensors", vae())
+    (models / "vae").mkdir()
+    try:
+        (models / "vae" / "linked").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere" / "loop").symlink_to(models / "vae")
+    except OSError:
+        pytest.skip("this system does not let this user make links")
+    found = [name for name, state in states(models).items() if name.startswith("vae/") and state == "found"]
+    assert found == ["vae/linked/sd1.safetensors"]
+
+
 def test_an_interrupted_download_is_told(models):
     (models / "vae").mkdir()
     (models / "vae" / ".vae.safetensors.0123.part").write_bytes(b"12345")

@@ -17,7 +17,6 @@ const button = (page, id) =>
 const press = (page, id) => page.evaluate((n) => void window.app.canvas.graph.getNodeById(n).widgets.at(-1).callback(), id);
 const dialog = (page) => page.getByRole("dialog").last();
 const answer = (page, name) => dialog(page).getByRole("button").filter({ hasText: name }).click();
-const toasts = (page) => page.locator(".p-toast-message").allInnerTexts();
 const soon = async (page, look) => {
   for (let n = 0; n < 150; n += 1) {
     if (await look()) return;
@@ -114,7 +113,7 @@ function inRenderer(getServer, nodes2) {
     await dialog(page).waitFor();
     await answer(page, "Confirm");
     states.splice(0, states.length, { ...running, state: "stopped", message: "Stopped, kept." });
-    await soon(page, async () => (await toasts(page)).some((text) => text.includes("Stopped, kept.")));
+    await page.getByText("Stopped, kept.").first().waitFor();
     assert.equal((await button(page, id)).label, LABEL);
     assert.deepEqual(posted, [
       ["/api/smcd/download", { licences_accepted: ["smcd"] }],
