@@ -12,10 +12,12 @@ from safetensors.torch import save_file
 from small_bundle import CONFIG, write_small_bundle
 from tiny_bundle import CONFIG as TINY
 from tiny_bundle import tiny_smcd
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from smcd_core.checkpoint import read_checkpoint, write_checkpoint, write_diffusers, write_released
 from smcd_core.config import SMALL, system_config
 from smcd_core.model import SMCD, Inputs
+from smcd_core.text import TextEncoder, text_transformer
 
 comfy_host = host.start()
 inside = host.pack_module("nodes.host")
@@ -26,6 +28,7 @@ loader = host.pack_module("nodes.loader")
 import comfy.memory_management  # noqa: E402  the host's, which host.start() found
 import comfy.model_patcher  # noqa: E402
 import comfy.ops  # noqa: E402
+import comfy.sd  # noqa: E402
 import comfy.utils  # noqa: E402
 import folder_paths  # noqa: E402
 
@@ -239,6 +242,28 @@ def test_the_loader_gives_all_three_in_the_type_that_is_asked_for(path, models_f
     model, clip, vae = host.call("SMCD_Load", checkpoint="smcd/mine.safetensors", weight_dtype="bf16")
     assert model.model.get_dtype() == torch.bfloat16
     assert clip is not None and vae.latent_channels == 4
+
+
+def test_the_stock_clip_loader_reads_prompts_and_phrases_as_released(tmp_path):
+    """The host's OpenCLIP ViT-H, made small: its own classes, vocabulary and padding."""
+    small = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=2)
+    torch.manual_seed(0)
+    config = CLIPTextConfig(**small, vocab_size=49408, hidden_act="gelu", bos_token_id=49406, eos_token_id=49407)
+    reference = TextEncoder(
+        CLIPTokenizer.from_pretrained(host.HOST / "comfy" / "sd1_tokenizer"), CLIPTextModel(config).eval()
+    )
+    weights = text_transformer(reference.model).state_dict()
+    weights = {f"text_model.{name.removeprefix('text_model.')}": x for name, x in weights.items()}
+    weights["text_model.encoder.layers.22.mlp.fc1.weight"] = torch.zeros(1)  # by which the host knows ViT-H
+    save_file(weights, tmp_path / "clip_h.safetensors")
+    options = {"clip_h_model_config": small, "dtype": torch.float32}
+    clip = comfy.sd.load_clip([str(tmp_path / "clip_h.safetensors")], model_options=options)
+    phrases = ["red car", "a (very) small dog", "dog " * 100, " "]
+    with torch.inference_mode():
+        assert difference(host_text.phrase_vectors(clip, phrases), reference.phrases(phrases)) < 1e-5
+        for text in ("a red car on a road", " "):
+            (positive,) = host.call("CLIPTextEncode", clip=clip, text=text)
+            assert difference(positive[0][0], reference([text])) < 1e-5
 
 
 def write_own(folder, checkpoint):
