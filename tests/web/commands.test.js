@@ -5,6 +5,7 @@ import { combinationOf, keyText } from "../../web/editor/keys.js";
 import { phrasesOf } from "../../web/editor/prompt_phrases.js";
 import { EditorState } from "../../web/editor/state.js";
 import { MENUS } from "../../web/editor/toolbar.js";
+import * as model from "../../web/trajectory/model.js";
 import { A, B, framesOf, trajectory } from "./helpers.js";
 
 const event = (key, { code = "", ctrl = false, meta = false, alt = false, shift = false } = {}) => {
@@ -142,6 +143,15 @@ test("the playhead goes from key to key and stops at the ends", () => {
   assert.equal(editor.frame, 7);
   run(editor, "previousKey");
   assert.equal(editor.frame, 4);
+});
+
+test("a text from outside keeps selection, locks and playhead where they still mean something", () => {
+  const editor = newEditor();
+  editor.set({ locked: new Set(["dog"]), time: 3 });
+  editor.selectKeys([{ id: "car", frame: 0 }, { id: "car", frame: 4 }]);
+  editor.load(model.serialiseTrajectory(model.setBox(model.removeTracks(editor.document, ["dog"]), "car", 4, A)));
+  assert.deepEqual([[...editor.selected], [...editor.locked], editor.time], [["car"], [], 3]);
+  assert.deepEqual(editor.selectedKeys, [{ id: "car", frame: 0 }, { id: "car", frame: 4 }]);
 });
 
 test("a clip without objects plays too: a video may be behind it", () => {

@@ -323,8 +323,11 @@ function inRenderer(serverOf, { nodes2 }) {
       await host.capture();
       await page.waitForTimeout(500);
     };
+    const room = () => page.evaluate((n) => [...window.app.graph.getNodeById(n).size], id);
+    const unconnected = await room();
     await connect(scale);
     assert.deepEqual(await host.editor(id, size), [96, 64]);
+    assert.deepEqual(await room(), unconnected);
     const { width, height } = parseTrajectory(await host.text(id));
     assert.deepEqual([width, height], [96, 64]);
     await picture("background");

@@ -437,6 +437,18 @@ check("a dropped picture becomes the background and is handed on", async (page) 
   await page.waitForFunction(() => window.editor.notice?.text.startsWith("broken.jpg"));
 });
 
+check("a pasted picture becomes the background too", async (page) => {
+  await page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(40, 20);
+    canvas.getContext("2d").fillRect(0, 0, 9, 9);
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([await canvas.convertToBlob()], "pasted.png", { type: "image/png" }));
+    const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+    document.querySelector(".smcd-editor").dispatchEvent(event);
+  });
+  await page.waitForFunction(() => window.editor.background?.width === 40);
+});
+
 check("hostile files are refused with a message and change nothing", async (page) => {
   const nested = "[".repeat(2e6);
   const files = {

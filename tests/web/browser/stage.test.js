@@ -290,6 +290,58 @@ browserTest("a locked box stays and a box can be drawn over it", [[0, 0, 1, 1]],
   await isNear(drawn, [0.3, 0.3, 0.6, 0.6]);
 });
 
+for (const pointerType of ["pen", "mouse"]) {
+  browserTest(`a ${pointerType} draws a box`, [], {}, async ({ page, context, at, boxes, isNear }) => {
+    const client = await context.newCDPSession(page);
+    const fire = async (type, [x, y], buttons) => {
+      const event = { type, x, y, buttons, button: type === "mouseMoved" ? "none" : "left", clickCount: 1, pointerType };
+      await client.send("Input.dispatchMouseEvent", event);
+    };
+    await page.evaluate(() => addEventListener("pointerdown", (event) => (window.pressed = event.pointerType), true));
+    await fire("mousePressed", await at(0.1, 0.1), 1);
+    await fire("mouseMoved", await at(0.3, 0.3), 1);
+    await fire("mouseMoved", await at(0.5, 0.6), 1);
+    await fire("mouseReleased", await at(0.5, 0.6), 0);
+    assert.equal(await page.evaluate(() => window.pressed), pointerType);
+    await isNear((await boxes())[0], [0.1, 0.1, 0.5, 0.6]);
+  });
+}
+
+browserTest("each help of the view is drawn while it is on", [A, B], {}, async ({ page }) => {
+  await page.evaluate(async () => {
+    const model = await import("/web/trajectory/model.js");
+    // A way with keys, which leaves the frame.
+    editor.apply("step.box", (document) => model.setBox(document, "o1", 7, [0.9, 0.6, 1.2, 0.9]));
+    editor.seek(0);
+  });
+  const seen = async (change) => {
+    await page.evaluate(change);
+    await frame(page);
+    return page.evaluate(() => document.querySelector(".smcd-stage-canvas").toDataURL());
+  };
+  const helps = {
+    onionSkin: [() => editor.setSettings({ onionSkin: false }), () => editor.setSettings({ onionSkin: true })],
+    paths: [() => editor.setSettings({ paths: false }), () => editor.setSettings({ paths: true })],
+    grid: [() => editor.setSettings({ grid: 8 }), () => editor.setSettings({ grid: 0 })],
+    solo: [() => editor.set({ solo: new Set(["o1"]) }), () => editor.set({ solo: new Set() })],
+    crop: [() => editor.setSettings({ crop: false }), () => editor.setSettings({ crop: true })],
+    "size of the model": [
+      () => editor.set({ facts: { ...editor.facts, width: 320, height: 64 } }),
+      () => editor.set({ facts: { ...editor.facts, width: null, height: null } }),
+    ],
+  };
+  await page.evaluate(() => editor.setSettings({ onionSkin: true, paths: true, crop: true }));
+  const before = await seen(() => editor.select(["o1"]));
+  for (const [name, [change, back]] of Object.entries(helps)) {
+    // Shading is seen on what is outside of the frame and not selected.
+    if (name === "crop") await page.evaluate(() => editor.set({ selected: new Set(), time: 7 }));
+    const start = await seen(() => editor.set({}));
+    assert.notEqual(await seen(change), start, name);
+    assert.equal(await seen(back), start, name);
+    if (name === "crop") assert.equal(await seen(() => editor.set({ selected: new Set(["o1"]), time: 0 })), before);
+  }
+});
+
 browserTest("a double click on a box edits its phrase", [A], {}, async ({ page, at }) => {
   await page.mouse.dblclick(...(await at(0.3, 0.35)));
   await frame(page);
