@@ -64,6 +64,8 @@ def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
     try:
         if zipped and not zipfile.is_zipfile(path):
             raise CheckpointError(f"{path}: is cut off after {path.stat().st_size} bytes. Get it again")
+        if zipped:
+            _refuse_compressed(path)
         # torch 2.14 goes by this name, but only of a file that it opens itself, and only such a one is mapped. Files of
         # the old format cannot be.
         misnamed = path.suffix == ".safetensors"
@@ -96,6 +98,13 @@ def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
         name = next(name for name in content if name not in tensors)
         raise CheckpointError(f"{path}: {name!r} holds {type(content[name]).__name__}, expected only tensors by name")
     return tensors
+
+
+def _refuse_compressed(path: Path) -> None:
+    """torch packs nothing, and a thousandfold of what was packed would go into memory before it is looked at."""
+    with zipfile.ZipFile(path) as file:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in file.infolist()):
+            raise CheckpointError(f"{path}: is a packed archive, and torch writes none. Unpack it, or get it again")
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:

@@ -187,6 +187,14 @@ def test_a_pickle_cannot_ask_for_memory(tmp_path):
         read_checkpoint(zipped_pickle(tmp_path / "a.pth", content))
 
 
+def test_a_packed_pickle_is_not_unpacked(tmp_path):
+    """64 MB of a pickle's empty lists in 65 kB of file."""
+    path = zipped_pickle(tmp_path / "a.pth", b"\x80\x02" + b"]" * 2**26 + b".", zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 2**17
+    with pytest.raises(CheckpointError, match="a.pth: is a packed archive"):
+        read_checkpoint(path)
+
+
 def test_shapes_in_a_header_take_no_memory_before_they_are_checked(tmp_path):
     text = json.dumps({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
     path = tmp_path / "huge.safetensors"
