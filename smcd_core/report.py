@@ -24,8 +24,13 @@ from .hub_files import ALL, FOR_COMFYUI, HubFile, Weights
 from .layouts import recognise
 from .weight_files import read_weights
 
-REQUIRED = ("torch", "diffusers", "transformers", "safetensors", "einops", "numpy", "pillow", "tqdm")
-OPTIONAL = {"av": "to write .mp4", "accelerate": "to train", "huggingface_hub": "to download weights"}
+REQUIRED = ("torch", "transformers", "safetensors", "einops", "numpy", "pillow", "tqdm")
+OPTIONAL = {
+    "diffusers": "by the command line",  # not by the nodes: ComfyUI does not install it
+    "av": "to write .mp4",
+    "accelerate": "to train",
+    "huggingface_hub": "to download weights",
+}
 CHECKPOINT_PLACES = ("smcd", "checkpoints", "diffusion_models")  # where ComfyUI has them; only the first is SMCD's own
 PLACES = (*CHECKPOINT_PLACES, "text_encoders", "vae", "diffusers")
 _SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt")

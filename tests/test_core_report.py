@@ -99,11 +99,12 @@ def test_versions_device_and_memory_are_told(models):
 
 def test_what_is_absent_gets_a_command(models, monkeypatch):
     installed = report._version
-    monkeypatch.setattr(report, "_version", lambda name: None if name in ("einops", "av") else installed(name))
+    monkeypatch.setattr(report, "_version", lambda name: None if name in ("einops", "diffusers") else installed(name))
     found, _ = look(models)
     assert "Install what is absent: pip install einops" in found["next"]
-    assert any(step.startswith("av is absent, which is needed to write .mp4 only") for step in found["next"])
-    assert re.search(r"^absent +einops, av$", as_text(found), re.MULTILINE)
+    # ComfyUI does not install it, and the nodes do without.
+    assert "diffusers is absent, which is needed by the command line only: pip install diffusers" in found["next"]
+    assert re.search(r"^absent +einops, diffusers$", as_text(found), re.MULTILINE)
 
 
 def test_all_that_is_needed_is_found(models, tmp_path):
