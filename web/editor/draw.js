@@ -99,7 +99,8 @@ function shadeOutside(context, { stageSize }, { left, top, width, height }, { co
 function drawFrame(context, { left, top, width, height }, { colors }) {
   context.lineWidth = 1;
   context.strokeStyle = colors.faint;
-  context.strokeRect(crisp(left), crisp(top), Math.round(width), Math.round(height));
+  const [right, bottom] = [Math.round(left + width), Math.round(top + height)]; // the line is the frame's last pixel
+  context.strokeRect(crisp(left), crisp(top), right - Math.round(left) - 1, bottom - Math.round(top) - 1);
 }
 
 /** @param {Track} track */

@@ -55,6 +55,10 @@ export function createStage({ editor, t, run, root }) {
 
   const endListening = listen(canvas, {
     pointerdown: (event) => event.stopPropagation(), // the host would drag the node
+    pointerenter() {
+      colors = colorsOf(element); // the host's may have changed
+      editor.set({});
+    },
     wheel(event) {
       if (!root.matches(":focus-within")) return;
       event.preventDefault();

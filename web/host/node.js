@@ -105,7 +105,10 @@ class NodeEditor {
     this.#endings.push(
       () => clearTimeout(soon),
       listen(api, { graphChanged: look }),
-      listen(app.ui?.settings ?? new EventTarget(), { "Comfy.Locale.change": () => this.#show() }),
+      listen(app.ui?.settings ?? new EventTarget(), {
+        "Comfy.Locale.change": () => this.#show(),
+        "Comfy.ColorPalette.change": () => this.#show(),
+      }),
       // Others may have written the text without a word.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
       listen(this.#holder, { wheel: (event) => this.#passWheel(event) }, { passive: false }),

@@ -82,6 +82,27 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await page.locator(".smcd-editor[aria-label='Trajectory editor']").waitFor();
     });
 
+    test("the editor takes the colors of the host, also when they change", async (t) => {
+      const { page, host, problems, close } = await openComfy(server);
+      t.after(close);
+      await host.add("SMCD_Trajectory", { pos: [500, 80] });
+      const brightness = async (palette) => {
+        await page.evaluate((value) => window.app.extensionManager.setting.set("Comfy.ColorPalette", value), palette);
+        await page.waitForTimeout(1500);
+        return page.locator(".smcd-editor canvas").evaluateAll((canvases) =>
+          canvases.map((canvas) => {
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            return data.reduce((sum, value) => sum + value, 0) / data.length;
+          }),
+        );
+      };
+      const [dark, light] = [await brightness("dark"), await brightness("light")];
+      assert.ok(light[0] > dark[0] + 20, `${dark} ${light}`); // the stage; the timeline's rows are drawn in dark text
+      assert.notEqual(light[1], dark[1]);
+      assert.deepEqual(problems(), []);
+      await brightness("dark");
+    });
+
     test("where the editor cannot start the text stays to be edited", async (t) => {
       for (const broken of ["editor/view.js", "trajectory/model.js"]) {
         const { page, host, close } = await openComfy(server, { without: `**/extensions/smcd/${broken}` });
