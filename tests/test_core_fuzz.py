@@ -110,7 +110,7 @@ def test_arbitrary_bytes_are_no_checkpoint(tmp_path, start, content):
         read_checkpoint(path)
 
 
-@settings(FUZZ, max_examples=80)
+@settings(FUZZ, max_examples=40)
 @given(data=st.data())
 def test_a_checkpoint_with_a_changed_header_is_read_or_refused(tmp_path, bundle, data):
     header, tensors = bundle
@@ -154,7 +154,7 @@ def test_damaged_weights_are_read_or_refused(tmp_path, backbone, kind, data):
     use(path)
 
 
-@settings(FUZZ, max_examples=80)
+@settings(FUZZ, max_examples=40)
 @given(data=st.data())
 def test_a_damaged_description_beside_released_weights_is_refused(tmp_path, backbone, data):
     weights, config = backbone
