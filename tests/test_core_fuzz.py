@@ -37,7 +37,7 @@ from smcd_core.video import VideoError, read_metadata, write_video
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries, about what is wrong with the files
 
-SLOW = timedelta(seconds=20)  # an example takes milliseconds; this is for hangs, on a machine that others use too
+SLOW = timedelta(seconds=60)  # an example takes milliseconds; this is for hangs, on a machine that others use too
 FUZZ = settings(
     max_examples=150, deadline=SLOW, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -262,9 +262,9 @@ def test_more_boxes_than_a_trajectory_takes_are_refused_at_once():
     """Joining boxes to tracks takes their number squared: some megabytes of text would take hours."""
     size = dict(width=64, height=48, frames=4)
     many = [[BOX] * (20 * MAX_OBJECTS)] * 5
-    assert seconds(lambda: trajectory_from_value(many, **size)) < 5
-    assert seconds(lambda: trajectory_from_value([[BOX]] * (20 * MAX_FRAMES), **size)) < 5
-    assert seconds(lambda: trajectory_from_value([[{"x": 1, "y": 2}] * 20] * (20 * MAX_OBJECTS), **size)) < 5
+    assert seconds(lambda: trajectory_from_value(many, **size)) < 30
+    assert seconds(lambda: trajectory_from_value([[BOX]] * (20 * MAX_FRAMES), **size)) < 30
+    assert seconds(lambda: trajectory_from_value([[{"x": 1, "y": 2}] * 20] * (20 * MAX_OBJECTS), **size)) < 30
 
 
 @pytest.mark.parametrize("text", ["[" * 10**6, '{"objects":' * 10**5, '"' + "x" * 10**7, "9" * 10**6, " " * 10**7])
@@ -277,7 +277,7 @@ def test_absurd_texts_are_refused_at_once_and_in_little_memory(tmp_path, text):
     ]
     tracemalloc.start()
     try:
-        assert sum(map(seconds, readers)) < 20  # traced, and so some times slower than it is
+        assert sum(map(seconds, readers)) < 60  # traced, and so some times slower than it is
         assert tracemalloc.get_traced_memory()[1] < 20 * len(text) + 2**24
     finally:
         tracemalloc.stop()
