@@ -29,7 +29,9 @@ class SMCDCheck(io.ComfyNode):
                     tooltip="Also compare published weights with their sha256. Reads them whole: a minute for 10 GB.",
                 ),
             ],
-            outputs=[io.String.Output(display_name="text")],
+            outputs=[
+                io.String.Output(display_name="text", tooltip="What the node shows, for Save Text or Preview as Text.")
+            ],
             is_output_node=True,
         )
 

@@ -21,7 +21,10 @@ SIZE_NOTE = "the first frame is resized to it. Released weights: 256."
 
 
 def _outputs(latent: bool) -> list:
-    both = [io.Conditioning.Output(display_name="positive"), io.Conditioning.Output(display_name="negative")]
+    both = [
+        io.Conditioning.Output(display_name=name, tooltip=f"The {name} prompt with what this node adds to it.")
+        for name in ("positive", "negative")
+    ]
     return (
         [*both, io.Latent.Output(display_name="latent", tooltip="Empty, one entry for each frame.")] if latent else both
     )

@@ -21,7 +21,17 @@ def clip() -> io.Input:
 
 
 def picture() -> list[io.Input]:
-    return [io.Vae.Input("vae"), io.Image.Input("first_frame", tooltip="Becomes frame 0. Resized to width x height.")]
+    return [
+        io.Vae.Input(
+            "vae",
+            tooltip="Encodes the first frame: the checkpoint's own, or that of Stable Diffusion 1 where it has none.",
+        ),
+        io.Image.Input("first_frame", tooltip="Becomes frame 0. Resized to width x height."),
+    ]
+
+
+def model() -> io.Input:
+    return io.Model.Input("model", tooltip="From Load SMCD; LoRAs and other patches may be in between.")
 
 
 def size(default: int, note: str, **options) -> list[io.Input]:

@@ -49,7 +49,7 @@ class SMCDMetrics(io.ComfyNode):
                 io.Float.Output(display_name="SR50", tooltip="Share of the visible boxes with an IoU above 0.5."),
                 io.Float.Output(display_name="SR75", tooltip="The same for 0.75."),
                 io.Float.Output(display_name="first_frame_psnr", tooltip="In dB; 0 without first_frame."),
-                io.String.Output(display_name="text"),
+                io.String.Output(display_name="text", tooltip="The scores in a line."),
                 io.Image.Output(display_name="plot", tooltip="Average overlap of each frame."),
             ],
         )

@@ -34,7 +34,7 @@ class SMCDGuider(io.ComfyNode):
             "is faster. For SamplerCustomAdvanced.",
             search_aliases=["cfg", "guidance"],
             inputs=[
-                io.Model.Input("model"),
+                inputs.model(),
                 *inputs.prompts(),
                 inputs.scale("text", 7.5, "prompt is"),
                 inputs.scale("boxes", 1.0, "boxes are"),
@@ -51,7 +51,7 @@ class SMCDGuider(io.ComfyNode):
                 ),
                 *(part for name in RANGES for part in inputs.time_range(name, f"the scale of {name} holds")),
             ],
-            outputs=[io.Guider.Output()],
+            outputs=[io.Guider.Output(tooltip="For SamplerCustomAdvanced.")],
         )
 
     @classmethod
@@ -89,7 +89,7 @@ class SMCDSampler(io.ComfyNode):
             description="DDIM as released, which stops at timestep 0 and so leaves a little noise that ddim "
             "takes out (2 % of the latents). For SamplerCustomAdvanced.",
             inputs=[
-                io.Model.Input("model"),
+                inputs.model(),
                 io.Int.Input(
                     "steps",
                     default=50,
@@ -98,7 +98,10 @@ class SMCDSampler(io.ComfyNode):
                     tooltip="Released: 50. A number that does not divide 1000 gives a few more.",
                 ),
             ],
-            outputs=[io.Sampler.Output(), io.Sigmas.Output()],
+            outputs=[
+                io.Sampler.Output(tooltip="The released DDIM; goes with these sigmas."),
+                io.Sigmas.Output(tooltip="The noise level of each step; the last one is 0.029, not 0."),
+            ],
         )
 
     @classmethod
@@ -121,7 +124,7 @@ class SMCDLongVideo(io.ComfyNode):
             "SMCD. Boxes are cut along; every window sees the first frame.",
             search_aliases=["context windows"],
             inputs=[
-                io.Model.Input("model"),
+                inputs.model(),
                 io.Int.Input(
                     "window",
                     default=8,
@@ -137,7 +140,7 @@ class SMCDLongVideo(io.ComfyNode):
                     tooltip="Frames that neighbouring windows share: more is smoother and slower.",
                 ),
             ],
-            outputs=[io.Model.Output()],
+            outputs=[io.Model.Output(tooltip="The model, for KSampler or a guider.")],
         )
 
     @classmethod
@@ -161,7 +164,7 @@ class SMCDGenerate(io.ComfyNode):
             description="Animates a picture along boxes, in one node.",
             search_aliases=["animate your motion", "image to video", "bounding box"],
             inputs=[
-                io.Model.Input("model"),
+                inputs.model(),
                 inputs.clip(),
                 *inputs.picture(),
                 boxes_input(),
@@ -188,7 +191,10 @@ class SMCDGenerate(io.ComfyNode):
                     "only: a fifth of the time of 50 steps or less, at much the same quality.",
                 ),
             ],
-            outputs=[io.Image.Output(), io.Video.Output()],
+            outputs=[
+                io.Image.Output(tooltip="All frames."),
+                io.Video.Output(tooltip="The same at the frames per second of the trajectory, for Save Video."),
+            ],
         )
 
     @classmethod

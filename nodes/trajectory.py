@@ -99,11 +99,11 @@ class SMCDTrajectory(io.ComfyNode):
                 ),
             ],
             outputs=[
-                SMCDTrajectoryType.Output(display_name="trajectory"),
+                SMCDTrajectoryType.Output(display_name="trajectory", tooltip="What the editor shows."),
                 io.BoundingBox.Output(
                     display_name="boxes", tooltip="In pixels, a list for each frame, for other packs."
                 ),
-                io.Int.Output(display_name="frames"),
+                io.Int.Output(display_name="frames", tooltip="How many frames the trajectory has."),
             ],
         )
 
@@ -142,11 +142,17 @@ class SMCDExample(io.ComfyNode):
             display_name="SMCD Example",
             category="SMCD",
             description="A picture that comes with the pack, with boxes and a prompt for it.",
-            inputs=[io.Combo.Input("example", options=sorted(path.stem for path in EXAMPLES.glob("*.png")))],
+            inputs=[
+                io.Combo.Input(
+                    "example",
+                    options=sorted(path.stem for path in EXAMPLES.glob("*.png")),
+                    tooltip="Each is a picture of the folder demo of the pack, with its boxes and its prompt.",
+                )
+            ],
             outputs=[
-                io.Image.Output(),
-                SMCDTrajectoryType.Output(display_name="trajectory"),
-                io.String.Output(display_name="prompt"),
+                io.Image.Output(tooltip="For first_frame."),
+                SMCDTrajectoryType.Output(display_name="trajectory", tooltip="Where each object of it goes."),
+                io.String.Output(display_name="prompt", tooltip="What the video is to show, in a sentence."),
             ],
         )
 
@@ -223,7 +229,12 @@ class SMCDFromBoxes(io.ComfyNode):
                     tooltip="Side of the square around a tracked point, as a share of the frame's shorter side.",
                 ),
             ],
-            outputs=[SMCDTrajectoryType.Output(display_name="trajectory"), io.String.Output(display_name="recognised")],
+            outputs=[
+                SMCDTrajectoryType.Output(display_name="trajectory", tooltip="As few keys as tolerance allows."),
+                io.String.Output(
+                    display_name="recognised", tooltip="What was found: its kind, objects, frames and frame size."
+                ),
+            ],
         )
 
     @classmethod
@@ -272,13 +283,17 @@ class SMCDExport(io.ComfyNode):
                 io.String.Input("filename_prefix", default="SMCD/trajectory", tooltip="Below the output folder."),
             ],
             outputs=[
-                io.String.Output(display_name="json"),
+                io.String.Output(display_name="json", tooltip="The SMCD trajectory, version 1; boxes in 0..1."),
                 io.String.Output(
                     display_name="coordinates",
-                    tooltip="JSON: for each object the middles of its boxes, {x, y} in pixels (KJNodes, WanMove).",
+                    tooltip="JSON: for each object the middles of its boxes, as x and y in pixels (KJNodes, WanMove).",
                 ),
-                io.BoundingBox.Output(display_name="boxes"),
-                io.Tracks.Output(display_name="tracks"),
+                io.BoundingBox.Output(
+                    display_name="boxes", tooltip="In pixels, a list for each frame, with the phrases as labels."
+                ),
+                io.Tracks.Output(
+                    display_name="tracks", tooltip="The middles of the boxes in pixels, and where they are visible."
+                ),
             ],
             is_output_node=True,
         )
@@ -327,7 +342,7 @@ class SMCDDraw(io.ComfyNode):
                 io.Boolean.Input("paths", default=False, tooltip="The way of each box's middle over the whole video."),
                 io.Boolean.Input("ids", default=False, tooltip="The id of each object before its phrase."),
             ],
-            outputs=[io.Image.Output()],
+            outputs=[io.Image.Output(tooltip="A frame for each of the trajectory, or of images.")],
         )
 
     @classmethod
