@@ -23,7 +23,7 @@ from ..smcd_core.checkpoint import Checkpoint
 from ..smcd_core.config import SMCDConfig
 from ..smcd_core.defaults import read_defaults
 from ..smcd_core.model import Inputs, networks_beside_unet, pad_boxes
-from ..smcd_core.unet import UNet3D
+from ..smcd_core.unet import UNet3D, live_numbers
 from . import saved
 from .inputs import LATENT_STRIDE
 
@@ -35,7 +35,6 @@ FIRST_FRAME = "smcd_first_frame"  # [1, 4, h, w] as VAE Encode gives it
 IMAGE_STRENGTHS = "smcd_image_strengths"  # (of the concatenated frame, of the image tokens)
 
 CLIP_HINT = "the CLIP output of Load SMCD, or CLIP Loader with OpenCLIP ViT-H for the released weights"
-MEMORY_FACTOR = 1.0  # as the host has it for Stable Diffusion, whose spatial layers are the largest here too
 
 
 # Networks ------------------------------------------------------------------------------------------------------------
@@ -143,8 +142,6 @@ class ModelConfig(comfy.supported_models_base.BASE):
 
     def __init__(self, checkpoint: Checkpoint):
         super().__init__({"smcd_config": checkpoint.config})
-        # The host's estimates are for 320 channels.
-        self.memory_usage_factor = MEMORY_FACTOR * checkpoint.config.model_channels / 320
 
 
 class SMCDModel(comfy.model_base.BaseModel):
@@ -170,15 +167,13 @@ class SMCDModel(comfy.model_base.BaseModel):
 
     def memory_required(self, input_shape, cond_shapes=None) -> float:
         """Bytes for a call with x of that shape."""
-        need, config = super().memory_required(input_shape, cond_shapes or {}), self.smcd_config
+        config, frames, positions = self.smcd_config, input_shape[0], math.prod(input_shape[2:])
+        numbers = live_numbers(config, frames, positions, comfy.model_management.get_torch_device().type)
         if config.box_coverage_bias:
             # Unlike all else in the network these scores grow with the square of the positions; each head has its own.
-            frames, positions = input_shape[0], math.prod(input_shape[2:])
-            scores = (
-                frames * positions * (positions + config.box_slots) * (1 + config.model_channels // config.head_dim)
-            )
-            need += scores * comfy.model_management.dtype_size(self.get_dtype_inference())
-        return need
+            heads = config.model_channels // config.head_dim
+            numbers += frames * positions * (positions + config.box_slots) * (1 + heads)
+        return numbers * comfy.model_management.dtype_size(self.get_dtype_inference())
 
     def extra_conds(self, **kwargs) -> dict[str, comfy.conds.CONDRegular]:
         """Called once for each conditioning of a run: the encoders run here."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .blocks import Conditions, Downsample, ResBlock, SpatialTransformer, TemporalTransformer, Upsample, repeated
+from .blocks import (
+    AT_ONCE,
+    AT_ONCE_ELSEWHERE,
+    Conditions,
+    Downsample,
+    ResBlock,
+    SpatialTransformer,
+    TemporalTransformer,
+    Upsample,
+    repeated,
+)
 from .config import SMCDConfig
 
 
@@ -106,6 +116,21 @@ class UNet3D(nn.Module):
                 joined.append(control[len(skips)])
             x = run(block, torch.cat(joined, dim=1), conditions)
         return self.out(x)
+
+
+def live_numbers(config: SMCDConfig, frames: int, positions: int, device_type: str) -> float:
+    """How many numbers the tensors of a forward in inference hold at most, without weights and coverage bias.
+
+    frames, positions  of all videos together, and of the latents of one frame
+
+    The peak is in the first temporal transformer, which is num_heads * head_dim wide and works in parts, or in the
+    last level, where x, a skip connection and their block's tensors meet. Factors are counts of what is alive there.
+    """
+    rows = frames * positions
+    part = min(rows, AT_ONCE.get(device_type, AT_ONCE_ELSEWHERE))
+    inside = 7 * config.model_channels * rows + 14 * config.num_heads * config.head_dim * part
+    control = 7 * config.model_channels * rows if config.control else 0  # its features, one for each skip connection
+    return max(inside, 12 * config.model_channels * rows) + control
 
 
 class ControlNet(nn.Module):

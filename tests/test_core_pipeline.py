@@ -12,9 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from smcd_core.checkpoint import CheckpointError, read_checkpoint, write_checkpoint, write_diffusers, write_released
 from smcd_core.components import load_components, pack_components, unpack_components
-from smcd_core.config import SMCDConfig
+from smcd_core.config import SMALL, SMCDConfig, system_config
 from smcd_core.diffusion import SAMPLERS, Guidance
-from smcd_core.model import Tokens
+from smcd_core.model import SMCD, Inputs, Tokens
 from smcd_core.pipeline import DEFAULTS as RELEASED_DEFAULTS
 from smcd_core.pipeline import Request, SMCDPipeline
 from smcd_core.trajectory import parse_trajectory
@@ -377,6 +377,19 @@ def test_steps_without_guidance_take_one_evaluation(pipeline):
     finally:
         whole.remove()
     assert rows == [4 * 3] * 3 + [3] * 2  # four branches, then one; three frames each
+
+
+@torch.no_grad()
+def test_the_network_compiles_as_one_graph():
+    """Traced as every backend has it; "eager" then runs the trace without compiling it."""
+    config = replace(system_config("zc+gca", SMALL, coverage_bias=True), channel_mult=(1,), num_res_blocks=1)
+    smcd = SMCD(config).eval()
+    text, boxes = torch.randn(2, 5, config.context_dim), torch.tensor([0.1, 0.2, 0.6, 0.7]).expand(2, 3, 1, 4)
+    phrases, first = torch.randn(2, 1, config.phrase_dim), torch.randn(1, 4, 8, 8).repeat(2, 1, 1, 1)
+    tokens = replace(smcd.encode(Inputs(text, 3, boxes, boxes[..., 0].ceil(), phrases, first)), copies=2)
+    x, t = torch.randn(3, 4, 8, 8).repeat(2, 1, 1, 1), torch.tensor([900, 900])
+    compiled = torch.compile(smcd, backend="eager", fullgraph=True)  # fullgraph: a break is an error
+    torch.testing.assert_close(compiled(x, t, tokens), smcd(x, t, tokens), atol=2e-5, rtol=0)
 
 
 class OnOneDevice(TorchDispatchMode):
