@@ -167,12 +167,10 @@ class SMCDModel(comfy.model_base.BaseModel):
 
     def memory_required(self, input_shape, cond_shapes=None) -> float:
         """Bytes for a call with x of that shape."""
-        config, frames, positions = self.smcd_config, input_shape[0], math.prod(input_shape[2:])
-        numbers = live_numbers(config, frames, positions, comfy.model_management.get_torch_device().type)
-        if config.box_coverage_bias:
-            # Unlike all else in the network these scores grow with the square of the positions; each head has its own.
-            heads = config.model_channels // config.head_dim
-            numbers += frames * positions * (positions + config.box_slots) * (1 + heads)
+        config, device = self.smcd_config, comfy.model_management.get_torch_device()
+        # The host's attention for CPUs copies a bias for each head.
+        copies = 1 + config.model_channels // config.head_dim
+        numbers = live_numbers(config, input_shape[0], math.prod(input_shape[2:]), device.type, copies)
         return numbers * comfy.model_management.dtype_size(self.get_dtype_inference())
 
     def extra_conds(self, **kwargs) -> dict[str, comfy.conds.CONDRegular]:

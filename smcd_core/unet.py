@@ -118,19 +118,26 @@ class UNet3D(nn.Module):
         return self.out(x)
 
 
-def live_numbers(config: SMCDConfig, frames: int, positions: int, device_type: str) -> float:
-    """How many numbers the tensors of a forward in inference hold at most, without weights and coverage bias.
+def live_numbers(
+    config: SMCDConfig, frames: int, positions: int, device_type: str, score_copies: int | None = None
+) -> float:
+    """How many numbers the tensors of a forward in inference hold at most, without weights.
 
     frames, positions  of all videos together, and of the latents of one frame
+    score_copies       of the coverage bias, if attention makes more of it than one; only of networks that have it
 
     The peak is in the first temporal transformer, which is num_heads * head_dim wide and works in parts, or in the
     last level, where x, a skip connection and their block's tensors meet. Factors are counts of what is alive there.
     """
-    rows = frames * positions
-    part = min(rows, AT_ONCE.get(device_type, AT_ONCE_ELSEWHERE))
-    inside = 7 * config.model_channels * rows + 14 * config.num_heads * config.head_dim * part
-    control = 7 * config.model_channels * rows if config.control else 0  # its features, one for each skip connection
-    return max(inside, 12 * config.model_channels * rows) + control
+    rows, at_once = frames * positions, AT_ONCE.get(device_type, AT_ONCE_ELSEWHERE)
+    inside = 7 * config.model_channels * rows + 14 * config.num_heads * config.head_dim * min(rows, at_once)
+    numbers = max(inside, 12 * config.model_channels * rows)
+    if config.control:
+        numbers += 7 * config.model_channels * rows  # its features, one for each skip connection
+    if config.box_coverage_bias:
+        # Unlike all else this grows with the square of the positions.
+        numbers += min(rows, max(positions, at_once)) * (positions + config.box_slots) * (score_copies or 1)
+    return numbers
 
 
 class ControlNet(nn.Module):

@@ -160,12 +160,12 @@ def test_dynamic_memory_and_partial_loading_give_the_same(path, monkeypatch):
     assert difference(sampled(lazy), expected) < 1e-6
 
 
-def test_the_memory_estimate_covers_what_a_call_was_seen_to_take(path):
+def test_the_memory_estimate_is_near_what_a_call_was_seen_to_take(path):
+    """Growth of the process in MiB for 16 frames in float32 with the host's attention for CPUs, measured once."""
     model = loading.load_model(str(path)).model
-    # Growth of the process in MiB for 16 frames in float32 with the host's attention for CPUs, measured once.
-    for side, measured in ((16, 45), (32, 530)):
+    for side, measured in ((32, 55), (48, 134)):
         estimate = model.memory_required([16, 4, side, side]) / 2**20
-        assert measured < 1.5 * estimate < 4 * measured  # the host wants 1.5 times the estimate to be free
+        assert estimate == pytest.approx(measured, rel=0.2)
 
 
 @pytest.mark.filterwarnings("ignore")
