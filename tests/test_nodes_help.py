@@ -1,0 +1,122 @@
+"""The help pages of the nodes: one for each, which says of its inputs, outputs and messages what the code says."""
+
+import ast
+import re
+import urllib.request
+from pathlib import Path
+
+import host
+import pytest
+
+host.start()  # skips where there is no ComfyUI
+
+DOCS = host.PACK / "web" / "docs"
+SCHEMAS = {node.define_schema().node_id: node.define_schema() for node in host.pack_module("nodes").NODES}
+SECTIONS = ["Inputs", "Outputs", "Mistakes", "Connects to"]
+MAX_PICTURE = 60_000  # bytes
+each_node = pytest.mark.parametrize("name", SCHEMAS)
+
+
+def page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def rows(name: str, section: str) -> list[list[str]]:
+    """The cells of the table below a heading, without its head."""
+    (text,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", page(name), re.MULTILINE | re.DOTALL)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def messages() -> str:
+    """All texts of the pack's code, a line for each, with … for what is filled in."""
+    found = []
+    for path in [*(host.PACK / "nodes").glob("*.py"), *(host.PACK / "smcd_core").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
+
+
+def is_in(word: str, text: str) -> bool:
+    """As a whole: 8 is not in 128."""
+    return re.search(rf"(?<![\w.]){re.escape(word)}(?![\w]|\.\d)", text) is not None
+
+
+def test_each_node_has_a_page_and_no_other_page_is_there():
+    assert sorted(path.stem for path in DOCS.glob("*.md")) == sorted(SCHEMAS)
+
+
+@each_node
+def test_a_page_has_the_title_of_its_node_and_all_sections(name):
+    text = page(name)
+    assert text.startswith(f"# {SCHEMAS[name].display_name}\n\n")
+    assert re.findall("^## (.*)", text, re.MULTILINE) == SECTIONS
+
+
+@each_node
+def test_a_page_names_every_input_and_no_other(name):
+    assert [row[0] for row in rows(name, "Inputs")] == [f"`{one.id}`" for one in SCHEMAS[name].inputs]
+
+
+@each_node
+def test_a_page_tells_range_choices_and_default_of_each_input(name):
+    for (_, unit, typical, _), slot in zip(rows(name, "Inputs"), SCHEMAS[name].inputs, strict=True):
+        options = slot.as_dict()
+        if {"min", "max"} <= options.keys():
+            low, high = (f"{value:g}" if isinstance(value, float) else str(value) for value in (slot.min, slot.max))
+            assert f"{low} to {high}" in unit, slot.id
+            assert is_in(f"{slot.default:g}", typical), slot.id
+        elif slot.io_type == "BOOLEAN":
+            assert typical == ("on" if slot.default else "off"), slot.id
+        elif slot.io_type == "COMBO":
+            assert is_in(slot.default or slot.options[0], typical), slot.id
+            if slot.id != "checkpoint":  # whose choices are the user's files
+                assert re.findall("`(.*?)`", unit) == slot.options, slot.id
+
+
+@each_node
+def test_a_page_names_every_output_with_its_type(name):
+    expected = [[f"`{one.display_name or one.io_type}`", one.io_type] for one in SCHEMAS[name].outputs]
+    assert [row[:2] for row in rows(name, "Outputs")] == expected
+
+
+def test_messages_on_the_pages_are_those_of_the_code():
+    code, count = messages(), 0
+    for name in SCHEMAS:
+        for message, advice in rows(name, "Mistakes"):
+            assert advice, message
+            if quoted := re.match("`(.*)`", message):
+                count += 1
+                assert quoted[1] in code, f"{name}: {quoted[1]}"
+    assert count > 40
+
+
+@each_node
+def test_every_input_and_output_has_a_tooltip(name):
+    slots = [*SCHEMAS[name].inputs, *SCHEMAS[name].outputs]
+    assert [slot.id for slot in slots if not (slot.tooltip or "").strip()] == []
+
+
+@each_node
+def test_pictures_are_there_small_and_described(name):
+    pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", page(name))
+    assert pictures
+    for description, path in pictures:
+        assert description and (DOCS / path).stat().st_size < MAX_PICTURE, path
+
+
+def test_no_picture_is_left_over():
+    used = {path for name in SCHEMAS for path in re.findall(r"\]\((img/.*?)\)", page(name))}
+    assert used == {path.relative_to(DOCS).as_posix() for path in (DOCS / "img").iterdir()}
+
+
+def test_the_server_gives_pages_and_pictures_where_the_front_end_asks(tmp_path: Path):
+    """It asks for a page in the user's language first, which is not there, and resolves pictures beside the page."""
+    with host.serve(tmp_path) as server:
+        for path in sorted(path for path in DOCS.rglob("*") if path.is_file()):
+            url = f"{server.url}/extensions/smcd/docs/{path.relative_to(DOCS).as_posix()}"
+            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  this machine's own server
+                assert answer.read() == path.read_bytes(), url
