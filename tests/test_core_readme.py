@@ -83,7 +83,8 @@ def relaxed_parser() -> argparse.ArgumentParser:
 
 
 def parse(words: list[str]) -> None:
-    """Words after smcd."""
+    """Words after smcd. Abbreviated options, which the parser takes, are no good in docs."""
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= options_of(words[0]), words
     parser = relaxed_parser() if words[-1] == "..." else make_parser()
     try:
         parser.parse_args(words[:-1] if words[-1] == "..." else words)
