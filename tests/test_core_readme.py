@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import math
 import os
 import re
 import shlex
@@ -22,6 +23,7 @@ import smcd_core
 from smcd_core import hub_files
 from smcd_core.__main__ import main, make_parser
 from smcd_core.checkpoint import write_released
+from smcd_core.defaults import DEFAULTS, FAST
 from smcd_core.hub import show_size
 from smcd_core.trajectory import parse_trajectory
 
@@ -204,6 +206,8 @@ def test_commands_and_options_in_the_text_exist(page):
         elif span.startswith("--"):
             foreign = {"--no-deps", "--fp16-unet", "--preview-method"}  # of pip and of ComfyUI
             assert {*re.findall(r"(?<!\S)--[\w-]+", span)} <= options_of("") | foreign, span
+        elif span.startswith("python ") and not span.startswith("python -"):
+            assert (ROOT / span.split()[1]).is_file(), span
         elif span.startswith("make "):
             assert re.search(rf"^{span.split()[1]}:", text_of("Makefile"), re.M), span
 
@@ -333,6 +337,14 @@ def _gestures(english: dict[str, str]) -> Iterator[tuple[str, str]]:
     for key, shown in english.items():
         if key.startswith("gesture.keys."):
             yield key.removeprefix("gesture.keys."), shown
+
+
+def test_the_evaluations_of_the_network_are_counted_right():
+    """Guidance by the text alone takes two in a step, no guidance one."""
+    fast = FAST["steps"] + math.ceil(FAST["guided"] * FAST["steps"])
+    steps = DEFAULTS["steps"]
+    assert f"runs {fast} times instead of {2 * steps} ({steps} steps" in " ".join(section("Fast").split())
+    assert f"with {FAST['steps']} steps" in section("Fast")
 
 
 def test_names_and_numbers_of_the_project_are_those_of_pyproject():
