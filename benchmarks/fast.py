@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measure import machine
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from smcd_core.data import SyntheticClips
 from smcd_core.defaults import FAST
@@ -30,63 +31,35 @@ ROWS = {
     "DDIM, 25 steps": {"steps": 25},
     "DDIM, 10 steps": {"steps": 10},
     "DDIM, 5 steps": {"steps": 5},
-    "DPM-Solver++, 10 steps": {"sampler": "dpm-solver++", "steps": 10},
-    "DPM-Solver++, 5 steps": {"sampler": "dpm-solver++", "steps": 5},
+    "fast: DPM-Solver++, 10 steps": FAST,
+    "DPM-Solver++, 5 steps": {**FAST, "steps": 5},
     "DPM-Solver++, 10 steps, first 7 guided": {"sampler": "dpm-solver++", "steps": 10, "guided": 0.7},
     "DPM-Solver++, 10 steps, first 5 guided": {"sampler": "dpm-solver++", "steps": 10, "guided": 0.5},
     "DPM-Solver++, 10 steps, first 3 guided": {"sampler": "dpm-solver++", "steps": 10, "guided": 0.3},
-    "DPM-Solver++, 10 steps, features of every second": {"sampler": "dpm-solver++", "steps": 10, "reuse": True},
-    "DDIM, 50 steps, features of every second": {"steps": 50, "reuse": True},
-    "fast": FAST,
+    "DPM-Solver++, 10 steps, features of every second": {
+        "sampler": "dpm-solver++",
+        "steps": 10,
+        "reuse_features": True,
+    },
+    "DDIM, 50 steps, features of every second": {"steps": 50, "reuse_features": True},
 }
 SCORES = ("ao", "sr75", "first_frame_psnr", "background_psnr", "color")
 BATCH = 4
 
 
-class ReusedFeatures(nn.Module):
-    """Makes a UNet run only its uppermost level at every second forward, on features of the forward before.
-
-    Source: DeepCache (CVPR 2024), with an interval of 2.
-    """
-
-    def __init__(self, unet: nn.Module):
-        super().__init__()
-        blocks = unet.config.num_res_blocks + 1
-        self.parts = [unet.input_blocks, unet.middle_block, unet.output_blocks]
-        self.shallow = [unet.input_blocks[:blocks], nn.ModuleList([self]), unet.output_blocks[-blocks:]]
-        self.features, self.forwards = None, 0
-        unet.output_blocks[-blocks - 1][-1].register_forward_hook(self._keep)
-        unet.register_forward_pre_hook(self._choose)
-
-    def _keep(self, _layer: nn.Module, _inputs: tuple, out: Tensor) -> None:
-        self.features = out
-
-    def _choose(self, unet: nn.Module, _inputs: tuple) -> None:
-        chosen = self.parts if self.forwards % 2 == 0 else self.shallow
-        # Past nn.Module's bookkeeping: this module holds the UNet's parts and is one of them.
-        unet.__dict__.update(zip(("input_blocks", "middle_block", "output_blocks"), chosen, strict=True))
-        self.forwards += 1
-
-    def forward(self, _x: Tensor) -> Tensor:
-        return self.features
-
-
-def make(count: int, *, reuse: bool = False, **settings) -> dict[str, Tensor]:
+def make(count: int, **settings) -> dict[str, Tensor]:
     """Videos uint8 [clips, F, H, W, 3] and the CPU seconds that their denoising took [1]."""
     pipeline, clips = SMCDPipeline.from_checkpoint(), SyntheticClips(count, split="validation")
     videos, took, denoise = [], 0.0, pipeline.denoise
 
     def timed(*args, **kwargs) -> Tensor:
         nonlocal took
-        if reuse:
-            features.forwards = 0
         began = time.process_time()
         latents = denoise(*args, **kwargs)
         took += time.process_time() - began
         return latents
 
     pipeline.denoise = timed
-    features = ReusedFeatures(pipeline.smcd.unet) if reuse else None
     requests = [request_of(clip, number) for number, clip in enumerate(clips)]
     for start in range(0, count, BATCH):
         videos += pipeline.generate(requests[start : start + BATCH], **settings)
@@ -138,7 +111,8 @@ def main() -> None:
         print(f"{label}: {made[label]['seconds'].item():.0f} s", flush=True)
     rows = {label: compared(videos, made[REFERENCE], clips) for label, videos in made.items()}
     with replacing(RESULTS / "fast.json") as temporary:
-        Path(temporary).write_text(json.dumps({"clips": args.clips, "rows": rows}, indent=2), encoding="utf-8")
+        result = {"machine": machine(), "clips": args.clips, "rows": rows}
+        Path(temporary).write_text(json.dumps(result, indent=2), encoding="utf-8")
     print(table(rows))
 
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
@@ -28,6 +29,12 @@ Case = Callable[[argparse.Namespace], dict[str, float]]
 def peak_memory() -> int:
     """Bytes that this process held at most so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def held_memory() -> int:
+    """Bytes that this process holds now. Linux only."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
@@ -56,10 +63,11 @@ def main(name: str, args: argparse.Namespace, cases: dict[str, Case], references
             print(f"round {turn + 1} of {args.rounds}: {case}", file=sys.stderr, flush=True)
             measured[case].append(_in_own_process(case))
     medians = {case: {key: median(run[key] for run in runs) for key in runs[0]} for case, runs in measured.items()}
-    print(_table(medians, references))
+    print(table(medians, references))
     out = args.out or ROOT / "out" / "benchmarks" / f"{name}{'_tiny' if args.tiny else ''}.json"
     settings = {key: str(value) for key, value in vars(args).items() if key not in ("case", "out", "folder")}
-    result = {"machine": _machine(), "settings": settings, "medians": medians, "measured": measured}
+    result = {"machine": machine(), "settings": settings, "references": references, "medians": medians}
+    result["measured"] = measured
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_suffix(".tmp")
     temporary.write_text(json.dumps(result, indent=2), encoding="utf-8")
@@ -88,7 +96,7 @@ def _run_case(case: str) -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
 
 
-def _table(medians: dict[str, dict[str, float]], references: int) -> str:
+def table(medians: dict[str, dict[str, float]], references: int) -> str:
     """Each number with its ratio to those of the references, as Markdown."""
     measures = list(medians.values())[:references]
     first, *_ = measures
@@ -105,6 +113,14 @@ def _amount(key: str, value: float) -> str:
     return f"{value:.3g} s" if key.endswith("_s") else f"{value / 2**30:.3g} GiB"
 
 
-def _machine() -> dict[str, str]:
-    model = platform.processor() or platform.machine()
-    return {"system": platform.platform(), "processor": model, "cores": str(os.cpu_count()), "python": sys.version}
+def machine() -> dict[str, str]:
+    """What the numbers depend on besides the code."""
+    names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    versions = {name: version(name) for name in ("torch", "diffusers", "numpy")}
+    processor = names[0] if names else platform.processor() or platform.machine()
+    found = {"system": platform.system(), "processor": processor, "cores": str(os.cpu_count())}
+    return found | {"python": platform.python_version()} | versions
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text(encoding="utf-8").splitlines() if os.path.exists(path) else []

@@ -9,7 +9,7 @@ import argparse
 import time
 from dataclasses import replace
 
-from measure import arguments, main, peak_memory
+from measure import arguments, held_memory, main, peak_memory
 
 TEXT_TOKENS = 77
 SMALL = dict(
@@ -44,6 +44,7 @@ def _measure(args: argparse.Namespace, network, step) -> dict[str, float]:
 
     with torch.inference_mode():
         weights = sum(p.numel() * p.element_size() for p in network.parameters())
+        before = held_memory()
         times = []
         for _ in range(1 + args.steps):
             began = time.perf_counter()
@@ -51,7 +52,12 @@ def _measure(args: argparse.Namespace, network, step) -> dict[str, float]:
             times.append(time.perf_counter() - began)
     times = sorted(times[1:])  # without the first, which also sets things up
     peak = peak_memory()
-    return {"step_s": times[len(times) // 2], "peak_memory_bytes": peak, "of_that_not_weights_bytes": peak - weights}
+    return {
+        "step_s": times[len(times) // 2],
+        "peak_memory_bytes": peak,
+        "of_that_not_weights_bytes": peak - weights,
+        "of_that_not_held_before_bytes": peak - before,
+    }
 
 
 def _inputs(args: argparse.Namespace, config):

@@ -187,8 +187,8 @@ class SMCDGenerate(io.ComfyNode):
                     "fast",
                     default=False,
                     optional=True,
-                    tooltip="DPM++ 2M with 10 steps, unless steps says another number, and guidance in the first half "
-                    "only: a fifth of the time of 50 steps or less, at much the same quality.",
+                    tooltip="DPM++ 2M with 10 steps, unless steps says another number: a fifth of the time of 50 "
+                    "steps.",
                 ),
             ],
             outputs=[
@@ -229,8 +229,7 @@ class SMCDGenerate(io.ComfyNode):
         positive, negative = (node_helpers.conditioning_set_values(prompt, values) for prompt in encoded)
         guidance = Guidance(text or defaults["text"], defaults["boxes"], defaults["image"])
         guider = host_sampling.ConditionGuider(model)
-        guided = FAST["guided"] if fast else 1.0
-        guider.set_guidance(positive, negative, guidance, ranges=dict.fromkeys(RANGES, (0.0, guided)))
+        guider.set_guidance(positive, negative, guidance)
         if fast:
             sampler, sigmas = host_sampling.fast_sampling(model, steps or FAST["steps"])
         else:

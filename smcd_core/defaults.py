@@ -10,8 +10,8 @@ from .checkpoint import Checkpoint, CheckpointError
 DEFAULT_CHECKPOINT = Path(__file__).parent.parent / "models" / "smcd-tiny.safetensors"
 # Unless a checkpoint carries its own: the released model's size, length and guidance.
 DEFAULTS = {"width": 256, "height": 256, "frames": 8, "fps": 8, "steps": 50, "text": 7.5, "boxes": 1.0, "image": 1.0}
-# Settings of SMCDPipeline.generate for a fifth of the time or less, see benchmarks/README.md.
-FAST = {"sampler": "dpm-solver++", "steps": 10, "guided": 0.5}
+# Settings of SMCDPipeline.generate that take a fifth of the time of 50 steps, see benchmarks/README.md.
+FAST = {"sampler": "dpm-solver++", "steps": 10}
 
 
 def read_defaults(checkpoint: Checkpoint) -> dict[str, float]:

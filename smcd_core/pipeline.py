@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .components import decode_latents, encode_frames, load_components, missing_
 from .defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
 from .diffusion import SAMPLERS, TRAIN_STEPS, Guidance
 from .model import SMCD, Inputs, Tokens
+from .reuse import features_of_every_second_forward
 from .text import TextEncoder
 from .trajectory import Trajectory, boxes_at, clip_boxes, phrases, strengths
 
@@ -150,6 +152,7 @@ class SMCDPipeline:
         guidance: Guidance | None = None,
         sampler: str = "ddim",
         guided: float = 1.0,
+        reuse_features: bool = False,
         match_colors: bool = False,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> list[np.ndarray]:
@@ -159,6 +162,7 @@ class SMCDPipeline:
         sampler       one of SAMPLERS; "ddim" is the released one
         guided        share of the steps, from the first, that guidance is used in; the others take one evaluation.
                       Source: Kynkaanniemi et al. (2024), "Applying guidance in a limited interval"
+        reuse_features  let every second step take its deep features from the one before, see reuse.py
         match_colors  draw colours back to those of the image, see color_match.py; for a still camera and light
         progress      called with (steps done, steps in all)
 
@@ -176,7 +180,11 @@ class SMCDPipeline:
         if guided < 1:
             unguided = math.ceil(guided * steps), self.tokens(requests, num_frames, width, height, Guidance(1, 1, 1))[0]
         noise = [self._noise(request.seed, num_frames, width, height) for request in requests]
-        latents = self.denoise(torch.cat(noise), tokens, weights, steps, progress, sampler=sampler, unguided=unguided)
+        reuse = features_of_every_second_forward(self.smcd.unet) if reuse_features else nullcontext()
+        with reuse:
+            latents = self.denoise(
+                torch.cat(noise), tokens, weights, steps, progress, sampler=sampler, unguided=unguided
+            )
         videos = [self.decode(video) for video in latents.split(num_frames)]
         return [_matched(*pair) for pair in zip(videos, requests, strict=True)] if match_colors else videos
 

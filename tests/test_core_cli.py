@@ -79,7 +79,7 @@ def test_animate_writes_a_video_that_says_how_it_was_made(files, out, capsys):
     expected = {
         "prompt": "a circle", "seed": 5, "steps": 2, "guidance": {"text": 2.0, "boxes": 1.5, "image": 1.0},
         "width": 48, "height": 32, "frames": 3, "fps": 6, "checkpoint": "bundle.safetensors", "device": "cpu",
-        "dtype": "float32", "match_colors": False,
+        "dtype": "float32", "match_colors": False, "guided": 1.0, "reuse_features": False,
     }  # fmt: skip
     assert metadata["settings"] == expected
     assert str(files) not in json.dumps(metadata)
@@ -98,7 +98,13 @@ def test_settings_of_the_user_win_over_those_of_the_checkpoint(files, capsys):
 def test_fast_takes_another_solver_and_fewer_steps(files, given, steps):
     assert animate(files, "--fast", *given, out="fast.gif") == 0
     settings = read_metadata(files / "fast.gif")["settings"]
-    assert (settings["sampler"], settings["steps"], settings["guided"]) == ("dpm-solver++", steps, 0.5)
+    assert (settings["sampler"], settings["steps"]) == ("dpm-solver++", steps)
+
+
+def test_steps_can_be_made_cheaper(files):
+    assert animate(files, "--guided", 0.5, "--reuse-features", out="cheap.gif") == 0
+    settings = read_metadata(files / "cheap.gif")["settings"]
+    assert (settings["guided"], settings["reuse_features"]) == (0.5, True)
 
 
 def test_the_same_command_makes_the_same_video(files):

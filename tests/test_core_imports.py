@@ -11,7 +11,7 @@ ROOT = Path(smcd_core.__file__).parent
 MODULES = {path.relative_to(ROOT).with_suffix("").as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 # What a file may import from the package, itself aside. Networks know nothing of files, files nothing of training.
 BASE = {"config"}
-NETWORKS = BASE | {"attention", "motion", "image", "blocks", "unet", "model"}
+NETWORKS = BASE | {"attention", "motion", "image", "blocks", "unet", "model", "reuse"}
 BOXES = {"trajectory", "trajectory_formats"}
 FILES = {"weight_files"}
 LEVELS = {
@@ -30,8 +30,9 @@ LEVELS = {
     "motion": BASE | {"attention"},
     "image": BASE | {"attention"},
     "blocks": BASE | {"attention", "motion", "image"},
-    "unet": NETWORKS - {"unet", "model"},
-    "model": NETWORKS - {"model"},
+    "unet": NETWORKS - {"unet", "model", "reuse"},
+    "model": NETWORKS - {"model", "reuse"},
+    "reuse": NETWORKS - {"model", "reuse"},
     "layouts": BASE,
     "checkpoint": NETWORKS | FILES | {"layouts"},
     "defaults": FILES | {"checkpoint"},

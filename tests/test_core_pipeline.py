@@ -379,6 +379,24 @@ def test_steps_without_guidance_take_one_evaluation(pipeline):
     assert rows == [4 * 3] * 3 + [3] * 2  # four branches, then one; three frames each
 
 
+def test_every_second_step_can_take_the_deep_features_of_the_one_before(pipeline):
+    unet, deep = pipeline.smcd.unet, []
+    parts = [unet.input_blocks, unet.middle_block, unet.output_blocks]
+    middle = unet.middle_block[0].register_forward_hook(lambda *_: deep.append(1))
+    try:
+        whole = pipeline.generate([request()], steps=4)[0]
+        assert len(deep) == 4
+        reused = pipeline.generate([request()], steps=4, reuse_features=True)[0]
+        assert len(deep) == 4 + 2
+        pipeline.generate([request()], steps=5, guidance=ALL, guided=0.5, reuse_features=True)
+        assert len(deep) == 4 + 2 + 3  # whole, reused, whole; without guidance whole, reused
+    finally:
+        middle.remove()
+    assert [unet.input_blocks, unet.middle_block, unet.output_blocks] == parts
+    assert not np.array_equal(reused, whole) and np.abs(reused.astype(int) - whole).mean() < 20
+    assert np.array_equal(pipeline.generate([request()], steps=4)[0], whole)  # nothing is left behind
+
+
 @torch.no_grad()
 def test_the_network_compiles_as_one_graph():
     """Traced as every backend has it; "eager" then runs the trace without compiling it."""

@@ -467,7 +467,7 @@ def test_the_same_seed_gives_the_same_frames_twice(parts, picture):
     assert torch.equal(first, second)
 
 
-ODD = {"steps": 5}  # of which the first three are guided
+ODD = {"steps": 7}  # the timesteps are rounded
 
 
 @pytest.mark.parametrize("settings, changes", [({}, {}), (FAST, {"fast": True}), (FAST | ODD, {"fast": True} | ODD)])

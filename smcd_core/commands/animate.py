@@ -36,9 +36,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--frames", type=_whole(1, 4096), help="default: as in training")
     parser.add_argument("--fps", type=_number(0.01, 1000), help="frames per second (default: as in training)")
     parser.add_argument("--steps", type=_whole(1, 1000), help="of denoising (default: that of the checkpoint)")
+    parser.add_argument("--fast", action="store_true", help="a better solver with 10 steps, unless --steps is given")
     parser.add_argument(
-        "--fast", action="store_true", help="a better solver, fewer steps, guidance in the first ones only"
+        "--guided", type=_number(0, 1), default=1.0, metavar="SHARE", help="of the steps, from the first (default: all)"
     )
+    parser.add_argument("--reuse-features", action="store_true", help="every second step runs the uppermost level only")
     parser.add_argument("--seed", type=_whole(0, 2**63 - 1), default=0, help="another one, another video")
     for name in ("text", "boxes", "image"):
         parser.add_argument(
@@ -102,7 +104,8 @@ def _generate(args: argparse.Namespace, image: Image.Image, trajectory: Trajecto
     scales = {name: setting(name, getattr(args, f"cfg_{name}")) for name in ("text", "boxes", "image")}
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     steps = FAST["steps"] if args.fast and args.steps is None else setting("steps", args.steps)
-    sampling = {**FAST, "steps": steps} if args.fast else {"steps": steps}
+    sampling = {**(FAST if args.fast else {}), "steps": steps}
+    sampling |= {"guided": args.guided, "reuse_features": args.reuse_features}
     if frames != trajectory.frames and args.frames is None:
         _note(f"{frames} frames, as in training, sample the {trajectory.frames} of the boxes: --frames changes that")
     if args.size is None and abs(width / height * image.height / image.width - 1) > 0.05:

@@ -1,0 +1,85 @@
+"""Write README.md from results/; run the benchmarks named first, or "all": `python benchmarks/report.py step`.
+
+All together take about two hours on a small machine, which nothing else should use meanwhile. `windows` must be run by
+the Python that runs ComfyUI.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from measure import ROOT, table
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+SCRIPTS = {  # those of measure.py, with the options that the committed numbers were made with
+    "step": ["--rounds", "1"],
+    "load": ["--rounds", "2"],
+    "windows": ["--tiny", "--rounds", "1"],
+    "training": ["--threads", "1"],
+    "data": ["--threads", "1"],
+}
+EXPERIMENTS = ("fast", "mitigations")  # write results/ themselves, and print their table
+PAGES = ("editor_view", "editor_timeline", "editor_model")  # for Node.js; print theirs
+HEAD = """# Benchmarks
+
+Every claim on speed or memory is a ratio within one run of a script here. Times of two runs, let alone of two machines,
+say little: single runs on the machine below differ by up to 10 %. `python benchmarks/report.py` writes this file from
+`results/`; `python benchmarks/report.py all` runs everything first, `... step load` some of it.
+
+No GPU was at hand: what is said here is said of CPUs.
+"""
+
+
+def run(name: str) -> None:
+    """Leaves results/NAME.json, or .txt for what prints a table."""
+    if name in SCRIPTS:
+        options = [*SCRIPTS[name], "--out", str(RESULTS / f"{name}.json")]
+        _call([sys.executable, str(HERE / f"{name}.py"), *options])
+        return
+    command = ["node", str(HERE / f"{name}.mjs")] if name in PAGES else [sys.executable, str(HERE / f"{name}.py")]
+    printed = _call(command)
+    if name in PAGES:
+        (RESULTS / f"{name}.txt").write_text(printed.strip() + "\n", encoding="utf-8")
+
+
+def _call(command: list[str]) -> str:
+    print("$ " + " ".join(command), file=sys.stderr)
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
+
+
+def section(name: str) -> str:
+    """Markdown: what was measured, the command, the machine, the ratios."""
+    if name in PAGES:
+        body = f"```\n{(RESULTS / f'{name}.txt').read_text(encoding='utf-8').strip()}\n```"
+        return f"## {name}\n\n`node benchmarks/{name}.mjs`\n\n{body}\n"
+    about = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8")))
+    result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    if name in SCRIPTS:
+        body = table(result["medians"], result.get("references", 1))
+    else:
+        from importlib import import_module
+
+        body = import_module(name).table(result["rows"])
+    command = " ".join([f"python benchmarks/{name}.py", *SCRIPTS.get(name, [])])
+    where = ", ".join(f"{key} {value}" for key, value in result.get("machine", {}).items())
+    return f"## {name}\n\n{about}\n\n`{command}`{f' on {where}' if where else ''}\n\n{body}\n"
+
+
+def main() -> None:
+    known = [*SCRIPTS, *EXPERIMENTS, *PAGES]
+    chosen = known if sys.argv[1:] == ["all"] else sys.argv[1:]
+    for name in chosen:
+        if name not in known:
+            raise SystemExit(f"there is no benchmark {name}: choose from {', '.join(known)}, all")
+        run(name)
+    found = [name for name in known if any((RESULTS / f"{name}{suffix}").is_file() for suffix in (".json", ".txt"))]
+    (HERE / "README.md").write_text("\n".join([HEAD, *map(section, found)]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
