@@ -7,6 +7,7 @@ ones; every layer on all frames at once; and one call for each branch of guidanc
 
 from __future__ import annotations
 
+import sys
 from types import MethodType
 
 import torch
@@ -29,7 +30,7 @@ def write_plainly(network: nn.Module) -> None:
             module._conv_forward = MethodType(nn.Conv3d._conv_forward, module)
         elif isinstance(module, nn.SiLU):
             module.inplace = False
-    blocks.positions_at_once = lambda x: None
+    blocks.positions_at_once = lambda x: sys.maxsize
 
 
 def call_by_branch(network: SMCD, x: Tensor, t: Tensor, tokens: Tokens) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -61,17 +62,17 @@ AT_ONCE = {"cpu": 2048}  # positions of a layer that are worked on together in i
 AT_ONCE_ELSEWHERE = 2**16
 
 
-def positions_at_once(x: Tensor) -> int | None:
-    """How many; None for all. Smaller tensors stay in the caches of a CPU, and bound the memory everywhere."""
+def positions_at_once(x: Tensor) -> int:
+    """How many. Smaller tensors stay in the caches of a CPU, and bound the memory everywhere."""
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return None
+        return sys.maxsize
     return AT_ONCE.get(x.device.type, AT_ONCE_ELSEWHERE)
 
 
 def by_frames(layer: Callable[[Tensor, Conditions], Tensor], x: Tensor, conditions: Conditions) -> Tensor:
     """layer(x, conditions) for a layer that looks at one frame at a time, in parts."""
     at_once, positions, num_frames = positions_at_once(x), x.shape[2:].numel(), conditions.num_frames
-    if at_once is None or len(x) * positions <= at_once:
+    if len(x) * positions <= at_once:
         return layer(x, conditions)
     pieces = math.ceil(num_frames * positions / at_once)
     size = math.ceil(num_frames / pieces)
@@ -183,7 +184,8 @@ class Upsample(nn.Module):
         self.conv = operations.Conv2d(dim, dim, 3, padding=1, dtype=dtype, device=device)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+        parts = x.split(max(1, positions_at_once(x) // (4 * x.shape[2:].numel())))
+        return torch.cat([self.conv(F.interpolate(part, scale_factor=2, mode="nearest")) for part in parts])
 
 
 class SpatialTransformer(nn.Module):
@@ -284,8 +286,7 @@ class TemporalTransformer(nn.Module):
         height, width = x.shape[2:]
         h = self.norm(rearrange(x, "(b f) c h w -> b c f h w", f=conditions.num_frames))  # statistics over all frames
         h = rearrange(h, "b c f h w -> (b h w) c f")
-        at_once = positions_at_once(x) or h.shape[0] * conditions.num_frames
-        parts = h.split(max(1, at_once // conditions.num_frames))
+        parts = h.split(max(1, positions_at_once(x) // conditions.num_frames))
         h = torch.cat([self._each_position(part) for part in parts])
         return x + rearrange(h, "(b h w) c f -> (b f) c h w", h=height, w=width)
 

@@ -111,10 +111,10 @@ class UNet3D(nn.Module):
             skips.append(x)
         x = run(self.middle_block, x, conditions)
         for block in self.output_blocks:
-            joined = [x, repeated(skips.pop(), len(x))]
-            if control is not None:
-                joined.append(control[len(skips)])
-            x = run(block, torch.cat(joined, dim=1), conditions)
+            control_features = [] if control is None else [control[len(skips) - 1]]
+            # Nothing else holds the parts of it while the block runs.
+            x = torch.cat([x, repeated(skips.pop(), len(x)), *control_features], dim=1)
+            x = run(block, x, conditions)
         return self.out(x)
 
 
@@ -131,7 +131,7 @@ def live_numbers(
     """
     rows, at_once = frames * positions, AT_ONCE.get(device_type, AT_ONCE_ELSEWHERE)
     inside = 7 * config.model_channels * rows + 14 * config.num_heads * config.head_dim * min(rows, at_once)
-    numbers = max(inside, 12 * config.model_channels * rows)
+    numbers = max(inside, 10 * config.model_channels * rows)
     if config.control:
         numbers += 7 * config.model_channels * rows  # its features, one for each skip connection
     if config.box_coverage_bias:
