@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from measure import machine
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from smcd_core.components import encode_frames
 from smcd_core.data import SyntheticClips
 from smcd_core.defaults import FAST
 from smcd_core.evaluation import mean_over_clips, request_of, score_row
@@ -66,8 +68,9 @@ def make(count: int, **settings) -> dict[str, Tensor]:
     return {"videos": torch.from_numpy(np.stack(videos)), "seconds": torch.tensor([took])}
 
 
-def compared(made: dict[str, Tensor], reference: dict[str, Tensor], clips: list) -> dict[str, object]:
-    """Scores with the mean difference from the reference's and its interval; time as a ratio; distance in pixels."""
+def compared(made: dict[str, Tensor], reference: dict[str, Tensor], clips: list, vae: AutoencoderKL) -> dict:
+    """Scores with the mean difference from the reference's and its interval; time as a ratio; distance from the
+    reference's videos in pixels, and in features: of the VAE's encoder, in units of their deviation."""
     videos, others = list(made["videos"].numpy()), list(reference["videos"].numpy())
     row, other = score_row(videos, clips), score_row(others, clips)
     values: dict[str, object] = {"time": (made["seconds"] / reference["seconds"]).item()}
@@ -80,16 +83,20 @@ def compared(made: dict[str, Tensor], reference: dict[str, Tensor], clips: list)
         }
     if made is not reference:
         values["psnr_to_reference"] = float(np.mean([psnr(a, b) for a, b in zip(videos, others, strict=True)]))
+        found, expected = (torch.cat([encode_frames(vae, video) for video in row]) for row in (videos, others))
+        values["feature_distance"] = ((found - expected).pow(2).mean().sqrt() / expected.std()).item()
     return values
 
 
 def table(rows: dict[str, dict]) -> str:
-    head = ["", "time", *(name.replace("_", " ") for name in SCORES), "PSNR to the first row"]
+    head = ["", "time", *(name.replace("_", " ") for name in SCORES), "PSNR to the first row", "features"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for label, values in rows.items():
         scores = (f"{values[name]['mean']:.3f} ({values[name]['difference']:+.3f})" for name in SCORES)
-        distance = values.get("psnr_to_reference")
-        cells = [label, f"{values['time']:.3f}x", *scores, "" if distance is None else f"{distance:.1f} dB"]
+        distances = ["", ""]
+        if "psnr_to_reference" in values:
+            distances = [f"{values['psnr_to_reference']:.1f} dB", f"{values['feature_distance']:.3f}"]
+        cells = [label, f"{values['time']:.3f}x", *scores, *distances]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -109,7 +116,8 @@ def main() -> None:
                 save_file(make(args.clips, **settings), temporary)
         made[label] = load_file(path)
         print(f"{label}: {made[label]['seconds'].item():.0f} s", flush=True)
-    rows = {label: compared(videos, made[REFERENCE], clips) for label, videos in made.items()}
+    vae = SMCDPipeline.from_checkpoint().vae
+    rows = {label: compared(videos, made[REFERENCE], clips, vae) for label, videos in made.items()}
     with replacing(RESULTS / "fast.json") as temporary:
         result = {"machine": machine(), "clips": args.clips, "rows": rows}
         Path(temporary).write_text(json.dumps(result, indent=2), encoding="utf-8")
