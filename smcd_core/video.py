@@ -134,6 +134,8 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
                 text = container.metadata.get("comment")
         except av.error.FFmpegError as error:
             raise VideoError(f"{path}: cannot be read as a video ({error.strerror})") from None
+        except UnicodeDecodeError:  # PyAV's, of any text in the metadata
+            text = None
     else:
         try:
             with Image.open(source) as image:

