@@ -21,11 +21,11 @@ def page(name: str) -> str:
     return (DOCS / f"{name}.md").read_text(encoding="utf-8")
 
 
-def rows(name: str, section: str) -> list[list[str]]:
-    """The cells of the table below a heading, without its head."""
+def entries(name: str, section: str) -> list[list[str]]:
+    """The list below a heading, each entry by its lines. Tables would be cut off in the narrow panel of the page."""
     (text,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", page(name), re.MULTILINE | re.DOTALL)
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    found = [line.removeprefix("- ").split("<br>") for line in text.splitlines() if line.startswith("- ")]
+    return [[part.removeprefix("typical: ") for part in parts] for parts in found]
 
 
 def messages() -> str:
@@ -58,12 +58,12 @@ def test_a_page_has_the_title_of_its_node_and_all_sections(name):
 
 @each_node
 def test_a_page_names_every_input_and_no_other(name):
-    assert [row[0] for row in rows(name, "Inputs")] == [f"`{one.id}`" for one in SCHEMAS[name].inputs]
+    assert [entry[0] for entry in entries(name, "Inputs")] == [f"`{one.id}`" for one in SCHEMAS[name].inputs]
 
 
 @each_node
 def test_a_page_tells_range_choices_and_default_of_each_input(name):
-    for (_, unit, typical, _), slot in zip(rows(name, "Inputs"), SCHEMAS[name].inputs, strict=True):
+    for (_, unit, typical, _), slot in zip(entries(name, "Inputs"), SCHEMAS[name].inputs, strict=True):
         options = slot.as_dict()
         if {"min", "max"} <= options.keys():
             low, high = (f"{value:g}" if isinstance(value, float) else str(value) for value in (slot.min, slot.max))
@@ -80,13 +80,13 @@ def test_a_page_tells_range_choices_and_default_of_each_input(name):
 @each_node
 def test_a_page_names_every_output_with_its_type(name):
     expected = [[f"`{one.display_name or one.io_type}`", one.io_type] for one in SCHEMAS[name].outputs]
-    assert [row[:2] for row in rows(name, "Outputs")] == expected
+    assert [entry[:2] for entry in entries(name, "Outputs")] == expected
 
 
 def test_messages_on_the_pages_are_those_of_the_code():
     code, count = messages(), 0
     for name in SCHEMAS:
-        for message, advice in rows(name, "Mistakes"):
+        for message, advice in entries(name, "Mistakes"):
             assert advice, message
             if quoted := re.match("`(.*)`", message):
                 count += 1
