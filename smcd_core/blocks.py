@@ -41,21 +41,25 @@ class Conditions:
     box_mask: Tensor | None = None
     images: bool = False
     _coverage: dict[tuple[int, int], Tensor] = field(default_factory=dict, init=False, repr=False)
+    _part_of: tuple[Conditions, slice] | None = field(default=None, repr=False)
 
     def coverage(self, height: int, width: int) -> Tensor:
         """[BF, height * width, N], computed once for each size of the feature map."""
+        if self._part_of is not None:
+            whole, frames = self._part_of
+            return whole.coverage(height, width)[frames]
         size = (height, width)
         if size not in self._coverage:
             self._coverage[size] = box_coverage(self.boxes_xyxy, self.box_mask, height, width)
         return self._coverage[size]
 
     def part(self, videos: slice, frames: slice, num_frames: int) -> Conditions:
-        """Of some of the videos, or of some frames of one; `frames` are the rows of x."""
-        per_video = {name: videos for name in ("time", "text", "image_tokens")}
-        places = per_video | {name: frames for name in ("box_tokens", "boxes_xyxy", "box_mask")}
+        """Of some of the videos, or of some frames of one; `frames` are the rows of x. The coverage is a piece of the
+        whole one, so that it is computed once for all parts and blocks."""
+        places = {"time": videos, "text": videos, "image_tokens": videos, "box_tokens": frames}
         values = {name: getattr(self, name) for name in places}
         values = {name: None if value is None else value[places[name]] for name, value in values.items()}
-        return replace(self, num_frames=num_frames, **values)
+        return replace(self, num_frames=num_frames, _part_of=(self, frames), **values)
 
 
 AT_ONCE = {"cpu": 2048}  # positions of a layer that are worked on together in inference, where none needs another one
