@@ -233,10 +233,8 @@ class SMCDGenerate(io.ComfyNode):
         if fast:
             sampler, sigmas = host_sampling.fast_sampling(model, steps or FAST["steps"])
         else:
-            sampler, sigmas = (
-                host_sampling.PublishedDDIM(),
-                host_sampling.published_sigmas(model, steps or defaults["steps"]),
-            )
+            sampler = host_sampling.PublishedDDIM()
+            sigmas = host_sampling.published_sigmas(model, steps or defaults["steps"])
         noise = pipeline_noise(seed, values[host.FIRST_FRAME], frames or read.frames)
         latents = host_sampling.sample(model, guider, sampler, sigmas, noise, seed)
         images = vae.decode(latents)

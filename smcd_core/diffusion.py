@@ -61,9 +61,13 @@ def ddim_timesteps(steps: int) -> list[int]:
     As released: a number of steps that does not divide 1000 gives a few more (30 gives 31). Raises ValueError outside
     1..1000. Source: SPEC, section 9.
     """
+    _check_steps(steps)
+    return [min(t + 1, TRAIN_STEPS - 1) for t in reversed(range(0, TRAIN_STEPS, TRAIN_STEPS // steps))]
+
+
+def _check_steps(steps: int) -> None:
     if not 1 <= steps <= TRAIN_STEPS:
         raise ValueError(f"steps is {steps}, expected 1 to {TRAIN_STEPS}")
-    return [min(t + 1, TRAIN_STEPS - 1) for t in reversed(range(0, TRAIN_STEPS, TRAIN_STEPS // steps))]
 
 
 def ddim(
@@ -110,8 +114,7 @@ def dpm_solver(
     """
     from diffusers import DPMSolverMultistepScheduler
 
-    if not 1 <= steps <= TRAIN_STEPS:
-        raise ValueError(f"steps is {steps}, expected 1 to {TRAIN_STEPS}")
+    _check_steps(steps)
     scheduler = DPMSolverMultistepScheduler(
         beta_start=FIRST_BETA,
         beta_end=LAST_BETA,

@@ -175,10 +175,11 @@ class SMCDPipeline:
         width, height = self._checked_size("width", width), self._checked_size("height", height)
         guidance = guidance or Guidance(**{name: self.defaults[name] for name in ("text", "boxes", "image")})
         steps = self.defaults["steps"] if steps is None else steps
-        tokens, weights = self.tokens(requests, num_frames, width, height, guidance)
+        inputs, no_text = self._inputs(requests, num_frames, width, height)
+        tokens, weights = self._branches(inputs, no_text, guidance)
         unguided = None
         if guided < 1:
-            unguided = math.ceil(guided * steps), self.tokens(requests, num_frames, width, height, Guidance(1, 1, 1))[0]
+            unguided = math.ceil(guided * steps), self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
         noise = [self._noise(request.seed, num_frames, width, height) for request in requests]
         reuse = features_of_every_second_forward(self.smcd.unet) if reuse_features else nullcontext()
         with reuse:
@@ -207,19 +208,21 @@ class SMCDPipeline:
     ) -> tuple[Tokens, list[float]]:
         """What stays the same through all steps, for the K evaluations that guidance takes: their tokens as a batch of
         K * B videos, and their K weights."""
+        return self._branches(*self._inputs(requests, num_frames, width, height), guidance)
+
+    def _branches(self, inputs: Inputs, no_text: Tensor, guidance: Guidance) -> tuple[Tokens, list[float]]:
         weights: dict[frozenset[str], float] = {}
         for conditions, weight in guidance.branches():
             heard = conditions & self.conditions
             weights[heard] = weights.get(heard, 0.0) + weight
         weights = {conditions: weight for conditions, weight in weights.items() if weight != 0}
-        inputs = self._inputs(requests, num_frames, width, height)
-        no_text = self.text([request.negative for request in requests]).to(inputs.text)
         branches = [self.smcd.encode(_keep(inputs, conditions, no_text)) for conditions in weights]
         differ_in_text = len({conditions - {"text"} for conditions in weights}) == 1
         tokens = replace(Tokens.cat(branches), copies=len(branches) if differ_in_text else 1)
         return tokens, list(weights.values())
 
-    def _inputs(self, requests: Sequence[Request], num_frames: int, width: int, height: int) -> Inputs:
+    def _inputs(self, requests: Sequence[Request], num_frames: int, width: int, height: int) -> tuple[Inputs, Tensor]:
+        """With all conditions, and the text tokens that stand for "no text"."""
         like = next(self.smcd.parameters())
         inputs = Inputs(self.text([request.prompt for request in requests]).to(like), num_frames)
         if "image" in self.conditions:
@@ -232,7 +235,7 @@ class SMCDPipeline:
             padded = [_pad_objects(*parts, most) for parts in objects]
             boxes, mask, vectors = (torch.stack(parts).to(like.device) for parts in zip(*padded, strict=True))
             inputs = replace(inputs, boxes_xyxy=boxes, box_mask=mask, phrases=vectors.to(like))
-        return inputs
+        return inputs, self.text([request.negative for request in requests]).to(like)
 
     def _objects(self, request: Request, num_frames: int) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes [F, N, 4], mask [F, N] and phrase embeddings [N, P] of one request."""

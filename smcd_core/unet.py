@@ -118,9 +118,7 @@ class UNet3D(nn.Module):
         return self.out(x)
 
 
-def live_numbers(
-    config: SMCDConfig, frames: int, positions: int, device_type: str, score_copies: int | None = None
-) -> float:
+def live_numbers(config: SMCDConfig, frames: int, positions: int, device_type: str, score_copies: int = 1) -> float:
     """How many numbers the tensors of a forward in inference hold at most, without weights.
 
     frames, positions  of all videos together, and of the latents of one frame
@@ -136,7 +134,7 @@ def live_numbers(
         numbers += 7 * config.model_channels * rows  # its features, one for each skip connection
     if config.box_coverage_bias:
         # Unlike all else this grows with the square of the positions.
-        numbers += min(rows, max(positions, at_once)) * (positions + config.box_slots) * (score_copies or 1)
+        numbers += min(rows, max(positions, at_once)) * (positions + config.box_slots) * score_copies
     return numbers
 
 
