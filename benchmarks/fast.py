@@ -6,23 +6,23 @@ table. About 25 minutes on one core of a small machine. What lies in --folder fr
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from clip_rows import differences, made_once, options
 from diffusers import AutoencoderKL
 from measure import machine
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from smcd_core.components import encode_frames
 from smcd_core.data import SyntheticClips
 from smcd_core.defaults import FAST
-from smcd_core.evaluation import mean_over_clips, request_of, score_row
-from smcd_core.metrics import bootstrap_interval, psnr
+from smcd_core.evaluation import request_of, score_row
+from smcd_core.metrics import psnr
 from smcd_core.pipeline import SMCDPipeline
 from smcd_core.weight_files import replacing
 
@@ -74,13 +74,7 @@ def compared(made: dict[str, Tensor], reference: dict[str, Tensor], clips: list,
     videos, others = list(made["videos"].numpy()), list(reference["videos"].numpy())
     row, other = score_row(videos, clips), score_row(others, clips)
     values: dict[str, object] = {"time": (made["seconds"] / reference["seconds"]).item()}
-    for name in SCORES:
-        differences = [new[name] - old[name] for new, old in zip(row.clips, other.clips, strict=True)]
-        values[name] = {
-            "mean": row.scores[name],
-            "difference": mean_over_clips(differences),
-            "difference_interval": bootstrap_interval(differences),
-        }
+    values |= differences(row, other, SCORES)
     if made is not reference:
         values["psnr_to_reference"] = float(np.mean([psnr(a, b) for a, b in zip(videos, others, strict=True)]))
         found, expected = (torch.cat([encode_frames(vae, video) for video in row]) for row in (videos, others))
@@ -102,19 +96,10 @@ def table(rows: dict[str, dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=24)
-    parser.add_argument("--folder", type=Path, default=Path("out/fast"), help="for the videos of each row")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    args.folder.mkdir(parents=True, exist_ok=True)
+    args = options(__doc__, Path("out/fast"))
     clips, made = list(SyntheticClips(args.clips, split="validation")), {}
     for label, settings in ROWS.items():
-        path = args.folder / f"{label.replace(' ', '_')}_{args.clips}.safetensors"
-        if not path.is_file():
-            with replacing(path) as temporary:
-                save_file(make(args.clips, **settings), temporary)
-        made[label] = load_file(path)
+        made[label] = made_once(label, args, partial(make, args.clips, **settings))
         print(f"{label}: {made[label]['seconds'].item():.0f} s", flush=True)
     vae = SMCDPipeline.from_checkpoint().vae
     rows = {label: compared(videos, made[REFERENCE], clips, vae) for label, videos in made.items()}

@@ -7,18 +7,16 @@ one core of a small machine, 9 for 192 pixels. What lies in --folder from an ear
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from clip_rows import differences, made_once, options
 
 from smcd_core.color_match import match_colors
 from smcd_core.data import SyntheticClips
 from smcd_core.diffusion import Guidance
-from smcd_core.evaluation import Result, mean_over_clips, request_of, score_row
-from smcd_core.metrics import bootstrap_interval
+from smcd_core.evaluation import Result, request_of, score_row
 from smcd_core.pipeline import SMCDPipeline
 from smcd_core.weight_files import replacing
 
@@ -63,20 +61,6 @@ def make(
     return torch.stack(videos)
 
 
-def compared(row: Result, default: Result) -> dict[str, dict[str, object]]:
-    """Of each score the mean with its interval, and the mean difference from the default with its interval."""
-    values = {}
-    for name in SCORES:
-        differences = [new[name] - old[name] for new, old in zip(row.clips, default.clips, strict=True)]
-        values[name] = {
-            "mean": row.scores[name],
-            "interval": row.intervals[name],
-            "difference": mean_over_clips(differences),
-            "difference_interval": bootstrap_interval(differences),
-        }
-    return values
-
-
 def table(rows: dict[str, dict]) -> str:
     """Mean scores as Markdown; in bold where the interval of the difference from the first row leaves out 0."""
     lines = ["| | " + " | ".join(SCORES) + " |", "|" + "---|" * (len(SCORES) + 1)]
@@ -118,27 +102,19 @@ def plot(results: dict[str, Result], truth: Result, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=24)
-    parser.add_argument("--folder", type=Path, default=Path("out/mitigations"), help="for the videos of each row")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    args.folder.mkdir(parents=True, exist_ok=True)
+    args = options(__doc__, Path("out/mitigations"))
     pipeline, results = SMCDPipeline.from_checkpoint(), {}
     clips = {side: list(SyntheticClips(args.clips, split="validation", size=side)) for side in (128, 160, 192)}
     for label, settings in ROWS.items():
-        path = args.folder / f"{label.replace(' ', '_')}_{args.clips}.safetensors"
-        if not path.is_file():
-            with replacing(path) as temporary:
-                save_file({"videos": make(pipeline, args.clips, **settings)}, temporary)
-        videos = list(load_file(path)["videos"].numpy())
+        made = made_once(label, args, lambda settings=settings: {"videos": make(pipeline, args.clips, **settings)})
+        videos = list(made["videos"].numpy())
         results[label] = score_row(videos, clips[settings.get("size", 128)])
         if label == DEFAULT:
             asked = zip(videos, clips[128], strict=True)
             matched = [match_colors(video, clip.frames[0], clip.boxes_xyxy, clip.mask) for video, clip in asked]
             results[MATCHED] = score_row(matched, clips[128])
         print(label, f"AO {results[label].scores['ao']:.3f}", flush=True)
-    rows = {label: compared(row, results[DEFAULT]) for label, row in results.items()}
+    rows = {label: differences(row, results[DEFAULT], SCORES) for label, row in results.items()}
     content = {"clips": args.clips, "split": "validation", "defaults": pipeline.defaults, "rows": rows}
     with replacing(RESULTS / "mitigations.json") as path:
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

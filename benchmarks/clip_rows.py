@@ -1,0 +1,49 @@
+"""What the experiments on generated clips share: videos are made once, and rows are compared clip by clip."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from smcd_core.evaluation import Result, mean_over_clips
+from smcd_core.metrics import bootstrap_interval
+from smcd_core.weight_files import replacing
+
+
+def options(about: str, folder: Path) -> argparse.Namespace:
+    """--clips and --folder, by default `folder`, which is made. Sets torch to one thread."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--folder", type=Path, default=folder, help="for the videos of each row")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    return args
+
+
+def made_once(label: str, args: argparse.Namespace, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """What `make` gives, or gave in an earlier run: the tensors of a row."""
+    path = args.folder / f"{label.replace(' ', '_')}_{args.clips}.safetensors"
+    if not path.is_file():
+        with replacing(path) as temporary:
+            save_file(make(), temporary)
+    return load_file(path)
+
+
+def differences(row: Result, reference: Result, scores: Iterable[str]) -> dict[str, dict[str, object]]:
+    """Of each score the mean with its interval, and the mean difference from the reference's with its interval."""
+    values = {}
+    for name in scores:
+        gaps = [new[name] - old[name] for new, old in zip(row.clips, reference.clips, strict=True)]
+        values[name] = {
+            "mean": row.scores[name],
+            "interval": row.intervals[name],
+            "difference": mean_over_clips(gaps),
+            "difference_interval": bootstrap_interval(gaps),
+        }
+    return values
