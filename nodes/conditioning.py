@@ -176,7 +176,7 @@ class SMCDImage(io.ComfyNode):
 def check_image(image: Tensor) -> None:
     """Raises ValueError unless it is one picture without alpha."""
     if image.shape[0] != 1:
-        raise ValueError(f"first_frame has {image.shape[0]} images: take one of them, with Image From Batch")
+        raise ValueError(f"first_frame has {image.shape[0]} images: take one of them, with Get Image from Batch")
     if image.shape[3] != 3:
         raise ValueError(f"first_frame has {image.shape[3]} channels, expected 3: take off the alpha channel")
 
@@ -188,7 +188,7 @@ def motion_values(
     from . import host, host_text
 
     if clip is None:
-        raise ValueError("clip is empty: the checkpoint holds none, so use CLIP Loader with OpenCLIP ViT-H")
+        raise ValueError("clip is empty: the checkpoint holds none, so use Load CLIP with OpenCLIP ViT-H")
     if frames and frames != trajectory.frames and if_lengths_differ == "refuse":
         raise ValueError(
             f"the trajectory has {trajectory.frames} frames, the video {frames}: set frames to {trajectory.frames} or "
@@ -224,7 +224,7 @@ def image_values(vae, image: Tensor, width: int, height: int, strengths: tuple[f
     from . import host
 
     if vae is None:
-        raise ValueError("vae is empty: the checkpoint holds none, so use VAE Loader with a Stable Diffusion 1 VAE")
+        raise ValueError("vae is empty: the checkpoint holds none, so use Load VAE with a Stable Diffusion 1 VAE")
     if vae.latent_channels != LATENT_CHANNELS:
         raise ValueError(
             f"the VAE has {vae.latent_channels} latent channels, SMCD takes {LATENT_CHANNELS}: use a Stable "

@@ -34,7 +34,7 @@ BOX_RANGE = "smcd_box_range"  # (start, end), shares of the sampling
 FIRST_FRAME = "smcd_first_frame"  # [1, 4, h, w] as VAE Encode gives it
 IMAGE_STRENGTHS = "smcd_image_strengths"  # (of the concatenated frame, of the image tokens)
 
-CLIP_HINT = "the CLIP output of Load SMCD, or CLIP Loader with OpenCLIP ViT-H for the released weights"
+CLIP_HINT = "the CLIP output of Load SMCD, or Load CLIP with OpenCLIP ViT-H for the released weights"
 
 
 # Networks ------------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def load_vae(path: str, checkpoint: Checkpoint | None = None) -> comfy.sd.VAE:
     if len(channels) != 4 or any(width % HOST_NORM_GROUPS for width in channels):
         raise CheckpointError(
             f"{path}: has a VAE of {channels} channels inside, ComfyUI takes four multiples of {HOST_NORM_GROUPS}: use "
-            "another VAE, with VAE Loader"
+            "another VAE, with Load VAE"
         )
     settings = {
         "double_z": True,

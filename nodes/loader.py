@@ -93,10 +93,8 @@ class SMCDLoad(io.ComfyNode):
             ],
             outputs=[
                 io.Model.Output(tooltip="The denoiser, with the encoders of boxes and image."),
-                io.Clip.Output(tooltip="None if the file holds none: then use CLIP Loader with OpenCLIP ViT-H."),
-                io.Vae.Output(
-                    tooltip="None if the file holds none: then use VAE Loader with a Stable Diffusion 1 VAE."
-                ),
+                io.Clip.Output(tooltip="None if the file holds none: then use Load CLIP with OpenCLIP ViT-H."),
+                io.Vae.Output(tooltip="None if the file holds none: then use Load VAE with a Stable Diffusion 1 VAE."),
             ],
         )
 

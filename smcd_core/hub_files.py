@@ -94,14 +94,14 @@ SMCD = Weights(
 VAE = Weights(
     name="vae",
     title="the VAE of ModelScope text-to-video, for ComfyUI",
-    use="VAE Loader",
+    use="Load VAE",
     files=(HubFile(_VAE[0], "vae", f"{_PIPELINE}_vae.safetensors", _VAE[1], _VAE_SHA256),),
     **_PIPELINE_HOME,
 )
 TEXT_ENCODER = Weights(
     name="text_encoder",
     title="the text encoder of ModelScope text-to-video, OpenCLIP ViT-H, for ComfyUI",
-    use="CLIP Loader, type stable_diffusion",
+    use="Load CLIP, type stable_diffusion",
     repository="ali-vilab/modelscope-damo-text-to-video-synthesis",
     revision="56892350b04379617935da934f200209b6bc96fc",
     licence=_NON_COMMERCIAL,

@@ -309,9 +309,9 @@ def _text_encoder(path: Path, place: str, shapes: Mapping[str, tuple[int, ...]])
     layers = {int(match[1]): shape for name, shape in shapes.items() if (match := _TEXT_LAYER.fullmatch(name))}
     width = layers[0][1] if 0 in layers and len(layers[0]) == 2 else None
     if (len(layers), width) == _VIT_H:
-        return Found("found", place, str(path), "text encoder of OpenCLIP ViT-H, for CLIP Loader")
+        return Found("found", place, str(path), "text encoder of OpenCLIP ViT-H, for Load CLIP")
     if (len(layers) + 1, width) == _VIT_H:
-        note = "has 23 of the 24 layers, as diffusers keeps it; ComfyUI's CLIP Loader needs all of them"
+        note = "has 23 of the 24 layers, as diffusers keeps it; ComfyUI's Load CLIP needs all of them"
         return Found("unusable", place, str(path), "text encoder of OpenCLIP ViT-H", note)
     return None
 
@@ -326,7 +326,7 @@ def _vae(path: Path, place: str, shapes: Mapping[str, tuple[int, ...]]) -> Found
     if "xl" in path.stem.lower():
         note = "is of SDXL, to judge by its name: it has the same shape as Stable Diffusion 1's, and other latents"
         return Found("unusable", place, str(path), "a VAE of 4 channels", note)
-    return Found("found", place, str(path), "a VAE of Stable Diffusion's shape, for VAE Loader")
+    return Found("found", place, str(path), "a VAE of Stable Diffusion's shape, for Load VAE")
 
 
 def _without_path(error: Exception, path: Path) -> str:

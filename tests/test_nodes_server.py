@@ -271,21 +271,21 @@ MOTION, SAMPLER = "SMCD_Conditioning", "KSampler"  # the latter first sees boxes
 # was expected, what to do.
 BAD = {
     "no phrase": (each_object(phrase=" "), MOTION, "object 1 of 2 has no phrase: say what is in its box"),
-    "no CLIP": (no_clip, MOTION, "clip is empty: the checkpoint holds none, so use CLIP Loader with OpenCLIP ViT-H"),
+    "no CLIP": (no_clip, MOTION, "clip is empty: the checkpoint holds none, so use Load CLIP with OpenCLIP ViT-H"),
     "no VAE": (
         through("SMCD_Load", None, MOTION, "vae", 2, checkpoint=BARE, weight_dtype="default"),
         MOTION,
-        "vae is empty: the checkpoint holds none, so use VAE Loader with a Stable Diffusion 1 VAE",
+        "vae is empty: the checkpoint holds none, so use Load VAE with a Stable Diffusion 1 VAE",
     ),
     "CLIP of 768 for the prompts": (
         wrong_clip("stable_diffusion", "CLIPTextEncode"),
         SAMPLER,
-        "the prompt has tokens of width 768, this model takes 128: use the CLIP output of Load SMCD, or CLIP Loader",
+        "the prompt has tokens of width 768, this model takes 128: use the CLIP output of Load SMCD, or Load CLIP",
     ),
     "CLIP of 768 for the phrases": (
         wrong_clip("stable_diffusion", MOTION),
         SAMPLER,
-        "phrases have width 768, this model takes 128: use the CLIP output of Load SMCD, or CLIP Loader",
+        "phrases have width 768, this model takes 128: use the CLIP output of Load SMCD, or Load CLIP",
     ),
     "another kind of CLIP": (
         wrong_clip("sd3", MOTION),
@@ -366,7 +366,7 @@ BAD = {
     "several pictures": (
         through("RepeatImageBatch", "image", MOTION, "first_frame", amount=2),
         MOTION,
-        "first_frame has 2 images: take one of them, with Image From Batch",
+        "first_frame has 2 images: take one of them, with Get Image from Batch",
     ),
     "size of half a latent": (
         put(MOTION, "width", 132),

@@ -73,7 +73,7 @@ class DownloadButton {
   async #tellEnd({ state, message, hand }) {
     if (state === "done") {
       await this.#host.app.refreshComboInNodes?.();
-      this.#notify("success", `${message} Load SMCD, CLIP Loader and VAE Loader offer them now.`);
+      this.#notify("success", `${message} Load SMCD, Load CLIP and Load VAE offer them now.`);
     } else if (state === "stopped") this.#notify("info", message);
     else await this.#confirm({ title: "The weights were not fetched", type: "info", message, itemList: hand });
   }
