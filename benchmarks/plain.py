@@ -1,8 +1,9 @@
 """The network's mathematics as it is usually written first: what `step.py` measures the real one against.
 
 Attention scores as one tensor, soft-maxed in float32; contexts repeated for every frame before their projection; the
-rows of the box tokens computed and thrown away; a test for NaN after every attention; convolutions over time as 3-D
-ones; every layer on all frames at once; and one call for each branch of guidance.
+rows of the box tokens computed and thrown away; a test for NaN and infinity after every attention; convolutions over
+time as 3-D ones; every layer on all frames at once, feed-forwards over their whole width; and one call for each branch
+of guidance.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smcd_core import blocks
-from smcd_core.attention import GEGLU, Attention, gated
+from smcd_core.attention import GEGLU, Attention, FeedForward, gated
 from smcd_core.model import SMCD, Tokens
 from smcd_core.motion import GatedSelfAttention
 
 
 def write_plainly(network: nn.Module) -> None:
     """Exchange the forward of the layers in question; the weights stay."""
-    plain = {Attention: _attention, GatedSelfAttention: _box_gate, GEGLU: _geglu}
+    plain = {Attention: _attention, GatedSelfAttention: _box_gate, FeedForward: _feed_forward, GEGLU: _geglu}
     for module in network.modules():
         if type(module) in plain:
             module.forward = MethodType(plain[type(module)], module)
@@ -58,9 +59,13 @@ def _attention(layer: Attention, x: Tensor, context: Tensor, mask: Tensor | None
     if mask is not None:
         scores = scores + mask
     out = (scores.float().softmax(-1).to(v) @ v).transpose(1, 2).flatten(2)
-    if out.isnan().any():
-        raise FloatingPointError("NaN after an attention")
+    if out.isnan().any() or out.isinf().any():
+        raise FloatingPointError("NaN or infinity after an attention")
     return layer.to_out(out)
+
+
+def _feed_forward(layer: FeedForward, x: Tensor) -> Tensor:
+    return layer.net(x)
 
 
 def _geglu(layer: GEGLU, x: Tensor) -> Tensor:

@@ -53,13 +53,17 @@ class Conditions:
             self._coverage[size] = box_coverage(self.boxes_xyxy, self.box_mask, height, width)
         return self._coverage[size]
 
-    def part(self, videos: slice, frames: slice, num_frames: int) -> Conditions:
-        """Of some of the videos, or of some frames of one; `frames` are the rows of x. The coverage is a piece of the
-        whole one, so that it is computed once for all parts and blocks."""
-        places = {"time": videos, "text": videos, "image_tokens": videos, "box_tokens": frames}
+    def part(self, x: Tensor, frames: slice) -> Conditions:
+        """For x[frames]: whole videos, or some frames of one. If x holds fewer videos than there are texts, then the
+        part has all texts of its videos. The coverage is a piece of the whole one, so that it is computed once for all
+        parts and blocks."""
+        videos = slice(frames.start // self.num_frames, math.ceil(frames.stop / self.num_frames))
+        places = {"time": videos, "image_tokens": videos, "box_tokens": frames}
         values = {name: getattr(self, name) for name in places}
         values = {name: None if value is None else value[places[name]] for name, value in values.items()}
-        return replace(self, num_frames=num_frames, _part_of=(self, frames), **values)
+        text = self.text.unflatten(0, (-1, len(x) // self.num_frames))[:, videos].flatten(0, 1)
+        num_frames = min(self.num_frames, frames.stop - frames.start)
+        return replace(self, text=text, num_frames=num_frames, _part_of=(self, frames), **values)
 
 
 AT_ONCE = {"cpu": 2048}  # positions of a layer that are worked on together in inference, where none needs another one
@@ -74,21 +78,29 @@ def positions_at_once(x: Tensor) -> int:
 
 
 def by_frames(layer: Callable[[Tensor, Conditions], Tensor], x: Tensor, conditions: Conditions) -> Tensor:
-    """layer(x, conditions) for a layer that looks at one frame at a time, in parts."""
+    """layer(x, conditions) for a layer that looks at one frame at a time, in parts. If there are several texts for each
+    video of x, the result is as many times longer, where the layer looks at them."""
     at_once, positions, num_frames = positions_at_once(x), x.shape[2:].numel(), conditions.num_frames
     if len(x) * positions <= at_once:
-        return layer(x, conditions)
-    pieces = math.ceil(num_frames * positions / at_once)
-    size = math.ceil(num_frames / pieces)
+        return layer(x, conditions.part(x, slice(0, len(x))))
+    size = math.ceil(num_frames / math.ceil(num_frames * positions / at_once))
     out = None
-    for video in range(len(x) // num_frames):
-        for start in range(0, num_frames, size):
-            count = min(size, num_frames - start)
-            first = video * num_frames + start
-            rows = slice(first, first + count)
-            result = layer(x[rows], conditions.part(slice(video, video + 1), rows, count))
-            out = result.new_empty(len(x), *result.shape[1:]) if out is None else out
-            out[rows] = result
+    for video in range(0, len(x), num_frames):
+        for start in range(video, video + num_frames, size):
+            rows = slice(start, min(start + size, video + num_frames))
+            result = layer(x[rows], conditions.part(x, rows)).unflatten(0, (-1, rows.stop - rows.start))
+            out = result.new_empty(len(result), len(x), *result.shape[2:]) if out is None else out
+            out[:, rows] = result
+    return out.flatten(0, 1)
+
+
+def by_videos(layer: Callable[[Tensor, int], Tensor], x: Tensor, num_frames: int) -> Tensor:
+    """layer(x, num_frames) for a layer that looks at one video at a time, in parts."""
+    if x[:, 0].numel() <= positions_at_once(x):
+        return layer(x, num_frames)
+    out = torch.empty_like(x)
+    for part, result in zip(x.split(num_frames), out.split(num_frames), strict=True):
+        result.copy_(layer(part, num_frames))
     return out
 
 
@@ -135,8 +147,7 @@ class ResBlock(nn.Module):
 
     def _each_frame(self, x: Tensor, conditions: Conditions) -> Tensor:
         h = self.in_layers(x)
-        videos = len(x) // conditions.num_frames
-        time = self.emb_layers(conditions.time[:videos]).repeat_interleave(conditions.num_frames, dim=0)  # [BF, C']
+        time = self.emb_layers(conditions.time).repeat_interleave(conditions.num_frames, dim=0)  # [BF, C']
         h = self.out_layers(h + time[:, :, None, None])
         return self.skip_connection(x) + h
 
@@ -164,7 +175,10 @@ class TemporalConv(nn.Module):
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         if conditions.images:
             return x
-        h = rearrange(x, "(b f) c h w -> b c f h w", f=conditions.num_frames)
+        return by_videos(self._each_video, x, conditions.num_frames)
+
+    def _each_video(self, x: Tensor, num_frames: int) -> Tensor:
+        h = rearrange(x, "(b f) c h w -> b c f h w", f=num_frames)
         h = self.conv4(self.conv3(self.conv2(self.conv1(h))))
         return x + rearrange(h, "b c f h w -> (b f) c h w")
 
@@ -204,11 +218,7 @@ class SpatialTransformer(nn.Module):
         self.proj_out = operations.Linear(dim, dim, **factory)
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
-        videos = len(x) // conditions.num_frames
-        if videos == len(conditions.text):
-            return by_frames(self._each_frame, x, conditions)
-        first = conditions.part(slice(videos), slice(len(x)), conditions.num_frames)
-        return self._each_frame(x, replace(first, text=conditions.text))
+        return by_frames(self._each_frame, x, conditions)
 
     def _each_frame(self, x: Tensor, conditions: Conditions) -> Tensor:
         height, width = x.shape[2:]
@@ -287,11 +297,13 @@ class TemporalTransformer(nn.Module):
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         if conditions.images:
             return x
+        return by_videos(self._each_video, x, conditions.num_frames)
+
+    def _each_video(self, x: Tensor, num_frames: int) -> Tensor:
         height, width = x.shape[2:]
-        h = self.norm(rearrange(x, "(b f) c h w -> b c f h w", f=conditions.num_frames))  # statistics over all frames
+        h = self.norm(rearrange(x, "(b f) c h w -> b c f h w", f=num_frames))  # statistics over all frames
         h = rearrange(h, "b c f h w -> (b h w) c f")
-        parts = h.split(max(1, positions_at_once(x) // conditions.num_frames))
-        h = torch.cat([self._each_position(part) for part in parts])
+        h = torch.cat([self._each_position(part) for part in h.split(max(1, positions_at_once(x) // num_frames))])
         return x + rearrange(h, "(b h w) c f -> (b f) c h w", h=height, w=width)
 
     def _each_position(self, h: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from einops import rearrange
 from reference import CONFIGS, close, load, released_weights, tensors
 from test_core_model import INPUTS, box_tokens, noisy
 
+from smcd_core import attention
 from smcd_core.attention import Attention, FeedForward
 from smcd_core.blocks import (
     Conditions,
@@ -90,8 +91,10 @@ def test_cross_attention_equals_the_published_one():
     assert close(layer(UNIT_INPUTS["tok"], UNIT_INPUTS["text"]), UNIT_OUTPUTS["cross_attn.tok"])
 
 
+@pytest.mark.parametrize("inner_at_once", [1, 50, 128])  # of 128: every part is another sum, so the order changes
 @torch.no_grad()
-def test_feed_forward_equals_the_published_one():
+def test_feed_forward_equals_the_published_one_in_parts_too(inner_at_once, monkeypatch):
+    monkeypatch.setattr(attention, "INNER_AT_ONCE", inner_at_once)
     layer = load(FeedForward(32, **LAYER), unit_weights("ff"))
     assert close(layer(UNIT_INPUTS["tok"]), UNIT_OUTPUTS["ff.tok"])
 

@@ -113,9 +113,11 @@ def test_parts_of_a_network_with_coverage_bias_equal_the_whole(monkeypatch):
     assert close(smcd(x, t, tokens), whole)
 
 
+@pytest.mark.parametrize("at_once", [2048, 200, 100], ids=["at once", "in parts", "frame by frame"])
 @pytest.mark.parametrize("times", [1, 2], ids=["the prefix once", "everything twice"])
 @torch.no_grad()
-def test_guidance_pair_in_one_batch_equals_the_published_one(times):
+def test_guidance_pair_in_one_batch_equals_the_published_one(times, at_once, monkeypatch):
+    monkeypatch.setitem(AT_ONCE, "cpu", at_once)
     twice = lambda x: torch.cat([x, x])  # noqa: E731
     out = unet("smcd")(
         noisy(1, concat=True).repeat(times, 1, 1, 1),
