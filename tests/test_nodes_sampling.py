@@ -229,7 +229,8 @@ def test_64_frames_run_in_windows_that_see_the_boxes_of_their_own_frames(parts, 
     )  # a share, so that tokens without boxes come too
     positive, negative, latent = conditions
     if is_core:
-        windows = dict(context_length=length, context_overlap=overlap, dim=0)
+        schedule = "standard_static"  # older hosts have no default
+        windows = dict(context_length=length, context_overlap=overlap, context_schedule=schedule, dim=0)
         (model,) = host.call("ContextWindowsManual", model=parts[0], **windows)
     else:
         (model,) = host.call("SMCD_LongVideo", model=parts[0], window=length, overlap=overlap)
