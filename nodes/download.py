@@ -34,10 +34,10 @@ class Download(threading.Thread):
     def run(self) -> None:
         try:
             for number, item in enumerate(self._items, 1):
-                self._show(file=f"{number} of {len(self._items)}: {item.path.name}", done=0, size=int(item.file.size))
+                self._show(file=f"{item.path.name} ({number}/{len(self._items)})", done=0, size=int(item.file.size))
                 fetch(item, self._progress)
         except Stopped:
-            self._show(state="stopped", message="Stopped. What has arrived is kept: the same button goes on there.")
+            self._show(state="stopped")
         except (DownloadError, OSError, ImportError) as error:
             rest = [item for item in self._items if not item.is_there]
             self._show(state="failed", message=str(error), hand=by_hand(rest))
@@ -45,7 +45,7 @@ class Download(threading.Thread):
             self._show(state="failed", message=f"{type(error).__name__}: {error}")
             raise
         else:
-            self._show(state="done", message="All weights are there.")
+            self._show(state="done")
 
     def _progress(self, done: int, size: int) -> None:
         if self._stop_asked.is_set():

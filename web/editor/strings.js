@@ -1,6 +1,6 @@
 /**
- * The texts of the editor, by message key and language. The glue chooses the language; English stands in for a text
- * that a language lacks.
+ * The texts of the editor and of the button for weights, by message key and language. The glue chooses the language;
+ * English stands in for a text that a language lacks.
  */
 
 import { MESSAGES } from "../trajectory/checks.js";
@@ -325,6 +325,20 @@ export const STRINGS = {
     "host.asText": "Edit the trajectory as text",
     "host.asBoxes": "Edit the trajectory in the editor",
     "host.notUploaded": "{name} could not be uploaded: see the browser's console.",
+
+    "download.button": "Download released weights…",
+    "download.title": "Download released weights",
+    "download.licences": "{size} in {count} files. Confirm that you accept these licences:",
+    "download.source": "{title}, from {page}. Licence: {licence}",
+    "download.hint": "You can go on working meanwhile. After an interruption the same button goes on where it stopped.",
+    "download.nothingMissing": "All released weights are there.",
+    "download.begins": "Fetching",
+    "download.progress": "Fetching {file}, {percent} % of {size}",
+    "download.stop": "Stop the download?",
+    "download.stopHint": "{progress}. What has arrived is kept.",
+    "download.stopped": "Stopped. What has arrived is kept: the same button goes on there.",
+    "download.done": "All weights are there. Load SMCD, Load CLIP and Load VAE offer them now.",
+    "download.failed": "The weights were not fetched",
   },
   zh: {
     "dialog.cancel": "取消",
@@ -645,6 +659,20 @@ export const STRINGS = {
     "host.asText": "以文本编辑轨迹",
     "host.asBoxes": "在编辑器中编辑轨迹",
     "host.notUploaded": "{name} 无法上传：请查看浏览器控制台。",
+
+    "download.button": "下载官方发布的权重…",
+    "download.title": "下载官方发布的权重",
+    "download.licences": "共 {count} 个文件，{size}。请确认接受以下许可协议：",
+    "download.source": "{title}，来自 {page}。许可协议：{licence}",
+    "download.hint": "下载期间可以继续工作。中断后，同一按钮会从停下的地方继续。",
+    "download.nothingMissing": "官方发布的权重已齐全。",
+    "download.begins": "正在下载",
+    "download.progress": "正在下载 {file}：{size} 的 {percent} %",
+    "download.stop": "停止下载？",
+    "download.stopHint": "{progress}。已下载的部分会保留。",
+    "download.stopped": "已停止。已下载的部分会保留：同一按钮会从那里继续。",
+    "download.done": "权重已齐全，现在可在“加载SMCD”“加载CLIP”和“加载VAE”中选择。",
+    "download.failed": "未能下载权重",
   },
 };
 

@@ -1,16 +1,22 @@
 /**
  * The button of Load SMCD that fetches the released weights. What there is to fetch, from where and to where only the
- * server knows: the page shows it, with the licences, and says which of them the user accepted.
+ * server knows: the page shows it, with the licences, and says which of them the user accepted. What the server says,
+ * such as the cause of a failure, is English in every language.
  *
  * @import {Host} from "./node.js"
  * @typedef {{name: string, title: string, page: string, licence: string,
  *   files: {name: string, path: string, size: number, there: boolean}[]}} Weights
  * @typedef {{state: "running" | "stopped" | "failed" | "done", file: string, done: number, size: number,
- *   message: string, hand: string[]}} Download
+ *   message: string, hand: string[]}} Download  message: why it failed
+ * @typedef {ReturnType<typeof translator>} Translator
  */
 
+import { listen } from "../editor/dom.js";
+import { translator } from "../editor/strings.js";
+import { after } from "./hook.js";
+import { languageOf } from "./language.js";
+
 const ROUTE = "/smcd/download";
-const LABEL = "Download released weights…";
 const POLL = 500; // milliseconds
 const TOAST = 10_000;
 
@@ -23,7 +29,9 @@ class DownloadButton {
   #node;
   #host;
   #widget;
-  #isFollowing = false;
+  /** What is followed to its end. @type {Download | null} */
+  #running = null;
+  #stopListening = () => {};
 
   constructor(node, host) {
     this.#node = node;
@@ -31,7 +39,21 @@ class DownloadButton {
     const pressed = () => this.#press().catch((error) => this.#notify("error", error.message));
     this.#widget = node.addWidget("button", "download_weights", null, pressed, { serialize: false });
     this.#widget.serialize = false;
-    this.#show(LABEL);
+    // Not every node that is made comes into a graph, and one that was taken out may come back.
+    after(node, "onAdded", () => this.#listen());
+    after(node, "onRemoved", () => this.#stopListening());
+    this.#show();
+  }
+
+  get #t() {
+    return translator(languageOf(this.#host));
+  }
+
+  #listen() {
+    this.#stopListening();
+    const settings = this.#host.app.ui?.settings ?? new EventTarget();
+    this.#stopListening = listen(settings, { "Comfy.Locale.change": () => this.#show() });
+    this.#show();
   }
 
   async #press() {
@@ -41,31 +63,31 @@ class DownloadButton {
       return;
     }
     const missing = weights.filter(({ files }) => files.some(({ there }) => !there));
-    if (!missing.length) this.#notify("success", "All released weights are there.");
-    else if (await this.#confirm(licences(missing))) {
+    if (!missing.length) this.#notify("success", this.#t("download.nothingMissing"));
+    else if (await this.#confirm(licences(missing, this.#t))) {
       await this.#follow(await ask(this.#host, ROUTE, { licences_accepted: missing.map(({ name }) => name) }));
     }
   }
 
   async #offerStop(download) {
-    const message = `${progressText(download)}. What has arrived is kept.`;
-    const isToStop = await this.#confirm({ title: "Stop the download?", message });
+    const message = this.#t("download.stopHint", { progress: progressText(download, this.#t) });
+    const isToStop = await this.#confirm({ title: this.#t("download.stop"), message });
     await this.#follow(isToStop ? await ask(this.#host, `${ROUTE}/stop`, {}) : download);
   }
 
   /** Show how far it is, until it has ended. @param {Download} download */
   async #follow(download) {
-    if (this.#isFollowing) return;
-    this.#isFollowing = true;
+    if (this.#running) return;
     try {
       while (download.state === "running") {
-        this.#show(progressText(download));
+        this.#running = download;
+        this.#show();
         await new Promise((done) => setTimeout(done, POLL));
         download = (await ask(this.#host)).download;
       }
     } finally {
-      this.#isFollowing = false;
-      this.#show(LABEL);
+      this.#running = null;
+      this.#show();
     }
     await this.#tellEnd(download);
   }
@@ -73,9 +95,9 @@ class DownloadButton {
   async #tellEnd({ state, message, hand }) {
     if (state === "done") {
       await this.#host.app.refreshComboInNodes?.();
-      this.#notify("success", `${message} Load SMCD, Load CLIP and Load VAE offer them now.`);
-    } else if (state === "stopped") this.#notify("info", message);
-    else await this.#confirm({ title: "The weights were not fetched", type: "info", message, itemList: hand });
+      this.#notify("success", this.#t("download.done"));
+    } else if (state === "stopped") this.#notify("info", this.#t("download.stopped"));
+    else await this.#confirm({ title: this.#t("download.failed"), type: "info", message, itemList: hand });
   }
 
   #confirm(content) {
@@ -86,35 +108,36 @@ class DownloadButton {
     this.#host.app.extensionManager.toast.add({ severity, summary: "SMCD", detail, life: TOAST });
   }
 
-  #show(label) {
-    this.#widget.label = label;
+  #show() {
+    this.#widget.label = this.#running ? progressText(this.#running, this.#t) : this.#t("download.button");
     this.#node.setDirtyCanvas(true, true);
   }
 }
 
-/** What the user is asked. The host sets all of it as text. @param {Weights[]} missing */
-function licences(missing) {
+/** What the user is asked. The host sets all of it as text. @param {Weights[]} missing @param {Translator} t */
+function licences(missing, t) {
   const files = missing.flatMap((one) => one.files.filter(({ there }) => !there));
   const total = files.reduce((sum, { size }) => sum + size, 0);
   return {
-    title: "Download released weights",
-    message: `${sizeText(total)} in ${files.length} files. Confirm that you accept these licences:`,
+    title: t("download.title"),
+    message: t("download.licences", { size: sizeText(total), count: files.length }),
     itemList: missing.flatMap((one) => [
-      `${one.title}, from ${one.page}. Licence: ${one.licence}`,
+      t("download.source", { title: one.title, page: one.page, licence: one.licence }),
       ...one.files.filter(({ there }) => !there).map(({ path, size }) => `${path} (${sizeText(size)})`),
     ]),
-    hint: "You can go on working meanwhile. After an interruption the same button goes on where it stopped.",
+    hint: t("download.hint"),
   };
 }
 
-/** @param {Download} download */
-export function progressText({ file, done, size }) {
-  return file ? `Fetching ${file}, ${Math.floor((100 * done) / Math.max(size, 1))} % of ${sizeText(size)}` : "Fetching";
+/** @param {Download} download @param {Translator} t */
+function progressText({ file, done, size }, t) {
+  if (!file) return t("download.begins");
+  return t("download.progress", { file, percent: Math.floor((100 * done) / Math.max(size, 1)), size: sizeText(size) });
 }
 
 /** @param {number} bytes */
-export function sizeText(bytes) {
-  const units = ["bytes", "kB", "MB", "GB"];
+function sizeText(bytes) {
+  const units = ["B", "kB", "MB", "GB"];
   const power = bytes < 999.5 ? 0 : Math.min(Math.floor(Math.log10(bytes * 1.0005) / 3), 3);
   return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power]}`;
 }

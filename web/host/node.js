@@ -17,6 +17,7 @@ import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { modelFacts } from "./facts.js";
 import { after } from "./hook.js";
+import { languageOf } from "./language.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
 const SIZE = [500, 820]; // of a new node
@@ -87,7 +88,7 @@ class NodeEditor {
   }
 
   get #language() {
-    return this.#host.app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
+    return languageOf(this.#host);
   }
 
   #start() {

@@ -98,7 +98,7 @@ function inRenderer(getServer, nodes2) {
   test("the button shows how far it is, and stops it", async () => {
     const { page, host } = opened;
     const [id] = await host.ids("SMCD_Load");
-    const running = { state: "running", file: "1 of 1: a.bin", done: 3.67e9, size: 7.34e9, message: "", hand: [] };
+    const running = { state: "running", file: "a.bin (1/1)", done: 3.67e9, size: 7.34e9, message: "", hand: [] };
     const states = [null, running];
     const posted = [];
     await standIn(page, states, posted);
@@ -107,13 +107,13 @@ function inRenderer(getServer, nodes2) {
     // Text, not markup.
     assert.match(await dialog(page).innerText(), /<i>the released SMCD<\/i>[^]*<b>a\.bin<\/b> \(7\.34 GB\)/);
     await answer(page, "Confirm");
-    await soon(page, async () => (await button(page, id)).label === "Fetching 1 of 1: a.bin, 50 % of 7.34 GB");
+    await soon(page, async () => (await button(page, id)).label === "Fetching a.bin (1/1), 50 % of 7.34 GB");
     await screenshot("progress");
     await press(page, id);
     await dialog(page).waitFor();
     await answer(page, "Confirm");
-    states.splice(0, states.length, { ...running, state: "stopped", message: "Stopped, kept." });
-    await page.getByText("Stopped, kept.").first().waitFor();
+    states.splice(0, states.length, { ...running, state: "stopped" });
+    await page.getByText("Stopped. What has arrived is kept").first().waitFor();
     assert.equal((await button(page, id)).label, LABEL);
     assert.deepEqual(posted, [
       ["/api/smcd/download", { licences_accepted: ["smcd"] }],
@@ -131,6 +131,21 @@ function inRenderer(getServer, nodes2) {
     assert.deepEqual(Object.keys((await host.prompt())[id].inputs), ["checkpoint", "weight_dtype"]);
     await host.reload();
     assert.equal((await button(page, (await host.ids("SMCD_Load"))[0])).label, LABEL);
+  });
+
+  test("the button speaks the language of the page, also when it changes", async () => {
+    const { page, host } = opened;
+    const [id] = await host.ids("SMCD_Load");
+    const setLanguage = (name) =>
+      page.evaluate((value) => window.app.extensionManager.setting.set("Comfy.Locale", value), name);
+    await setLanguage("zh");
+    await soon(page, async () => (await button(page, id)).label === "下载官方发布的权重…");
+    await press(page, id);
+    await page.getByText("请确认接受以下许可协议").waitFor();
+    await screenshot("dialog_zh");
+    await page.keyboard.press("Escape");
+    await setLanguage("en");
+    await soon(page, async () => (await button(page, id)).label === LABEL);
   });
 
   test("SMCD Check shows its text on the node", async () => {
