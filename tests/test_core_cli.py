@@ -355,3 +355,18 @@ def test_the_program_makes_a_video_and_says_mistakes_in_one_line(files):
     failed = run(*base, "--boxes", files / "none.json")
     assert failed.returncode == 2 and failed.stdout == ""
     assert failed.stderr.startswith("smcd: error: ") and failed.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has another error for a pipe that nobody reads")
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # the first writes at the end, the second at each line
+@pytest.mark.parametrize("argv", [["--help"], ["info", "bundle.safetensors"]], ids=str)
+def test_a_reader_that_is_gone_ends_the_program_quietly(files, argv, unbuffered):
+    """As in smcd info | head -1; here the reader goes before the first line."""
+    command = [sys.executable, "-m", "smcd_core", *(str(files / word) if "." in word else word for word in argv)]
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)  # noqa: S603
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert errors == b""
+    assert process.wait(60) in (0, 1)  # argparse itself passes over help that nobody reads
