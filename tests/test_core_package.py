@@ -124,6 +124,7 @@ def test_the_archive_holds_nothing_else():
         "Makefile",
         "CONTRIBUTING.md",
     }
+    assert {Path(path).suffix for path in files if path.startswith("docs/")} <= {".md", ".yaml"}
     assert not [path for path in files if re.search(r"(^|/)(test_|conftest|\.)|\.(zip|log|tmp|pt|pth|bin)$", path)]
     assert sum((ROOT / path).stat().st_size for path in files if (ROOT / path).exists()) < LIMIT
 
