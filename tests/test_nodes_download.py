@@ -35,6 +35,7 @@ def server(tmp_path_factory, contents, hub):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(host, "PACK", pack)
         patch.setenv("HF_ENDPOINT", hub.url)
+        patch.delenv("HF_HUB_OFFLINE", raising=False)  # a command that a test before ran in this process sets it
         with host.serve(tmp_path_factory.mktemp("comfy")) as found:
             yield found
 
