@@ -58,6 +58,7 @@ def settings() -> dict[str, Any]:
 def main() -> None:
     sys.path.insert(0, str(host.HOST))
     importlib.import_module("comfy.cli_args").args.cpu = True
+    importlib.import_module("utils.extra_config")  # as main.py does: later comfy/utils.py may have that name
     nodes, *_ = (importlib.import_module(name) for name in HOST_MODULES)
     folders = importlib.import_module("folder_paths").folder_names_and_paths
     attributes_before, settings_before = attributes(), settings()

@@ -310,6 +310,7 @@ test("without motion another length is just taken; a wrong one is refused with a
     assert.equal((await read("document")).frames, 60);
     await setLength(page, 0);
     assert.equal((await read("document")).frames, 60);
+    await frames(page);
     assert.match(await page.locator(".smcd-notice").textContent(), /frames is 0/);
     assert.equal(await page.getByLabel("Length in frames").inputValue(), "60");
   }),
