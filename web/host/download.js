@@ -14,7 +14,7 @@
 import { listen } from "../editor/dom.js";
 import { translator } from "../editor/strings.js";
 import { after } from "./hook.js";
-import { languageOf } from "./language.js";
+import { languageOf, settingsOf } from "./language.js";
 
 const ROUTE = "/smcd/download";
 const POLL = 500; // milliseconds
@@ -51,8 +51,7 @@ class DownloadButton {
 
   #listen() {
     this.#stopListening();
-    const settings = this.#host.app.ui?.settings ?? new EventTarget();
-    this.#stopListening = listen(settings, { "Comfy.Locale.change": () => this.#show() });
+    this.#stopListening = listen(settingsOf(this.#host), { "Comfy.Locale.change": () => this.#show() });
     this.#show();
   }
 

@@ -17,7 +17,7 @@ import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { modelFacts } from "./facts.js";
 import { after } from "./hook.js";
-import { languageOf } from "./language.js";
+import { languageOf, settingsOf } from "./language.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
 const SIZE = [500, 820]; // of a new node
@@ -93,7 +93,7 @@ class NodeEditor {
 
   #start() {
     this.#stop();
-    const { api, app } = this.#host;
+    const { api } = this.#host;
     try {
       this.#show();
     } catch (error) {
@@ -106,7 +106,7 @@ class NodeEditor {
     this.#endings.push(
       () => clearTimeout(soon),
       listen(api, { graphChanged: look }),
-      listen(app.ui?.settings ?? new EventTarget(), {
+      listen(settingsOf(this.#host), {
         "Comfy.Locale.change": () => this.#show(),
         "Comfy.ColorPalette.change": () => this.#show(),
       }),
