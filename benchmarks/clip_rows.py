@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from smcd_core.evaluation import Result, mean_over_clips
-from smcd_core.metrics import bootstrap_interval
-from smcd_core.weight_files import replacing
+from smcd_core.evaluation.metrics import bootstrap_interval
+from smcd_core.evaluation.scores import Result, mean_over_clips
+from smcd_core.weights.files import replacing
 
 
 def options(about: str, folder: Path) -> argparse.Namespace:

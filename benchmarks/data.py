@@ -104,7 +104,7 @@ def videos(args: argparse.Namespace) -> dict[str, float]:
 
 
 def latents(args: argparse.Namespace) -> dict[str, float]:
-    from smcd_core.data.encoded import EncodedClips
+    from smcd_core.training.encoded import EncodedClips
 
     return _measure(args, iter(EncodedClips(args.folder)))
 

@@ -18,9 +18,9 @@ from step import SMALL
 def _write(args: argparse.Namespace) -> dict[str, float]:
     import torch
 
-    from smcd_core.checkpoint import Checkpoint, write_checkpoint, write_diffusers
-    from smcd_core.config import SMCDConfig
-    from smcd_core.model import SMCD
+    from smcd_core.networks.config import SMCDConfig
+    from smcd_core.networks.smcd import SMCD
+    from smcd_core.weights.checkpoint import Checkpoint, write_checkpoint, write_diffusers
 
     size = SMALL if args.tiny else {}
 
@@ -59,7 +59,7 @@ def smcd(args: argparse.Namespace) -> dict[str, float]:
 
 
 def _ours(path: Path) -> dict[str, float]:
-    from smcd_core.checkpoint import build, read_checkpoint
+    from smcd_core.weights.checkpoint import build, read_checkpoint
 
     return _measure(lambda: build(read_checkpoint(path)))
 

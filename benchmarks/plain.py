@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smcd_core import blocks
-from smcd_core.attention import GEGLU, Attention, FeedForward, gated
-from smcd_core.model import SMCD, Tokens
-from smcd_core.motion import GatedSelfAttention
+from smcd_core.networks import blocks
+from smcd_core.networks.attention import GEGLU, Attention, FeedForward, gated
+from smcd_core.networks.motion import GatedSelfAttention
+from smcd_core.networks.smcd import SMCD, Tokens
 
 
 def write_plainly(network: nn.Module) -> None:

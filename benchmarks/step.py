@@ -23,7 +23,7 @@ SMALL = dict(
 
 
 def _config(args: argparse.Namespace, **changes):
-    from smcd_core.config import SMCDConfig
+    from smcd_core.networks.config import SMCDConfig
 
     return SMCDConfig(**{**(SMALL if args.tiny else {}), **changes})
 
@@ -106,7 +106,7 @@ def plain(args: argparse.Namespace) -> dict[str, float]:
 def _ours(args: argparse.Namespace, is_plain: bool = False, **changes) -> dict[str, float]:
     import torch
 
-    from smcd_core.model import SMCD, Inputs, Tokens
+    from smcd_core.networks.smcd import SMCD, Inputs, Tokens
 
     config = _config(args, **changes)
     x, t, text = _inputs(args, config)

@@ -23,11 +23,11 @@ LR = 1e-4
 
 
 def _write(args: argparse.Namespace) -> dict[str, float]:
-    from smcd_core.checkpoint import read_checkpoint
-    from smcd_core.components import unpack_components
     from smcd_core.data import SyntheticClips
-    from smcd_core.data.encoded import encode_clips
-    from smcd_core.defaults import DEFAULT_CHECKPOINT
+    from smcd_core.training.encoded import encode_clips
+    from smcd_core.weights.checkpoint import read_checkpoint
+    from smcd_core.weights.components import unpack_components
+    from smcd_core.weights.defaults import DEFAULT_CHECKPOINT
 
     checkpoint = read_checkpoint(DEFAULT_CHECKPOINT)
     clips = SyntheticClips(2 if args.tiny else 16, size=_side(args))
@@ -72,10 +72,10 @@ def plain(args: argparse.Namespace) -> dict[str, float]:
     import torch
     from torch.utils.data import DataLoader
 
-    from smcd_core.checkpoint import build
-    from smcd_core.data.encoded import EncodedClips
-    from smcd_core.denoising import DenoisingLoss, draw
-    from smcd_core.training import trainable_parameters
+    from smcd_core.training.encoded import EncodedClips
+    from smcd_core.training.loop import trainable_parameters
+    from smcd_core.training.loss import DenoisingLoss, draw
+    from smcd_core.weights.checkpoint import build
 
     config, checkpoint = _start(args, "diim")
     data, model = EncodedClips(args.folder), build(checkpoint, dtype=torch.float32).requires_grad_(False)
@@ -99,9 +99,9 @@ def plain(args: argparse.Namespace) -> dict[str, float]:
 
 def _start(args: argparse.Namespace, stage: str, **settings):
     """The run, and what it starts from."""
-    from smcd_core.checkpoint import read_checkpoint
-    from smcd_core.defaults import DEFAULT_CHECKPOINT
-    from smcd_core.stages import TrainingConfig
+    from smcd_core.training.config import TrainingConfig
+    from smcd_core.weights.checkpoint import read_checkpoint
+    from smcd_core.weights.defaults import DEFAULT_CHECKPOINT
 
     batch = 16 if stage == "mim" else 2
     settings = {"batch_size": batch, "lr": LR, "save_every": args.steps + 2, **settings}
@@ -109,25 +109,25 @@ def _start(args: argparse.Namespace, stage: str, **settings):
 
 
 def trainer(args: argparse.Namespace, stage: str = "diim", is_encoding: bool = False, **settings) -> dict[str, float]:
-    from smcd_core import training
-    from smcd_core.data.encoded import EncodedClips
+    from smcd_core.training import loop
+    from smcd_core.training.encoded import EncodedClips
 
     config, checkpoint = _start(args, stage, **settings)
-    data, made, batches = EncodedClips(args.folder), [], training._batches
-    training._batches = lambda *given: made.append(_Watched(batches(*given))) or made[0]
+    data, made, batches = EncodedClips(args.folder), [], loop._batches
+    loop._batches = lambda *given: made.append(_Watched(batches(*given))) or made[0]
     data = _encoding(args, data) if is_encoding else data
     with tempfile.TemporaryDirectory(dir=args.folder) as out:
-        training.train(config, checkpoint.config, data, out, start=checkpoint, quiet=True)
+        loop.train(config, checkpoint.config, data, out, start=checkpoint, quiet=True)
     return made[0].numbers(config.accumulation)
 
 
 def _encoding(args: argparse.Namespace, encoded):
     """The same clips, encoded whenever one is asked for"""
-    from smcd_core.checkpoint import read_checkpoint
-    from smcd_core.components import unpack_components
     from smcd_core.data import SyntheticClips
-    from smcd_core.data.encoded import _encode
-    from smcd_core.defaults import DEFAULT_CHECKPOINT
+    from smcd_core.training.encoded import _encode
+    from smcd_core.weights.checkpoint import read_checkpoint
+    from smcd_core.weights.components import unpack_components
+    from smcd_core.weights.defaults import DEFAULT_CHECKPOINT
 
     class Encoding:
         null_text, clips = encoded.null_text, list(SyntheticClips(len(encoded), size=_side(args)))

@@ -37,8 +37,8 @@ class SMCDCheck(io.ComfyNode):
 
     @classmethod
     def execute(cls, verify: bool) -> io.NodeOutput:
-        from ..smcd_core.report import PLACES, as_text, report
-        from .saved import read_any_checkpoint
+        from ..smcd_core.doctor import PLACES, as_text, report
+        from .host.saved import read_any_checkpoint
 
         folders = {place: [Path(folder) for folder in folder_paths.get_folder_paths(place)] for place in PLACES}
         text = as_text(report(folders, comfyui=_version(), read=read_any_checkpoint, verify=verify))

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
-from ..smcd_core.trajectory import MAX_SIDE, Trajectory, boxes_at, clip_boxes, phrases, strengths
+from ..smcd_core.trajectory.document import MAX_SIDE, Trajectory, boxes_at, clip_boxes, phrases, strengths
 from . import inputs
 from .inputs import LATENT_STRIDE
 from .trajectory import boxes_input, read_boxes, to_image, to_pixels
@@ -185,7 +185,8 @@ def motion_values(
     clip, trajectory: Trajectory, frames: int, if_lengths_differ: str, strength: float, span: tuple[float, float]
 ) -> dict[str, Any]:
     """The entries of a conditioning for a trajectory; frames 0 is its own number of them."""
-    from . import host, host_text
+    from .host.model import BOX_RANGE, BOXES, PHRASES
+    from .host.text import phrase_vectors
 
     if clip is None:
         raise ValueError("clip is empty: the checkpoint holds none, so use Load CLIP with OpenCLIP ViT-H")
@@ -213,15 +214,15 @@ def motion_values(
         raise ValueError("no box is inside the frame at any time: move one into it")
     strong = mask * torch.tensor(strengths(trajectory)) * strength  # [F, N]
     return {
-        host.BOXES: torch.cat([boxes, strong[..., None]], dim=-1),
-        host.PHRASES: host_text.phrase_vectors(clip, names),
-        host.BOX_RANGE: span,
+        BOXES: torch.cat([boxes, strong[..., None]], dim=-1),
+        PHRASES: phrase_vectors(clip, names),
+        BOX_RANGE: span,
     }
 
 
 def image_values(vae, image: Tensor, width: int, height: int, strengths: tuple[float, float]) -> dict[str, Any]:
     """The entries of a conditioning for a first frame."""
-    from . import host
+    from .host.model import FIRST_FRAME, IMAGE_STRENGTHS
 
     if vae is None:
         raise ValueError("vae is empty: the checkpoint holds none, so use Load VAE with a Stable Diffusion 1 VAE")
@@ -233,8 +234,8 @@ def image_values(vae, image: Tensor, width: int, height: int, strengths: tuple[f
     if width % LATENT_STRIDE or height % LATENT_STRIDE:
         raise ValueError(f"the size is {width} x {height}, expected multiples of {LATENT_STRIDE} pixels")
     return {
-        host.FIRST_FRAME: vae.encode(resized(image, width, height)),
-        host.IMAGE_STRENGTHS: strengths,
+        FIRST_FRAME: vae.encode(resized(image, width, height)),
+        IMAGE_STRENGTHS: strengths,
     }
 
 

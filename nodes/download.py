@@ -1,8 +1,8 @@
 """The button of Load SMCD that fetches the released weights: its three routes, and the one download they control.
 
-What can be fetched, from where and to where is fixed: the list of smcd_core.hub_files and the host's model folders. A
-request can only name weights of that list, to say that their licences were read and accepted. It has to be a POST with
-JSON, which no page of another origin can send: the host refuses other origins and answers no preflight.
+What can be fetched, from where and to where is fixed: the list in smcd_core.weights.published and the host's model
+folders. A request can only name weights of that list, to say that their licences were read and accepted. It has to be a
+POST with JSON, which no page of another origin can send: the host refuses other origins and answers no preflight.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import folder_paths
 
-from ..smcd_core.hub import DownloadError, Item, Stopped, by_hand, fetch, plan
-from ..smcd_core.hub_files import ALL, FOR_COMFYUI
+from ..smcd_core.weights.download import DownloadError, Item, Stopped, by_hand, fetch, plan
+from ..smcd_core.weights.published import ALL, FOR_COMFYUI
 
 ROUTE = "/smcd/download"
 

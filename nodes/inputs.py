@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..smcd_core.trajectory import MAX_FRAMES, MAX_SIDE
+from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE
 
 LATENT_STRIDE = 8  # pixels of a latent, in all VAEs of Stable Diffusion
 

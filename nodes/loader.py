@@ -8,7 +8,7 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ..smcd_core.defaults import DEFAULT_CHECKPOINT
+from ..smcd_core.weights.defaults import DEFAULT_CHECKPOINT
 
 FOLDERS = ("smcd", "checkpoints", "diffusion_models")  # of the host's models; only the first is SMCD's own
 BUNDLED = f"{DEFAULT_CHECKPOINT.stem} (bundled)"
@@ -100,9 +100,9 @@ class SMCDLoad(io.ComfyNode):
 
     @classmethod
     def execute(cls, checkpoint: str, weight_dtype: str) -> io.NodeOutput:
-        from .host_loading import load_model, load_vae
-        from .host_text import load_clip
-        from .saved import read_any_checkpoint
+        from .host.loading import load_model, load_vae
+        from .host.saved import read_any_checkpoint
+        from .host.text import load_clip
 
         path = str(checkpoint_path(checkpoint))
         found = read_any_checkpoint(path)

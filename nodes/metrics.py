@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..smcd_core.trajectory import Trajectory, boxes_at, clip_boxes, phrases
+from ..smcd_core.trajectory.document import Trajectory, boxes_at, clip_boxes, phrases
 from .trajectory import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
 
 PLOT_SIZE = (640, 360)
@@ -58,7 +58,7 @@ class SMCDMetrics(io.ComfyNode):
     def execute(
         cls, images: Tensor, trajectory: Any, found: Any = None, first_frame: Tensor | None = None
     ) -> io.NodeOutput:
-        from ..smcd_core.metrics import find_colors, grounding, iou, psnr
+        from ..smcd_core.evaluation.metrics import find_colors, grounding, iou, psnr
 
         frames, height, width = images.shape[:3]
         asked = read_boxes(trajectory, width, height, frames)

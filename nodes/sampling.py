@@ -10,8 +10,8 @@ import torch
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
-from ..smcd_core.defaults import FAST
-from ..smcd_core.diffusion import TRAIN_STEPS, Guidance
+from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Guidance
+from ..smcd_core.weights.defaults import FAST
 from . import inputs
 from .conditioning import check_image, image_values, motion_values
 from .trajectory import boxes_input, read_boxes
@@ -66,7 +66,7 @@ class SMCDGuider(io.ComfyNode):
         rescale: float,
         **shares: float,
     ) -> io.NodeOutput:
-        from .host_sampling import ConditionGuider
+        from .host.sampling import ConditionGuider
 
         ranges = {name: (shares[f"{name}_start"], shares[f"{name}_end"]) for name in RANGES}
         for name, (start, end) in ranges.items():
@@ -106,7 +106,7 @@ class SMCDSampler(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, steps: int) -> io.NodeOutput:
-        from .host_sampling import PublishedDDIM, published_sigmas
+        from .host.sampling import PublishedDDIM, published_sigmas
 
         return io.NodeOutput(PublishedDDIM(), published_sigmas(model, steps))
 
@@ -145,7 +145,7 @@ class SMCDLongVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, window: int, overlap: int) -> io.NodeOutput:
-        from .host_sampling import with_windows
+        from .host.sampling import with_windows
 
         if overlap >= window:
             raise ValueError(f"overlap is {overlap} and window {window}: give less than the window")
@@ -214,9 +214,10 @@ class SMCDGenerate(io.ComfyNode):
         frames: int,
         fast: bool = False,
     ) -> io.NodeOutput:
-        from . import host, host_sampling
+        from .host import sampling
+        from .host.model import FIRST_FRAME, smcd_model
 
-        defaults = host.smcd_model(model).defaults
+        defaults = smcd_model(model).defaults
         width, height = width or defaults["width"], height or defaults["height"]
         check_image(first_frame)
         read = read_boxes(trajectory, first_frame.shape[2], first_frame.shape[1], frames or defaults["frames"])
@@ -228,15 +229,15 @@ class SMCDGenerate(io.ComfyNode):
         encoded = (clip.encode_from_tokens_scheduled(clip.tokenize(words)) for words in (prompt, " "))
         positive, negative = (node_helpers.conditioning_set_values(prompt, values) for prompt in encoded)
         guidance = Guidance(text or defaults["text"], defaults["boxes"], defaults["image"])
-        guider = host_sampling.ConditionGuider(model)
+        guider = sampling.ConditionGuider(model)
         guider.set_guidance(positive, negative, guidance)
         if fast:
-            sampler, sigmas = host_sampling.fast_sampling(model, steps or FAST["steps"])
+            sampler, sigmas = sampling.fast_sampling(model, steps or FAST["steps"])
         else:
-            sampler = host_sampling.PublishedDDIM()
-            sigmas = host_sampling.published_sigmas(model, steps or defaults["steps"])
-        noise = pipeline_noise(seed, values[host.FIRST_FRAME], frames or read.frames)
-        latents = host_sampling.sample(model, guider, sampler, sigmas, noise, seed)
+            sampler = sampling.PublishedDDIM()
+            sigmas = sampling.published_sigmas(model, steps or defaults["steps"])
+        noise = pipeline_noise(seed, values[FIRST_FRAME], frames or read.frames)
+        latents = sampling.sample(model, guider, sampler, sigmas, noise, seed)
         images = vae.decode(latents)
         fps = Fraction(read.fps).limit_denominator(1000)
         video = InputImpl.VideoFromComponents(Types.VideoComponents(images=images, audio=None, frame_rate=fps))
@@ -244,7 +245,7 @@ class SMCDGenerate(io.ComfyNode):
 
 
 def pipeline_noise(seed: int, latent: Tensor, frames: int) -> Tensor:
-    """[F, 4, h, w] for a first frame's latent [1, 4, h, w]: the noise of smcd_core.pipeline for a seed."""
+    """[F, 4, h, w] for a first frame's latent [1, 4, h, w]: the noise of smcd_core.sampling.pipeline for a seed."""
     channels, height, width = latent.shape[1:]
     generator = torch.Generator().manual_seed(seed)
     return torch.randn((channels, frames, height, width), generator=generator).transpose(0, 1).contiguous()

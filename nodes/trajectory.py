@@ -14,8 +14,8 @@ from comfy_api.latest import io, ui
 from PIL import Image
 from torch import Tensor
 
-from ..smcd_core.trajectory import MAX_FRAMES, MAX_SIDE, Trajectory, dumps, parse_trajectory
-from ..smcd_core.trajectory_inputs import (
+from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps, parse_trajectory
+from ..smcd_core.trajectory.values import (
     POINT_SIZE,
     bounding_boxes,
     coordinates,
@@ -24,7 +24,7 @@ from ..smcd_core.trajectory_inputs import (
     trajectory_from_value,
 )
 
-SMCDTrajectoryType = io.Custom("SMCD_TRAJECTORY")  # the document of smcd_core.trajectory, as a dict
+SMCDTrajectoryType = io.Custom("SMCD_TRAJECTORY")  # the document of smcd_core.trajectory.document, as a dict
 ACCEPTED = [SMCDTrajectoryType, io.BoundingBox, io.Tracks, io.Mask, io.String]
 SEED_TOLERANCE = 0.01  # of the frame: detectors tremble
 MAX_PREVIEWS = 16  # pictures of a background that go to the page
@@ -309,7 +309,7 @@ class SMCDExport(io.ComfyNode):
 def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
     import folder_paths
 
-    from ..smcd_core.trajectory_formats import write_got10k, write_json, write_mot
+    from ..smcd_core.trajectory.files import write_got10k, write_json, write_mot
 
     size = (trajectory.width, trajectory.height)
     # Refuses what leads out of the output folder.
@@ -347,7 +347,7 @@ class SMCDDraw(io.ComfyNode):
 
     @classmethod
     def execute(cls, images: Tensor, trajectory: Any, paths: bool, ids: bool) -> io.NodeOutput:
-        from ..smcd_core.trajectory import boxes_at
+        from ..smcd_core.trajectory.document import boxes_at
         from ..smcd_core.video import draw_boxes
 
         frames, height, width = images.shape[:3]

@@ -16,13 +16,13 @@ import importlib
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "checkpoint": ("Checkpoint", "CheckpointError", "build", "read_checkpoint", "write_checkpoint"),
-    "config": ("SYSTEMS", "ConfigError", "SMCDConfig"),
-    "diffusion": ("Guidance",),
-    "model": ("SMCD", "Inputs", "Tokens"),
-    "pipeline": ("DEFAULT_CHECKPOINT", "Request", "SMCDPipeline"),
-    "trajectory": ("Trajectory", "TrajectoryError", "boxes_at", "parse_trajectory", "trajectory_from_boxes"),
-    "trajectory_formats": ("read_trajectory",),
+    "weights.checkpoint": ("Checkpoint", "CheckpointError", "build", "read_checkpoint", "write_checkpoint"),
+    "networks.config": ("SYSTEMS", "ConfigError", "SMCDConfig"),
+    "sampling.diffusion": ("Guidance",),
+    "networks.smcd": ("SMCD", "Inputs", "Tokens"),
+    "sampling.pipeline": ("DEFAULT_CHECKPOINT", "Request", "SMCDPipeline"),
+    "trajectory.document": ("Trajectory", "TrajectoryError", "boxes_at", "parse_trajectory", "trajectory_from_boxes"),
+    "trajectory.files": ("read_trajectory",),
     "video": ("draw_boxes", "read_metadata", "write_video"),
 }
 _HOMES = {name: home for home, names in _PUBLIC.items() for name in names}

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
-from smcd_core.hub_files import ALL
+from smcd_core.weights.published import ALL
 
 ROOT = Path(__file__).parent.parent
 SMALL = (".json", ".txt")  # kept by git itself, not by its extension for large files
@@ -163,7 +163,7 @@ def copy_program(folder: Path, contents: dict[tuple[str, str], bytes], *, whole:
     for (name, file), content in contents.items():
         pinned = next(one for one in ALL[name].files if one.name == file).sha256
         known.setdefault(name, {})[file] = {"size": len(content), "sha256": _sha256(content) if pinned else None}
-    table = folder / "smcd_core" / "hub_files.py"
+    table = folder / "smcd_core" / "weights" / "published.py"
     table.write_text(table.read_text(encoding="utf-8") + PATCH.format(known=repr(known)), encoding="utf-8")
     return folder
 
@@ -172,8 +172,8 @@ def released_contents(folder: Path) -> dict[tuple[str, str], bytes]:
     """Real networks, small: a release, and the folder for --components."""
     from tiny_bundle import CONFIG, bare, tiny_text, write_components
 
-    from smcd_core.checkpoint import write_released
-    from smcd_core.text import tokenizer_files
+    from smcd_core.networks.text import tokenizer_files
+    from smcd_core.weights.checkpoint import write_released
 
     # What a release is without a configuration beside it.
     write_released(folder / "released", bare(replace(CONFIG, norm_groups=32, num_heads=8, head_dim=4, box_slots=8)))

@@ -70,7 +70,7 @@ async def _load(nodes) -> None:
 
 
 def pack_module(name: str):
-    """nodes.host, smcd_core.config ... as the host has them: not the copies that tests import under these names."""
+    """A module of the pack (nodes.loader, smcd_core.networks.config) as the host has it, not the tests' copy."""
     return importlib.import_module(f"{start().pack.__name__}.{name}")
 
 

@@ -72,8 +72,9 @@ def main() -> None:
     packages = {name.partition(".")[0] for name in set(sys.modules) - modules_before}
 
     pack = str(host.PACK).replace(".", "_x_")
-    for file in (host.PACK / "nodes").glob("*.py"):
-        importlib.import_module(f"{pack}.nodes.{file.stem}")
+    for file in (host.PACK / "nodes").rglob("*.py"):
+        name = ".".join(file.relative_to(host.PACK).with_suffix("").parts)
+        importlib.import_module(f"{pack}.{name}")
     now = attributes()
     found = {
         "loaded": loaded,

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from tiny_bundle import tiny_smcd
 
-from smcd_core.checkpoint import write_checkpoint
-from smcd_core.components import pack_components
-from smcd_core.config import SMALL, SMCDConfig, system_config
-from smcd_core.pretrain import small_autoencoder, small_text_encoder
+from smcd_core.networks.config import SMALL, SMCDConfig, system_config
+from smcd_core.training.pretrain import small_autoencoder, small_text_encoder
+from smcd_core.weights.checkpoint import write_checkpoint
+from smcd_core.weights.components import pack_components
 
 CONFIG = system_config("zc+gca", SMALL, coverage_bias=True)
 DEFAULTS = {"width": 64, "height": 64, "frames": 4, "fps": 8, "steps": 4, "text": 3.0}

@@ -11,14 +11,14 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 
 from smcd_core.__main__ import main
-from smcd_core.ablation import ROWS, RUNS, Budget, ablate, needed, training_of
-from smcd_core.ablation_report import BASE, PUBLISHED, report
-from smcd_core.checkpoint import read_checkpoint
-from smcd_core.config import SYSTEMS
 from smcd_core.data import SyntheticClips
-from smcd_core.data.encoded import EncodedClips, encode_clips
-from smcd_core.pretrain import small_autoencoder, small_text_encoder
-from smcd_core.stages import STAGES, TrainingError
+from smcd_core.evaluation.ablation import ROWS, RUNS, Budget, ablate, needed, training_of
+from smcd_core.evaluation.ablation_report import BASE, PUBLISHED, report
+from smcd_core.networks.config import SYSTEMS
+from smcd_core.training.config import STAGES, TrainingError
+from smcd_core.training.encoded import EncodedClips, encode_clips
+from smcd_core.training.pretrain import small_autoencoder, small_text_encoder
+from smcd_core.weights.checkpoint import read_checkpoint
 
 BUDGET = Budget(
     backbone_steps=1, video_steps=1, mim_steps=2, diim_steps=1, image_batch=2, clip_batch=1, clips=2, sampling_steps=1

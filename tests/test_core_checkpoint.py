@@ -15,7 +15,10 @@ import torch
 from reference import CONFIGS, TINY, released_weights, tensors
 from safetensors.torch import load_file, save_file
 
-from smcd_core.checkpoint import (
+from smcd_core.networks.config import RELEASED, SMCDConfig
+from smcd_core.networks.smcd import SMCD
+from smcd_core.networks.unet import ControlNet, UNet3D
+from smcd_core.weights.checkpoint import (
     CheckpointError,
     Component,
     build,
@@ -24,10 +27,7 @@ from smcd_core.checkpoint import (
     write_diffusers,
     write_released,
 )
-from smcd_core.config import RELEASED, SMCDConfig
-from smcd_core.layouts import diffusers_name, join_gates, released_config, released_name, split_gates
-from smcd_core.model import SMCD
-from smcd_core.unet import ControlNet, UNet3D
+from smcd_core.weights.layouts import diffusers_name, join_gates, released_config, released_name, split_gates
 
 KEYS = Path(__file__).parent / "golden" / "keys"
 
@@ -381,7 +381,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         Path(file_path).write_bytes(b"half")
         raise OSError("no space left")
 
-    monkeypatch.setattr("smcd_core.weight_files.save_file", full_disk)
+    monkeypatch.setattr("smcd_core.weights.files.save_file", full_disk)
     with pytest.raises(OSError, match="no space left"):
         write_checkpoint(path, CONFIGS["backbone"], networks("backbone"))
     assert path.read_bytes() == before

@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 from tiny_bundle import CONFIG, DEFAULTS, bare, write_bundle, write_components
 
-import smcd_core.pipeline
+import smcd_core.sampling.pipeline
 from smcd_core.__main__ import main
-from smcd_core.checkpoint import read_checkpoint, write_checkpoint, write_released
 from smcd_core.commands.animate import BOX_FORMATS
-from smcd_core.pipeline import read_defaults
-from smcd_core.trajectory import parse_trajectory
-from smcd_core.trajectory_formats import FORMATS
+from smcd_core.sampling.pipeline import read_defaults
+from smcd_core.trajectory.document import parse_trajectory
+from smcd_core.trajectory.files import FORMATS
 from smcd_core.video import read_metadata
+from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint, write_released
 
 BOXES = {
     "version": 1, "width": 60, "height": 40, "frames": 3,
@@ -294,7 +294,7 @@ def test_memory_that_runs_out_gives_advice(files, capsys, monkeypatch):
     def hungry(*args, **kwargs):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
 
-    monkeypatch.setattr(smcd_core.pipeline.SMCDPipeline, "denoise", hungry)
+    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", hungry)
     assert animate(files, out="never.gif") == 2
     assert "out of memory: use fewer --frames or a smaller --size" in one_line(capsys)
 
@@ -303,7 +303,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(files, monkeypatch):
     def faulty(*args, **kwargs):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(smcd_core.pipeline.SMCDPipeline, "denoise", faulty)
+    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", faulty)
     with pytest.raises(RuntimeError, match="shapes"):
         animate(files, out="never.gif")
 
@@ -315,7 +315,7 @@ def test_ctrl_c_leaves_nothing_behind(files, tmp_path, monkeypatch, capsys):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(smcd_core.pipeline.SMCDPipeline, method, interrupted)
+            patch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, method, interrupted)
             assert animate(files, out=tmp_path / "a.gif") == 130
     assert os.listdir(tmp_path) == []
     assert capsys.readouterr().err.endswith("smcd: stopped\n")

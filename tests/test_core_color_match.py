@@ -3,11 +3,11 @@
 import numpy as np
 from tiny_bundle import write_bundle
 
-from smcd_core.color_match import MOST_DRIFT, match_colors
 from smcd_core.data import SyntheticClips
-from smcd_core.evaluation import request_of
-from smcd_core.metrics import background, color_drift, psnr, to_lab
-from smcd_core.pipeline import Request, SMCDPipeline
+from smcd_core.evaluation.metrics import background, color_drift, psnr, to_lab
+from smcd_core.evaluation.scores import request_of
+from smcd_core.sampling.color_match import MOST_DRIFT, match_colors
+from smcd_core.sampling.pipeline import Request, SMCDPipeline
 
 CLIP = SyntheticClips(1, split="validation")[0]
 BOXES = CLIP.boxes_xyxy, CLIP.mask

@@ -6,11 +6,11 @@ import torch
 from diffusers import AutoencoderKL
 
 from smcd_core.data import SPLITS, SampleError, SyntheticClips, render_clip
-from smcd_core.data.encoded import SHARD, EncodedClips, encode_clips
-from smcd_core.data.phrases import PhraseCache
 from smcd_core.data.synthetic import COLORS, MOTIONS, vocabulary
-from smcd_core.metrics import find_colors, iou
-from smcd_core.pretrain import small_text_encoder
+from smcd_core.evaluation.metrics import find_colors, iou
+from smcd_core.training.encoded import SHARD, EncodedClips, encode_clips
+from smcd_core.training.phrase_cache import PhraseCache
+from smcd_core.training.pretrain import small_text_encoder
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from test_core_data_official import row, write_sequence, write_table, write_yout
 from smcd_core.__main__ import main
 from smcd_core.commands.data import DATASETS
 from smcd_core.data import KINDS, SampleError, open_dataset, read_all, shuffled
-from smcd_core.data.encoded import EncodedClips
-from smcd_core.pretrain import small_autoencoder, small_text_encoder
-from smcd_core.trajectory import PALETTE
+from smcd_core.training.encoded import EncodedClips
+from smcd_core.training.pretrain import small_autoencoder, small_text_encoder
+from smcd_core.trajectory.document import PALETTE
 from smcd_core.video import write_video
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from smcd_core.checkpoint import read_checkpoint
-from smcd_core.config import system_name
 from smcd_core.data.synthetic import COLORS
-from smcd_core.metrics import color_holds, find_colors, grounding, psnr
-from smcd_core.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline
-from smcd_core.trajectory import boxes_at, clip_boxes
-from smcd_core.trajectory_formats import read_trajectory
+from smcd_core.evaluation.metrics import color_holds, find_colors, grounding, psnr
+from smcd_core.networks.config import system_name
+from smcd_core.sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline
+from smcd_core.trajectory.document import boxes_at, clip_boxes
+from smcd_core.trajectory.files import read_trajectory
+from smcd_core.weights.checkpoint import read_checkpoint
 
 EXAMPLES = Path(__file__).parents[1] / "demo"
 SHOWN = [COLORS["yellow"], COLORS["cyan"]]  # of the objects of the example, in order

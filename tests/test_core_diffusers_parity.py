@@ -7,9 +7,9 @@ from einops import rearrange
 from reference import CONFIGS, released_weights
 from test_core_model import INPUTS
 
-from smcd_core.checkpoint import build, read_checkpoint, write_checkpoint, write_diffusers
-from smcd_core.config import SMCDConfig
-from smcd_core.model import SMCD
+from smcd_core.networks.config import SMCDConfig
+from smcd_core.networks.smcd import SMCD
+from smcd_core.weights.checkpoint import build, read_checkpoint, write_checkpoint, write_diffusers
 
 TOLERANCE = 1e-5  # outputs are of magnitude 3; the published code differs from diffusers by 4e-6
 

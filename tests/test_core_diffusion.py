@@ -9,7 +9,9 @@ from diffusers import DDIMScheduler
 from einops import rearrange
 from reference import CONFIGS, close, load, released_weights, tensors
 
-from smcd_core.diffusion import (
+from smcd_core.networks.motion import BoxEncoder
+from smcd_core.networks.smcd import SMCD, Tokens
+from smcd_core.sampling.diffusion import (
     ALPHAS_CUMPROD,
     SAMPLERS,
     Guidance,
@@ -21,8 +23,6 @@ from smcd_core.diffusion import (
     predicted_x0,
     velocity,
 )
-from smcd_core.model import SMCD, Tokens
-from smcd_core.motion import BoxEncoder
 
 INPUTS = tensors("inputs")
 RECORDED = tensors("sampler")

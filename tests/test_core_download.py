@@ -11,9 +11,9 @@ import pytest
 from fake_hub import FakeHub, copy_program, random_contents, released_contents
 from PIL import Image
 
-from smcd_core import hub
-from smcd_core.hub import DownloadError, by_hand, destination, fetch, licences, plan
-from smcd_core.hub_files import ALL, FOR_COMFYUI, FOR_COMMAND_LINE
+from smcd_core.weights import download
+from smcd_core.weights.download import DownloadError, by_hand, destination, fetch, licences, plan
+from smcd_core.weights.published import ALL, FOR_COMFYUI, FOR_COMMAND_LINE
 
 MIB = 1 << 20
 BIG = 24 * MIB  # huggingface_hub writes 10 MiB at a time, so an interruption after 22 leaves 20
@@ -228,7 +228,7 @@ def test_a_damaged_file_is_deleted_and_named(tmp_path, program, fake):
 def test_a_damaged_small_file_is_noticed_too(tmp_path, program, fake, contents, monkeypatch):
     (item,) = [one for one in plan(["components"], lambda place: tmp_path) if one.file.name == "tokenizer/vocab.json"]
     content = contents["components", item.file.name]
-    monkeypatch.setattr(hub, "_ask", lambda item: hub._Remote(f"{fake.url}/x", len(content), "0" * 40))
+    monkeypatch.setattr(download, "_ask", lambda item: download._Remote(f"{fake.url}/x", len(content), "0" * 40))
     monkeypatch.setattr(
         "huggingface_hub.file_download.http_get", lambda url, stream, **_: stream.write(content), raising=True
     )
@@ -279,7 +279,7 @@ def test_without_a_network_it_says_what_to_fetch_and_where_to_put_it(tmp_path, p
 
 def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):
     (item,) = plan(["vae"], lambda place: tmp_path)
-    monkeypatch.setattr(hub, "_ask", lambda item: hub._Remote("http://127.0.0.1:9", 10**18, item.file.sha256))
+    monkeypatch.setattr(download, "_ask", lambda item: download._Remote("http://127.0.0.1:9", 10**18, item.file.sha256))
     with pytest.raises(DownloadError, match="needs 1e\\+09 GB, but only"):
         fetch(item, lambda done, size: None)
 
@@ -294,7 +294,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path, target):
 
 def test_a_table_with_such_a_name_writes_nothing(tmp_path, contents, fake):
     program = copy_program(tmp_path / "program", contents)
-    table = program / "smcd_core" / "hub_files.py"
+    table = program / "smcd_core" / "weights" / "published.py"
     evil = '\nALL["vae"] = _replace(ALL["vae"], files=(_replace(ALL["vae"].files[0], target="../../evil.bin"),))\n'
     table.write_text(table.read_text() + evil)
     done = smcd(program, fake.url, "download", "vae", "--yes", "--folder", tmp_path / "a" / "b")

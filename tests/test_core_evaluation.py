@@ -10,13 +10,13 @@ from tiny_bundle import write_bundle
 
 from smcd_core.__main__ import main
 from smcd_core.data import Clip, SyntheticClips
-from smcd_core.diffusion import Guidance
-from smcd_core.evaluation import ROWS, Tools, fvd, generate_rows, request_of, score, score_row, table
-from smcd_core.finished_videos import Sources, read_videos
-from smcd_core.metrics import SIZES, frechet_distance, grounding
-from smcd_core.pipeline import SMCDPipeline
-from smcd_core.trajectory import boxes_at
-from smcd_core.trajectory_formats import write_json
+from smcd_core.evaluation.finished_videos import Sources, read_videos
+from smcd_core.evaluation.metrics import SIZES, frechet_distance, grounding
+from smcd_core.evaluation.scores import ROWS, Tools, fvd, generate_rows, request_of, score, score_row, table
+from smcd_core.sampling.diffusion import Guidance
+from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.trajectory.document import boxes_at
+from smcd_core.trajectory.files import write_json
 from smcd_core.video import write_video
 
 

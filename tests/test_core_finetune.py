@@ -9,9 +9,9 @@ from PIL import Image
 from tiny_bundle import DEFAULTS, write_bundle
 
 from smcd_core.__main__ import main
-from smcd_core.checkpoint import read_checkpoint
 from smcd_core.data import render_clip
-from smcd_core.pipeline import SMCDPipeline
+from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.weights.checkpoint import read_checkpoint
 
 
 @pytest.fixture(autouse=True)

@@ -24,16 +24,16 @@ from hypothesis import strategies as st
 from safetensors.torch import save as safetensors_bytes
 from tiny_bundle import write_bundle
 
-from smcd_core.checkpoint import CheckpointError, build, read_checkpoint
-from smcd_core.components import missing_components, unpack_components
-from smcd_core.config import SMCDConfig
-from smcd_core.data.encoded import EncodedClips
-from smcd_core.defaults import read_defaults
-from smcd_core.model import SMCD
-from smcd_core.trajectory import MAX_FRAMES, MAX_OBJECTS, TrajectoryError, boxes_at, parse_trajectory
-from smcd_core.trajectory_formats import read_trajectory
-from smcd_core.trajectory_inputs import fingerprint, trajectory_from_value
+from smcd_core.networks.config import SMCDConfig
+from smcd_core.networks.smcd import SMCD
+from smcd_core.training.encoded import EncodedClips
+from smcd_core.trajectory.document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError, boxes_at, parse_trajectory
+from smcd_core.trajectory.files import read_trajectory
+from smcd_core.trajectory.values import fingerprint, trajectory_from_value
 from smcd_core.video import VideoError, read_metadata, write_video
+from smcd_core.weights.checkpoint import CheckpointError, build, read_checkpoint
+from smcd_core.weights.components import missing_components, unpack_components
+from smcd_core.weights.defaults import read_defaults
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries, about what is wrong with the files
 

@@ -9,9 +9,9 @@ from einops import rearrange
 from reference import CONFIGS, close, load, released_weights, tensors
 from test_core_model import INPUTS, box_tokens, noisy
 
-from smcd_core import attention
-from smcd_core.attention import Attention, FeedForward
-from smcd_core.blocks import (
+from smcd_core.networks import attention
+from smcd_core.networks.attention import Attention, FeedForward
+from smcd_core.networks.blocks import (
     Conditions,
     Downsample,
     ResBlock,
@@ -20,11 +20,11 @@ from smcd_core.blocks import (
     TemporalTransformer,
     Upsample,
 )
-from smcd_core.checkpoint import split_gates
-from smcd_core.config import RELEASED, ConfigError, SMCDConfig
-from smcd_core.image import widen_input_conv
-from smcd_core.model import SMCD, Inputs
-from smcd_core.unet import UNet3D, timestep_features
+from smcd_core.networks.config import RELEASED, ConfigError, SMCDConfig
+from smcd_core.networks.image import widen_input_conv
+from smcd_core.networks.smcd import SMCD, Inputs
+from smcd_core.networks.unet import UNet3D, timestep_features
+from smcd_core.weights.checkpoint import split_gates
 
 UNIT_INPUTS, UNIT_OUTPUTS = tensors("unit_inputs"), tensors("unit_outputs")
 BACKBONE = CONFIGS["backbone"]

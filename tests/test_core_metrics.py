@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smcd_core.data.synthetic import COLORS
-from smcd_core.metrics import (
+from smcd_core.evaluation.metrics import (
     SIZES,
     assign,
     background,

@@ -28,9 +28,8 @@ from transformers import (
 
 from smcd_core.__main__ import main
 from smcd_core.data import SyntheticClips
-from smcd_core.detectors import Detector
-from smcd_core.evaluation import request_of
-from smcd_core.features import (
+from smcd_core.evaluation.detectors import Detector
+from smcd_core.evaluation.networks import (
     VIDEO_FRAMES,
     ClipFeatures,
     DinoFeatures,
@@ -38,7 +37,8 @@ from smcd_core.features import (
     VideoFeatures,
     alexnet_features,
 )
-from smcd_core.pretrain import small_tokenizer
+from smcd_core.evaluation.scores import request_of
+from smcd_core.training.pretrain import small_tokenizer
 from smcd_core.video import write_video
 
 WORDS = "a red blue circle square moving right".split()

@@ -10,12 +10,12 @@ from einops import rearrange
 from reference import CONFIGS, close, load, released_weights, tensors
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from smcd_core.blocks import AT_ONCE
-from smcd_core.config import SMALL, SMCDConfig, system_config
-from smcd_core.image import ImageEncoder
-from smcd_core.model import SMCD, Inputs, Tokens
-from smcd_core.motion import BoxEncoder, fourier_features
-from smcd_core.unet import ControlNet, UNet3D, live_numbers
+from smcd_core.networks.blocks import AT_ONCE
+from smcd_core.networks.config import SMALL, SMCDConfig, system_config
+from smcd_core.networks.image import ImageEncoder
+from smcd_core.networks.motion import BoxEncoder, fourier_features
+from smcd_core.networks.smcd import SMCD, Inputs, Tokens
+from smcd_core.networks.unet import ControlNet, UNet3D, live_numbers
 
 INPUTS = tensors("inputs")
 OUTPUTS = tensors("outputs")

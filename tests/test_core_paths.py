@@ -16,14 +16,14 @@ from safetensors.torch import save_file
 from tiny_bundle import write_bundle
 
 from smcd_core.__main__ import main
-from smcd_core.checkpoint import CheckpointError, read_checkpoint
 from smcd_core.data import FolderClips, stream
 from smcd_core.data.media import inside
 from smcd_core.data.samples import SampleError
-from smcd_core.trajectory import parse_trajectory
-from smcd_core.trajectory_formats import read_trajectory, write_got10k, write_json, write_mot
+from smcd_core.trajectory.document import parse_trajectory
+from smcd_core.trajectory.files import read_trajectory, write_got10k, write_json, write_mot
 from smcd_core.video import read_metadata, write_video
-from smcd_core.weight_files import read_weights
+from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint
+from smcd_core.weights.files import read_weights
 
 ROOT = Path(__file__).parent.parent
 NAME = "räum 空间 x"

@@ -10,14 +10,20 @@ from PIL import Image
 from tiny_bundle import CONFIG, DEFAULTS, MULTIPLE, bare, tiny_text, tiny_vae, write_bundle, write_components
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from smcd_core.checkpoint import CheckpointError, read_checkpoint, write_checkpoint, write_diffusers, write_released
-from smcd_core.components import load_components, pack_components, unpack_components
-from smcd_core.config import SMALL, SMCDConfig, system_config
-from smcd_core.diffusion import SAMPLERS, Guidance
-from smcd_core.model import SMCD, Inputs, Tokens
-from smcd_core.pipeline import DEFAULTS as RELEASED_DEFAULTS
-from smcd_core.pipeline import Request, SMCDPipeline
-from smcd_core.trajectory import parse_trajectory
+from smcd_core.networks.config import SMALL, SMCDConfig, system_config
+from smcd_core.networks.smcd import SMCD, Inputs, Tokens
+from smcd_core.sampling.diffusion import SAMPLERS, Guidance
+from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS
+from smcd_core.sampling.pipeline import Request, SMCDPipeline
+from smcd_core.trajectory.document import parse_trajectory
+from smcd_core.weights.checkpoint import (
+    CheckpointError,
+    read_checkpoint,
+    write_checkpoint,
+    write_diffusers,
+    write_released,
+)
+from smcd_core.weights.components import load_components, pack_components, unpack_components
 
 ALL = Guidance(text=3.0, boxes=2.0, image=1.5)  # four branches
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from smcd_core.components import load_components
 from smcd_core.data import render_clip
 from smcd_core.data.synthetic import vocabulary
-from smcd_core.pretrain import LATENT_SCALE, _to_signed, small_tokenizer, train_autoencoder, train_text_encoder
+from smcd_core.training.pretrain import LATENT_SCALE, _to_signed, small_tokenizer, train_autoencoder, train_text_encoder
+from smcd_core.weights.components import load_components
 
 
 @pytest.fixture(scope="module")

@@ -19,12 +19,12 @@ from PIL import Image
 from tiny_bundle import bare, write_components
 
 import smcd_core
-from smcd_core import hub_files
 from smcd_core.__main__ import main, make_parser
-from smcd_core.checkpoint import write_released
-from smcd_core.defaults import DEFAULTS, FAST
-from smcd_core.hub import show_size
-from smcd_core.trajectory import parse_trajectory
+from smcd_core.trajectory.document import parse_trajectory
+from smcd_core.weights import published
+from smcd_core.weights.checkpoint import write_released
+from smcd_core.weights.defaults import DEFAULTS, FAST
+from smcd_core.weights.download import show_size
 
 ROOT = Path(__file__).parent.parent
 PATTERNS = ["*.md", "docs/*.md", "models/*.md", "workflows/*.md", "web/docs/*.md", "benchmarks/**/*.md"]
@@ -167,7 +167,7 @@ def test_the_quick_commands_of_the_readme_run_in_their_order(workplace, capsys):
         extra = TINY if "--checkpoint" in words else []
         assert main([*words, *SHORT[words[0]], *extra]) == 0, (words, capsys.readouterr().err)
     said = capsys.readouterr().out
-    assert "system" in said and hub_files.SMCD.page in said
+    assert "system" in said and published.SMCD.page in said
     assert {path.name for path in workplace.iterdir() if path.is_file()} >= {"out.mp4", "smcd.safetensors"}
     assert main(["info", "out.mp4"]) == 0 and "trajectory" in capsys.readouterr().out
 
@@ -291,21 +291,21 @@ def test_the_table_of_weights_is_that_of_the_program():
     size = (ROOT / "models" / "smcd-tiny.safetensors").stat().st_size
     assert table[0][3].split() == [str(round(size / 1e6)), "MB"]
     place = [row[0].strip("`") for row in table]
-    assert [name for name in place if name] == ["bundled", *hub_files.ALL]
-    for name, weights in hub_files.ALL.items():
+    assert [name for name in place if name] == ["bundled", *published.ALL]
+    for name, weights in published.ALL.items():
         row = table[place.index(name)]
         assert weights.repository in row[5] and weights.page in row[5]
         licence = weights.licence.split(",")[0] if "NC" in weights.licence.split(",")[0] else "none stated"
         assert row[4].startswith(licence)
     for name in ("smcd", "vae", "text_encoder", "modelscope"):
-        for offset, file in enumerate(hub_files.ALL[name].files):
+        for offset, file in enumerate(published.ALL[name].files):
             row = table[place.index(name) + offset]
             folder, _, target = f"{file.place}/{file.target}".rpartition("/")
             assert row[1].startswith(f"`{target}`") and row[2] in (f"`{folder}`", "the same")
             assert row[3] == show_size(file.size)
-    components = hub_files.COMPONENTS.files
+    components = published.COMPONENTS.files
     assert table[place.index("components")][3] == show_size(sum(file.size for file in components))
-    total = sum(file.size for name in hub_files.FOR_COMFYUI for file in hub_files.ALL[name].files)
+    total = sum(file.size for name in published.FOR_COMFYUI for file in published.ALL[name].files)
     assert f"({show_size(total)})" in section("First video in five minutes")
 
 

@@ -13,11 +13,11 @@ from fake_hub import copy_program, random_contents, released_contents
 from safetensors.torch import save_file
 from tiny_bundle import write_bundle
 
-from smcd_core import __version__, report
+from smcd_core import __version__, doctor
 from smcd_core.__main__ import main
-from smcd_core.hub import destination
-from smcd_core.hub_files import ALL
-from smcd_core.report import as_text, folders_below
+from smcd_core.doctor import as_text, folders_below
+from smcd_core.weights.download import destination
+from smcd_core.weights.published import ALL
 
 RELEASE = "smcd/animate-your-motion"
 
@@ -32,7 +32,7 @@ def models(tmp_path):
 
 def look(models, **options):
     """The report, and the states of its files by their path below models."""
-    found = report.report(folders_below(models), **options)
+    found = doctor.report(folders_below(models), **options)
     below = {os.path.relpath(file["path"], models).replace(os.sep, "/"): file for file in found["files"]}
     return found, {name: file for name, file in below.items() if not name.startswith("..")}
 
@@ -98,8 +98,8 @@ def test_versions_device_and_memory_are_told(models):
 
 
 def test_what_is_absent_gets_a_command(models, monkeypatch):
-    installed = report._version
-    monkeypatch.setattr(report, "_version", lambda name: None if name in ("einops", "diffusers") else installed(name))
+    installed = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name in ("einops", "diffusers") else installed(name))
     found, _ = look(models)
     assert "Install what is absent: pip install einops" in found["next"]
     # ComfyUI does not install it, and the nodes do without.
@@ -262,10 +262,10 @@ def test_verify_finds_a_published_file_that_was_changed(models):
 
 def test_verify_compares_checksums(models, monkeypatch):
     path = put(models / "vae" / ALL["vae"].files[0].target, vae())
-    monkeypatch.setattr(report, "is_size", lambda size, file: True)
+    monkeypatch.setattr(doctor, "is_size", lambda size, file: True)
     _, files = look(models, verify=True)
     assert f"not the published sha256 {ALL['vae'].files[0].sha256}" in files[f"vae/{path.name}"]["note"]
-    monkeypatch.setattr(report, "sha256_of", lambda path: ALL["vae"].files[0].sha256)
+    monkeypatch.setattr(doctor, "sha256_of", lambda path: ALL["vae"].files[0].sha256)
     assert states(models, verify=True)[f"vae/{path.name}"] == "found"
 
 

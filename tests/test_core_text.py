@@ -5,8 +5,8 @@ import torch
 from tiny_bundle import WIDTH, tiny_text
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from smcd_core.pretrain import small_tokenizer
-from smcd_core.text import PADDING_ID, TextEncoder, make_tokenizer, text_transformer, tokenizer_files
+from smcd_core.networks.text import PADDING_ID, TextEncoder, make_tokenizer, text_transformer, tokenizer_files
+from smcd_core.training.pretrain import small_tokenizer
 
 WORDS = "a red blue circle square moving right".split()
 

@@ -15,15 +15,15 @@ from tiny_bundle import tiny_vae
 from tiny_training import TINY, losses, write_clips
 
 from smcd_core.__main__ import main
-from smcd_core.checkpoint import join_gates, read_checkpoint
-from smcd_core.config import SMALL, SYSTEMS, SMCDConfig, system_config
-from smcd_core.data.encoded import EncodedClips
-from smcd_core.denoising import DenoisingLoss, draw
-from smcd_core.model import SMCD, Inputs
-from smcd_core.stages import PRESETS, TrainingConfig, TrainingError
-from smcd_core.training import train, trainable_parameters
-from smcd_core.trajectory import PALETTE
-from smcd_core.warm_start import make_model, start_from
+from smcd_core.networks.config import SMALL, SYSTEMS, SMCDConfig, system_config
+from smcd_core.networks.smcd import SMCD, Inputs
+from smcd_core.training.config import PRESETS, TrainingConfig, TrainingError
+from smcd_core.training.encoded import EncodedClips
+from smcd_core.training.loop import train, trainable_parameters
+from smcd_core.training.loss import DenoisingLoss, draw
+from smcd_core.training.start import make_model, start_from
+from smcd_core.trajectory.document import PALETTE
+from smcd_core.weights.checkpoint import join_gates, read_checkpoint
 
 RELEASED_LISTS = json.loads((Path(__file__).parent / "golden/keys/trainable_keys.json").read_text())
 

@@ -14,11 +14,11 @@ from accelerate.utils import DistributedType
 from safetensors.torch import load_file
 from tiny_training import TINY, losses, write_clips
 
-from smcd_core.blocks import ResBlock, SpatialTransformer, TemporalTransformer
-from smcd_core.config import system_config
-from smcd_core.data.encoded import EncodedClips
-from smcd_core.stages import TrainingConfig, TrainingError
-from smcd_core.training import train
+from smcd_core.networks.blocks import ResBlock, SpatialTransformer, TemporalTransformer
+from smcd_core.networks.config import system_config
+from smcd_core.training.config import TrainingConfig, TrainingError
+from smcd_core.training.encoded import EncodedClips
+from smcd_core.training.loop import train
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {
@@ -52,11 +52,11 @@ import json, os, random, signal, sys, time
 from pathlib import Path
 
 import matplotlib.figure, torch
-from smcd_core import training
-from smcd_core.checkpoint import read_checkpoint
-from smcd_core.config import system_config
-from smcd_core.data.encoded import EncodedClips
-from smcd_core.stages import TrainingConfig
+from smcd_core.training import loop
+from smcd_core.weights.checkpoint import read_checkpoint
+from smcd_core.networks.config import system_config
+from smcd_core.training.encoded import EncodedClips
+from smcd_core.training.config import TrainingConfig
 from tiny_training import TINY
 
 torch.set_num_threads(1)
@@ -69,7 +69,7 @@ def start(folder):
     if child == 0:
         code = 1
         try:
-            training.train(config, system_config("mim", TINY), EncodedClips(clips), folder, quiet=True)
+            loop.train(config, system_config("mim", TINY), EncodedClips(clips), folder, quiet=True)
             code = 0
         finally:
             os._exit(code)
@@ -127,10 +127,10 @@ def test_ten_kills_at_random_moments_lose_nothing_but_the_last_steps(clips, tmp_
 
 KILLED_IN_SAVE = """
 import os, sys
-from smcd_core import training
-from smcd_core.config import system_config
-from smcd_core.data.encoded import EncodedClips
-from smcd_core.stages import TrainingConfig
+from smcd_core.training import loop
+from smcd_core.networks.config import system_config
+from smcd_core.training.encoded import EncodedClips
+from smcd_core.training.config import TrainingConfig
 from tiny_training import TINY
 
 folder, out, place = sys.argv[1:]
@@ -141,7 +141,7 @@ def killed_before_it_is_whole(source, target):
     replace(source, target)
 os.replace = killed_before_it_is_whole
 config = TrainingConfig("all", 4, batch_size=2, save_every=2, ema=0.9)
-training.train(config, system_config("mim", TINY), EncodedClips(folder), out, quiet=True)
+loop.train(config, system_config("mim", TINY), EncodedClips(folder), out, quiet=True)
 """
 
 
@@ -171,12 +171,12 @@ def test_a_cut_off_state_is_refused_by_name(clips, tmp_path, file):
 SCRIPT = """
 import sys
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
-from smcd_core import training
-from smcd_core.config import system_config
-from smcd_core.data.encoded import EncodedClips
+from smcd_core.training import loop
+from smcd_core.networks.config import system_config
+from smcd_core.training.encoded import EncodedClips
 from tiny_training import TINY
 
-class Sharded(training.Accelerator):
+class Sharded(loop.Accelerator):
     "What `accelerate launch` makes of docs/fsdp.yaml on GPUs; on a CPU it would not shard."
     distributed_type = DistributedType.FSDP
     is_fsdp2 = True
@@ -191,10 +191,10 @@ class Sharded(training.Accelerator):
 
 clips, out, steps, kind = sys.argv[1:]
 if kind == "sharded":
-    training.Accelerator = Sharded
+    loop.Accelerator = Sharded
 data = EncodedClips(clips)
-config = training.TrainingConfig("all", int(steps), batch_size=2, lr=1e-3, ema=0.9)
-training.train(config, system_config("zc+gca", TINY), data, out, validation=[data[0], data[1]], quiet=True)
+config = loop.TrainingConfig("all", int(steps), batch_size=2, lr=1e-3, ema=0.9)
+loop.train(config, system_config("zc+gca", TINY), data, out, validation=[data[0], data[1]], quiet=True)
 """
 
 

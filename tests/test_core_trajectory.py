@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from smcd_core import trajectory as module
-from smcd_core.trajectory import (
+from smcd_core.trajectory import document as module
+from smcd_core.trajectory.document import (
     Trajectory,
     TrajectoryError,
     boxes_at,

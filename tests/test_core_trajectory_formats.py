@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from smcd_core import trajectory_formats as module
-from smcd_core.trajectory import TrajectoryError, boxes_at, parse_trajectory, phrases
-from smcd_core.trajectory_formats import FORMATS, read_trajectory, write_got10k, write_json, write_mot
+from smcd_core.trajectory import files as module
+from smcd_core.trajectory.document import TrajectoryError, boxes_at, parse_trajectory, phrases
+from smcd_core.trajectory.files import FORMATS, read_trajectory, write_got10k, write_json, write_mot
 
 SIZE = {"width": 100, "height": 50}
 PIXELS = np.tile((100, 50), 2)

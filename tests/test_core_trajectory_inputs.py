@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from smcd_core.trajectory import TrajectoryError, boxes_at, parse_trajectory, phrases
-from smcd_core.trajectory_inputs import bounding_boxes, coordinates, fingerprint, point_tracks, trajectory_from_value
+from smcd_core.trajectory.document import TrajectoryError, boxes_at, parse_trajectory, phrases
+from smcd_core.trajectory.values import bounding_boxes, coordinates, fingerprint, point_tracks, trajectory_from_value
 
 SIZE = dict(width=200, height=100)
 BOX = {"x": 20, "y": 10, "width": 60, "height": 40}

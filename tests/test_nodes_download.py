@@ -10,7 +10,7 @@ import host
 import pytest
 from fake_hub import FakeHub, copy_program, random_contents
 
-from smcd_core.hub_files import ALL, FOR_COMFYUI
+from smcd_core.weights.published import ALL, FOR_COMFYUI
 
 host.start()  # skips where there is no ComfyUI
 

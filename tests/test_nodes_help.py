@@ -31,7 +31,7 @@ def entries(name: str, section: str) -> list[list[str]]:
 def messages() -> str:
     """All texts of the pack's code, a line for each, with … for what is filled in."""
     found = []
-    for path in [*(host.PACK / "nodes").glob("*.py"), *(host.PACK / "smcd_core").glob("*.py")]:
+    for path in [*(host.PACK / "nodes").rglob("*.py"), *(host.PACK / "smcd_core").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 found.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))

@@ -14,15 +14,15 @@ from tiny_bundle import CONFIG as TINY
 from tiny_bundle import tiny_smcd
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from smcd_core.checkpoint import read_checkpoint, write_checkpoint, write_diffusers, write_released
-from smcd_core.config import SMALL, system_config
-from smcd_core.model import SMCD, Inputs
-from smcd_core.text import TextEncoder, text_transformer
+from smcd_core.networks.config import SMALL, system_config
+from smcd_core.networks.smcd import SMCD, Inputs
+from smcd_core.networks.text import TextEncoder, text_transformer
+from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint, write_diffusers, write_released
 
 comfy_host = host.start()
-inside = host.pack_module("nodes.host")
-loading = host.pack_module("nodes.host_loading")
-host_text = host.pack_module("nodes.host_text")
+inside = host.pack_module("nodes.host.model")
+loading = host.pack_module("nodes.host.loading")
+host_text = host.pack_module("nodes.host.text")
 loader = host.pack_module("nodes.loader")
 
 import comfy.memory_management  # noqa: E402  the host's, which host.start() found
@@ -113,7 +113,7 @@ def test_the_hosts_layers_give_what_torchs_layers_give(system, operations):
 
 def _pack_config(config):
     """The same configuration, of the class that the host's copy of the core has."""
-    return host.pack_module("smcd_core.config").SMCDConfig(**dataclasses.asdict(config))
+    return host.pack_module("smcd_core.networks.config").SMCDConfig(**dataclasses.asdict(config))
 
 
 @pytest.mark.parametrize("system", ["backbone", "mim", "ctrlnet", "parallel"])
@@ -128,7 +128,7 @@ def test_every_system_samples(tmp_path, system):
 
 def test_epsilon_and_v_checkpoints_agree_with_the_schedule_of_the_core(tmp_path):
     """A network whose prediction is constant: the denoised latents are those of the core's formulas."""
-    from smcd_core.diffusion import predicted_x0
+    from smcd_core.sampling.diffusion import predicted_x0
 
     for kind in ("epsilon", "v"):
         config = system_config("backbone", SMALL | {"prediction": kind})

@@ -6,12 +6,12 @@ import torch
 from einops import rearrange
 from reference import CONFIGS, load, released_weights, tensors
 
-from smcd_core.checkpoint import write_checkpoint
-from smcd_core.model import SMCD
+from smcd_core.networks.smcd import SMCD
+from smcd_core.weights.checkpoint import write_checkpoint
 
 host.start()
-inside = host.pack_module("nodes.host")
-loading = host.pack_module("nodes.host_loading")
+inside = host.pack_module("nodes.host.model")
+loading = host.pack_module("nodes.host.loading")
 
 import comfy.sample  # noqa: E402  the host's, which host.start() found
 

@@ -6,15 +6,15 @@ import pytest
 import torch
 from small_bundle import CONFIG, DEFAULTS, write_small_bundle
 
-from smcd_core.defaults import FAST
-from smcd_core.diffusion import Guidance
-from smcd_core.pipeline import Request, SMCDPipeline
-from smcd_core.trajectory import parse_trajectory
+from smcd_core.sampling.diffusion import Guidance
+from smcd_core.sampling.pipeline import Request, SMCDPipeline
+from smcd_core.trajectory.document import parse_trajectory
+from smcd_core.weights.defaults import FAST
 
 comfy_host = host.start()
-inside = host.pack_module("nodes.host")
-loading = host.pack_module("nodes.host_loading")
-host_text = host.pack_module("nodes.host_text")
+inside = host.pack_module("nodes.host.model")
+loading = host.pack_module("nodes.host.loading")
+host_text = host.pack_module("nodes.host.text")
 
 import comfy.controlnet  # noqa: E402  the host's, which host.start() found
 import comfy.samplers  # noqa: E402

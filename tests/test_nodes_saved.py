@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from small_bundle import DEFAULTS, write_small_bundle
 
 comfy_host = host.start()
-SavedError = host.pack_module("smcd_core.weight_files").CheckpointError  # the host's copy of the class
+SavedError = host.pack_module("smcd_core.weights.files").CheckpointError  # the host's copy of the class
 
 FRAMES = 3
 

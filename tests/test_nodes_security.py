@@ -135,7 +135,7 @@ HEADERS = [
 
 @pytest.mark.parametrize("header", HEADERS)
 def test_a_checkpoint_of_save_checkpoint_with_a_damaged_header_is_refused(tmp_path, header):
-    saved, errors = host.pack_module("nodes.saved"), host.pack_module("smcd_core.checkpoint")
+    saved, errors = host.pack_module("nodes.host.saved"), host.pack_module("smcd_core.weights.checkpoint")
     content = torch.frombuffer(bytearray(header or b" "), dtype=torch.uint8)
     weights = {"model.diffusion_model.out.2.bias": torch.zeros(4), "first_stage_model.x": torch.zeros(1)}
     save_file({saved.HEADER: content, **weights}, tmp_path / "a.safetensors")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from small_bundle import write_small_bundle
 
-from smcd_core.checkpoint import read_checkpoint, write_checkpoint
+from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 
 host.start()  # skips where there is no ComfyUI
 
@@ -56,7 +56,7 @@ def server(tmp_path_factory):
     for name in ("nodes", "smcd_core"):
         shutil.copytree(host.PACK / name, packs / "broken" / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(host.PACK / "__init__.py", packs / "broken")
-    (packs / "broken" / "smcd_core" / "trajectory.py").write_text("import a_dependency_that_is_missing\n")
+    (packs / "broken" / "smcd_core" / "trajectory" / "document.py").write_text("import a_dependency_that_is_missing\n")
     options = ["--preview-method", "auto", "--extra-model-paths-config", str(base / "paths.yaml")]
     with host.serve(base, *options) as found:
         yield found

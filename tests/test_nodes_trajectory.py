@@ -6,7 +6,7 @@ import host
 import pytest
 import torch
 
-from smcd_core.trajectory import parse_trajectory
+from smcd_core.trajectory.document import parse_trajectory
 
 comfy_host = host.start()
 EMPTY = json.dumps({"version": 1, "width": 200, "height": 100, "frames": 4, "fps": 6, "objects": []})

@@ -14,13 +14,13 @@ import pytest
 import torch
 from small_bundle import DEFAULTS, write_small_bundle
 
-from smcd_core.pipeline import SMCDPipeline
-from smcd_core.trajectory import boxes_at, parse_trajectory
+from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.trajectory.document import boxes_at, parse_trajectory
 
 comfy_host = host.start()
 loader = host.pack_module("nodes.loader")
-loading = host.pack_module("nodes.host_loading")
-host_text = host.pack_module("nodes.host_text")
+loading = host.pack_module("nodes.host.loading")
+host_text = host.pack_module("nodes.host.text")
 
 import comfy.model_management  # noqa: E402  the host's, which host.start() found
 
@@ -190,7 +190,7 @@ def test_nothing_to_score_is_an_error_and_no_number(change):
 def test_interrupt_stops_within_a_step_and_the_next_run_is_clean(output):
     prompt = read("several_objects", steps=50)
     calls = []
-    network = host.pack_module("nodes.host").HostSMCD
+    network = host.pack_module("nodes.host.model").HostSMCD
     forward = network.forward
 
     def stop(self, x, *args, **kwargs):
@@ -249,7 +249,7 @@ def test_boxes_of_a_detector_pass_through_the_graph_and_back():
 
 @pytest.mark.parametrize("format, file", [("json", "*.json"), ("mot", "*.txt"), ("got10k", "*/groundtruth.txt")])
 def test_export_writes_files_that_are_read_again(output, format, file):
-    from smcd_core.trajectory_formats import read_trajectory
+    from smcd_core.trajectory.files import read_trajectory
 
     _, trajectory, _ = host.call("SMCD_Example", example="beach")
     host.call("SMCD_Export", trajectory=trajectory, format=format)

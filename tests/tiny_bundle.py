@@ -8,12 +8,12 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from smcd_core.checkpoint import Checkpoint, write_checkpoint
-from smcd_core.components import pack_components
-from smcd_core.config import SMCDConfig
-from smcd_core.model import SMCD
-from smcd_core.pretrain import small_tokenizer
-from smcd_core.text import TextEncoder
+from smcd_core.networks.config import SMCDConfig
+from smcd_core.networks.smcd import SMCD
+from smcd_core.networks.text import TextEncoder
+from smcd_core.training.pretrain import small_tokenizer
+from smcd_core.weights.checkpoint import Checkpoint, write_checkpoint
+from smcd_core.weights.components import pack_components
 
 WIDTH = 32  # of the text encoder
 CONFIG = SMCDConfig(

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from smcd_core.data.encoded import EncodedClips
+from smcd_core.training.encoded import EncodedClips
 
 TINY = dict(
     model_channels=32, channel_mult=(1, 2), num_res_blocks=1, attention_scales=(1.0,), num_heads=2, head_dim=16,

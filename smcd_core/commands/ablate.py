@@ -36,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _ablate(args: argparse.Namespace) -> None:
-    from ..ablation_report import PUBLISHED, draw
+    from ..evaluation.ablation_report import PUBLISHED, draw
 
     needed = ("data", "validation", "components", "out")
     missing = [f"--{name}" for name in needed if getattr(args, name) is None]
@@ -53,11 +53,11 @@ def _ablate(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     from dataclasses import fields
 
-    from ..ablation import Budget, ablate
-    from ..ablation_report import report
-    from ..checkpoint import read_checkpoint
-    from ..components import load_components
-    from ..data.encoded import EncodedClips
+    from ..evaluation.ablation import Budget, ablate
+    from ..evaluation.ablation_report import report
+    from ..training.encoded import EncodedClips
+    from ..weights.checkpoint import read_checkpoint
+    from ..weights.components import load_components
 
     budget = Budget(**{field.name: getattr(args, field.name) for field in fields(Budget)})
     vae, text = load_components(args.components)

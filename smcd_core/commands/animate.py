@@ -15,7 +15,7 @@ from .. import __version__
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ..trajectory import Trajectory
+    from ..trajectory.document import Trajectory
 
 BOX_FORMATS = ("json", "xyxy", "xywh", "mot", "youtube_vis", "csv")  # those of trajectory_formats, light to import
 
@@ -61,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _animate(args: argparse.Namespace) -> None:
-    from ..trajectory_formats import read_trajectory
+    from ..trajectory.files import read_trajectory
     from ..video import check_output
 
     check_output(args.out)
@@ -82,12 +82,12 @@ def _generate(args: argparse.Namespace, image: Image.Image, trajectory: Trajecto
     import torch
     from tqdm import tqdm
 
-    from ..defaults import FAST
-    from ..diffusion import Guidance
-    from ..pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
-    from ..trajectory import boxes_at, phrases
+    from ..sampling.diffusion import Guidance
+    from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
+    from ..trajectory.document import boxes_at, phrases
     from ..video import contact_sheet, draw_boxes, write_video
-    from ..weight_files import replacing
+    from ..weights.defaults import FAST
+    from ..weights.files import replacing
 
     device = _checked_device(args.device or pick_device())
     dtype = args.dtype or ("float16" if device.startswith("cuda") else "float32")

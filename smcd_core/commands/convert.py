@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from ..checkpoint import Checkpoint
+    from ..weights.checkpoint import Checkpoint
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -40,8 +40,8 @@ def _convert(args: argparse.Namespace) -> None:
 
     import torch
 
-    from ..checkpoint import read_checkpoint, write_checkpoint, write_diffusers, write_released
-    from ..components import load_components, pack_components
+    from ..weights.checkpoint import read_checkpoint, write_checkpoint, write_diffusers, write_released
+    from ..weights.components import load_components, pack_components
 
     checkpoint = read_checkpoint(args.source)
     if args.to == "smcd":

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..hub_files import ALL, FOR_COMFYUI, FOR_COMMAND_LINE
+from ..weights.published import ALL, FOR_COMFYUI, FOR_COMMAND_LINE
 
 if TYPE_CHECKING:
-    from ..hub import Item
+    from ..weights.download import Item
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -35,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _download(args: argparse.Namespace) -> None:
-    from ..hub import DownloadError, by_hand, find_models, homes, licences, plan, show_size
+    from ..weights.download import DownloadError, by_hand, find_models, homes, licences, plan, show_size
 
     if args.models and args.folder:
         raise ValueError("--models and --folder are both given: choose one")
@@ -77,7 +77,7 @@ def _accept_licences(accepted: bool) -> None:
 def _fetch_all(items: list[Item]) -> None:
     from tqdm import tqdm
 
-    from ..hub import fetch
+    from ..weights.download import fetch
 
     for item in items:
         with tqdm(desc=item.path.name[-40:], unit="B", unit_scale=True, leave=False, disable=None) as bar:

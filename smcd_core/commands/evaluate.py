@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..evaluation import Result, Tools
+    from ..evaluation.scores import Result, Tools
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -88,10 +88,10 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _tools(args: argparse.Namespace) -> Tools:
-    from ..detectors import Detector
-    from ..evaluation import Tools
-    from ..features import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
-    from ..pipeline import pick_device
+    from ..evaluation.detectors import Detector
+    from ..evaluation.networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
+    from ..evaluation.scores import Tools
+    from ..sampling.pipeline import pick_device
 
     where = {"device": args.device or pick_device()}
     source = where | {"download": args.download}
@@ -109,9 +109,9 @@ def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, 
     from tqdm import tqdm
 
     from ..data import SyntheticClips
-    from ..diffusion import Guidance
-    from ..evaluation import ROWS, generate_rows, score_row
-    from ..pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
+    from ..evaluation.scores import ROWS, generate_rows, score_row
+    from ..sampling.diffusion import Guidance
+    from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
     from ..video import contact_sheet
 
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
@@ -138,8 +138,8 @@ def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, 
 
 
 def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, str], dict[str, Result]]:
-    from ..evaluation import score_row
-    from ..finished_videos import Sources, read_prompts, read_videos
+    from ..evaluation.finished_videos import Sources, read_prompts, read_videos
+    from ..evaluation.scores import score_row
 
     size = args.size or 256  # as the published evaluation
     prompts = read_prompts(args.prompts) if args.prompts else None
@@ -167,10 +167,10 @@ def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, s
 
 
 def _write(out: Path, settings: dict, labels: dict[str, str], results: dict[str, Result]) -> None:
-    from ..evaluation import json_ready, table
-    from ..evaluation_plots import plot_all
-    from ..features import VIDEO_FRAMES
-    from ..weight_files import replacing
+    from ..evaluation.networks import VIDEO_FRAMES
+    from ..evaluation.plots import plot_all
+    from ..evaluation.scores import json_ready, table
+    from ..weights.files import replacing
 
     out.mkdir(parents=True, exist_ok=True)
     content = {"settings": settings | {"fvd_shorter_clips": f"last frame held up to {VIDEO_FRAMES} frames"}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..stages import STAGES, TrainingConfig
+from ..training.config import STAGES, TrainingConfig
 from .train import add_training_options, given_training
 
 # The published stage 2, shorter, and one clip at a time, so that it fits where the checkpoint itself does.
@@ -43,12 +43,12 @@ def _finetune(args: argparse.Namespace) -> None:
     from accelerate import PartialState
     from tqdm import tqdm
 
-    from ..checkpoint import read_checkpoint, write_checkpoint
-    from ..components import load_components, pack_components, unpack_components
     from ..data import FolderClips
-    from ..data.encoded import EncodedClips, encode_clips, shards
-    from ..defaults import DEFAULT_CHECKPOINT, read_defaults
-    from ..training import train
+    from ..training.encoded import EncodedClips, encode_clips, shards
+    from ..training.loop import train
+    from ..weights.checkpoint import read_checkpoint, write_checkpoint
+    from ..weights.components import load_components, pack_components, unpack_components
+    from ..weights.defaults import DEFAULT_CHECKPOINT, read_defaults
 
     config = replace(DEFAULT, stage=args.stage, **given_training(args))
     checkpoint = read_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)

@@ -34,7 +34,7 @@ def _info(args: argparse.Namespace) -> None:
         print(json.dumps(read_metadata(path), indent=1, ensure_ascii=False))
         return
 
-    from ..checkpoint import read_checkpoint
+    from ..weights.checkpoint import read_checkpoint
 
     lines = _describe(read_checkpoint(path))
     if args.json:
@@ -45,8 +45,8 @@ def _info(args: argparse.Namespace) -> None:
 
 
 def _report(args: argparse.Namespace) -> None:
-    from ..hub import find_models
-    from ..report import as_text, folders_below, report
+    from ..doctor import as_text, folders_below, report
+    from ..weights.download import find_models
 
     models = args.models or find_models()
     found = report(folders_below(models) if models else {}, verify=args.verify)
@@ -54,9 +54,9 @@ def _report(args: argparse.Namespace) -> None:
 
 
 def _describe(checkpoint) -> list[tuple[str, str]]:
-    from ..components import missing_components
-    from ..config import system_name
-    from ..pipeline import read_defaults
+    from ..networks.config import system_name
+    from ..sampling.pipeline import read_defaults
+    from ..weights.components import missing_components
 
     config, defaults = checkpoint.config, read_defaults(checkpoint)
     missing = missing_components(checkpoint)

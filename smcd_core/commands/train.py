@@ -9,8 +9,8 @@ from dataclasses import MISSING, fields, replace
 from itertools import islice
 from pathlib import Path
 
-from ..config import SMALL, SYSTEMS, system_config
-from ..stages import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
+from ..networks.config import SMALL, SYSTEMS, system_config
+from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
 from .data import DATASETS, add_dataset_options
 
 
@@ -99,7 +99,7 @@ def given_training(args: argparse.Namespace) -> dict[str, object]:
 
 
 def _pretrain(args: argparse.Namespace) -> None:
-    from .. import pretrain
+    from ..training import pretrain
 
     if args.network == "autoencoder":
         pretrain.train_autoencoder(args.out, steps=args.steps or 3000, decoder_only=args.decoder_only)
@@ -111,8 +111,8 @@ def _encode(args: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
-    from ..components import load_components
-    from ..data.encoded import encode_clips, shards
+    from ..training.encoded import encode_clips, shards
+    from ..weights.components import load_components
 
     part, parts = _part(args.part)
     clips, settings = _clips_to_encode(args)
@@ -171,9 +171,9 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from ..checkpoint import read_checkpoint
-    from ..data.encoded import EncodedClips
-    from ..training import train
+    from ..training.encoded import EncodedClips
+    from ..training.loop import train
+    from ..weights.checkpoint import read_checkpoint
 
     preset = PRESETS.get(args.preset)
     config, system = training_of(args)
@@ -206,8 +206,8 @@ def training_of(args: argparse.Namespace) -> tuple[TrainingConfig, str]:
 
 def log_settings(args: argparse.Namespace) -> dict[str, object]:
     """The arguments of `training.train` that are about what it shows."""
-    from ..components import load_components
-    from ..data.encoded import EncodedClips
+    from ..training.encoded import EncodedClips
+    from ..weights.components import load_components
 
     if args.components and not args.validation:
         raise ValueError("--components without --validation: name the clips that samples are to be drawn of")

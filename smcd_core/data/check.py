@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..trajectory import PALETTE
+from ..trajectory.document import PALETTE
 from ..video import draw_boxes
 from .catalog import KINDS
 from .clip import Clip

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..trajectory import MAX_SIDE
+from ..trajectory.document import MAX_SIDE
 from .media import natural, read_text
 from .samples import DatasetError, SampleError, clean_text
 from .tracks import NO_TRACKS, Tracks, box_from_xywh

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from ..trajectory import MAX_SIDE
+from ..trajectory.document import MAX_SIDE
 from .samples import DatasetError, SampleError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")

@@ -1,6 +1,6 @@
-"""Write python_twin.json: what smcd_core/trajectory.py makes of the golden trajectories, for the editor to equal.
+"""Write python_twin.json: what smcd_core/trajectory makes of the golden trajectories, for the editor to equal.
 
-Run it from the root after a change of smcd_core/trajectory.py: python tests/web/record_python_twin.py
+Run it from the root after a change of smcd_core/trajectory: python tests/web/record_python_twin.py
 """
 
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from smcd_core.trajectory import (
+from smcd_core.trajectory.document import (
     TrajectoryError,
     boxes_at,
     clip_boxes,

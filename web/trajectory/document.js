@@ -1,5 +1,5 @@
 /**
- * The trajectory document: its types and limits, reading and writing it. The same rules are in smcd_core/trajectory.py;
+ * The trajectory document: its types and limits, reading and writing it. The same rules are in smcd_core/trajectory/document.py;
  * tests/golden/trajectory.json holds both to them.
  *
  * A box is [x1, y1, x2, y2] in units of the frame (x / width, y / height) and may leave 0..1.

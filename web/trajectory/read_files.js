@@ -1,6 +1,6 @@
 /**
  * Boxes from the text of files of other programs. A file is recognised by what is in it, never by its name, after the
- * rules of smcd_core/trajectory_formats.py; what lies beside a file is not seen here, so more is asked.
+ * rules of smcd_core/trajectory/files.py; what lies beside a file is not seen here, so more is asked.
  *
  * | format | one entry                                                  |
  * |--------|------------------------------------------------------------|

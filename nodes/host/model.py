@@ -1,0 +1,274 @@
+"""SMCD's networks and conditions under ComfyUI's conventions.
+
+No file but this one and the other host_*.py knows the insides of comfy.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import comfy.conds
+import comfy.latent_formats
+import comfy.ldm.modules.attention
+import comfy.model_base
+import comfy.model_management
+import comfy.supported_models_base
+import torch
+from comfy.model_base import ModelType
+from torch import Tensor
+
+from ...smcd_core.networks.attention import Attention
+from ...smcd_core.networks.config import SMCDConfig
+from ...smcd_core.networks.smcd import Inputs, networks_beside_unet, pad_boxes
+from ...smcd_core.networks.unet import UNet3D, live_numbers
+from ...smcd_core.weights.checkpoint import Checkpoint
+from ...smcd_core.weights.defaults import read_defaults
+from ..inputs import LATENT_STRIDE
+from . import saved
+
+# What the nodes put into a conditioning; frames are F, objects N.
+BOXES = "smcd_boxes"  # [F, N, 5] float32: xyxy in 0..1, then 0 for nothing to 1 for an object, more for a stronger one
+PHRASES = "smcd_phrases"  # [N, P]
+BOX_RANGE = "smcd_box_range"  # (start, end), shares of the sampling
+FIRST_FRAME = "smcd_first_frame"  # [1, 4, h, w] as VAE Encode gives it
+IMAGE_STRENGTHS = "smcd_image_strengths"  # (of the concatenated frame, of the image tokens)
+
+CLIP_HINT = "the CLIP output of Load SMCD, or Load CLIP with OpenCLIP ViT-H for the released weights"
+
+
+# Networks ------------------------------------------------------------------------------------------------------------
+
+
+class _HostAttention:
+    """The attention that the user has chosen in the host; same signature as smcd_core's scaled_dot_product."""
+
+    def __init__(self):
+        self.options: dict[str, Any] = {}  # of the running step; other packs override attention through them
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+        backends = comfy.ldm.modules.attention
+        attend = backends.optimized_attention if mask is None else backends.optimized_attention_masked
+        return attend(q, k, v, heads, mask=mask, transformer_options=self.options)
+
+
+class HostSMCD(UNet3D):
+    """SMCD's networks as one diffusion model. The weights of the UNet keep the names of the release, which LoRAs and
+    block patches go by; those of the other networks stand beside them under the prefixes of model.SMCD."""
+
+    def __init__(self, smcd_config: SMCDConfig, *, dtype, device, operations):
+        config, layers = smcd_config, dict(dtype=dtype, device=device, operations=operations)
+        super().__init__(config, **layers)
+        for name, network in networks_beside_unet(config, **layers).items():
+            self.add_module(name, network)
+        self.dtype = dtype
+        self.attend = _HostAttention()
+        for module in self.modules():
+            if isinstance(module, Attention):
+                module.attend = self.attend
+
+    def forward(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        control: Any = None,
+        transformer_options: dict[str, Any] | None = None,
+        *,
+        num_frames: int,
+        box_tokens: Tensor | None = None,
+        box_tokens_off: Tensor | None = None,
+        box_steps: Tensor | None = None,
+        boxes: Tensor | None = None,
+        image_tokens: Tensor | None = None,
+        first_frame: Tensor | None = None,
+        **_others,
+    ) -> Tensor:
+        """x [BF, C, h, w], where B counts the conditionings that run together and the videos of a batch.
+
+        The host repeats everything along the batch: timesteps [BF], context [BF, T, D], image_tokens [BF, L, D],
+        first_frame [BF, 4, h, w]. box_tokens is [BF, N, D]; boxes is BOXES for BF frames, its bits as int32, the only
+        type that the host does not round to that of the model. Outside box_steps [BF, 2] (first and last timestep)
+        box_tokens_off are used.
+        """
+        if control is not None:
+            raise ValueError("SMCD cannot be combined with a ControlNet: remove the Apply ControlNet node")
+        self.attend.options = transformer_options = transformer_options or {}
+        frames = self._frames(x, num_frames, transformer_options)
+        boxes_xyxy = mask = None
+        if boxes is not None:
+            boxes_xyxy, mask = boxes.view(torch.float32).split([4, 1], dim=-1)
+            mask = mask[..., 0]  # [BF, N]
+        if box_steps is not None:
+            inside = (timesteps <= box_steps[:, 0]) & (timesteps >= box_steps[:, 1])  # [BF]
+            box_tokens = torch.where(inside[:, None, None], box_tokens, box_tokens_off)
+            mask = None if mask is None else mask * inside[:, None]
+        t, context = timesteps[::frames], context[::frames]  # [B], [B, T, D]
+        features = None
+        if self.config.control:
+            features = self.control_net(x[:, : self.config.latent_channels], first_frame[::frames], t, context, frames)
+        return super().forward(
+            x,
+            t,
+            context,
+            frames,
+            box_tokens=box_tokens,
+            image_tokens=None if image_tokens is None else image_tokens[::frames],
+            boxes_xyxy=boxes_xyxy,
+            box_mask=mask,
+            control=features,
+        )
+
+    @staticmethod
+    def _frames(x: Tensor, num_frames: int, transformer_options: dict[str, Any]) -> int:
+        """Frames of one video in x: num_frames, or fewer in a context window."""
+        window = transformer_options.get("context_window")
+        if window is None:
+            return num_frames
+        if window.total_frames != num_frames:
+            raise ValueError(
+                f"context windows over {window.total_frames} frames, but a video has {num_frames}: "
+                "make one video at a time"
+            )
+        return x.shape[0] // len(transformer_options["cond_or_uncond"])
+
+
+class ModelConfig(comfy.supported_models_base.BASE):
+    """What the host wants to know of a model before it is built."""
+
+    unet_extra_config: dict[str, Any] = {}
+    sampling_settings = {"beta_schedule": "linear", "linear_start": 0.00085, "linear_end": 0.012}
+    latent_format = comfy.latent_formats.SD15
+
+    def __init__(self, checkpoint: Checkpoint):
+        super().__init__({"smcd_config": checkpoint.config})
+
+
+class SMCDModel(comfy.model_base.BaseModel):
+    """The networks with noise schedule and conditions; `defaults` are those of the checkpoint."""
+
+    def __init__(self, model_config: ModelConfig, checkpoint: Checkpoint, device=None):
+        kind = ModelType.V_PREDICTION if checkpoint.config.prediction == "v" else ModelType.EPS
+        super().__init__(model_config, kind, device=device, unet_model=HostSMCD)
+        self.smcd_config = checkpoint.config
+        self.defaults = read_defaults(checkpoint)
+        self._header = saved.header(checkpoint)
+
+    def state_dict_for_saving(self, *parts, **more_parts) -> dict[str, Tensor]:
+        """What the host's nodes for saving write, with what Load SMCD wants to know of it."""
+        return super().state_dict_for_saving(*parts, **more_parts) | {saved.HEADER: self._header}
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        """What the networks listen to: "text", and "boxes" and "image" where the system has them."""
+        config = self.smcd_config
+        sees_image = config.first_frame_concat or config.image_tokens != "none" or config.control
+        return frozenset(["text"] + ["boxes"] * config.boxes + ["image"] * sees_image)
+
+    def memory_required(self, input_shape, cond_shapes=None) -> float:
+        """Bytes for a call with x of that shape."""
+        config, device = self.smcd_config, comfy.model_management.get_torch_device()
+        # The host's attention for CPUs copies a bias for each head.
+        copies = 1 + config.model_channels // config.head_dim
+        numbers = live_numbers(config, input_shape[0], math.prod(input_shape[2:]), device.type, copies)
+        return numbers * comfy.model_management.dtype_size(self.get_dtype_inference())
+
+    def extra_conds(self, **kwargs) -> dict[str, comfy.conds.CONDRegular]:
+        """Called once for each conditioning of a run: the encoders run here."""
+        out = super().extra_conds(**kwargs)
+        config, noise = self.smcd_config, kwargs["noise"]
+        like = noise.new_empty(0, device=kwargs["device"], dtype=self.get_dtype_inference())
+        text = kwargs.get("cross_attn")
+        if text is None or text.shape[-1] != config.context_dim:
+            raise ValueError(
+                f"the prompt has tokens of width {None if text is None else text.shape[-1]}, this model takes "
+                f"{config.context_dim}: use {CLIP_HINT}"
+            )
+        height, width = (LATENT_STRIDE * side for side in noise.shape[2:])
+        step = LATENT_STRIDE * config.stride
+        if height % step or width % step:
+            raise ValueError(
+                f"the video is {width} x {height} pixels, this model takes multiples of {step}: change width and "
+                "height where they are given"
+            )
+        boxes = kwargs.get(BOXES)
+        frames = noise.shape[0] if boxes is None else boxes.shape[0]
+        if noise.shape[0] % frames:
+            raise ValueError(
+                f"the latent has {noise.shape[0]} frames, the boxes {frames}: set frames to the same number, or "
+                "connect the latent of SMCD Conditioning"
+            )
+        out["num_frames"] = comfy.conds.CONDConstant(frames)
+        if "boxes" in self.conditions:
+            out |= self._box_conds(frames, boxes, kwargs.get(PHRASES), kwargs.get(BOX_RANGE), like)
+        if "image" in self.conditions:
+            out |= self._image_conds(kwargs.get(FIRST_FRAME), kwargs.get(IMAGE_STRENGTHS, (1.0, 1.0)), noise, like)
+        return out
+
+    def _box_conds(
+        self, frames: int, boxes: Tensor | None, phrases: Tensor | None, span: tuple[float, float] | None, like: Tensor
+    ) -> dict[str, comfy.conds.CONDRegular]:
+        config = self.smcd_config
+        inputs = Inputs(like.new_zeros(1, 0, config.context_dim), frames)
+        if boxes is not None and boxes.shape[1]:
+            if phrases.shape[-1] != config.phrase_dim:
+                raise ValueError(
+                    f"phrases have width {phrases.shape[-1]}, this model takes {config.phrase_dim}: use {CLIP_HINT}"
+                )
+            if boxes.shape[1] > config.box_slots:
+                raise ValueError(
+                    f"there are {boxes.shape[1]} objects, this model was trained with {config.box_slots} at most: "
+                    "disable some"
+                )
+            boxes = boxes.to(like.device)[None]  # [1, F, N, 5]
+            inputs = Inputs(inputs.text, frames, boxes[..., :4], boxes[..., 4], phrases.to(like)[None])
+        boxes_xyxy, mask, vectors = pad_boxes(config, inputs)
+        encode = self.diffusion_model.box_encoder
+        out = {"box_tokens": comfy.conds.CONDRegular(encode(boxes_xyxy, mask, vectors))}  # [F, N, D]
+        if config.box_coverage_bias:
+            exact = torch.cat([boxes_xyxy, mask[..., None]], dim=-1).contiguous().view(torch.int32)
+            out["boxes"] = comfy.conds.CONDRegular(exact)
+        if span is not None and span != (0.0, 1.0):
+            off = encode(boxes_xyxy, torch.zeros_like(mask), vectors)
+            out["box_tokens_off"] = comfy.conds.CONDRegular(off)
+            sigmas = torch.tensor([self.model_sampling.percent_to_sigma(share) for share in span])
+            steps = self.model_sampling.timestep(sigmas).to(device=like.device, dtype=torch.int32)
+            out["box_steps"] = comfy.conds.CONDRegular(steps[None])
+        return out
+
+    def _image_conds(
+        self, latent: Tensor | None, strengths: tuple[float, float], noise: Tensor, like: Tensor
+    ) -> dict[str, comfy.conds.CONDRegular]:
+        config = self.smcd_config
+        if latent is None:
+            raise ValueError(
+                "this model animates a first frame and the conditioning has none: use SMCD Conditioning, or SMCD Image"
+            )
+        if latent.shape[1:] != noise.shape[1:]:
+            (height, width), (h, w) = noise.shape[2:], latent.shape[2:]
+            raise ValueError(
+                f"the latent is {width} x {height}, the first frame's {w} x {h} (width x height): give both the same "
+                "size, or connect the latent of SMCD Conditioning"
+            )
+        latent = self.process_latent_in(latent.float()).to(like.device)
+        concat, tokens = strengths
+        out = {}
+        if config.first_frame_concat:
+            out["c_concat"] = comfy.conds.CONDNoiseShape(concat * latent)
+        if config.control:
+            out["first_frame"] = comfy.conds.CONDNoiseShape(concat * latent)
+        if config.image_tokens != "none":
+            encode = self.diffusion_model.image_encoder
+            image_tokens = encode(latent.to(like))
+            if tokens != 1:
+                # 0 is a model that was shown no image, as in training: an encoded black latent.
+                image_tokens = torch.lerp(encode(torch.zeros_like(latent).to(like)), image_tokens, tokens)
+            out["image_tokens"] = comfy.conds.CONDRegular(image_tokens)
+        return out
+
+
+def smcd_model(patcher) -> SMCDModel:
+    """The model behind a MODEL input. Raises ValueError for other architectures."""
+    if not isinstance(patcher.model, SMCDModel):
+        raise ValueError(f"the model is {type(patcher.model).__name__}, expected one from Load SMCD")
+    return patcher.model

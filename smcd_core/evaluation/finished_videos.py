@@ -1,0 +1,146 @@
+"""Finished videos of any method, with what they are to be compared with, from folders.
+
+    videos/a.mp4, videos/b/0000.png ...   a video; its name, without suffix, is the key to everything else
+    trajectories/a.json, .csv, .txt, a/   its boxes in a format of trajectory_formats.py; without such a folder beside
+                                          the video, else as written into the video by smcd animate
+    references/a.mp4, a/, or a.png        the real video of the same length, or the first frame alone
+    found/a.json, ...                     where the objects are in the video, by a tracker or by hand
+
+Frames are resized to a square, as the datasets and the published evaluation do it; boxes are in units of the frame.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..data import Clip
+from ..data.folder import find_videos
+from ..data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, VideoFile, read_image
+from ..trajectory.document import Trajectory, boxes_at, clip_boxes, parse_trajectory, phrases
+from ..trajectory.files import read_trajectory
+from ..video import VideoError, read_metadata
+from .metrics import match_tracks
+
+BOX_SUFFIXES = (".json", ".csv", ".txt")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where things are, see the top of this file; None where there are none.
+
+    prompts  sentences by key; default: what the video says, else its phrases
+    """
+
+    trajectories: Path | None = None
+    references: Path | None = None
+    prompts: Mapping[str, str] | None = None
+
+
+def read_videos(
+    folder: Path, sources: Sources, *, found: Path | None = None, size: int = 256
+) -> tuple[dict[str, np.ndarray], list[Clip], list[np.ndarray] | None]:
+    """Videos by key, what each is compared with, and where its objects are, if `found` tells.
+
+    The frames of a clip are those of its reference: all, the first alone, or none.
+
+    Raises ValueError where something is missing or does not fit.
+    """
+    paths = {_key(path, folder): path for path in find_videos(folder)} if folder.is_dir() else {}
+    if not paths:
+        raise ValueError(
+            f"{folder}: holds no videos; expected files with {', '.join(VIDEO_SUFFIXES)} or folders of images"
+        )
+    videos, clips, boxes_found = {}, [], []
+    for key, path in paths.items():
+        source = _open(path)
+        video = source.read(range(source.length), size)
+        trajectory, prompt = _asked(key, source, folder, sources)
+        boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(trajectory, len(video))))
+        names = phrases(trajectory)
+        frames = _reference(key, sources.references, len(video), size)
+        videos[key] = video
+        clips.append(Clip(frames, boxes, mask > 0, tuple(names), prompt))
+        if found is not None:
+            tracks = _read_boxes(found, key, source)
+            places, present = (part.numpy() for part in clip_boxes(*boxes_at(tracks)))
+            boxes_found.append(match_tracks(places, present > 0, phrases(tracks), boxes, mask > 0, names))
+    return videos, clips, boxes_found if found is not None else None
+
+
+def _key(path: Path, folder: Path) -> str:
+    relative = path.relative_to(folder)
+    return (relative.with_suffix("") if path.is_file() else relative).as_posix()
+
+
+def _open(path: Path) -> VideoFile | FrameFolder:
+    return VideoFile(path) if path.is_file() else FrameFolder(path)
+
+
+def _asked(key: str, video: VideoFile | FrameFolder, folder: Path, sources: Sources) -> tuple[Trajectory, str]:
+    """The trajectory and the prompt that a video was made with."""
+    try:
+        told = read_metadata(video.path)
+    except (VideoError, OSError):
+        told = {}
+    home = sources.trajectories or folder
+    # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
+    is_told = sources.trajectories is None and _boxes_path(home, key) is None and "trajectory" in told
+    trajectory = parse_trajectory(told["trajectory"]) if is_told else _read_boxes(home, key, video)
+    if sources.prompts is not None and key not in sources.prompts:
+        raise ValueError(f"there is no prompt for {key}: add it to the file of prompts")
+    prompt = (sources.prompts or {}).get(key) or told.get("settings", {}).get("prompt")
+    return trajectory, prompt or " and ".join(dict.fromkeys(phrases(trajectory)))
+
+
+def _boxes_path(folder: Path, key: str) -> Path | None:
+    """A file with the key as name, or a folder that is not one of frames alone, such as one of GOT-10k."""
+    for suffix in BOX_SUFFIXES:
+        path = folder / f"{key}{suffix}"
+        if path.is_file():
+            return path
+    path = folder / key
+    return path if path.is_dir() and any(child.suffix in BOX_SUFFIXES for child in path.iterdir()) else None
+
+
+def _read_boxes(folder: Path, key: str, video: VideoFile | FrameFolder) -> Trajectory:
+    """Boxes in pixels are those of the video as it is stored, where their file does not tell another size."""
+    path = _boxes_path(folder, key)
+    if path is None:
+        names = ", ".join(f"{key}{suffix}" for suffix in BOX_SUFFIXES)
+        raise ValueError(f"{folder}: has no boxes for {key}; expected {names}, or a folder {key} with such a file")
+    width, height = video.size()
+    trajectory, _ = read_trajectory(path, width=width, height=height, frames=video.length)
+    return trajectory
+
+
+def _reference(key: str, folder: Path | None, length: int, size: int) -> np.ndarray:
+    """[F or 1 or 0, size, size, 3]"""
+    if folder is None:
+        return np.zeros((0, size, size, 3), np.uint8)
+    for suffix in IMAGE_SUFFIXES:
+        if (folder / f"{key}{suffix}").is_file():
+            return read_image(folder / f"{key}{suffix}", size)[None]
+    candidates = [folder / key, *(folder / f"{key}{suffix}" for suffix in VIDEO_SUFFIXES)]
+    path = next((path for path in candidates if path.exists()), None)
+    if path is None:
+        raise ValueError(f"{folder}: has no reference for {key}; expected a video, a folder of frames or an image")
+    video = _open(path)
+    if video.length != length:
+        raise ValueError(f"{path}: has {video.length} frames, the video {length}: cut the reference to the same ones")
+    return video.read(range(length), size)
+
+
+def read_prompts(path: Path) -> dict[str, str]:
+    """A JSON file {key: sentence}."""
+    try:
+        prompts = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: is no JSON ({error})") from None
+    if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
+        raise ValueError(f'{path}: expected {{"name of a video": "sentence", ...}}')
+    return prompts

@@ -1,0 +1,187 @@
+"""Networks that pictures are compared with: CLIP, DINO, AlexNet for LPIPS, and a video network for FVD.
+
+All come from files that the user names. A video is uint8 [F, H, W, 3]; features are float32, D wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..weights.files import read_weights
+
+BATCH = 16  # frames at once
+VIDEO_FRAMES = 16  # the video network of FVD needs 10 or more; shorter clips hold their last frame up to this
+
+
+def load_pretrained(kind, source: str, download: bool):
+    """`kind`.from_pretrained of a folder; with `download` also of a name on the Hugging Face Hub."""
+    if not download and not Path(source).is_dir():
+        raise ValueError(
+            f"{source}: is no folder; give the folder of a saved model, or --download to fetch a name from the Hub"
+        )
+    return kind.from_pretrained(source, local_files_only=not download)
+
+
+def unit(features: Tensor) -> np.ndarray:
+    """Features [..., D] of length 1, so that their products are cosines."""
+    return functional.normalize(features.float(), dim=-1).cpu().numpy()
+
+
+def _in_batches(frames: np.ndarray, processor, features: Callable[[Tensor], Tensor], device) -> np.ndarray:
+    """[F, H, W, 3] -> [F, D], of length 1; `features` makes [f, D] of the pixels that the processor gives."""
+    parts = []
+    for start in range(0, len(frames), BATCH):
+        inputs = processor(images=list(frames[start : start + BATCH]), return_tensors="pt")
+        parts.append(unit(features(inputs["pixel_values"].to(device))))
+    return np.concatenate(parts)
+
+
+class ClipFeatures:
+    """CLIP: pictures and sentences in one space."""
+
+    def __init__(self, model, processor):
+        self.model, self.processor = model.eval(), processor
+
+    @classmethod
+    def from_pretrained(cls, source: str, *, device: str = "cpu", download: bool = False) -> ClipFeatures:
+        from transformers import CLIPModel, CLIPProcessor
+
+        model = load_pretrained(CLIPModel, source, download).to(device)
+        return cls(model, load_pretrained(CLIPProcessor, source, download))
+
+    @torch.no_grad()
+    def images(self, frames: np.ndarray) -> np.ndarray:
+        """[F, H, W, 3] -> [F, D], of length 1"""
+
+        def features(pixels: Tensor) -> Tensor:
+            return self.model.visual_projection(self.model.vision_model(pixels).pooler_output)
+
+        return _in_batches(frames, self.processor, features, self.model.device)
+
+    @torch.no_grad()
+    def texts(self, sentences: Sequence[str]) -> np.ndarray:
+        """K sentences -> [K, D], of length 1; what is longer than CLIP's 77 tokens is cut."""
+        most = self.model.config.text_config.max_position_embeddings
+        inputs = self.processor(
+            text=list(sentences), return_tensors="pt", padding=True, truncation=True, max_length=most
+        )
+        pooled = self.model.text_model(**inputs.to(self.model.device)).pooler_output
+        return unit(self.model.text_projection(pooled))
+
+
+class DinoFeatures:
+    """DINO or DINOv2: the class token of a vision transformer."""
+
+    def __init__(self, model, processor):
+        self.model, self.processor = model.eval(), processor
+
+    @classmethod
+    def from_pretrained(cls, source: str, *, device: str = "cpu", download: bool = False) -> DinoFeatures:
+        from transformers import AutoImageProcessor, AutoModel
+
+        model = load_pretrained(AutoModel, source, download).to(device)
+        return cls(model, load_pretrained(AutoImageProcessor, source, download))
+
+    @torch.no_grad()
+    def images(self, frames: np.ndarray) -> np.ndarray:
+        """[F, H, W, 3] -> [F, D], of length 1"""
+
+        def features(pixels: Tensor) -> Tensor:
+            return self.model(pixels).last_hidden_state[:, 0]
+
+        return _in_batches(frames, self.processor, features, self.model.device)
+
+
+class Lpips(nn.Module):
+    """Learned perceptual distance of two pictures; 0 for equal ones. Source: Zhang et al. (2018), version 0.1.
+
+    Own code as the libraries fetch AlexNet by themselves; the numbers are theirs.
+
+    stages  each takes the features of the one before, the first an RGB picture
+    heads   of each stage the weight of its channels, [C]
+    """
+
+    MEAN, DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pictures in -1..1
+
+    def __init__(self, stages: Sequence[nn.Module], heads: Sequence[Tensor]):
+        super().__init__()
+        self.stages = nn.ModuleList(stages).eval()
+        self.heads = nn.ParameterList(heads)
+
+    @classmethod
+    def from_files(cls, alexnet: Path, heads: Path, *, device: str = "cpu") -> Lpips:
+        """alexnet  the weights of torchvision (alexnet-owt-7be5be79.pth)
+        heads    alex.pth, as in the packages lpips and torchmetrics
+        """
+        weights, heads_found = read_weights(alexnet).tensors, read_weights(heads).tensors
+        network = alexnet_features()
+        try:
+            network.load_state_dict(
+                {name.removeprefix("features."): value for name, value in weights.items() if "features." in name}
+            )
+            channels = [heads_found[f"lin{stage}.model.1.weight"].flatten() for stage in range(5)]
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(
+                f"{alexnet}, {heads}: expected the weights of torchvision's AlexNet and LPIPS' alex.pth ({error})"
+            ) from None
+        ends = [0, *(place + 1 for place, layer in enumerate(network) if isinstance(layer, nn.ReLU))]
+        return cls([network[start:end] for start, end in zip(ends, ends[1:])], channels).to(device)
+
+    @torch.no_grad()
+    def forward(self, image: np.ndarray, reference: np.ndarray) -> float:
+        """Two uint8 [H, W, 3]"""
+        like = self.heads[0]
+        pair = torch.from_numpy(np.stack([image, reference])).to(like).permute(0, 3, 1, 2) / 127.5 - 1
+        mean, deviation = (like.new_tensor(values)[:, None, None] for values in (self.MEAN, self.DEVIATION))
+        x, distance = (pair - mean) / deviation, 0.0
+        for stage, head in zip(self.stages, self.heads):
+            x = stage(x)
+            a, b = x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
+            distance += float((head[:, None, None] * (a - b).square()).sum(0).mean())
+        return distance
+
+
+def alexnet_features() -> nn.Sequential:
+    """The convolutions of torchvision's AlexNet. Source: Krizhevsky (2014), "One weird trick"."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(),
+    )  # fmt: skip
+
+
+class VideoFeatures:
+    """A video network for FVD: the TorchScript I3D that StyleGAN-V and others hand round, or one with its interface.
+
+    Called as network(video [1, 3, F, H, W] in 0..255, rescale=True, resize=True, return_features=True) -> [1, D].
+    """
+
+    def __init__(self, network: nn.Module, device: str = "cpu"):
+        self.network, self.device = network.eval(), device
+
+    @classmethod
+    def from_file(cls, path: Path, *, device: str = "cpu") -> VideoFeatures:
+        """A TorchScript file is a program and runs with your rights: only name one whose origin you trust."""
+        try:
+            return cls(torch.jit.load(str(path), map_location=device), device)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f"{path}: cannot be read as a TorchScript file ({reason})") from None
+
+    @torch.no_grad()
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """One video [F, H, W, 3] -> [D]. Of a clip shorter than VIDEO_FRAMES the last frame is held."""
+        held = np.concatenate([frames, frames[-1:].repeat(max(0, VIDEO_FRAMES - len(frames)), 0)])
+        video = torch.from_numpy(held).to(self.device, torch.float32).permute(3, 0, 1, 2)[None]
+        features = self.network(video, rescale=True, resize=True, return_features=True)
+        if features.ndim != 2 or len(features) != 1:
+            raise ValueError(f"the video network gives {list(features.shape)} for one video, expected [1, D]")
+        return features[0].float().cpu().numpy()

@@ -1,0 +1,297 @@
+"""Score videos: of a checkpoint on synthetic clips that no training has seen, or finished ones of any method.
+
+Each row of a result is a list of videos, one for each clip; what each number means is in docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diffusers import AutoencoderKL
+
+from ..data import Clip
+from ..sampling.diffusion import Guidance
+from ..sampling.pipeline import Request, SMCDPipeline
+from ..trajectory.document import DEFAULT_FPS, trajectory_from_boxes
+from ..weights.components import decode_latents, encode_frames
+from .detectors import Detector
+from .metrics import (
+    SIZES,
+    background,
+    bootstrap_interval,
+    color_drift,
+    color_holds,
+    find_colors,
+    frechet_distance,
+    grounding,
+    match_detections,
+    psnr,
+    ssim,
+)
+from .networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
+
+# Rows of the evaluation of a checkpoint
+ROWS = {
+    "smcd": "the model",
+    "no_boxes": "the same, boxes dropped",
+    "autoencoder": "real clips through the autoencoder (ceiling)",
+    "truth": "real clips (what the detector finds)",
+    "static": "first frame repeated",
+    "chance": "another clip's video",
+}
+# Scores that are means over all boxes, as GOT-10k takes them: a clip counts by its number of boxes.
+WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"} | {f"ao_{size}": f"boxes_{size}" for size in SIZES}
+FVD_RESAMPLES = 200
+# Score, heading, format; in two tables, as one would be too wide.
+COLUMNS = (
+    [
+        ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"), ("ao_last", "AO last frame", ".3f"),
+        *((f"ao_{size}", f"AO {size}", ".3f") for size in SIZES),
+        ("color", "colour", ".3f"), ("color_last", "colour last frame", ".3f"),
+        ("color_drift", "colour drift", ".1f"), ("color_drift_last", "drift last frame", ".1f"),
+    ],
+    [
+        ("first_frame_psnr", "first-frame PSNR, dB", ".1f"), ("first_frame_ssim", "first-frame SSIM", ".3f"),
+        ("first_frame_lpips", "first-frame LPIPS", ".3f"), ("background_psnr", "background PSNR, dB", ".1f"),
+        ("object_psnr", "object PSNR, dB", ".1f"), ("clip_first", "first-frame CLIP", ".3f"),
+        ("clip_frames", "CLIP to first", ".3f"), ("dino_first", "first-frame DINO", ".3f"),
+        ("dino_frames", "DINO to first", ".3f"), ("clip_sim", "CLIP-SIM", ".3f"), ("fvd", "FVD", ".1f"),
+    ],
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Networks that scores are made with; a score whose network is missing is left out.
+
+    detector  finds the objects; without it they are found by colour, where a clip has colours
+    """
+
+    detector: Detector | None = None
+    clip: ClipFeatures | None = None
+    dino: DinoFeatures | None = None
+    lpips: Lpips | None = None
+    video: VideoFeatures | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row: scores by name as means over the clips, their 95 % intervals, and what each clip scored."""
+
+    scores: dict[str, float | list[float]]
+    intervals: dict[str, tuple[float, float]]
+    clips: list[dict[str, float | list[float]]]
+
+
+def request_of(clip: Clip, seed: int = 0) -> Request:
+    """What a user would ask for to get this clip: its first frame, boxes, phrases and caption."""
+    height, width = clip.frames.shape[1:3]
+    trajectory = trajectory_from_boxes(
+        clip.boxes_xyxy, clip.mask, width, height, DEFAULT_FPS, clip.phrases, tolerance=0.0
+    )
+    return Request(clip.frames[0], trajectory, clip.caption, seed)
+
+
+def generate_rows(
+    pipeline: SMCDPipeline,
+    clips: Sequence[Clip],
+    *,
+    steps: int,
+    guidance: Guidance,
+    seed: int = 0,
+    batch_size: int = 4,
+    match_colors: bool = False,
+    progress: Callable[[int], None] = lambda clips: None,
+) -> dict[str, list[np.ndarray]]:
+    """The videos of each row of ROWS, uint8 [F, H, W, 3]."""
+    height, width = clips[0].frames.shape[1:3]
+    settings = dict(steps=steps, guidance=guidance, width=width, height=height, match_colors=match_colors)
+    requests = [request_of(clip, seed + number) for number, clip in enumerate(clips)]
+    without = [replace(request, use_boxes=False) for request in requests]
+    made = {
+        name: generate_all(pipeline, asked, batch_size, progress, **settings)
+        for name, asked in (("smcd", requests), ("no_boxes", without))
+    }
+    made |= {"truth": [clip.frames for clip in clips]} | reference_rows(clips, pipeline.vae)
+    return {name: made[name] for name in ROWS}
+
+
+def generate_all(
+    pipeline: SMCDPipeline,
+    requests: Sequence[Request],
+    batch_size: int,
+    progress: Callable[[int], None] = lambda clips: None,
+    **settings: Any,
+) -> list[np.ndarray]:
+    """A video for each request, some at a time; `settings` as in `SMCDPipeline.generate`."""
+    videos = []
+    for start in range(0, len(requests), batch_size):
+        part = requests[start : start + batch_size]
+        videos += pipeline.generate(part, **settings)
+        progress(len(part))
+    return videos
+
+
+def reference_rows(clips: Sequence[Clip], vae: AutoencoderKL) -> dict[str, list[np.ndarray]]:
+    """What the numbers of a model are to be read against: the videos of these rows of ROWS."""
+    real = [clip.frames for clip in clips]
+    return {
+        "autoencoder": [decode_latents(vae, encode_frames(vae, frames)) for frames in real],
+        "static": [np.repeat(frames[:1], len(frames), axis=0) for frames in real],
+        "chance": [*real[1:], real[0]],
+    }
+
+
+def score_row(
+    videos: Sequence[np.ndarray],
+    clips: Sequence[Clip],
+    tools: Tools = Tools(),  # noqa: B008 - it is frozen
+    found: Sequence[np.ndarray] | None = None,
+) -> Result:
+    """Scores of one row; `found` has the boxes of the objects in each video, see `score`."""
+    given = [None] * len(clips) if found is None else found
+    entries = [score(video, clip, tools, boxes) for video, clip, boxes in zip(videos, clips, given, strict=True)]
+    scores, intervals = {}, {}
+    for name in entries[0]:
+        values = [entry[name] for entry in entries]
+        if name.startswith("boxes"):
+            scores[name] = sum(values)
+        elif isinstance(values[0], list):
+            scores[name] = _mean_by_frame(values)
+        else:
+            weights = [entry[WEIGHTS[name]] for entry in entries] if name in WEIGHTS else None
+            scores[name] = mean_over_clips(values, weights)
+            intervals[name] = bootstrap_interval(values, weights)
+    if tools.video is not None and len(clips) > 1 and all(_is_whole(clip, video) for clip, video in zip(clips, videos)):
+        scores["fvd"], intervals["fvd"] = fvd(videos, [clip.frames for clip in clips], tools.video)
+    return Result(scores, intervals, entries)
+
+
+def score(
+    video: np.ndarray,
+    clip: Clip,
+    tools: Tools = Tools(),  # noqa: B008
+    found: np.ndarray | None = None,
+) -> dict[str, float | list[float]]:
+    """One clip's scores. `clip.frames` is the reference: the whole video, its first frame alone, or no frame.
+
+    found  [F, N, 4], where the objects are in the video, zeros where they are not; default: the detector's boxes
+    """
+    boxes, mask = clip.boxes_xyxy, clip.mask
+    if found is None and tools.detector is not None:
+        found = match_detections(tools.detector(video, clip.phrases), boxes, mask, clip.phrases)
+    elif found is None and clip.colors is not None:
+        found = find_colors(video, clip.colors)
+    scores: dict[str, float | list[float]] = {}
+    if found is not None:
+        scores |= grounding(found, boxes, mask)
+        scores["ao_last"] = scores["ao_frames"][-1]
+    if clip.colors is not None:
+        holds = color_holds(video, boxes, mask, clip.colors)
+        scores |= {"color": mean_over_clips(holds), "color_last": mean_over_clips(holds[-1])}
+    drift = color_drift(video, boxes, mask)
+    scores |= {"color_drift": mean_over_clips(drift), "color_drift_last": mean_over_clips(drift[-1])}
+    scores["color_drift_frames"] = [mean_over_clips(values) for values in drift]
+    return scores | _fidelity(video, clip, tools)
+
+
+def _fidelity(video: np.ndarray, clip: Clip, tools: Tools) -> dict[str, float]:
+    """How near the video is to its reference, in pixels and in features."""
+    scores = {}
+    if tools.clip is not None:
+        features = tools.clip.images(video)
+        scores["clip_sim"] = float((features @ tools.clip.texts([clip.caption])[0]).mean())
+    if not len(clip.frames):
+        return scores
+    first = clip.frames[0]
+    scores["first_frame_psnr"], scores["first_frame_ssim"] = psnr(video[0], first), ssim(video[0], first)
+    if tools.lpips is not None:
+        scores["first_frame_lpips"] = tools.lpips(video[0], first)
+    for name in ("clip", "dino"):
+        network = getattr(tools, name)
+        if network is not None:
+            cosines = (features if name == "clip" else network.images(video)) @ network.images(clip.frames[:1])[0]
+            scores |= {f"{name}_first": float(cosines[0]), f"{name}_frames": float(cosines.mean())}
+    if _is_whole(clip, video):
+        scene = background(clip.boxes_xyxy, clip.mask, *video.shape[1:3])
+        inside = ~background(clip.boxes_xyxy, clip.mask, *video.shape[1:3], margin=0)
+        scores["background_psnr"] = psnr(video, clip.frames, scene) if scene.any() else math.nan
+        scores["object_psnr"] = psnr(video, clip.frames, inside) if inside.any() else math.nan
+    return scores
+
+
+def _is_whole(clip: Clip, video: np.ndarray) -> bool:
+    return len(clip.frames) == len(video)
+
+
+def fvd(
+    videos: Sequence[np.ndarray], references: Sequence[np.ndarray], network: VideoFeatures, seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """Frechet video distance and its 95 % interval.
+
+    Clips drawn with replacement repeat, which alone makes the distance larger. So the interval has the spread of the
+    distances of such draws, put around the distance itself. It does not tell how much too large few clips make that.
+    """
+    made = np.stack([network(video) for video in videos])
+    real = np.stack([network(video) for video in references])
+    distance, rng = frechet_distance(made, real), np.random.default_rng(seed)
+    drawn = []
+    for _ in range(FVD_RESAMPLES):
+        chosen = rng.integers(0, len(made), len(made))
+        drawn.append(frechet_distance(made[chosen], real[chosen]))
+    low, high = np.quantile(drawn, [0.025, 0.975]) - np.mean(drawn) + distance
+    return distance, (float(low), float(high))
+
+
+def mean_over_clips(values: np.ndarray | Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """Weighted mean, NaN and infinity left out; NaN without a finite value."""
+    values = np.asarray(values, np.float64).ravel()
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, np.float64)
+    use = np.isfinite(values) & (weights > 0)
+    return float(np.average(values[use], weights=weights[use])) if use.any() else math.nan
+
+
+def _mean_by_frame(values: Sequence[Sequence[float]]) -> list[float]:
+    """Clips may differ in length."""
+    longest = max(map(len, values))
+    return [mean_over_clips([clip[frame] for clip in values if frame < len(clip)]) for frame in range(longest)]
+
+
+def table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:
+    """The scores as two Markdown tables, each value with its 95 % interval; what no row has is left out."""
+    return "\n\n".join(filter(None, (_table(results, labels, columns) for columns in COLUMNS)))
+
+
+def _table(results: Mapping[str, Result], labels: Mapping[str, str], columns: Sequence[tuple[str, str, str]]) -> str:
+    shown = [
+        column
+        for column in columns
+        if any(math.isfinite(row.scores.get(column[0], math.nan)) for row in results.values())
+    ]
+    if not shown:
+        return ""
+    lines = ["| | " + " | ".join(heading for _, heading, _ in shown) + " |", "|" + "---|" * (len(shown) + 1)]
+    for name, row in results.items():
+        cells = []
+        for key, _, style in shown:
+            value = row.scores.get(key, math.nan)
+            low, high = row.intervals.get(key, (math.nan, math.nan))
+            cells.append(f"{value:{style}} ({low:{style}} to {high:{style}})" if math.isfinite(value) else "-")
+        lines.append(f"| {labels[name]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def json_ready(value: Any) -> Any:
+    """For JSON, which knows neither paths nor NaN and infinity: text, and null."""
+    if isinstance(value, dict):
+        return {name: json_ready(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_ready(part) for part in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

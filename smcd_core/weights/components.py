@@ -1,0 +1,103 @@
+"""The networks that SMCD takes ready-made, VAE and text encoder: from a diffusers folder or inside a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from ..networks.text import TextEncoder, make_tokenizer, text_transformer, tokenizer_files
+from .checkpoint import Checkpoint, CheckpointError, Component, read_checkpoint
+
+FOLDERS = ("vae", "tokenizer", "text_encoder")  # of a diffusers text-to-video pipeline
+CHUNK = 8  # frames in the VAE at once; at 256 x 256 its decoder takes about 0.3 GB for each, in float32
+_INSIDE = {"vae": "VAE", "text_encoder": "text encoder", "tokenizer": "tokenizer"}
+
+
+def missing_components(checkpoint: Checkpoint) -> list[str]:
+    """What a checkpoint lacks to be used alone: "VAE", "text encoder", "tokenizer"."""
+    return [name for field, name in _INSIDE.items() if getattr(checkpoint, field) is None]
+
+
+def load_components(folder: str | Path) -> tuple[AutoencoderKL, TextEncoder]:
+    """VAE and text encoder of a diffusers pipeline such as text-to-video-ms-1.7b; never looks on the network.
+
+    A file is a checkpoint that has them inside.
+
+    Raises CheckpointError for what is neither.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        return unpack_components(read_checkpoint(folder))
+    absent = [name for name in FOLDERS if not (folder / name).is_dir()]
+    if absent:
+        raise CheckpointError(
+            f"{folder}: has no folder {' and no folder '.join(absent)}; expected a diffusers pipeline such as "
+            f"text-to-video-ms-1.7b, with the folders {', '.join(FOLDERS)}"
+        )
+    readers = {"vae": AutoencoderKL, "tokenizer": CLIPTokenizer, "text_encoder": CLIPTextModel}
+    read = {}
+    for name, reader in readers.items():
+        try:
+            read[name] = reader.from_pretrained(folder / name, local_files_only=True)
+        except Exception as error:  # the libraries raise many types, down to KeyError
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(f"{folder / name}: is no {reader.__name__} ({reason}). Get it again") from error
+    return read["vae"].eval(), TextEncoder(read["tokenizer"], read["text_encoder"]).eval()
+
+
+def pack_components(vae: AutoencoderKL, text: TextEncoder) -> dict[str, Any]:
+    """The arguments vae, text_encoder and tokenizer of `write_checkpoint`."""
+    vae_config = {name: value for name, value in vae.config.items() if not name.startswith("_")}
+    # Without the outermost name, which transformers 4 has and transformers 5 has not.
+    text_weights = text_transformer(text.model).state_dict()
+    return {
+        "vae": Component(json.loads(json.dumps(vae_config)), vae.state_dict()),
+        "text_encoder": Component(json.loads(text.model.config.to_json_string()), text_weights),
+        "tokenizer": tokenizer_files(text.tokenizer),
+    }
+
+
+def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncoder]:
+    """The inverse of `pack_components`. Raises CheckpointError if there is one that cannot be built."""
+    if missing := missing_components(checkpoint):
+        raise CheckpointError(f"{checkpoint.path}: carries no {' and no '.join(missing)}")
+    try:
+        vae = AutoencoderKL.from_config(checkpoint.vae.config)
+        vae.load_state_dict(checkpoint.vae.weights)
+        model = CLIPTextModel(CLIPTextConfig.from_dict(checkpoint.text_encoder.config))
+        text_transformer(model).load_state_dict(checkpoint.text_encoder.weights)
+        tokenizer = make_tokenizer(**checkpoint.tokenizer)
+    except Exception as error:  # whatever two libraries say to a configuration or weights that do not fit
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"{checkpoint.path}: the VAE or text encoder inside it cannot be built ({reason}). Get the original file"
+        ) from error
+    return vae.eval(), TextEncoder(tokenizer, model).eval()
+
+
+@torch.no_grad()
+def encode_frames(vae: AutoencoderKL, frames: np.ndarray) -> Tensor:
+    """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled, a few frames at a time."""
+    pixels = torch.from_numpy(frames).to(vae.device).permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
+    # The release takes a random sample of the posterior, twice. Its deviation is tiny, and with the mean the
+    # first frame does not depend on chance (SPEC, section 14).
+    means = [vae.encode(part).latent_dist.mean for part in pixels.split(CHUNK)]
+    return torch.cat(means) * vae.config.scaling_factor
+
+
+@torch.no_grad()
+def decode_latents(vae: AutoencoderKL, latents: Tensor, chunk: int = CHUNK) -> np.ndarray:
+    """latents [F, 4, h, w] -> uint8 [F, H, W, 3], `chunk` frames at a time."""
+    latents = latents.to(vae.device, vae.dtype) / vae.config.scaling_factor
+    parts = []
+    for part in latents.split(chunk):
+        pixels = vae.decode(part).sample.float() * 127.5 + 127.5  # [f, 3, H, W]
+        parts.append(pixels.round().clamp(0, 255).to("cpu", torch.uint8))
+    return torch.cat(parts).permute(0, 2, 3, 1).contiguous().numpy()
