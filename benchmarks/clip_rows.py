@@ -12,7 +12,7 @@ from torch import Tensor
 
 from smcd_core.evaluation.metrics import bootstrap_interval
 from smcd_core.evaluation.scores import Result, mean_over_clips
-from smcd_core.weights.files import replacing
+from smcd_core.files import replacing
 
 
 def options(about: str, folder: Path) -> argparse.Namespace:

@@ -21,10 +21,10 @@ from torch import Tensor
 from smcd_core.data import SyntheticClips
 from smcd_core.evaluation.metrics import psnr
 from smcd_core.evaluation.scores import request_of, score_row
+from smcd_core.files import replacing
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.weights.components import encode_frames
 from smcd_core.weights.defaults import FAST
-from smcd_core.weights.files import replacing
 
 RESULTS = Path(__file__).parent / "results"
 REFERENCE = "DDIM, 50 steps"

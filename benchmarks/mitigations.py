@@ -15,10 +15,10 @@ from clip_rows import differences, made_once, options
 
 from smcd_core.data import SyntheticClips
 from smcd_core.evaluation.scores import Result, request_of, score_row
+from smcd_core.files import replacing
 from smcd_core.sampling.color_match import match_colors
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
-from smcd_core.weights.files import replacing
 
 RESULTS = Path(__file__).parent / "results"
 DEFAULT = "as it is"

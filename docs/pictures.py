@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from smcd_core import SMCDPipeline, read_trajectory
-from smcd_core.trajectory.document import Trajectory, boxes_at
+from smcd_core.trajectory.dense import boxes_at
+from smcd_core.trajectory.document import Trajectory
 from smcd_core.video import draw_boxes
 
 DOCS = Path(__file__).parent

@@ -2,13 +2,15 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .boxes import SMCDDraw, SMCDExport, SMCDFromBoxes
 from .check import SMCDCheck
 from .conditioning import SMCDConditioning, SMCDImage, SMCDMotion
 from .download import add_routes
+from .generate import SMCDGenerate
 from .loader import SMCDLoad, register_model_folder
 from .metrics import SMCDMetrics
-from .sampling import SMCDGenerate, SMCDGuider, SMCDLongVideo, SMCDSampler
-from .trajectory import SMCDDraw, SMCDExample, SMCDExport, SMCDFromBoxes, SMCDTrajectory, serve_examples
+from .sampling import SMCDGuider, SMCDLongVideo, SMCDSampler
+from .trajectory import SMCDExample, SMCDTrajectory, serve_examples
 
 NODES: list[type[io.ComfyNode]] = [
     SMCDLoad,

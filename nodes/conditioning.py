@@ -11,10 +11,11 @@ from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
-from ..smcd_core.trajectory.document import MAX_SIDE, Trajectory, boxes_at, clip_boxes, phrases, strengths
+from ..smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases, strengths
+from ..smcd_core.trajectory.document import MAX_SIDE, Trajectory
 from . import inputs
 from .inputs import LATENT_STRIDE
-from .trajectory import boxes_input, read_boxes, to_image, to_pixels
+from .values import boxes_input, read_boxes, to_image, to_pixels
 
 LATENT_CHANNELS = 4
 SIZE_NOTE = "the first frame is resized to it. Released weights: 256."

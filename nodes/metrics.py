@@ -10,8 +10,9 @@ from comfy_api.latest import io
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..smcd_core.trajectory.document import Trajectory, boxes_at, clip_boxes, phrases
-from .trajectory import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
+from ..smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases
+from ..smcd_core.trajectory.document import Trajectory
+from .values import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
 
 PLOT_SIZE = (640, 360)
 

@@ -1,31 +1,20 @@
-"""Trajectories in and out of the graph. The editor binds to the text of SMCD Trajectory."""
+"""The trajectory editor, which binds to the text of SMCD Trajectory, and an example to try."""
 
 from __future__ import annotations
 
-import logging
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from comfy_api.latest import io, ui
 from PIL import Image
 from torch import Tensor
 
-from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps, parse_trajectory
-from ..smcd_core.trajectory.values import (
-    POINT_SIZE,
-    bounding_boxes,
-    coordinates,
-    fingerprint,
-    point_tracks,
-    trajectory_from_value,
-)
+from ..smcd_core.trajectory.document import Trajectory, dumps, parse_trajectory
+from ..smcd_core.trajectory.values import bounding_boxes, fingerprint
+from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image
 
-SMCDTrajectoryType = io.Custom("SMCD_TRAJECTORY")  # the document of smcd_core.trajectory.document, as a dict
-ACCEPTED = [SMCDTrajectoryType, io.BoundingBox, io.Tracks, io.Mask, io.String]
 SEED_TOLERANCE = 0.01  # of the frame: detectors tremble
 MAX_PREVIEWS = 16  # pictures of a background that go to the page
 EXAMPLES = Path(__file__).parent.parent / "demo"
@@ -45,33 +34,6 @@ EXAMPLE = dumps(
         }
     )
 )
-
-
-def boxes_input(name: str = "trajectory", optional: bool = False, note: str = "") -> io.MultiType.Input:
-    """`note` ends the tooltip."""
-    return io.MultiType.Input(
-        name,
-        types=ACCEPTED,
-        optional=optional,
-        tooltip="Where each object is in each frame: an SMCD trajectory, BOUNDING_BOX in pixels of the picture (label "
-        f"= phrase), TRACKS, a MASK batch with one mask for each frame, or JSON text of these.{note}",
-    )
-
-
-def read_boxes(value: Any, width: int, height: int, frames: int, **options) -> Trajectory:
-    """Any of ACCEPTED; what was recognised goes to the log."""
-    trajectory, what = trajectory_from_value(value, width=width, height=height, frames=frames, **options)
-    logging.info("SMCD: %s", what)
-    return trajectory
-
-
-def to_pixels(image: Tensor) -> np.ndarray:
-    """IMAGE [F, H, W, 3 or 4] in 0..1 -> uint8 [F, H, W, 3]"""
-    return (image[..., :3] * 255).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
-
-
-def to_image(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
 
 
 class SMCDTrajectory(io.ComfyNode):
@@ -171,192 +133,3 @@ def serve_examples() -> None:
 
     if instance := getattr(PromptServer, "instance", None):
         instance.routes.static("/smcd/examples", EXAMPLES)
-
-
-class SMCDFromBoxes(io.ComfyNode):
-    """Dense boxes of a detector or tracker -> few keys."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="SMCD_FromBoxes",
-            display_name="SMCD Trajectory from Boxes / Tracks / Masks",
-            category="SMCD/trajectory",
-            description="Turns boxes, point tracks, masks or text into a trajectory with few keys, and says what it "
-            "found.",
-            search_aliases=["bounding box", "tracks", "mask to box", "SAM3", "detections"],
-            inputs=[
-                boxes_input(),
-                io.String.Input(
-                    "phrases",
-                    multiline=True,
-                    default="",
-                    tooltip="A line for each object, or one for all. Empty: the labels of the boxes.",
-                ),
-                io.Int.Input(
-                    "width",
-                    default=512,
-                    min=1,
-                    max=MAX_SIDE,
-                    tooltip="Of the frame that boxes in pixels refer to, in pixels.",
-                ),
-                io.Int.Input("height", default=512, min=1, max=MAX_SIDE, tooltip="Of that frame, in pixels."),
-                io.Int.Input(
-                    "frames",
-                    default=8,
-                    min=1,
-                    max=MAX_FRAMES,
-                    tooltip="For boxes that rest; boxes for each frame bring their own number.",
-                ),
-                io.Float.Input(
-                    "fps", default=8.0, min=0.01, max=1000.0, tooltip="Frames per second, kept in the trajectory."
-                ),
-                io.Float.Input(
-                    "tolerance",
-                    default=0.01,
-                    min=0.0,
-                    max=0.5,
-                    step=0.001,
-                    tooltip="How far a box may move for fewer keys, as a share of the frame. 0 keeps every bend.",
-                ),
-                io.Float.Input(
-                    "point_size",
-                    default=POINT_SIZE,
-                    min=0.01,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="Side of the square around a tracked point, as a share of the frame's shorter side.",
-                ),
-            ],
-            outputs=[
-                SMCDTrajectoryType.Output(display_name="trajectory", tooltip="As few keys as tolerance allows."),
-                io.String.Output(
-                    display_name="recognised", tooltip="What was found: its kind, objects, frames and frame size."
-                ),
-            ],
-        )
-
-    @classmethod
-    def execute(
-        cls,
-        trajectory: Any,
-        phrases: str,
-        width: int,
-        height: int,
-        frames: int,
-        fps: float,
-        tolerance: float,
-        point_size: float,
-    ) -> io.NodeOutput:
-        read, what = trajectory_from_value(
-            trajectory,
-            width=width,
-            height=height,
-            frames=frames,
-            fps=fps,
-            phrase=phrases,
-            point_size=point_size,
-            tolerance=tolerance,
-        )
-        return io.NodeOutput(read.to_dict(), what)
-
-
-class SMCDExport(io.ComfyNode):
-    """A trajectory for other programs and packs."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="SMCD_Export",
-            display_name="SMCD Export Trajectory",
-            category="SMCD/trajectory",
-            description="Writes a trajectory as a file, and gives it in the forms that other packs take.",
-            inputs=[
-                boxes_input(),
-                io.Combo.Input(
-                    "format",
-                    options=["none", "json", "got10k", "mot"],
-                    default="none",
-                    tooltip="The file to write; none writes nothing. GOT-10k is a folder for each object.",
-                ),
-                io.String.Input("filename_prefix", default="SMCD/trajectory", tooltip="Below the output folder."),
-            ],
-            outputs=[
-                io.String.Output(display_name="json", tooltip="The SMCD trajectory, version 1; boxes in 0..1."),
-                io.String.Output(
-                    display_name="coordinates",
-                    tooltip="JSON: for each object the middles of its boxes, as x and y in pixels (KJNodes, WanMove).",
-                ),
-                io.BoundingBox.Output(
-                    display_name="boxes", tooltip="In pixels, a list for each frame, with the phrases as labels."
-                ),
-                io.Tracks.Output(
-                    display_name="tracks", tooltip="The middles of the boxes in pixels, and where they are visible."
-                ),
-            ],
-            is_output_node=True,
-        )
-
-    @classmethod
-    def execute(cls, trajectory: Any, format: str, filename_prefix: str) -> io.NodeOutput:
-        read = read_boxes(trajectory, 512, 512, 8)
-        if format != "none":
-            _write(read, format, filename_prefix)
-        return io.NodeOutput(dumps(read), coordinates(read), bounding_boxes(read), point_tracks(read))
-
-
-def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
-    import folder_paths
-
-    from ..smcd_core.trajectory.files import write_got10k, write_json, write_mot
-
-    size = (trajectory.width, trajectory.height)
-    # Refuses what leads out of the output folder.
-    folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
-    path = f"{folder}/{name}_{counter:05}_"
-    if format == "json":
-        write_json(f"{path}.json", trajectory)
-    elif format == "mot":
-        write_mot(f"{path}.txt", trajectory)
-    else:
-        enabled = [track for track in trajectory.objects if track.enabled]
-        for number, track in enumerate(enabled, 1):
-            # An id may hold any character; file names may not.
-            write_got10k(f"{path}{number}_{re.sub(r'[^a-zA-Z0-9-]', '_', track.id)}", trajectory, track.id)
-
-
-class SMCDDraw(io.ComfyNode):
-    """Boxes over pictures."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="SMCD_Draw",
-            display_name="SMCD Draw Boxes",
-            category="SMCD/trajectory",
-            description="Draws boxes with their phrases over a video, or over copies of one picture.",
-            inputs=[
-                io.Image.Input("images", tooltip="A frame for each of the trajectory, or one for all."),
-                boxes_input(),
-                io.Boolean.Input("paths", default=False, tooltip="The way of each box's middle over the whole video."),
-                io.Boolean.Input("ids", default=False, tooltip="The id of each object before its phrase."),
-            ],
-            outputs=[io.Image.Output(tooltip="A frame for each of the trajectory, or of images.")],
-        )
-
-    @classmethod
-    def execute(cls, images: Tensor, trajectory: Any, paths: bool, ids: bool) -> io.NodeOutput:
-        from ..smcd_core.trajectory.document import boxes_at
-        from ..smcd_core.video import draw_boxes
-
-        frames, height, width = images.shape[:3]
-        read = read_boxes(trajectory, width, height, frames)
-        pixels = to_pixels(images)
-        if frames == 1:
-            pixels = np.repeat(pixels, read.frames, axis=0)
-        boxes, mask = boxes_at(read, len(pixels))
-        tracks = [track for track in read.objects if track.enabled]
-        labels = [f"{track.id} {track.phrase}".strip() if ids else track.phrase for track in tracks]
-        drawn = draw_boxes(pixels, boxes, mask, [track.color for track in tracks], labels, paths)
-        return io.NodeOutput(to_image(drawn))

@@ -21,7 +21,9 @@ _PUBLIC = {
     "sampling.diffusion": ("Guidance",),
     "networks.smcd": ("SMCD", "Inputs", "Tokens"),
     "sampling.pipeline": ("DEFAULT_CHECKPOINT", "Request", "SMCDPipeline"),
-    "trajectory.document": ("Trajectory", "TrajectoryError", "boxes_at", "parse_trajectory", "trajectory_from_boxes"),
+    "trajectory.dense": ("boxes_at",),
+    "trajectory.document": ("Trajectory", "TrajectoryError", "parse_trajectory"),
+    "trajectory.simplify": ("trajectory_from_boxes",),
     "trajectory.files": ("read_trajectory",),
     "video": ("draw_boxes", "read_metadata", "write_video"),
 }

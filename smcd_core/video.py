@@ -19,7 +19,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageColor, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
-from .weights.files import replacing
+from .files import replacing
 
 SUFFIXES = (".mp4", ".webp", ".gif")
 LEAST_SIDE = 256  # pixels; smaller frames are enlarged before anything is drawn on them

@@ -3,8 +3,9 @@
 import numpy as np
 from tiny_bundle import write_bundle
 
+from smcd_core.colors import background, to_lab
 from smcd_core.data import SyntheticClips
-from smcd_core.evaluation.metrics import background, color_drift, psnr, to_lab
+from smcd_core.evaluation.metrics import color_drift, psnr
 from smcd_core.evaluation.scores import request_of
 from smcd_core.sampling.color_match import MOST_DRIFT, match_colors
 from smcd_core.sampling.pipeline import Request, SMCDPipeline

@@ -10,7 +10,7 @@ from smcd_core.data.synthetic import COLORS
 from smcd_core.evaluation.metrics import color_holds, find_colors, grounding, psnr
 from smcd_core.networks.config import system_name
 from smcd_core.sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline
-from smcd_core.trajectory.document import boxes_at, clip_boxes
+from smcd_core.trajectory.dense import boxes_at, clip_boxes
 from smcd_core.trajectory.files import read_trajectory
 from smcd_core.weights.checkpoint import read_checkpoint
 

@@ -15,7 +15,7 @@ from smcd_core.evaluation.metrics import SIZES, frechet_distance, grounding
 from smcd_core.evaluation.scores import ROWS, Tools, fvd, generate_rows, request_of, score, score_row, table
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
-from smcd_core.trajectory.document import boxes_at
+from smcd_core.trajectory.dense import boxes_at
 from smcd_core.trajectory.files import write_json
 from smcd_core.video import write_video
 

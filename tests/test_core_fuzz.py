@@ -27,7 +27,8 @@ from tiny_bundle import write_bundle
 from smcd_core.networks.config import SMCDConfig
 from smcd_core.networks.smcd import SMCD
 from smcd_core.training.encoded import EncodedClips
-from smcd_core.trajectory.document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError, boxes_at, parse_trajectory
+from smcd_core.trajectory.dense import boxes_at
+from smcd_core.trajectory.document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError, parse_trajectory
 from smcd_core.trajectory.files import read_trajectory
 from smcd_core.trajectory.values import fingerprint, trajectory_from_value
 from smcd_core.video import VideoError, read_metadata, write_video

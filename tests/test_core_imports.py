@@ -14,16 +14,18 @@ PACKAGES = {name.removesuffix("/__init__") for name in MODULES if name.endswith(
 # of data know no network.
 PARTS = {
     "__init__": set(),
-    "trajectory": set(),
+    "files": set(),
+    "colors": set(),
+    "trajectory": {"files"},
     "networks": set(),
-    "weights": {"networks"},
-    "video": {"weights"},
-    "data": {"trajectory", "weights", "video"},
-    "sampling": {"trajectory", "networks", "weights", "evaluation"},
+    "weights": {"files", "networks"},
+    "video": {"files"},
+    "data": {"files", "trajectory", "video"},
+    "sampling": {"colors", "trajectory", "networks", "weights"},
     "doctor": {"__init__", "networks", "weights"},
-    "training": {"trajectory", "networks", "weights", "data", "sampling", "video"},
+    "training": {"files", "trajectory", "networks", "weights", "video", "data", "sampling"},
 }
-PARTS["evaluation"] = PARTS["training"] | {"training"}
+PARTS["evaluation"] = PARTS["training"] | {"colors", "training"}
 PARTS["commands"] = PARTS["evaluation"] | {"evaluation", "__init__", "doctor"}
 PARTS["__main__"] = {"__init__", "commands"}
 
@@ -72,6 +74,10 @@ def test_the_core_imports_neither_the_host_nor_the_nodes(name):
 def test_a_file_imports_only_parts_that_lie_below_its_own(name):
     above = {found for found in own(imports_of(name)) if part_of(found) not in PARTS[part_of(name)] | {part_of(name)}}
     assert above == set()
+
+
+def test_no_part_imports_one_that_imports_it():
+    assert [(a, b) for a, below in PARTS.items() for b in below if a in PARTS[b]] == []
 
 
 def test_no_file_imports_itself_through_others():

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smcd_core.colors import background, to_lab
 from smcd_core.data.synthetic import COLORS
 from smcd_core.evaluation.metrics import (
     SIZES,
     assign,
-    background,
     bootstrap_interval,
     color_drift,
     color_holds,
@@ -26,7 +26,6 @@ from smcd_core.evaluation.metrics import (
     match_tracks,
     psnr,
     ssim,
-    to_lab,
 )
 
 RED, BLUE = COLORS["red"], COLORS["blue"]

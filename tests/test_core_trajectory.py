@@ -13,18 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from smcd_core.trajectory import document as module
-from smcd_core.trajectory.document import (
-    Trajectory,
-    TrajectoryError,
-    boxes_at,
-    clip_boxes,
-    dumps,
-    parse_trajectory,
-    phrases,
-    strengths,
-    trajectory_from_boxes,
-    with_frames,
-)
+from smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases, strengths
+from smcd_core.trajectory.document import Trajectory, TrajectoryError, dumps, parse_trajectory
+from smcd_core.trajectory.lengths import with_frames
+from smcd_core.trajectory.simplify import trajectory_from_boxes
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "trajectory.json").read_text())
 A, B = [0.1, 0.2, 0.3, 0.5], [0.6, 0.25, 0.9, 0.75]

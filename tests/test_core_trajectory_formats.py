@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from smcd_core.trajectory import files as module
-from smcd_core.trajectory.document import TrajectoryError, boxes_at, parse_trajectory, phrases
+from smcd_core.trajectory.dense import boxes_at, phrases
+from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
 from smcd_core.trajectory.files import FORMATS, read_trajectory, write_got10k, write_json, write_mot
 
 SIZE = {"width": 100, "height": 50}
@@ -387,7 +388,7 @@ def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path, monkeypatch, i
     def fail(*_):
         raise interruption
 
-    monkeypatch.setattr(module.os, "replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(interruption):
         write_json(path, example())
     assert [entry.name for entry in Path(tmp_path).iterdir()] == ["a.json"] and path.read_text() == "old"

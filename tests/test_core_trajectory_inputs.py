@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from smcd_core.trajectory.document import TrajectoryError, boxes_at, parse_trajectory, phrases
+from smcd_core.trajectory.dense import boxes_at, phrases
+from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
 from smcd_core.trajectory.values import bounding_boxes, coordinates, fingerprint, point_tracks, trajectory_from_value
 
 SIZE = dict(width=200, height=100)

@@ -15,7 +15,8 @@ import torch
 from small_bundle import DEFAULTS, write_small_bundle
 
 from smcd_core.sampling.pipeline import SMCDPipeline
-from smcd_core.trajectory.document import boxes_at, parse_trajectory
+from smcd_core.trajectory.dense import boxes_at
+from smcd_core.trajectory.document import parse_trajectory
 
 comfy_host = host.start()
 loader = host.pack_module("nodes.loader")

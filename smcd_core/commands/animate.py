@@ -82,12 +82,12 @@ def _generate(args: argparse.Namespace, image: Image.Image, trajectory: Trajecto
     import torch
     from tqdm import tqdm
 
+    from ..files import replacing
     from ..sampling.diffusion import Guidance
     from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
-    from ..trajectory.document import boxes_at, phrases
+    from ..trajectory.dense import boxes_at, phrases
     from ..video import contact_sheet, draw_boxes, write_video
     from ..weights.defaults import FAST
-    from ..weights.files import replacing
 
     device = _checked_device(args.device or pick_device())
     dtype = args.dtype or ("float16" if device.startswith("cuda") else "float32")

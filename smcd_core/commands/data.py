@@ -51,7 +51,7 @@ def _check(args: argparse.Namespace) -> None:
 
     from ..data import open_dataset, recognise
     from ..data.check import check, describe
-    from ..weights.files import replacing
+    from ..files import replacing
 
     if args.samples < 0:
         raise ValueError(f"--samples is {args.samples}, expected 1 or more, or 0 for all")

@@ -170,7 +170,7 @@ def _write(out: Path, settings: dict, labels: dict[str, str], results: dict[str,
     from ..evaluation.networks import VIDEO_FRAMES
     from ..evaluation.plots import plot_all
     from ..evaluation.scores import json_ready, table
-    from ..weights.files import replacing
+    from ..files import replacing
 
     out.mkdir(parents=True, exist_ok=True)
     content = {"settings": settings | {"fvd_shorter_clips": f"last frame held up to {VIDEO_FRAMES} frames"}}

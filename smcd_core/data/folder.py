@@ -21,7 +21,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..trajectory.document import TrajectoryError, boxes_at
+from ..trajectory.dense import boxes_at
+from ..trajectory.document import TrajectoryError
 from ..trajectory.files import MOT_CLASSES, read_trajectory
 from .clip import Clip
 from .coco_video import VideoEntry, read_captions, read_coco_video

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..weights.files import replacing
+from ..files import replacing
 from .clip import Clip
 from .media import image_size, read_image, reading
 from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean_text

@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
 from ..data import Clip, SyntheticClips
+from ..files import replacing
 from ..networks.config import SMALL, system_config
 from ..networks.text import TextEncoder
 from ..sampling.diffusion import Guidance
@@ -24,7 +25,6 @@ from ..training.config import TrainingConfig, TrainingError
 from ..training.encoded import EncodedClips
 from ..training.loop import train
 from ..weights.checkpoint import Checkpoint, build, read_checkpoint
-from ..weights.files import replacing
 from .scores import generate_all, request_of
 
 PROBE_CLIPS = 16  # validation clips, for the probe in each run's log

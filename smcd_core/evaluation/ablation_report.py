@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
 
 from ..data import Clip, SyntheticClips
+from ..files import replacing
 from ..training.run_folder import read_log
 from ..video import draw_boxes
 from ..weights.checkpoint import read_checkpoint
-from ..weights.files import replacing
 from .ablation import ROWS, RUNS, Budget, Row
 from .metrics import bootstrap_interval
 from .scores import ROWS as EVALUATED

@@ -21,7 +21,8 @@ import numpy as np
 from ..data import Clip
 from ..data.folder import find_videos
 from ..data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, VideoFile, read_image
-from ..trajectory.document import Trajectory, boxes_at, clip_boxes, parse_trajectory, phrases
+from ..trajectory.dense import boxes_at, clip_boxes, phrases
+from ..trajectory.document import Trajectory, parse_trajectory
 from ..trajectory.files import read_trajectory
 from ..video import VideoError, read_metadata
 from .metrics import match_tracks

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..weights.files import replacing
+from ..files import replacing
 from .metrics import SIZES
 from .scores import Result
 

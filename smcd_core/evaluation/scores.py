@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from diffusers import AutoencoderKL
 
+from ..colors import background
 from ..data import Clip
 from ..sampling.diffusion import Guidance
 from ..sampling.pipeline import Request, SMCDPipeline
-from ..trajectory.document import DEFAULT_FPS, trajectory_from_boxes
+from ..trajectory.document import DEFAULT_FPS
+from ..trajectory.simplify import trajectory_from_boxes
 from ..weights.components import decode_latents, encode_frames
 from .detectors import Detector
 from .metrics import (
     SIZES,
-    background,
     bootstrap_interval,
     color_drift,
     color_holds,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..evaluation.metrics import background, middle_colors, to_lab
+from ..colors import background, middle_colors, to_lab
 
 ALIKE = 60.0  # RGB distance, 0..255, within which a pixel of a box is taken for a part of its object
 MOST_DRIFT = 30.0  # delta E; what differs more is not a colour that drifted, but something else in the object's place

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..networks.smcd import SMCD, Inputs, Tokens
 from ..networks.text import TextEncoder
-from ..trajectory.document import Trajectory, boxes_at, clip_boxes, phrases, strengths
+from ..trajectory.dense import boxes_at, clip_boxes, phrases, strengths
+from ..trajectory.document import Trajectory
 from ..weights.checkpoint import CheckpointError, build, read_checkpoint
 from ..weights.components import decode_latents, encode_frames, load_components, missing_components, unpack_components
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults

@@ -24,8 +24,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ..data import render_clip
 from ..data.synthetic import COLORS, MOTIONS, SCENES, SHAPES, vocabulary
+from ..files import replacing
 from ..networks.text import PADDING_ID, TextEncoder, make_tokenizer
-from ..weights.files import replacing
 
 LATENT_SCALE = 0.18215  # SD1 VAE
 KL_WEIGHT = 1e-3  # small: the latents are to carry the picture, not to be noise

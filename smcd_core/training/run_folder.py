@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..weights.files import replacing
+from ..files import replacing
 from .config import TrainingError
 
 # What `validation.probe` measures, and its colours.

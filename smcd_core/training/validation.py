@@ -11,11 +11,11 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ..files import replacing
 from ..sampling.diffusion import add_noise, ddim, predicted_x0
 from ..trajectory.document import PALETTE
 from ..video import draw_boxes
 from ..weights.components import decode_latents
-from ..weights.files import replacing
 from .config import TrainingConfig
 from .loss import DenoisingLoss, draw
 

@@ -1,9 +1,9 @@
-"""Keyframed boxes: the document that the editor, the nodes and the command line share, and its view per frame.
+"""Keyframed boxes: the document that the editor, the nodes and the command line share.
 
-A document says where each object is at a few frames and how it moves between them; `boxes_at` turns it into one box
-per frame and object. `web/trajectory/model.js` does the same, and tests/golden/trajectory.json holds both to it.
+A document says where each object is at a few frames and how it moves between them; `dense.boxes_at` turns it into one
+box per frame and object. web/trajectory does the same, and tests/golden/trajectory.json holds both to it.
 
-F frames, N enabled objects. A box is xyxy in units of the frame: x / width, y / height. It may leave 0..1.
+A box is xyxy in units of the frame: x / width, y / height. It may leave 0..1.
 """
 
 import json
@@ -13,10 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor
 
 VERSION = 1
 MAX_FRAMES = 4096
@@ -148,12 +144,12 @@ def parse_trajectory(source: str | bytes | Mapping[str, Any]) -> Trajectory:
     version = document["version"]
     if isinstance(version, bool) or version != VERSION:
         raise TrajectoryError(f"version is {_show(version)}: this program reads version {VERSION}")
-    frames = _whole(document["frames"], "frames", 1, MAX_FRAMES)
+    frames = whole_number(document["frames"], "frames", 1, MAX_FRAMES)
     objects = _list(document["objects"], "objects", 0, MAX_OBJECTS)
     tracks = [_parse_track(value, f"objects[{index}]", frames) for index, value in enumerate(objects)]
     return Trajectory(
-        width=_whole(document["width"], "width", 1, MAX_SIDE),
-        height=_whole(document["height"], "height", 1, MAX_SIDE),
+        width=whole_number(document["width"], "width", 1, MAX_SIDE),
+        height=whole_number(document["height"], "height", 1, MAX_SIDE),
         frames=frames,
         fps=_number(document.get("fps", DEFAULT_FPS), "fps", *FPS_RANGE),
         objects=_complete(tracks),
@@ -203,11 +199,11 @@ def _parse_track(value: Any, where: str, frames: int) -> Track:
 def _parse_key(value: Any, where: str, index: int, frames: int) -> Key:
     place = f"{where}.keys[{index}]"
     _check_keys(value, place, ("frame", "box"), ("ease", "visible"))
-    frame = _whole(value["frame"], f"{place}.frame", 0, frames - 1)
+    frame = whole_number(value["frame"], f"{place}.frame", 0, frames - 1)
     place = f"{where}, frame {frame}"
     return Key(
         frame=frame,
-        box=_check_box(value["box"], place),
+        box=check_box(value["box"], place),
         ease=_parse_ease(value.get("ease", "linear"), f"{place}: ease"),
         visible=_bool(value.get("visible", True), f"{place}: visible"),
     )
@@ -224,7 +220,7 @@ def _parse_ease(value: Any, where: str) -> Ease:
     return value
 
 
-def _check_box(value: Any, where: str) -> Box:
+def check_box(value: Any, where: str) -> Box:
     x1, y1, x2, y2 = (_number(v, f"{where}: box", *COORDINATE_RANGE) for v in _list(value, f"{where}: box", 4, 4))
     if x2 < x1 or y2 < y1:
         axis = "x" if x2 < x1 else "y"
@@ -276,7 +272,7 @@ def _number(value: Any, where: str, low: float, high: float) -> float:
     return float(value)
 
 
-def _whole(value: Any, where: str, low: int, high: int) -> int:
+def whole_number(value: Any, where: str, low: int, high: int) -> int:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or value != int(value):
         raise TrajectoryError(f"{where} is {_show(value)}: give a whole number from {low} to {high}")
@@ -313,212 +309,3 @@ def _show(value: Any) -> str:
         return reprlib.repr(value)
     except ValueError:  # Python refuses to print an int of thousands of digits
         return "a number of thousands of digits"
-
-
-def phrases(trajectory: Trajectory) -> list[str]:
-    """The phrase of each enabled object, in the order of the N boxes of `boxes_at`."""
-    return [track.phrase for track in trajectory.objects if track.enabled]
-
-
-def strengths(trajectory: Trajectory) -> list[float]:
-    """The strength of each enabled object (0 none, 1 as trained), in the order of the N boxes of `boxes_at`."""
-    return [track.strength for track in trajectory.objects if track.enabled]
-
-
-def boxes_at(
-    trajectory: Trajectory, num_frames: int | None = None, dtype: torch.dtype = torch.float32
-) -> tuple[Tensor, Tensor]:
-    """Where each enabled object is at each frame: boxes [F, N, 4], xyxy in units of the frame and not clipped, and
-    mask [F, N], True where it is visible.
-
-    A number of frames other than the document's samples evenly spaced times, first and last frame included. A track
-    holds its first and last box outside its keys. Where the mask is False the box is where the object would be.
-    """
-    last = trajectory.frames - 1
-    count = trajectory.frames if num_frames is None else _whole(num_frames, "num_frames", 1, MAX_FRAMES)
-    times = np.arange(count, dtype=np.float64) * last / max(count - 1, 1)
-    tracks = [_sample(track.keys, times) for track in trajectory.objects if track.enabled]
-    boxes = np.stack([boxes for boxes, _ in tracks], 1) if tracks else np.zeros((count, 0, 4))
-    mask = np.stack([visible for _, visible in tracks], 1) if tracks else np.zeros((count, 0), bool)
-    return torch.from_numpy(boxes).to(dtype), torch.from_numpy(mask)
-
-
-def _sample(keys: Sequence[Key], times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One track at times [F], in frames: boxes [F, 4] in float64 and visibility [F]."""
-    frames = np.array([key.frame for key in keys], np.float64)
-    boxes = np.array([key.box for key in keys], np.float64)
-    here = np.clip(np.searchsorted(frames, times, side="right") - 1, 0, None)
-    after = np.minimum(here + 1, len(keys) - 1)
-    span = frames[after] - frames[here]
-    t = np.clip((times - frames[here]) / np.where(span > 0, span, 1), 0, None)
-    eased = _ease([keys[index].ease for index in here], t)[:, None]
-    visible = np.array([key.visible for key in keys])
-    return boxes[here] + (boxes[after] - boxes[here]) * eased, visible[here]
-
-
-def _ease(eases: Sequence[Ease], t: np.ndarray) -> np.ndarray:
-    """Progress along each segment at time t [F] of it, both 0 at its start and 1 at its end.
-
-    Both languages halve the same interval with the same polynomial in float64, and so agree to the last bits even where
-    the curve is vertical; a search that stops at a residual would not.
-    """
-    linear, hold = (np.array([ease == name for ease in eases]) for name in ("linear", "hold"))
-    curve = np.array([ease if isinstance(ease, tuple) else NAMED_EASES.get(ease, (0, 0, 1, 1)) for ease in eases])
-    x1, y1, x2, y2 = curve.T
-    low, high = np.zeros_like(t), np.ones_like(t)
-    for _ in range(64):
-        middle = (low + high) / 2
-        before = _bezier(x1, x2, middle) < t
-        low, high = np.where(before, middle, low), np.where(before, high, middle)
-    eased = np.where(linear, t, _bezier(y1, y2, (low + high) / 2))
-    return np.where(hold | (t == 0), 0.0, eased)
-
-
-def _bezier(a: np.ndarray, b: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """One coordinate of the cubic Bezier curve through 0, a, b, 1."""
-    return ((1 - 3 * b + 3 * a) * u + (3 * b - 6 * a)) * u * u + 3 * a * u
-
-
-def clip_boxes(boxes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Prepare raw boxes [..., 4] and mask [...] for the model: xyxy in 0..1.
-
-    A box that is off the frame, or has no area left inside it, or that an overshooting ease turned inside out, becomes
-    mask False. Boxes are 0 where the mask is False. Raises TrajectoryError if a visible box is NaN or infinite.
-    """
-    if boxes.shape != (*mask.shape, 4):
-        raise TrajectoryError(f"boxes {list(boxes.shape)} and mask {list(mask.shape)}: give [..., 4] and [...]")
-    mask = mask.bool()
-    if not boxes[mask].isfinite().all():
-        raise TrajectoryError("a visible box is NaN or infinite: repair the boxes before clipping them")
-    x1, y1, x2, y2 = boxes.clamp(0, 1).unbind(-1)
-    mask = mask & (x2 > x1) & (y2 > y1)
-    return torch.where(mask[..., None], torch.stack((x1, y1, x2, y2), -1), 0), mask
-
-
-def trajectory_from_boxes(
-    boxes: Tensor | np.ndarray,
-    mask: Tensor | np.ndarray,
-    width: int,
-    height: int,
-    fps: float,
-    phrases: Sequence[str],
-    tolerance: float = DEFAULT_TOLERANCE,
-) -> Trajectory:
-    """Turn boxes [F, N, 4] (xyxy in units of the frame) and mask [F, N] into few keys, joined by straight lines.
-
-    `boxes_at` of the result has the same mask, and on visible frames no coordinate is further than `tolerance` (in
-    units of the frame) from the input. Boxes where the mask is False are not read.
-    Source of the simplification: Ramer (1972), Douglas and Peucker (1973), with the distance measured at equal times.
-    """
-    boxes, mask = _as_float64(boxes), torch.as_tensor(mask).cpu().numpy().astype(bool)
-    if boxes.ndim != 3 or boxes.shape[2] != 4 or mask.shape != boxes.shape[:2]:
-        raise TrajectoryError(f"boxes {list(boxes.shape)} and mask {list(mask.shape)}: give [F, N, 4] and [F, N]")
-    if len(phrases) != boxes.shape[1]:
-        raise TrajectoryError(f"boxes has {boxes.shape[1]} objects but there are {len(phrases)} phrases: give one each")
-    if not tolerance >= 0:
-        raise TrajectoryError(f"tolerance is {tolerance}: give 0 or more, in units of the frame")
-    for frame, n in np.argwhere(mask):
-        _check_box(boxes[frame, n].tolist(), f"object {n} ({phrases[n]}), frame {frame}")
-    document = {"version": VERSION, "width": width, "height": height, "frames": len(boxes), "fps": fps}
-    objects = [
-        {"phrase": phrase, "keys": _few_keys(boxes[:, n], mask[:, n], tolerance)} for n, phrase in enumerate(phrases)
-    ]
-    return parse_trajectory({**document, "objects": objects})
-
-
-def _as_float64(boxes: Tensor | np.ndarray) -> np.ndarray:
-    """Float32 values become the shortest decimals that stand for them: 0.1, not 0.10000000149."""
-    boxes = torch.as_tensor(boxes).detach().cpu()
-    if boxes.dtype == torch.float64:
-        return boxes.numpy()
-    return boxes.float().numpy().astype(str).astype(np.float64)
-
-
-def _few_keys(boxes: np.ndarray, visible: np.ndarray, tolerance: float) -> list[dict[str, Any]]:
-    """Keys for one object from boxes [F, 4] and visible [F]. A gap is one key with visible false."""
-    if not visible.any():
-        return [{"frame": 0, "box": [0.0, 0.0, 0.0, 0.0], "visible": False}]
-    edges = np.flatnonzero(np.diff(visible)) + 1
-    starts = [0, *edges.tolist()]
-    ends = [*edges.tolist(), len(visible)]
-    keys = []
-    for start, end in zip(starts, ends, strict=True):
-        if visible[start]:
-            kept = start + _simplify(boxes[start:end], tolerance)
-            keys += [{"frame": int(frame), "box": boxes[frame].tolist()} for frame in kept]
-        else:
-            nearest = start - 1 if start > 0 else end
-            keys.append({"frame": start, "box": boxes[nearest].tolist(), "visible": False})
-    return keys
-
-
-def _simplify(boxes: np.ndarray, tolerance: float) -> np.ndarray:
-    """The indices to keep of boxes [F, 4] so that straight lines between them stay within `tolerance` of the rest."""
-    kept = {0, len(boxes) - 1}
-    spans = [(0, len(boxes) - 1)]
-    while spans:
-        first, last = spans.pop()
-        if last - first < 2:
-            continue
-        t = (np.arange(first + 1, last) - first)[:, None] / (last - first)
-        line = boxes[first] + (boxes[last] - boxes[first]) * t
-        error = np.abs(line - boxes[first + 1 : last]).max(1)
-        if error.max() > tolerance:
-            split = first + 1 + int(error.argmax())
-            kept.add(split)
-            spans += [(first, split), (split, last)]
-    return np.array(sorted(kept))
-
-
-def with_frames(trajectory: Trajectory, frames: int, mode: str = "keep") -> Trajectory:
-    """The trajectory at another length.
-
-    keep     keys keep their frame numbers. Raises TrajectoryError if a key would lie past the new end.
-    stretch  keys move in proportion; of two that meet on one frame the later one stays.
-    crop     the boxes of the frames that remain do not change; keys past the new end go.
-    """
-    if mode not in ("keep", "stretch", "crop"):
-        raise TrajectoryError(f"mode is {mode!r}: use keep, stretch or crop")
-    frames = _whole(frames, "frames", 1, MAX_FRAMES)
-    if mode == "keep":
-        late = max((track.keys[-1].frame for track in trajectory.objects), default=0)
-        if late >= frames:
-            raise TrajectoryError(f"a key at frame {late} lies past the end of {frames} frames: use stretch or crop")
-        return replace(trajectory, frames=frames)
-    if mode == "stretch":
-        scale = (frames - 1) / max(trajectory.frames - 1, 1)
-        keys = [_stretched(track.keys, scale) for track in trajectory.objects]
-    else:
-        keys = [_cropped(track.keys, frames) for track in trajectory.objects]
-    tracks = tuple(replace(track, keys=new) for track, new in zip(trajectory.objects, keys, strict=True))
-    return replace(trajectory, frames=frames, objects=tracks)
-
-
-def _stretched(keys: Sequence[Key], scale: float) -> tuple[Key, ...]:
-    frames = [int(key.frame * scale + 0.5) for key in keys]  # halves go up, as Math.round has them
-    moved = {frame: replace(key, frame=frame) for frame, key in zip(frames, keys, strict=True)}
-    return tuple(moved.values())
-
-
-def _cropped(keys: Sequence[Key], frames: int) -> tuple[Key, ...]:
-    """Keys before the cut. An eased segment that the cut goes through becomes one key per frame, as half of it would
-    need another curve."""
-    inside = [key for key in keys if key.frame < frames]
-    if not inside:
-        return (replace(keys[0], frame=0),)
-    cut = inside[-1]
-    if len(inside) == len(keys) or cut.frame == frames - 1 or cut.ease == "hold":
-        return tuple(inside)
-    times = np.arange(cut.frame + 1 if cut.ease != "linear" else frames - 1, frames)
-    boxes, _ = _sample(keys, times.astype(np.float64))
-    baked = [Key(int(time), _allowed(box), "linear", cut.visible) for time, box in zip(times, boxes, strict=True)]
-    return (*inside[:-1], replace(cut, ease="linear"), *baked)
-
-
-def _allowed(box: np.ndarray) -> Box:
-    """A box that an overshooting ease has made, as a key may have it: inverted sides meet in their middle, where the
-    model does not see the box either."""
-    x1, y1, x2, y2 = np.clip(box, *COORDINATE_RANGE).tolist()
-    x1, x2 = (x1, x2) if x1 <= x2 else ((x1 + x2) / 2,) * 2
-    y1, y2 = (y1, y2) if y1 <= y2 else ((y1 + y2) / 2,) * 2
-    return x1, y1, x2, y2

@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..files import replacing
+from .dense import boxes_at, phrases
 from .document import (
     DEFAULT_FPS,
     MAX_FRAMES,
@@ -35,12 +37,10 @@ from .document import (
     MAX_SIDE,
     Trajectory,
     TrajectoryError,
-    boxes_at,
     dumps,
     parse_trajectory,
-    phrases,
-    trajectory_from_boxes,
 )
+from .simplify import trajectory_from_boxes
 
 FORMATS = ("json", "xyxy", "xywh", "mot", "youtube_vis", "csv")
 MAX_FILE_BYTES = 512 * 2**20  # YouTube-VIS keeps a whole split, with its masks, in one file
@@ -162,14 +162,8 @@ def _pixels(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _write_text(path: Path, text: str) -> None:
-    """Whole or not at all: written beside the target, then renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _file_in(folder: Path) -> Path:

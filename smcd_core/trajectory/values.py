@@ -27,18 +27,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .document import (
-    DEFAULT_FPS,
-    MAX_FRAMES,
-    MAX_OBJECTS,
-    MAX_TEXT,
-    Trajectory,
-    TrajectoryError,
-    boxes_at,
-    parse_trajectory,
-    phrases,
-    trajectory_from_boxes,
-)
+from .dense import boxes_at, phrases
+from .document import DEFAULT_FPS, MAX_FRAMES, MAX_OBJECTS, MAX_TEXT, Trajectory, TrajectoryError, parse_trajectory
+from .simplify import trajectory_from_boxes
 
 EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
 BOX_KEYS = {"x", "y", "width", "height"}

@@ -19,9 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..files import replacing
 from ..networks.config import ConfigError, SMCDConfig
 from ..networks.smcd import SMCD
-from .files import CheckpointError, WeightFile, read_weights, replacing, save_weights
+from .files import CheckpointError, WeightFile, read_weights, save_weights
 from .layouts import (
     HEADS,
     LayoutError,

@@ -1,13 +1,11 @@
-"""One file of weights: read memory-mapped and without running code, written so that it is complete or not there."""
+"""One file of weights: read memory-mapped and without running code."""
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from ..files import replacing
 
 
 class CheckpointError(ValueError):
@@ -111,17 +111,3 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, 
     """As .safetensors."""
     with replacing(path) as temporary:
         save_file({name: x.detach().contiguous() for name, x in tensors.items()}, temporary, metadata)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of `path` once it is written; nothing stays if that fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -9,15 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from smcd_core.trajectory.document import (
-    TrajectoryError,
-    boxes_at,
-    clip_boxes,
-    dumps,
-    parse_trajectory,
-    trajectory_from_boxes,
-    with_frames,
-)
+from smcd_core.trajectory.dense import boxes_at, clip_boxes
+from smcd_core.trajectory.document import TrajectoryError, dumps, parse_trajectory
+from smcd_core.trajectory.lengths import with_frames
+from smcd_core.trajectory.simplify import trajectory_from_boxes
 
 HERE = Path(__file__).parent
 TOLERANCES = (0.0, 0.004, 0.1)

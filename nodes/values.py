@@ -1,0 +1,45 @@
+"""Values between nodes: what a box input accepts, and IMAGE to and from pixels."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..smcd_core.trajectory.document import Trajectory
+from ..smcd_core.trajectory.values import trajectory_from_value
+
+SMCDTrajectoryType = io.Custom("SMCD_TRAJECTORY")  # the document of smcd_core.trajectory.document, as a dict
+
+ACCEPTED = [SMCDTrajectoryType, io.BoundingBox, io.Tracks, io.Mask, io.String]
+
+
+def boxes_input(name: str = "trajectory", optional: bool = False, note: str = "") -> io.MultiType.Input:
+    """`note` ends the tooltip."""
+    return io.MultiType.Input(
+        name,
+        types=ACCEPTED,
+        optional=optional,
+        tooltip="Where each object is in each frame: an SMCD trajectory, BOUNDING_BOX in pixels of the picture (label "
+        f"= phrase), TRACKS, a MASK batch with one mask for each frame, or JSON text of these.{note}",
+    )
+
+
+def read_boxes(value: Any, width: int, height: int, frames: int, **options) -> Trajectory:
+    """Any of ACCEPTED; what was recognised goes to the log."""
+    trajectory, what = trajectory_from_value(value, width=width, height=height, frames=frames, **options)
+    logging.info("SMCD: %s", what)
+    return trajectory
+
+
+def to_pixels(image: Tensor) -> np.ndarray:
+    """IMAGE [F, H, W, 3 or 4] in 0..1 -> uint8 [F, H, W, 3]"""
+    return (image[..., :3] * 255).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
+
+
+def to_image(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
