@@ -317,7 +317,7 @@ def test_licences_and_the_network_are_spoken_of_plainly():
 
 
 def test_the_tables_of_the_editor_are_those_of_its_help():
-    text, source = text_of("web/editor/strings.js"), text_of("web/editor/commands.js")
+    text, source = text_of("web/editor/strings/strings.js"), text_of("web/editor/actions/commands.js")
     english = dict(re.findall(r'"([\w.]+)": "(.*)",$', text.split("\n  zh: {")[0], re.M))
     pointer, keys = section("Editor").split("\n\n| key |")
     gestures = {english[f"gesture.{name}"]: shown for name, shown in _gestures(english)}

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { COMMANDS, commandFor, commandOf } from "../../web/editor/commands.js";
-import { combinationOf, keyText } from "../../web/editor/keys.js";
-import { phrasesOf } from "../../web/editor/prompt_phrases.js";
-import { EditorState } from "../../web/editor/state.js";
-import { MENUS } from "../../web/editor/toolbar.js";
+import { COMMANDS, commandFor, commandOf } from "../../web/editor/actions/commands.js";
+import { combinationOf, keyText } from "../../web/editor/actions/keys.js";
+import { phrasesOf } from "../../web/editor/panels/prompt_phrases.js";
+import { EditorState } from "../../web/editor/state/state.js";
+import { MENUS } from "../../web/editor/panels/toolbar.js";
 import * as model from "../../web/trajectory/model.js";
 import { A, B, framesOf, trajectory } from "./helpers.js";
 

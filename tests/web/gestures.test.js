@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cursorAt, gestureAt, pan, pinch } from "../../web/editor/gestures.js";
-import { changeable, pathPoints, tickFrames, touchedAt } from "../../web/editor/scene.js";
-import { snappedResize } from "../../web/editor/snapped_resize.js";
-import { EditorState } from "../../web/editor/state.js";
+import { cursorAt, gestureAt, pan, pinch } from "../../web/editor/stage/gestures.js";
+import { changeable, pathPoints, tickFrames, touchedAt } from "../../web/editor/stage/scene.js";
+import { snappedResize } from "../../web/trajectory/snapped_resize.js";
+import { EditorState } from "../../web/editor/state/state.js";
 import { boxAt, centreOf, toFrame } from "../../web/trajectory/model.js";
 import { distance, framesOf, keysOf, trajectory } from "./helpers.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
-import { crc32, isPng, readPngText, withPngText } from "../../web/editor/png.js";
+import { crc32, isPng, readPngText, withPngText } from "../../web/editor/files/png.js";
 import { TrajectoryError } from "../../web/trajectory/model.js";
 
 /** A picture of one grey pixel. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { COMMANDS } from "../../web/editor/commands.js";
-import { GESTURES } from "../../web/editor/help.js";
-import { REFUSALS } from "../../web/editor/refusals.js";
-import { EditorState } from "../../web/editor/state.js";
-import { STRINGS, translator } from "../../web/editor/strings.js";
+import { COMMANDS } from "../../web/editor/actions/commands.js";
+import { GESTURES } from "../../web/editor/actions/help.js";
+import { REFUSALS } from "../../web/editor/strings/refusals.js";
+import { EditorState } from "../../web/editor/state/state.js";
+import { STRINGS, translator } from "../../web/editor/strings/strings.js";
 import * as model from "../../web/trajectory/model.js";
 
 const { en, zh } = STRINGS;

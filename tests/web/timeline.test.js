@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { sampledTimes, visibleRanges } from "../../web/trajectory/model.js";
-import { moveRangeEnd } from "../../web/editor/range_end.js";
+import { moveRangeEnd } from "../../web/trajectory/range_end.js";
 import {
   frameAt,
   hitAt,
@@ -22,7 +22,7 @@ import {
   xOf,
   yOf,
   zoomedAt,
-} from "../../web/editor/timeline_layout.js";
+} from "../../web/editor/timeline/layout.js";
 import { A, B, framesOf, keysOf, trajectory } from "./helpers.js";
 
 const SIZE = { width: 600, height: 150 };

@@ -2,10 +2,10 @@
  * The editor over the whole page. It moves to the body, since what a host transforms holds even fixed elements; a
  * stand-in keeps its place.
  *
- * @import {EditorState} from "./state.js"
+ * @import {EditorState} from "./state/state.js"
  */
 
-import { h, listen } from "./dom.js";
+import { h, listen } from "./kit/dom.js";
 
 /**
  * @param {EditorState} editor

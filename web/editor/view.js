@@ -6,7 +6,7 @@
  * the state, at most once per animation frame, and is quick where nothing that it shows has changed.
  *
  * @import {Said} from "../trajectory/refusal.js"
- * @import {EditorState} from "./state.js"
+ * @import {EditorState} from "./state/state.js"
  * @typedef {object} View  what commands ask of the view
  * @property {(isPoppedOut: boolean) => void} setPoppedOut  over the whole page, or back
  * @property {() => void} editPhrase  of the first selected object
@@ -18,20 +18,20 @@
  * @typedef {{element: HTMLElement, render: () => void, destroy: () => void}} Part
  */
 
-import { listenToClipboard } from "./clipboard.js";
-import { canRun, commandOf } from "./commands.js";
-import { h } from "./dom.js";
-import { listenToDrops } from "./drops.js";
-import { openHelp } from "./help.js";
-import { listenToKeys } from "./keyboard.js";
+import { listenToClipboard } from "./files/clipboard.js";
+import { canRun, commandOf } from "./actions/commands.js";
+import { h } from "./kit/dom.js";
+import { listenToDrops } from "./files/drops.js";
+import { openHelp } from "./actions/help.js";
+import { listenToKeys } from "./actions/keyboard.js";
 import { createPopOut } from "./pop_out.js";
-import { createProblem } from "./problem.js";
-import { createSide } from "./side.js";
-import { createStage } from "./stage.js";
-import { createStatus } from "./status.js";
-import { translator } from "./strings.js";
-import { createTimeline } from "./timeline.js";
-import { createToolbar } from "./toolbar.js";
+import { createProblem } from "./panels/problem.js";
+import { createSide } from "./panels/side.js";
+import { createStage } from "./stage/stage.js";
+import { createStatus } from "./panels/status.js";
+import { translator } from "./strings/strings.js";
+import { createTimeline } from "./timeline/timeline.js";
+import { createToolbar } from "./panels/toolbar.js";
 
 /** @type {Record<string, (context: Context) => Part>} in the order of the Tab key */
 const PARTS = {

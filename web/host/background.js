@@ -1,7 +1,7 @@
 /**
  * Loading what is to be seen behind the boxes, and following the playhead with it.
  *
- * @import {EditorState} from "../editor/state.js"
+ * @import {EditorState} from "../editor/state/state.js"
  * @import {Picture, View} from "./picture.js"
  */
 

@@ -11,8 +11,8 @@
  * @typedef {ReturnType<typeof translator>} Translator
  */
 
-import { listen } from "../editor/dom.js";
-import { translator } from "../editor/strings.js";
+import { listen } from "../editor/kit/dom.js";
+import { translator } from "../editor/strings/strings.js";
 import { after } from "./hook.js";
 import { languageOf, settingsOf } from "./language.js";
 

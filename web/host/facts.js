@@ -1,7 +1,7 @@
 /**
  * What the run will be given besides the boxes, where the graph tells it.
  *
- * @import {ModelFacts} from "../editor/state.js"
+ * @import {ModelFacts} from "../editor/state/state.js"
  * @import {End} from "./links.js"
  */
 

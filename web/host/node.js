@@ -8,9 +8,9 @@
  * @typedef {{app: any, api: Api}} Host
  */
 
-import { h, listen } from "../editor/dom.js";
-import { EditorState } from "../editor/state.js";
-import { translator } from "../editor/strings.js";
+import { h, listen } from "../editor/kit/dom.js";
+import { EditorState } from "../editor/state/state.js";
+import { translator } from "../editor/strings/strings.js";
 import { createView } from "../editor/view.js";
 import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";

@@ -1,6 +1,6 @@
 /** The text of SMCD Check, on the node. */
 
-import { h } from "../editor/dom.js";
+import { h } from "../editor/kit/dom.js";
 import { after } from "./hook.js";
 
 const MIN_HEIGHT = 260; // CSS pixels

@@ -1,7 +1,7 @@
 /**
  * The scores that SMCD Metrics reports, for the editor of the trajectory that it was given.
  *
- * @import {Scores} from "../editor/state.js"
+ * @import {Scores} from "../editor/state/state.js"
  */
 
 import { after } from "./hook.js";

@@ -243,7 +243,7 @@ check("keys of commands do not reach the page, and text fields keep theirs", asy
 check("objects go from one editor to another through the clipboard, and keys to a time", async (page) => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.evaluate(async () => {
-    const { EditorState } = await import("/web/editor/state.js");
+    const { EditorState } = await import("/web/editor/state/state.js");
     const { createView } = await import("/web/editor/view.js");
     window.other = new EditorState();
     window.otherView = createView(window.other);
@@ -304,7 +304,7 @@ check("where a canvas cannot start, the text can be edited", async (page, proble
   await page.evaluate(async () => {
     const getContext = HTMLCanvasElement.prototype.getContext;
     HTMLCanvasElement.prototype.getContext = () => null;
-    const { EditorState } = await import("/web/editor/state.js");
+    const { EditorState } = await import("/web/editor/state/state.js");
     const { createView } = await import("/web/editor/view.js");
     window.saved = [];
     window.view.destroy();
@@ -325,8 +325,8 @@ check("the help lists every command with its keys, and keeps the focus", async (
   const dialog = page.getByRole("dialog", { name: "Keys and gestures" });
   const text = await dialog.textContent();
   const labels = await page.evaluate(async () => {
-    const { COMMANDS } = await import("/web/editor/commands.js");
-    const { STRINGS } = await import("/web/editor/strings.js");
+    const { COMMANDS } = await import("/web/editor/actions/commands.js");
+    const { STRINGS } = await import("/web/editor/strings/strings.js");
     return COMMANDS.map(({ label }) => STRINGS.en[label]);
   });
   for (const label of labels) assert.ok(text.includes(label), label);
@@ -407,8 +407,8 @@ check("a share card shows the whole picture in the frame, stretched as on the st
     window.editor.set({ background: { width: 400, height: 100, imageAt: () => picture } });
   });
   const pixels = await page.evaluate(async () => {
-    const { makeCard } = await import("/web/editor/share_card.js");
-    const { translator } = await import("/web/editor/strings.js");
+    const { makeCard } = await import("/web/editor/files/share_card.js");
+    const { translator } = await import("/web/editor/strings/strings.js");
     const bytes = await makeCard({ editor: window.editor, t: translator("en") });
     const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
     const context = new OffscreenCanvas(image.width, image.height).getContext("2d");

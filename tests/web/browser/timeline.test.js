@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import * as places from "../../../web/editor/timeline_layout.js";
+import * as places from "../../../web/editor/timeline/layout.js";
 import { missing, openEditor } from "./harness.js";
 
 const BOX = [0.1, 0.2, 0.3, 0.5];

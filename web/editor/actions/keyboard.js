@@ -1,0 +1,79 @@
+/**
+ * The keyboard of the editor: from keys to commands. Keys that it takes do not reach the host.
+ *
+ * @import {Context} from "../view.js"
+ */
+
+import { canRun, commandFor } from "./commands.js";
+import { listen } from "../kit/dom.js";
+import { combinationOf } from "./keys.js";
+
+/**
+ * @param {Context} context
+ * @returns {() => void} ends it
+ */
+export function listenToKeys(context) {
+  const { editor, root, onKey } = context;
+  /** The key of a step that is held, whose repeats are one gesture. */
+  let held = null;
+
+  function finish() {
+    if (!held) return;
+    held = null;
+    if (editor.isInGesture) editor.commit();
+  }
+
+  function press(command, event) {
+    if (!canRun(editor, command)) return;
+    if (!event.repeat || held?.command !== command) {
+      finish();
+      if (editor.isInGesture) return; // of the pointer
+      held = { command, key: event.key, times: 0, change: command.step.start(editor) };
+      editor.begin(command.step.label);
+    }
+    if (!editor.isInGesture) return; // Escape has ended it
+    held.times += 1;
+    editor.preview(held.change(held.times));
+  }
+
+  return listen(root, {
+    keydown(event) {
+      if (event.defaultPrevented || event.isComposing) return;
+      const combination = combinationOf(event);
+      if (isOfControl(event.target, combination)) {
+        if (combination !== "Escape") return;
+        root.focus({ preventScroll: true });
+        take(event);
+        onKey(event);
+        return;
+      }
+      const command = commandFor(combination);
+      if (!command) return;
+      event.stopPropagation();
+      onKey(event);
+      if (command.isNative) return;
+      event.preventDefault();
+      if (command.step) return press(command, event);
+      finish();
+      context.run(command.id);
+    },
+    keyup(event) {
+      if (event.key === held?.key) finish();
+    },
+    focusout: finish,
+  });
+}
+
+/** Whether a control that has the focus needs the key itself. */
+function isOfControl(target, combination) {
+  if (!(target instanceof Element)) return false;
+  if (target.matches("textarea, select, input:not([type=checkbox], [type=range], [type=color])")) return true;
+  if (combination.startsWith("Mod+")) return false;
+  if (target.matches("input")) return combination !== "Escape";
+  return target.matches("button, summary") && (combination === "Enter" || combination === "Space");
+}
+
+function take(event) {
+  event.preventDefault();
+  event.stopPropagation();
+}

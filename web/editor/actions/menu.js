@@ -1,0 +1,104 @@
+/**
+ * A button that opens a list of commands, after the menu button pattern of ARIA.
+ *
+ * @import {Context} from "../view.js"
+ */
+
+import { canRun, commandOf } from "./commands.js";
+import { h, listen } from "../kit/dom.js";
+import { icon } from "../kit/icons.js";
+import { isMac, keyText } from "./keys.js";
+
+/**
+ * @param {Context} context
+ * @param {string} label  shown on the button
+ * @param {(string | null)[]} ids  commands; null is a line between groups
+ * @returns {{element: HTMLElement, destroy: () => void}}
+ */
+export function createMenu(context, label, ids) {
+  const { editor, root } = context;
+  const button = h("button", { type: "button", class: "smcd-menu-button", "aria-haspopup": "menu" }, label);
+  const element = h("div", { class: "smcd-menu" }, button);
+  let list = null;
+  let stopListening = () => {};
+  button.setAttribute("aria-expanded", "false");
+
+  function open(place) {
+    list = h("div", { class: "smcd-menu-list", role: "menu", "aria-label": label }, ...ids.map(entry));
+    element.append(list);
+    button.setAttribute("aria-expanded", "true");
+    const pointerdown = (event) => element.contains(event.target) || close();
+    stopListening = listen(root, { pointerdown }, { capture: true });
+    keepInside(list, root);
+    focusAt(place);
+  }
+
+  function close() {
+    stopListening();
+    list?.remove();
+    list = null;
+    button.setAttribute("aria-expanded", "false");
+  }
+
+  function entry(id) {
+    if (id === null) return h("hr", {});
+    const command = commandOf(id);
+    const { label: name, keys, isOn } = command;
+    const isEnabled = canRun(editor, command);
+    const role = isOn ? "menuitemcheckbox" : "menuitem";
+    const checked = isOn ? String(isOn(editor)) : null;
+    const attributes = { type: "button", role, tabindex: "-1", "aria-checked": checked, "data-command": id };
+    const choose = () => {
+      close();
+      root.focus({ preventScroll: true });
+      context.run(id);
+    };
+    return h(
+      "button",
+      { ...attributes, "aria-disabled": isEnabled ? null : "true", onclick: () => isEnabled && choose() },
+      h("span", { class: "smcd-menu-check" }, checked === "true" ? icon("check") : null),
+      h("span", { class: "smcd-menu-label" }, context.t(name)),
+      h("kbd", {}, keys.length ? keyText(keys[0], isMac()) : ""),
+    );
+  }
+
+  const entries = () => [...list.querySelectorAll("[role^=menuitem]")];
+  const focusAt = (n) => entries().at(n)?.focus({ preventScroll: true });
+
+  button.addEventListener("click", () => (list ? close() : open(0)));
+  element.addEventListener("focusout", ({ relatedTarget }) => {
+    if (list && relatedTarget instanceof Node && !element.contains(relatedTarget)) close();
+  });
+  element.addEventListener("keydown", (event) => {
+    const isArrow = event.key === "ArrowDown" || event.key === "ArrowUp";
+    if (!list && !(isArrow && event.target === button)) return;
+    const here = list ? entries().indexOf(document.activeElement) : -1;
+    const moves = {
+      ArrowDown: () => (list ? focusAt((here + 1) % entries().length) : open(0)),
+      ArrowUp: () => (list ? focusAt(here - 1) : open(-1)),
+      Home: () => focusAt(0),
+      End: () => focusAt(-1),
+      Escape: () => {
+        close();
+        button.focus();
+      },
+      Tab: close,
+    };
+    if (event.key !== "Enter" && event.key !== " ") {
+      moves[event.key]?.();
+      if (event.key !== "Tab") event.preventDefault();
+    }
+    event.stopPropagation();
+  });
+
+  return { element, destroy: close };
+}
+
+/** Shift a list that would leave the editor on the right, and let it scroll where it would leave it below. */
+function keepInside(list, root) {
+  const scale = root.getBoundingClientRect().width / root.offsetWidth || 1;
+  const [outer, inner] = [root.getBoundingClientRect(), list.getBoundingClientRect()];
+  const over = (inner.right - outer.right) / scale + 4;
+  if (over > 0) list.style.marginLeft = `${-over}px`;
+  list.style.maxHeight = `${(outer.bottom - inner.top) / scale - 4}px`;
+}

@@ -1,0 +1,189 @@
+/**
+ * Files in and out: trajectories of other programs, share cards, and pictures for the background.
+ *
+ * @import {Context} from "../view.js"
+ * @import {Trajectory} from "../../trajectory/document.js"
+ * @import {Format} from "../../trajectory/read_files.js"
+ * @typedef {"json" | "csv" | "mot" | "got10k" | "bbox" | "card"} ExportFormat
+ */
+
+import * as model from "../../trajectory/model.js";
+import { openDialog } from "../kit/dialogs.js";
+import { h } from "../kit/dom.js";
+import { isPng } from "./png.js";
+import { makeCard, readCard } from "./share_card.js";
+
+const MAX_BYTES = 64 * 2 ** 20;
+const TYPES = ".json,.txt,.csv,.tsv,.bbox,image/*,video/*";
+
+/** Let the user choose files to import. @param {Context} context */
+export function importByDialog(context) {
+  const input = h("input", { type: "file", multiple: true, accept: TYPES });
+  input.addEventListener("change", () => importFiles(context, [...input.files]));
+  input.click();
+}
+
+/**
+ * @param {Context} context
+ * @param {File[]} files  taken one after the other, as each may ask
+ */
+export async function importFiles(context, files) {
+  for (const file of files) await importFile(context, file);
+}
+
+async function importFile(context, file) {
+  const { editor, t } = context;
+  if (file.size > MAX_BYTES) {
+    const megabytes = Math.ceil(file.size / 2 ** 20);
+    return editor.notify("error", t("file.tooLarge", { name: file.name, megabytes, limit: MAX_BYTES / 2 ** 20 }));
+  }
+  if (file.type.startsWith("video/")) return takeVideo(context, file);
+  if (!file.type.startsWith("image/")) return importText(context, await file.text(), file.name);
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let text = null;
+  try {
+    text = isPng(bytes) ? readCard(bytes) : null;
+  } catch (error) {
+    return refuse(context, file.name, error);
+  }
+  return text === null ? takePicture(context, file) : importText(context, text, file.name);
+}
+
+/** A picture becomes the background; the host may do more with it. */
+async function takePicture({ editor, t }, file) {
+  let picture;
+  try {
+    picture = await createImageBitmap(file);
+  } catch {
+    return editor.notify("error", t("file.noPicture", { name: file.name }));
+  }
+  editor.set({ background: { width: picture.width, height: picture.height, imageAt: () => picture } });
+  editor.onBackgroundFile?.(file);
+}
+
+function takeVideo({ editor, t }, file) {
+  if (editor.onBackgroundFile) editor.onBackgroundFile(file);
+  else editor.notify("info", t("file.noVideo"));
+}
+
+function refuse({ editor, t }, name, error) {
+  if (!(error instanceof model.TrajectoryError)) throw error;
+  editor.notify("error", t("file.refused", { name, message: t(error.said) }));
+}
+
+/**
+ * Take the text of a file, after asking what the text does not tell.
+ *
+ * @param {Context} context
+ * @param {string} text
+ * @param {string} name  of the file, for messages
+ */
+export async function importText(context, text, name) {
+  const { editor, t } = context;
+  const { width, height } = editor.background ?? editor.document;
+  const { fps } = editor.document;
+  try {
+    let question = null;
+    let found = null;
+    try {
+      found = model.readFile(text, { width, height, fps });
+    } catch (error) {
+      if (!(error instanceof model.FormatQuestion)) throw error;
+      question = error.choices;
+    }
+    const isJson = found?.reading.format === "json";
+    const isEmpty = !editor.document.objects.length && !editor.problem;
+    if (isJson && isEmpty) return take(context, found, "replace", name);
+    const answer = await ask(context, { name, choices: question, size: isJson ? null : { width, height }, isEmpty });
+    if (!answer) return undefined;
+    if (!isJson) found = model.readFile(text, { ...answer, fps });
+    return take(context, found, answer.action, name);
+  } catch (error) {
+    return refuse(context, name, error);
+  }
+}
+
+function take({ editor, t }, { trajectory, reading }, action, name) {
+  if (action === "add") editor.apply("step.import", (document) => model.pasteTracks(document, trajectory));
+  else editor.replace("step.import", model.withSource(trajectory, editor.document.source)); // an edit of what came in
+  const format = t(`format.${reading.format}`);
+  const { objects, frames, leftOut } = reading;
+  const key = leftOut ? "file.readPart" : "file.read";
+  editor.notify("info", t(key, { name, format, objects, frames, leftOut }));
+}
+
+/** @returns {Promise<{action: string, format: Format | null, width: number, height: number} | null>} */
+async function ask({ root, t }, { name, choices, size, isEmpty }) {
+  const limits = { min: 1, max: model.LIMITS.side, step: 1, required: true };
+  const number = (value) => h("input", { type: "number", ...limits, value });
+  const [width, height] = size ? [number(size.width), number(size.height)] : [null, null];
+  const options = (choices ?? []).map((choice) => h("option", { value: choice }, t(`format.${choice}`)));
+  const format = choices ? h("select", {}, ...options) : null;
+  const row = (label, ...fields) => h("label", { class: "smcd-row" }, h("span", {}, label), ...fields);
+  const body = h(
+    "div",
+    { class: "smcd-form" },
+    h("p", {}, t(size ? "import.pixels" : "import.question", { name })),
+    format && row(t("import.format"), format),
+    size && row(t("import.width"), width),
+    size && row(t("import.height"), height),
+  );
+  const actions = [
+    { id: "cancel", label: t("dialog.cancel") },
+    ...(isEmpty ? [] : [{ id: "add", label: t("import.add") }]),
+    { id: "replace", label: t(isEmpty ? "import.open" : "import.replace"), isPrimary: true },
+  ];
+  const action = await openDialog(root, { title: t("import.title"), body, actions });
+  if (action === null || action === "cancel") return null;
+  return { action, format: format?.value ?? null, width: Number(width?.value), height: Number(height?.value) };
+}
+
+/**
+ * Save the document as a file, or files.
+ *
+ * @param {Context} context
+ * @param {ExportFormat} format
+ */
+export async function exportDocument(context, format) {
+  const { editor, t } = context;
+  const { document } = editor;
+  try {
+    const files = await filesOf(context, document, format);
+    for (const [name, content] of Object.entries(files)) download(name, content);
+    editor.notify("info", t("file.saved", { names: Object.keys(files).join(", ") }));
+  } catch (error) {
+    editor.refuse(error);
+  }
+}
+
+/** @returns {Promise<Record<string, string | Uint8Array>>} by name */
+async function filesOf(context, document, format) {
+  switch (format) {
+    case "csv":
+      return { "boxes.csv": model.writeCsv(document) };
+    case "mot":
+      return { "mot.txt": model.writeMot(document) };
+    case "got10k":
+      return model.writeGot10k(document, chosenId(context));
+    case "bbox":
+      return { "bbox.txt": model.writeBboxTxt(document, chosenId(context)) };
+    case "card":
+      return { "trajectory.png": await makeCard(context) };
+    default:
+      return { "trajectory.json": model.serialiseTrajectory(document) };
+  }
+}
+
+/** The one object that a format without room for more is written of. */
+function chosenId({ editor }) {
+  const { objects } = editor.document;
+  const ids = editor.selected.size ? [...editor.selected] : objects.map(({ id }) => id);
+  if (ids.length !== 1) throw new model.TrajectoryError(model.say`this format holds one object: select the one to save`);
+  return ids[0];
+}
+
+function download(name, content) {
+  const url = URL.createObjectURL(new Blob([content]));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
+}

@@ -1,0 +1,42 @@
+/** Fields of forms: each is a label with its control. */
+
+import { h } from "../kit/dom.js";
+
+/**
+ * A field for a number. `onchange` is called once the user is done with a value that is one.
+ *
+ * @param {string} label
+ * @param {{min?: number, max?: number, step?: number | "any", value?: number, name?: string}} attributes
+ * @param {(value: number) => void} [onchange]
+ * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number) => void}} show: unless it is being
+ *   edited
+ */
+export function numberField(label, attributes, onchange) {
+  const input = h("input", { type: "number", step: "any", ...attributes });
+  let shown = input.value;
+  if (onchange) {
+    input.addEventListener("change", () => {
+      if (input.value !== "" && input.checkValidity()) onchange(input.valueAsNumber);
+      else input.value = shown;
+    });
+  }
+  return {
+    element: h("label", { class: "smcd-field" }, h("span", {}, label), input),
+    input,
+    show(value) {
+      shown = String(value);
+      if (input.value !== shown && document.activeElement !== input) input.value = shown;
+    },
+  };
+}
+
+/**
+ * @param {string} label
+ * @param {[string, string][]} options  value and text
+ * @param {{name?: string}} [attributes]
+ * @returns {{element: HTMLElement, input: HTMLSelectElement}}
+ */
+export function choiceField(label, options, attributes = {}) {
+  const input = h("select", attributes, ...options.map(([value, text]) => h("option", { value }, text)));
+  return { element: h("label", { class: "smcd-field" }, h("span", {}, label), input), input };
+}

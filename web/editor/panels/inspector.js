@@ -1,0 +1,240 @@
+/**
+ * What is selected, in numbers: the object, its box at the playhead, the way to its next key, ready-made motions.
+ *
+ * @import {Context, Part} from "../view.js"
+ */
+
+import * as model from "../../trajectory/model.js";
+import { createBezier } from "./bezier.js";
+import { h, watch } from "../kit/dom.js";
+import { choiceField, numberField } from "./fields.js";
+import { createMotionForm } from "./motion_form.js";
+import { phrasesOf } from "./prompt_phrases.js";
+import { easedKeys } from "../state/selection.js";
+
+const SIDES = { x: 0, y: 1, w: 2, h: 3 };
+const MAX_CHIPS = 12;
+
+/**
+ * @param {Context} context
+ * @returns {Part & {focusMotion: () => void}}
+ */
+export function createInspector(context) {
+  const { editor, t } = context;
+  const sections = [createObjectSection(context), createBoxSection(context), createEaseSection(context)];
+  const motion = createMotionForm(context);
+  const hint = h("p", { class: "smcd-hint smcd-section" }, t("inspector.nothing"));
+  const element = h(
+    "section",
+    { class: "smcd-inspector", "aria-label": t("inspector.name") },
+    h("div", { class: "smcd-columns" }, ...sections.map((section) => section.element), motion.element, hint),
+  );
+  return {
+    element,
+    render() {
+      const hasObject = editor.selected.size > 0;
+      for (const section of sections) section.element.hidden = !hasObject;
+      motion.element.hidden = !hasObject && !editor.isCameraSelected;
+      hint.hidden = hasObject || editor.isCameraSelected;
+      if (hasObject) for (const section of sections) section.render();
+      if (!motion.element.hidden) motion.render();
+    },
+    focusMotion: () => motion.focus(),
+    destroy() {
+      for (const section of sections) section.destroy?.();
+    },
+  };
+}
+
+/** The first of the selected objects, whose values are shown; changes go to all. */
+function firstTrack({ document, selected }) {
+  return document.objects.find(({ id }) => selected.has(id));
+}
+
+function createObjectSection({ editor, t }) {
+  const phrase = h("input", { type: "text", maxlength: model.LIMITS.phrase });
+  const [low, high] = model.LIMITS.strength;
+  const strength = numberField(t("inspector.strength"), { min: low, max: high, step: 0.05 }, setStrength);
+  const slider = h("input", { type: "range", min: low, max: high, step: 0.05, "aria-label": t("inspector.strength") });
+  const chips = h("div", { class: "smcd-chips", role: "group", "aria-label": t("inspector.fromPrompt") });
+  const chipTitle = h("span", { class: "smcd-hint" }, t("inspector.fromPrompt"));
+  const element = h(
+    "section",
+    { class: "smcd-section" },
+    h("label", { class: "smcd-field smcd-field-wide" }, h("span", {}, t("inspector.phrase")), phrase),
+    chipTitle,
+    chips,
+    h("div", { class: "smcd-strength-fields" }, strength.element, slider),
+  );
+  const isOther = watch();
+  let edited = null; // id of the object whose phrase is being edited: the selection may change before it is done
+
+  function setStrength(value) {
+    editor.apply("step.strength", (document) => model.setStrength(document, editor.selected, value));
+  }
+
+  function setPhrase(id, text) {
+    editor.apply("step.phrase", (document) => model.setPhrase(document, id, text));
+  }
+
+  phrase.addEventListener("focus", () => {
+    edited = firstTrack(editor)?.id ?? null;
+  });
+  phrase.addEventListener("change", () => {
+    if (editor.document.objects.some(({ id }) => id === edited)) setPhrase(edited, phrase.value);
+  });
+  phrase.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") phrase.value = firstTrack(editor)?.phrase ?? "";
+  });
+  slider.addEventListener("input", () => {
+    if (!editor.isInGesture) editor.begin("step.strength");
+    editor.preview((document) => model.setStrength(document, editor.selected, slider.valueAsNumber));
+  });
+  slider.addEventListener("change", () => editor.isInGesture && editor.commit());
+
+  function showChips(track) {
+    const used = new Set(editor.document.objects.map((object) => object.phrase.toLowerCase()));
+    const free = phrasesOf(editor.facts.prompt).filter((text) => !used.has(text.toLowerCase())).slice(0, MAX_CHIPS);
+    const chip = (text) => h("button", { type: "button", onclick: () => setPhrase(track.id, text) }, text);
+    chips.replaceChildren(...free.map(chip));
+    chips.hidden = !free.length;
+    chipTitle.hidden = !free.length;
+  }
+
+  return {
+    element,
+    render() {
+      const track = firstTrack(editor);
+      if (!isOther(track, editor.facts.prompt, editor.selected)) return;
+      if (document.activeElement !== phrase) phrase.value = track.phrase;
+      strength.show(track.strength);
+      if (!editor.isInGesture || document.activeElement !== slider) slider.value = String(track.strength);
+      showChips(track);
+    },
+  };
+}
+
+function createBoxSection({ editor, t, run }) {
+  const title = h("h3", {});
+  const fields = Object.fromEntries(
+    Object.keys(SIDES).map((name) => {
+      const limits = name === "w" || name === "h" ? { min: 0 } : {};
+      return [name, numberField(t(`inspector.${name}`), limits, (value) => setSide(name, value))];
+    }),
+  );
+  const key = h("button", { type: "button", onclick: toggleKey });
+  const visible = h("input", { type: "checkbox", onchange: () => run("toggleVisible") });
+  const element = h(
+    "section",
+    { class: "smcd-section" },
+    title,
+    h("div", { class: "smcd-fields smcd-fields-four" }, ...Object.values(fields).map((field) => field.element)),
+    h("div", { class: "smcd-line" }, key, h("label", { class: "smcd-check" }, visible, t("inspector.visible"))),
+  );
+  const isOther = watch();
+
+  function setSide(name, value) {
+    const { frame, editable } = editor;
+    editor.apply("step.box", (document) =>
+      editable.reduce((result, id) => {
+        const [x1, y1, x2, y2] = model.boxAt(model.trackOf(result, id), frame);
+        const axis = SIDES[name] % 2;
+        const units = value / (axis === 0 ? document.width : document.height);
+        const box = [x1, y1, x2, y2];
+        if (SIDES[name] < 2) box[axis] = units;
+        box[axis + 2] = SIDES[name] < 2 ? units + (axis === 0 ? x2 - x1 : y2 - y1) : box[axis] + units;
+        return model.setBox(result, id, frame, box);
+      }, document),
+    );
+  }
+
+  function toggleKey() {
+    const { frame, editable } = editor;
+    if (!hasKey()) return run("addKey");
+    const refs = editable.map((id) => ({ id, frame }));
+    return editor.apply("step.deleteKeys", (document) => model.deleteKeys(document, refs));
+  }
+
+  function hasKey() {
+    const track = firstTrack(editor);
+    return track.keys.some(({ frame }) => frame === editor.frame);
+  }
+
+  return {
+    element,
+    render() {
+      const { document: shown, frame, locked, selected } = editor;
+      const track = firstTrack(editor);
+      if (!isOther(track, frame, locked, selected, shown.width, shown.height)) return;
+      title.textContent = t("inspector.box", { frame });
+      const [x1, y1, x2, y2] = model.boxAt(track, frame);
+      const { width, height } = shown;
+      const box = { x: x1 * width, y: y1 * height, w: (x2 - x1) * width, h: (y2 - y1) * height };
+      const isLocked = !editor.editable.length;
+      for (const [name, field] of Object.entries(fields)) {
+        field.show(Math.round(box[name] * 100) / 100);
+        field.input.disabled = isLocked;
+      }
+      visible.disabled = isLocked;
+      const isKey = hasKey();
+      key.textContent = t(isKey ? "inspector.deleteKey" : "inspector.addKey");
+      key.disabled = isLocked || (isKey && track.keys.length === 1);
+      visible.checked = model.visibleAt(track, frame);
+    },
+  };
+}
+
+function createEaseSection({ editor, t }) {
+  const names = [...model.NAMED_EASES, "bezier"];
+  const choice = choiceField(t("inspector.ease"), names.map((name) => [name, t(`motion.ease.${name}`)]));
+  const numbers = h("output", { class: "smcd-hint" });
+  const hint = h("p", { class: "smcd-hint" });
+  let refs = [];
+  const bezier = createBezier(t, {
+    begin() {
+      refs = easedKeys(editor);
+      editor.begin("step.ease");
+    },
+    preview: (ease) => editor.isInGesture && editor.preview((document) => model.setEase(document, refs, ease)),
+    commit: () => editor.isInGesture && editor.commit(),
+    cancel: () => editor.isInGesture && editor.cancel(),
+  });
+  const element = h(
+    "section",
+    { class: "smcd-section smcd-ease" },
+    h("div", { class: "smcd-ease-fields" }, choice.element, numbers, hint),
+    bezier.element,
+  );
+  const isOther = watch();
+
+  choice.input.addEventListener("change", () => {
+    const name = choice.input.value;
+    const now = easeHere();
+    const ease = name === "bezier" ? model.easeCurve(now) ?? [0.333, 0.333, 0.667, 0.667] : name;
+    const chosen = easedKeys(editor);
+    editor.apply("step.ease", (document) => model.setEase(document, chosen, ease));
+  });
+
+  function easeHere() {
+    const [ref] = easedKeys(editor);
+    if (!ref) return null;
+    return model.trackOf(editor.document, ref.id).keys.find(({ frame }) => frame === ref.frame)?.ease ?? null;
+  }
+
+  return {
+    element,
+    render() {
+      if (!isOther(firstTrack(editor), editor.frame, editor.selectedKeys, editor.selected, editor.locked)) return;
+      const ease = easeHere();
+      const [ref] = easedKeys(editor);
+      choice.input.disabled = ease === null;
+      choice.input.value = Array.isArray(ease) ? "bezier" : ease ?? "linear";
+      numbers.textContent = (model.easeCurve(ease) ?? []).join(", ");
+      const next = ref && model.trackOf(editor.document, ref.id).keys.find(({ frame }) => frame > ref.frame);
+      hint.textContent = next ? t("inspector.way", { from: ref.frame, to: next.frame }) : t("inspector.noWay");
+      bezier.element.classList.toggle("smcd-is-disabled", !next);
+      bezier.show(ease ?? "linear");
+    },
+    destroy: () => bezier.destroy(),
+  };
+}

@@ -1,0 +1,262 @@
+/**
+ * The list of objects: a row each, with color, phrase and switches, and one for the camera.
+ *
+ * @import {Context, Part} from "../view.js"
+ * @import {Track} from "../../trajectory/document.js"
+ */
+
+import * as model from "../../trajectory/model.js";
+import { h, listen, watch } from "../kit/dom.js";
+import { icon } from "../kit/icons.js";
+import { toggled } from "../state/selection.js";
+
+/**
+ * @param {Context} context
+ * @returns {Part & {editPhrase: () => void}}
+ */
+export function createObjects(context) {
+  const { editor, t, run } = context;
+  const grid = { role: "grid", "aria-multiselectable": "true", "aria-label": t("objects.name") };
+  const list = h("div", { class: "smcd-rows", ...grid });
+  const empty = h("p", { class: "smcd-hint" }, t("objects.empty"));
+  const camera = createCameraRow(context);
+  const element = h("section", { class: "smcd-objects", "aria-label": t("objects.name") }, list, empty);
+  /** @type {Map<string, ReturnType<typeof createRow>>} */
+  const rows = new Map();
+  const isOther = watch();
+  const isOtherList = watch();
+
+  const ids = () => editor.document.objects.map(({ id }) => id);
+
+  /** Rows in the order of the list: the camera, then the objects. */
+  const elements = () => [camera.element, ...ids().map((id) => rows.get(id).element)];
+
+  function focusRow(by, event) {
+    const all = elements();
+    const here = all.findIndex((row) => row.contains(document.activeElement));
+    const next = all[Math.min(Math.max(here + by, 0), all.length - 1)];
+    next.focus({ preventScroll: false });
+    if (next === camera.element) editor.selectCamera();
+    else editor.select([next.dataset.id], event.shiftKey ? "add" : "only");
+  }
+
+  const stopListening = listen(list, {
+    keydown(event) {
+      const { target } = event;
+      if (!target.matches("[role=row]")) return;
+      const id = target.dataset.id;
+      const actions = {
+        ArrowUp: () => (event.altKey ? run("lower") : focusRow(-1, event)),
+        ArrowDown: () => (event.altKey ? run("raise") : focusRow(1, event)),
+        Enter: () => (id ? edit(id) : editor.selectCamera()),
+        F2: () => id && edit(id),
+        " ": () => (id ? editor.select([id], "toggle") : editor.selectCamera()),
+      };
+      const isModified = event.ctrlKey || event.metaKey;
+      if (!Object.hasOwn(actions, event.key) || isModified) return;
+      event.preventDefault();
+      event.stopPropagation();
+      actions[event.key]();
+    },
+  });
+
+  function edit(id) {
+    rows.get(id)?.edit();
+  }
+
+  function render() {
+    const { document: shown, selected, locked, solo, isCameraSelected } = editor;
+    if (!isOther(shown.objects, selected, locked, solo, isCameraSelected)) return;
+    if (isOtherList(shown.objects)) updateRows(shown.objects);
+    const current = isCameraSelected ? null : ids().find((id) => selected.has(id)) ?? null;
+    camera.update(isCameraSelected, current === null);
+    shown.objects.forEach((track, n) => {
+      const { id } = track;
+      const state = { isSelected: selected.has(id), isLocked: locked.has(id), isSolo: solo.has(id) };
+      rows.get(id).update(track, n, { ...state, isHere: id === current, isHidden: !editor.isShown(id) });
+    });
+    empty.hidden = shown.objects.length > 0;
+  }
+
+  function updateRows(objects) {
+    const kept = new Set(objects.map(({ id }) => id));
+    for (const [id, row] of rows) {
+      if (kept.has(id)) continue;
+      row.destroy();
+      rows.delete(id);
+    }
+    for (const { id } of objects) if (!rows.has(id)) rows.set(id, createRow(context, id));
+    const wanted = elements();
+    wanted.forEach((row, n) => {
+      if (list.children[n] !== row) list.insertBefore(row, list.children[n] ?? null);
+    });
+  }
+
+  return {
+    element,
+    render,
+    editPhrase() {
+      const first = ids().find((id) => editor.selected.has(id));
+      if (first) edit(first);
+    },
+    destroy() {
+      stopListening();
+      for (const row of rows.values()) row.destroy();
+    },
+  };
+}
+
+function createCameraRow({ editor, t }) {
+  const mark = h("span", { role: "gridcell", class: "smcd-camera-mark" }, icon("camera"));
+  const name = h("span", { role: "gridcell", class: "smcd-phrase" }, t("objects.camera"));
+  const element = h("div", { class: "smcd-row-item", role: "row", title: t("objects.cameraHint") }, mark, name);
+  element.addEventListener("click", () => editor.selectCamera());
+  return {
+    element,
+    update(isSelected, isHere) {
+      element.setAttribute("aria-selected", String(isSelected));
+      element.tabIndex = isHere ? 0 : -1;
+    },
+  };
+}
+
+/** One object. Its controls can be reached with Tab while it is the current row. */
+function createRow(context, id) {
+  const { editor, t } = context;
+  let track = model.trackOf(editor.document, id);
+  const isOther = watch();
+  const controls = [];
+  const color = h("input", { type: "color", class: "smcd-color" });
+  const phrase = h("span", { class: "smcd-phrase" });
+  const phraseCell = h("span", { role: "gridcell", class: "smcd-phrase-cell" }, phrase);
+  const strength = h("span", { role: "gridcell", class: "smcd-strength", title: t("inspector.strength") });
+  const toggles = {
+    eye: toggle(() => editor.apply(track.enabled ? "step.disable" : "step.enable", (document) =>
+      model.setEnabled(document, [id], !track.enabled),
+    )),
+    lock: toggle(() => editor.set({ locked: toggled(editor.locked, [id]) })),
+    solo: toggle(() => editor.set({ solo: toggled(editor.solo, [id]) })),
+  };
+  controls.push(color, ...Object.values(toggles).map(({ button }) => button));
+  const element = h(
+    "div",
+    { class: "smcd-row-item", role: "row", "data-id": id, draggable: "true" },
+    h("span", { role: "gridcell" }, color),
+    phraseCell,
+    strength,
+    ...Object.values(toggles).map(({ button }) => h("span", { role: "gridcell" }, button)),
+  );
+
+  const stopListening = listen(element, {
+    click(event) {
+      if (event.target.closest("button, input")) return;
+      editor.select([id], event.shiftKey || event.ctrlKey || event.metaKey ? "toggle" : "only");
+      element.focus();
+    },
+    dblclick: (event) => event.target.closest("button, input") || edit(),
+    dragstart(event) {
+      if (event.target !== element) return event.preventDefault();
+      if (!editor.selected.has(id)) editor.select([id]);
+      event.dataTransfer.effectAllowed = "move";
+      event.dataTransfer.setData("application/x-smcd-row", id);
+      event.stopPropagation();
+    },
+    dragover(event) {
+      if (!event.dataTransfer.types.includes("application/x-smcd-row")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      element.dataset.drop = isLowerHalf(event, element) ? "after" : "before";
+    },
+    dragleave: () => delete element.dataset.drop,
+    drop(event) {
+      delete element.dataset.drop;
+      if (!event.dataTransfer.types.includes("application/x-smcd-row")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const index = editor.document.objects.findIndex((object) => object.id === id);
+      const place = index + (isLowerHalf(event, element) ? 1 : 0);
+      editor.apply("step.reorder", (document) => model.reorderTracks(document, editor.selected, place));
+    },
+  });
+  color.addEventListener("change", () => {
+    editor.apply("step.color", (document) => model.setColor(document, [id], color.value));
+  });
+
+  function toggle(onclick) {
+    const button = h("button", { type: "button", class: "smcd-toggle", onclick });
+    let shown = null;
+    return {
+      button,
+      update(isOn, iconName, label) {
+        button.setAttribute("aria-pressed", String(isOn));
+        button.setAttribute("aria-label", label);
+        button.title = label;
+        if (shown !== iconName) button.replaceChildren(icon(iconName));
+        shown = iconName;
+      },
+    };
+  }
+
+  /** Put a text field in the place of the phrase. */
+  function edit() {
+    const input = h("input", { type: "text", class: "smcd-phrase-input", maxlength: model.LIMITS.phrase });
+    input.value = track.phrase;
+    input.setAttribute("aria-label", phrase.dataset.label);
+    let isDone = false; // taking the field away makes it lose the focus, which would end it once more
+    const finish = (isKept) => {
+      if (isDone) return;
+      isDone = true;
+      const hadFocus = document.activeElement === input;
+      phraseCell.replaceChildren(phrase);
+      if (isKept) editor.apply("step.phrase", (document) => model.setPhrase(document, id, input.value));
+      if (hadFocus) element.focus();
+    };
+    input.addEventListener("blur", () => finish(true));
+    input.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+      event.preventDefault();
+      finish(event.key === "Enter");
+    });
+    phraseCell.replaceChildren(input);
+    input.select();
+    input.focus();
+  }
+
+  return {
+    element,
+    edit,
+    update(next, place, { isSelected, isLocked, isSolo, isHere, isHidden }) {
+      track = next;
+      const { phrase: text, color: shade, strength: force, enabled } = next;
+      // A drag changes the keys of a track alone, many times a second.
+      if (!isOther(text, shade, force, enabled, place, isSelected, isLocked, isSolo, isHere, isHidden)) return;
+      const name = track.phrase || t("objects.unnamed", { number: place + 1 });
+      const classes = { "smcd-is-disabled": !track.enabled, "smcd-is-hidden": isHidden };
+      for (const [name, isOn] of Object.entries(classes)) element.classList.toggle(name, isOn);
+      element.setAttribute("aria-selected", String(isSelected));
+      element.setAttribute("aria-label", name);
+      element.tabIndex = isHere ? 0 : -1;
+      for (const control of controls) control.tabIndex = isHere ? 0 : -1;
+      if (phrase.textContent !== name) phrase.textContent = name;
+      phrase.classList.toggle("smcd-is-unnamed", !track.phrase);
+      phrase.title = name;
+      phrase.dataset.label = t("objects.phraseOf", { number: place + 1 });
+      color.value = track.color;
+      color.setAttribute("aria-label", t("objects.colorOf", { name }));
+      strength.textContent = track.strength === 1 ? "" : `×${Math.round(track.strength * 100) / 100}`;
+      toggles.eye.update(track.enabled, track.enabled ? "eye" : "eyeOff", t("objects.eye", { name }));
+      toggles.lock.update(isLocked, isLocked ? "lock" : "unlock", t("objects.lock", { name }));
+      toggles.solo.update(isSolo, "solo", t("objects.solo", { name }));
+    },
+    destroy() {
+      stopListening();
+      element.remove();
+    },
+  };
+}
+
+function isLowerHalf(event, element) {
+  const { top, height } = element.getBoundingClientRect();
+  return event.clientY > top + height / 2;
+}

@@ -1,0 +1,108 @@
+/**
+ * The line at the bottom: the latest message, and what may go wrong in a run, with a list that leads there.
+ *
+ * @import {Notice} from "../state/state.js"
+ * @import {Context, Part} from "../view.js"
+ */
+
+import * as model from "../../trajectory/model.js";
+import { h, listen } from "../kit/dom.js";
+import { icon } from "../kit/icons.js";
+
+const DELAY = 250; // milliseconds without a change until the document is checked
+
+/**
+ * @param {Context} context
+ * @returns {Part}
+ */
+export function createStatus({ editor, t, root }) {
+  const message = h("span", { class: "smcd-notice", role: "status", "aria-live": "polite" });
+  const clip = h("span", { class: "smcd-clip" });
+  const count = h("span", {});
+  const button = h(
+    "button",
+    { type: "button", class: "smcd-checks-button", "aria-label": t("checks.name"), "aria-expanded": "false" },
+    icon("warning"),
+    count,
+  );
+  const list = h("ul", { class: "smcd-checks", "aria-label": t("checks.name"), hidden: true });
+  const element = h("div", { class: "smcd-status" }, message, clip, button, list);
+  button.addEventListener("click", () => toggle());
+  let drawn = [];
+  let checked = [];
+  let timer = 0;
+
+  function toggle(isOpen = list.hidden) {
+    list.hidden = !isOpen;
+    button.setAttribute("aria-expanded", String(isOpen));
+  }
+
+  const stopListening = listen(element, {
+    keydown(event) {
+      if (event.key !== "Escape" || list.hidden) return;
+      event.stopPropagation();
+      toggle(false);
+      button.focus();
+    },
+  });
+
+  function check() {
+    timer = 0;
+    const findings = model.checkTrajectory(editor.document, editor.facts);
+    const isGood = findings.length === 0;
+    const summary = isGood ? t("checks.none") : t("checks.count", { count: findings.length });
+    count.textContent = isGood ? summary : String(findings.length);
+    button.setAttribute("aria-label", summary);
+    button.title = summary;
+    button.classList.toggle("smcd-is-good", isGood);
+    button.replaceChild(icon(isGood ? "check" : "warning"), button.firstChild);
+    button.disabled = isGood;
+    const hadFocus = list.contains(document.activeElement);
+    list.replaceChildren(...findings.map(entry));
+    if (isGood) toggle(false);
+    if (hadFocus) (isGood ? root : list.querySelector("button"))?.focus({ preventScroll: true });
+  }
+
+  function entry({ key, values, id, frames }) {
+    const number = editor.document.objects.findIndex((track) => track.id === id) + 1;
+    const phrase = editor.document.objects[number - 1]?.phrase.trim();
+    // Named as in the list: an id says nothing to a person.
+    const text = t(key, { ...values, object: phrase || t("objects.unnamed", { number }) });
+    const swatch = h("span", { class: "smcd-swatch" });
+    if (id) swatch.style.background = model.trackOf(editor.document, id).color;
+    const goThere = () => {
+      if (editor.document.objects.some((track) => track.id === id)) editor.select([id]);
+      if (frames) editor.seek(frames[0]);
+    };
+    return h("li", {}, h("button", { type: "button", onclick: goThere }, swatch, text));
+  }
+
+  /** @param {Notice} notice */
+  function textOf({ text }) {
+    return typeof text === "string" ? text : t(text);
+  }
+
+  return {
+    element,
+    render() {
+      const { document: shown, notice, facts } = editor;
+      if (notice !== drawn[0]) {
+        const text = notice ? textOf(notice) : "";
+        message.textContent = text;
+        message.title = text;
+        message.dataset.kind = notice?.kind ?? "";
+      }
+      const { width, height, frames, fps } = shown;
+      if (shown !== drawn[1]) clip.textContent = t("status.clip", { width, height, frames, fps });
+      drawn = [notice, shown];
+      if (shown === checked[0] && facts === checked[1]) return;
+      checked = [shown, facts];
+      clearTimeout(timer);
+      timer = setTimeout(check, DELAY);
+    },
+    destroy() {
+      clearTimeout(timer);
+      stopListening();
+    },
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * The bar on top: menus of all commands, and buttons for the most used ones.
+ *
+ * @import {Context, Part} from "../view.js"
+ */
+
+import { commandButton } from "../actions/command_button.js";
+import { canRun, commandOf } from "../actions/commands.js";
+import { h } from "../kit/dom.js";
+import { icon } from "../kit/icons.js";
+import { createMenu } from "../actions/menu.js";
+
+export const MENUS = {
+  edit: [
+    ...["undo", "redo", null, "cut", "copy", "paste", "duplicate", "delete", null],
+    ...["selectAll", "selectNone", "selectNext", "selectPrevious", "selectCamera"],
+  ],
+  object: [
+    ...["addBox", "editPhrase", null, "toggleEnabled", "toggleLock", "toggleSolo", "raise", "lower", null],
+    ...["align.left", "align.center", "align.right", "align.top", "align.middle", "align.bottom"],
+    ...["distribute.x", "distribute.y", null, "motion", "simplify"],
+  ],
+  time: [
+    ...["play", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
+    ...["lastFrame", null, "addKey", "selectKeys", "keysEarlier", "keysLater", "toggleVisible", null],
+    ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
+  ],
+  view: [
+    ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
+    ...["setting.keepAspect", null, "setting.onionSkin", "setting.paths", "setting.crop", null, "fullScreen", "help"],
+  ],
+  file: [
+    ...["import", null, "export.json", "export.csv", "export.mot", "export.got10k", "export.bbox", null, "export.card"],
+  ],
+};
+
+/** Buttons on the left and on the right of the menus, by command. */
+const LEFT = { undo: "undo", redo: "redo", addBox: "add" };
+const RIGHT = { zoomOut: "zoomOut", zoomFit: "fit", zoomIn: "zoomIn", fullScreen: "popOut", help: "help" };
+
+/**
+ * @param {Context} context
+ * @returns {Part}
+ */
+export function createToolbar(context) {
+  const { editor, t } = context;
+  const buttons = new Map();
+
+  function button([id, iconName]) {
+    const element = commandButton(context, id, "smcd-tool", iconName);
+    buttons.set(id, element);
+    return element;
+  }
+
+  const menus = Object.entries(MENUS).map(([name, ids]) => createMenu(context, t(`menu.${name}`), ids));
+  const element = h(
+    "div",
+    { class: "smcd-toolbar", role: "toolbar", "aria-label": t("toolbar.name") },
+    h("div", { class: "smcd-tools" }, ...Object.entries(LEFT).map(button)),
+    h("div", { class: "smcd-tools smcd-menus" }, ...menus.map((menu) => menu.element)),
+    h("div", { class: "smcd-tools smcd-tools-end" }, ...Object.entries(RIGHT).map(button)),
+  );
+  let isPoppedOut = false;
+
+  return {
+    element,
+    render() {
+      for (const [id, control] of buttons) control.disabled = !canRun(editor, commandOf(id));
+      if (isPoppedOut === editor.isPoppedOut) return;
+      isPoppedOut = editor.isPoppedOut;
+      buttons.get("fullScreen").replaceChildren(icon(isPoppedOut ? "popIn" : "popOut"));
+      buttons.get("fullScreen").setAttribute("aria-pressed", String(isPoppedOut));
+    },
+    destroy() {
+      for (const menu of menus) menu.destroy();
+    },
+  };
+}

@@ -1,0 +1,329 @@
+/**
+ * What a press on the stage begins. Each gesture is `move` until `end` or `cancel`, and one step of undo. No DOM.
+ *
+ * @import {EditorState} from "../state/state.js"
+ * @import {Box, Trajectory} from "../../trajectory/document.js"
+ * @import {Guide} from "../../trajectory/snap.js"
+ * @import {Where} from "../kit/pointer.js"
+ * @import {PathPoint} from "./scene.js"
+ * @typedef {object} Gesture
+ * @property {(where: Where) => void} move
+ * @property {(where: Where) => void} end
+ * @property {() => void} cancel
+ * @property {string} cursor  of CSS
+ * @property {Guide[]} [guides]  to be drawn
+ * @property {Box} [marquee]  to be drawn
+ * @property {PathPoint} [point]  of a path, that is being dragged
+ */
+
+import * as model from "../../trajectory/model.js";
+import { recordGesture } from "./record.js";
+import { changeable, handleBox, shownBox, snapTargets, touchableShapes, touchedAt } from "./scene.js";
+import { movedIds } from "../state/selection.js";
+import { snappedResize } from "../../trajectory/snapped_resize.js";
+
+const SNAP = 6; // CSS pixels
+const DRAG = { mouse: 3, touch: 8 }; // CSS pixels that a click may move
+const MIN_DRAWN = 4; // CSS pixels of each side of a drawn box
+
+const CURSORS = { nw: "nwse", se: "nwse", ne: "nesw", sw: "nesw", n: "ns", s: "ns", e: "ew", w: "ew" };
+
+/**
+ * The cursor that says what a press would do.
+ *
+ * @param {EditorState} editor
+ * @param {Where} where
+ * @param {boolean} isPanning  whether the key for it is held
+ */
+export function cursorAt(editor, where, isPanning) {
+  if (isPanning) return "grab";
+  if (editor.isCameraSelected) return "move";
+  if (where.ctrl) return "crosshair";
+  const touched = touchedAt(editor, where);
+  if (touched.kind === "handle") return `${CURSORS[touched.handle]}-resize`;
+  return { point: "grab", box: "move", locked: "crosshair", empty: "crosshair" }[touched.kind];
+}
+
+/**
+ * @param {EditorState} editor
+ * @param {Where} press
+ * @returns {Gesture}
+ */
+export function gestureAt(editor, press) {
+  if (editor.isCameraSelected) return panCamera(editor, press);
+  const touched = touchedAt(editor, press);
+  if (press.ctrl) return draw(editor, press, touched);
+  if (touched.kind === "box") return takeBox(editor, press, touched.under);
+  if (touched.kind === "handle") return resize(editor, press, touched.handle);
+  if (touched.kind === "point") return dragPoint(editor, press, touched.point);
+  return press.shift ? marquee(editor, press) : draw(editor, press, touched);
+}
+
+/** Move the view. @param {EditorState} editor @param {Where} press @returns {Gesture} */
+export function pan(editor, press) {
+  const before = editor.viewport;
+  const start = editor.shownViewport;
+  const move = ({ px, py }) => editor.set({ viewport: model.panBy(start, px - press.px, py - press.py) });
+  return { cursor: "grabbing", move, end: () => {}, cancel: () => editor.set({ viewport: before }) };
+}
+
+/** Zoom and move the view with two fingers. @param {EditorState} editor @param {[Where, Where]} points */
+export function pinch(editor, points) {
+  let before = points;
+  const middle = ([a, b]) => [(a.px + b.px) / 2, (a.py + b.py) / 2];
+  const distance = ([a, b]) => Math.max(Math.hypot(a.px - b.px, a.py - b.py), 1);
+  return {
+    /** @param {[Where, Where]} next */
+    move(next) {
+      const [x, y] = middle(before);
+      const [toX, toY] = middle(next);
+      const zoomed = model.zoomAt(editor.shownViewport, x, y, distance(next) / distance(before));
+      editor.set({ viewport: model.panBy(zoomed, toX - x, toY - y) });
+      before = next;
+    },
+  };
+}
+
+/** A press on boxes that can be changed: a click selects, a drag moves. */
+function takeBox(editor, press, under) {
+  const grabbed = under.find((id) => editor.selected.has(id));
+  if (press.shift) {
+    const click = () => editor.select([under[0]], "toggle");
+    const begun = () => !grabbed && editor.select([under[0]], "add");
+    return moveSelected(editor, press, { click, begun });
+  }
+  if (press.alt) {
+    const click = () => editor.select([model.nextUnder(under, grabbed ?? null)]);
+    const begun = () => !grabbed && editor.select([under[0]]);
+    return moveSelected(editor, press, { click, begun, isWhole: true });
+  }
+  if (!grabbed) editor.select([under[0]]);
+  if (editor.isPlaying) return recordGesture(editor, press, grabbed ?? under[0], isDrag(press));
+  return moveSelected(editor, press, { click: () => editor.select([under[0]]) });
+}
+
+/** Move the selection at the playhead, or its whole tracks. */
+function moveSelected(editor, press, { click, begun = () => {}, isWhole = false }) {
+  const from = atFrame(editor, press);
+  let ids, around, targets;
+  return step(editor, press, {
+    label: isWhole ? "step.moveTracks" : "step.move",
+    cursor: "move",
+    click,
+    begun() {
+      begun();
+      ids = changeable(editor);
+      around = model.boxAround(ids.map((id) => shownBox(editor, model.trackOf(editor.document, id))));
+      targets = snapTargets(editor, ids);
+    },
+    change(where, gesture) {
+      const [x, y] = atFrame(editor, where);
+      let [dx, dy] = [x - from[0], y - from[1]];
+      gesture.guides = [];
+      if (!where.ctrl) {
+        const snap = model.snapMove(model.movedBox(around, dx, dy), targets, snapReach(editor));
+        [dx, dy] = [dx + snap.dx, dy + snap.dy];
+        gesture.guides = snap.guides;
+      }
+      const { frame } = editor;
+      return (document) =>
+        isWhole ? model.moveTracks(document, ids, dx, dy) : model.moveBoxes(document, ids, frame, dx, dy);
+    },
+  });
+}
+
+/** Resize the selected box, or all of several in proportion. */
+function resize(editor, press, handle) {
+  const from = atFrame(editor, press);
+  const ids = changeable(editor);
+  const before = handleBox(editor);
+  const boxes = ids.map((id) => shownBox(editor, model.trackOf(editor.document, id)));
+  const targets = snapTargets(editor, ids);
+  return step(editor, press, {
+    label: "step.resize",
+    cursor: `${CURSORS[handle]}-resize`,
+    change(where, gesture) {
+      const [x, y] = atFrame(editor, where);
+      const options = { keepAspect: where.shift !== editor.settings.keepAspect, aboutCentre: where.alt };
+      const snap = where.ctrl ? null : { targets, reach: snapReach(editor) };
+      const result = snappedResize(before, handle, x - from[0], y - from[1], options, snap);
+      gesture.guides = result.guides;
+      gesture.cursor = `${CURSORS[result.handle]}-resize`;
+      const { frame } = editor;
+      return (document) =>
+        ids.reduce((next, id, n) => {
+          const box = ids.length === 1 ? result.box : model.boxWithin(boxes[n], before, result.box);
+          return model.setBox(next, id, frame, box);
+        }, document);
+    },
+  });
+}
+
+/** Draw a new box. A click instead selects the locked box there, or nothing. */
+function draw(editor, press, touched) {
+  const { selected, selectedKeys, solo } = editor;
+  let targets, anchor;
+  const snapped = (where) => {
+    const [x, y] = atFrame(editor, where);
+    if (where.ctrl && !press.ctrl) return { x, y, guides: [] };
+    const { dx, dy, guides } = model.snapMove([x, y, x, y], targets, snapReach(editor));
+    return { x: x + dx, y: y + dy, guides };
+  };
+  const restore = () => editor.set({ selected, selectedKeys, solo });
+  return step(editor, press, {
+    label: "step.draw",
+    cursor: "crosshair",
+    click: () => editor.select(touched.kind === "locked" ? [touched.id] : []),
+    begun() {
+      targets = snapTargets(editor, []);
+      anchor = snapped(press);
+    },
+    change(where, gesture) {
+      const corner = snapped(where);
+      gesture.guides = where.shift ? [] : corner.guides;
+      const box = drawnBox(editor.document, anchor, corner, where);
+      const { frame } = editor;
+      return (document) => model.addTrack(document, box, frame);
+    },
+    changed(before) {
+      const added = editor.document.objects.slice(before.objects.length).map(({ id }) => id);
+      if (!added.length || editor.selected.has(added[0])) return;
+      editor.select(added);
+      if (editor.solo.size) editor.set({ solo: new Set([...editor.solo, ...added]) });
+    },
+    isKept() {
+      const around = handleBox(editor);
+      const { width, height } = editor.shownViewport;
+      if (!around) return false;
+      return (around[2] - around[0]) * width >= MIN_DRAWN && (around[3] - around[1]) * height >= MIN_DRAWN;
+    },
+    restore,
+  });
+}
+
+/** The box that is drawn from the anchor to a corner: with Shift a square, with Alt about the anchor. */
+function drawnBox({ width, height }, anchor, corner, { shift, alt }) {
+  let [dx, dy] = [corner.x - anchor.x, corner.y - anchor.y];
+  if (shift) {
+    const side = Math.max(Math.abs(dx) * width, Math.abs(dy) * height); // pixels
+    [dx, dy] = [((Math.sign(dx) || 1) * side) / width, ((Math.sign(dy) || 1) * side) / height];
+  }
+  const [x, y] = alt ? [anchor.x - dx, anchor.y - dy] : [anchor.x, anchor.y];
+  return model.boxBetween(x, y, anchor.x + dx, anchor.y + dy);
+}
+
+/** Drag a point of a path; a click on it goes to its frame. */
+function dragPoint(editor, press, point) {
+  const from = atFrame(editor, press);
+  return step(editor, press, {
+    label: "step.path",
+    cursor: "grabbing",
+    click: () => editor.seek(point.frame),
+    change(where, gesture) {
+      const [x, y] = atFrame(editor, where);
+      const to = { ...point, x: point.x + x - from[0], y: point.y + y - from[1] };
+      gesture.point = to;
+      return (document) => model.movePathPoint(document, point.id, point.frame, to.x, to.y);
+    },
+  });
+}
+
+/** Pan the camera so that the boxes at the playhead follow the pointer: from the first frame to the playhead. */
+function panCamera(editor, press) {
+  const from = atFrame(editor, press);
+  const ids = movedIds(editor);
+  return step(editor, press, {
+    label: "step.camera",
+    cursor: "move",
+    change(where) {
+      const [x, y] = atFrame(editor, where);
+      const to = editor.frame || editor.document.frames - 1;
+      return (document) => model.moveCamera(document, ids, { from: 0, to, dx: from[0] - x, dy: from[1] - y });
+    },
+  });
+}
+
+/** Select what a rectangle touches, together with what is selected. */
+function marquee(editor, press) {
+  const { selected, selectedKeys } = editor;
+  const [fromX, fromY] = atFrame(editor, press);
+  const isDragged = isDrag(press);
+  const restore = () => editor.set({ selected, selectedKeys });
+  /** @type {Gesture} */
+  const gesture = {
+    cursor: "crosshair",
+    move(where) {
+      if (!isDragged(where)) return;
+      gesture.marquee = model.boxBetween(fromX, fromY, ...atFrame(editor, where));
+      const free = touchableShapes(editor).filter(({ id }) => !editor.locked.has(id));
+      editor.select([...selected, ...model.boxesIn(free, gesture.marquee)]);
+    },
+    end: () => {},
+    cancel: restore,
+  };
+  return gesture;
+}
+
+/**
+ * A gesture that is a step of undo: nothing until the pointer has moved, then `change` of the document from its start.
+ *
+ * @param {EditorState} editor
+ * @param {Where} press
+ * @param {{label: string, cursor: string, change: (where: Where, gesture: Gesture) => (document: Trajectory) =>
+ *   Trajectory, click?: () => void, begun?: () => void, changed?: (before: Trajectory) => void, isKept?: () => boolean,
+ *   restore?: () => void}} options  click: the pointer did not move; begun: it does now; changed: after each change;
+ *   isKept: whether the result stays; restore: what else to bring back where it does not
+ * @returns {Gesture}
+ */
+function step(editor, press, options) {
+  const { label, cursor, change, click = () => {}, begun = () => {}, changed = () => {} } = options;
+  const { isKept = () => true, restore = () => {} } = options;
+  const isDragged = isDrag(press);
+  let before = null;
+  const cancel = () => {
+    if (!before) return;
+    if (editor.isInGesture) editor.cancel();
+    restore();
+  };
+  /** @type {Gesture} */
+  const gesture = {
+    cursor,
+    guides: [],
+    move(where) {
+      if (!before) {
+        if (!isDragged(where)) return;
+        if (editor.isPlaying) editor.set({ isPlaying: false, time: editor.frame });
+        begun();
+        before = editor.document;
+        editor.begin(label);
+      }
+      if (!editor.isInGesture) return; // undone meanwhile
+      editor.preview(change(where, gesture));
+      changed(before);
+    },
+    end() {
+      if (!before) click();
+      else if (!isKept()) cancel();
+      else if (editor.isInGesture) editor.commit();
+    },
+    cancel,
+  };
+  return gesture;
+}
+
+/** Whether a pointer has moved further than a click does, once or ever since. @param {Where} press */
+function isDrag(press) {
+  const least = press.isTouch ? DRAG.touch : DRAG.mouse;
+  let isDragged = false;
+  /** @param {Where} where */
+  return ({ px, py }) => (isDragged ||= Math.hypot(px - press.px, py - press.py) >= least);
+}
+
+/** @returns {[number, number]} units of the frame */
+function atFrame(editor, { px, py }) {
+  return model.toFrame(editor.shownViewport, px, py);
+}
+
+function snapReach(editor) {
+  return model.reachOf(editor.shownViewport, SNAP);
+}

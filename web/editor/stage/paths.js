@@ -1,0 +1,179 @@
+/**
+ * Motion paths with ticks, and the ghosts of the neighbouring keys. A path is kept as long as its keys stay the same.
+ *
+ * @import {EditorState} from "../state/state.js"
+ * @import {Track} from "../../trajectory/document.js"
+ * @import {Viewport} from "../../trajectory/viewport.js"
+ * @typedef {{name: string, seen: Path2D, unseen: Path2D, ticks: Path2D | null, keys: Path2D | null,
+ *   bounds: [number, number, number, number]}} Drawn  in CSS pixels from the frame's corner; unseen: where the object
+ *   is not visible
+ */
+
+import * as model from "../../trajectory/model.js";
+import { tickFrames } from "./scene.js";
+
+const KEY = 4.5; // CSS pixels from the middle of a key's diamond to its tips
+const NEAR = 2; // CSS pixels between the diamonds of two keys, at least
+const APART = 1; // CSS pixels between two points of a drawn line, at least
+const SAMPLED = 5; // CSS pixels, radius of the ring around a frame that the model samples
+const MOST_RINGS = 64;
+
+/** @type {WeakMap<Track["keys"], Drawn>} */
+const cache = new WeakMap();
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {EditorState} editor
+ * @param {Track} track
+ * @param {Viewport} viewport
+ * @param {boolean} isSelected  with ticks, and stronger
+ */
+export function drawPath(context, editor, track, viewport, isSelected) {
+  const drawn = pathOf(track, editor.document.frames, viewport, isSelected);
+  if (isOutside(drawn.bounds, viewport, editor.stageSize)) return;
+  context.save();
+  context.translate(viewport.left, viewport.top);
+  context.lineJoin = "round";
+  context.globalAlpha = (isSelected ? 1 : 0.5) * (track.enabled ? 1 : 0.4);
+  if (isSelected) {
+    context.lineWidth = 3;
+    context.strokeStyle = "rgb(0 0 0 / 45%)";
+    context.stroke(drawn.seen);
+  }
+  context.lineWidth = isSelected ? 1.75 : 1;
+  context.strokeStyle = track.color;
+  context.stroke(drawn.seen);
+  context.setLineDash([2, 4]);
+  context.stroke(drawn.unseen);
+  context.setLineDash([]);
+  if (isSelected) {
+    context.fillStyle = track.color;
+    context.strokeStyle = "rgb(0 0 0 / 80%)";
+    context.lineWidth = 1;
+    context.stroke(drawn.ticks);
+    context.fill(drawn.ticks);
+    if (track.enabled && editor.settings.crop) drawSampled(context, editor, track, viewport);
+    context.fillStyle = "#ffffff";
+    context.fill(drawn.keys);
+    context.stroke(drawn.keys);
+  }
+  context.restore();
+}
+
+/**
+ * The boxes of the keys before and after the playhead, with their frames' numbers.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {EditorState} editor
+ * @param {Track} track
+ * @param {Viewport} viewport
+ */
+export function drawGhosts(context, editor, track, viewport) {
+  const { keys } = track;
+  const before = keys.findLast((key) => key.frame < editor.time);
+  const after = keys.find((key) => key.frame > editor.time);
+  context.fillStyle = "#ffffff";
+  context.font = "10px system-ui, sans-serif";
+  context.textBaseline = "alphabetic";
+  for (const key of [before, after]) {
+    if (!key) continue;
+    context.setLineDash([4, 3]);
+    const [x1, y1] = model.toPixels(viewport, key.box[0], key.box[1]);
+    const [x2, y2] = model.toPixels(viewport, key.box[2], key.box[3]);
+    context.globalAlpha = 0.75;
+    for (const [width, color] of [[3, "rgb(0 0 0 / 45%)"], [1.25, track.color]]) {
+      context.lineWidth = width;
+      context.strokeStyle = color;
+      context.strokeRect(x1, y1, x2 - x1, y2 - y1);
+    }
+    context.setLineDash([]);
+    context.lineWidth = 3;
+    context.strokeStyle = "rgb(0 0 0 / 75%)";
+    context.strokeText(`${key.frame}`, x1 + 4, y2 - 5);
+    context.fillText(`${key.frame}`, x1 + 4, y2 - 5);
+  }
+  context.globalAlpha = 1;
+}
+
+/** Rings around the places at the times that the model gets, where it gets fewer frames than the clip has. */
+function drawSampled(context, { document, facts }, track, { width, height }) {
+  const { numFrames } = facts;
+  if (!numFrames || numFrames >= document.frames || numFrames > MOST_RINGS) return;
+  context.beginPath();
+  for (const time of model.sampledTimes(document.frames, numFrames)) {
+    const [x, y] = model.centreOf(model.boxAt(track, time));
+    context.moveTo(x * width + SAMPLED, y * height);
+    context.arc(x * width, y * height, SAMPLED, 0, 2 * Math.PI);
+  }
+  context.strokeStyle = "#ffffff";
+  context.stroke();
+  context.strokeStyle = "rgb(0 0 0 / 80%)";
+}
+
+/** @returns {Drawn} */
+function pathOf(track, frames, viewport, hasTicks) {
+  const name = `${frames} ${viewport.width} ${viewport.height}`;
+  const known = cache.get(track.keys);
+  if (known?.name === name && (known.ticks || !hasTicks)) return known;
+  const drawn = known?.name === name ? known : { name, ...linesOf(track, frames, viewport), ticks: null, keys: null };
+  const complete = hasTicks ? { ...drawn, ...ticksOf(track, frames, viewport) } : drawn;
+  cache.set(track.keys, complete);
+  return complete;
+}
+
+function linesOf(track, frames, { width, height }) {
+  const dense = model.denseBoxes(track, frames);
+  const lines = { true: new Path2D(), false: new Path2D() };
+  let [lastX, lastY] = [NaN, NaN];
+  const bounds = [Infinity, Infinity, -Infinity, -Infinity];
+  let key = 0;
+  let visible = track.keys[0].visible;
+  for (let frame = 0; frame < frames; frame += 1) {
+    const at = frame * 4;
+    const x = ((dense[at] + dense[at + 2]) / 2) * width;
+    const y = ((dense[at + 1] + dense[at + 3]) / 2) * height;
+    while (track.keys[key + 1]?.frame <= frame) key += 1;
+    const isLast = frame === frames - 1;
+    const isTurn = track.keys[key].frame === frame;
+    if (frame > 0 && !isLast && !isTurn && Math.abs(x - lastX) < APART && Math.abs(y - lastY) < APART) continue;
+    if (frame === 0) lines[visible].moveTo(x, y);
+    else lines[visible].lineTo(x, y);
+    if (track.keys[key].visible !== visible) {
+      visible = !visible;
+      lines[visible].moveTo(x, y);
+    }
+    [lastX, lastY] = [x, y];
+    bounds[0] = Math.min(bounds[0], x);
+    bounds[1] = Math.min(bounds[1], y);
+    bounds[2] = Math.max(bounds[2], x);
+    bounds[3] = Math.max(bounds[3], y);
+  }
+  return { seen: lines.true, unseen: lines.false, bounds };
+}
+
+function ticksOf(track, frames, viewport) {
+  const dense = model.denseBoxes(track, frames);
+  const [ticks, keys] = [new Path2D(), new Path2D()];
+  const isKey = new Set(track.keys.map((key) => key.frame));
+  let [lastX, lastY] = [NaN, NaN];
+  for (const frame of tickFrames(track, frames, viewport)) {
+    const [u, v] = model.centreOf(model.boxOf(dense, frame));
+    const [x, y] = [u * viewport.width, v * viewport.height];
+    if (!isKey.has(frame)) {
+      ticks.rect(x - 1.5, y - 1.5, 3, 3);
+      continue;
+    }
+    if (Math.abs(x - lastX) < NEAR && Math.abs(y - lastY) < NEAR) continue; // under the one before
+    [lastX, lastY] = [x, y];
+    keys.moveTo(x, y - KEY);
+    keys.lineTo(x + KEY, y);
+    keys.lineTo(x, y + KEY);
+    keys.lineTo(x - KEY, y);
+    keys.lineTo(x, y - KEY); // closePath would measure the whole path each time
+  }
+  return { ticks, keys };
+}
+
+function isOutside([x1, y1, x2, y2], { left, top }, { width, height }) {
+  return left + x1 > width + KEY || left + x2 < -KEY || top + y1 > height + KEY || top + y2 < -KEY;
+}

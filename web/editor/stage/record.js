@@ -1,0 +1,64 @@
+/**
+ * Recording a motion by hand: while the clip plays, the box is where the pointer has it. No DOM.
+ *
+ * @import {EditorState} from "../state/state.js"
+ * @import {Where} from "../kit/pointer.js"
+ */
+
+import * as model from "../../trajectory/model.js";
+
+/**
+ * A drag of a box while the clip plays. It ends with the drag, with the playback or where that starts again, and is one
+ * step then. The size of the box stays as it was at each time.
+ *
+ * @param {EditorState} editor
+ * @param {Where} press
+ * @param {string} id
+ * @param {(where: Where) => boolean} isDragged
+ */
+export function recordGesture(editor, press, id, isDragged) {
+  const box = model.boxAt(model.trackOf(editor.document, id), editor.time);
+  const [centreX, centreY] = model.centreOf(box);
+  const [pressX, pressY] = model.toFrame(editor.shownViewport, press.px, press.py);
+  let at = press;
+  let samples = null;
+  let unsubscribe = () => {};
+
+  const addSample = () => {
+    const [x, y] = model.toFrame(editor.shownViewport, at.px, at.py);
+    const now = model.boxAt(model.trackOf(editor.document, id), editor.time);
+    const [nowX, nowY] = model.centreOf(now);
+    const moved = model.movedBox(now, centreX + x - pressX - nowX, centreY + y - pressY - nowY);
+    samples.push({ time: editor.time, box: moved });
+    editor.set({ recording: { id, samples } });
+  };
+  const follow = () => {
+    const { time } = samples.at(-1);
+    if (!editor.isPlaying || editor.time < time) finish();
+    else if (editor.time > time) addSample();
+  };
+  const stop = () => {
+    unsubscribe();
+    unsubscribe = () => {};
+    editor.set({ recording: null });
+  };
+  const finish = () => {
+    const recorded = samples;
+    stop();
+    editor.apply("step.record", (document) => model.recordPath(document, id, recorded));
+  };
+  return {
+    cursor: "grabbing",
+    move(where) {
+      at = where;
+      if (!samples) {
+        if (!isDragged(where) || !editor.isPlaying) return;
+        samples = [];
+        addSample();
+        unsubscribe = editor.subscribe(follow);
+      } else if (editor.recording) addSample();
+    },
+    end: () => editor.recording && finish(),
+    cancel: () => editor.recording && stop(),
+  };
+}

@@ -1,0 +1,178 @@
+/**
+ * What is on the stage at the playhead and what of it can be touched. No DOM, and no drawing.
+ *
+ * @import {EditorState} from "../state/state.js"
+ * @import {Box, Track} from "../../trajectory/document.js"
+ * @import {Handle, Shape} from "../../trajectory/hit.js"
+ * @import {Targets} from "../../trajectory/snap.js"
+ * @import {Viewport} from "../../trajectory/viewport.js"
+ * @import {Where} from "../kit/pointer.js"
+ * @typedef {{id: string, frame: number, x: number, y: number}} PathPoint  in units of the frame
+ * @typedef {{kind: "handle", handle: Handle} | {kind: "point", point: PathPoint} | {kind: "box", under: string[]} |
+ *   {kind: "locked", id: string} | {kind: "empty"}} Touched  under: boxes that can be changed, the top one first
+ */
+
+import * as model from "../../trajectory/model.js";
+
+const REACH = { mouse: 7, touch: 16 }; // CSS pixels
+const POINT_SPACING = 7; // CSS pixels between the ticks of a path, on average
+const POINT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]; // frames
+
+/** How far from a handle it can be grabbed, in units of the frame. @param {EditorState} editor @param {Where} where */
+export function reachAt(editor, { isTouch }) {
+  return model.reachOf(editor.shownViewport, isTouch ? REACH.touch : REACH.mouse);
+}
+
+/**
+ * The box of a track at the playhead: under a hand that records, where that has it.
+ *
+ * @param {EditorState} editor
+ * @param {Track} track
+ * @returns {Box}
+ */
+export function shownBox(editor, track) {
+  const recorded = editor.recording?.id === track.id ? editor.recording.samples.at(-1) : undefined;
+  const [x1, y1, x2, y2] = recorded ? recorded.box : model.boxAt(track, editor.time);
+  return model.boxBetween(x1, y1, x2, y2); // an overshooting ease may have turned it inside out
+}
+
+/**
+ * The tracks that are drawn, in the order of drawing: those not visible now are below all others.
+ *
+ * @param {EditorState} editor
+ * @returns {Track[]}
+ */
+export function shownTracks(editor) {
+  const shown = editor.document.objects.filter(({ id }) => editor.isShown(id));
+  const isVisible = (track) => model.visibleAt(track, editor.time);
+  return [...shown.filter((track) => !isVisible(track)), ...shown.filter(isVisible)];
+}
+
+/** @param {EditorState} editor @returns {Shape[]} that can be clicked, in the order of drawing */
+export function touchableShapes(editor) {
+  const enabled = shownTracks(editor).filter((track) => track.enabled);
+  return enabled.map((track) => ({ id: track.id, box: shownBox(editor, track) }));
+}
+
+/**
+ * The objects that a gesture on the selection changes: shown, enabled and not locked.
+ *
+ * @param {EditorState} editor
+ * @returns {string[]}
+ */
+export function changeable(editor) {
+  const enabled = new Set(editor.document.objects.filter((track) => track.enabled).map((track) => track.id));
+  return editor.editable.filter((id) => enabled.has(id) && editor.isShown(id));
+}
+
+/**
+ * The box that has the handles: around all that the selection can change.
+ *
+ * @param {EditorState} editor
+ * @returns {Box | null}
+ */
+export function handleBox(editor) {
+  if (editor.isCameraSelected || editor.recording) return null;
+  const chosen = new Set(changeable(editor));
+  if (!chosen.size) return null;
+  const tracks = editor.document.objects.filter(({ id }) => chosen.has(id));
+  return model.boxAround(tracks.map((track) => shownBox(editor, track)));
+}
+
+/** @type {WeakMap<Track["keys"], {name: string, frames: number[]}>} */
+const tickCache = new WeakMap();
+
+/**
+ * The frames of a track that have a tick on its path: all keys, and between them as many as the path has room for.
+ *
+ * @param {Track} track
+ * @param {number} frames
+ * @param {Viewport} viewport
+ * @returns {number[]}
+ */
+export function tickFrames(track, frames, { width, height }) {
+  const name = `${frames} ${width} ${height}`;
+  const cached = tickCache.get(track.keys);
+  if (cached?.name === name) return cached.frames;
+  const dense = model.denseBoxes(track, frames);
+  const centre = (frame, axis) => (dense[frame * 4 + axis] + dense[frame * 4 + axis + 2]) / 2;
+  let length = 0;
+  for (let frame = 1; frame < frames; frame += 1) {
+    const dx = (centre(frame, 0) - centre(frame - 1, 0)) * width;
+    length += Math.hypot(dx, (centre(frame, 1) - centre(frame - 1, 1)) * height);
+  }
+  const step = POINT_STEPS.find((by) => (length * by) / frames >= POINT_SPACING) ?? frames;
+  const ticks = new Set(track.keys.map((key) => key.frame));
+  if (length > 0) for (let frame = 0; frame < frames; frame += step) ticks.add(frame);
+  const sorted = [...ticks].sort((a, b) => a - b);
+  tickCache.set(track.keys, { name, frames: sorted });
+  return sorted;
+}
+
+/**
+ * The points of selected paths that can be dragged. Those at the middle of the box as it is now cannot: there the box
+ * itself is meant.
+ *
+ * @param {EditorState} editor
+ * @param {[number, number]} reach
+ * @returns {PathPoint[]}
+ */
+export function pathPoints(editor, [reachX, reachY]) {
+  if (!editor.settings.paths || editor.isPlaying) return [];
+  const { frames } = editor.document;
+  const viewport = editor.shownViewport;
+  return changeable(editor).flatMap((id) => {
+    const track = model.trackOf(editor.document, id);
+    const [nowX, nowY] = model.centreOf(model.boxAt(track, editor.frame));
+    const dense = model.denseBoxes(track, frames);
+    return tickFrames(track, frames, viewport).flatMap((frame) => {
+      const [x, y] = model.centreOf(model.boxOf(dense, frame));
+      const isBox = Math.abs(x - nowX) <= reachX && Math.abs(y - nowY) <= reachY;
+      return isBox ? [] : [{ id, frame, x, y }];
+    });
+  });
+}
+
+/**
+ * What a pointer is on: a handle before a point of a path before a box. Locked boxes let through what is below them.
+ *
+ * @param {EditorState} editor
+ * @param {Where} where
+ * @returns {Touched}
+ */
+export function touchedAt(editor, where) {
+  const [x, y] = model.toFrame(editor.shownViewport, where.px, where.py);
+  const reach = reachAt(editor, where);
+  const around = handleBox(editor);
+  const handles = around ? [{ id: "", box: around }] : [];
+  const grip = model.hitTest({ shapes: handles, selected: new Set([""]) }, x, y, reach);
+  if (grip?.kind === "handle") return { kind: "handle", handle: grip.handle };
+  const points = pathPoints(editor, reach);
+  const point = model.hitTest({ shapes: [], selected: new Set(), points }, x, y, reach);
+  if (point?.kind === "point") {
+    return { kind: "point", point: points.find(({ id, frame }) => id === point.id && frame === point.frame) };
+  }
+  const all = model.boxesUnder(touchableShapes(editor), x, y, reach);
+  const under = all.filter((id) => !editor.locked.has(id));
+  if (under.length) return { kind: "box", under };
+  return all.length ? { kind: "locked", id: all[0] } : { kind: "empty" };
+}
+
+/**
+ * What boxes snap to at the playhead, as the settings say.
+ *
+ * @param {EditorState} editor
+ * @param {Iterable<string>} moving  objects that do not stand still themselves
+ * @returns {Targets}
+ */
+export function snapTargets(editor, moving) {
+  const { snapToFrame, snapToBoxes, grid } = editor.settings;
+  const excluded = new Set(moving);
+  const tracks = new Map(editor.document.objects.map((track) => [track.id, track]));
+  const isTarget = ({ id }) => !excluded.has(id) && model.visibleAt(tracks.get(id), editor.time);
+  return {
+    frame: snapToFrame,
+    boxes: snapToBoxes ? touchableShapes(editor).filter(isTarget) : [],
+    grid: grid > 0 ? [1 / grid, 1 / grid] : null,
+  };
+}

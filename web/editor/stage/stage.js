@@ -1,0 +1,165 @@
+/**
+ * The stage: the picture with the boxes of the playhead's frame, where they are drawn, moved and resized.
+ *
+ * @import {Context, Part} from "../view.js"
+ * @import {Gesture} from "./gestures.js"
+ * @import {Where} from "../kit/pointer.js"
+ */
+
+import { followSize, h, listen } from "../kit/dom.js";
+import { drawStage } from "./draw.js";
+import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
+import { followPointers, whereOf } from "../kit/pointer.js";
+import { touchedAt } from "./scene.js";
+
+const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // logarithm of the zoom per unit of each deltaMode: pixel, line, page
+const PINCHED = 6; // a pinch on a trackpad comes as a wheel with Ctrl and small steps
+
+/**
+ * @param {Context} context
+ * @returns {Part}
+ */
+export function createStage({ editor, t, run, root }) {
+  const canvas = h("canvas", { class: "smcd-stage-canvas", role: "application", tabindex: "0" });
+  const hint = h("p", { class: "smcd-stage-hint" }, t("stage.empty"));
+  const element = h("div", { class: "smcd-stage" }, canvas, hint);
+  const context = canvas.getContext("2d", { alpha: false });
+  /** @type {Gesture | null} */
+  let gesture = null;
+  /** @type {Where | null} */
+  let pointer = null; // while it hovers
+  let space = "up"; // or "down", or "used" once it has moved the view
+  let colors = colorsOf(element);
+  let named = -1; // the frame in the canvas's name
+  let cursor = "";
+
+  const follower = followPointers(canvas, {
+    press(where, button) {
+      if (editor.isInGesture) return null; // of the keyboard
+      pointer = null;
+      if (space !== "up") space = "used";
+      gesture = button === 1 || space === "used" ? pan(editor, where) : gestureAt(editor, where);
+      editor.set({});
+      return gesture;
+    },
+    pinch: (points) => pinch(editor, points),
+    hover(where) {
+      pointer = where;
+      editor.set({});
+    },
+    done() {
+      gesture = null;
+      editor.set({});
+    },
+  });
+
+  const endListening = listen(canvas, {
+    pointerdown: (event) => event.stopPropagation(), // the host would drag the node
+    pointerenter() {
+      colors = colorsOf(element); // the host's may have changed
+      editor.set({});
+    },
+    wheel(event) {
+      if (!root.matches(":focus-within")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const { px, py } = whereOf(event, canvas);
+      const by = -event.deltaY * WHEEL[event.deltaMode] * (event.ctrlKey && Math.abs(event.deltaY) < 50 ? PINCHED : 1);
+      editor.zoom(Math.exp(by), px, py);
+    },
+    keydown(event) {
+      if (event.key !== " " || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (space === "up") space = "down";
+      editor.set({});
+    },
+    keyup(event) {
+      if (event.key !== " ") return;
+      if (space === "down") run("play"); // it was a press and not to move the view
+      space = "up";
+      editor.set({});
+    },
+    blur() {
+      space = "up";
+    },
+    dblclick(event) {
+      if (touchedAt(editor, whereOf(event, canvas)).kind === "box") run("editPhrase");
+    },
+  });
+
+  /** Give the canvas as many pixels as the screen has under it; what was in its middle stays there. */
+  function fit() {
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!width || !height) return; // not shown
+    const scale = devicePixelRatio;
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+    colors = colorsOf(element);
+    const { stageSize, viewport } = editor;
+    const shift = [(width - stageSize.width) / 2, (height - stageSize.height) / 2];
+    const moved = viewport && { ...viewport, left: viewport.left + shift[0], top: viewport.top + shift[1] };
+    editor.set({ stageSize: { width, height }, viewport: moved });
+    draw(); // a resized canvas is empty until then
+  }
+
+  const endSize = followSize(canvas, fit);
+
+  function draw() {
+    const touched = pointer && !editor.isPlaying ? touchedAt(editor, pointer) : null;
+    const hovered = touched?.kind === "box" ? touched.under[0] : touched?.kind === "locked" ? touched.id : null;
+    const point = touched?.kind === "point" ? touched.point : null;
+    const { px, py } = pointer ?? {};
+    const modelText = modelTextOf(editor, t);
+    drawStage(context, editor, {
+      scale: canvas.width / editor.stageSize.width,
+      colors,
+      gesture,
+      hovered,
+      tip: point && { frame: point.frame, px, py },
+      modelText,
+    });
+  }
+
+  return {
+    element,
+    // Always draws: a video's frame is another picture in the same element.
+    render() {
+      draw();
+      hint.hidden = editor.document.objects.length > 0;
+      const wanted = gesture?.cursor ?? (pointer ? cursorAt(editor, pointer, space !== "up") : "crosshair");
+      if (wanted !== cursor) canvas.style.cursor = cursor = wanted;
+      if (editor.frame !== named && !editor.isPlaying) {
+        named = editor.frame;
+        canvas.setAttribute("aria-label", t("stage.name", { frame: named }));
+      }
+    },
+    destroy() {
+      follower.destroy();
+      endListening();
+      endSize();
+    },
+  };
+}
+
+/** What the model gets of the clip, where that is known and differs. */
+function modelTextOf({ document, facts }, t) {
+  const { width, height, numFrames } = facts;
+  const parts = [];
+  if (width && height) {
+    const isStretched = Math.abs((width * document.height) / (height * document.width) - 1) > 0.01;
+    parts.push(t(isStretched ? "stage.modelStretched" : "stage.modelSize", { width, height }));
+  }
+  if (numFrames && numFrames !== document.frames) {
+    const key = numFrames < document.frames ? "stage.modelFrames" : "stage.modelMoreFrames";
+    parts.push(t(key, { count: numFrames, frames: document.frames }));
+  }
+  return parts.join(" · ");
+}
+
+/** The colors of the theme, which a canvas has to be told. */
+function colorsOf(element) {
+  const style = getComputedStyle(element);
+  const names = ["surface", "faint", "text", "accent"];
+  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--smcd-${name}`).trim() || "#808080"]));
+}

@@ -1,0 +1,54 @@
+/**
+ * What commands act on, from what is selected.
+ *
+ * @import {EditorState} from "./state.js"
+ * @import {Trajectory} from "../../trajectory/document.js"
+ * @import {KeyRef} from "../../trajectory/keys.js"
+ */
+
+import { keyIndexAt, trackOf } from "../../trajectory/model.js";
+
+/** Objects that a step moves: with the camera chosen all that are not locked. @param {EditorState} editor */
+export function movedIds(editor) {
+  if (!editor.isCameraSelected) return editor.editable;
+  return editor.document.objects.map(({ id }) => id).filter((id) => !editor.locked.has(id));
+}
+
+/**
+ * Add all of some ids to a set, or take them out where all are in it.
+ *
+ * @param {Set<string>} set
+ * @param {string[]} ids
+ */
+export function toggled(set, ids) {
+  const isAll = ids.every((id) => set.has(id));
+  return new Set(isAll ? [...set].filter((id) => !ids.includes(id)) : [...set, ...ids]);
+}
+
+/** The selected keys that may be changed. @param {EditorState} editor */
+export function editableKeys(editor) {
+  return editor.selectedKeys.filter(({ id }) => !editor.locked.has(id));
+}
+
+/** The keys that an ease is set for: the selected ones, else the one at or before the playhead of each object. */
+export function easedKeys(editor) {
+  const chosen = editableKeys(editor);
+  if (chosen.length) return chosen;
+  return editor.editable.map((id) => {
+    const { keys } = trackOf(editor.document, id);
+    return { id, frame: keys[keyIndexAt(keys, editor.frame)].frame };
+  });
+}
+
+/**
+ * Make a step that adds objects, and select them.
+ *
+ * @param {EditorState} editor
+ * @param {string} label
+ * @param {(document: Trajectory) => Trajectory} operation
+ */
+export function applyAndSelectAdded(editor, label, operation) {
+  const before = new Set(editor.document.objects.map(({ id }) => id));
+  if (!editor.apply(label, operation)) return;
+  editor.select(editor.document.objects.map(({ id }) => id).filter((id) => !before.has(id)));
+}

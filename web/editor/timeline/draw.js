@@ -1,0 +1,430 @@
+/**
+ * Drawing the timeline on a 2D context, in CSS pixels. Only the rows and frames that can be seen are drawn.
+ *
+ * @import {Ease, Key, Track, Trajectory} from "../../trajectory/document.js"
+ * @import {EditorState, Scores} from "../state/state.js"
+ * @import {Layout} from "./layout.js"
+ * @typedef {{text: string, faint: string, line: string, surface: string, background: string, accent: string,
+ *   font: string}} Theme
+ * @typedef {{document: Trajectory, selected: Set<string>, isKeySelected: (id: string, frame: number) => boolean,
+ *   isCameraSelected: boolean, locked: Set<string>, isShown: (id: string) => boolean, numFrames: number | null,
+ *   scores: Scores | null, marquee: {left: number, top: number, right: number, bottom: number} | null,
+ *   names: {camera: string, object: (track: Track, number: number) => string}}} Scene
+ */
+
+import { easeAt, easeCurve, keyIndexAt, sampledTimes, visibleRanges } from "../../trajectory/model.js";
+import {
+  framesInView,
+  keysOfRow,
+  keyY,
+  rangeEdges,
+  RULER,
+  rowsInView,
+  rulerSteps,
+  SCROLLBAR,
+  secondsStep,
+  thumbs,
+  xOf,
+  yOf,
+} from "./layout.js";
+
+const SIZE = 5; // pixels from the middle of a key to its corner
+const DENSE = 7; // pixels between keys, below which they are lines
+const GLYPH = 9; // pixels of an ease's curve
+const LOW = [213, 94, 0]; // of a score: vermilion and blue of the palette, with grey between them
+const MIDDLE = [150, 150, 150];
+const HIGH = [86, 180, 233];
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Layout} layout
+ * @param {Scene} scene
+ * @param {Theme} theme
+ */
+export function drawTimeline(context, layout, scene, theme) {
+  const { width, height, label, bottom } = layout;
+  context.clearRect(0, 0, width, height);
+  context.font = theme.font;
+  context.textBaseline = "middle";
+  context.lineWidth = 1;
+  clipped(context, label, RULER, width - label, bottom - RULER, () => drawGrid(context, layout, theme));
+  const [first, last] = rowsInView(layout);
+  clipped(context, 0, RULER, width, bottom - RULER, () => {
+    for (let row = first; row <= last; row += 1) drawRow(context, layout, scene, theme, row);
+    if (scene.marquee) drawMarquee(context, scene.marquee, theme);
+  });
+  drawRuler(context, layout, scene, theme);
+  drawScrollbars(context, layout, theme);
+}
+
+function clipped(context, x, y, width, height, draw) {
+  context.save();
+  context.beginPath();
+  context.rect(x, y, width, height);
+  context.clip();
+  draw();
+  context.restore();
+}
+
+/** The frames from the first that can be seen, every `step`. */
+function* everyFrame(layout, step) {
+  const [first, last] = framesInView(layout);
+  for (let frame = Math.ceil(first / step) * step; frame <= last; frame += step) yield frame;
+}
+
+function drawGrid(context, layout, theme) {
+  context.globalAlpha = 0.5;
+  context.fillStyle = theme.line;
+  for (const frame of everyFrame(layout, rulerSteps(layout.scale).label)) {
+    context.fillRect(Math.round(xOf(layout, frame)), RULER, 1, layout.bottom - RULER);
+  }
+  context.globalAlpha = 1;
+}
+
+function drawRuler(context, layout, { document, numFrames }, theme) {
+  const { label: labels, tick } = rulerSteps(layout.scale);
+  context.fillStyle = theme.line;
+  context.fillRect(0, RULER - 1, layout.width, 1);
+  clipped(context, layout.label, 0, layout.width - layout.label, RULER, () => {
+    context.textAlign = "center";
+    for (const frame of everyFrame(layout, tick)) {
+      context.fillStyle = theme.line;
+      context.fillRect(Math.round(xOf(layout, frame)), RULER - 5, 1, 5);
+    }
+    context.fillStyle = theme.text;
+    for (const frame of everyFrame(layout, labels)) {
+      context.fillText(String(frame), xOf(layout, frame), 7);
+    }
+    context.fillStyle = theme.faint;
+    const [first, last] = framesInView(layout);
+    const step = secondsStep(layout.scale, document.fps);
+    for (let n = Math.ceil(first / document.fps / step); n * step * document.fps <= last; n += 1) {
+      context.fillText(`${secondsText(n * step)}s`, xOf(layout, n * step * document.fps), 19);
+    }
+    if (numFrames !== null && numFrames <= document.frames) drawSampled(context, layout, numFrames, theme);
+  });
+  context.textAlign = "start";
+}
+
+/** @param {number} seconds */
+export function secondsText(seconds) {
+  return String(Math.round(seconds * 100) / 100);
+}
+
+/** Marks on the ruler's lower edge where the model makes a frame. */
+function drawSampled(context, layout, numFrames, theme) {
+  context.fillStyle = theme.accent;
+  context.beginPath();
+  for (const time of sampledTimes(layout.frames, numFrames)) {
+    const x = xOf(layout, time);
+    if (x < layout.label || x > layout.width) continue;
+    context.moveTo(x, RULER - 6);
+    context.lineTo(x + 3.5, RULER);
+    context.lineTo(x - 3.5, RULER);
+  }
+  context.fill();
+}
+
+function drawRow(context, layout, scene, theme, row) {
+  const y = yOf(layout, row);
+  const track = row > 0 ? scene.document.objects[row - 1] : null;
+  const isSelected = track ? scene.selected.has(track.id) : scene.isCameraSelected;
+  const isFaint = track !== null && !(track.enabled && scene.isShown(track.id));
+  if (isSelected) {
+    context.globalAlpha = 0.16;
+    context.fillStyle = theme.accent;
+    context.fillRect(0, y, layout.width, layout.row);
+    context.globalAlpha = 1;
+  }
+  context.fillStyle = theme.line;
+  context.fillRect(0, y + layout.row - 1, layout.width, 1);
+  context.globalAlpha = isFaint ? 0.4 : 1;
+  clipped(context, layout.label, y, layout.width - layout.label, layout.row, () => {
+    if (track) drawTrack(context, layout, scene, theme, row, track);
+    else drawSummary(context, layout, scene, theme);
+  });
+  drawLabel(context, layout, scene, theme, row, track, isSelected);
+  context.globalAlpha = 1;
+}
+
+function drawLabel(context, layout, scene, theme, row, track, isSelected) {
+  const y = keyY(layout, row);
+  context.fillStyle = theme.line;
+  context.fillRect(layout.label - 1, yOf(layout, row), 1, layout.row);
+  if (isSelected) {
+    context.fillStyle = theme.accent;
+    context.fillRect(0, yOf(layout, row), 3, layout.row - 1);
+  }
+  const isLocked = track !== null && scene.locked.has(track.id);
+  if (track) {
+    context.fillStyle = track.color;
+    context.fillRect(8, y - 5, 10, 10);
+    if (!track.enabled) strike(context, 6, y, 14, theme.text);
+  } else {
+    drawCameraIcon(context, 8, y, theme.text);
+  }
+  context.fillStyle = track && track.phrase === "" ? theme.faint : theme.text;
+  const text = track ? scene.names.object(track, row) : scene.names.camera;
+  context.fillText(ellipsis(context, text, layout.label - 28 - (isLocked ? 12 : 0)), 24, y + 0.5);
+  if (isLocked) drawLock(context, layout.label - 13, y, theme.faint);
+}
+
+function strike(context, x, y, width, color) {
+  context.strokeStyle = color;
+  context.beginPath();
+  context.moveTo(x, y + width / 2);
+  context.lineTo(x + width, y - width / 2);
+  context.stroke();
+}
+
+function drawCameraIcon(context, x, y, color) {
+  context.fillStyle = color;
+  context.fillRect(x, y - 4, 8, 8);
+  context.beginPath();
+  context.moveTo(x + 8, y);
+  context.lineTo(x + 12, y - 4);
+  context.lineTo(x + 12, y + 4);
+  context.fill();
+}
+
+function drawLock(context, x, y, color) {
+  context.fillStyle = color;
+  context.fillRect(x, y - 1, 7, 5);
+  context.strokeStyle = color;
+  context.beginPath();
+  context.arc(x + 3.5, y - 1, 2.5, Math.PI, 0);
+  context.stroke();
+}
+
+/** @type {Map<string, string>} by font, width and text: measuring is slow */
+const shortened = new Map();
+
+function ellipsis(context, text, width) {
+  const name = `${context.font}/${width}/${text}`;
+  let short = shortened.get(name);
+  if (short === undefined) {
+    if (shortened.size > 2000) shortened.clear();
+    short = shorten(context, text, width);
+    shortened.set(name, short);
+  }
+  return short;
+}
+
+function shorten(context, text, width) {
+  const letters = [...text.slice(0, 200)];
+  if (letters.length === text.length && context.measureText(text).width <= width) return text;
+  let [low, high] = [0, letters.length];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (context.measureText(`${letters.slice(0, middle).join("")}…`).width <= width) low = middle;
+    else high = middle - 1;
+  }
+  return `${letters.slice(0, low).join("")}…`;
+}
+
+/** Indices of the keys around what can be seen. */
+function keysInView(layout, keys) {
+  const [first, last] = framesInView(layout);
+  return [keyIndexAt(keys, first), Math.min(keyIndexAt(keys, last) + 1, keys.length - 1)];
+}
+
+function drawTrack(context, layout, scene, theme, row, track) {
+  drawRanges(context, layout, row, track);
+  if (layout.strip) drawScores(context, layout, row, scene.scores?.iou[track.id], theme);
+  const { keys, color } = track;
+  const y = keyY(layout, row);
+  const [from, to] = keysInView(layout, keys);
+  drawSegments(context, layout, keys, from, to, y, color, theme);
+  const filled = new Path2D();
+  const hollow = new Path2D();
+  const chosen = new Path2D();
+  for (let n = from; n <= to; n += 1) {
+    const { frame, ease, visible } = keys[n];
+    const x = xOf(layout, frame);
+    const room = Math.min(gap(layout, keys, n - 1), gap(layout, keys, n));
+    const isSelected = scene.isKeySelected(track.id, frame);
+    const path = visible ? filled : hollow;
+    if (room < DENSE) path.rect(x - 1, y - SIZE, 2, SIZE * 2);
+    else addKeyShape(path, x, y, n < keys.length - 1 ? ease : "linear", SIZE);
+    if (isSelected) addKeyShape(chosen, x, y, n < keys.length - 1 ? ease : "linear", SIZE + 2.5);
+  }
+  context.fillStyle = color;
+  context.strokeStyle = theme.background;
+  context.fill(filled);
+  context.stroke(filled);
+  context.fillStyle = theme.background;
+  context.strokeStyle = color;
+  context.lineWidth = 1.5;
+  context.fill(hollow);
+  context.stroke(hollow);
+  context.strokeStyle = theme.text;
+  context.lineWidth = 2;
+  context.stroke(chosen);
+  context.lineWidth = 1;
+}
+
+/** Pixels from key n to the next one. */
+function gap(layout, keys, n) {
+  return n < 0 || n + 1 >= keys.length ? Infinity : (keys[n + 1].frame - keys[n].frame) * layout.scale;
+}
+
+/**
+ * What a key looks like: a square holds, triangles point to where it goes fast, a disc is slow at both ends, a hexagon
+ * has a curve of its own, a diamond is straight.
+ *
+ * @param {Path2D} path
+ * @param {number} x
+ * @param {number} y
+ * @param {Ease} ease
+ * @param {number} size
+ */
+export function addKeyShape(path, x, y, ease, size) {
+  if (ease === "in_out") {
+    path.moveTo(x + size, y);
+    path.arc(x, y, size, 0, 2 * Math.PI);
+    return;
+  }
+  const corners = Array.isArray(ease) ? SHAPES.curve : SHAPES[ease];
+  const [startX, startY] = corners.at(-1);
+  path.moveTo(x + startX * size, y + startY * size);
+  // Not closePath, which measures the whole path each time.
+  for (const [dx, dy] of corners) path.lineTo(x + dx * size, y + dy * size);
+}
+
+const SHAPES = {
+  linear: [[-1, 0], [0, -1.1], [1, 0], [0, 1.1]],
+  hold: [[-0.85, -0.85], [0.85, -0.85], [0.85, 0.85], [-0.85, 0.85]],
+  in: [[-0.8, -1.1], [1.1, 0], [-0.8, 1.1]],
+  out: [[0.8, -1.1], [-1.1, 0], [0.8, 1.1]],
+  curve: [[-0.55, -1], [0.55, -1], [1.1, 0], [0.55, 1], [-0.55, 1], [-1.1, 0]],
+};
+
+/**
+ * The way from key to key: a line, dashed where the box stands still, dots where it is not visible; and the ease's
+ * curve where there is room.
+ */
+function drawSegments(context, layout, keys, from, to, y, color, theme) {
+  const solid = new Path2D();
+  const dashed = new Path2D();
+  const dotted = new Path2D();
+  const glyphs = new Path2D();
+  for (let n = from; n < to; n += 1) {
+    const [left, right] = [xOf(layout, keys[n].frame), xOf(layout, keys[n + 1].frame)];
+    if (right - left < DENSE) continue;
+    const { ease, visible } = keys[n];
+    const path = !visible ? dotted : ease === "hold" ? dashed : solid;
+    path.moveTo(left, y);
+    path.lineTo(right, y);
+    // Where a segment reaches out of view, the glyph stays in it.
+    const middle = (Math.max(left, layout.label) + Math.min(right, layout.width - SCROLLBAR)) / 2;
+    if (right - left > 4 * GLYPH && easeCurve(ease)) addGlyph(glyphs, middle, y, ease);
+  }
+  context.strokeStyle = color;
+  context.lineWidth = 1.5;
+  context.stroke(solid);
+  context.setLineDash([3, 3]);
+  context.stroke(dashed);
+  context.setLineDash([1, 4]);
+  context.stroke(dotted);
+  context.setLineDash([]);
+  context.strokeStyle = theme.background;
+  context.lineWidth = 4;
+  context.stroke(glyphs);
+  context.strokeStyle = theme.text;
+  context.lineWidth = 1.5;
+  context.stroke(glyphs);
+  context.lineWidth = 1;
+}
+
+/** @type {Map<string, number[]>} progress at nine times of the ease, by its text */
+const curves = new Map();
+
+function addGlyph(path, x, y, ease) {
+  let curve = curves.get(String(ease));
+  if (!curve) {
+    if (curves.size > 500) curves.clear();
+    curve = Array.from({ length: 9 }, (_, n) => Math.min(Math.max(easeAt(ease, n / 8), -0.3), 1.3));
+    curves.set(String(ease), curve);
+  }
+  curve.forEach((progress, n) => {
+    path[n ? "lineTo" : "moveTo"](x - GLYPH / 2 + (n * GLYPH) / 8, y + GLYPH / 2 - progress * GLYPH);
+  });
+}
+
+/** Bars of the frames at which an object is there, with a grip at each end. */
+function drawRanges(context, layout, row, track) {
+  const top = yOf(layout, row) + 2;
+  const height = layout.row - layout.strip - 5;
+  const edges = rangeEdges(layout, visibleRanges(track, layout.frames));
+  const { globalAlpha } = context;
+  context.fillStyle = track.color;
+  for (const [left, right] of edges) {
+    context.globalAlpha = globalAlpha * 0.25;
+    context.fillRect(left, top, right - left, height);
+    context.globalAlpha = globalAlpha;
+    context.fillRect(left, top, 3, height);
+    context.fillRect(right - 3, top, 3, height);
+  }
+}
+
+function drawSummary(context, layout, { document }, theme) {
+  const keys = /** @type {Key[]} */ (keysOfRow(document, 0));
+  if (!keys.length) return;
+  const [from, to] = keysInView(layout, keys);
+  const y = keyY(layout, 0);
+  const path = new Path2D();
+  for (let n = from; n <= to; n += 1) {
+    const x = xOf(layout, keys[n].frame);
+    const room = Math.min(gap(layout, keys, n - 1), gap(layout, keys, n));
+    if (room < DENSE) path.rect(x - 1, y - 4, 2, 8);
+    else addKeyShape(path, x, y, "linear", 4);
+  }
+  context.fillStyle = theme.faint;
+  context.fill(path);
+}
+
+/** A bar per frame of the last run: as high as its IoU, orange where low and blue where high. */
+function drawScores(context, layout, row, iou, theme) {
+  const bottom = yOf(layout, row) + layout.row - 2;
+  context.fillStyle = theme.line;
+  context.fillRect(xOf(layout, 0), bottom, xOf(layout, layout.frames - 1) - xOf(layout, 0), 1);
+  if (!iou) return;
+  const times = sampledTimes(layout.frames, iou.length);
+  const width = Math.min(Math.max((layout.scale * (layout.frames - 1)) / Math.max(iou.length - 1, 1) - 1, 1), 14);
+  iou.forEach((score, n) => {
+    const x = xOf(layout, times[n]);
+    if (score === null || x < layout.label - width || x > layout.width + width) return;
+    const height = Math.max(score * (layout.strip - 2), 1);
+    context.fillStyle = scoreColor(score);
+    context.fillRect(x - width / 2, bottom - height, width, height);
+  });
+}
+
+/** @param {number} score  0..1 */
+export function scoreColor(score) {
+  const [from, to] = score < 0.5 ? [LOW, MIDDLE] : [MIDDLE, HIGH];
+  const part = score < 0.5 ? score * 2 : score * 2 - 1;
+  return `rgb(${from.map((value, n) => Math.round(value + (to[n] - value) * part)).join(" ")})`;
+}
+
+function drawMarquee(context, { left, top, right, bottom }, theme) {
+  context.fillStyle = theme.accent;
+  context.strokeStyle = theme.accent;
+  context.globalAlpha = 0.15;
+  context.fillRect(left, top, right - left, bottom - top);
+  context.globalAlpha = 1;
+  context.setLineDash([4, 3]);
+  context.strokeRect(left, top, right - left, bottom - top);
+  context.setLineDash([]);
+}
+
+function drawScrollbars(context, layout, theme) {
+  const { x, y } = thumbs(layout);
+  context.fillStyle = theme.faint;
+  context.globalAlpha = 0.6;
+  context.beginPath();
+  if (x) context.roundRect(x[0], layout.bottom + 2, x[1], SCROLLBAR - 4, 2);
+  if (y) context.roundRect(layout.width - SCROLLBAR + 2, y[0], SCROLLBAR - 4, y[1], 2);
+  context.fill();
+  context.globalAlpha = 1;
+}

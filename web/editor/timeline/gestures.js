@@ -1,0 +1,240 @@
+/**
+ * What a pointer does on the timeline, from its press to its release.
+ *
+ * @import {Trajectory} from "../../trajectory/document.js"
+ * @import {KeyRef} from "../../trajectory/keys.js"
+ * @import {EditorState} from "../state/state.js"
+ * @import {Followed, Where} from "../kit/pointer.js"
+ * @import {Hit, Layout} from "./layout.js"
+ * @typedef {{layout: () => Layout, scrollBy: (frames: number, pixels: number) => void,
+ *   setMarquee: (rectangle: {left: number, top: number, right: number, bottom: number} | null) => void,
+ *   reveal: (frame: number) => void}} Surface  what gestures ask of the timeline
+ */
+
+import * as model from "../../trajectory/model.js";
+import { moveRangeEnd } from "../../trajectory/range_end.js";
+import { frameAt, keysIn, RULER, scrollOfThumb, timeAt, xOf } from "./layout.js";
+
+const THRESHOLD = 3; // pixels that a pointer moves before its press is a drag
+const DONE = { move() {}, end() {}, cancel() {} }; // of a press that has done all there is to do
+
+/**
+ * @param {EditorState} editor
+ * @param {Surface} surface
+ * @param {Hit} hit  what the pointer was pressed on
+ * @param {Where} press
+ * @returns {Followed}
+ */
+export function gestureOf(editor, surface, hit, press) {
+  const { document } = editor;
+  const id = hit.row > 0 ? document.objects[hit.row - 1].id : null;
+  switch (hit.kind) {
+    case "ruler":
+      return scrub(editor, surface, press);
+    case "label":
+      selectRow(editor, id, press);
+      return DONE;
+    case "key":
+      return dragKeys(editor, surface, keysAt(editor, id, hit.frame), hit.frame, press);
+    case "end":
+      return dragEnd(editor, surface, hit, id, press);
+    case "scrollX":
+    case "scrollY":
+      return dragThumb(surface, hit.kind === "scrollX" ? "x" : "y", press);
+    default:
+      return chooseKeys(editor, surface, press, () => clickRow(editor, hit, id, press));
+  }
+}
+
+/** Drag the view about, with the middle button. @param {Surface} surface @param {Where} press @returns {Followed} */
+export function pan(surface, press) {
+  let before = press;
+  const move = (point) => {
+    surface.scrollBy((before.px - point.px) / surface.layout().scale, before.py - point.py);
+    before = point;
+  };
+  return { ...DONE, move };
+}
+
+/**
+ * Add a key where somebody clicked twice, and select it.
+ *
+ * @param {EditorState} editor
+ * @param {Hit} hit
+ * @param {number} frame  the nearest one
+ */
+export function addKeyAt(editor, { kind, row }, frame) {
+  if (!["row", "segment"].includes(kind)) return;
+  const ids = row > 0 ? [editor.document.objects[row - 1].id] : editor.document.objects.map(({ id }) => id);
+  const free = ids.filter((id) => !editor.locked.has(id));
+  if (!free.length) return;
+  editor.apply("step.addKey", (document) => model.addKeys(document, free, frame));
+  editor.selectKeys(free.map((id) => ({ id, frame })));
+  editor.seek(frame);
+}
+
+/** The key at a frame; on the camera's row those of all objects. @returns {KeyRef[]} */
+function keysAt(editor, id, frame) {
+  if (id !== null) return [{ id, frame }];
+  const has = ({ keys }) => keys[model.keyIndexAt(keys, frame)].frame === frame;
+  return editor.document.objects.filter(has).map((track) => ({ id: track.id, frame }));
+}
+
+function selectRow(editor, id, { shift, ctrl }) {
+  if (id === null) editor.selectCamera();
+  else editor.select([id], shift || ctrl ? "toggle" : "only");
+}
+
+/** A click on a segment selects its first key, whose ease it has. */
+function clickRow(editor, hit, id, press) {
+  const mode = press.shift || press.ctrl ? "toggle" : "only";
+  if (hit.kind === "segment") editor.selectKeys([{ id, frame: hit.frame }], mode);
+  else if (hit.kind === "row") selectRow(editor, id, press);
+  else if (mode === "only") editor.select([]);
+}
+
+function scrub(editor, surface, press) {
+  const before = editor.time;
+  const move = ({ px }) => editor.seek(frameAt(surface.layout(), px));
+  if (editor.isPlaying) editor.set({ isPlaying: false });
+  move(press);
+  return { ...DONE, move, cancel: () => editor.seek(before) };
+}
+
+/**
+ * Change the document in a gesture that begins with the first change. It ends early if something else ends the gesture,
+ * such as another document that is loaded meanwhile.
+ */
+function editing(editor, label) {
+  let hasBegun = false;
+  return {
+    preview(operation) {
+      if (!hasBegun) editor.begin(label);
+      hasBegun = true;
+      if (editor.isInGesture) editor.preview(operation);
+    },
+    get hasBegun() {
+      return hasBegun;
+    },
+    end: () => hasBegun && editor.isInGesture && editor.commit(),
+    cancel: () => hasBegun && editor.isInGesture && editor.cancel(),
+  };
+}
+
+/** Move keys in time, or with Ctrl or Alt copies of them. A click goes to the key. */
+function dragKeys(editor, surface, pressed, frame, press) {
+  const isSelected = (ref) => editor.selectedKeys.some(({ id, frame: at }) => id === ref.id && at === ref.frame);
+  const wasSelected = pressed.every(isSelected);
+  if (press.shift) {
+    editor.selectKeys(pressed, wasSelected ? "toggle" : "add");
+    return DONE;
+  }
+  if (!wasSelected) editor.selectKeys(pressed);
+  const { document, selectedKeys } = editor;
+  const refs = selectedKeys.filter(({ id }) => !editor.locked.has(id));
+  const isCopy = press.ctrl || press.alt;
+  const change = isCopy ? copying(document, refs) : (start, shift) => model.moveKeys(start, refs, shift);
+  const edit = editing(editor, isCopy ? "step.copyKeys" : "step.moveKeys");
+  let isDrag = false;
+  let shift = 0;
+  return {
+    move(point) {
+      isDrag ||= Math.abs(point.px - press.px) > THRESHOLD;
+      if (!isDrag || !refs.length) return;
+      const to = frameAt(surface.layout(), point.px);
+      surface.reveal(to);
+      const allowed = model.allowedShift(document, refs, to - frame);
+      if (allowed === shift) return;
+      shift = allowed;
+      edit.preview((start) => change(start, shift));
+      if (editor.isInGesture) editor.selectKeys(refs.map((ref) => ({ id: ref.id, frame: ref.frame + shift })));
+    },
+    end() {
+      edit.end();
+      if (isDrag) return;
+      editor.selectKeys(pressed);
+      if (editor.isPlaying) editor.set({ isPlaying: false });
+      editor.seek(frame);
+    },
+    cancel() {
+      edit.cancel();
+      if (edit.hasBegun) editor.selectKeys(selectedKeys);
+    },
+  };
+}
+
+/** @param {Trajectory} document @param {KeyRef[]} refs */
+function copying(document, refs) {
+  const clipboard = model.copyKeys(document, refs);
+  const ids = clipboard?.objects.map(({ id }) => id) ?? [];
+  const first = Math.min(...refs.map(({ frame }) => frame));
+  return (start, shift) => (shift && clipboard ? model.pasteKeys(start, clipboard, first + shift, ids) : start);
+}
+
+/** Let an object enter or leave at another frame. */
+function dragEnd(editor, surface, { range, end }, id, press) {
+  if (!editor.selected.has(id)) editor.select([id]);
+  if (editor.locked.has(id)) return DONE;
+  const edit = editing(editor, "step.range");
+  let before = end === "first" ? range[0] : range[1];
+  const offset = press.px - xOf(surface.layout(), before); // an end is beside its frame
+  return {
+    move(point) {
+      const frame = frameAt(surface.layout(), point.px - offset);
+      if (frame === before) return;
+      before = frame;
+      surface.reveal(frame);
+      edit.preview((start) => moveRangeEnd(start, id, range, end, frame));
+    },
+    end: edit.end,
+    cancel: edit.cancel,
+  };
+}
+
+/** Select the keys in a rectangle; without a drag it is a click. */
+function chooseKeys(editor, surface, press, click) {
+  const { selected, selectedKeys, isCameraSelected } = editor;
+  const heightOf = (point) => point.py - RULER + surface.layout().scroll;
+  const from = { time: timeAt(surface.layout(), press.px), height: heightOf(press) };
+  let isDrag = false;
+  return {
+    move(point) {
+      isDrag ||= Math.hypot(point.px - press.px, point.py - press.py) > THRESHOLD;
+      if (!isDrag) return;
+      const layout = surface.layout();
+      const times = [from.time, timeAt(layout, point.px)];
+      const refs = keysIn(layout, editor.document, times, [from.height, heightOf(point)]);
+      const startY = from.height + RULER - layout.scroll;
+      surface.setMarquee({
+        left: Math.min(press.px, point.px),
+        right: Math.max(press.px, point.px),
+        top: Math.min(startY, point.py),
+        bottom: Math.max(startY, point.py),
+      });
+      editor.selectKeys(point.shift ? mergedRefs(selectedKeys, refs) : refs);
+    },
+    end() {
+      surface.setMarquee(null);
+      if (!isDrag) click();
+    },
+    cancel() {
+      surface.setMarquee(null);
+      if (isDrag) editor.set({ selected, selectedKeys, isCameraSelected });
+    },
+  };
+}
+
+function mergedRefs(refs, added) {
+  const names = new Set(added.map(({ id, frame }) => `${frame}/${id}`));
+  return [...refs.filter(({ id, frame }) => !names.has(`${frame}/${id}`)), ...added];
+}
+
+function dragThumb(surface, axis, press) {
+  let before = press;
+  const move = (point) => {
+    const by = scrollOfThumb(surface.layout(), axis, axis === "x" ? point.px - before.px : point.py - before.py);
+    before = point;
+    surface.scrollBy(axis === "x" ? by : 0, axis === "y" ? by : 0);
+  };
+  return { ...DONE, move };
+}

@@ -1,0 +1,62 @@
+/**
+ * Playback: while `editor.isPlaying`, the playhead runs at the clip's frame rate times `settings.speed`.
+ *
+ * Each frame is shown for 1 / fps seconds, the last one too. At the end it starts again with `settings.loop`, but never
+ * while a motion is recorded by hand.
+ *
+ * @import {EditorState} from "../state/state.js"
+ */
+
+/**
+ * @param {EditorState} editor
+ * @returns {{destroy: () => void}}
+ */
+export function createPlayback(editor) {
+  let request = 0;
+  let before = 0; // milliseconds, of the last tick
+  let position = 0; // in frames, up to the clip's length: the last frame lasts as long as the others
+  let shown = 0; // what the playhead was set to: another time means that somebody moved it
+
+  const start = () => {
+    const isAtEnd = editor.time >= editor.document.frames - 1;
+    position = isAtEnd && !editor.recording ? 0 : editor.time;
+    before = performance.now();
+    request = requestAnimationFrame(tick);
+    show();
+  };
+  const stop = () => {
+    cancelAnimationFrame(request);
+    request = 0;
+    if (!Number.isInteger(editor.time)) editor.seek(editor.frame);
+  };
+  const show = () => {
+    shown = Math.min(position, editor.document.frames - 1);
+    editor.seek(shown);
+  };
+  const tick = (now) => {
+    const { frames, fps } = editor.document;
+    if (editor.time !== shown) position = editor.time;
+    position += (Math.max(now - before, 0) / 1000) * fps * editor.settings.speed;
+    before = now;
+    if (position >= frames) {
+      if (!editor.settings.loop || editor.recording) {
+        editor.set({ time: frames - 1, isPlaying: false });
+        return;
+      }
+      position %= frames;
+    }
+    request = requestAnimationFrame(tick);
+    show();
+  };
+
+  const unsubscribe = editor.subscribe(() => {
+    if (editor.isPlaying && !request) start();
+    else if (!editor.isPlaying && request) stop();
+  });
+  return {
+    destroy() {
+      unsubscribe();
+      cancelAnimationFrame(request);
+    },
+  };
+}

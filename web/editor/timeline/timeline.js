@@ -1,0 +1,370 @@
+/**
+ * The timeline: the transport bar and, below it, a canvas with the rows of all objects.
+ *
+ * @import {Context, Part} from "../view.js"
+ * @import {Where} from "../kit/pointer.js"
+ * @import {Theme} from "./draw.js"
+ * @import {Hit, Layout, TimelineView} from "./layout.js"
+ */
+
+import { framesById, sampledTimes } from "../../trajectory/model.js";
+import { followSize, h, listen } from "../kit/dom.js";
+import { createPlayback } from "./playback.js";
+import { followPointers, whereOf } from "../kit/pointer.js";
+import { drawTimeline, scoreColor, secondsText } from "./draw.js";
+import { addKeyAt, gestureOf, pan } from "./gestures.js";
+import {
+  frameAt,
+  hitAt,
+  layoutOf,
+  scrollToShow,
+  startToShow,
+  timeAt,
+  xOf,
+  yOf,
+  zoomedAt,
+} from "./layout.js";
+import { createTransport } from "./transport.js";
+
+const MIN_HEIGHT = 60;
+const MAX_PART = 0.6; // of the editor's height
+const STEP = 16; // pixels of height per press of an arrow key
+const FINGER = 13; // pixels that it reaches around keys and ends
+const FAR = 10; // frames of Page Up and Page Down
+const CURSORS = { ruler: "col-resize", label: "pointer", key: "grab", end: "ew-resize", segment: "pointer" };
+
+/**
+ * @param {Context} context
+ * @returns {Part}
+ */
+export function createTimeline(context) {
+  const { editor, t, run } = context;
+  /** @type {TimelineView} */
+  let view = { zoom: 1, start: 0, scroll: 0 };
+  let size = { width: 0, height: 0 };
+  let marquee = null;
+  let drawn = [];
+  /** @type {Theme | null} null: to be read, which takes longer than all drawing */
+  let theme = null;
+  let wasAt = { time: 0, selected: editor.selected };
+
+  const playback = createPlayback(editor);
+  const transport = createTransport(context);
+  const canvas = h("canvas", {
+    class: "smcd-timeline-canvas",
+    role: "slider",
+    tabindex: "0",
+    "aria-label": t("timeline.name"),
+    "aria-valuemin": 0,
+  });
+  const playhead = h("div", { class: "smcd-timeline-playhead" });
+  const track = h("div", { class: "smcd-timeline-over" }, playhead);
+  const tip = h("div", { class: "smcd-timeline-tip", role: "tooltip", hidden: true });
+  const score = h("div", { class: "smcd-timeline-score", title: t("timeline.meanIouHint"), hidden: true });
+  const area = h("div", { class: "smcd-timeline-area" }, canvas, track, score, tip);
+  const border = h("div", {
+    class: "smcd-timeline-border",
+    role: "separator",
+    tabindex: "0",
+    "aria-orientation": "horizontal",
+    "aria-label": t("timeline.resize"),
+    title: t("timeline.resize"),
+  });
+  const element = h("div", { class: "smcd-timeline" }, border, transport.element, area);
+
+  const layout = () =>
+    layoutOf(
+      size,
+      { frames: editor.document.frames, objects: editor.document.objects.length, hasScores: editor.scores !== null },
+      view,
+    );
+
+  /** @param {Partial<TimelineView>} changes */
+  function setView(changes) {
+    view = { ...view, ...changes };
+    const { start, scroll } = layout();
+    view = { ...view, start, scroll };
+    editor.set({}); // to be drawn with the others
+  }
+
+  const surface = {
+    layout,
+    scrollBy: (frames, pixels) => setView({ start: view.start + frames, scroll: view.scroll + pixels }),
+    setMarquee(rectangle) {
+      marquee = rectangle;
+      editor.set({});
+    },
+    reveal: (frame) => setView({ start: startToShow(layout(), frame) }),
+  };
+
+  /** @param {Where} where @returns {Hit} */
+  function hit({ px, py, isTouch }) {
+    return hitAt(layout(), editor.document, px, py, isTouch ? FINGER : undefined);
+  }
+
+  const pointers = followPointers(canvas, {
+    press(where, button) {
+      tip.hidden = true;
+      if (editor.isInGesture) return null;
+      return button === 1 ? pan(surface, where) : gestureOf(editor, surface, hit(where), where);
+    },
+    pinch(points) {
+      let [before, distance] = [middleOf(points), distanceOf(points)];
+      const move = (next) => {
+        setView(zoomedAt(layout(), before.px, distanceOf(next) / distance));
+        const middle = middleOf(next);
+        surface.scrollBy((before.px - middle.px) / layout().scale, before.py - middle.py);
+        [before, distance] = [middle, distanceOf(next)];
+      };
+      return { move };
+    },
+    hover,
+  });
+  const stopCanvas = listen(canvas, {
+    pointerdown: (event) => event.stopPropagation(), // the host would drag the node
+    pointerenter: drawAnew,
+    dblclick(event) {
+      event.stopPropagation();
+      const where = whereOf(event, canvas);
+      addKeyAt(editor, hit(where), frameAt(layout(), where.px));
+    },
+    keydown(event) {
+      const action = event.ctrlKey || event.metaKey || event.altKey ? undefined : keyAction(event);
+      if (!action) return;
+      action();
+      event.preventDefault();
+      event.stopPropagation();
+    },
+  });
+
+  /** What arrows and page keys do on the timeline; all others are commands as elsewhere. */
+  function keyAction({ key, shiftKey }) {
+    const far = (by) => () => editor.seek(editor.frame + by);
+    const actions = {
+      ArrowLeft: () => run(shiftKey ? "previousKey" : "previousFrame"),
+      ArrowRight: () => run(shiftKey ? "nextKey" : "nextFrame"),
+      ArrowUp: () => run("selectPrevious"),
+      ArrowDown: () => run("selectNext"),
+      PageUp: far(-FAR),
+      PageDown: far(FAR),
+    };
+    return Object.hasOwn(actions, key) ? actions[key] : undefined;
+  }
+
+  // Without the focus the wheel is the host's: it zooms the graph.
+  const stopWheel = listen(
+    canvas,
+    {
+      wheel(event) {
+        if (!element.closest(".smcd-editor")?.matches(":focus-within")) return;
+        event.preventDefault();
+        event.stopPropagation();
+        const now = layout();
+        const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+        if (event.ctrlKey || event.metaKey) {
+          setView(zoomedAt(now, whereOf(event, canvas).px, Math.exp((-event.deltaY * lines) / 300)));
+          return;
+        }
+        const isAcross = event.shiftKey || now.content <= now.body;
+        const [x, y] = isAcross ? [event.deltaX + event.deltaY, 0] : [event.deltaX, event.deltaY];
+        surface.scrollBy((x * lines) / now.scale, y * lines);
+      },
+    },
+    { passive: false },
+  );
+
+  /** @param {Where | null} where */
+  function hover(where) {
+    const found = where && hit(where);
+    const text = found && tipText(found, where);
+    canvas.style.cursor = (found && CURSORS[found.kind]) ?? "default";
+    tip.hidden = text === null;
+    if (text === null) return;
+    tip.textContent = text;
+    const left = Math.max(Math.min(where.px + 12, size.width - tip.offsetWidth - 4), 0);
+    tip.style.transform = `translate(${left}px, ${tipTop(where.py)}px)`;
+  }
+
+  /** Above the pointer where there is room, else below. */
+  function tipTop(y) {
+    const above = y - tip.offsetHeight - 8;
+    return above >= 0 ? above : Math.min(y + 16, size.height - tip.offsetHeight);
+  }
+
+  /** @param {Hit} found @param {Where} where @returns {string | null} */
+  function tipText(found, { px, py }) {
+    const { document, scores } = editor;
+    const now = layout();
+    const object = found.row > 0 ? document.objects[found.row - 1] : null;
+    const iou = object ? scores?.iou[object.id] : undefined;
+    if (iou?.length && px >= now.label && py >= yOf(now, found.row) + now.row - now.strip) {
+      const times = sampledTimes(document.frames, iou.length);
+      const time = timeAt(now, px);
+      const n = times.reduce((best, at, i) => (Math.abs(at - time) < Math.abs(times[best] - time) ? i : best), 0);
+      const frame = Math.round(times[n] * 100) / 100;
+      if (iou[n] === null) return t("timeline.noScore", { frame });
+      return t("timeline.score", { frame, iou: iou[n].toFixed(2) });
+    }
+    const { frame } = found;
+    const values = { frame, seconds: secondsText(frame / document.fps) };
+    if (found.kind === "key" && !object) return t("timeline.allKeys", values);
+    if (found.kind === "key" || found.kind === "segment") {
+      const { ease } = object.keys.find((key) => key.frame === frame);
+      const name = Array.isArray(ease) ? t("motion.ease.bezier") : t(`motion.ease.${ease}`);
+      return t(`timeline.${found.kind}`, { ...values, ease: name });
+    }
+    if (found.kind === "end") return t(`timeline.${found.end}`, { frame: found.range[found.end === "first" ? 0 : 1] });
+    return found.kind === "ruler" ? t("timeline.at", values) : null;
+  }
+
+  function resize(next) {
+    const most = (element.closest(".smcd-editor")?.clientHeight ?? Infinity) * MAX_PART;
+    const height = Math.round(Math.min(Math.max(next, MIN_HEIGHT), Math.max(most, MIN_HEIGHT)));
+    area.style.height = `${height}px`;
+    border.setAttribute("aria-valuenow", String(height));
+  }
+
+  let grip = null;
+  const stopBorder = listen(border, {
+    pointerdown(event) {
+      event.stopPropagation();
+      if (event.button !== 0) return;
+      border.setPointerCapture(event.pointerId);
+      const ratio = element.offsetHeight / element.getBoundingClientRect().height || 1;
+      grip = { y: event.clientY, height: area.offsetHeight, ratio };
+    },
+    pointermove(event) {
+      if (grip) resize(grip.height + (grip.y - event.clientY) * grip.ratio);
+    },
+    lostpointercapture: () => (grip = null),
+    keydown(event) {
+      const by = { ArrowUp: STEP, ArrowDown: -STEP }[event.key];
+      if (!by) return;
+      resize(area.offsetHeight + by);
+      event.preventDefault();
+      event.stopPropagation();
+    },
+  });
+
+  function measure() {
+    const { clientWidth: width, clientHeight } = area;
+    const ratio = devicePixelRatio;
+    const [pixelsX, pixelsY] = [Math.round(width * ratio), Math.round(clientHeight * ratio)];
+    if (canvas.width !== pixelsX) canvas.width = pixelsX;
+    if (canvas.height !== pixelsY) canvas.height = pixelsY;
+    size = { width, height: clientHeight };
+    drawAnew();
+  }
+  /** After the canvas was emptied by another size, or the host's colors may have changed. */
+  function drawAnew() {
+    theme = null;
+    drawn = [];
+    editor.set({});
+  }
+  const stopSize = followSize(area, measure);
+
+  /** Show the playhead where it went, and the object that was selected elsewhere. */
+  function follow() {
+    const { time, selected, document } = editor;
+    if (time !== wasAt.time && !pointers.isActive()) view.start = startToShow(layout(), time);
+    if (selected !== wasAt.selected && !pointers.isActive() && selected.size === 1) {
+      const [id] = selected;
+      view.scroll = scrollToShow(layout(), document.objects.findIndex((object) => object.id === id) + 1);
+    }
+    wasAt = { time, selected };
+  }
+
+  function renderPlayhead(now) {
+    const { time, frame, document } = editor;
+    const x = xOf(now, time);
+    playhead.style.transform = `translateX(${x - now.label}px)`;
+    track.style.left = `${now.label}px`;
+    playhead.dataset.frame = String(frame);
+    canvas.setAttribute("aria-valuemax", String(document.frames - 1));
+    canvas.setAttribute("aria-valuenow", String(frame));
+    const seconds = secondsText(frame / document.fps);
+    canvas.setAttribute("aria-valuetext", t("timeline.value", { frame, last: document.frames - 1, seconds }));
+  }
+
+  function renderScore() {
+    const mean = editor.scores?.mean ?? null;
+    score.hidden = mean === null;
+    if (mean === null) return;
+    score.textContent = t("timeline.meanIou", { iou: mean.toFixed(2) });
+    score.style.borderColor = scoreColor(mean);
+  }
+
+  function renderCanvas(now) {
+    const { document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts } = editor;
+    const next = [document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts, marquee];
+    next.push(now.start, now.scroll, now.scale);
+    if (drawn.length && next.every((value, n) => value === drawn[n])) return;
+    drawn = next;
+    const chosen = framesById(selectedKeys);
+    const drawing = canvas.getContext("2d");
+    const ratio = canvas.width / Math.max(size.width, 1);
+    drawing.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const scene = {
+      document,
+      selected,
+      isKeySelected: (id, frame) => chosen.get(id)?.has(frame) ?? false,
+      isCameraSelected,
+      locked,
+      isShown: (id) => editor.isShown(id),
+      numFrames: facts.numFrames,
+      scores,
+      marquee,
+      names: {
+        camera: t("objects.camera"),
+        object: ({ phrase }, number) => phrase.trim() || t("objects.unnamed", { number }),
+      },
+    };
+    theme ??= themeOf(area);
+    drawTimeline(drawing, now, scene, theme);
+  }
+
+  return {
+    element,
+    render() {
+      transport.render();
+      if (!size.width) return;
+      follow();
+      const now = layout();
+      view = { ...view, start: now.start, scroll: now.scroll };
+      renderPlayhead(now);
+      renderScore();
+      renderCanvas(now);
+    },
+    destroy() {
+      pointers.destroy();
+      for (const stop of [stopCanvas, stopWheel, stopBorder, stopSize]) stop();
+      playback.destroy();
+      transport.destroy();
+    },
+  };
+}
+
+/** @param {[Where, Where]} points */
+function middleOf([a, b]) {
+  return { px: (a.px + b.px) / 2, py: (a.py + b.py) / 2 };
+}
+
+/** Along the time, of two fingers. @param {[Where, Where]} points */
+function distanceOf([a, b]) {
+  return Math.max(Math.abs(a.px - b.px), 20); // fingers above each other zoom nothing
+}
+
+/** The colors of the editor, which are the host's. */
+function themeOf(element) {
+  const style = getComputedStyle(element);
+  const color = (name) => style.getPropertyValue(`--smcd-${name}`).trim();
+  return {
+    text: color("text"),
+    faint: color("faint"),
+    line: color("line"),
+    surface: color("surface"),
+    background: color("background"),
+    accent: color("accent"),
+    font: `11px ${style.fontFamily}`,
+  };
+}

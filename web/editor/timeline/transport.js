@@ -1,0 +1,108 @@
+/**
+ * The bar over the timeline: buttons to play and step, fields for the frame, the clip's length, rate and size.
+ *
+ * @import {Context, Part} from "../view.js"
+ */
+
+import { setClip } from "../../trajectory/model.js";
+import { commandButton } from "../actions/command_button.js";
+import { changeLength } from "./length_dialog.js";
+import { h } from "../kit/dom.js";
+import { icon } from "../kit/icons.js";
+
+const SPEEDS = [0.25, 0.5, 1, 2];
+
+/**
+ * @param {Context} context
+ * @returns {Part}
+ */
+export function createTransport(context) {
+  const { editor, t } = context;
+
+  const play = button("play");
+  const loop = button("setting.loop");
+  const frame = field("frame", { min: 0 }, (value) => editor.seek(Math.round(value)));
+  const frames = field("frames", { min: 1 }, (value) => void changeLength(context, value));
+  const fps = field("fps", { min: 0, step: "any" }, (value) => clip({ fps: value }));
+  const width = field("width", { min: 1 }, (value) => clip({ width: value }));
+  const height = field("height", { min: 1 }, (value) => clip({ height: value }));
+  const speed = h(
+    "select",
+    {
+      class: "smcd-transport-speed",
+      "aria-label": t("transport.speed"),
+      title: t("transport.speed"),
+      onchange: () => editor.setSettings({ speed: Number(speed.value) }),
+    },
+    ...SPEEDS.map((value) => h("option", { value }, `${value}×`)),
+  );
+  const group = (name, ...children) => h("span", { class: `smcd-transport-group smcd-transport-${name}` }, ...children);
+  const element = h(
+    "div",
+    { class: "smcd-transport", role: "group", "aria-label": t("transport.name") },
+    group(
+      "buttons",
+      ...["firstFrame", "previousKey", "previousFrame"].map(button),
+      play,
+      ...["nextFrame", "nextKey", "lastFrame"].map(button),
+      loop,
+    ),
+    speed,
+    group("time", frame, "/", frames),
+    group("fps", fps, t("transport.fpsUnit")),
+    group("size", width, "×", height),
+  );
+
+  function button(id) {
+    return commandButton(context, id, "smcd-transport-button", id);
+  }
+
+  /** A field for a number, which takes effect when it is left or at Enter. */
+  function field(name, attributes, change) {
+    const label = t(`transport.${name}`);
+    const input = h("input", {
+      type: "number",
+      name: `smcd-${name}`,
+      class: "smcd-transport-field",
+      "aria-label": label,
+      title: label,
+      ...attributes,
+      onchange: () => {
+        if (input.value !== "") change(input.valueAsNumber);
+        render();
+      },
+    });
+    return input;
+  }
+
+  function clip(changes) {
+    editor.apply("step.clip", (document) => setClip(document, changes));
+  }
+
+  function render() {
+    const { document, settings } = editor;
+    const values = [
+      [frame, editor.frame],
+      [frames, document.frames],
+      [fps, document.fps],
+      [width, document.width],
+      [height, document.height],
+    ];
+    for (const [input, value] of values) {
+      const isTyped = input === input.ownerDocument.activeElement && input.dataset.value === String(value);
+      if (isTyped || input.value === String(value)) continue; // what is being typed stays until the value changes
+      input.value = String(value);
+      input.dataset.value = String(value);
+    }
+    frame.max = String(document.frames - 1);
+    if (play.dataset.shown !== String(editor.isPlaying)) {
+      play.dataset.shown = String(editor.isPlaying);
+      play.replaceChildren(icon(editor.isPlaying ? "pause" : "play"));
+      play.setAttribute("aria-pressed", String(editor.isPlaying));
+    }
+    loop.setAttribute("aria-pressed", String(settings.loop));
+    speed.value = String(settings.speed);
+  }
+
+  return { element, render, destroy() {} };
+}

@@ -1,0 +1,46 @@
+/**
+ * Moving an end of a visible range: when an object enters or leaves.
+ *
+ * @import {Trajectory} from "./document.js"
+ */
+
+import { deleteKeys, denseBoxes, setVisible, trackOf } from "./model.js";
+
+const SAME = 1e-5; // of the frame; a key added on the way is rounded to six decimals
+
+/**
+ * Let a visible range begin or end at another frame; the object moves as before. The key that only the old end needed
+ * goes, so that dragging an end about leaves nothing behind.
+ *
+ * @param {Trajectory} document
+ * @param {string} id
+ * @param {[number, number]} range  one of the object's visibleRanges
+ * @param {"first" | "last"} end
+ * @param {number} frame  an end stops at the other one
+ * @returns {Trajectory}
+ */
+export function moveRangeEnd(document, id, [first, last], end, frame) {
+  if (end === "first") {
+    const to = Math.min(Math.max(frame, 0), last);
+    if (to === first) return document;
+    const isLonger = to < first;
+    const [from, until] = isLonger ? [to, first - 1] : [first, to - 1];
+    return withoutSpareKey(setVisible(document, [id], from, until, isLonger), id, first);
+  }
+  const to = Math.min(Math.max(frame, first), document.frames - 1);
+  if (to === last) return document;
+  const isLonger = to > last;
+  const [from, until] = isLonger ? [last + 1, to] : [to + 1, last];
+  return withoutSpareKey(setVisible(document, [id], from, until, isLonger), id, last + 1);
+}
+
+/** Without the key at a frame, if neither boxes nor visibility need it. */
+function withoutSpareKey(document, id, frame) {
+  const track = trackOf(document, id);
+  const index = track.keys.findIndex((key) => key.frame === frame);
+  if (index < 1 || track.keys[index - 1].visible !== track.keys[index].visible) return document;
+  const without = deleteKeys(document, [{ id, frame }]);
+  const before = denseBoxes(track, document.frames);
+  const after = denseBoxes(trackOf(without, id), document.frames);
+  return before.every((value, n) => Math.abs(value - after[n]) <= SAME) ? without : document;
+}
