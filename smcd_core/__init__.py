@@ -16,6 +16,7 @@ import importlib
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "errors": ("SMCDError",),
     "weights.checkpoint": ("Checkpoint", "CheckpointError", "build", "read_checkpoint", "write_checkpoint"),
     "networks.config": ("SYSTEMS", "ConfigError", "SMCDConfig"),
     "sampling.diffusion": ("Guidance",),

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageColor, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
+from .errors import SMCDError
 from .files import replacing
 
 SUFFIXES = (".mp4", ".webp", ".gif")
@@ -30,7 +31,7 @@ _FRAME_NAME = "{:04d}.png"
 Color = str | tuple[int, int, int]
 
 
-class VideoError(ValueError):
+class VideoError(SMCDError):
     """A video that cannot be written or read as asked."""
 
 

@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from ..errors import SMCDError
 from .clip import Clip
 
 MAX_TEXT = 4000  # characters of a caption or phrase; the text encoder reads 77 tokens
 
 
-class DatasetError(ValueError):
+class DatasetError(SMCDError):
     """A folder that is not the dataset it should be; the message names it and says what to do."""
 
 
-class SampleError(ValueError):
+class SampleError(SMCDError):
     """One damaged sample: which file and why. Reading goes on without it."""
 
     def __init__(self, path: str | os.PathLike, reason: str):

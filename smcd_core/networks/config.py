@@ -6,8 +6,10 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
+from ..errors import SMCDError
 
-class ConfigError(ValueError):
+
+class ConfigError(SMCDError):
     """A configuration that names no network that this code can build."""
 
 

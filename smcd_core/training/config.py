@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
+from ..errors import SMCDError
 
-class TrainingError(ValueError):
+
+class TrainingError(SMCDError):
     """A run that cannot start or go on as asked."""
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+from ..errors import SMCDError
+
 VERSION = 1
 MAX_FRAMES = 4096
 MAX_OBJECTS = 256
@@ -39,7 +41,7 @@ Box = tuple[float, float, float, float]
 Ease = str | tuple[float, float, float, float]
 
 
-class TrajectoryError(ValueError):
+class TrajectoryError(SMCDError):
     """A trajectory, or a file of boxes, that cannot be used. The message says where and why."""
 
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ..errors import SMCDError
 from .published import ALL, HubFile, Weights
 
 _ROUNDED = 0.01  # the hub shows sizes with three digits
 _BLOCK = 1 << 22  # bytes that are hashed at once
 
 
-class DownloadError(ValueError):
+class DownloadError(SMCDError):
     """What kept a file from being fetched; the message names it and says what to do."""
 
 

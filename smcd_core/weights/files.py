@@ -14,10 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..errors import SMCDError
 from ..files import replacing
 
 
-class CheckpointError(ValueError):
+class CheckpointError(SMCDError):
     """A file or folder that this code cannot use as weights; the message names it and says what to do."""
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor
 
+from ..errors import SMCDError
 from ..networks.config import SMCDConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-class LayoutError(ValueError):
+class LayoutError(SMCDError):
     """Names and shapes from which no configuration follows."""
 
 
