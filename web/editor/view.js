@@ -7,8 +7,10 @@
  *
  * @import {Said} from "../trajectory/refusal.js"
  * @import {EditorState} from "./state/state.js"
- * @typedef {object} View  what commands ask of the view
- * @property {(isPoppedOut: boolean) => void} setPoppedOut  over the whole page, or back
+ * @typedef {object} View  what commands and parts ask of the view
+ * @property {() => void} invalidate  draws all parts in the next animation frame
+ * @property {boolean} isPoppedOut  whether it is over the whole page
+ * @property {(isPoppedOut: boolean) => void} setPoppedOut
  * @property {() => void} editPhrase  of the first selected object
  * @property {() => void} focusMotion  the form of presets, or of the camera
  * @property {() => void} openHelp
@@ -58,7 +60,15 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
     { class: "smcd-editor", role: "application", "aria-label": t("editor.name"), tabindex: "0" },
     layout,
   );
-  const popOut = createPopOut(editor, root, t, onKey);
+  let scheduled = 0;
+  const render = () => {
+    scheduled = 0;
+    for (const part of Object.values(parts)) part.render();
+  };
+  const invalidate = () => {
+    scheduled ||= requestAnimationFrame(render);
+  };
+  const popOut = createPopOut(root, t, onKey, invalidate);
   /** @type {Context} */
   const context = {
     editor,
@@ -70,6 +80,10 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
       if (canRun(editor, command)) command.run(context);
     },
     view: {
+      invalidate,
+      get isPoppedOut() {
+        return popOut.isOut();
+      },
       setPoppedOut: popOut.set,
       editPhrase: () => parts.side.editPhrase(),
       focusMotion: () => parts.side.focusMotion(),
@@ -81,16 +95,8 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   const isDrawn = Boolean(parts.toolbar);
   const endings = [listenToDrops(context), ...(isDrawn ? [listenToKeys(context), listenToClipboard(context)] : [])];
 
-  let scheduled = 0;
-  const render = () => {
-    scheduled = 0;
-    for (const part of Object.values(parts)) part.render();
-  };
-  const schedule = () => {
-    scheduled ||= requestAnimationFrame(render);
-  };
-  const unsubscribe = editor.subscribe(schedule);
-  schedule();
+  const unsubscribe = editor.subscribe(invalidate);
+  invalidate();
   return {
     element: popOut.element,
     destroy() {

@@ -43,7 +43,7 @@ export function showImages(editor, urls, steps = [], onReady = () => {}) {
     const view = width && height ? viewOf(width, height, steps) : null;
     if (!view) return;
     const imageAt = (time) => {
-      const share = time / Math.max(editor.document.frames - 1, 1);
+      const share = time / Math.max(editor.trajectory.frames - 1, 1);
       const chosen = images[Math.round(share * (images.length - 1))];
       return chosen?.complete && chosen.naturalWidth ? partOf(chosen, view) : null;
     };
@@ -71,7 +71,7 @@ function showVideo(editor, { url, timing, steps }, onReady) {
     const view = video.videoWidth ? viewOf(video.videoWidth, video.videoHeight, steps) : null;
     if (!view) return;
     const imageAt = (time) => {
-      const seconds = (timing.skip + time * timing.every) / (timing.rate || editor.document.fps);
+      const seconds = (timing.skip + time * timing.every) / (timing.rate || editor.trajectory.fps);
       wanted = Math.min(seconds, Math.max((video.duration || 0) - 0.001, 0));
       seek();
       return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA ? partOf(video, view) : null;

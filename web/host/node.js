@@ -57,8 +57,10 @@ class NodeEditor {
   constructor(node, host) {
     this.#node = node;
     this.#host = host;
-    this.editor = new EditorState({ onCommit: (text) => this.#write(text) });
-    this.editor.onBackgroundFile = (file) => this.#connect(file);
+    this.editor = new EditorState({
+      onCommit: (text) => this.#write(text),
+      onBackgroundFile: (file) => this.#connect(file),
+    });
     this.#text = node.widgets.find((widget) => widget.name === "text");
     // Core marks what takes the wheel while it has the focus like this, too.
     this.#holder = h("div", { class: "smcd-node", "data-capture-wheel": "true" });
@@ -179,9 +181,9 @@ class NodeEditor {
   }
 
   #resize({ width, height }) {
-    const { document, problem } = this.editor;
+    const { trajectory, problem } = this.editor;
     if (problem || Math.max(width, height) > LIMITS.side) return;
-    if (width === document.width && height === document.height) return;
+    if (width === trajectory.width && height === trajectory.height) return;
     this.editor.apply("step.clip", (before) => setClip(before, { width, height }));
   }
 
@@ -190,7 +192,7 @@ class NodeEditor {
     setTimeout(() => this.#look(), 0); // once the host has put the report where results are kept
     if (!text) return;
     const seed = parseTrajectory(text);
-    if (seed.source !== this.editor.document.source) this.editor.replace("step.seed", seed);
+    if (seed.source !== this.editor.trajectory.source) this.editor.replace("step.seed", seed);
   }
 
   async #connect(file) {

@@ -43,17 +43,17 @@ export const MESSAGES = {
 /**
  * All findings, objects in their order. Objects that are not enabled are not looked at.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Partial<Rules>} [rules]
  * @returns {Finding[]}
  */
-export function checkTrajectory(document, rules = {}) {
+export function checkTrajectory(trajectory, rules = {}) {
   const all = { ...DEFAULT_RULES, ...rules };
-  const tracks = document.objects.filter((track) => track.enabled);
+  const tracks = trajectory.objects.filter((track) => track.enabled);
   const over = tracks.length - all.slots;
   const values = { count: tracks.length, limit: all.slots, over };
   const tooMany = { key: "check.too_many", values, id: null, frames: null };
-  return [...(over > 0 ? [tooMany] : []), ...tracks.flatMap((track) => checkTrack(document, track, all))];
+  return [...(over > 0 ? [tooMany] : []), ...tracks.flatMap((track) => checkTrack(trajectory, track, all))];
 }
 
 /**
@@ -66,26 +66,26 @@ export function messageOf({ key, values }, messages = MESSAGES) {
   return messages[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
-function checkTrack(document, track, rules) {
+function checkTrack(trajectory, track, rules) {
   const object = track.phrase.trim() || track.id;
   const found = (key, values, frames = null) => [{ key, values: { object, ...values }, id: track.id, frames }];
-  const samples = samplesOf(document, track, rules);
+  const samples = samplesOf(trajectory, track, rules);
   const seen = samples.filter((sample) => sample.seen);
   return [
     ...checkPhrase(track.phrase, rules.prompt, found),
     ...(samples.some(({ visible }) => visible) ? [] : found("check.never_visible", {})),
     ...checkSpeed(samples, rules, found),
     ...checkSize(seen, rules, found),
-    ...checkOutside(document, track, found),
+    ...checkOutside(trajectory, track, found),
   ];
 }
 
 /** The track at each frame that the model makes; `seen`: whether the model gets a box of it there. */
-function samplesOf(document, track, { numFrames }) {
-  const count = numFrames ?? document.frames;
-  const dense = count === document.frames ? denseBoxes(track, count) : null;
+function samplesOf(trajectory, track, { numFrames }) {
+  const count = numFrames ?? trajectory.frames;
+  const dense = count === trajectory.frames ? denseBoxes(track, count) : null;
   return Array.from({ length: count }, (_, n) => {
-    const frame = (n * (document.frames - 1)) / Math.max(count - 1, 1);
+    const frame = (n * (trajectory.frames - 1)) / Math.max(count - 1, 1);
     const box = dense ? boxOf(dense, frame) : boxAt(track, frame);
     const visible = visibleAt(track, frame);
     return { frame, box, visible, seen: visible && isInFrame(box) };
@@ -136,10 +136,10 @@ function checkSize(seen, { columns, rows, minCells }, found) {
 }
 
 /** Each stretch of frames at which a visible box has no area in the frame. */
-function checkOutside(document, track, found) {
-  const dense = denseBoxes(track, document.frames);
+function checkOutside(trajectory, track, found) {
+  const dense = denseBoxes(track, trajectory.frames);
   const stretches = [];
-  for (const [first, last] of visibleRanges(track, document.frames)) {
+  for (const [first, last] of visibleRanges(track, trajectory.frames)) {
     for (let frame = first; frame <= last; frame += 1) {
       if (isInFrame(boxOf(dense, frame))) continue;
       const open = stretches.at(-1);

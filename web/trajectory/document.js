@@ -50,12 +50,12 @@ export function emptyTrajectory({ width = 512, height = 512, frames = 8, fps = D
 /**
  * The document with another source, or with none.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string | undefined} source
  * @returns {Trajectory}
  */
-export function withSource({ source: _, ...document }, source) {
-  return source ? { ...document, source } : document;
+export function withSource({ source: _, ...trajectory }, source) {
+  return source ? { ...trajectory, source } : trajectory;
 }
 
 /**
@@ -109,18 +109,18 @@ export function readJson(text, what) {
  * @returns {Trajectory}
  */
 export function readTrajectory(value) {
-  const document = migrate(value);
-  checkKeys(document, say`the trajectory`, ["version", "width", "height", "frames", "objects"], ["fps", "source"]);
-  const frames = whole(document.frames, "frames", 1, LIMITS.frames);
-  const objects = list(document.objects, "objects", 0, LIMITS.objects);
+  const trajectory = migrate(value);
+  checkKeys(trajectory, say`the trajectory`, ["version", "width", "height", "frames", "objects"], ["fps", "source"]);
+  const frames = whole(trajectory.frames, "frames", 1, LIMITS.frames);
+  const objects = list(trajectory.objects, "objects", 0, LIMITS.objects);
   const tracks = objects.map((object, index) => readTrack(object, `objects[${index}]`, frames));
   return {
     version: VERSION,
-    width: whole(document.width, "width", 1, LIMITS.side),
-    height: whole(document.height, "height", 1, LIMITS.side),
+    width: whole(trajectory.width, "width", 1, LIMITS.side),
+    height: whole(trajectory.height, "height", 1, LIMITS.side),
     frames,
-    fps: number(given(document, "fps", DEFAULT_FPS), "fps", ...LIMITS.fps),
-    ...(Object.hasOwn(document, "source") ? { source: readName(document, "source", "source") } : {}),
+    fps: number(given(trajectory, "fps", DEFAULT_FPS), "fps", ...LIMITS.fps),
+    ...(Object.hasOwn(trajectory, "source") ? { source: readName(trajectory, "source", "source") } : {}),
     objects: completeTracks(tracks),
   };
 }
@@ -142,15 +142,15 @@ export function migrate(value, newest = VERSION, migrations = MIGRATIONS) {
   if (!Object.hasOwn(value, "version")) {
     throw new TrajectoryError(say`the trajectory lacks version: this editor reads up to version ${newest}`);
   }
-  let document = value;
-  while (document.version !== newest) {
-    const { version } = document;
+  let trajectory = value;
+  while (trajectory.version !== newest) {
+    const { version } = trajectory;
     if (!Number.isInteger(version) || !Object.hasOwn(migrations, version)) {
       throw new TrajectoryError(say`version is ${show(version)}: this editor reads up to version ${newest}`);
     }
-    document = { ...migrations[version](document), version: version + 1 };
+    trajectory = { ...migrations[version](trajectory), version: version + 1 };
   }
-  return document;
+  return trajectory;
 }
 
 /**
@@ -167,8 +167,8 @@ export function serialiseTrajectory(trajectory) {
     const keys = track.keys.map(({ frame, box, ease, visible }) => `    ${toText({ frame, box, ease, visible })}`);
     return `  ${toText({ id, phrase, color, strength, enabled }).slice(0, -1)},\n   "keys": [\n${keys.join(",\n")}]}`;
   });
-  const list = body.length ? `[\n${body.join(",\n")}]` : "[]";
-  return `${toText(head).slice(0, -1)},\n "objects": ${list}}\n`;
+  const entries = body.length ? `[\n${body.join(",\n")}]` : "[]";
+  return `${toText(head).slice(0, -1)},\n "objects": ${entries}}\n`;
 }
 
 /** JSON with the spaces and the spelling of small numbers that Python has. */
@@ -182,14 +182,14 @@ function toText(value) {
 }
 
 /**
- * The first of o1, o2, ... that is free, counting from `number`.
+ * The first of o1, o2, ... that is free, counting from `n`.
  *
  * @param {Set<string>} used
- * @param {number} [number]
+ * @param {number} [n]
  */
-export function freeId(used, number = 1) {
-  while (used.has(`o${number}`)) number += 1;
-  return `o${number}`;
+export function freeId(used, n = 1) {
+  while (used.has(`o${n}`)) n += 1;
+  return `o${n}`;
 }
 
 /** `id` and `color` stay empty where absent; `completeTracks` fills them in. */

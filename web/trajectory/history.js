@@ -3,9 +3,9 @@
  * costs what it changed.
  *
  * @import {Trajectory} from "./document.js"
- * @typedef {{document: Trajectory, label: string, cost: number}} Step  what to go back to; what was done, for the menu
+ * @typedef {{trajectory: Trajectory, label: string, cost: number}} Step  what to go back to; what was done, for the menu
  * @typedef {{past: Step[], present: Trajectory, future: Step[],
- *   gesture: {document: Trajectory, label: string} | null}} History  gesture: the one under way, with the document from
+ *   gesture: {trajectory: Trajectory, label: string} | null}} History  gesture: the one under way, with the document from
  *   before it
  */
 
@@ -13,11 +13,11 @@ export const MAX_STEPS = 500;
 export const MAX_KEYS = 500_000; // held by undo steps alone: about 100 MB
 
 /**
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @returns {History}
  */
-export function newHistory(document) {
-  return { past: [], present: document, future: [], gesture: null };
+export function newHistory(trajectory) {
+  return { past: [], present: trajectory, future: [], gesture: null };
 }
 
 /**
@@ -29,19 +29,19 @@ export function newHistory(document) {
  */
 export function begin(history, label) {
   const done = commit(history);
-  return { ...done, gesture: { document: done.present, label } };
+  return { ...done, gesture: { trajectory: done.present, label } };
 }
 
 /**
  * Show another document within a gesture.
  *
  * @param {History} history
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @returns {History}
  */
-export function preview(history, document) {
+export function preview(history, trajectory) {
   if (!history.gesture) throw new Error("no gesture is under way: begin one, or record a whole step");
-  return { ...history, present: document };
+  return { ...history, present: trajectory };
 }
 
 /**
@@ -52,8 +52,8 @@ export function preview(history, document) {
  */
 export function commit(history) {
   const { gesture, present } = history;
-  if (!gesture || gesture.document === present) return { ...history, gesture: null };
-  const step = { ...gesture, cost: ownKeys(gesture.document, present) };
+  if (!gesture || gesture.trajectory === present) return { ...history, gesture: null };
+  const step = { ...gesture, cost: ownKeys(gesture.trajectory, present) };
   return { past: bounded([...history.past, step]), present, future: [], gesture: null };
 }
 
@@ -64,19 +64,19 @@ export function commit(history) {
  * @returns {History}
  */
 export function cancel(history) {
-  return history.gesture ? { ...history, present: history.gesture.document, gesture: null } : history;
+  return history.gesture ? { ...history, present: history.gesture.trajectory, gesture: null } : history;
 }
 
 /**
  * A whole step at once.
  *
  * @param {History} history
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} label
  * @returns {History}
  */
-export function record(history, document, label) {
-  return commit(preview(begin(history, label), document));
+export function record(history, trajectory, label) {
+  return commit(preview(begin(history, label), trajectory));
 }
 
 /**
@@ -89,8 +89,8 @@ export function undo(history) {
   if (history.gesture) return cancel(history);
   const step = history.past.at(-1);
   if (!step) return history;
-  const back = { document: history.present, label: step.label, cost: step.cost };
-  return { past: history.past.slice(0, -1), present: step.document, future: [...history.future, back], gesture: null };
+  const back = { trajectory: history.present, label: step.label, cost: step.cost };
+  return { past: history.past.slice(0, -1), present: step.trajectory, future: [...history.future, back], gesture: null };
 }
 
 /**
@@ -102,14 +102,14 @@ export function undo(history) {
 export function redo(history) {
   const step = history.gesture ? null : history.future.at(-1);
   if (!step) return history;
-  const back = { document: history.present, label: step.label, cost: step.cost };
-  return { past: [...history.past, back], present: step.document, future: history.future.slice(0, -1), gesture: null };
+  const back = { trajectory: history.present, label: step.label, cost: step.cost };
+  return { past: [...history.past, back], present: step.trajectory, future: history.future.slice(0, -1), gesture: null };
 }
 
-/** How many keys `document` holds that `next` does not share. */
-function ownKeys(document, next) {
+/** How many keys `trajectory` holds that `next` does not share. */
+function ownKeys(trajectory, next) {
   const shared = new Set(next.objects.map((track) => track.keys));
-  return document.objects.reduce((sum, { keys }) => sum + (shared.has(keys) ? 0 : keys.length), 1);
+  return trajectory.objects.reduce((sum, { keys }) => sum + (shared.has(keys) ? 0 : keys.length), 1);
 }
 
 /** The latest steps that stay within both limits; the last one always stays. */

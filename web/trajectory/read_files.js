@@ -221,8 +221,8 @@ function denseOf(entries, names, frames) {
     throw new TrajectoryError(say`the file has ${total} frames and ${names.length} objects; expected ${limits}`);
   }
   if (last > total) {
-    const frames = last - total === 1 ? say`1 frame` : say`${last - total} frames`;
-    throw new TrajectoryError(say`the file has boxes up to frame ${last} of ${total}: add ${frames} or cut the file`);
+    const missing = last - total === 1 ? say`1 frame` : say`${last - total} frames`;
+    throw new TrajectoryError(say`the file has boxes up to frame ${last} of ${total}: add ${missing} or cut the file`);
   }
   const boxes = Array.from({ length: total }, () => names.map(() => /** @type {Box} */ ([0, 0, 0, 0])));
   const mask = Array.from({ length: total }, () => names.map(() => false));

@@ -14,11 +14,11 @@ import { say, TrajectoryError } from "./refusal.js";
  * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids count from 1,
  * pixels from 0. The format holds neither phrases nor the size of the frame.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @returns {string}
  */
-export function writeMot(document) {
-  return visibleRows(document, ({ frame, n, box: [x1, y1, x2, y2] }) => {
+export function writeMot(trajectory) {
+  return visibleRows(trajectory, ({ frame, n, box: [x1, y1, x2, y2] }) => {
     return `${frame + 1},${n + 1},${[x1, y1, x2 - x1, y2 - y1].map(fixed).join()},1,-1,-1,-1`;
   });
 }
@@ -27,24 +27,24 @@ export function writeMot(document) {
  * CSV of all enabled objects under the header frame,object,x1,y1,x2,y2. The object is its phrase, with a number where
  * another has the same one, and its place in the list where it has none.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @returns {string}
  */
-export function writeCsv(document) {
-  const names = csvNames(document.objects.filter((track) => track.enabled));
-  const rows = visibleRows(document, ({ frame, n, box }) => `${frame},${names[n]},${box.map(fixed).join()}`);
+export function writeCsv(trajectory) {
+  const names = csvNames(trajectory.objects.filter((track) => track.enabled));
+  const rows = visibleRows(trajectory, ({ frame, n, box }) => `${frame},${names[n]},${box.map(fixed).join()}`);
   return `${CSV_HEADER.join()}\n${rows}`;
 }
 
 /**
  * One object as a line per frame, x1,y1,x2,y2: the bbox.txt of the released program, which has no frames without a box.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @returns {string}
  */
-export function writeBboxTxt(document, id) {
-  const { boxes, mask } = pixelsOf(document, id);
+export function writeBboxTxt(trajectory, id) {
+  const { boxes, mask } = pixelsOf(trajectory, id);
   const hidden = mask.indexOf(false);
   if (hidden >= 0) {
     throw new TrajectoryError(
@@ -57,40 +57,40 @@ export function writeBboxTxt(document, id) {
 /**
  * One object as the files of a GOT-10k sequence, by name. Absent frames keep the box where the object would be.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @returns {Record<"groundtruth.txt" | "absence.label" | "meta_info.ini", string>}
  */
-export function writeGot10k(document, id) {
-  const { boxes, mask } = pixelsOf(document, id);
-  const phrase = trackOf(document, id).phrase.split(/\s+/).filter(Boolean).join(" ");
+export function writeGot10k(trajectory, id) {
+  const { boxes, mask } = pixelsOf(trajectory, id);
+  const phrase = trackOf(trajectory, id).phrase.split(/\s+/).filter(Boolean).join(" ");
   const lines = boxes.map(([x1, y1, x2, y2]) => `${[x1, y1, x2 - x1, y2 - y1].map(fixed).join()}\n`);
   return {
     "groundtruth.txt": lines.join(""),
     "absence.label": mask.map((visible) => `${visible ? 0 : 1}\n`).join(""),
     "meta_info.ini":
-      `[METAINFO]\nobject_class: ${phrase}\nanno_fps: ${document.fps}Hz\n` +
-      `resolution: (${document.width}, ${document.height})\n`,
+      `[METAINFO]\nobject_class: ${phrase}\nanno_fps: ${trajectory.fps}Hz\n` +
+      `resolution: (${trajectory.width}, ${trajectory.height})\n`,
   };
 }
 
 /** Boxes in pixels and visibility of one object at each frame. */
-function pixelsOf(document, id) {
-  const track = trackOf(document, id);
-  const frames = Array.from({ length: document.frames }, (_, frame) => frame);
+function pixelsOf(trajectory, id) {
+  const track = trackOf(trajectory, id);
+  const frames = Array.from({ length: trajectory.frames }, (_, frame) => frame);
   const raw = frames.map((frame) => boxAt(track, frame));
   return {
-    boxes: raw.map((box) => inPixels(box, document)),
+    boxes: raw.map((box) => inPixels(box, trajectory)),
     mask: raw.map((box, frame) => isUpright(box) && visibleAt(track, frame)),
   };
 }
 
-function visibleRows(document, write) {
-  const { boxes, mask } = boxesAt(document);
+function visibleRows(trajectory, write) {
+  const { boxes, mask } = boxesAt(trajectory);
   const lines = [];
   boxes.forEach((row, frame) => {
     row.forEach((box, n) => {
-      if (mask[frame][n] && isUpright(box)) lines.push(`${write({ frame, n, box: inPixels(box, document) })}\n`);
+      if (mask[frame][n] && isUpright(box)) lines.push(`${write({ frame, n, box: inPixels(box, trajectory) })}\n`);
     });
   });
   return lines.join("");

@@ -34,7 +34,7 @@ async function openWith(options = {}) {
 const settle = (page) => {
   return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 };
-const objects = (page) => page.evaluate(() => window.editor.document.objects);
+const objects = (page) => page.evaluate(() => window.editor.trajectory.objects);
 const select = async (page, ...ids) => {
   await page.evaluate((chosen) => window.editor.select(chosen), ids);
   await settle(page);
@@ -98,7 +98,7 @@ check("a phrase is edited in its row, as one step, and Escape leaves it", async 
 check("markup in a phrase is shown as text", async (page) => {
   const markup = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
   await page.evaluate((phrase) => {
-    const text = JSON.stringify(window.editor.document).replace('"red car"', JSON.stringify(phrase));
+    const text = JSON.stringify(window.editor.trajectory).replace('"red car"', JSON.stringify(phrase));
     window.editor.load(text);
     window.editor.set({ facts: { ...window.editor.facts, prompt: `a dog, ${phrase}` } });
     window.editor.select(["a"]);
@@ -112,8 +112,8 @@ check("markup in a phrase is shown as text", async (page) => {
 
 check("findings name an object without a phrase as the list does", async (page) => {
   await page.evaluate(() => {
-    const { document } = window.editor;
-    window.editor.load(JSON.stringify(document).replace("brown dog", ""));
+    const { trajectory } = window.editor;
+    window.editor.load(JSON.stringify(trajectory).replace("brown dog", ""));
   });
   await page.locator(".smcd-checks-button:not([disabled])").click();
   await page.locator(".smcd-checks", { hasText: "Object 2 has no phrase" }).waitFor({ timeout: 5000 });
@@ -256,13 +256,13 @@ check("objects go from one editor to another through the clipboard, and keys to 
   await page.keyboard.press("Control+c");
   await page.locator(".smcd-editor").nth(1).focus();
   await page.keyboard.press("Control+v");
-  await page.waitForFunction(() => window.other.document.objects.length === 2);
-  assert.deepEqual(await page.evaluate(() => window.other.document.objects.map(({ phrase }) => phrase)), [
+  await page.waitForFunction(() => window.other.trajectory.objects.length === 2);
+  assert.deepEqual(await page.evaluate(() => window.other.trajectory.objects.map(({ phrase }) => phrase)), [
     "red car",
     "brown dog",
   ]);
   await page.keyboard.press("Control+x");
-  await page.waitForFunction(() => window.other.document.objects.length === 0);
+  await page.waitForFunction(() => window.other.trajectory.objects.length === 0);
 
   await page.locator(".smcd-editor").first().focus();
   await page.evaluate(() => window.editor.selectKeys([{ id: "a", frame: 12 }]));
@@ -272,7 +272,7 @@ check("objects go from one editor to another through the clipboard, and keys to 
     window.editor.seek(5);
   });
   await page.keyboard.press("Control+v");
-  await page.waitForFunction(() => window.editor.document.objects[1].keys.length === 2);
+  await page.waitForFunction(() => window.editor.trajectory.objects[1].keys.length === 2);
   assert.equal((await objects(page))[1].keys[1].frame, 5);
   await page.evaluate(() => window.otherView.destroy());
 });
@@ -297,7 +297,7 @@ check("text that does not parse is shown, kept, and written only once it is repa
   await settle(page);
   assert.equal(await area.isVisible(), false);
   assert.equal(await page.evaluate(() => window.commits.length), 1);
-  assert.equal(await page.evaluate(() => window.editor.document.width), 64);
+  assert.equal(await page.evaluate(() => window.editor.trajectory.width), 64);
 });
 
 check("where a canvas cannot start, the text can be edited", async (page, problems) => {
@@ -356,7 +356,7 @@ for (const [format, [name, content, frames]] of Object.entries(FILES)) {
     if (isQuestion) await dialog.locator("select").selectOption(format === "bbox" ? "xyxy" : "xywh");
     if (format !== "json") await dialog.getByLabel("Picture width").fill("128");
     await dialog.getByRole("button", { name: "Replace" }).click();
-    await page.waitForFunction((count) => window.editor.document.frames === count, frames);
+    await page.waitForFunction((count) => window.editor.trajectory.frames === count, frames);
     await settle(page);
     assert.match(await notice(page).textContent(), new RegExp(`^${name}: read as`));
     if (isQuestion) {
@@ -390,7 +390,7 @@ check("a share card carries the trajectory, and a damaged one is refused", async
   await page.keyboard.press("Control+a");
   await page.keyboard.press("Delete");
   await drop(page, "card.png", "image/png", card);
-  await page.waitForFunction(() => window.editor.document.objects.length === 2);
+  await page.waitForFunction(() => window.editor.trajectory.objects.length === 2);
   assert.deepEqual(await objects(page), before);
 });
 
@@ -403,7 +403,7 @@ check("a share card shows the whole picture in the frame, stretched as on the st
     context.fillRect(0, 0, 400, 100);
     context.fillStyle = "#0000ff";
     context.fillRect(40, 0, 320, 100); // a tenth at either side stays red
-    window.editor.apply("step.delete", (document) => ({ ...document, objects: [] }));
+    window.editor.apply("step.delete", (trajectory) => ({ ...trajectory, objects: [] }));
     window.editor.set({ background: { width: 400, height: 100, imageAt: () => picture } });
   });
   const pixels = await page.evaluate(async () => {
@@ -490,7 +490,7 @@ check("the editor goes over the page out of a transformed host and back, and Esc
 
 check("a check says what to do and leads to its object and frame", async (page) => {
   await page.evaluate(() => {
-    const text = JSON.stringify(window.editor.document).replace('"frame":12', '"frame":1');
+    const text = JSON.stringify(window.editor.trajectory).replace('"frame":12', '"frame":1');
     window.editor.load(text);
     window.editor.seek(9);
   });

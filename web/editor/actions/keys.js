@@ -36,16 +36,16 @@ const MAC_SIGNS = { Mod: "⌘", Alt: "⌥", Shift: "⇧" };
  * A combination as it is shown.
  *
  * @param {string} combination
- * @param {boolean} isMac
+ * @param {boolean} forMac
  */
-export function keyText(combination, isMac) {
+export function keyText(combination, forMac) {
   const parts = combination === "+" ? ["+"] : combination.replace(/\+\+$/, "+plus").split("+");
   const shown = parts.map((part) => {
     if (part === "plus") return "+";
-    if (isMac && MAC_SIGNS[part]) return MAC_SIGNS[part];
+    if (forMac && MAC_SIGNS[part]) return MAC_SIGNS[part];
     return part === "Mod" ? "Ctrl" : SIGNS[part] ?? part;
   });
-  return shown.join(isMac ? "" : "+");
+  return shown.join(forMac ? "" : "+");
 }
 
 /** Whether keys are those of a Mac. Node has no platform to ask. */

@@ -46,7 +46,7 @@ export function createMenu(context, label, ids) {
     const { label: name, keys, isOn } = command;
     const isEnabled = canRun(editor, command);
     const role = isOn ? "menuitemcheckbox" : "menuitem";
-    const checked = isOn ? String(isOn(editor)) : null;
+    const checked = isOn ? String(isOn(editor, context.view)) : null;
     const attributes = { type: "button", role, tabindex: "-1", "aria-checked": checked, "data-command": id };
     const choose = () => {
       close();

@@ -24,8 +24,8 @@ export function listenToClipboard(context) {
   const { editor, root } = context;
   const copy = (event) => {
     if (isTyping(event) || editor.problem || !editor.selected.size) return false;
-    const keys = model.copyKeys(editor.document, editor.selectedKeys);
-    const copied = keys ?? model.copyTracks(editor.document, orderedSelection(editor));
+    const keys = model.copyKeys(editor.trajectory, editor.selectedKeys);
+    const copied = keys ?? model.copyTracks(editor.trajectory, orderedSelection(editor));
     event.clipboardData.setData("text/plain", model.serialiseTrajectory(copied));
     if (keys) event.clipboardData.setData(KEYS_TYPE, "1");
     take(event);
@@ -36,8 +36,8 @@ export function listenToClipboard(context) {
     cut(event) {
       if (!copy(event)) return;
       const keys = editableKeys(editor);
-      if (keys.length) editor.apply("step.cut", (document) => model.deleteKeys(document, keys));
-      else editor.apply("step.cut", (document) => model.removeTracks(document, editor.editable));
+      if (keys.length) editor.apply("step.cut", (trajectory) => model.deleteKeys(trajectory, keys));
+      else editor.apply("step.cut", (trajectory) => model.removeTracks(trajectory, editor.editable));
     },
     paste(event) {
       if (isTyping(event) || editor.problem) return;
@@ -58,7 +58,7 @@ export function copyByEvent({ root }, name) {
 
 /** Paste from a menu. Browsers may not allow it; then it says which keys do. @param {Context} context */
 export async function pasteFromClipboard(context) {
-  let text = "";
+  let text;
   try {
     text = await navigator.clipboard.readText();
   } catch {
@@ -84,21 +84,21 @@ export function pasteText(context, text, isKeys) {
   }
   if (isKeys && movedIds(editor).length) {
     const { frame } = editor;
-    return editor.apply("step.paste", (document) => model.pasteKeys(document, copied, frame, movedIds(editor)));
+    return editor.apply("step.paste", (trajectory) => model.pasteKeys(trajectory, copied, frame, movedIds(editor)));
   }
-  const { width, height } = editor.document;
-  const by = hasSameBoxes(editor.document, copied) ? OFFSET : 0;
-  return applyAndSelectAdded(editor, "step.paste", (document) =>
-    model.pasteTracks(document, copied, by / width, by / height),
+  const { width, height } = editor.trajectory;
+  const by = hasSameBoxes(editor.trajectory, copied) ? OFFSET : 0;
+  return applyAndSelectAdded(editor, "step.paste", (trajectory) =>
+    model.pasteTracks(trajectory, copied, by / width, by / height),
   );
 }
 
 function orderedSelection(editor) {
-  return editor.document.objects.map(({ id }) => id).filter((id) => editor.selected.has(id));
+  return editor.trajectory.objects.map(({ id }) => id).filter((id) => editor.selected.has(id));
 }
 
-function hasSameBoxes(document, copied) {
-  const taken = new Set(document.objects.map(({ keys }) => JSON.stringify(keys)));
+function hasSameBoxes(trajectory, copied) {
+  const taken = new Set(trajectory.objects.map(({ keys }) => JSON.stringify(keys)));
   return copied.objects.some(({ keys }) => taken.has(JSON.stringify(keys)));
 }
 

@@ -22,7 +22,7 @@ const [PAPER, INK, FAINT] = ["#16181b", "#f0f0f0", "#9aa0a6"];
  * @returns {Promise<Uint8Array>} the PNG file
  */
 export async function makeCard(context) {
-  const { document: trajectory, background } = context.editor;
+  const { trajectory, background } = context.editor;
   const canvas = document.createElement("canvas");
   drawCard(canvas, trajectory, background, context.t);
   const bytes = await bytesOf(canvas).catch(() => {

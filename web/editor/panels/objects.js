@@ -26,7 +26,7 @@ export function createObjects(context) {
   const isOther = watch();
   const isOtherList = watch();
 
-  const ids = () => editor.document.objects.map(({ id }) => id);
+  const ids = () => editor.trajectory.objects.map(({ id }) => id);
 
   /** Rows in the order of the list: the camera, then the objects. */
   const elements = () => [camera.element, ...ids().map((id) => rows.get(id).element)];
@@ -65,17 +65,17 @@ export function createObjects(context) {
   }
 
   function render() {
-    const { document: shown, selected, locked, solo, isCameraSelected } = editor;
-    if (!isOther(shown.objects, selected, locked, solo, isCameraSelected)) return;
-    if (isOtherList(shown.objects)) updateRows(shown.objects);
+    const { trajectory, selected, locked, solo, isCameraSelected } = editor;
+    if (!isOther(trajectory.objects, selected, locked, solo, isCameraSelected)) return;
+    if (isOtherList(trajectory.objects)) updateRows(trajectory.objects);
     const current = isCameraSelected ? null : ids().find((id) => selected.has(id)) ?? null;
     camera.update(isCameraSelected, current === null);
-    shown.objects.forEach((track, n) => {
+    trajectory.objects.forEach((track, n) => {
       const { id } = track;
       const state = { isSelected: selected.has(id), isLocked: locked.has(id), isSolo: solo.has(id) };
       rows.get(id).update(track, n, { ...state, isHere: id === current, isHidden: !editor.isShown(id) });
     });
-    empty.hidden = shown.objects.length > 0;
+    empty.hidden = trajectory.objects.length > 0;
   }
 
   function updateRows(objects) {
@@ -123,7 +123,7 @@ function createCameraRow({ editor, t }) {
 /** One object. Its controls can be reached with Tab while it is the current row. */
 function createRow(context, id) {
   const { editor, t } = context;
-  let track = model.trackOf(editor.document, id);
+  let track = model.trackOf(editor.trajectory, id);
   const isOther = watch();
   const controls = [];
   const color = h("input", { type: "color", class: "smcd-color" });
@@ -131,8 +131,8 @@ function createRow(context, id) {
   const phraseCell = h("span", { role: "gridcell", class: "smcd-phrase-cell" }, phrase);
   const strength = h("span", { role: "gridcell", class: "smcd-strength", title: t("inspector.strength") });
   const toggles = {
-    eye: toggle(() => editor.apply(track.enabled ? "step.disable" : "step.enable", (document) =>
-      model.setEnabled(document, [id], !track.enabled),
+    eye: toggle(() => editor.apply(track.enabled ? "step.disable" : "step.enable", (trajectory) =>
+      model.setEnabled(trajectory, [id], !track.enabled),
     )),
     lock: toggle(() => editor.set({ locked: toggled(editor.locked, [id]) })),
     solo: toggle(() => editor.set({ solo: toggled(editor.solo, [id]) })),
@@ -173,13 +173,13 @@ function createRow(context, id) {
       if (!event.dataTransfer.types.includes("application/x-smcd-row")) return;
       event.preventDefault();
       event.stopPropagation();
-      const index = editor.document.objects.findIndex((object) => object.id === id);
+      const index = editor.trajectory.objects.findIndex((object) => object.id === id);
       const place = index + (isLowerHalf(event, element) ? 1 : 0);
-      editor.apply("step.reorder", (document) => model.reorderTracks(document, editor.selected, place));
+      editor.apply("step.reorder", (trajectory) => model.reorderTracks(trajectory, editor.selected, place));
     },
   });
   color.addEventListener("change", () => {
-    editor.apply("step.color", (document) => model.setColor(document, [id], color.value));
+    editor.apply("step.color", (trajectory) => model.setColor(trajectory, [id], color.value));
   });
 
   function toggle(onclick) {
@@ -208,7 +208,7 @@ function createRow(context, id) {
       isDone = true;
       const hadFocus = document.activeElement === input;
       phraseCell.replaceChildren(phrase);
-      if (isKept) editor.apply("step.phrase", (document) => model.setPhrase(document, id, input.value));
+      if (isKept) editor.apply("step.phrase", (trajectory) => model.setPhrase(trajectory, id, input.value));
       if (hadFocus) element.focus();
     };
     input.addEventListener("blur", () => finish(true));
@@ -233,7 +233,7 @@ function createRow(context, id) {
       if (!isOther(text, shade, force, enabled, place, isSelected, isLocked, isSolo, isHere, isHidden)) return;
       const name = track.phrase || t("objects.unnamed", { number: place + 1 });
       const classes = { "smcd-is-disabled": !track.enabled, "smcd-is-hidden": isHidden };
-      for (const [name, isOn] of Object.entries(classes)) element.classList.toggle(name, isOn);
+      for (const [className, isOn] of Object.entries(classes)) element.classList.toggle(className, isOn);
       element.setAttribute("aria-selected", String(isSelected));
       element.setAttribute("aria-label", name);
       element.tabIndex = isHere ? 0 : -1;

@@ -44,10 +44,10 @@ export function createProblem({ editor, t, root }, failure = null) {
       const isShown = editor.problem !== null || failure !== null;
       element.hidden = !isShown;
       root.classList.toggle("smcd-has-problem", isShown);
-      const source = editor.problem ?? (failure === null ? null : editor.document);
+      const source = editor.problem ?? (failure === null ? null : editor.trajectory);
       if (!isShown || source === shown) return;
       shown = source;
-      area.value = editor.problem?.text ?? model.serialiseTrajectory(editor.document);
+      area.value = editor.problem?.text ?? model.serialiseTrajectory(editor.trajectory);
       message.textContent = editor.problem ? t(editor.problem.said) : failure;
     },
     destroy() {},

@@ -43,7 +43,7 @@ const RIGHT = { zoomOut: "zoomOut", zoomFit: "fit", zoomIn: "zoomIn", fullScreen
  * @returns {Part}
  */
 export function createToolbar(context) {
-  const { editor, t } = context;
+  const { editor, t, view } = context;
   const buttons = new Map();
 
   function button([id, iconName]) {
@@ -66,8 +66,8 @@ export function createToolbar(context) {
     element,
     render() {
       for (const [id, control] of buttons) control.disabled = !canRun(editor, commandOf(id));
-      if (isPoppedOut === editor.isPoppedOut) return;
-      isPoppedOut = editor.isPoppedOut;
+      if (isPoppedOut === view.isPoppedOut) return;
+      isPoppedOut = view.isPoppedOut;
       buttons.get("fullScreen").replaceChildren(icon(isPoppedOut ? "popIn" : "popOut"));
       buttons.get("fullScreen").setAttribute("aria-pressed", String(isPoppedOut));
     },

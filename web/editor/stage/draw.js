@@ -128,7 +128,7 @@ function drawBox(context, editor, track, viewport, look, isSelected) {
   context.setLineDash([]);
   context.lineCap = "butt";
   drawLabel(context, track, [x, y, width, height], {
-    number: editor.document.objects.indexOf(track) + 1,
+    number: editor.trajectory.objects.indexOf(track) + 1,
     isLocked: editor.locked.has(track.id),
     isRoomy: isSelected || isHovered,
   });
@@ -158,8 +158,8 @@ function drawHandles(context, editor, viewport) {
 }
 
 /** The way of the hand so far. */
-function drawRecorded(context, { recording, document }, viewport) {
-  const track = document.objects.find(({ id }) => id === recording.id);
+function drawRecorded(context, { recording, trajectory }, viewport) {
+  const track = trajectory.objects.find(({ id }) => id === recording.id);
   context.beginPath();
   for (const { box } of recording.samples) context.lineTo(...model.toPixels(viewport, ...model.centreOf(box)));
   context.lineWidth = 3;
@@ -182,8 +182,8 @@ function drawGesture(context, editor, viewport, { gesture, tip, colors }) {
 }
 
 /** The box of the frame that a point of a path is dragged at. */
-function drawPointBox(context, { document }, viewport, { id, frame }) {
-  const track = document.objects.find((object) => object.id === id);
+function drawPointBox(context, { trajectory }, viewport, { id, frame }) {
+  const track = trajectory.objects.find((object) => object.id === id);
   context.setLineDash([3, 3]);
   context.strokeStyle = track.color;
   context.strokeRect(...rectangle(model.boxAt(track, frame), viewport));

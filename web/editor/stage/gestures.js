@@ -113,7 +113,7 @@ function moveSelected(editor, press, { click, begun = () => {}, isWhole = false 
     begun() {
       begun();
       ids = changeable(editor);
-      around = model.boxAround(ids.map((id) => shownBox(editor, model.trackOf(editor.document, id))));
+      around = model.boxAround(ids.map((id) => shownBox(editor, model.trackOf(editor.trajectory, id))));
       targets = snapTargets(editor, ids);
     },
     change(where, gesture) {
@@ -126,8 +126,8 @@ function moveSelected(editor, press, { click, begun = () => {}, isWhole = false 
         gesture.guides = snap.guides;
       }
       const { frame } = editor;
-      return (document) =>
-        isWhole ? model.moveTracks(document, ids, dx, dy) : model.moveBoxes(document, ids, frame, dx, dy);
+      return (trajectory) =>
+        isWhole ? model.moveTracks(trajectory, ids, dx, dy) : model.moveBoxes(trajectory, ids, frame, dx, dy);
     },
   });
 }
@@ -137,7 +137,7 @@ function resize(editor, press, handle) {
   const from = atFrame(editor, press);
   const ids = changeable(editor);
   const before = handleBox(editor);
-  const boxes = ids.map((id) => shownBox(editor, model.trackOf(editor.document, id)));
+  const boxes = ids.map((id) => shownBox(editor, model.trackOf(editor.trajectory, id)));
   const targets = snapTargets(editor, ids);
   return step(editor, press, {
     label: "step.resize",
@@ -150,11 +150,11 @@ function resize(editor, press, handle) {
       gesture.guides = result.guides;
       gesture.cursor = `${CURSORS[result.handle]}-resize`;
       const { frame } = editor;
-      return (document) =>
+      return (trajectory) =>
         ids.reduce((next, id, n) => {
           const box = ids.length === 1 ? result.box : model.boxWithin(boxes[n], before, result.box);
           return model.setBox(next, id, frame, box);
-        }, document);
+        }, trajectory);
     },
   });
 }
@@ -181,12 +181,12 @@ function draw(editor, press, touched) {
     change(where, gesture) {
       const corner = snapped(where);
       gesture.guides = where.shift ? [] : corner.guides;
-      const box = drawnBox(editor.document, anchor, corner, where);
+      const box = drawnBox(editor.trajectory, anchor, corner, where);
       const { frame } = editor;
-      return (document) => model.addTrack(document, box, frame);
+      return (trajectory) => model.addTrack(trajectory, box, frame);
     },
     changed(before) {
-      const added = editor.document.objects.slice(before.objects.length).map(({ id }) => id);
+      const added = editor.trajectory.objects.slice(before.objects.length).map(({ id }) => id);
       if (!added.length || editor.selected.has(added[0])) return;
       editor.select(added);
       if (editor.solo.size) editor.set({ solo: new Set([...editor.solo, ...added]) });
@@ -223,7 +223,7 @@ function dragPoint(editor, press, point) {
       const [x, y] = atFrame(editor, where);
       const to = { ...point, x: point.x + x - from[0], y: point.y + y - from[1] };
       gesture.point = to;
-      return (document) => model.movePathPoint(document, point.id, point.frame, to.x, to.y);
+      return (trajectory) => model.movePathPoint(trajectory, point.id, point.frame, to.x, to.y);
     },
   });
 }
@@ -237,8 +237,8 @@ function panCamera(editor, press) {
     cursor: "move",
     change(where) {
       const [x, y] = atFrame(editor, where);
-      const to = editor.frame || editor.document.frames - 1;
-      return (document) => model.moveCamera(document, ids, { from: 0, to, dx: from[0] - x, dy: from[1] - y });
+      const to = editor.frame || editor.trajectory.frames - 1;
+      return (trajectory) => model.moveCamera(trajectory, ids, { from: 0, to, dx: from[0] - x, dy: from[1] - y });
     },
   });
 }
@@ -269,7 +269,7 @@ function marquee(editor, press) {
  *
  * @param {EditorState} editor
  * @param {Where} press
- * @param {{label: string, cursor: string, change: (where: Where, gesture: Gesture) => (document: Trajectory) =>
+ * @param {{label: string, cursor: string, change: (where: Where, gesture: Gesture) => (trajectory: Trajectory) =>
  *   Trajectory, click?: () => void, begun?: () => void, changed?: (before: Trajectory) => void, isKept?: () => boolean,
  *   restore?: () => void}} options  click: the pointer did not move; begun: it does now; changed: after each change;
  *   isKept: whether the result stays; restore: what else to bring back where it does not
@@ -294,7 +294,7 @@ function step(editor, press, options) {
         if (!isDragged(where)) return;
         if (editor.isPlaying) editor.set({ isPlaying: false, time: editor.frame });
         begun();
-        before = editor.document;
+        before = editor.trajectory;
         editor.begin(label);
       }
       if (!editor.isInGesture) return; // undone meanwhile

@@ -29,7 +29,7 @@ const cache = new WeakMap();
  * @param {boolean} isSelected  with ticks, and stronger
  */
 export function drawPath(context, editor, track, viewport, isSelected) {
-  const drawn = pathOf(track, editor.document.frames, viewport, isSelected);
+  const drawn = pathOf(track, editor.trajectory.frames, viewport, isSelected);
   if (isOutside(drawn.bounds, viewport, editor.stageSize)) return;
   context.save();
   context.translate(viewport.left, viewport.top);
@@ -96,11 +96,11 @@ export function drawGhosts(context, editor, track, viewport) {
 }
 
 /** Rings around the places at the times that the model gets, where it gets fewer frames than the clip has. */
-function drawSampled(context, { document, facts }, track, { width, height }) {
+function drawSampled(context, { trajectory, facts }, track, { width, height }) {
   const { numFrames } = facts;
-  if (!numFrames || numFrames >= document.frames || numFrames > MOST_RINGS) return;
+  if (!numFrames || numFrames >= trajectory.frames || numFrames > MOST_RINGS) return;
   context.beginPath();
-  for (const time of model.sampledTimes(document.frames, numFrames)) {
+  for (const time of model.sampledTimes(trajectory.frames, numFrames)) {
     const [x, y] = model.centreOf(model.boxAt(track, time));
     context.moveTo(x * width + SAMPLED, y * height);
     context.arc(x * width, y * height, SAMPLED, 0, 2 * Math.PI);

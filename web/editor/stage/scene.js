@@ -43,7 +43,7 @@ export function shownBox(editor, track) {
  * @returns {Track[]}
  */
 export function shownTracks(editor) {
-  const shown = editor.document.objects.filter(({ id }) => editor.isShown(id));
+  const shown = editor.trajectory.objects.filter(({ id }) => editor.isShown(id));
   const isVisible = (track) => model.visibleAt(track, editor.time);
   return [...shown.filter((track) => !isVisible(track)), ...shown.filter(isVisible)];
 }
@@ -61,7 +61,7 @@ export function touchableShapes(editor) {
  * @returns {string[]}
  */
 export function changeable(editor) {
-  const enabled = new Set(editor.document.objects.filter((track) => track.enabled).map((track) => track.id));
+  const enabled = new Set(editor.trajectory.objects.filter((track) => track.enabled).map((track) => track.id));
   return editor.editable.filter((id) => enabled.has(id) && editor.isShown(id));
 }
 
@@ -75,7 +75,7 @@ export function handleBox(editor) {
   if (editor.isCameraSelected || editor.recording) return null;
   const chosen = new Set(changeable(editor));
   if (!chosen.size) return null;
-  const tracks = editor.document.objects.filter(({ id }) => chosen.has(id));
+  const tracks = editor.trajectory.objects.filter(({ id }) => chosen.has(id));
   return model.boxAround(tracks.map((track) => shownBox(editor, track)));
 }
 
@@ -119,10 +119,10 @@ export function tickFrames(track, frames, { width, height }) {
  */
 export function pathPoints(editor, [reachX, reachY]) {
   if (!editor.settings.paths || editor.isPlaying) return [];
-  const { frames } = editor.document;
+  const { frames } = editor.trajectory;
   const viewport = editor.shownViewport;
   return changeable(editor).flatMap((id) => {
-    const track = model.trackOf(editor.document, id);
+    const track = model.trackOf(editor.trajectory, id);
     const [nowX, nowY] = model.centreOf(model.boxAt(track, editor.frame));
     const dense = model.denseBoxes(track, frames);
     return tickFrames(track, frames, viewport).flatMap((frame) => {
@@ -168,7 +168,7 @@ export function touchedAt(editor, where) {
 export function snapTargets(editor, moving) {
   const { snapToFrame, snapToBoxes, grid } = editor.settings;
   const excluded = new Set(moving);
-  const tracks = new Map(editor.document.objects.map((track) => [track.id, track]));
+  const tracks = new Map(editor.trajectory.objects.map((track) => [track.id, track]));
   const isTarget = ({ id }) => !excluded.has(id) && model.visibleAt(tracks.get(id), editor.time);
   return {
     frame: snapToFrame,

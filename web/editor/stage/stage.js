@@ -19,7 +19,7 @@ const PINCHED = 6; // a pinch on a trackpad comes as a wheel with Ctrl and small
  * @param {Context} context
  * @returns {Part}
  */
-export function createStage({ editor, t, run, root }) {
+export function createStage({ editor, t, run, root, view }) {
   const canvas = h("canvas", { class: "smcd-stage-canvas", role: "application", tabindex: "0" });
   const hint = h("p", { class: "smcd-stage-hint" }, t("stage.empty"));
   const element = h("div", { class: "smcd-stage" }, canvas, hint);
@@ -39,17 +39,17 @@ export function createStage({ editor, t, run, root }) {
       pointer = null;
       if (space !== "up") space = "used";
       gesture = button === 1 || space === "used" ? pan(editor, where) : gestureAt(editor, where);
-      editor.set({});
+      view.invalidate();
       return gesture;
     },
     pinch: (points) => pinch(editor, points),
     hover(where) {
       pointer = where;
-      editor.set({});
+      view.invalidate();
     },
     done() {
       gesture = null;
-      editor.set({});
+      view.invalidate();
     },
   });
 
@@ -57,7 +57,7 @@ export function createStage({ editor, t, run, root }) {
     pointerdown: (event) => event.stopPropagation(), // the host would drag the node
     pointerenter() {
       colors = colorsOf(element); // the host's may have changed
-      editor.set({});
+      view.invalidate();
     },
     wheel(event) {
       if (!root.matches(":focus-within")) return;
@@ -72,13 +72,13 @@ export function createStage({ editor, t, run, root }) {
       event.preventDefault();
       event.stopPropagation();
       if (space === "up") space = "down";
-      editor.set({});
+      view.invalidate();
     },
     keyup(event) {
       if (event.key !== " ") return;
       if (space === "down") run("play"); // it was a press and not to move the view
       space = "up";
-      editor.set({});
+      view.invalidate();
     },
     blur() {
       space = "up";
@@ -126,7 +126,7 @@ export function createStage({ editor, t, run, root }) {
     // Always draws: a video's frame is another picture in the same element.
     render() {
       draw();
-      hint.hidden = editor.document.objects.length > 0;
+      hint.hidden = editor.trajectory.objects.length > 0;
       const wanted = gesture?.cursor ?? (pointer ? cursorAt(editor, pointer, space !== "up") : "crosshair");
       if (wanted !== cursor) canvas.style.cursor = cursor = wanted;
       if (editor.frame !== named && !editor.isPlaying) {
@@ -143,16 +143,16 @@ export function createStage({ editor, t, run, root }) {
 }
 
 /** What the model gets of the clip, where that is known and differs. */
-function modelTextOf({ document, facts }, t) {
+function modelTextOf({ trajectory, facts }, t) {
   const { width, height, numFrames } = facts;
   const parts = [];
   if (width && height) {
-    const isStretched = Math.abs((width * document.height) / (height * document.width) - 1) > 0.01;
+    const isStretched = Math.abs((width * trajectory.height) / (height * trajectory.width) - 1) > 0.01;
     parts.push(t(isStretched ? "stage.modelStretched" : "stage.modelSize", { width, height }));
   }
-  if (numFrames && numFrames !== document.frames) {
-    const key = numFrames < document.frames ? "stage.modelFrames" : "stage.modelMoreFrames";
-    parts.push(t(key, { count: numFrames, frames: document.frames }));
+  if (numFrames && numFrames !== trajectory.frames) {
+    const key = numFrames < trajectory.frames ? "stage.modelFrames" : "stage.modelMoreFrames";
+    parts.push(t(key, { count: numFrames, frames: trajectory.frames }));
   }
   return parts.join(" · ");
 }

@@ -11,7 +11,7 @@ import { keyIndexAt, trackOf } from "../../trajectory/model.js";
 /** Objects that a step moves: with the camera chosen all that are not locked. @param {EditorState} editor */
 export function movedIds(editor) {
   if (!editor.isCameraSelected) return editor.editable;
-  return editor.document.objects.map(({ id }) => id).filter((id) => !editor.locked.has(id));
+  return editor.trajectory.objects.map(({ id }) => id).filter((id) => !editor.locked.has(id));
 }
 
 /**
@@ -35,7 +35,7 @@ export function easedKeys(editor) {
   const chosen = editableKeys(editor);
   if (chosen.length) return chosen;
   return editor.editable.map((id) => {
-    const { keys } = trackOf(editor.document, id);
+    const { keys } = trackOf(editor.trajectory, id);
     return { id, frame: keys[keyIndexAt(keys, editor.frame)].frame };
   });
 }
@@ -45,10 +45,10 @@ export function easedKeys(editor) {
  *
  * @param {EditorState} editor
  * @param {string} label
- * @param {(document: Trajectory) => Trajectory} operation
+ * @param {(trajectory: Trajectory) => Trajectory} operation
  */
 export function applyAndSelectAdded(editor, label, operation) {
-  const before = new Set(editor.document.objects.map(({ id }) => id));
+  const before = new Set(editor.trajectory.objects.map(({ id }) => id));
   if (!editor.apply(label, operation)) return;
-  editor.select(editor.document.objects.map(({ id }) => id).filter((id) => !before.has(id)));
+  editor.select(editor.trajectory.objects.map(({ id }) => id).filter((id) => !before.has(id)));
 }

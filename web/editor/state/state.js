@@ -42,10 +42,11 @@ export class EditorState {
   #onCommit;
 
   /**
-   * @param {{trajectory?: Trajectory, onCommit?: (text: string) => void}} [options]  onCommit: called with the
-   *   document's new text once per step, for whoever keeps it
+   * @param {{trajectory?: Trajectory, onCommit?: (text: string) => void,
+   *   onBackgroundFile?: ((file: File) => void) | null}} [options]  onCommit: is given the trajectory's new text once per
+   *   step; onBackgroundFile: is given an image or video that the user picks as the background
    */
-  constructor({ trajectory = model.emptyTrajectory(), onCommit = () => {} } = {}) {
+  constructor({ trajectory = model.emptyTrajectory(), onCommit = () => {}, onBackgroundFile = null } = {}) {
     this.#history = model.newHistory(trajectory);
     this.#onCommit = onCommit;
     /** @type {Set<string>} objects */
@@ -75,18 +76,16 @@ export class EditorState {
     this.problem = null;
     /** @type {Notice | null} the latest message to the user */
     this.notice = null;
-    this.isPoppedOut = false;
-    /** @type {((file: File) => void) | null} told of a picture or video that was dropped to be the background */
-    this.onBackgroundFile = null;
+    this.onBackgroundFile = onBackgroundFile;
   }
 
-  get document() {
+  get trajectory() {
     return this.#history.present;
   }
 
   /** The frame that edits go to. */
   get frame() {
-    return Math.min(Math.max(Math.round(this.time), 0), this.document.frames - 1);
+    return Math.min(Math.max(Math.round(this.time), 0), this.trajectory.frames - 1);
   }
 
   /** Where the frame is on the stage. @returns {Viewport} */
@@ -95,7 +94,7 @@ export class EditorState {
     const { width, height } = this.stageSize;
     const [least, share, most] = STAGE_MARGIN;
     const margin = Math.min(Math.max(Math.min(width, height) * share, least), most);
-    return model.fitViewport(width, height, this.document.width, this.document.height, margin);
+    return model.fitViewport(width, height, this.trajectory.width, this.trajectory.height, margin);
   }
 
   get canUndo() {
@@ -121,8 +120,14 @@ export class EditorState {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Set fields of this state that are not the document's: `set({ isPlaying: true })`. */
+  /**
+   * Set fields of this state: `set({ isPlaying: true })`. The trajectory changes by `apply`, `begin` and `replace`.
+   *
+   * @param {object} changes
+   */
   set(changes) {
+    const unknown = Object.keys(changes).find((name) => !Object.hasOwn(this, name));
+    if (unknown !== undefined) throw new TypeError(`the editor's state has no field ${unknown} to set`);
     Object.assign(this, changes);
     this.#emit();
   }
@@ -136,13 +141,13 @@ export class EditorState {
    * Make a whole step. An operation that refuses changes nothing and says why.
    *
    * @param {string} label  message key of what was done, for the undo button
-   * @param {(document: Trajectory) => Trajectory} operation
+   * @param {(trajectory: Trajectory) => Trajectory} operation
    * @returns {boolean} whether the document changed
    */
   apply(label, operation) {
     let next;
     try {
-      next = operation(this.document);
+      next = operation(this.trajectory);
     } catch (error) {
       this.refuse(error);
       return false;
@@ -163,7 +168,7 @@ export class EditorState {
    */
   preview(operation) {
     try {
-      this.#history = model.preview(this.#history, operation(this.#history.gesture.document));
+      this.#history = model.preview(this.#history, operation(this.#history.gesture.trajectory));
     } catch (error) {
       this.refuse(error);
     }
@@ -197,7 +202,7 @@ export class EditorState {
    * @param {string} text
    */
   load(text) {
-    if (this.problem === null && text === model.serialiseTrajectory(this.document)) return;
+    if (this.problem === null && text === model.serialiseTrajectory(this.trajectory)) return;
     try {
       this.#history = model.newHistory(model.parseTrajectory(text));
       this.problem = null;
@@ -255,7 +260,7 @@ export class EditorState {
 
   /** @param {number} time  in frames */
   seek(time) {
-    this.set({ time: Math.min(Math.max(time, 0), this.document.frames - 1) });
+    this.set({ time: Math.min(Math.max(time, 0), this.trajectory.frames - 1) });
   }
 
   /**
@@ -274,7 +279,7 @@ export class EditorState {
 
   /** The selected objects that gestures may change, in the document's order. */
   get editable() {
-    return this.document.objects.map(({ id }) => id).filter((id) => this.selected.has(id) && !this.locked.has(id));
+    return this.trajectory.objects.map(({ id }) => id).filter((id) => this.selected.has(id) && !this.locked.has(id));
   }
 
   /** @param {"info" | "error"} kind @param {string | Said} text */
@@ -289,13 +294,13 @@ export class EditorState {
   }
 
   #step(history) {
-    const before = this.#history.gesture?.document ?? this.document;
+    const before = this.#history.gesture?.trajectory ?? this.trajectory;
     this.#history = history;
-    const isChanged = this.document !== before;
+    const isChanged = this.trajectory !== before;
     if (isChanged) {
       this.notice = null;
       this.#forgetTheGone();
-      this.#onCommit(model.serialiseTrajectory(this.document));
+      this.#onCommit(model.serialiseTrajectory(this.trajectory));
     }
     this.#emit();
     return isChanged;
@@ -303,14 +308,14 @@ export class EditorState {
 
   /** Drop what selections and playhead refer to and the document no longer has. */
   #forgetTheGone() {
-    const tracks = new Map(this.document.objects.map((track) => [track.id, track]));
+    const tracks = new Map(this.trajectory.objects.map((track) => [track.id, track]));
     const kept = (ids) => new Set([...ids].filter((id) => tracks.has(id)));
     const hasKey = ({ id, frame }) => tracks.get(id)?.keys.some((key) => key.frame === frame);
     this.selected = kept(this.selected);
     this.locked = kept(this.locked);
     this.solo = kept(this.solo);
     this.selectedKeys = this.selectedKeys.filter(hasKey);
-    this.time = Math.min(this.time, this.document.frames - 1);
+    this.time = Math.min(this.time, this.trajectory.frames - 1);
   }
 
   #emit() {

@@ -6,7 +6,7 @@
  * @import {Layout} from "./layout.js"
  * @typedef {{text: string, faint: string, line: string, surface: string, background: string, accent: string,
  *   font: string}} Theme
- * @typedef {{document: Trajectory, selected: Set<string>, isKeySelected: (id: string, frame: number) => boolean,
+ * @typedef {{trajectory: Trajectory, selected: Set<string>, isKeySelected: (id: string, frame: number) => boolean,
  *   isCameraSelected: boolean, locked: Set<string>, isShown: (id: string) => boolean, numFrames: number | null,
  *   scores: Scores | null, marquee: {left: number, top: number, right: number, bottom: number} | null,
  *   names: {camera: string, object: (track: Track, number: number) => string}}} Scene
@@ -81,7 +81,7 @@ function drawGrid(context, layout, theme) {
   context.globalAlpha = 1;
 }
 
-function drawRuler(context, layout, { document, numFrames }, theme) {
+function drawRuler(context, layout, { trajectory, numFrames }, theme) {
   const { label: labels, tick } = rulerSteps(layout.scale);
   context.fillStyle = theme.line;
   context.fillRect(0, RULER - 1, layout.width, 1);
@@ -97,11 +97,11 @@ function drawRuler(context, layout, { document, numFrames }, theme) {
     }
     context.fillStyle = theme.faint;
     const [first, last] = framesInView(layout);
-    const step = secondsStep(layout.scale, document.fps);
-    for (let n = Math.ceil(first / document.fps / step); n * step * document.fps <= last; n += 1) {
-      context.fillText(`${secondsText(n * step)}s`, xOf(layout, n * step * document.fps), 19);
+    const step = secondsStep(layout.scale, trajectory.fps);
+    for (let n = Math.ceil(first / trajectory.fps / step); n * step * trajectory.fps <= last; n += 1) {
+      context.fillText(`${secondsText(n * step)}s`, xOf(layout, n * step * trajectory.fps), 19);
     }
-    if (numFrames !== null && numFrames <= document.frames) drawSampled(context, layout, numFrames, theme);
+    if (numFrames !== null && numFrames <= trajectory.frames) drawSampled(context, layout, numFrames, theme);
   });
   context.textAlign = "start";
 }
@@ -127,7 +127,7 @@ function drawSampled(context, layout, numFrames, theme) {
 
 function drawRow(context, layout, scene, theme, row) {
   const y = yOf(layout, row);
-  const track = row > 0 ? scene.document.objects[row - 1] : null;
+  const track = row > 0 ? scene.trajectory.objects[row - 1] : null;
   const isSelected = track ? scene.selected.has(track.id) : scene.isCameraSelected;
   const isFaint = track !== null && !(track.enabled && scene.isShown(track.id));
   if (isSelected) {
@@ -367,8 +367,8 @@ function drawRanges(context, layout, row, track) {
   }
 }
 
-function drawSummary(context, layout, { document }, theme) {
-  const keys = /** @type {Key[]} */ (keysOfRow(document, 0));
+function drawSummary(context, layout, { trajectory }, theme) {
+  const keys = /** @type {Key[]} */ (keysOfRow(trajectory, 0));
   if (!keys.length) return;
   const [from, to] = keysInView(layout, keys);
   const y = keyY(layout, 0);

@@ -26,8 +26,8 @@ const DONE = { move() {}, end() {}, cancel() {} }; // of a press that has done a
  * @returns {Followed}
  */
 export function gestureOf(editor, surface, hit, press) {
-  const { document } = editor;
-  const id = hit.row > 0 ? document.objects[hit.row - 1].id : null;
+  const { trajectory } = editor;
+  const id = hit.row > 0 ? trajectory.objects[hit.row - 1].id : null;
   switch (hit.kind) {
     case "ruler":
       return scrub(editor, surface, press);
@@ -65,10 +65,10 @@ export function pan(surface, press) {
  */
 export function addKeyAt(editor, { kind, row }, frame) {
   if (!["row", "segment"].includes(kind)) return;
-  const ids = row > 0 ? [editor.document.objects[row - 1].id] : editor.document.objects.map(({ id }) => id);
+  const ids = row > 0 ? [editor.trajectory.objects[row - 1].id] : editor.trajectory.objects.map(({ id }) => id);
   const free = ids.filter((id) => !editor.locked.has(id));
   if (!free.length) return;
-  editor.apply("step.addKey", (document) => model.addKeys(document, free, frame));
+  editor.apply("step.addKey", (trajectory) => model.addKeys(trajectory, free, frame));
   editor.selectKeys(free.map((id) => ({ id, frame })));
   editor.seek(frame);
 }
@@ -77,7 +77,7 @@ export function addKeyAt(editor, { kind, row }, frame) {
 function keysAt(editor, id, frame) {
   if (id !== null) return [{ id, frame }];
   const has = ({ keys }) => keys[model.keyIndexAt(keys, frame)].frame === frame;
-  return editor.document.objects.filter(has).map((track) => ({ id: track.id, frame }));
+  return editor.trajectory.objects.filter(has).map((track) => ({ id: track.id, frame }));
 }
 
 function selectRow(editor, id, { shift, ctrl }) {
@@ -130,10 +130,10 @@ function dragKeys(editor, surface, pressed, frame, press) {
     return DONE;
   }
   if (!wasSelected) editor.selectKeys(pressed);
-  const { document, selectedKeys } = editor;
+  const { trajectory, selectedKeys } = editor;
   const refs = selectedKeys.filter(({ id }) => !editor.locked.has(id));
   const isCopy = press.ctrl || press.alt;
-  const change = isCopy ? copying(document, refs) : (start, shift) => model.moveKeys(start, refs, shift);
+  const change = isCopy ? copying(trajectory, refs) : (start, shift) => model.moveKeys(start, refs, shift);
   const edit = editing(editor, isCopy ? "step.copyKeys" : "step.moveKeys");
   let isDrag = false;
   let shift = 0;
@@ -143,7 +143,7 @@ function dragKeys(editor, surface, pressed, frame, press) {
       if (!isDrag || !refs.length) return;
       const to = frameAt(surface.layout(), point.px);
       surface.reveal(to);
-      const allowed = model.allowedShift(document, refs, to - frame);
+      const allowed = model.allowedShift(trajectory, refs, to - frame);
       if (allowed === shift) return;
       shift = allowed;
       edit.preview((start) => change(start, shift));
@@ -163,9 +163,9 @@ function dragKeys(editor, surface, pressed, frame, press) {
   };
 }
 
-/** @param {Trajectory} document @param {KeyRef[]} refs */
-function copying(document, refs) {
-  const clipboard = model.copyKeys(document, refs);
+/** @param {Trajectory} trajectory @param {KeyRef[]} refs */
+function copying(trajectory, refs) {
+  const clipboard = model.copyKeys(trajectory, refs);
   const ids = clipboard?.objects.map(({ id }) => id) ?? [];
   const first = Math.min(...refs.map(({ frame }) => frame));
   return (start, shift) => (shift && clipboard ? model.pasteKeys(start, clipboard, first + shift, ids) : start);
@@ -203,7 +203,7 @@ function chooseKeys(editor, surface, press, click) {
       if (!isDrag) return;
       const layout = surface.layout();
       const times = [from.time, timeAt(layout, point.px)];
-      const refs = keysIn(layout, editor.document, times, [from.height, heightOf(point)]);
+      const refs = keysIn(layout, editor.trajectory, times, [from.height, heightOf(point)]);
       const startY = from.height + RULER - layout.scroll;
       surface.setMarquee({
         left: Math.min(press.px, point.px),

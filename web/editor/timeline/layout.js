@@ -206,17 +206,17 @@ const summaries = new WeakMap();
 /**
  * The keys that a row shows. The camera's row shows where any object has one.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {number} row
  * @returns {Pick<Key, "frame">[]}
  */
-export function keysOfRow(document, row) {
-  if (row > 0) return document.objects[row - 1].keys;
-  let summary = summaries.get(document.objects);
+export function keysOfRow(trajectory, row) {
+  if (row > 0) return trajectory.objects[row - 1].keys;
+  let summary = summaries.get(trajectory.objects);
   if (!summary) {
-    const byFrame = new Map(document.objects.flatMap(({ keys }) => keys.map((key) => [key.frame, key])));
+    const byFrame = new Map(trajectory.objects.flatMap(({ keys }) => keys.map((key) => [key.frame, key])));
     summary = [...byFrame.values()].sort((a, b) => a.frame - b.frame);
-    summaries.set(document.objects, summary);
+    summaries.set(trajectory.objects, summary);
   }
   return summary;
 }
@@ -225,13 +225,13 @@ export function keysOfRow(document, row) {
  * What is at a place.
  *
  * @param {Layout} layout
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {number} x
  * @param {number} y
  * @param {number} [reach]  pixels around keys and ends; more for a finger
  * @returns {Hit}
  */
-export function hitAt(layout, document, x, y, reach = REACH) {
+export function hitAt(layout, trajectory, x, y, reach = REACH) {
   const row = rowAt(layout, y);
   const frame = frameAt(layout, x);
   const bars = thumbs(layout);
@@ -240,7 +240,7 @@ export function hitAt(layout, document, x, y, reach = REACH) {
   if (y < RULER) return { kind: "ruler", row, frame };
   if (row < 0) return { kind: "empty", row, frame };
   if (x < layout.label) return { kind: "label", row, frame };
-  const keys = keysOfRow(document, row);
+  const keys = keysOfRow(trajectory, row);
   if (!keys.length) return { kind: "row", row, frame };
   const index = keyIndexAt(/** @type {Key[]} */ (keys), timeAt(layout, x));
   const distance = (key) => (key ? Math.abs(xOf(layout, key.frame) - x) : Infinity);
@@ -248,7 +248,7 @@ export function hitAt(layout, document, x, y, reach = REACH) {
   const nearest = distance(next) < distance(here) ? next : here;
   if (distance(nearest) <= reach) return { kind: "key", row, frame: nearest.frame };
   if (row === 0) return { kind: "row", row, frame };
-  const ranges = visibleRanges(document.objects[row - 1], document.frames);
+  const ranges = visibleRanges(trajectory.objects[row - 1], trajectory.frames);
   const edges = rangeEdges(layout, ranges);
   for (let n = 0; n < ranges.length; n += 1) {
     const [first, last] = edges[n].map((edge) => Math.abs(edge - x));
@@ -263,15 +263,15 @@ export function hitAt(layout, document, x, y, reach = REACH) {
  * The keys in a rectangle between two times and two heights; the latter are counted from the first row's top.
  *
  * @param {Layout} layout
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {[number, number]} times
  * @param {[number, number]} heights
  * @returns {KeyRef[]}
  */
-export function keysIn({ row: height, strip }, document, times, heights) {
+export function keysIn({ row: height, strip }, trajectory, times, heights) {
   const [from, to] = [Math.min(...times), Math.max(...times)];
   const [top, bottom] = [Math.min(...heights), Math.max(...heights)];
-  return document.objects.flatMap(({ id, keys }, n) => {
+  return trajectory.objects.flatMap(({ id, keys }, n) => {
     const y = (n + 1) * height + (height - strip) / 2;
     if (y < top || y > bottom) return [];
     return keys.filter(({ frame }) => frame >= from && frame <= to).map(({ frame }) => ({ id, frame }));

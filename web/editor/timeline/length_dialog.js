@@ -15,11 +15,11 @@ import { h } from "../kit/dom.js";
  * @param {number} frames
  */
 export async function changeLength({ editor, t, root }, frames) {
-  const { document } = editor;
-  if (frames === document.frames) return;
-  const late = lastKeyFrame(document);
+  const { trajectory } = editor;
+  if (frames === trajectory.frames) return;
+  const late = lastKeyFrame(trajectory);
   const isValid = Number.isInteger(frames) && frames > 0;
-  const mode = isValid && late > 0 ? await askForMode({ t, root }, document.frames, frames, late) : "keep";
+  const mode = isValid && late > 0 ? await askForMode({ t, root }, trajectory.frames, frames, late) : "keep";
   if (mode) editor.apply("step.length", (current) => withFrames(current, frames, /** @type {any} */ (mode)));
 }
 

@@ -18,7 +18,7 @@ export function createPlayback(editor) {
   let shown = 0; // what the playhead was set to: another time means that somebody moved it
 
   const start = () => {
-    const isAtEnd = editor.time >= editor.document.frames - 1;
+    const isAtEnd = editor.time >= editor.trajectory.frames - 1;
     position = isAtEnd && !editor.recording ? 0 : editor.time;
     before = performance.now();
     request = requestAnimationFrame(tick);
@@ -30,11 +30,11 @@ export function createPlayback(editor) {
     if (!Number.isInteger(editor.time)) editor.seek(editor.frame);
   };
   const show = () => {
-    shown = Math.min(position, editor.document.frames - 1);
+    shown = Math.min(position, editor.trajectory.frames - 1);
     editor.seek(shown);
   };
   const tick = (now) => {
-    const { frames, fps } = editor.document;
+    const { frames, fps } = editor.trajectory;
     if (editor.time !== shown) position = editor.time;
     position += (Math.max(now - before, 0) / 1000) * fps * editor.settings.speed;
     before = now;

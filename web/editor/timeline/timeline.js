@@ -75,7 +75,7 @@ export function createTimeline(context) {
   const layout = () =>
     layoutOf(
       size,
-      { frames: editor.document.frames, objects: editor.document.objects.length, hasScores: editor.scores !== null },
+      { frames: editor.trajectory.frames, objects: editor.trajectory.objects.length, hasScores: editor.scores !== null },
       view,
     );
 
@@ -84,7 +84,7 @@ export function createTimeline(context) {
     view = { ...view, ...changes };
     const { start, scroll } = layout();
     view = { ...view, start, scroll };
-    editor.set({}); // to be drawn with the others
+    context.view.invalidate();
   }
 
   const surface = {
@@ -92,14 +92,14 @@ export function createTimeline(context) {
     scrollBy: (frames, pixels) => setView({ start: view.start + frames, scroll: view.scroll + pixels }),
     setMarquee(rectangle) {
       marquee = rectangle;
-      editor.set({});
+      context.view.invalidate();
     },
     reveal: (frame) => setView({ start: startToShow(layout(), frame) }),
   };
 
   /** @param {Where} where @returns {Hit} */
   function hit({ px, py, isTouch }) {
-    return hitAt(layout(), editor.document, px, py, isTouch ? FINGER : undefined);
+    return hitAt(layout(), editor.trajectory, px, py, isTouch ? FINGER : undefined);
   }
 
   const pointers = followPointers(canvas, {
@@ -193,12 +193,12 @@ export function createTimeline(context) {
 
   /** @param {Hit} found @param {Where} where @returns {string | null} */
   function tipText(found, { px, py }) {
-    const { document, scores } = editor;
+    const { trajectory, scores } = editor;
     const now = layout();
-    const object = found.row > 0 ? document.objects[found.row - 1] : null;
+    const object = found.row > 0 ? trajectory.objects[found.row - 1] : null;
     const iou = object ? scores?.iou[object.id] : undefined;
     if (iou?.length && px >= now.label && py >= yOf(now, found.row) + now.row - now.strip) {
-      const times = sampledTimes(document.frames, iou.length);
+      const times = sampledTimes(trajectory.frames, iou.length);
       const time = timeAt(now, px);
       const n = times.reduce((best, at, i) => (Math.abs(at - time) < Math.abs(times[best] - time) ? i : best), 0);
       const frame = Math.round(times[n] * 100) / 100;
@@ -206,7 +206,7 @@ export function createTimeline(context) {
       return t("timeline.score", { frame, iou: iou[n].toFixed(2) });
     }
     const { frame } = found;
-    const values = { frame, seconds: secondsText(frame / document.fps) };
+    const values = { frame, seconds: secondsText(frame / trajectory.fps) };
     if (found.kind === "key" && !object) return t("timeline.allKeys", values);
     if (found.kind === "key" || found.kind === "segment") {
       const { ease } = object.keys.find((key) => key.frame === frame);
@@ -259,31 +259,31 @@ export function createTimeline(context) {
   function drawAnew() {
     theme = null;
     drawn = [];
-    editor.set({});
+    context.view.invalidate();
   }
   const stopSize = followSize(area, measure);
 
   /** Show the playhead where it went, and the object that was selected elsewhere. */
   function follow() {
-    const { time, selected, document } = editor;
+    const { time, selected, trajectory } = editor;
     if (time !== wasAt.time && !pointers.isActive()) view.start = startToShow(layout(), time);
     if (selected !== wasAt.selected && !pointers.isActive() && selected.size === 1) {
       const [id] = selected;
-      view.scroll = scrollToShow(layout(), document.objects.findIndex((object) => object.id === id) + 1);
+      view.scroll = scrollToShow(layout(), trajectory.objects.findIndex((object) => object.id === id) + 1);
     }
     wasAt = { time, selected };
   }
 
   function renderPlayhead(now) {
-    const { time, frame, document } = editor;
+    const { time, frame, trajectory } = editor;
     const x = xOf(now, time);
     playhead.style.transform = `translateX(${x - now.label}px)`;
     track.style.left = `${now.label}px`;
     playhead.dataset.frame = String(frame);
-    canvas.setAttribute("aria-valuemax", String(document.frames - 1));
+    canvas.setAttribute("aria-valuemax", String(trajectory.frames - 1));
     canvas.setAttribute("aria-valuenow", String(frame));
-    const seconds = secondsText(frame / document.fps);
-    canvas.setAttribute("aria-valuetext", t("timeline.value", { frame, last: document.frames - 1, seconds }));
+    const seconds = secondsText(frame / trajectory.fps);
+    canvas.setAttribute("aria-valuetext", t("timeline.value", { frame, last: trajectory.frames - 1, seconds }));
   }
 
   function renderScore() {
@@ -295,8 +295,8 @@ export function createTimeline(context) {
   }
 
   function renderCanvas(now) {
-    const { document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts } = editor;
-    const next = [document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts, marquee];
+    const { trajectory, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts } = editor;
+    const next = [trajectory, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts, marquee];
     next.push(now.start, now.scroll, now.scale);
     if (drawn.length && next.every((value, n) => value === drawn[n])) return;
     drawn = next;
@@ -305,7 +305,7 @@ export function createTimeline(context) {
     const ratio = canvas.width / Math.max(size.width, 1);
     drawing.setTransform(ratio, 0, 0, ratio, 0, 0);
     const scene = {
-      document,
+      trajectory,
       selected,
       isKeySelected: (id, frame) => chosen.get(id)?.has(frame) ?? false,
       isCameraSelected,

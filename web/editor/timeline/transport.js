@@ -76,17 +76,17 @@ export function createTransport(context) {
   }
 
   function clip(changes) {
-    editor.apply("step.clip", (document) => setClip(document, changes));
+    editor.apply("step.clip", (trajectory) => setClip(trajectory, changes));
   }
 
   function render() {
-    const { document, settings } = editor;
+    const { trajectory, settings } = editor;
     const values = [
       [frame, editor.frame],
-      [frames, document.frames],
-      [fps, document.fps],
-      [width, document.width],
-      [height, document.height],
+      [frames, trajectory.frames],
+      [fps, trajectory.fps],
+      [width, trajectory.width],
+      [height, trajectory.height],
     ];
     for (const [input, value] of values) {
       const isTyped = input === input.ownerDocument.activeElement && input.dataset.value === String(value);
@@ -94,7 +94,7 @@ export function createTransport(context) {
       input.value = String(value);
       input.dataset.value = String(value);
     }
-    frame.max = String(document.frames - 1);
+    frame.max = String(trajectory.frames - 1);
     if (play.dataset.shown !== String(editor.isPlaying)) {
       play.dataset.shown = String(editor.isPlaying);
       play.replaceChildren(icon(editor.isPlaying ? "pause" : "play"));
