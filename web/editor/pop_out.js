@@ -3,7 +3,7 @@
  * stand-in keeps its place.
  */
 
-import { h, listen } from "./kit/dom.js";
+import { h, listen, take } from "./kit/dom.js";
 
 /**
  * @param {HTMLElement} root
@@ -43,8 +43,7 @@ export function createPopOut(root, t, onKey, changed) {
     if (event.target !== document.body) return;
     root.focus({ preventScroll: true });
     root.dispatchEvent(new KeyboardEvent("keydown", event));
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     onKey(event);
   }
 

@@ -3,7 +3,7 @@
  * server knows: the page shows it, with the licences, and says which of them the user accepted. What the server says,
  * such as the cause of a failure, is English in every language.
  *
- * @import {Host} from "./node.js"
+ * @import {Host} from "./host.js"
  * @typedef {{name: string, title: string, page: string, licence: string,
  *   files: {name: string, path: string, size: number, there: boolean}[]}} Weights
  * @typedef {{state: "running" | "stopped" | "failed" | "done", file: string, done: number, size: number,
@@ -13,8 +13,7 @@
 
 import { listen } from "../editor/kit/dom.js";
 import { translator } from "../editor/strings/strings.js";
-import { after } from "./hook.js";
-import { languageOf, settingsOf } from "./language.js";
+import { after, languageOf, settingsOf } from "./host.js";
 
 const ROUTE = "/smcd/download";
 const POLL = 500; // milliseconds

@@ -2,7 +2,7 @@
  * A picture or video that was dropped on the editor: it goes to the host's input folder and into a loader at the node,
  * so that a run sees it as well.
  *
- * @import {Host} from "./node.js"
+ * @import {Host} from "./host.js"
  */
 
 import { inputIndex, searchUp } from "./links.js";

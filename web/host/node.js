@@ -3,9 +3,7 @@
  * gesture, and each writing is a step of the graph's own undo.
  *
  * @import {Picture} from "./picture.js"
- * @typedef {{apiURL: (path: string) => string, fileURL: (path: string) => string,
- *   fetchApi: (path: string, options?: RequestInit) => Promise<Response>} & EventTarget} Api  the host's
- * @typedef {{app: any, api: Api}} Host
+ * @import {Host} from "./host.js"
  */
 
 import { h, listen } from "../editor/kit/dom.js";
@@ -16,8 +14,7 @@ import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { modelFacts } from "./facts.js";
-import { after } from "./hook.js";
-import { languageOf, settingsOf } from "./language.js";
+import { after, languageOf, settingsOf } from "./host.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
 const SIZE = [500, 820]; // of a new node

@@ -2,7 +2,7 @@
  * The picture that feeds a node, as far as the graph tells it without a run: which file a loader names, and what the
  * nodes between do to its size. A node that is not known here may do anything, and so ends the search.
  *
- * @import {Api} from "./node.js"
+ * @import {Api} from "./host.js"
  * @typedef {{kind: "image" | "video", url: string, timing: Timing, steps: Step[]}} Picture  plain data, equal as JSON
  *   where it would look the same
  * @typedef {{rate: number, skip: number, every: number}} Timing  of a video: frames per second, 0 for those of the

@@ -1,7 +1,7 @@
 /** The text of SMCD Check, on the node. */
 
 import { h } from "../editor/kit/dom.js";
-import { after } from "./hook.js";
+import { after } from "./host.js";
 
 const MIN_HEIGHT = 260; // CSS pixels
 const SIZE = [560, 420]; // of the node, once there is text

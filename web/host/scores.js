@@ -4,7 +4,7 @@
  * @import {Scores} from "../editor/state/state.js"
  */
 
-import { after } from "./hook.js";
+import { after } from "./host.js";
 import { inputIndex, source } from "./links.js";
 import { editorOf } from "./node.js";
 
@@ -22,7 +22,7 @@ export function attachScores(node) {
  * @param {number} frames  of the trajectory
  * @returns {Scores}
  */
-export function scoresOf({ ids, iou }, frames) {
+function scoresOf({ ids, iou }, frames) {
   const seen = iou.flat().filter((value) => value !== null);
   const mean = seen.length ? seen.reduce((sum, value) => sum + value, 0) / seen.length : null;
   // A video of another length shows the trajectory at evenly spaced times.

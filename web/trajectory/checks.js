@@ -15,7 +15,7 @@
 import { boxAt, boxOf, denseBoxes, isInFrame, visibleAt, visibleRanges } from "./curve.js";
 
 /** @type {Rules} */
-export const DEFAULT_RULES = {
+const DEFAULT_RULES = {
   columns: 32, // 256 pixels, 8 to a cell
   rows: 32,
   slots: 8,
@@ -54,16 +54,6 @@ export function checkTrajectory(trajectory, rules = {}) {
   const values = { count: tracks.length, limit: all.slots, over };
   const tooMany = { key: "check.too_many", values, id: null, frames: null };
   return [...(over > 0 ? [tooMany] : []), ...tracks.flatMap((track) => checkTrack(trajectory, track, all))];
-}
-
-/**
- * The English text of a finding, or its text after another table of messages.
- *
- * @param {Pick<Finding, "key" | "values">} finding
- * @param {Record<string, string>} [messages]
- */
-export function messageOf({ key, values }, messages = MESSAGES) {
-  return messages[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
 function checkTrack(trajectory, track, rules) {

@@ -220,23 +220,6 @@ export function setVisible(trajectory, ids, first, last, visible) {
 }
 
 /**
- * Show an object from frame `first` to frame `last` only, as a bar of the timeline with two ends: it enters and leaves.
- *
- * @param {Trajectory} trajectory
- * @param {Iterable<string>} ids
- * @param {number} first
- * @param {number} last
- * @returns {Trajectory}
- */
-export function setVisibleRange(trajectory, ids, first, last) {
-  const chosen = [...ids];
-  let result = setVisible(trajectory, chosen, first, last, true);
-  if (first > 0) result = setVisible(result, chosen, 0, first - 1, false);
-  if (last < trajectory.frames - 1) result = setVisible(result, chosen, last + 1, trajectory.frames - 1, false);
-  return result;
-}
-
-/**
  * Keys of one track in order; of two at one frame the one in `over` stays.
  *
  * @param {Key[]} under

@@ -44,7 +44,7 @@ export function trajectoryFromBoxes(boxes, mask, { width, height, fps, phrases, 
  * @param {number} tolerance
  * @returns {Key[]}
  */
-export function fewKeys(boxes, visible, tolerance) {
+function fewKeys(boxes, visible, tolerance) {
   if (!visible.includes(true)) return [straightKey(0, [0, 0, 0, 0], false)];
   return runs(visible).flatMap(([start, end]) => {
     if (visible[start]) {

@@ -175,7 +175,7 @@ export function setEnabled(trajectory, ids, enabled) {
  *
  * @param {Trajectory} trajectory
  */
-export function nextColor(trajectory) {
+function nextColor(trajectory) {
   const uses = (color) => trajectory.objects.filter((track) => track.color === color).length;
   return PALETTE.reduce((best, color) => (uses(color) < uses(best) ? color : best));
 }

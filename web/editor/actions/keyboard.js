@@ -5,7 +5,7 @@
  */
 
 import { canRun, commandFor } from "./commands.js";
-import { listen } from "../kit/dom.js";
+import { listen, take } from "../kit/dom.js";
 import { combinationOf } from "./keys.js";
 
 /**
@@ -71,9 +71,4 @@ function isOfControl(target, combination) {
   if (combination.startsWith("Mod+")) return false;
   if (target.matches("input")) return combination !== "Escape";
   return target.matches("button, summary") && (combination === "Enter" || combination === "Space");
-}
-
-function take(event) {
-  event.preventDefault();
-  event.stopPropagation();
 }

@@ -6,7 +6,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { listen } from "../kit/dom.js";
+import { listen, take } from "../kit/dom.js";
 import { importFiles, importText } from "./files.js";
 import { applyAndSelectAdded, editableKeys, movedIds } from "../state/selection.js";
 
@@ -73,7 +73,7 @@ export async function pasteFromClipboard(context) {
  * @param {string} text
  * @param {boolean} isKeys  whether it is of keys of objects, to be put into the selected ones
  */
-export function pasteText(context, text, isKeys) {
+function pasteText(context, text, isKeys) {
   const { editor } = context;
   if (!/^\s*\{/.test(text)) return importText(context, text, context.t("clipboard.name"));
   let copied;
@@ -105,9 +105,4 @@ function hasSameBoxes(trajectory, copied) {
 /** Whether the event belongs to a text field, or to a selection of text. */
 function isTyping({ target }) {
   return target instanceof Element && target.closest("input, textarea, .smcd-dialog") !== null;
-}
-
-function take(event) {
-  event.preventDefault();
-  event.stopPropagation();
 }

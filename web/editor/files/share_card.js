@@ -6,6 +6,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
+import { fittedText } from "../kit/canvas_text.js";
 import { readPngText, withPngText } from "./png.js";
 
 const KEYWORD = "smcd_trajectory";
@@ -92,7 +93,7 @@ function drawCard(canvas, trajectory, background, t) {
     context.fillStyle = track.color;
     context.fillRect(x, y, 14, 14);
     context.fillStyle = INK;
-    context.fillText(shortened(context, track.phrase || track.id, room / columns - 40), x + 22, y + 12);
+    context.fillText(fittedText(context, track.phrase || track.id, room / columns - 40).text, x + 22, y + 12);
   });
   context.fillStyle = FAINT;
   context.fillText(t("card.footer", { width, height, frames, fps }), MARGIN, listTop + lines * LINE + 12);
@@ -151,11 +152,4 @@ function drawBox(context, track, frame, [width, height], line) {
   context.strokeStyle = track.color;
   context.lineWidth = line;
   context.strokeRect(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height);
-}
-
-function shortened(context, text, room) {
-  if (context.measureText(text).width <= room) return text;
-  let length = Math.min(text.length, 80);
-  while (length > 1 && context.measureText(`${text.slice(0, length)}…`).width > room) length -= 1;
-  return `${text.slice(0, length)}…`;
 }

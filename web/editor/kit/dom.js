@@ -37,6 +37,12 @@ export function listen(target, handlers, options) {
   return () => ending.abort();
 }
 
+/** Keep an event from the browser and from the host. @param {Event} event */
+export function take(event) {
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 /**
  * Tell whether any of some values is another than the time before; the first time it is so.
  *

@@ -55,3 +55,21 @@ export function icon(name) {
   svg.append(path);
   return svg;
 }
+
+/**
+ * A padlock on a canvas, 7 x 9 pixels in the colour that fills.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ */
+export function drawPadlock(context, x, y) {
+  context.save();
+  context.fillRect(x, y + 4, 7, 5);
+  context.beginPath();
+  context.arc(x + 3.5, y + 3.5, 2.25, Math.PI, 0);
+  context.lineWidth = 1.25;
+  context.strokeStyle = context.fillStyle;
+  context.stroke();
+  context.restore();
+}

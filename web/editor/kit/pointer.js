@@ -7,7 +7,7 @@
  * @typedef {{move: (where: Where) => void, end: (where: Where) => void, cancel: () => void}} Followed
  */
 
-import { listen } from "./dom.js";
+import { listen, take } from "./dom.js";
 
 /** Keys that change what a gesture does. */
 const MODIFIERS = new Set(["Shift", "Alt", "Control", "Meta"]);
@@ -19,7 +19,7 @@ const MODIFIERS = new Set(["Shift", "Alt", "Control", "Meta"]);
  * @param {HTMLElement} element  without a border
  * @returns {[number, number]}
  */
-export function pointerPosition({ clientX, clientY }, element) {
+function pointerPosition({ clientX, clientY }, element) {
   const rect = element.getBoundingClientRect();
   const scaleX = rect.width / element.offsetWidth || 1;
   const scaleY = rect.height / element.offsetHeight || 1;
@@ -78,8 +78,7 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
   };
   const keyDown = (event) => {
     if (event.key !== "Escape") return changeModifiers(event);
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     cancel();
   };
 

@@ -5,7 +5,7 @@
  */
 
 import { easeAt, easeCurve, LIMITS } from "../../trajectory/model.js";
-import { listen } from "../kit/dom.js";
+import { listen, take } from "../kit/dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SIDE = 100; // of the unit square, in units of the drawing
@@ -93,8 +93,7 @@ export function createBezier(t, gesture) {
       }
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
       if (n < 0 || !way || event.ctrlKey || event.metaKey || event.altKey) return undefined;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       const step = event.shiftKey ? 5 * STEP : STEP;
       gesture.begin();
       gesture.preview(moved(n, curve[2 * n] + way[0] * step, curve[2 * n + 1] + way[1] * step));

@@ -6,7 +6,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, listen, watch } from "../kit/dom.js";
+import { h, listen, take, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 import { toggled } from "../state/selection.js";
 
@@ -54,8 +54,7 @@ export function createObjects(context) {
       };
       const isModified = event.ctrlKey || event.metaKey;
       if (!Object.hasOwn(actions, event.key) || isModified) return;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       actions[event.key]();
     },
   });
@@ -163,16 +162,14 @@ function createRow(context, id) {
     },
     dragover(event) {
       if (!event.dataTransfer.types.includes("application/x-smcd-row")) return;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       element.dataset.drop = isLowerHalf(event, element) ? "after" : "before";
     },
     dragleave: () => delete element.dataset.drop,
     drop(event) {
       delete element.dataset.drop;
       if (!event.dataTransfer.types.includes("application/x-smcd-row")) return;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       const index = editor.trajectory.objects.findIndex((object) => object.id === id);
       const place = index + (isLowerHalf(event, element) ? 1 : 0);
       editor.apply("step.reorder", (trajectory) => model.reorderTracks(trajectory, editor.selected, place));

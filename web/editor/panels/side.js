@@ -4,7 +4,7 @@
  * @import {Context, Part} from "../view.js"
  */
 
-import { h } from "../kit/dom.js";
+import { h, take } from "../kit/dom.js";
 import { createInspector } from "./inspector.js";
 import { createObjects } from "./objects.js";
 
@@ -32,8 +32,7 @@ export function createSide(context) {
 
   function onkeydown(event) {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     show(element.dataset.tab === "objects" ? "inspector" : "objects");
     tabs[element.dataset.tab].focus();
   }

@@ -5,10 +5,11 @@
  * @import {EditorState} from "../state/state.js"
  * @import {Box, Track} from "../../trajectory/document.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
+ * @import {Theme} from "../kit/theme.js"
  * @import {Gesture} from "./gestures.js"
  * @typedef {object} Look
  * @property {number} scale  device pixels per CSS pixel
- * @property {{surface: string, faint: string, text: string, accent: string}} colors
+ * @property {Theme} theme
  * @property {Gesture | null} gesture  under way
  * @property {string | null} hovered  object under the pointer
  * @property {{frame: number, px: number, py: number} | null} tip  a frame's name beside a point of a path
@@ -37,7 +38,7 @@ export function drawStage(context, editor, look) {
   const { settings } = editor;
   const viewport = editor.shownViewport;
   context.setTransform(look.scale, 0, 0, look.scale, 0, 0);
-  context.fillStyle = look.colors.surface;
+  context.fillStyle = look.theme.surface;
   context.fillRect(0, 0, width, height);
   drawBackground(context, editor, viewport);
   if (settings.grid > 0) drawGrid(context, viewport, settings.grid);
@@ -86,19 +87,19 @@ function drawGrid(context, { left, top, width, height }, count) {
 }
 
 /** Fade what is outside of the frame: the model does not see it. */
-function shadeOutside(context, { stageSize }, { left, top, width, height }, { colors }) {
+function shadeOutside(context, { stageSize }, { left, top, width, height }, { theme }) {
   context.beginPath();
   context.rect(0, 0, stageSize.width, stageSize.height);
   context.rect(left, top, width, height);
   context.globalAlpha = SHADE;
-  context.fillStyle = colors.surface;
+  context.fillStyle = theme.surface;
   context.fill("evenodd");
   context.globalAlpha = 1;
 }
 
-function drawFrame(context, { left, top, width, height }, { colors }) {
+function drawFrame(context, { left, top, width, height }, { theme }) {
   context.lineWidth = 1;
-  context.strokeStyle = colors.faint;
+  context.strokeStyle = theme.faint;
   const [right, bottom] = [Math.round(left + width), Math.round(top + height)]; // the line is the frame's last pixel
   context.strokeRect(crisp(left), crisp(top), right - Math.round(left) - 1, bottom - Math.round(top) - 1);
 }
@@ -167,14 +168,14 @@ function drawRecorded(context, { recording, trajectory }, viewport) {
   context.stroke();
 }
 
-function drawGesture(context, editor, viewport, { gesture, tip, colors }) {
+function drawGesture(context, editor, viewport, { gesture, tip, theme }) {
   context.lineWidth = 1;
   if (gesture?.guides?.length) drawGuides(context, editor.stageSize, viewport, gesture.guides);
   if (gesture?.marquee) {
     const marquee = rectangle(gesture.marquee, viewport);
     context.fillStyle = "rgb(86 180 233 / 15%)";
     context.fillRect(...marquee);
-    context.strokeStyle = colors.accent;
+    context.strokeStyle = theme.accent;
     context.strokeRect(...marquee);
   }
   if (gesture?.point) drawPointBox(context, editor, viewport, gesture.point);

@@ -19,7 +19,7 @@ const POINT_SPACING = 7; // CSS pixels between the ticks of a path, on average
 const POINT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]; // frames
 
 /** How far from a handle it can be grabbed, in units of the frame. @param {EditorState} editor @param {Where} where */
-export function reachAt(editor, { isTouch }) {
+function reachAt(editor, { isTouch }) {
   return model.reachOf(editor.shownViewport, isTouch ? REACH.touch : REACH.mouse);
 }
 

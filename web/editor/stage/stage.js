@@ -6,10 +6,11 @@
  * @import {Where} from "../kit/pointer.js"
  */
 
-import { followSize, h, listen } from "../kit/dom.js";
+import { followSize, h, listen, take } from "../kit/dom.js";
 import { drawStage } from "./draw.js";
 import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
+import { themeOf } from "../kit/theme.js";
 import { touchedAt } from "./scene.js";
 
 const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // logarithm of the zoom per unit of each deltaMode: pixel, line, page
@@ -29,7 +30,7 @@ export function createStage({ editor, t, run, root, view }) {
   /** @type {Where | null} */
   let pointer = null; // while it hovers
   let space = "up"; // or "down", or "used" once it has moved the view
-  let colors = colorsOf(element);
+  let theme = themeOf(element);
   let named = -1; // the frame in the canvas's name
   let cursor = "";
 
@@ -56,21 +57,19 @@ export function createStage({ editor, t, run, root, view }) {
   const endListening = listen(canvas, {
     pointerdown: (event) => event.stopPropagation(), // the host would drag the node
     pointerenter() {
-      colors = colorsOf(element); // the host's may have changed
+      theme = themeOf(element); // the host's may have changed
       view.invalidate();
     },
     wheel(event) {
       if (!root.matches(":focus-within")) return;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       const { px, py } = whereOf(event, canvas);
       const by = -event.deltaY * WHEEL[event.deltaMode] * (event.ctrlKey && Math.abs(event.deltaY) < 50 ? PINCHED : 1);
       editor.zoom(Math.exp(by), px, py);
     },
     keydown(event) {
       if (event.key !== " " || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       if (space === "up") space = "down";
       view.invalidate();
     },
@@ -95,7 +94,7 @@ export function createStage({ editor, t, run, root, view }) {
     const scale = devicePixelRatio;
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(height * scale);
-    colors = colorsOf(element);
+    theme = themeOf(element);
     const { stageSize, viewport } = editor;
     const shift = [(width - stageSize.width) / 2, (height - stageSize.height) / 2];
     const moved = viewport && { ...viewport, left: viewport.left + shift[0], top: viewport.top + shift[1] };
@@ -113,7 +112,7 @@ export function createStage({ editor, t, run, root, view }) {
     const modelText = modelTextOf(editor, t);
     drawStage(context, editor, {
       scale: canvas.width / editor.stageSize.width,
-      colors,
+      theme,
       gesture,
       hovered,
       tip: point && { frame: point.frame, px, py },
@@ -155,11 +154,4 @@ function modelTextOf({ trajectory, facts }, t) {
     parts.push(t(key, { count: numFrames, frames: trajectory.frames }));
   }
   return parts.join(" · ");
-}
-
-/** The colors of the theme, which a canvas has to be told. */
-function colorsOf(element) {
-  const style = getComputedStyle(element);
-  const names = ["surface", "faint", "text", "accent"];
-  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--smcd-${name}`).trim() || "#808080"]));
 }

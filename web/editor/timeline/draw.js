@@ -3,9 +3,8 @@
  *
  * @import {Ease, Key, Track, Trajectory} from "../../trajectory/document.js"
  * @import {EditorState, Scores} from "../state/state.js"
+ * @import {Theme} from "../kit/theme.js"
  * @import {Layout} from "./layout.js"
- * @typedef {{text: string, faint: string, line: string, surface: string, background: string, accent: string,
- *   font: string}} Theme
  * @typedef {{trajectory: Trajectory, selected: Set<string>, isKeySelected: (id: string, frame: number) => boolean,
  *   isCameraSelected: boolean, locked: Set<string>, isShown: (id: string) => boolean, numFrames: number | null,
  *   scores: Scores | null, marquee: {left: number, top: number, right: number, bottom: number} | null,
@@ -13,6 +12,8 @@
  */
 
 import { easeAt, easeCurve, keyIndexAt, sampledTimes, visibleRanges } from "../../trajectory/model.js";
+import { fittedText } from "../kit/canvas_text.js";
+import { drawPadlock } from "../kit/icons.js";
 import {
   framesInView,
   keysOfRow,
@@ -165,8 +166,9 @@ function drawLabel(context, layout, scene, theme, row, track, isSelected) {
   }
   context.fillStyle = track && track.phrase === "" ? theme.faint : theme.text;
   const text = track ? scene.names.object(track, row) : scene.names.camera;
-  context.fillText(ellipsis(context, text, layout.label - 28 - (isLocked ? 12 : 0)), 24, y + 0.5);
-  if (isLocked) drawLock(context, layout.label - 13, y, theme.faint);
+  context.fillText(fittedText(context, text, layout.label - 28 - (isLocked ? 12 : 0)).text, 24, y + 0.5);
+  context.fillStyle = theme.faint;
+  if (isLocked) drawPadlock(context, layout.label - 13, y - 5);
 }
 
 function strike(context, x, y, width, color) {
@@ -185,41 +187,6 @@ function drawCameraIcon(context, x, y, color) {
   context.lineTo(x + 12, y - 4);
   context.lineTo(x + 12, y + 4);
   context.fill();
-}
-
-function drawLock(context, x, y, color) {
-  context.fillStyle = color;
-  context.fillRect(x, y - 1, 7, 5);
-  context.strokeStyle = color;
-  context.beginPath();
-  context.arc(x + 3.5, y - 1, 2.5, Math.PI, 0);
-  context.stroke();
-}
-
-/** @type {Map<string, string>} by font, width and text: measuring is slow */
-const shortened = new Map();
-
-function ellipsis(context, text, width) {
-  const name = `${context.font}/${width}/${text}`;
-  let short = shortened.get(name);
-  if (short === undefined) {
-    if (shortened.size > 2000) shortened.clear();
-    short = shorten(context, text, width);
-    shortened.set(name, short);
-  }
-  return short;
-}
-
-function shorten(context, text, width) {
-  const letters = [...text.slice(0, 200)];
-  if (letters.length === text.length && context.measureText(text).width <= width) return text;
-  let [low, high] = [0, letters.length];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (context.measureText(`${letters.slice(0, middle).join("")}…`).width <= width) low = middle;
-    else high = middle - 1;
-  }
-  return `${letters.slice(0, low).join("")}…`;
 }
 
 /** Indices of the keys around what can be seen. */
@@ -278,7 +245,7 @@ function gap(layout, keys, n) {
  * @param {Ease} ease
  * @param {number} size
  */
-export function addKeyShape(path, x, y, ease, size) {
+function addKeyShape(path, x, y, ease, size) {
   if (ease === "in_out") {
     path.moveTo(x + size, y);
     path.arc(x, y, size, 0, 2 * Math.PI);

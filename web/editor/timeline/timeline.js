@@ -3,14 +3,15 @@
  *
  * @import {Context, Part} from "../view.js"
  * @import {Where} from "../kit/pointer.js"
- * @import {Theme} from "./draw.js"
+ * @import {Theme} from "../kit/theme.js"
  * @import {Hit, Layout, TimelineView} from "./layout.js"
  */
 
 import { framesById, sampledTimes } from "../../trajectory/model.js";
-import { followSize, h, listen } from "../kit/dom.js";
+import { followSize, h, listen, take } from "../kit/dom.js";
 import { createPlayback } from "./playback.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
+import { themeOf } from "../kit/theme.js";
 import { drawTimeline, scoreColor, secondsText } from "./draw.js";
 import { addKeyAt, gestureOf, pan } from "./gestures.js";
 import {
@@ -132,8 +133,7 @@ export function createTimeline(context) {
       const action = event.ctrlKey || event.metaKey || event.altKey ? undefined : keyAction(event);
       if (!action) return;
       action();
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
     },
   });
 
@@ -157,8 +157,7 @@ export function createTimeline(context) {
     {
       wheel(event) {
         if (!element.closest(".smcd-editor")?.matches(":focus-within")) return;
-        event.preventDefault();
-        event.stopPropagation();
+        take(event);
         const now = layout();
         const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
         if (event.ctrlKey || event.metaKey) {
@@ -241,8 +240,7 @@ export function createTimeline(context) {
       const by = { ArrowUp: STEP, ArrowDown: -STEP }[event.key];
       if (!by) return;
       resize(area.offsetHeight + by);
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
     },
   });
 
@@ -352,19 +350,4 @@ function middleOf([a, b]) {
 /** Along the time, of two fingers. @param {[Where, Where]} points */
 function distanceOf([a, b]) {
   return Math.max(Math.abs(a.px - b.px), 20); // fingers above each other zoom nothing
-}
-
-/** The colors of the editor, which are the host's. */
-function themeOf(element) {
-  const style = getComputedStyle(element);
-  const color = (name) => style.getPropertyValue(`--smcd-${name}`).trim();
-  return {
-    text: color("text"),
-    faint: color("faint"),
-    line: color("line"),
-    surface: color("surface"),
-    background: color("background"),
-    accent: color("accent"),
-    font: `11px ${style.fontFamily}`,
-  };
 }
