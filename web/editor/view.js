@@ -127,6 +127,6 @@ function createParts(context) {
 /** The style sheet is one for all editors of the page, and stays, as another may come. */
 function adoptStyles() {
   const href = new URL("./editor.css", import.meta.url).href;
-  const links = [...document.head.querySelectorAll("link[rel=stylesheet]")];
+  const links = [.../** @type {NodeListOf<HTMLLinkElement>} */ (document.head.querySelectorAll("link[rel=stylesheet]"))];
   if (!links.some((link) => link.href === href)) document.head.append(h("link", { rel: "stylesheet", href }));
 }

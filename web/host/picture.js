@@ -110,7 +110,11 @@ export function fileUrl({ filename, subfolder, type }, api) {
   return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder: subfolder ?? "", type })}`);
 }
 
-/** The file of a widget's value, such as "folder/picture.png [output]". */
+/**
+ * The file of a widget's value, such as "folder/picture.png [output]".
+ *
+ * @returns {Omit<Picture, "steps"> | null}
+ */
 function fileOf(node, widget, api, timing = PLAIN) {
   const value = widgetValue(node, widget);
   if (typeof value !== "string" || !value) return null;
@@ -131,6 +135,7 @@ function scaled(view, width, height, isCropped) {
   return { ...cut(view, (view.width - w) / 2, (view.height - h) / 2, w, h), width: to[0], height: to[1] };
 }
 
+/** @returns {View} */
 function cut({ width, height, part: [left, top, w, h] }, x, y, newWidth, newHeight) {
   const [sx, sy] = [w / width, h / height];
   return { width: newWidth, height: newHeight, part: [left + x * sx, top + y * sy, newWidth * sx, newHeight * sy] };

@@ -6,7 +6,8 @@
  *
  * @import {Said} from "./refusal.js"
  * @typedef {[number, number, number, number]} Box
- * @typedef {"linear" | "in" | "out" | "in_out" | "hold" | [number, number, number, number]} Ease  CSS cubic-bezier
+ * @typedef {"linear" | "in" | "out" | "in_out" | "hold"} NamedEase
+ * @typedef {NamedEase | [number, number, number, number]} Ease  CSS cubic-bezier
  * @typedef {{frame: number, box: Box, ease: Ease, visible: boolean}} Key  ease and visible count until the next key
  * @typedef {{id: string, phrase: string, color: string, strength: number, enabled: boolean, keys: Key[]}} Track
  * @typedef {{version: 1, width: number, height: number, frames: number, fps: number, source?: string,

@@ -56,13 +56,12 @@ function drawCard(canvas, trajectory, background, t) {
   const { width, height, frames, fps } = trajectory;
   const tracks = trajectory.objects.filter((track) => track.enabled);
   const room = WIDTH - 2 * MARGIN;
-  const scale = Math.min(room / width, MAX_HEIGHT / height);
-  const large = [width * scale, height * scale];
+  const large = fitted(width, height, [room, MAX_HEIGHT]);
   const count = Math.min(STILLS, frames);
   const stillWidth = (room - GAP * (STILLS - 1)) / STILLS;
-  const still = [stillWidth, Math.min((stillWidth * height) / width, MAX_HEIGHT / 2)];
+  const stillHeight = Math.min((stillWidth * height) / width, MAX_HEIGHT / 2);
   const stillTop = MARGIN + large[1] + GAP;
-  const listTop = stillTop + still[1] + 2 * GAP;
+  const listTop = stillTop + stillHeight + 2 * GAP;
   const columns = 2;
   const lines = Math.ceil(tracks.length / columns);
   canvas.width = WIDTH;
@@ -77,7 +76,7 @@ function drawCard(canvas, trajectory, background, t) {
   });
   for (let n = 0; n < count; n += 1) {
     const frame = Math.round((n * (frames - 1)) / Math.max(count - 1, 1));
-    const size = fitted(width, height, still);
+    const size = fitted(width, height, [stillWidth, stillHeight]);
     within(context, MARGIN + n * (stillWidth + GAP) + (stillWidth - size[0]) / 2, stillTop, size, () => {
       drawBackground(context, background, frame, size);
       for (const track of tracks) if (model.visibleAt(track, frame)) drawBox(context, track, frame, size, 2);
@@ -99,6 +98,7 @@ function drawCard(canvas, trajectory, background, t) {
   context.fillText(t("card.footer", { width, height, frames, fps }), MARGIN, listTop + lines * LINE + 12);
 }
 
+/** A size scaled to fit into another. @returns {[number, number]} */
 function fitted(width, height, [roomX, roomY]) {
   const scale = Math.min(roomX / width, roomY / height);
   return [width * scale, height * scale];

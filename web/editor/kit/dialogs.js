@@ -19,7 +19,7 @@ const FOCUSABLE = "button:not([disabled]), input:not([disabled]), select, textar
  * @returns {Promise<string | null>}  id of the action, null for none; the body's fields still have their values then
  */
 export function openDialog(root, { title, body, actions }) {
-  const editor = root.closest(".smcd-editor") ?? root;
+  const editor = /** @type {HTMLElement} */ (root.closest(".smcd-editor") ?? root);
   const focusedBefore = document.activeElement;
   return new Promise((resolve) => {
     const close = (answer) => {

@@ -35,6 +35,7 @@ export function createBezier(t, gesture) {
   element.append(frame, ...arms, path, ...points);
   /** @type {Ease | null} */
   let shown = null;
+  /** @type {[number, number, number, number]} */
   let curve = [1 / 3, 1 / 3, 2 / 3, 2 / 3]; // of a straight line
   let dragged = null;
 
@@ -57,6 +58,7 @@ export function createBezier(t, gesture) {
   }
 
   function moved(n, x, y) {
+    /** @type {typeof curve} */
     const next = [...curve];
     next[2 * n] = tidy(Math.min(Math.max(x, 0), 1));
     next[2 * n + 1] = tidy(Math.min(Math.max(y, LOW), HIGH));

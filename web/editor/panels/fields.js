@@ -6,7 +6,8 @@ import { h } from "../kit/dom.js";
  * A field for a number. `onchange` is called once the user is done with a value that is one.
  *
  * @param {string} label
- * @param {{min?: number, max?: number, step?: number | "any", value?: number, name?: string}} attributes
+ * @param {{min?: number, max?: number, step?: number | "any", value?: number | "", name?: string, required?: boolean}
+ *   } attributes
  * @param {(value: number) => void} [onchange]
  * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number) => void}} show: unless it is being
  *   edited

@@ -2,6 +2,7 @@
  * What is selected, in numbers: the object, its box at the playhead, the way to its next key, ready-made motions.
  *
  * @import {Context, Part} from "../view.js"
+ * @import {Box, NamedEase} from "../../trajectory/document.js"
  */
 
 import * as model from "../../trajectory/model.js";
@@ -140,6 +141,7 @@ function createBoxSection({ editor, t, run }) {
         const [x1, y1, x2, y2] = model.boxAt(model.trackOf(result, id), frame);
         const axis = SIDES[name] % 2;
         const units = value / (axis === 0 ? trajectory.width : trajectory.height);
+        /** @type {Box} */
         const box = [x1, y1, x2, y2];
         if (SIDES[name] < 2) box[axis] = units;
         box[axis + 2] = SIDES[name] < 2 ? units + (axis === 0 ? x2 - x1 : y2 - y1) : box[axis] + units;
@@ -208,7 +210,7 @@ function createEaseSection({ editor, t }) {
   const isOther = watch();
 
   choice.input.addEventListener("change", () => {
-    const name = choice.input.value;
+    const name = /** @type {NamedEase | "bezier"} */ (choice.input.value);
     const now = easeHere();
     const ease = name === "bezier" ? model.easeCurve(now) ?? [0.333, 0.333, 0.667, 0.667] : name;
     const chosen = easedKeys(editor);

@@ -130,10 +130,10 @@ export function createMotionForm({ editor, t }) {
       table = next;
       if (isOther) showKinds();
       else if (isFollow && !element.contains(document.activeElement)) showFields();
-      for (const field of [from, to]) field.input.max = trajectory.frames - 1;
+      for (const field of [from, to]) field.input.max = String(trajectory.frames - 1);
       if (!isSpanTouched || to.input.valueAsNumber >= trajectory.frames) {
-        from.input.value = 0;
-        to.input.value = trajectory.frames - 1;
+        from.input.value = "0";
+        to.input.value = String(trajectory.frames - 1);
       }
       kind.input.querySelector("option[value=follow]")?.toggleAttribute("disabled", trajectory.objects.length < 2);
       button.disabled = !movedIds(editor).length || trajectory.frames < 2;

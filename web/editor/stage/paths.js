@@ -81,7 +81,7 @@ export function drawGhosts(context, editor, track, viewport) {
     const [x1, y1] = model.toPixels(viewport, key.box[0], key.box[1]);
     const [x2, y2] = model.toPixels(viewport, key.box[2], key.box[3]);
     context.globalAlpha = 0.75;
-    for (const [width, color] of [[3, "rgb(0 0 0 / 45%)"], [1.25, track.color]]) {
+    for (const { width, color } of [{ width: 3, color: "rgb(0 0 0 / 45%)" }, { width: 1.25, color: track.color }]) {
       context.lineWidth = width;
       context.strokeStyle = color;
       context.strokeRect(x1, y1, x2 - x1, y2 - y1);
@@ -125,6 +125,7 @@ function linesOf(track, frames, { width, height }) {
   const dense = model.denseBoxes(track, frames);
   const lines = { true: new Path2D(), false: new Path2D() };
   let [lastX, lastY] = [NaN, NaN];
+  /** @type {Drawn["bounds"]} */
   const bounds = [Infinity, Infinity, -Infinity, -Infinity];
   let key = 0;
   let visible = track.keys[0].visible;

@@ -172,7 +172,7 @@ function copying(trajectory, refs) {
 }
 
 /** Let an object enter or leave at another frame. */
-function dragEnd(editor, surface, { range, end }, id, press) {
+function dragEnd(editor, surface, /** @type {Hit} */ { range, end }, id, press) {
   if (!editor.selected.has(id)) editor.select([id]);
   if (editor.locked.has(id)) return DONE;
   const edit = editing(editor, "step.range");
@@ -202,6 +202,7 @@ function chooseKeys(editor, surface, press, click) {
       isDrag ||= Math.hypot(point.px - press.px, point.py - press.py) > THRESHOLD;
       if (!isDrag) return;
       const layout = surface.layout();
+      /** @type {[number, number]} */
       const times = [from.time, timeAt(layout, point.px)];
       const refs = keysIn(layout, editor.trajectory, times, [from.height, heightOf(point)]);
       const startY = from.height + RULER - layout.scroll;

@@ -1,0 +1,29 @@
+import js from "@eslint/js";
+
+// The names of the browser's that web/ uses. All others are undefined, and no variable may hide one of these.
+const BROWSER = [
+  ...["AbortController", "Blob", "Element", "EventTarget", "FormData", "HTMLElement", "HTMLMediaElement", "Image"],
+  ...["KeyboardEvent", "Node", "Path2D", "ResizeObserver", "TextDecoder", "TextEncoder", "URL", "URLSearchParams"],
+  ...["WheelEvent", "cancelAnimationFrame", "clearTimeout", "console", "createImageBitmap", "crypto", "devicePixelRatio"],
+  ...["document", "getComputedStyle", "matchMedia", "navigator", "performance", "requestAnimationFrame", "setTimeout"],
+  "window",
+];
+const PURE = ["web/trajectory/**", "web/editor/state/**", "web/editor/strings/**"];
+
+export default [
+  js.configs.recommended,
+  {
+    files: ["web/**/*.js"],
+    rules: {
+      eqeqeq: ["error", "always", { null: "ignore" }],
+      "no-shadow": ["error", { builtinGlobals: true }],
+      "no-unused-vars": ["error", { ignoreRestSiblings: true }],
+      "prefer-const": ["error", { destructuring: "all" }],
+    },
+  },
+  {
+    files: ["web/**/*.js"],
+    ignores: PURE,
+    languageOptions: { globals: Object.fromEntries(BROWSER.map((name) => [name, "readonly"])) },
+  },
+];
