@@ -134,9 +134,9 @@ check("a refusal can be read whole in a narrow editor, and ends with another doc
 
 check("eye, lock and solo of a row", async (page) => {
   await row(page, 0).hover();
-  await page.getByRole("button", { name: "Use red car" }).click();
+  await page.getByRole("button", { name: "Include red car" }).click();
   await page.getByRole("button", { name: "Lock red car" }).click();
-  await page.getByRole("button", { name: "Show red car alone" }).click();
+  await page.getByRole("button", { name: "Solo red car" }).click();
   const state = await page.evaluate(() => [[...window.editor.locked], [...window.editor.solo]]);
   assert.deepEqual(state, [["a"], ["a"]]);
   assert.equal((await objects(page))[0].enabled, false);
@@ -281,7 +281,7 @@ check("text that does not parse is shown, kept, and written only once it is repa
   const broken = '{"version": 1, "width": 512, "hei<b>ght": 512}';
   await page.evaluate((text) => window.editor.load(text), broken);
   await settle(page);
-  const area = page.getByRole("textbox", { name: "Text of the trajectory" });
+  const area = page.getByRole("textbox", { name: "Trajectory text" });
   assert.equal(await area.inputValue(), broken);
   assert.match(await page.getByRole("alert").textContent(), /lacks height, frames, objects/);
   assert.equal(await page.locator(".smcd-side").isVisible(), false);
@@ -313,7 +313,7 @@ check("where a canvas cannot start, the text can be edited", async (page, proble
     HTMLCanvasElement.prototype.getContext = getContext;
   });
   await settle(page);
-  const area = page.getByRole("textbox", { name: "Text of the trajectory" });
+  const area = page.getByRole("textbox", { name: "Trajectory text" });
   await area.fill((await area.inputValue()).replace('"fps": 8', '"fps": 12'));
   await page.locator(".smcd-editor").focus();
   assert.match((await page.evaluate(() => window.saved)).at(-1), /"fps": 12/);
@@ -322,7 +322,7 @@ check("where a canvas cannot start, the text can be edited", async (page, proble
 
 check("the help lists every command with its keys, and keeps the focus", async (page) => {
   await page.keyboard.press("?");
-  const dialog = page.getByRole("dialog", { name: "Keys and gestures" });
+  const dialog = page.getByRole("dialog", { name: "Shortcuts and gestures" });
   const text = await dialog.textContent();
   const labels = await page.evaluate(async () => {
     const { COMMANDS } = await import("/web/editor/actions/commands.js");
@@ -354,7 +354,7 @@ for (const [format, [name, content, frames]] of Object.entries(FILES)) {
     await dialog.waitFor();
     const isQuestion = format === "bbox" || format === "got10k";
     if (isQuestion) await dialog.locator("select").selectOption(format === "bbox" ? "xyxy" : "xywh");
-    if (format !== "json") await dialog.getByLabel("Picture width").fill("128");
+    if (format !== "json") await dialog.getByLabel("Image width").fill("128");
     await dialog.getByRole("button", { name: "Replace" }).click();
     await page.waitForFunction((count) => window.editor.trajectory.frames === count, frames);
     await settle(page);
@@ -479,7 +479,7 @@ check("the editor goes over the page out of a transformed host and back, and Esc
   await settle(page);
   const box = await page.locator(".smcd-editor").boundingBox();
   assert.deepEqual(box, { x: 0, y: 0, width: 1100, height: 800 });
-  assert.ok(await page.getByText("The editor is open over the whole page.").isVisible());
+  assert.ok(await page.getByText("The editor is in full screen.").isVisible());
   await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press("Escape"); // the selection
   await page.keyboard.press("Escape");

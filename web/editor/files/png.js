@@ -43,14 +43,14 @@ export function readPngText(bytes, keyword) {
     if (kind !== "iTXt") continue;
     const ends = [data.indexOf(0)];
     if (ends[0] !== keyword.length || latin1(data.subarray(0, ends[0])) !== keyword) continue;
-    if (data[ends[0] + 1] !== 0) throw new TrajectoryError(say`the text of the picture is compressed: save it as it was`);
+    if (data[ends[0] + 1] !== 0) throw new TrajectoryError(say`the trajectory in the image is compressed: use the original file`);
     ends.push(data.indexOf(0, ends[0] + 3));
     ends.push(data.indexOf(0, ends[1] + 1));
-    if (ends.includes(-1)) throw new TrajectoryError(say`the text of the picture is cut off: take the file anew`);
+    if (ends.includes(-1)) throw new TrajectoryError(say`the trajectory in the image is cut off: download the file again`);
     try {
       return decoder.decode(data.subarray(ends[2] + 1));
     } catch {
-      throw new TrajectoryError(say`the text of the picture is not UTF-8: take the file anew`);
+      throw new TrajectoryError(say`the trajectory in the image is not UTF-8: download the file again`);
     }
   }
   return null;
@@ -58,17 +58,17 @@ export function readPngText(bytes, keyword) {
 
 /** All chunks, checked. @returns {{kind: string, data: Uint8Array, start: number}[]} start: offset in the file */
 function chunksOf(bytes) {
-  if (!isPng(bytes)) throw new TrajectoryError(say`the file is not a PNG picture`);
+  if (!isPng(bytes)) throw new TrajectoryError(say`the file is not a PNG image`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const chunks = [];
   let start = SIGNATURE.length;
   while (chunks.at(-1)?.kind !== "IEND") {
     const length = start + FRAME_BYTES <= bytes.length ? view.getUint32(start) : Infinity;
     const end = start + FRAME_BYTES + length;
-    if (end > bytes.length) throw new TrajectoryError(say`the picture ends after ${bytes.length} bytes: take it anew`);
+    if (end > bytes.length) throw new TrajectoryError(say`the image ends after ${bytes.length} bytes: download the file again`);
     const kind = latin1(bytes.subarray(start + 4, start + 8));
     if (crc32(bytes.subarray(start + 4, end - 4)) !== view.getUint32(end - 4)) {
-      throw new TrajectoryError(say`the picture is damaged at byte ${start} (${kind}): take the file anew`);
+      throw new TrajectoryError(say`the image is damaged at byte ${start} (${kind}): download the file again`);
     }
     chunks.push({ kind, data: bytes.subarray(start + 8, end - 4), start });
     start = end;
