@@ -1,5 +1,5 @@
 /**
- * Put boxes of one frame in line with each other or with the frame.
+ * Align and distribute boxes at one frame.
  *
  * @import {Trajectory} from "./document.js"
  * @typedef {"left" | "center" | "right" | "top" | "middle" | "bottom"} Edge
@@ -10,11 +10,11 @@ import { boxAt } from "./curve.js";
 import { moveBoxes } from "./keys.js";
 import { trackOf } from "./tracks.js";
 
-/** Where on the way from the low to the high side of an axis each edge is. */
+/** Position of each edge between the low (0) and the high (1) side of its axis. */
 const EDGES = { left: [0, 0], center: [0, 0.5], right: [0, 1], top: [1, 0], middle: [1, 0.5], bottom: [1, 1] };
 
 /**
- * Align boxes at a frame: several with the box around them, one with the frame.
+ * Align boxes at a frame: several to their bounding box, a single one to the image.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
@@ -32,7 +32,7 @@ export function alignBoxes(trajectory, ids, frame, edge) {
 }
 
 /**
- * Space the boxes of a frame so that the gaps between neighbours are equal; the outermost two stay.
+ * Space boxes at a frame with equal gaps. The two outermost ones stay.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids

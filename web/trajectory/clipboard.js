@@ -1,6 +1,6 @@
 /**
- * Copy and paste. What is copied is a document of its own, so that its text can go through the system's clipboard and
- * any trajectory can be pasted.
+ * Copy and paste. A copy is a trajectory of its own, so its text can go through the system's clipboard, and any
+ * trajectory can be pasted.
  *
  * @import {Trajectory} from "./document.js"
  * @import {KeyRef} from "./keys.js"
@@ -11,7 +11,7 @@ import { changeTracks, insertTracks, trackOf } from "./tracks.js";
 import { changeChosen, mergedKeys } from "./keys.js";
 
 /**
- * A document of some of the objects.
+ * Copy some objects into a trajectory of their own.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
@@ -22,7 +22,7 @@ export function copyTracks(trajectory, ids) {
 }
 
 /**
- * Add the objects of another document, moved by dx, dy. They come last; keys past the end are cut off as by "crop".
+ * Add the objects of another trajectory, moved by dx, dy. They come last; keys past the end are cropped.
  *
  * @param {Trajectory} trajectory
  * @param {Trajectory} clipboard
@@ -39,7 +39,7 @@ export function pasteTracks(trajectory, clipboard, dx = 0, dy = 0) {
 }
 
 /**
- * A document of chosen keys only; the earliest of them is at frame 0. Null where none of them exists.
+ * Copy keys into a trajectory of their own, the earliest at frame 0. Null if none of them exists.
  *
  * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
@@ -60,8 +60,8 @@ export function copyKeys(trajectory, refs) {
 }
 
 /**
- * Put copied keys into objects, starting at a frame; they replace the keys that they land on, and those past the end
- * are left out. The keys of one object go into each of `ids`, those of several into as many of them, in order.
+ * Paste copied keys into objects from a frame on. They replace keys at the same frame; those past the end are left
+ * out. Keys copied from one object go into each of `ids`, keys from several objects into one of them each, in order.
  *
  * @param {Trajectory} trajectory
  * @param {Trajectory} clipboard  from copyKeys

@@ -1,16 +1,16 @@
 /**
- * Undo and redo, one step per gesture. All functions give a new history; documents share what did not change, so a step
- * costs what it changed.
+ * Undo and redo, one step per gesture. All functions return a new history. Trajectories share unchanged parts, so a step
+ * costs only what it changed.
  *
  * @import {Trajectory} from "./document.js"
- * @typedef {{trajectory: Trajectory, label: string, cost: number}} Step  what to go back to; what was done, for the menu
+ * @typedef {{trajectory: Trajectory, label: string, cost: number}} Step  trajectory: to go back to; label: of the change;
+ *   cost: keys that only this step holds
  * @typedef {{past: Step[], present: Trajectory, future: Step[],
- *   gesture: {trajectory: Trajectory, label: string} | null}} History  gesture: the one under way, with the document from
- *   before it
+ *   gesture: {trajectory: Trajectory, label: string} | null}} History  gesture: the open one, with the trajectory before it
  */
 
 export const MAX_STEPS = 500;
-export const MAX_KEYS = 500_000; // held by undo steps alone: about 100 MB
+export const MAX_KEYS = 500_000; // held by undo steps only: about 100 MB
 
 /**
  * @param {Trajectory} trajectory
@@ -21,10 +21,10 @@ export function newHistory(trajectory) {
 }
 
 /**
- * Start a gesture: changes until its commit are one step. One that is still under way is committed first.
+ * Start a gesture: all changes until its commit are one step. A gesture that is still open is committed first.
  *
  * @param {History} history
- * @param {string} label  what is being done, as a message key
+ * @param {string} label  message key of the change
  * @returns {History}
  */
 export function begin(history, label) {
@@ -33,7 +33,7 @@ export function begin(history, label) {
 }
 
 /**
- * Show another document within a gesture.
+ * Show another trajectory within a gesture.
  *
  * @param {History} history
  * @param {Trajectory} trajectory
@@ -45,7 +45,7 @@ export function preview(history, trajectory) {
 }
 
 /**
- * End the gesture. Without a change it leaves no step and what can be redone stays.
+ * End the gesture. Without a change there is no step, and redo stays possible.
  *
  * @param {History} history
  * @returns {History}
@@ -58,7 +58,7 @@ export function commit(history) {
 }
 
 /**
- * Give the gesture up: the document from before it is back.
+ * Cancel the gesture and restore the trajectory from before it.
  *
  * @param {History} history
  * @returns {History}
@@ -68,7 +68,7 @@ export function cancel(history) {
 }
 
 /**
- * A whole step at once.
+ * Record a complete step.
  *
  * @param {History} history
  * @param {Trajectory} trajectory
@@ -80,7 +80,7 @@ export function record(history, trajectory, label) {
 }
 
 /**
- * One step back. A gesture that is under way is given up instead.
+ * Undo one step, or cancel the open gesture.
  *
  * @param {History} history
  * @returns {History}
@@ -94,7 +94,7 @@ export function undo(history) {
 }
 
 /**
- * One step forth again.
+ * Redo one step.
  *
  * @param {History} history
  * @returns {History}
@@ -106,13 +106,13 @@ export function redo(history) {
   return { past: [...history.past, back], present: step.trajectory, future: history.future.slice(0, -1), gesture: null };
 }
 
-/** How many keys `trajectory` holds that `next` does not share. */
+/** Number of keys in `trajectory` that `next` does not share. */
 function ownKeys(trajectory, next) {
   const shared = new Set(next.objects.map((track) => track.keys));
   return trajectory.objects.reduce((sum, { keys }) => sum + (shared.has(keys) ? 0 : keys.length), 1);
 }
 
-/** The latest steps that stay within both limits; the last one always stays. */
+/** The latest steps within both limits, at least the last one. */
 function bounded(past) {
   let cost = 0;
   let first = past.length;

@@ -1,9 +1,9 @@
 /**
- * Operations on keys: where and when an object is. Each gives a new document that shares what did not change with the
- * old one, or the old one itself where nothing changed.
+ * Operations on keys: where and when an object is. Each returns a new trajectory that shares unchanged parts with the old
+ * one, or the old one itself if nothing changed.
  *
  * @import {Box, Ease, Key, Track, Trajectory} from "./document.js"
- * @typedef {{id: string, frame: number}} KeyRef  one key of one object
+ * @typedef {{id: string, frame: number}} KeyRef  a key of an object
  */
 
 import { centreOf, movedBox, sameBox, tidyBox } from "./box.js";
@@ -12,8 +12,8 @@ import { readEase, straightKey, whole } from "./document.js";
 import { changeTracks, trackOf } from "./tracks.js";
 
 /**
- * The track with a key at a frame, which moves nothing (to six decimals, and unless half of an ease is no ease: a curve
- * that doubles back at the cut).
+ * Add a key at a frame without changing the motion, to six decimals. The exception is an easing curve that doubles back
+ * at the frame, because its halves are not valid.
  *
  * @param {Track} track
  * @param {number} frame
@@ -34,7 +34,7 @@ export function withKey(track, frame) {
 }
 
 /**
- * Put an object's box at a frame, in the key there or in a new one.
+ * Set an object's box at a frame, in the key there or in a new one.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
@@ -48,7 +48,7 @@ export function setBox(trajectory, id, frame, box) {
 }
 
 /**
- * Move the boxes of some objects at a frame.
+ * Move the boxes of objects at a frame.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
@@ -64,7 +64,7 @@ export function moveBoxes(trajectory, ids, frame, dx, dy) {
 }
 
 /**
- * Put the centre of an object's box on a point, as dragging a point of its path does.
+ * Move the centre of an object's box to a point, as dragging a path point does.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
@@ -79,7 +79,7 @@ export function movePathPoint(trajectory, id, frame, x, y) {
 }
 
 /**
- * Move whole tracks, all keys by the same way.
+ * Move whole tracks: all keys by the same offset.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
@@ -93,7 +93,7 @@ export function moveTracks(trajectory, ids, dx, dy) {
 }
 
 /**
- * Give a track another size at all times: its box at `frame` becomes `box`, the others grow and shift in proportion.
+ * Resize a whole track: its box at `frame` becomes `box`, the others grow and shift in proportion.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
@@ -105,7 +105,7 @@ export function resizeTrack(trajectory, id, frame, box) {
   checkFrame(trajectory, frame);
   return changeTracks(trajectory, [id], (track) => {
     const old = boxAt(track, frame);
-    // Per axis: each side moves by its own share of the size that the box has at that time.
+    // Per axis, each side moves by a fixed share of the size that the box has at that time.
     const share = [0, 1, 2, 3].map((n) => {
       const size = old[(n % 2) + 2] - old[n % 2];
       return size > 0 ? (box[n] - old[n]) / size : 0;
@@ -115,7 +115,7 @@ export function resizeTrack(trajectory, id, frame, box) {
 }
 
 /**
- * Add a key to each of some objects without moving them.
+ * Add a key to objects without moving them.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
@@ -128,7 +128,7 @@ export function addKeys(trajectory, ids, frame) {
 }
 
 /**
- * Delete keys. An object keeps one: where all of its keys are chosen, the first stays.
+ * Delete keys. An object keeps at least its first one.
  *
  * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
@@ -142,7 +142,7 @@ export function deleteKeys(trajectory, refs) {
 }
 
 /**
- * How far keys can move together before the first or last of them meets the end of the clip.
+ * Limit a shift so that keys which move together stay inside the clip.
  *
  * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
@@ -157,7 +157,7 @@ export function allowedShift(trajectory, refs, shift) {
 }
 
 /**
- * Move keys in time, by `allowedShift` of what is asked. They replace the keys that they land on.
+ * Move keys in time by the `allowedShift`. They replace keys that they land on.
  *
  * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
@@ -174,7 +174,7 @@ export function moveKeys(trajectory, refs, shift) {
 }
 
 /**
- * Set how the way from each of some keys to the next is shaped.
+ * Set the easing from each of some keys to the next.
  *
  * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
@@ -190,8 +190,8 @@ export function setEase(trajectory, refs, ease) {
 }
 
 /**
- * Show or hide an object from frame `first` to frame `last`, both included. It moves as before; keys are added where
- * that begins and ends.
+ * Show or hide objects from frame `first` to frame `last`, both included. The motion stays; keys are added at both
+ * ends.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
@@ -206,7 +206,7 @@ export function setVisible(trajectory, ids, first, last, visible) {
   return changeTracks(trajectory, ids, (track) => {
     let result = track;
     if (visibleAt(track, first) !== visible) {
-      // The first key also counts for all frames before it.
+      // The first key also applies to all frames before it.
       if (first > 0 && first <= track.keys[0].frame) result = withKey(result, 0);
       result = withKey(result, first);
     }
@@ -220,7 +220,7 @@ export function setVisible(trajectory, ids, first, last, visible) {
 }
 
 /**
- * Keys of one track in order; of two at one frame the one in `over` stays.
+ * Merge keys of one track, in order. At the same frame the one in `over` wins.
  *
  * @param {Key[]} under
  * @param {Key[]} over
@@ -232,7 +232,7 @@ export function mergedKeys(under, over) {
 }
 
 /**
- * Change the tracks that have chosen keys; `change` is given the track and a test for its chosen keys.
+ * Change the tracks that have chosen keys. `change` gets the track and a test for its chosen keys.
  *
  * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
@@ -251,7 +251,7 @@ export function changeChosen(trajectory, refs, change) {
 const chosenFrames = new WeakMap();
 
 /**
- * The frames of keys by object, kept for a list as a gesture asks for it again and again.
+ * The frames of keys by object. Cached per list, because a gesture asks for it on every move.
  *
  * @param {KeyRef[]} refs
  * @returns {Map<string, Set<number>>}

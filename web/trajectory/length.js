@@ -10,11 +10,11 @@ import { LIMITS, readTrajectory, straightKey, whole } from "./document.js";
 import { say, TrajectoryError } from "./refusal.js";
 
 /**
- * The document at another length.
+ * Change the number of frames.
  *
  * keep     keys keep their frame numbers
- * stretch  keys move in proportion; of two that meet on one frame the later one stays
- * crop     the boxes of the frames that remain do not change; keys past the new end go
+ * stretch  keys move in proportion; if two meet at one frame, the later one wins
+ * crop     boxes of the remaining frames do not change; keys past the new end are deleted
  *
  * @param {Trajectory} trajectory
  * @param {number} frames
@@ -44,7 +44,7 @@ export function withFrames(trajectory, frames, mode = "keep") {
 }
 
 /**
- * The last frame with a key, -1 without one: a length beyond it can be kept without asking.
+ * The last frame with a key, or -1. Any longer clip can keep all keys.
  *
  * @param {Trajectory} trajectory
  */
@@ -53,7 +53,7 @@ export function lastKeyFrame(trajectory) {
 }
 
 /**
- * Another size of the picture, or another frame rate. Boxes are in units of the frame and stay.
+ * Change the size of the image or the frame rate. Boxes are in units of the frame, so they stay.
  *
  * @param {Trajectory} trajectory
  * @param {{width?: number, height?: number, fps?: number}} changes  pixels, frames per second
@@ -76,8 +76,8 @@ function stretchedKeys(keys, frames, framesBefore) {
 }
 
 /**
- * Keys before the cut. An eased segment that the cut goes through becomes one key per frame, as half of it would need
- * another curve.
+ * Keys up to a cut. An eased segment that is cut becomes one key per frame, because half of it would need another
+ * curve.
  *
  * @param {Key[]} keys
  * @param {number} frames

@@ -6,17 +6,17 @@
 
 import { deleteKeys, denseBoxes, setVisible, trackOf } from "./model.js";
 
-const SAME = 1e-5; // of the frame; a key added on the way is rounded to six decimals
+const SAME = 1e-5; // of the frame; added keys are rounded to six decimals
 
 /**
- * Let a visible range begin or end at another frame; the object moves as before. The key that only the old end needed
- * goes, so that dragging an end about leaves nothing behind.
+ * Let a visible range begin or end at another frame without changing the motion. The key that only the old end needed is
+ * deleted, so dragging an end back and forth leaves nothing behind.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
  * @param {[number, number]} range  one of the object's visibleRanges
  * @param {"first" | "last"} end
- * @param {number} frame  an end stops at the other one
+ * @param {number} frame  limited by the other end
  * @returns {Trajectory}
  */
 export function moveRangeEnd(trajectory, id, [first, last], end, frame) {
@@ -34,7 +34,7 @@ export function moveRangeEnd(trajectory, id, [first, last], end, frame) {
   return withoutSpareKey(setVisible(trajectory, [id], from, until, isLonger), id, last + 1);
 }
 
-/** Without the key at a frame, if neither boxes nor visibility need it. */
+/** Delete the key at a frame unless boxes or visibility need it. */
 function withoutSpareKey(trajectory, id, frame) {
   const track = trackOf(trajectory, id);
   const index = track.keys.findIndex((key) => key.frame === frame);

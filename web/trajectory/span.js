@@ -1,5 +1,5 @@
 /**
- * Replace a stretch of a track by a box per frame.
+ * Replacing a span of a track by a box per frame.
  *
  * @import {Box, Track, Trajectory} from "./document.js"
  */
@@ -13,8 +13,8 @@ import { DEFAULT_TOLERANCE, runs, simplified } from "./simplify.js";
 import { changeTracks } from "./tracks.js";
 
 /**
- * The track with other boxes from frame `from` on, one per frame, as few keys. It is visible where it was, and its keys
- * outside of them stay.
+ * Replace boxes from frame `from` on, one per frame, with as few keys as possible. Visibility and keys outside the span
+ * stay.
  *
  * @param {Track} track
  * @param {number} from
@@ -42,8 +42,8 @@ export function withSpan(track, from, boxes, tolerance) {
 }
 
 /**
- * Lay down a path that was recorded by hand: samples of the box at times in frames, in the order they came. At each
- * whole frame the box is on the line between the samples around it. Samples that go back in time are left out.
+ * Apply a path that was recorded by hand: samples of the box at times in frames, in recording order. The box at each
+ * frame is interpolated from the samples around it. Samples that go back in time are ignored.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
@@ -67,7 +67,7 @@ export function recordPath(trajectory, id, samples, tolerance = DEFAULT_TOLERANC
 }
 
 /**
- * The keys of objects replaced by fewer that stay within `tolerance`, joined by straight lines.
+ * Replace the keys of objects by fewer ones with linear motion, within `tolerance` of the old boxes.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
@@ -84,7 +84,7 @@ export function simplifyTracks(trajectory, ids, tolerance = DEFAULT_TOLERANCE) {
 }
 
 /**
- * Refuse a span that no motion fits into.
+ * Refuse a span that is outside the clip or too short for motion.
  *
  * @param {Trajectory} trajectory
  * @param {number} from
@@ -93,7 +93,7 @@ export function simplifyTracks(trajectory, ids, tolerance = DEFAULT_TOLERANCE) {
 export function checkSpan(trajectory, from, to) {
   whole(from, "from", 0, trajectory.frames - 1);
   whole(to, "to", 0, trajectory.frames - 1);
-  if (to <= from) throw new TrajectoryError(say`frames ${from} to ${to} leave no time to move: give a later end`);
+  if (to <= from) throw new TrajectoryError(say`frames ${from} to ${to} leave no time to move: choose a later end frame`);
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Operations on whole objects. Each gives a new document that shares what did not change with the old one, or the old
- * one itself where nothing changed. New objects come last.
+ * Operations on whole objects. Each returns a new trajectory that shares unchanged parts with the old one, or the old one
+ * itself if nothing changed. New objects come last.
  *
  * @import {Box, Track, Trajectory} from "./document.js"
  */
@@ -17,16 +17,16 @@ import { say, TrajectoryError } from "./refusal.js";
  */
 export function trackOf(trajectory, id) {
   const track = trajectory.objects.find((object) => object.id === id);
-  if (!track) throw new TrajectoryError(say`there is no object ${id}: choose one of the list`);
+  if (!track) throw new TrajectoryError(say`there is no object ${id}: choose one from the list`);
   return track;
 }
 
 /**
- * Replace some objects by what `change` makes of them.
+ * Apply a change to some objects.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
- * @param {(track: Track) => Track} change  gives the same track where it changes nothing
+ * @param {(track: Track) => Track} change  returns the same track if it changes nothing
  * @returns {Trajectory}
  */
 export function changeTracks(trajectory, ids, change) {
@@ -37,12 +37,12 @@ export function changeTracks(trajectory, ids, change) {
 }
 
 /**
- * Add an object that stands still, with one key.
+ * Add a motionless object with one key.
  *
  * @param {Trajectory} trajectory
  * @param {Box} box
  * @param {number} frame
- * @param {{phrase?: string, color?: string}} [details]  without a color it gets the least used of the palette
+ * @param {{phrase?: string, color?: string}} [details]  color: by default the least used one of the palette
  * @returns {Trajectory}
  */
 export function addTrack(trajectory, box, frame, { phrase = "", color = nextColor(trajectory) } = {}) {
@@ -51,7 +51,7 @@ export function addTrack(trajectory, box, frame, { phrase = "", color = nextColo
 }
 
 /**
- * Add copies of tracks, which may come from another document: they get ids that are free and end with this document.
+ * Add copies of tracks, also from another trajectory. They get unused ids and are cropped to the length of this one.
  *
  * @param {Trajectory} trajectory
  * @param {Track[]} tracks
@@ -90,7 +90,7 @@ export function removeTracks(trajectory, ids) {
 }
 
 /**
- * Copy objects with all their keys, moved by dx, dy, in colors of their own.
+ * Duplicate objects with all keys, moved by dx, dy, with new colors.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
@@ -107,7 +107,7 @@ export function duplicateTracks(trajectory, ids, dx = 0, dy = 0) {
 }
 
 /**
- * Put objects, in the order they have, in front of the one that is at `index` now; objects.length means last. Later
+ * Move objects, in their current order, in front of the one at `index`; objects.length moves them to the end. Later
  * objects are drawn over earlier ones, and the model gets them in this order.
  *
  * @param {Trajectory} trajectory
@@ -151,7 +151,7 @@ export function setColor(trajectory, ids, color) {
 /**
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
- * @param {number} strength  0 not at all, 1 as trained, 2 at most
+ * @param {number} strength  0 no effect, 1 as trained, at most 2
  * @returns {Trajectory}
  */
 export function setStrength(trajectory, ids, strength) {
@@ -159,7 +159,7 @@ export function setStrength(trajectory, ids, strength) {
 }
 
 /**
- * Objects that are not enabled stay in the document and are not given to the model.
+ * Enable or disable objects. Disabled ones stay in the trajectory, but the model does not get them.
  *
  * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
@@ -171,7 +171,7 @@ export function setEnabled(trajectory, ids, enabled) {
 }
 
 /**
- * The color of the palette that the fewest objects have.
+ * The least used color of the palette.
  *
  * @param {Trajectory} trajectory
  */

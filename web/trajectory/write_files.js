@@ -1,6 +1,6 @@
 /**
- * Boxes to the text of files of other programs. Only our own document (serialiseTrajectory) keeps keys, eases and
- * strengths; the others get a box per frame, in pixels of the document's size and not clipped.
+ * Writing the box files of other programs. They hold a box per frame, in pixels of the trajectory's size and not clipped.
+ * Only our own format (serialiseTrajectory) keeps keys, easing and strengths.
  *
  * @import {Box, Trajectory} from "./document.js"
  */
@@ -11,8 +11,8 @@ import { CSV_HEADER } from "./read_files.js";
 import { say, TrajectoryError } from "./refusal.js";
 
 /**
- * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids count from 1,
- * pixels from 0. The format holds neither phrases nor the size of the frame.
+ * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids start at 1, pixels
+ * at 0. The format holds neither phrases nor the size of the frame.
  *
  * @param {Trajectory} trajectory
  * @returns {string}
@@ -24,8 +24,8 @@ export function writeMot(trajectory) {
 }
 
 /**
- * CSV of all enabled objects under the header frame,object,x1,y1,x2,y2. The object is its phrase, with a number where
- * another has the same one, and its place in the list where it has none.
+ * CSV of all enabled objects with the header frame,object,x1,y1,x2,y2. The object is named by its phrase, numbered if
+ * another has the same, or by its position if it has none.
  *
  * @param {Trajectory} trajectory
  * @returns {string}
@@ -37,7 +37,7 @@ export function writeCsv(trajectory) {
 }
 
 /**
- * One object as a line per frame, x1,y1,x2,y2: the bbox.txt of the released program, which has no frames without a box.
+ * One object as the bbox.txt of the released program: x1,y1,x2,y2 per line, with a box in every frame.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
@@ -48,14 +48,14 @@ export function writeBboxTxt(trajectory, id) {
   const hidden = mask.indexOf(false);
   if (hidden >= 0) {
     throw new TrajectoryError(
-      say`object ${id} is not visible at frame ${hidden}: bbox.txt needs it in all, show it or write another format`,
+      say`object ${id} is not visible at frame ${hidden}: bbox.txt needs a box in every frame, show it or choose another format`,
     );
   }
   return boxes.map((box) => `${box.map(fixed).join()}\n`).join("");
 }
 
 /**
- * One object as the files of a GOT-10k sequence, by name. Absent frames keep the box where the object would be.
+ * One object as the files of a GOT-10k sequence, by name. Frames without the object keep the box where it would be.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
@@ -74,7 +74,7 @@ export function writeGot10k(trajectory, id) {
   };
 }
 
-/** Boxes in pixels and visibility of one object at each frame. */
+/** Boxes in pixels and visibility of one object at every frame. */
 function pixelsOf(trajectory, id) {
   const track = trackOf(trajectory, id);
   const frames = Array.from({ length: trajectory.frames }, (_, frame) => frame);
@@ -96,7 +96,7 @@ function visibleRows(trajectory, write) {
   return lines.join("");
 }
 
-/** Sides that an overshooting ease has crossed meet at the low one, as a width may not be negative. */
+/** A negative width, from sides that an overshooting ease has crossed, becomes 0. */
 function inPixels([x1, y1, x2, y2], { width, height }) {
   return [x1 * width, y1 * height, Math.max(x1, x2) * width, Math.max(y1, y2) * height];
 }
@@ -109,7 +109,7 @@ function fixed(value) {
   return (value + 0).toFixed(4);
 }
 
-/** A name for each track that differs from the others and is read as its phrase. */
+/** Unique names of tracks that are read back as their phrases. */
 function csvNames(tracks) {
   const used = new Set();
   return tracks.map(({ phrase }, n) => {
