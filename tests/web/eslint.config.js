@@ -1,12 +1,12 @@
 import js from "@eslint/js";
 
-// The names of the browser's that web/ uses. All others are undefined, and no variable may hide one of these.
+// Browser globals that web/ uses. Any other is an error, and no variable may shadow one of these.
 const BROWSER = [
   ...["AbortController", "Blob", "Element", "EventTarget", "FormData", "HTMLElement", "HTMLMediaElement", "Image"],
   ...["KeyboardEvent", "Node", "Path2D", "ResizeObserver", "TextDecoder", "TextEncoder", "URL", "URLSearchParams"],
-  ...["WheelEvent", "cancelAnimationFrame", "clearTimeout", "console", "createImageBitmap", "crypto", "devicePixelRatio"],
-  ...["document", "getComputedStyle", "matchMedia", "navigator", "performance", "requestAnimationFrame", "setTimeout"],
-  "window",
+  ...["WheelEvent", "cancelAnimationFrame", "clearTimeout", "console", "createImageBitmap", "crypto"],
+  ...["devicePixelRatio", "document", "getComputedStyle", "matchMedia", "navigator", "performance"],
+  ...["requestAnimationFrame", "setTimeout", "window"],
 ];
 const PURE = ["web/trajectory/**", "web/editor/state/**", "web/editor/strings/**"];
 

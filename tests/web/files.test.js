@@ -209,7 +209,7 @@ test("bbox.txt has a line of corners per frame, and refuses frames without a box
   const text = writeBboxTxt(example(), "a");
   assert.equal(text.split("\n")[0], "64.0000,72.0000,192.0000,180.0000");
   assert.equal(text.trim().split("\n").length, 8);
-  assert.throws(() => writeBboxTxt(example(), "b"), /object b is not visible at frame 3: bbox.txt needs a box in every frame/);
+  assert.throws(() => writeBboxTxt(example(), "b"), /object b is invisible at frame 3, bbox.txt needs a box per frame/);
 });
 
 test("boxes that an ease turned inside out along one axis are absent too", () => {

@@ -1,6 +1,6 @@
 /**
- * The editor over the whole page. It moves to the body, since what a host transforms holds even fixed elements; a
- * stand-in keeps its place.
+ * Full screen: the editor moves to the body, because a transform of the host would contain even fixed elements. A
+ * placeholder stays behind.
  */
 
 import { h, listen, take } from "./kit/dom.js";
@@ -9,9 +9,9 @@ import { h, listen, take } from "./kit/dom.js";
  * @param {HTMLElement} root
  * @param {(key: string) => string} t
  * @param {(event: KeyboardEvent) => void} onKey
- * @param {() => void} changed  called after it went out or came back
+ * @param {() => void} changed  called after a change
  * @returns {{element: HTMLElement, isOut: () => boolean, set: (isPoppedOut: boolean) => void, destroy: () => void}}
- *   element: for the host, which may move it about
+ *   element: for the host
  */
 export function createPopOut(root, t, onKey, changed) {
   const element = h("div", { class: "smcd-host" }, root);
@@ -38,7 +38,7 @@ export function createPopOut(root, t, onKey, changed) {
     root.focus({ preventScroll: true });
   }
 
-  /** The page behind cannot be seen, so its keys are ours when the focus got lost. */
+  /** Handle keys that reach the body, as nobody can see what they would do to the page behind. */
   function keydown(event) {
     if (event.target !== document.body) return;
     root.focus({ preventScroll: true });

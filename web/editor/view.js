@@ -1,22 +1,22 @@
 /**
- * The editor as one element: its parts, drawn together once per animation frame, and what belongs to none of them:
- * keys, dropped files, the full-screen view.
+ * The whole editor as one element. It draws its parts together, once per animation frame, and handles keys, dropped
+ * files and full screen.
  *
- * A part is made by `createPart(context)` and is `{element, render, destroy}`. `render` is called after any change of
- * the state, at most once per animation frame, and is quick where nothing that it shows has changed.
+ * Each part is made by `createPart(context)` and is `{element, render, destroy}`. `render` is called after every change
+ * of the state, at most once per animation frame, and must be fast if nothing that it shows has changed.
  *
  * @import {Said} from "../trajectory/refusal.js"
  * @import {EditorState} from "./state/state.js"
- * @typedef {object} View  what commands and parts ask of the view
- * @property {() => void} invalidate  draws all parts in the next animation frame
- * @property {boolean} isPoppedOut  whether it is over the whole page
+ * @typedef {object} View  services for commands and parts
+ * @property {() => void} invalidate  redraws all parts in the next animation frame
+ * @property {boolean} isPoppedOut  whether the editor is in full screen
  * @property {(isPoppedOut: boolean) => void} setPoppedOut
- * @property {() => void} editPhrase  of the first selected object
- * @property {() => void} focusMotion  the form of presets, or of the camera
+ * @property {() => void} editPhrase  edits that of the first selected object
+ * @property {() => void} focusMotion  focuses the form of motion presets or camera moves
  * @property {() => void} openHelp
  * @typedef {{editor: EditorState, t: (key: string | Said, values?: object) => string, run: (id: string) => void,
  *   root: HTMLElement, view: View, onKey: (event: KeyboardEvent) => void}} Context  root: the editor's element, which
- *   dialogs are opened in
+ *   holds its dialogs
  * @typedef {{element: HTMLElement, render: () => void, destroy: () => void}} Part
  */
 
@@ -35,7 +35,7 @@ import { translator } from "./strings/strings.js";
 import { createTimeline } from "./timeline/timeline.js";
 import { createToolbar } from "./panels/toolbar.js";
 
-/** @type {Record<string, (context: Context) => Part>} in the order of the Tab key */
+/** @type {Record<string, (context: Context) => Part>} in Tab order */
 const PARTS = {
   toolbar: createToolbar,
   stage: createStage,
@@ -46,10 +46,10 @@ const PARTS = {
 
 /**
  * @param {EditorState} editor
- * @param {{language?: string, onKey?: (event: KeyboardEvent) => void}} [options]  onKey: is told of each key that the
- *   editor has taken
- * @returns {{element: HTMLElement, destroy: () => void}} element: stays where the host puts it, with the editor in it
- *   while that is not popped out
+ * @param {{language?: string, onKey?: (event: KeyboardEvent) => void}} [options]  onKey: called for each key event
+ *   that the editor handles
+ * @returns {{element: HTMLElement, destroy: () => void}} element: for the host; holds the editor unless it is in full
+ *   screen
  */
 export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   adoptStyles();
@@ -109,7 +109,7 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   };
 }
 
-/** All parts. Where one cannot start, or the browser gives no canvas, the text stays to be edited. */
+/** Create all parts. If one fails, or the browser has no canvas, only the text can be edited. */
 function createParts(context) {
   /** @type {Record<string, any>} */
   const parts = {};
@@ -124,9 +124,10 @@ function createParts(context) {
   return { ...parts, problem: createProblem(context) };
 }
 
-/** The style sheet is one for all editors of the page, and stays, as another may come. */
+/** Add the style sheet, once per page. It stays for later editors. */
 function adoptStyles() {
   const href = new URL("./editor.css", import.meta.url).href;
-  const links = [.../** @type {NodeListOf<HTMLLinkElement>} */ (document.head.querySelectorAll("link[rel=stylesheet]"))];
-  if (!links.some((link) => link.href === href)) document.head.append(h("link", { rel: "stylesheet", href }));
+  /** @type {NodeListOf<HTMLLinkElement>} */
+  const links = document.head.querySelectorAll("link[rel=stylesheet]");
+  if (![...links].some((link) => link.href === href)) document.head.append(h("link", { rel: "stylesheet", href }));
 }

@@ -1,5 +1,5 @@
 /**
- * Access to ComfyUI that several of its nodes' extensions need: types, methods of nodes, language and settings.
+ * Shared access to ComfyUI: types, node methods, language and settings.
  *
  * @typedef {{apiURL: (path: string) => string, fileURL: (path: string) => string,
  *   fetchApi: (path: string, options?: RequestInit) => Promise<Response>} & EventTarget} Api
@@ -28,10 +28,10 @@ export function languageOf({ app }) {
 }
 
 /**
- * Where changed settings are announced, as Comfy.Locale.change and others.
+ * The target of events such as Comfy.Locale.change for changed settings.
  *
  * @param {Host} host
- * @returns {EventTarget}  silent where the page has none
+ * @returns {EventTarget}  without events if the page has none
  */
 export function settingsOf({ app }) {
   return app.ui?.settings ?? new EventTarget();

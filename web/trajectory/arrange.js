@@ -28,7 +28,8 @@ export function alignBoxes(trajectory, ids, frame, edge) {
   const around = boxes.length > 1 ? boxAround(boxes.map(({ box }) => box)) : [0, 0, 1, 1];
   const [axis, share] = EDGES[edge];
   const place = (box) => box[axis] + (box[axis + 2] - box[axis]) * share;
-  return boxes.reduce((result, { id, box }) => shifted(result, id, frame, axis, place(around) - place(box)), trajectory);
+  const to = place(around);
+  return boxes.reduce((result, { id, box }) => shifted(result, id, frame, axis, to - place(box)), trajectory);
 }
 
 /**

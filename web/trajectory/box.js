@@ -18,7 +18,9 @@ const DECIMALS = 1e6; // 1/60 pixel of the largest image; keeps the text free of
  * @returns {Box}
  */
 export function allowedBox(box) {
-  if (!box.every(Number.isFinite)) throw new TrajectoryError(say`box [${box.join(", ")}] is not finite: numbers expected`);
+  if (!box.every(Number.isFinite)) {
+    throw new TrajectoryError(say`box [${box.join(", ")}] is not finite: numbers expected`);
+  }
   const [x1, y1] = [clampCoordinate(box[0]), clampCoordinate(box[1])];
   const [x2, y2] = [clampCoordinate(box[2]), clampCoordinate(box[3])];
   const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];

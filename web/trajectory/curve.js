@@ -158,8 +158,8 @@ export function sampledTimes(frames, count) {
 }
 
 /**
- * Boxes [F][N][4], not clipped, and mask [F][N] of all enabled objects, as the model gets them. Another number of frames
- * than the trajectory's samples evenly spaced times, first and last frame included.
+ * Boxes [F][N][4], not clipped, and mask [F][N] of all enabled objects, as the model gets them. Another number of
+ * frames than the trajectory's samples evenly spaced times, first and last frame included.
  *
  * @param {Trajectory} trajectory
  * @param {number | null} [numFrames]

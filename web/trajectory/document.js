@@ -1,6 +1,6 @@
 /**
- * The trajectory as a document: types, limits, reading and writing. Python has the same rules; tests/golden/trajectory.json
- * holds both to them.
+ * The trajectory as a document: types, limits, reading and writing. Python has the same rules;
+ * tests/golden/trajectory.json holds both to them.
  *
  * A box is [x1, y1, x2, y2] in units of the frame (x / width, y / height) and may leave 0..1.
  *

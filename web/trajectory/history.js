@@ -1,12 +1,12 @@
 /**
- * Undo and redo, one step per gesture. All functions return a new history. Trajectories share unchanged parts, so a step
- * costs only what it changed.
+ * Undo and redo, one step per gesture. All functions return a new history. Trajectories share unchanged parts, so a
+ * step costs only what it changed.
  *
  * @import {Trajectory} from "./document.js"
- * @typedef {{trajectory: Trajectory, label: string, cost: number}} Step  trajectory: to go back to; label: of the change;
- *   cost: keys that only this step holds
+ * @typedef {{trajectory: Trajectory, label: string, cost: number}} Step  trajectory: to go back to; cost: keys that
+ *   only this step holds
  * @typedef {{past: Step[], present: Trajectory, future: Step[],
- *   gesture: {trajectory: Trajectory, label: string} | null}} History  gesture: the open one, with the trajectory before it
+ *   gesture: {trajectory: Trajectory, label: string} | null}} History  gesture: the open one, and what it began with
  */
 
 export const MAX_STEPS = 500;
@@ -89,8 +89,8 @@ export function undo(history) {
   if (history.gesture) return cancel(history);
   const step = history.past.at(-1);
   if (!step) return history;
-  const back = { trajectory: history.present, label: step.label, cost: step.cost };
-  return { past: history.past.slice(0, -1), present: step.trajectory, future: [...history.future, back], gesture: null };
+  const future = [...history.future, { ...step, trajectory: history.present }];
+  return { past: history.past.slice(0, -1), present: step.trajectory, future, gesture: null };
 }
 
 /**
@@ -102,8 +102,8 @@ export function undo(history) {
 export function redo(history) {
   const step = history.gesture ? null : history.future.at(-1);
   if (!step) return history;
-  const back = { trajectory: history.present, label: step.label, cost: step.cost };
-  return { past: [...history.past, back], present: step.trajectory, future: history.future.slice(0, -1), gesture: null };
+  const past = [...history.past, { ...step, trajectory: history.present }];
+  return { past, present: step.trajectory, future: history.future.slice(0, -1), gesture: null };
 }
 
 /** Number of keys in `trajectory` that `next` does not share. */

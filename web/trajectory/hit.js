@@ -1,6 +1,6 @@
 /**
- * Hit tests. All values are in units of the frame. Pixels are not square in these units, so `reach`, the distance at which
- * a handle can be grabbed, has an x and a y value, from `reachOf`.
+ * Hit tests. All values are in units of the frame. Pixels are not square in these units, so `reach`, the distance at
+ * which a handle can be grabbed, has an x and a y value, from `reachOf`.
  *
  * @import {Box} from "./document.js"
  * @typedef {"nw" | "n" | "ne" | "e" | "se" | "s" | "sw" | "w"} Handle

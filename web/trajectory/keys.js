@@ -1,6 +1,6 @@
 /**
- * Operations on keys: where and when an object is. Each returns a new trajectory that shares unchanged parts with the old
- * one, or the old one itself if nothing changed.
+ * Operations on keys: where and when an object is. Each returns a new trajectory that shares unchanged parts with the
+ * old one, or the old one itself if nothing changed.
  *
  * @import {Box, Ease, Key, Track, Trajectory} from "./document.js"
  * @typedef {{id: string, frame: number}} KeyRef  a key of an object

@@ -1,6 +1,6 @@
 /**
- * Motion presets of one object over a span of frames, as ordinary keys. They start from the box at the first frame of the
- * span, replace the keys in the span, and make the object visible there.
+ * Motion presets of one object over a span of frames, as ordinary keys. They start from the box at the first frame of
+ * the span, replace the keys in the span, and make the object visible there.
  *
  * @import {Box, Key, Trajectory} from "./document.js"
  * @typedef {{from: number, to: number}} Span  first and last frame
@@ -62,7 +62,7 @@ export function approach(trajectory, id, { from, to, factor = 2 }) {
  */
 export function orbit(trajectory, id, { from, to, x = 0.5, y = 0.5, turns = 1, flatness = 1 }) {
   number(flatness, "flatness", 0.01, 100);
-  const ratio = (flatness * trajectory.width) / trajectory.height; // a circle on the screen is an ellipse in units of the frame
+  const ratio = (flatness * trajectory.width) / trajectory.height; // as pixels are not square in these units
   return withMotion(trajectory, id, from, to, (box, progress) => {
     const [cx, cy] = centreOf(box);
     const radius = Math.hypot(cx - x, (cy - y) / ratio);

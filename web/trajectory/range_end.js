@@ -9,8 +9,8 @@ import { deleteKeys, denseBoxes, setVisible, trackOf } from "./model.js";
 const SAME = 1e-5; // of the frame; added keys are rounded to six decimals
 
 /**
- * Let a visible range begin or end at another frame without changing the motion. The key that only the old end needed is
- * deleted, so dragging an end back and forth leaves nothing behind.
+ * Let a visible range begin or end at another frame without changing the motion. The key that only the old end needed
+ * is deleted, so dragging an end back and forth leaves nothing behind.
  *
  * @param {Trajectory} trajectory
  * @param {string} id

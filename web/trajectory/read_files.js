@@ -1,6 +1,6 @@
 /**
- * Reading the box files of other programs. A format is detected from the content, never from the name, by the same rules
- * as in Python. Files that lie beside it are not available here, so more questions are needed.
+ * Reading the box files of other programs. A format is detected from the content, never from the name, by the same
+ * rules as in Python. Files that lie beside it are not available here, so more questions are needed.
  *
  * | format | one entry                                                  |
  * |--------|------------------------------------------------------------|

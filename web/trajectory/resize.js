@@ -11,8 +11,8 @@ import { HANDLES } from "./hit.js";
 const NAMES = [["nw", "n", "ne"], ["w", "", "e"], ["sw", "s", "se"]];
 
 /**
- * Drag a handle of a box by dx, dy. Returns the handle that is then under the pointer too: if a side is dragged past the
- * opposite one, the box stays upright and the handle changes sides.
+ * Drag a handle of a box by dx, dy. Returns the handle that is then under the pointer too: if a side is dragged past
+ * the opposite one, the box stays upright and the handle changes sides.
  *
  * @param {Box} box  from before the drag
  * @param {Handle} handle

@@ -10,9 +10,9 @@ import { say, TrajectoryError } from "./refusal.js";
 export const DEFAULT_TOLERANCE = 0.004; // of the frame: one pixel of 256
 
 /**
- * Turn boxes [F][N] and mask [F][N] into a trajectory with few keys and linear motion. The mask stays the same. On visible
- * frames no coordinate differs by more than `tolerance` (in units of the frame). Boxes where the mask is false are not
- * read. Python's trajectory_from_boxes returns the same.
+ * Turn boxes [F][N] and mask [F][N] into a trajectory with few keys and linear motion. The mask stays the same. On
+ * visible frames no coordinate differs by more than `tolerance` (in units of the frame). Boxes where the mask is false
+ * are not read. Python's trajectory_from_boxes returns the same.
  *
  * @param {Box[][]} boxes
  * @param {boolean[][]} mask

@@ -3,7 +3,7 @@
  *
  * @import {Box} from "./document.js"
  * @import {Handle} from "./hit.js"
- * @typedef {{axis: "x" | "y", at: number, kind: "frame" | "box" | "grid", id?: string}} Guide  a line that was snapped to
+ * @typedef {{axis: "x" | "y", at: number, kind: "frame" | "box" | "grid", id?: string}} Guide  a line that was met
  * @typedef {{frame?: boolean, boxes?: {id: string, box: Box}[], grid?: [number, number] | null}} Targets  what to snap
  *   to: sides and middle of the frame, sides and middles of other boxes, multiples of a step in x and y
  */

@@ -1,6 +1,6 @@
 /**
- * Writing the box files of other programs. They hold a box per frame, in pixels of the trajectory's size and not clipped.
- * Only our own format (serialiseTrajectory) keeps keys, easing and strengths.
+ * Writing the box files of other programs. They hold a box per frame, in pixels of the trajectory's size and not
+ * clipped. Only our own format (serialiseTrajectory) keeps keys, easing and strengths.
  *
  * @import {Box, Trajectory} from "./document.js"
  */
@@ -11,8 +11,8 @@ import { CSV_HEADER } from "./read_files.js";
 import { say, TrajectoryError } from "./refusal.js";
 
 /**
- * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids start at 1, pixels
- * at 0. The format holds neither phrases nor the size of the frame.
+ * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids start at 1,
+ * pixels at 0. The format holds neither phrases nor the size of the frame.
  *
  * @param {Trajectory} trajectory
  * @returns {string}
@@ -48,7 +48,7 @@ export function writeBboxTxt(trajectory, id) {
   const hidden = mask.indexOf(false);
   if (hidden >= 0) {
     throw new TrajectoryError(
-      say`object ${id} is not visible at frame ${hidden}: bbox.txt needs a box in every frame, show it or choose another format`,
+      say`object ${id} is invisible at frame ${hidden}, bbox.txt needs a box per frame: show it or use another format`,
     );
   }
   return boxes.map((box) => `${box.map(fixed).join()}\n`).join("");

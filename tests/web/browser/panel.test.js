@@ -386,7 +386,7 @@ check("a share card carries the trajectory, and a damaged one is refused", async
   damaged[card.length - 40] ^= 1;
   await drop(page, "damaged.png", "image/png", damaged);
   await page.waitForFunction(() => window.editor.notice?.kind === "error");
-  assert.match(await page.evaluate(() => window.editor.notice.text), /^damaged\.png: the picture is damaged/);
+  assert.match(await page.evaluate(() => window.editor.notice.text), /^damaged\.png: the image is damaged/);
   await page.keyboard.press("Control+a");
   await page.keyboard.press("Delete");
   await drop(page, "card.png", "image/png", card);

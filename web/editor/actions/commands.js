@@ -1,7 +1,7 @@
 /**
- * Every action that needs no pointer: the one source for keyboard, menus, buttons and the help.
+ * All commands, for keyboard, menus, buttons and help.
  *
- * The keyboard repeats a command that has a `step` as one gesture while its key is held; all others just run.
+ * While a key is held, a command with a `step` repeats as one gesture. All others just run.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Trajectory} from "../../trajectory/document.js"
@@ -10,8 +10,8 @@
  * @typedef {{id: string, group: Group, label: string, keys: string[], isEnabled: (editor: EditorState) => boolean,
  *   run: (context: Context) => void, isOn?: (editor: EditorState, view: View) => boolean, isNative?: boolean,
  *   step?: {label: string, start: (editor: EditorState) => (times: number) => (trajectory: Trajectory) => Trajectory}}
- * } Command  label: message key; keys: as of keys.js; isOn: for switches; isNative: its keys make the browser fire an
- *   event that does it (copy, cut, paste); step.start gives the change of so many presses from the same start
+ * } Command  label: message key; keys: combinations as in keys.js; isOn: for toggles; isNative: the browser fires an
+ *   event for its keys (copy, cut, paste); step.start: returns the operation for a number of repeats
  */
 
 import * as model from "../../trajectory/model.js";
@@ -19,7 +19,7 @@ import { copyByEvent, pasteFromClipboard } from "../files/clipboard.js";
 import { exportTrajectory, importByDialog } from "../files/files.js";
 import { applyAndSelectAdded, easedKeys, editableKeys, movedIds, toggled } from "../state/selection.js";
 
-const FAR = 10; // pixels of a step with Shift
+const FAR = 10; // pixels per step with Shift
 const ZOOM = 1.25;
 
 function removeChosen({ editor }) {
@@ -35,7 +35,7 @@ function selectNext(editor, by) {
   editor.select([ids[next]]);
 }
 
-/** Frames of the keys of the selected objects, of all where none is. */
+/** Frames with keys of the selected objects, or of all if none is selected. */
 function keyFrames(editor) {
   const { objects } = editor.trajectory;
   const chosen = editor.selected.size ? objects.filter(({ id }) => editor.selected.has(id)) : objects;
@@ -52,7 +52,7 @@ function stopAndSeek(editor, frame) {
   editor.seek(frame);
 }
 
-/** Show or hide from this frame to the next key, or to the end. */
+/** Show or hide objects from this frame to the next key or the end. */
 function toggleVisible(editor) {
   const { editable, frame } = editor;
   const visible = !editable.every((id) => model.visibleAt(model.trackOf(editor.trajectory, id), frame));
@@ -71,7 +71,7 @@ function reorder(editor, by) {
   editor.apply("step.reorder", (trajectory) => model.reorderTracks(trajectory, editor.selected, index));
 }
 
-/** Give up what is under way or chosen, the innermost first. */
+/** Cancel the gesture, else deselect keys, else deselect objects, else leave full screen. */
 function cancelInnermost({ editor, view }) {
   if (editor.isInGesture) editor.cancel();
   else if (editor.selectedKeys.length) editor.set({ selectedKeys: [] });
@@ -86,7 +86,7 @@ const hasEditable = (editor) => editor.editable.length > 0;
 const hasMoved = (editor) => movedIds(editor).length > 0;
 const hasKeys = (editor) => editableKeys(editor).length > 0;
 
-/** @returns {Command} a step of the keyboard that can be repeated */
+/** A command that repeats while its key is held. @returns {Command} */
 function stepCommand(id, keys, label, change) {
   const start = (editor) => {
     const ids = movedIds(editor);
@@ -103,7 +103,7 @@ function nudge(id, keys, x, y) {
   );
 }
 
-/** Move the right and lower sides; a side does not pass the one across. */
+/** Move the right and lower sides, at most to the opposite ones. */
 function grow(id, keys, x, y) {
   return stepCommand(id, keys, "step.resize", (trajectory, ids, frame, times) =>
     ids.reduce((result, object) => {
@@ -123,11 +123,11 @@ function align(edge) {
 
 function distribute(axis) {
   return command("object", `distribute.${axis}`, [], (editor) => editor.editable.length > 2, ({ editor }) =>
-    editor.apply("step.distribute", (trajectory) => model.distributeBoxes(trajectory, editor.editable, editor.frame, axis)),
+    editor.apply("step.distribute", (before) => model.distributeBoxes(before, editor.editable, editor.frame, axis)),
   );
 }
 
-/** A switch for the selected objects that a set of the editor's holds. @param {"locked" | "solo"} set */
+/** A toggle of the selected objects in a set of the state. @param {"locked" | "solo"} set */
 function toggleIn(set, id, keys) {
   const run = ({ editor }) => editor.set({ [set]: toggled(editor[set], [...editor.selected]) });
   const isOn = (editor) => editor.selected.size > 0 && [...editor.selected].every((chosen) => editor[set].has(chosen));
@@ -295,7 +295,7 @@ function shiftKeys(editor, by) {
   editor.selectKeys(refs.map(({ id, frame }) => ({ id, frame: frame + shift })));
 }
 
-// What there is to do while the text does not parse: nothing that would write over it.
+// Available while the text is invalid: only what does not overwrite it.
 const WITH_PROBLEM = ["help", "fullScreen", "escape", "import"];
 
 /** @param {EditorState} editor @param {Command} command */
@@ -310,7 +310,7 @@ export function commandOf(id) {
   return found;
 }
 
-/** @param {string} combination  as of keys.js @returns {Command | undefined} */
+/** @param {string} combination  as in keys.js @returns {Command | undefined} */
 export function commandFor(combination) {
   return COMMANDS.find(({ keys }) => keys.includes(combination));
 }

@@ -1,6 +1,6 @@
 /**
- * Copy, cut and paste through the browser's own events, so that it works between editors and with other programs. What
- * is copied is the JSON text of a document.
+ * Copy, cut and paste by the browser's clipboard events, so they work across editors and with other programs. The
+ * clipboard holds the JSON text of a trajectory.
  *
  * @import {Context} from "../view.js"
  */
@@ -10,15 +10,15 @@ import { listen, take } from "../kit/dom.js";
 import { importFiles, importText } from "./files.js";
 import { applyAndSelectAdded, editableKeys, movedIds } from "../state/selection.js";
 
-// Tells keys of objects from whole objects. Other programs see the text only, which is a trajectory either way.
+// Marks copied keys, as opposed to whole objects. Other programs only see the text, a trajectory in both cases.
 const KEYS_TYPE = "application/x-smcd-keys";
-const OFFSET = 10; // pixels that a copy is put beside its original
+const OFFSET = 10; // pixels between a copy and its original
 
 /**
- * Listen on the editor's element.
+ * Listen to clipboard events of the editor.
  *
  * @param {Context} context
- * @returns {() => void} ends it
+ * @returns {() => void} stops listening
  */
 export function listenToClipboard(context) {
   const { editor, root } = context;
@@ -50,13 +50,13 @@ export function listenToClipboard(context) {
   });
 }
 
-/** Copy or cut from a menu: focus, then let the browser fire its event. @param {Context} context */
+/** Copy or cut from a menu: focus the editor and let the browser fire its event. @param {Context} context */
 export function copyByEvent({ root }, name) {
   root.focus({ preventScroll: true });
-  document.execCommand(name); // deprecated, and the only way without asking for a permission
+  document.execCommand(name); // deprecated, but the only way without a permission
 }
 
-/** Paste from a menu. Browsers may not allow it; then it says which keys do. @param {Context} context */
+/** Paste from a menu. If the browser forbids it, tell the user which keys to press. @param {Context} context */
 export async function pasteFromClipboard(context) {
   let text;
   try {
@@ -71,7 +71,7 @@ export async function pasteFromClipboard(context) {
 /**
  * @param {Context} context
  * @param {string} text
- * @param {boolean} isKeys  whether it is of keys of objects, to be put into the selected ones
+ * @param {boolean} isKeys  whether it holds keys, which are pasted into the selected objects
  */
 function pasteText(context, text, isKeys) {
   const { editor } = context;
@@ -102,7 +102,7 @@ function hasSameBoxes(trajectory, copied) {
   return copied.objects.some(({ keys }) => taken.has(JSON.stringify(keys)));
 }
 
-/** Whether the event belongs to a text field, or to a selection of text. */
+/** Whether the event belongs to a text field or dialog. */
 function isTyping({ target }) {
   return target instanceof Element && target.closest("input, textarea, .smcd-dialog") !== null;
 }

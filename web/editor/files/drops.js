@@ -1,5 +1,5 @@
 /**
- * Files and texts that are dropped on the editor.
+ * Files and text dropped on the editor.
  *
  * @import {Context} from "../view.js"
  */
@@ -9,7 +9,7 @@ import { importFiles, importText } from "./files.js";
 
 /**
  * @param {Context} context
- * @returns {() => void} ends it
+ * @returns {() => void} stops listening
  */
 export function listenToDrops(context) {
   const { root, t } = context;
@@ -18,7 +18,7 @@ export function listenToDrops(context) {
   root.dataset.dropHint = t("drop.hint");
   const accept = (event) => {
     if (!isWanted(event)) return false;
-    take(event); // the host would open the file as a workflow
+    take(event); // or the host would open the file as a workflow
     return true;
   };
   return listen(root, {

@@ -1,5 +1,5 @@
 /**
- * Files in and out: trajectories of other programs, share cards, and pictures for the background.
+ * Import and export of trajectories, share cards and background images.
  *
  * @import {Context} from "../view.js"
  * @import {Trajectory} from "../../trajectory/document.js"
@@ -25,7 +25,7 @@ export function importByDialog(context) {
 
 /**
  * @param {Context} context
- * @param {File[]} files  taken one after the other, as each may ask
+ * @param {File[]} files  imported one by one, as each may open a dialog
  */
 export async function importFiles(context, files) {
   for (const file of files) await importFile(context, file);
@@ -46,11 +46,11 @@ async function importFile(context, file) {
   } catch (error) {
     return refuse(context, file.name, error);
   }
-  return text === null ? takePicture(context, file) : importText(context, text, file.name);
+  return text === null ? takeImage(context, file) : importText(context, text, file.name);
 }
 
-/** A picture becomes the background; the host may do more with it. */
-async function takePicture({ editor, t }, file) {
+/** Use an image as the background and pass it to the host. */
+async function takeImage({ editor, t }, file) {
   let picture;
   try {
     picture = await createImageBitmap(file);
@@ -72,7 +72,7 @@ function refuse({ editor, t }, name, error) {
 }
 
 /**
- * Take the text of a file, after asking what the text does not tell.
+ * Import the text of a file, after asking for what it does not contain.
  *
  * @param {Context} context
  * @param {string} text
@@ -105,7 +105,8 @@ export async function importText(context, text, name) {
 
 function take({ editor, t }, { trajectory, reading }, action, name) {
   if (action === "add") editor.apply("step.import", (before) => model.pasteTracks(before, trajectory));
-  else editor.replace("step.import", model.withSource(trajectory, editor.trajectory.source)); // an edit of what came in
+  // It keeps the source, so that boxes of the same source do not replace it in the next run.
+  else editor.replace("step.import", model.withSource(trajectory, editor.trajectory.source));
   const format = t(`format.${reading.format}`);
   const { objects, frames, leftOut } = reading;
   const key = leftOut ? "file.readPart" : "file.read";
@@ -139,7 +140,7 @@ async function ask({ root, t }, { name, choices, size, isEmpty }) {
 }
 
 /**
- * Save the document as a file, or files.
+ * Save the trajectory as one or more files.
  *
  * @param {Context} context
  * @param {ExportFormat} format
@@ -174,16 +175,18 @@ async function filesOf(context, trajectory, format) {
   }
 }
 
-/** The one object that a format without room for more is written of. */
+/** The object to save in a format that holds only one. */
 function chosenId({ editor }) {
   const { objects } = editor.trajectory;
   const ids = editor.selected.size ? [...editor.selected] : objects.map(({ id }) => id);
-  if (ids.length !== 1) throw new model.TrajectoryError(model.say`this format holds one object: select the one to save`);
+  if (ids.length !== 1) {
+    throw new model.TrajectoryError(model.say`this format holds one object: select the one to save`);
+  }
   return ids[0];
 }
 
 function download(name, content) {
   const url = URL.createObjectURL(new Blob([content]));
   h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it later
 }

@@ -1,5 +1,5 @@
 /**
- * The share card: a PNG picture that shows a trajectory and carries it. Dropped on an editor, it is loaded.
+ * The share card: a PNG image that shows a trajectory and contains it. An editor loads it when it is dropped there.
  *
  * @import {Context} from "../view.js"
  * @import {Trajectory} from "../../trajectory/document.js"
@@ -13,9 +13,9 @@ const KEYWORD = "smcd_trajectory";
 const WIDTH = 960; // pixels
 const MARGIN = 24;
 const GAP = 12;
-const MAX_HEIGHT = 640; // of the large picture
+const MAX_HEIGHT = 640; // of the large image
 const STILLS = 4;
-const LINE = 26; // of a phrase
+const LINE = 26; // per phrase
 const [PAPER, INK, FAINT] = ["#16181b", "#f0f0f0", "#9aa0a6"];
 
 /**
@@ -27,7 +27,7 @@ export async function makeCard(context) {
   const canvas = document.createElement("canvas");
   drawCard(canvas, trajectory, background, context.t);
   const bytes = await bytesOf(canvas).catch(() => {
-    // A picture of another site may be shown and not be read back.
+    // The browser shows images of other sites but does not let scripts read them.
     drawCard(canvas, trajectory, null, context.t);
     return bytesOf(canvas);
   });
@@ -35,7 +35,7 @@ export async function makeCard(context) {
 }
 
 /**
- * The text of the trajectory in a PNG file, null where there is none.
+ * The trajectory text in a PNG file, or null.
  *
  * @param {Uint8Array} bytes
  * @throws {model.TrajectoryError} for a damaged file
@@ -51,7 +51,7 @@ async function bytesOf(canvas) {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
-/** A large picture with all paths, stills below, then the phrases. */
+/** Draw a large image with all paths, stills below it, then the phrases. */
 function drawCard(canvas, trajectory, background, t) {
   const { width, height, frames, fps } = trajectory;
   const tracks = trajectory.objects.filter((track) => track.enabled);
@@ -98,13 +98,13 @@ function drawCard(canvas, trajectory, background, t) {
   context.fillText(t("card.footer", { width, height, frames, fps }), MARGIN, listTop + lines * LINE + 12);
 }
 
-/** A size scaled to fit into another. @returns {[number, number]} */
+/** Scale a size to fit into another. @returns {[number, number]} */
 function fitted(width, height, [roomX, roomY]) {
   const scale = Math.min(roomX / width, roomY / height);
   return [width * scale, height * scale];
 }
 
-/** Draw into a rectangle, with its corner as origin. */
+/** Draw inside a rectangle, with its corner as the origin. */
 function within(context, x, y, [width, height], draw) {
   context.save();
   context.translate(x, y);
@@ -115,7 +115,7 @@ function within(context, x, y, [width, height], draw) {
   context.restore();
 }
 
-/** Stretched over the frame, as on the stage and as the model gets it. */
+/** Draw the background, stretched over the frame as on the stage and for the model. */
 function drawBackground(context, background, frame, [width, height]) {
   context.fillStyle = "#2a2d31";
   context.fillRect(0, 0, width, height);
@@ -123,7 +123,7 @@ function drawBackground(context, background, frame, [width, height]) {
   if (image) context.drawImage(image, 0, 0, width, height);
 }
 
-/** First and last box, and the way of the centre between them. */
+/** Draw the first and last box, and the path of the centre between them. */
 function drawPath(context, track, frames, size) {
   const dense = model.denseBoxes(track, frames);
   context.strokeStyle = track.color;

@@ -1,4 +1,4 @@
-/** Text on a canvas that is cut to fit. */
+/** Fitting text on a canvas. */
 
 const LONGEST = 200; // characters that are measured
 const MAX_CACHED = 4000;
@@ -7,7 +7,7 @@ const MAX_CACHED = 4000;
 const cache = new Map();
 
 /**
- * As much of a text as fits, with an ellipsis where some is missing. At least one character stays.
+ * Shorten a text to fit, with an ellipsis. At least one character remains.
  *
  * @param {CanvasRenderingContext2D} context  with the font set
  * @param {string} text

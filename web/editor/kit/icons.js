@@ -1,4 +1,4 @@
-/** Icons, drawn by paths of a 16 x 16 grid in the color of the text. */
+/** Icons as paths on a 16 x 16 grid, in the color of the text. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -25,7 +25,7 @@ const PATHS = {
   add: "M8 3v10M3 8h10",
 };
 
-/** Areas instead of lines, a little smaller: those of the transport, by command. */
+/** Filled icons, slightly smaller: those of the transport bar, by command. */
 const FILLED = {
   firstFrame: "M3 3h2v10H3zM13 3v10L6 8z",
   previousKey: "M11 3v10L4 8zM13.5 5.5 16 8l-2.5 2.5L11 8z",
@@ -40,7 +40,7 @@ const FILLED = {
 
 /**
  * @param {string} name  of PATHS or FILLED
- * @returns {SVGElement} hidden from screen readers: the control that has it has a name
+ * @returns {SVGElement} hidden from screen readers, as its control has a label
  */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
@@ -57,7 +57,7 @@ export function icon(name) {
 }
 
 /**
- * A padlock on a canvas, 7 x 9 pixels in the colour that fills.
+ * Draw a padlock of 7 x 9 pixels on a canvas, in the current fill colour.
  *
  * @param {CanvasRenderingContext2D} context
  * @param {number} x

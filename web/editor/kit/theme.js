@@ -1,11 +1,11 @@
 /**
- * The editor's colours and font, for canvases. They are the host's, so they may change while the editor is open.
+ * The editor's colours and font, for canvases. They come from the host and may change while the editor is open.
  *
  * @typedef {{text: string, faint: string, line: string, surface: string, background: string, accent: string,
  *   font: string}} Theme
  */
 
-const UNKNOWN = "#808080"; // before the style sheet is there
+const UNKNOWN = "#808080"; // until the style sheet is loaded
 
 /**
  * @param {Element} element  in the editor

@@ -1,5 +1,5 @@
 /**
- * The curve of an ease, with two points to drag or to move with the arrow keys: progress upwards, time to the right.
+ * The easing curve editor: two points that can be dragged or moved with arrow keys. Time runs right, progress up.
  *
  * @import {Ease} from "../../trajectory/document.js"
  */
@@ -8,8 +8,8 @@ import { easeAt, easeCurve, LIMITS } from "../../trajectory/model.js";
 import { listen, take } from "../kit/dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const SIDE = 100; // of the unit square, in units of the drawing
-const ROOM = 40; // above and below it, for overshooting
+const SIDE = 100; // of the unit square, in SVG units
+const ROOM = 40; // above and below the square, for overshoot
 const [LOW, HIGH] = LIMITS.ease_y;
 const STEP = 0.02;
 const SAMPLES = 48;
@@ -36,7 +36,7 @@ export function createBezier(t, gesture) {
   /** @type {Ease | null} */
   let shown = null;
   /** @type {[number, number, number, number]} */
-  let curve = [1 / 3, 1 / 3, 2 / 3, 2 / 3]; // of a straight line
+  let curve = [1 / 3, 1 / 3, 2 / 3, 2 / 3]; // linear
   let dragged = null;
 
   function draw() {

@@ -1,5 +1,5 @@
 /**
- * What is selected, in numbers: the object, its box at the playhead, the way to its next key, ready-made motions.
+ * The properties of the selection: object, box at the playhead, easing to the next key, motion presets.
  *
  * @import {Context, Part} from "../view.js"
  * @import {Box, NamedEase} from "../../trajectory/document.js"
@@ -47,7 +47,7 @@ export function createInspector(context) {
   };
 }
 
-/** The first of the selected objects, whose values are shown; changes go to all. */
+/** The first selected object, whose values are shown. Changes apply to all selected ones. */
 function firstTrack({ trajectory, selected }) {
   return trajectory.objects.find(({ id }) => selected.has(id));
 }
@@ -68,7 +68,7 @@ function createObjectSection({ editor, t }) {
     h("div", { class: "smcd-strength-fields" }, strength.element, slider),
   );
   const isOther = watch();
-  let edited = null; // id of the object whose phrase is being edited: the selection may change before it is done
+  let edited = null; // id of the object whose phrase is being edited, as the selection may change meanwhile
 
   function setStrength(value) {
     editor.apply("step.strength", (trajectory) => model.setStrength(trajectory, editor.selected, value));

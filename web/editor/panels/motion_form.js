@@ -1,5 +1,5 @@
 /**
- * Ready-made motions: presets of the selected objects, or moves of the camera, with their parameters.
+ * The form for motion presets of the selected objects, or for camera moves.
  *
  * @import {Context} from "../view.js"
  */
@@ -9,7 +9,7 @@ import { h, watch } from "../kit/dom.js";
 import { choiceField, numberField } from "./fields.js";
 import { movedIds } from "../state/selection.js";
 
-// Parameters are in the units of the operations; what is shown in pixels is marked with the axis it is measured along.
+// Parameters in the units of the operations. Those with an axis are shown in pixels.
 const PRESETS = {
   passBy: { towards: ["right", "left", "up", "down"] },
   approach: { factor: { value: 2, min: 0.1, max: 10, step: 0.1 } },
@@ -93,7 +93,7 @@ export function createMotionForm({ editor, t }) {
     const spec = table[kind.input.value];
     const read = ([name, { input }]) => {
       if (Array.isArray(spec[name]) || spec[name] === "object") return [name, input.value];
-      if (input.value === "") return [name, undefined]; // as it is now
+      if (input.value === "") return [name, undefined]; // keeps the current distance
       return [name, input.valueAsNumber / (spec[name].axis ? editor.trajectory[spec[name].axis] : 1)];
     };
     return {

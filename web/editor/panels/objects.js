@@ -1,5 +1,5 @@
 /**
- * The list of objects: a row each, with color, phrase and switches, and one for the camera.
+ * The list of objects: a row each, with color, phrase and toggles, and one row for the camera.
  *
  * @import {Context, Part} from "../view.js"
  * @import {Track} from "../../trajectory/document.js"
@@ -28,7 +28,7 @@ export function createObjects(context) {
 
   const ids = () => editor.trajectory.objects.map(({ id }) => id);
 
-  /** Rows in the order of the list: the camera, then the objects. */
+  /** Rows in list order: the camera, then the objects. */
   const elements = () => [camera.element, ...ids().map((id) => rows.get(id).element)];
 
   function focusRow(by, event) {
@@ -119,7 +119,7 @@ function createCameraRow({ editor, t }) {
   };
 }
 
-/** One object. Its controls can be reached with Tab while it is the current row. */
+/** The row of an object. Tab reaches its controls only in the current row. */
 function createRow(context, id) {
   const { editor, t } = context;
   let track = model.trackOf(editor.trajectory, id);
@@ -194,12 +194,12 @@ function createRow(context, id) {
     };
   }
 
-  /** Put a text field in the place of the phrase. */
+  /** Replace the phrase by a text field. */
   function edit() {
     const input = h("input", { type: "text", class: "smcd-phrase-input", maxlength: model.LIMITS.phrase });
     input.value = track.phrase;
     input.setAttribute("aria-label", phrase.dataset.label);
-    let isDone = false; // taking the field away makes it lose the focus, which would end it once more
+    let isDone = false; // removing the field blurs it, which must not finish twice
     const finish = (isKept) => {
       if (isDone) return;
       isDone = true;
@@ -226,7 +226,7 @@ function createRow(context, id) {
     update(next, place, { isSelected, isLocked, isSolo, isHere, isHidden }) {
       track = next;
       const { phrase: text, color: shade, strength: force, enabled } = next;
-      // A drag changes the keys of a track alone, many times a second.
+      // A drag changes only the keys of a track, many times a second.
       if (!isOther(text, shade, force, enabled, place, isSelected, isLocked, isSolo, isHere, isHidden)) return;
       const name = track.phrase || t("objects.unnamed", { number: place + 1 });
       const classes = { "smcd-is-disabled": !track.enabled, "smcd-is-hidden": isHidden };

@@ -1,5 +1,5 @@
 /**
- * The panel beside the stage, or below it where the editor is narrow: there it has tabs, and the open one closes it.
+ * The side panel. In a narrow editor it is below the stage and has tabs; clicking the open tab closes it.
  *
  * @import {Context, Part} from "../view.js"
  */
@@ -58,7 +58,7 @@ export function createSide(context) {
     },
     focusMotion() {
       show("inspector");
-      panels.inspector.render(); // what was hidden until now cannot take the focus
+      panels.inspector.render(); // hidden elements cannot take the focus
       panels.inspector.focusMotion();
     },
     destroy() {

@@ -1,5 +1,5 @@
 /**
- * The line at the bottom: the latest message, and what may go wrong in a run, with a list that leads there.
+ * The status line: the latest message, and a list of warnings that lead to their objects and frames.
  *
  * @import {Notice} from "../state/state.js"
  * @import {Context, Part} from "../view.js"
@@ -9,7 +9,7 @@ import * as model from "../../trajectory/model.js";
 import { h, listen } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 
-const DELAY = 250; // milliseconds without a change until the document is checked
+const DELAY = 250; // milliseconds without changes before the trajectory is checked
 
 /**
  * @param {Context} context
@@ -66,7 +66,7 @@ export function createStatus({ editor, t, root }) {
   function entry({ key, values, id, frames }) {
     const number = editor.trajectory.objects.findIndex((track) => track.id === id) + 1;
     const phrase = editor.trajectory.objects[number - 1]?.phrase.trim();
-    // Named as in the list: an id says nothing to a person.
+    // Named as in the list, because ids mean nothing to users.
     const text = t(key, { ...values, object: phrase || t("objects.unnamed", { number }) });
     const swatch = h("span", { class: "smcd-swatch" });
     if (id) swatch.style.background = model.trackOf(editor.trajectory, id).color;

@@ -1,5 +1,5 @@
 /**
- * The bar on top: menus of all commands, and buttons for the most used ones.
+ * The toolbar: menus of all commands, and buttons for the most used ones.
  *
  * @import {Context, Part} from "../view.js"
  */
@@ -34,7 +34,7 @@ export const MENUS = {
   ],
 };
 
-/** Buttons on the left and on the right of the menus, by command. */
+/** Icons of the buttons to the left and right of the menus, by command. */
 const LEFT = { undo: "undo", redo: "redo", addBox: "add" };
 const RIGHT = { zoomOut: "zoomOut", zoomFit: "fit", zoomIn: "zoomIn", fullScreen: "popOut", help: "help" };
 

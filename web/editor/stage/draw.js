@@ -1,6 +1,6 @@
 /**
- * Drawing the stage on a 2D context, in CSS pixels. Only `editor` and `look` are read, and nothing is kept but shapes
- * and texts that were measured.
+ * Drawing the stage on a 2D context, in CSS pixels. It depends only on `editor` and `look`; only paths and measured
+ * text are cached.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Box, Track} from "../../trajectory/document.js"
@@ -10,10 +10,10 @@
  * @typedef {object} Look
  * @property {number} scale  device pixels per CSS pixel
  * @property {Theme} theme
- * @property {Gesture | null} gesture  under way
+ * @property {Gesture | null} gesture  the current one
  * @property {string | null} hovered  object under the pointer
- * @property {{frame: number, px: number, py: number} | null} tip  a frame's name beside a point of a path
- * @property {string} modelText  what the model gets, or nothing
+ * @property {{frame: number, px: number, py: number} | null} tip  frame number beside a path point
+ * @property {string} modelText  what the model gets, or empty
  */
 
 import * as model from "../../trajectory/model.js";
@@ -22,11 +22,11 @@ import { drawLabel, FONT } from "./label.js";
 import { handleBox, shownBox, shownTracks } from "./scene.js";
 
 const HANDLE = 7; // CSS pixels
-const GRIP = 7; // CSS pixels that the handles of small boxes stand off, as hit tests have it
+const GRIP = 7; // CSS pixels that handles of small boxes move outwards, as in the hit test
 const DASHES = { solid: [], disabled: [6, 4], invisible: [1, 4] };
 const GUIDE = "#ff4fd8";
 const SHADE = 0.6; // opacity
-const MIN_CELL = 5; // CSS pixels of the grid
+const MIN_CELL = 5; // CSS pixels
 
 /**
  * @param {CanvasRenderingContext2D} context
@@ -65,7 +65,7 @@ function drawBackground(context, editor, { left, top, width, height }) {
   context.fillStyle = "#17191c";
   context.fillRect(left, top, width, height);
   if (!image) return;
-  // Stretched over the frame, as the model gets it. Pixels stay visible where they are large.
+  // Stretched over the frame, as for the model. Large pixels stay sharp.
   context.imageSmoothingEnabled = width < editor.background.width * 3;
   context.imageSmoothingQuality = "high";
   context.drawImage(image, left, top, width, height);
@@ -86,7 +86,7 @@ function drawGrid(context, { left, top, width, height }, count) {
   context.stroke();
 }
 
-/** Fade what is outside of the frame: the model does not see it. */
+/** Shade everything outside the frame, which the model does not see. */
 function shadeOutside(context, { stageSize }, { left, top, width, height }, { theme }) {
   context.beginPath();
   context.rect(0, 0, stageSize.width, stageSize.height);
@@ -121,7 +121,7 @@ function drawBox(context, editor, track, viewport, look, isSelected) {
   context.setLineDash(DASHES[kind]);
   context.lineCap = kind === "invisible" ? "round" : "butt";
   context.lineWidth = line + 1.5;
-  context.strokeStyle = "rgb(0 0 0 / 55%)"; // so that a light color is seen on a light picture
+  context.strokeStyle = "rgb(0 0 0 / 55%)"; // contrast for light colors on a light image
   context.strokeRect(x, y, width, height);
   context.lineWidth = line;
   context.strokeStyle = track.color;
@@ -158,7 +158,7 @@ function drawHandles(context, editor, viewport) {
   context.stroke();
 }
 
-/** The way of the hand so far. */
+/** The recorded path so far. */
 function drawRecorded(context, { recording, trajectory }, viewport) {
   const track = trajectory.objects.find(({ id }) => id === recording.id);
   context.beginPath();
@@ -182,7 +182,7 @@ function drawGesture(context, editor, viewport, { gesture, tip, theme }) {
   if (tip) drawChip(context, tip.px + 12, tip.py - 8, `${tip.frame}`);
 }
 
-/** The box of the frame that a point of a path is dragged at. */
+/** The box at the frame of a dragged path point. */
 function drawPointBox(context, { trajectory }, viewport, { id, frame }) {
   const track = trajectory.objects.find((object) => object.id === id);
   context.setLineDash([3, 3]);
@@ -214,7 +214,7 @@ function drawModelText(context, { stageSize }, { left, top, height }, { modelTex
   drawChip(context, x, Math.min(top + height + 12, stageSize.height - 11), modelText);
 }
 
-/** Short light text on dark, its left end and its middle at x, y. */
+/** Short light text on a dark chip, with x, y at its left end, vertically centred. */
 function drawChip(context, x, y, text) {
   context.font = FONT;
   context.textBaseline = "middle";
@@ -224,12 +224,12 @@ function drawChip(context, x, y, text) {
   context.fillText(text, x + 4, y + 0.5);
 }
 
-/** A box on the screen: left, top, width, height. @param {Box} box @param {Viewport} viewport */
+/** A box in CSS pixels: left, top, width, height. @param {Box} box @param {Viewport} viewport */
 function rectangle([x1, y1, x2, y2], { left, top, width, height }) {
   return [left + x1 * width, top + y1 * height, (x2 - x1) * width, (y2 - y1) * height];
 }
 
-/** Where a line of one pixel is sharp. */
+/** The nearest coordinate where a line of one pixel is sharp. */
 function crisp(v) {
   return Math.round(v) + 0.5;
 }

@@ -1,5 +1,5 @@
 /**
- * What a press on the stage begins. Each gesture is `move` until `end` or `cancel`, and one step of undo. No DOM.
+ * Pointer gestures on the stage. Each gets `move` until `end` or `cancel`, and is one undo step. No DOM.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Box, Trajectory} from "../../trajectory/document.js"
@@ -10,10 +10,10 @@
  * @property {(where: Where) => void} move
  * @property {(where: Where) => void} end
  * @property {() => void} cancel
- * @property {string} cursor  of CSS
+ * @property {string} cursor  CSS value
  * @property {Guide[]} [guides]  to be drawn
  * @property {Box} [marquee]  to be drawn
- * @property {PathPoint} [point]  of a path, that is being dragged
+ * @property {PathPoint} [point]  of a path, being dragged
  */
 
 import * as model from "../../trajectory/model.js";
@@ -23,17 +23,17 @@ import { movedIds } from "../state/selection.js";
 import { snappedResize } from "../../trajectory/snapped_resize.js";
 
 const SNAP = 6; // CSS pixels
-const DRAG = { mouse: 3, touch: 8 }; // CSS pixels that a click may move
-const MIN_DRAWN = 4; // CSS pixels of each side of a drawn box
+const DRAG = { mouse: 3, touch: 8 }; // CSS pixels before a click becomes a drag
+const MIN_DRAWN = 4; // CSS pixels, for both sides of a drawn box
 
 const CURSORS = { nw: "nwse", se: "nwse", ne: "nesw", sw: "nesw", n: "ns", s: "ns", e: "ew", w: "ew" };
 
 /**
- * The cursor that says what a press would do.
+ * The cursor for what a press would do.
  *
  * @param {EditorState} editor
  * @param {Where} where
- * @param {boolean} isPanning  whether the key for it is held
+ * @param {boolean} isPanning  whether Space is held
  */
 export function cursorAt(editor, where, isPanning) {
   if (isPanning) return "grab";
@@ -59,7 +59,7 @@ export function gestureAt(editor, press) {
   return press.shift ? marquee(editor, press) : draw(editor, press, touched);
 }
 
-/** Move the view. @param {EditorState} editor @param {Where} press @returns {Gesture} */
+/** Pan the view. @param {EditorState} editor @param {Where} press @returns {Gesture} */
 export function pan(editor, press) {
   const before = editor.viewport;
   const start = editor.shownViewport;
@@ -67,7 +67,7 @@ export function pan(editor, press) {
   return { cursor: "grabbing", move, end: () => {}, cancel: () => editor.set({ viewport: before }) };
 }
 
-/** Zoom and move the view with two fingers. @param {EditorState} editor @param {[Where, Where]} points */
+/** Zoom and pan the view with two fingers. @param {EditorState} editor @param {[Where, Where]} points */
 export function pinch(editor, points) {
   let before = points;
   const middle = ([a, b]) => [(a.px + b.px) / 2, (a.py + b.py) / 2];
@@ -84,7 +84,7 @@ export function pinch(editor, points) {
   };
 }
 
-/** A press on boxes that can be changed: a click selects, a drag moves. */
+/** A press on editable boxes: a click selects, a drag moves. */
 function takeBox(editor, press, under) {
   const grabbed = under.find((id) => editor.selected.has(id));
   if (press.shift) {
@@ -132,7 +132,7 @@ function moveSelected(editor, press, { click, begun = () => {}, isWhole = false 
   });
 }
 
-/** Resize the selected box, or all of several in proportion. */
+/** Resize the selected box, or several in proportion. */
 function resize(editor, press, handle) {
   const from = atFrame(editor, press);
   const ids = changeable(editor);
@@ -159,7 +159,7 @@ function resize(editor, press, handle) {
   });
 }
 
-/** Draw a new box. A click instead selects the locked box there, or nothing. */
+/** Draw a new box. A click selects the locked box there, or deselects all. */
 function draw(editor, press, touched) {
   const { selected, selectedKeys, solo } = editor;
   let targets, anchor;
@@ -201,7 +201,7 @@ function draw(editor, press, touched) {
   });
 }
 
-/** The box that is drawn from the anchor to a corner: with Shift a square, with Alt about the anchor. */
+/** The box from the anchor to a corner. Shift makes it square, Alt centres it on the anchor. */
 function drawnBox({ width, height }, anchor, corner, { shift, alt }) {
   let [dx, dy] = [corner.x - anchor.x, corner.y - anchor.y];
   if (shift) {
@@ -212,7 +212,7 @@ function drawnBox({ width, height }, anchor, corner, { shift, alt }) {
   return model.boxBetween(x, y, anchor.x + dx, anchor.y + dy);
 }
 
-/** Drag a point of a path; a click on it goes to its frame. */
+/** Drag a path point. A click moves the playhead to its frame. */
 function dragPoint(editor, press, point) {
   const from = atFrame(editor, press);
   return step(editor, press, {
@@ -228,7 +228,7 @@ function dragPoint(editor, press, point) {
   });
 }
 
-/** Pan the camera so that the boxes at the playhead follow the pointer: from the first frame to the playhead. */
+/** Pan the camera from the first frame to the playhead, so that the boxes at the playhead follow the pointer. */
 function panCamera(editor, press) {
   const from = atFrame(editor, press);
   const ids = movedIds(editor);
@@ -243,7 +243,7 @@ function panCamera(editor, press) {
   });
 }
 
-/** Select what a rectangle touches, together with what is selected. */
+/** Add all boxes that a rectangle touches to the selection. */
 function marquee(editor, press) {
   const { selected, selectedKeys } = editor;
   const [fromX, fromY] = atFrame(editor, press);
@@ -265,14 +265,14 @@ function marquee(editor, press) {
 }
 
 /**
- * A gesture that is a step of undo: nothing until the pointer has moved, then `change` of the document from its start.
+ * A gesture that is one undo step. Once the pointer has moved, it previews `change` on the trajectory from its start.
  *
  * @param {EditorState} editor
  * @param {Where} press
  * @param {{label: string, cursor: string, change: (where: Where, gesture: Gesture) => (trajectory: Trajectory) =>
  *   Trajectory, click?: () => void, begun?: () => void, changed?: (before: Trajectory) => void, isKept?: () => boolean,
- *   restore?: () => void}} options  click: the pointer did not move; begun: it does now; changed: after each change;
- *   isKept: whether the result stays; restore: what else to bring back where it does not
+ *   restore?: () => void}} options  click: if the pointer did not move; begun: on the first move; changed: after each
+ *   change; isKept: whether to keep the result; restore: reverts other state if not
  * @returns {Gesture}
  */
 function step(editor, press, options) {
@@ -297,7 +297,7 @@ function step(editor, press, options) {
         before = editor.trajectory;
         editor.begin(label);
       }
-      if (!editor.isInGesture) return; // undone meanwhile
+      if (!editor.isInGesture) return; // ended meanwhile, such as by undo
       editor.preview(change(where, gesture));
       changed(before);
     },
@@ -311,7 +311,7 @@ function step(editor, press, options) {
   return gesture;
 }
 
-/** Whether a pointer has moved further than a click does, once or ever since. @param {Where} press */
+/** A test whether the pointer has ever moved further than a click. @param {Where} press */
 function isDrag(press) {
   const least = press.isTouch ? DRAG.touch : DRAG.mouse;
   let isDragged = false;

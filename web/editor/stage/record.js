@@ -1,5 +1,5 @@
 /**
- * Recording a motion by hand: while the clip plays, the box is where the pointer has it. No DOM.
+ * Recording a motion by hand: while the clip plays, the box follows the pointer. No DOM.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Where} from "../kit/pointer.js"
@@ -8,8 +8,8 @@
 import * as model from "../../trajectory/model.js";
 
 /**
- * A drag of a box while the clip plays. It ends with the drag, with the playback or where that starts again, and is one
- * step then. The size of the box stays as it was at each time.
+ * Drag a box while the clip plays. Recording ends with the drag, with playback, or when playback loops, and is one
+ * step. The size of the box at each time stays.
  *
  * @param {EditorState} editor
  * @param {Where} press

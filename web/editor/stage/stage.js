@@ -1,5 +1,5 @@
 /**
- * The stage: the picture with the boxes of the playhead's frame, where they are drawn, moved and resized.
+ * The stage: the image with the boxes at the playhead, which are drawn, moved and resized here.
  *
  * @import {Context, Part} from "../view.js"
  * @import {Gesture} from "./gestures.js"
@@ -13,8 +13,8 @@ import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
 import { touchedAt } from "./scene.js";
 
-const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // logarithm of the zoom per unit of each deltaMode: pixel, line, page
-const PINCHED = 6; // a pinch on a trackpad comes as a wheel with Ctrl and small steps
+const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // log of the zoom per unit of each deltaMode: pixel, line, page
+const PINCHED = 6; // a trackpad pinch arrives as wheel events with Ctrl and small steps
 
 /**
  * @param {Context} context
@@ -28,15 +28,15 @@ export function createStage({ editor, t, run, root, view }) {
   /** @type {Gesture | null} */
   let gesture = null;
   /** @type {Where | null} */
-  let pointer = null; // while it hovers
-  let space = "up"; // or "down", or "used" once it has moved the view
+  let pointer = null; // while hovering
+  let space = "up"; // or "down", or "used" once it has panned the view
   let theme = themeOf(element);
-  let named = -1; // the frame in the canvas's name
+  let named = -1; // the frame in the canvas's label
   let cursor = "";
 
   const follower = followPointers(canvas, {
     press(where, button) {
-      if (editor.isInGesture) return null; // of the keyboard
+      if (editor.isInGesture) return null; // a keyboard gesture
       pointer = null;
       if (space !== "up") space = "used";
       gesture = button === 1 || space === "used" ? pan(editor, where) : gestureAt(editor, where);
@@ -55,9 +55,9 @@ export function createStage({ editor, t, run, root, view }) {
   });
 
   const endListening = listen(canvas, {
-    pointerdown: (event) => event.stopPropagation(), // the host would drag the node
+    pointerdown: (event) => event.stopPropagation(), // keeps the host from dragging the node
     pointerenter() {
-      theme = themeOf(element); // the host's may have changed
+      theme = themeOf(element); // the host may have changed its theme
       view.invalidate();
     },
     wheel(event) {
@@ -75,7 +75,7 @@ export function createStage({ editor, t, run, root, view }) {
     },
     keyup(event) {
       if (event.key !== " ") return;
-      if (space === "down") run("play"); // it was a press and not to move the view
+      if (space === "down") run("play"); // pressed, not used for panning
       space = "up";
       view.invalidate();
     },
@@ -87,10 +87,10 @@ export function createStage({ editor, t, run, root, view }) {
     },
   });
 
-  /** Give the canvas as many pixels as the screen has under it; what was in its middle stays there. */
+  /** Match the canvas to the device pixels under it, and keep the view centred. */
   function fit() {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    if (!width || !height) return; // not shown
+    if (!width || !height) return; // hidden
     const scale = devicePixelRatio;
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(height * scale);
@@ -99,7 +99,7 @@ export function createStage({ editor, t, run, root, view }) {
     const shift = [(width - stageSize.width) / 2, (height - stageSize.height) / 2];
     const moved = viewport && { ...viewport, left: viewport.left + shift[0], top: viewport.top + shift[1] };
     editor.set({ stageSize: { width, height }, viewport: moved });
-    draw(); // a resized canvas is empty until then
+    draw(); // resizing has cleared the canvas
   }
 
   const endSize = followSize(canvas, fit);
@@ -122,7 +122,7 @@ export function createStage({ editor, t, run, root, view }) {
 
   return {
     element,
-    // Always draws: a video's frame is another picture in the same element.
+    // Always redraws, because a video shows another frame in the same element.
     render() {
       draw();
       hint.hidden = editor.trajectory.objects.length > 0;
@@ -141,7 +141,7 @@ export function createStage({ editor, t, run, root, view }) {
   };
 }
 
-/** What the model gets of the clip, where that is known and differs. */
+/** What the model gets, if known and different from the clip. */
 function modelTextOf({ trajectory, facts }, t) {
   const { width, height, numFrames } = facts;
   const parts = [];

@@ -1,6 +1,6 @@
 /**
- * Why something is refused, in other languages than English, by the template of refusal.js. Names of fields and parts of
- * messages are here too.
+ * Translated refusals, by language and English template as in trajectory/refusal.js, with the field names and parts
+ * that appear in them.
  */
 
 /** @type {Record<string, Record<string, string>>} */
@@ -85,7 +85,7 @@ export const REFUSALS = {
     "frames {0} to {1} leave no time to move: choose a later end frame": "第 {0} 到 {1} 帧没有运动的时间：请把结束帧推后",
     "there is no object {0}: choose one from the list": "没有对象 {0}：请从列表中选择",
     "there would be {0} objects, the limit is {1}: remove some first": "将有 {0} 个对象，上限为 {1}：请先移除一些",
-    "object {0} is not visible at frame {1}: bbox.txt needs a box in every frame, show it or choose another format":
+    "object {0} is invisible at frame {1}, bbox.txt needs a box per frame: show it or use another format":
       "对象 {0} 在第 {1} 帧不可见：bbox.txt 需要它在所有帧可见，请显示它或保存为其他格式",
     "the trajectory in the image is compressed: use the original file": "图片中的文本被压缩：请使用原来的图片",
     "the trajectory in the image is cut off: download the file again": "图片中的文本不完整：请重新下载文件",
@@ -94,7 +94,7 @@ export const REFUSALS = {
     "the image ends after {0} bytes: download the file again": "图片在 {0} 字节后中断：请重新下载文件",
     "the image is damaged at byte {0} ({1}): download the file again": "图片在第 {0} 字节（{1}）处损坏：请重新下载文件",
     "this format holds one object: select the one to save": "此格式只能保存一个对象：请选择要保存的对象",
-    // Fields that a person types into.
+    // Names of input fields.
     phrase: "短语",
     color: "颜色",
     strength: "强度",

@@ -1,6 +1,5 @@
 /**
- * The texts of the editor and of the button for weights, by message key and language. The glue chooses the language;
- * English stands in for a text that a language lacks.
+ * The texts of the editor and of the download button, by language and message key. English is the fallback.
  */
 
 import { MESSAGES } from "../../trajectory/checks.js";
@@ -677,9 +676,9 @@ export const STRINGS = {
 };
 
 /**
- * What gives the texts of a language: `t(key, values)`, and `t(said)` for a refusal.
+ * Create the translation function of a language: `t(key, values)`, or `t(said)` for a refusal.
  *
- * @param {string} language  like en, zh or zh-TW
+ * @param {string} language  such as en, zh or zh-TW
  * @returns {(key: string | Said, values?: Record<string, string | number>) => string}
  */
 export function translator(language) {

@@ -1,5 +1,5 @@
 /**
- * Drawing the timeline on a 2D context, in CSS pixels. Only the rows and frames that can be seen are drawn.
+ * Drawing the timeline on a 2D context, in CSS pixels. Only rows and frames in view are drawn.
  *
  * @import {Ease, Key, Track, Trajectory} from "../../trajectory/document.js"
  * @import {EditorState, Scores} from "../state/state.js"
@@ -29,10 +29,10 @@ import {
   yOf,
 } from "./layout.js";
 
-const SIZE = 5; // pixels from the middle of a key to its corner
-const DENSE = 7; // pixels between keys, below which they are lines
-const GLYPH = 9; // pixels of an ease's curve
-const LOW = [213, 94, 0]; // of a score: vermilion and blue of the palette, with grey between them
+const SIZE = 5; // pixels from the centre of a key to its corner
+const DENSE = 7; // pixels; keys nearer to each other are drawn as lines
+const GLYPH = 9; // pixels of an easing curve
+const LOW = [213, 94, 0]; // colors of scores: vermilion to blue of the palette, through grey
 const MIDDLE = [150, 150, 150];
 const HIGH = [86, 180, 233];
 
@@ -67,7 +67,7 @@ function clipped(context, x, y, width, height, draw) {
   context.restore();
 }
 
-/** The frames from the first that can be seen, every `step`. */
+/** Every `step`-th frame in view. */
 function* everyFrame(layout, step) {
   const [first, last] = framesInView(layout);
   for (let frame = Math.ceil(first / step) * step; frame <= last; frame += step) yield frame;
@@ -112,7 +112,7 @@ export function secondsText(seconds) {
   return String(Math.round(seconds * 100) / 100);
 }
 
-/** Marks on the ruler's lower edge where the model makes a frame. */
+/** Marks on the ruler's lower edge at the frames that the model makes. */
 function drawSampled(context, layout, numFrames, theme) {
   context.fillStyle = theme.accent;
   context.beginPath();
@@ -189,7 +189,7 @@ function drawCameraIcon(context, x, y, color) {
   context.fill();
 }
 
-/** Indices of the keys around what can be seen. */
+/** Indices of the first and last key that affect the view. */
 function keysInView(layout, keys) {
   const [first, last] = framesInView(layout);
   return [keyIndexAt(keys, first), Math.min(keyIndexAt(keys, last) + 1, keys.length - 1)];
@@ -230,14 +230,14 @@ function drawTrack(context, layout, scene, theme, row, track) {
   context.lineWidth = 1;
 }
 
-/** Pixels from key n to the next one. */
+/** Pixels from key n to the next. */
 function gap(layout, keys, n) {
   return n < 0 || n + 1 >= keys.length ? Infinity : (keys[n + 1].frame - keys[n].frame) * layout.scale;
 }
 
 /**
- * What a key looks like: a square holds, triangles point to where it goes fast, a disc is slow at both ends, a hexagon
- * has a curve of its own, a diamond is straight.
+ * The shape of a key by its ease: square for hold, triangles towards the fast end, disc for ease in and out, hexagon
+ * for a custom curve, diamond for linear.
  *
  * @param {Path2D} path
  * @param {number} x
@@ -254,7 +254,7 @@ function addKeyShape(path, x, y, ease, size) {
   const corners = Array.isArray(ease) ? SHAPES.curve : SHAPES[ease];
   const [startX, startY] = corners.at(-1);
   path.moveTo(x + startX * size, y + startY * size);
-  // Not closePath, which measures the whole path each time.
+  // closePath would measure the whole path each time.
   for (const [dx, dy] of corners) path.lineTo(x + dx * size, y + dy * size);
 }
 
@@ -267,8 +267,8 @@ const SHAPES = {
 };
 
 /**
- * The way from key to key: a line, dashed where the box stands still, dots where it is not visible; and the ease's
- * curve where there is room.
+ * The segments between keys: a line, dashed while the box is still, dotted while invisible, and the easing curve if
+ * there is room.
  */
 function drawSegments(context, layout, keys, from, to, y, color, theme) {
   const solid = new Path2D();
@@ -282,7 +282,7 @@ function drawSegments(context, layout, keys, from, to, y, color, theme) {
     const path = !visible ? dotted : ease === "hold" ? dashed : solid;
     path.moveTo(left, y);
     path.lineTo(right, y);
-    // Where a segment reaches out of view, the glyph stays in it.
+    // The glyph stays in view if the segment extends beyond it.
     const middle = (Math.max(left, layout.label) + Math.min(right, layout.width - SCROLLBAR)) / 2;
     if (right - left > 4 * GLYPH && easeCurve(ease)) addGlyph(glyphs, middle, y, ease);
   }
@@ -303,7 +303,7 @@ function drawSegments(context, layout, keys, from, to, y, color, theme) {
   context.lineWidth = 1;
 }
 
-/** @type {Map<string, number[]>} progress at nine times of the ease, by its text */
+/** @type {Map<string, number[]>} progress at nine times, by ease */
 const curves = new Map();
 
 function addGlyph(path, x, y, ease) {
@@ -318,7 +318,7 @@ function addGlyph(path, x, y, ease) {
   });
 }
 
-/** Bars of the frames at which an object is there, with a grip at each end. */
+/** Bars of the visible ranges, with a grip at each end. */
 function drawRanges(context, layout, row, track) {
   const top = yOf(layout, row) + 2;
   const height = layout.row - layout.strip - 5;
@@ -350,7 +350,7 @@ function drawSummary(context, layout, { trajectory }, theme) {
   context.fill(path);
 }
 
-/** A bar per frame of the last run: as high as its IoU, orange where low and blue where high. */
+/** A bar per frame of the last run. Its height is the IoU, its color goes from orange (low) to blue (high). */
 function drawScores(context, layout, row, iou, theme) {
   const bottom = yOf(layout, row) + layout.row - 2;
   context.fillStyle = theme.line;

@@ -1,5 +1,5 @@
 /**
- * Another length of the clip, with the question of what the keys do then.
+ * Changing the clip length, with a dialog that asks what should happen to the keys.
  *
  * @import {Context} from "../view.js"
  */
@@ -9,7 +9,7 @@ import { openDialog } from "../kit/dialogs.js";
 import { h } from "../kit/dom.js";
 
 /**
- * Change the length. Without keys past the first frame there is nothing to ask.
+ * Change the length. Only ask if there are keys after the first frame.
  *
  * @param {Pick<Context, "editor" | "t" | "root">} context
  * @param {number} frames

@@ -1,8 +1,8 @@
 /**
  * Playback: while `editor.isPlaying`, the playhead runs at the clip's frame rate times `settings.speed`.
  *
- * Each frame is shown for 1 / fps seconds, the last one too. At the end it starts again with `settings.loop`, but never
- * while a motion is recorded by hand.
+ * Each frame is shown for 1 / fps seconds, including the last. With `settings.loop` it starts again at the end, except
+ * while recording by hand.
  *
  * @import {EditorState} from "../state/state.js"
  */
@@ -14,8 +14,8 @@
 export function createPlayback(editor) {
   let request = 0;
   let before = 0; // milliseconds, of the last tick
-  let position = 0; // in frames, up to the clip's length: the last frame lasts as long as the others
-  let shown = 0; // what the playhead was set to: another time means that somebody moved it
+  let position = 0; // in frames, up to the clip's length, as the last frame is shown in full too
+  let shown = 0; // where playback put the playhead; any other time means that the user moved it
 
   const start = () => {
     const isAtEnd = editor.time >= editor.trajectory.frames - 1;

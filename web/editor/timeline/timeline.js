@@ -1,5 +1,5 @@
 /**
- * The timeline: the transport bar and, below it, a canvas with the rows of all objects.
+ * The timeline: the transport bar, and a canvas with the rows of all objects.
  *
  * @import {Context, Part} from "../view.js"
  * @import {Where} from "../kit/pointer.js"
@@ -30,7 +30,7 @@ import { createTransport } from "./transport.js";
 const MIN_HEIGHT = 60;
 const MAX_PART = 0.6; // of the editor's height
 const STEP = 16; // pixels of height per press of an arrow key
-const FINGER = 13; // pixels that it reaches around keys and ends
+const FINGER = 13; // pixels, the reach of touch around keys and ends
 const FAR = 10; // frames of Page Up and Page Down
 const CURSORS = { ruler: "col-resize", label: "pointer", key: "grab", end: "ew-resize", segment: "pointer" };
 
@@ -45,7 +45,7 @@ export function createTimeline(context) {
   let size = { width: 0, height: 0 };
   let marquee = null;
   let drawn = [];
-  /** @type {Theme | null} null: to be read, which takes longer than all drawing */
+  /** @type {Theme | null} null until it is read again, which is slower than drawing */
   let theme = null;
   let wasAt = { time: 0, selected: editor.selected };
 
@@ -76,7 +76,11 @@ export function createTimeline(context) {
   const layout = () =>
     layoutOf(
       size,
-      { frames: editor.trajectory.frames, objects: editor.trajectory.objects.length, hasScores: editor.scores !== null },
+      {
+        frames: editor.trajectory.frames,
+        objects: editor.trajectory.objects.length,
+        hasScores: editor.scores !== null,
+      },
       view,
     );
 
@@ -122,8 +126,8 @@ export function createTimeline(context) {
     hover,
   });
   const stopCanvas = listen(canvas, {
-    pointerdown: (event) => event.stopPropagation(), // the host would drag the node
-    pointerenter: drawAnew,
+    pointerdown: (event) => event.stopPropagation(), // keeps the host from dragging the node
+    pointerenter: redraw,
     dblclick(event) {
       event.stopPropagation();
       const where = whereOf(event, canvas);
@@ -137,7 +141,7 @@ export function createTimeline(context) {
     },
   });
 
-  /** What arrows and page keys do on the timeline; all others are commands as elsewhere. */
+  /** Arrow and page keys on the timeline. All others are commands as elsewhere. */
   function keyAction({ key, shiftKey }) {
     const far = (by) => () => editor.seek(editor.frame + by);
     const actions = {
@@ -151,7 +155,7 @@ export function createTimeline(context) {
     return Object.hasOwn(actions, key) ? actions[key] : undefined;
   }
 
-  // Without the focus the wheel is the host's: it zooms the graph.
+  // Without focus the wheel belongs to the host, which zooms the graph.
   const stopWheel = listen(
     canvas,
     {
@@ -184,7 +188,7 @@ export function createTimeline(context) {
     tip.style.transform = `translate(${left}px, ${tipTop(where.py)}px)`;
   }
 
-  /** Above the pointer where there is room, else below. */
+  /** Above the pointer if there is room, else below. */
   function tipTop(y) {
     const above = y - tip.offsetHeight - 8;
     return above >= 0 ? above : Math.min(y + 16, size.height - tip.offsetHeight);
@@ -251,17 +255,17 @@ export function createTimeline(context) {
     if (canvas.width !== pixelsX) canvas.width = pixelsX;
     if (canvas.height !== pixelsY) canvas.height = pixelsY;
     size = { width, height: clientHeight };
-    drawAnew();
+    redraw();
   }
-  /** After the canvas was emptied by another size, or the host's colors may have changed. */
-  function drawAnew() {
+  /** Redraw after a resize, which clears the canvas, or if the host's colors may have changed. */
+  function redraw() {
     theme = null;
     drawn = [];
     context.view.invalidate();
   }
   const stopSize = followSize(area, measure);
 
-  /** Show the playhead where it went, and the object that was selected elsewhere. */
+  /** Scroll to the playhead if it has moved, and to an object that was selected elsewhere. */
   function follow() {
     const { time, selected, trajectory } = editor;
     if (time !== wasAt.time && !pointers.isActive()) view.start = startToShow(layout(), time);
@@ -347,7 +351,7 @@ function middleOf([a, b]) {
   return { px: (a.px + b.px) / 2, py: (a.py + b.py) / 2 };
 }
 
-/** Along the time, of two fingers. @param {[Where, Where]} points */
+/** Horizontal distance of two fingers. @param {[Where, Where]} points */
 function distanceOf([a, b]) {
-  return Math.max(Math.abs(a.px - b.px), 20); // fingers above each other zoom nothing
+  return Math.max(Math.abs(a.px - b.px), 20); // fingers above each other must not zoom
 }

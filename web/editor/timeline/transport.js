@@ -1,5 +1,5 @@
 /**
- * The bar over the timeline: buttons to play and step, fields for the frame, the clip's length, rate and size.
+ * The transport bar: buttons to play and step, fields for frame, clip length, frame rate and size.
  *
  * @import {Context, Part} from "../view.js"
  */
@@ -57,7 +57,7 @@ export function createTransport(context) {
     return commandButton(context, id, "smcd-transport-button", id);
   }
 
-  /** A field for a number, which takes effect when it is left or at Enter. */
+  /** A number field that applies on Enter or blur. */
   function field(name, attributes, change) {
     const label = t(`transport.${name}`);
     const input = h("input", {
@@ -90,7 +90,7 @@ export function createTransport(context) {
     ];
     for (const [input, value] of values) {
       const isTyped = input === input.ownerDocument.activeElement && input.dataset.value === String(value);
-      if (isTyped || input.value === String(value)) continue; // what is being typed stays until the value changes
+      if (isTyped || input.value === String(value)) continue; // keeps typed text until the value changes
       input.value = String(value);
       input.dataset.value = String(value);
     }
