@@ -20,20 +20,20 @@
  * @typedef {{element: HTMLElement, render: () => void, destroy: () => void}} Part
  */
 
-import { listenToClipboard } from "./files/clipboard.js";
 import { canRun, commandOf } from "./actions/commands.js";
-import { h } from "./kit/dom.js";
-import { listenToDrops } from "./files/drops.js";
 import { openHelp } from "./actions/help.js";
 import { listenToKeys } from "./actions/keyboard.js";
-import { createPopOut } from "./pop_out.js";
+import { listenToClipboard } from "./files/clipboard.js";
+import { listenToDrops } from "./files/drops.js";
+import { h } from "./kit/dom.js";
 import { createProblem } from "./panels/problem.js";
 import { createSide } from "./panels/side.js";
-import { createStage } from "./stage/stage.js";
 import { createStatus } from "./panels/status.js";
+import { createToolbar } from "./panels/toolbar.js";
+import { createPopOut } from "./pop_out.js";
+import { createStage } from "./stage/stage.js";
 import { translator } from "./strings/strings.js";
 import { createTimeline } from "./timeline/timeline.js";
-import { createToolbar } from "./panels/toolbar.js";
 
 /** @type {Record<string, (context: Context) => Part>} in Tab order */
 const PARTS = {

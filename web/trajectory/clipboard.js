@@ -7,8 +7,8 @@
  */
 
 import { movedBox, tidyBox } from "./box.js";
-import { changeTracks, insertTracks, trackOf } from "./tracks.js";
 import { changeChosen, mergedKeys } from "./keys.js";
+import { changeTracks, insertTracks, trackOf } from "./tracks.js";
 
 /**
  * Copy some objects into a trajectory of their own.

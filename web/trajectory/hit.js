@@ -39,8 +39,8 @@ export function handlePoints([x1, y1, x2, y2], [reachX, reachY]) {
 }
 
 /**
- * What a pointer at x, y grabs: a handle of a selected box, else a point of a selected path, else the topmost box.
- * Handles win even over boxes drawn later.
+ * Hit test at x, y: a handle of a selected box, else a point of a selected path, else the topmost box. Handles win even
+ * over boxes drawn later.
  *
  * @param {{shapes: Shape[], selected: Set<string>, points?: {id: string, frame: number, x: number, y: number}[]}} scene
  * @param {number} x

@@ -6,9 +6,9 @@
  */
 
 import { boxAt, boxesAt, visibleAt } from "./curve.js";
-import { trackOf } from "./tracks.js";
 import { CSV_HEADER } from "./read_files.js";
 import { say, TrajectoryError } from "./refusal.js";
+import { trackOf } from "./tracks.js";
 
 /**
  * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids start at 1,

@@ -4,9 +4,9 @@
  * @import {Context} from "../view.js"
  */
 
-import { COMMANDS } from "./commands.js";
 import { openDialog } from "../kit/dialogs.js";
 import { h } from "../kit/dom.js";
+import { COMMANDS } from "./commands.js";
 import { isMac, keyText } from "./keys.js";
 
 /** Pointer gestures, by the suffix of the message keys `gesture.` and `gesture.keys.`. */

@@ -4,8 +4,8 @@
  * @import {Context} from "../view.js"
  */
 
-import { canRun, commandFor } from "./commands.js";
 import { listen, take } from "../kit/dom.js";
+import { canRun, commandFor } from "./commands.js";
 import { combinationOf } from "./keys.js";
 
 /**

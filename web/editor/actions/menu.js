@@ -4,9 +4,9 @@
  * @import {Context} from "../view.js"
  */
 
-import { canRun, commandOf } from "./commands.js";
 import { h, listen } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
+import { canRun, commandOf } from "./commands.js";
 import { isMac, keyText } from "./keys.js";
 
 /**

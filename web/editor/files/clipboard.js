@@ -7,8 +7,8 @@
 
 import * as model from "../../trajectory/model.js";
 import { listen, take } from "../kit/dom.js";
-import { importFiles, importText } from "./files.js";
 import { applyAndSelectAdded, editableKeys, movedIds } from "../state/selection.js";
+import { importFiles, importText } from "./files.js";
 
 // Marks copied keys, as opposed to whole objects. Other programs only see the text, a trajectory in both cases.
 const KEYS_TYPE = "application/x-smcd-keys";

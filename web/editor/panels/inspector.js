@@ -6,12 +6,12 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { createBezier } from "./bezier.js";
 import { h, watch } from "../kit/dom.js";
+import { easedKeys } from "../state/selection.js";
+import { createBezier } from "./bezier.js";
 import { choiceField, numberField } from "./fields.js";
 import { createMotionForm } from "./motion_form.js";
 import { phrasesOf } from "./prompt_phrases.js";
-import { easedKeys } from "../state/selection.js";
 
 const SIDES = { x: 0, y: 1, w: 2, h: 3 };
 const MAX_CHIPS = 12;

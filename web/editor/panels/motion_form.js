@@ -6,8 +6,8 @@
 
 import * as model from "../../trajectory/model.js";
 import { h, watch } from "../kit/dom.js";
-import { choiceField, numberField } from "./fields.js";
 import { movedIds } from "../state/selection.js";
+import { choiceField, numberField } from "./fields.js";
 
 // Parameters in the units of the operations. Those with an axis are shown in pixels.
 const PRESETS = {

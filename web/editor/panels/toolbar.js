@@ -6,9 +6,9 @@
 
 import { commandButton } from "../actions/command_button.js";
 import { canRun, commandOf } from "../actions/commands.js";
+import { createMenu } from "../actions/menu.js";
 import { h } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
-import { createMenu } from "../actions/menu.js";
 
 export const MENUS = {
   edit: [

@@ -17,8 +17,8 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { drawGhosts, drawPath } from "./paths.js";
 import { drawLabel, FONT } from "./label.js";
+import { drawGhosts, drawPath } from "./paths.js";
 import { handleBox, shownBox, shownTracks } from "./scene.js";
 
 const HANDLE = 7; // CSS pixels

@@ -17,10 +17,10 @@
  */
 
 import * as model from "../../trajectory/model.js";
+import { snappedResize } from "../../trajectory/snapped_resize.js";
+import { movedIds } from "../state/selection.js";
 import { recordGesture } from "./record.js";
 import { changeable, handleBox, shownBox, snapTargets, touchableShapes, touchedAt } from "./scene.js";
-import { movedIds } from "../state/selection.js";
-import { snappedResize } from "../../trajectory/snapped_resize.js";
 
 const SNAP = 6; // CSS pixels
 const DRAG = { mouse: 3, touch: 8 }; // CSS pixels before a click becomes a drag

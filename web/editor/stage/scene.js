@@ -134,7 +134,7 @@ export function pathPoints(editor, [reachX, reachY]) {
 }
 
 /**
- * What the pointer hits: a handle, else a path point, else a box. Locked boxes do not block those below them.
+ * Hit test: a handle, else a path point, else a box. Locked boxes do not block those below them.
  *
  * @param {EditorState} editor
  * @param {Where} where

@@ -7,10 +7,10 @@
  */
 
 import { followSize, h, listen, take } from "../kit/dom.js";
-import { drawStage } from "./draw.js";
-import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
+import { drawStage } from "./draw.js";
+import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
 import { touchedAt } from "./scene.js";
 
 const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // log of the zoom per unit of each deltaMode: pixel, line, page
@@ -141,7 +141,7 @@ export function createStage({ editor, t, run, root, view }) {
   };
 }
 
-/** What the model gets, if known and different from the clip. */
+/** A text about how the input of the model differs from the clip, if known. */
 function modelTextOf({ trajectory, facts }, t) {
   const { width, height, numFrames } = facts;
   const parts = [];

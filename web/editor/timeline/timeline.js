@@ -9,7 +9,6 @@
 
 import { framesById, sampledTimes } from "../../trajectory/model.js";
 import { followSize, h, listen, take } from "../kit/dom.js";
-import { createPlayback } from "./playback.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
 import { drawTimeline, scoreColor, secondsText } from "./draw.js";
@@ -25,6 +24,7 @@ import {
   yOf,
   zoomedAt,
 } from "./layout.js";
+import { createPlayback } from "./playback.js";
 import { createTransport } from "./transport.js";
 
 const MIN_HEIGHT = 60;

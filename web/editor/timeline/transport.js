@@ -6,9 +6,9 @@
 
 import { setClip } from "../../trajectory/model.js";
 import { commandButton } from "../actions/command_button.js";
-import { changeLength } from "./length_dialog.js";
 import { h } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
+import { changeLength } from "./length_dialog.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2];
 
