@@ -85,7 +85,7 @@ function inRenderer(getServer, nodes2) {
     const [id] = await host.ids("SMCD_Load");
     await press(page, id);
     await answer(page, "Confirm");
-    await soon(page, async () => /were not fetched/.test(await dialog(page).innerText().catch(() => "")));
+    await soon(page, async () => /The download failed/.test(await dialog(page).innerText().catch(() => "")));
     const text = await dialog(page).innerText();
     await screenshot("failure");
     assert.match(text, /no connection to the hub/);
