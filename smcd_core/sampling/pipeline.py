@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from ..trajectory.document import Trajectory
 from ..weights.checkpoint import CheckpointError, build, read_checkpoint
 from ..weights.components import decode_latents, encode_frames, load_components, missing_components, unpack_components
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
-from .deep_cache import features_of_every_second_forward
+from .deep_cache import EverySecondStep
 from .diffusion import SAMPLERS, TRAIN_STEPS, Guidance
 
 
@@ -114,9 +113,7 @@ class SMCDPipeline:
     @property
     def conditions(self) -> frozenset[str]:
         """What the networks listen to: "text", and "boxes" and "image" where the system has them."""
-        config = self.smcd.config
-        sees_image = config.first_frame_concat or config.image_tokens != "none" or config.control
-        return frozenset(["text"] + ["boxes"] * config.boxes + ["image"] * sees_image)
+        return self.smcd.config.conditions
 
     @property
     def vae_stride(self) -> int:
@@ -163,7 +160,7 @@ class SMCDPipeline:
         sampler       one of SAMPLERS; "ddim" is the released one
         guided        share of the steps, from the first, that guidance is used in; the others take one evaluation.
                       Source: Kynkaanniemi et al. (2024), "Applying guidance in a limited interval"
-        reuse_features  let every second step take its deep features from the one before, see reuse.py
+        reuse_features  let every second step take its deep features from the one before, see deep_cache.py
         match_colors  draw colours back to those of the image, see color_match.py; for a still camera and light
         progress      called with (steps done, steps in all)
 
@@ -182,11 +179,16 @@ class SMCDPipeline:
         if guided < 1:
             unguided = math.ceil(guided * steps), self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
         noise = [self._noise(request.seed, num_frames, width, height) for request in requests]
-        reuse = features_of_every_second_forward(self.smcd.unet) if reuse_features else nullcontext()
-        with reuse:
-            latents = self.denoise(
-                torch.cat(noise), tokens, weights, steps, progress, sampler=sampler, unguided=unguided
-            )
+        latents = self.denoise(
+            torch.cat(noise),
+            tokens,
+            weights,
+            steps,
+            progress,
+            sampler=sampler,
+            unguided=unguided,
+            reuse_features=reuse_features,
+        )
         videos = [self.decode(video) for video in latents.split(num_frames)]
         return [_matched(*pair) for pair in zip(videos, requests, strict=True)] if match_colors else videos
 
@@ -257,6 +259,7 @@ class SMCDPipeline:
         *,
         sampler: str = "ddim",
         unguided: tuple[int, Tokens] | None = None,
+        reuse_features: bool = False,
     ) -> Tensor:
         """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
@@ -264,12 +267,14 @@ class SMCDPipeline:
         """
         guided_steps, alone = unguided or (TRAIN_STEPS, tokens)
         step = itertools.count()
+        reuse = EverySecondStep() if reuse_features else None
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             """All branches in one batch; their weighted sum in float32, as differences of half floats are coarse."""
             used, shares = (tokens, weights) if next(step) < guided_steps else (alone, [1.0])
             batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
-            predictions = self.smcd(batch, t.expand(len(used.text)), used).to(x)
+            deep = reuse.next(len(batch)) if reuse else None
+            predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
             return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
