@@ -112,17 +112,15 @@ def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, 
 
     from ..data import SyntheticClips
     from ..evaluation.scores import ROWS, generate_rows, score_row
-    from ..sampling.diffusion import Guidance
     from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
+    from ..sampling.settings import Settings
     from ..video import contact_sheet
 
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline = SMCDPipeline.from_checkpoint(checkpoint, components=args.components, device=args.device or pick_device())
-    defaults = pipeline.defaults
-    size, frames = args.size or defaults["width"], args.frames or defaults["frames"]
     scales = {name: getattr(args, f"cfg_{name}") for name in ("text", "boxes", "image")}
-    guidance = Guidance(**{name: defaults[name] if scale is None else scale for name, scale in scales.items()})
-    steps = args.steps or defaults["steps"]
+    given = Settings.of(pipeline.defaults, width=args.size, num_frames=args.frames, steps=args.steps, **scales)
+    size, frames, steps, guidance = given.width, given.num_frames, given.steps, given.guidance
     clips = list(SyntheticClips(args.clips, split=args.split, size=size, num_frames=frames))
     with tqdm(total=2 * args.clips, unit="clip") as bar:
         videos = generate_rows(
