@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import SMCDError
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
@@ -45,7 +47,7 @@ def _ablate(args: argparse.Namespace) -> None:
         draw(results)
         _show(results)
     elif missing:
-        raise ValueError(f"{', '.join(missing)} missing: training needs all of --{', --'.join(needed)}")
+        raise SMCDError(f"{', '.join(missing)} missing: training needs all of --{', --'.join(needed)}")
     else:
         _train(args)
 

@@ -44,6 +44,7 @@ def _finetune(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ..data import FolderClips
+    from ..sampling.settings import Settings
     from ..training.encoded import EncodedClips, encode_clips, shards
     from ..training.loop import train
     from ..weights.checkpoint import read_checkpoint, write_checkpoint
@@ -54,7 +55,8 @@ def _finetune(args: argparse.Namespace) -> None:
     checkpoint = read_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
     vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)
     defaults = read_defaults(checkpoint)
-    size, frames = args.pixels or defaults["width"], args.frames or defaults["frames"]
+    given = Settings.of(defaults, width=args.pixels, num_frames=args.frames)
+    size, frames = given.width, given.num_frames
     clips = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
 
     state = PartialState()  # under `accelerate launch` the processes share the encoding

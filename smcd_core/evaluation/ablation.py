@@ -25,6 +25,7 @@ from ..training.config import TrainingConfig, TrainingError
 from ..training.encoded import EncodedClips
 from ..training.loop import train
 from ..weights.checkpoint import Checkpoint, build, read_checkpoint
+from ..weights.components import vae_stride
 from .scores import generate_all, request_of
 
 PROBE_CLIPS = 16  # validation clips, for the probe in each run's log
@@ -158,10 +159,7 @@ def ablate(
     sizes     of the networks, fields of SMCDConfig
     only      names of RUNS; those that they start from are done as well
     """
-    frames, side = (
-        data[0]["latents"].shape[0],
-        data[0]["latents"].shape[-1] * 2 ** (len(vae.config.block_out_channels) - 1),
-    )
+    frames, side = data[0]["latents"].shape[0], data[0]["latents"].shape[-1] * vae_stride(vae)
     clips = list(SyntheticClips(budget.clips, split="test", size=side, num_frames=frames))
     for run in needed(only):
         if run.name == "backbone-images" and backbone is not None:

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
 
 from ..data import Clip, SyntheticClips
+from ..errors import SMCDError
 from ..files import replacing
 from ..training.run_folder import read_log
 from ..video import draw_boxes
@@ -110,9 +111,9 @@ def _write_losses(out: Path, path: Path) -> None:
 
 
 def draw(results: Path) -> None:
-    """Make table.md, scores.png and loss.png in `results` anew from the numbers in it. Raises ValueError."""
+    """Make table.md, scores.png and loss.png in `results` anew from the numbers in it. Raises SMCDError."""
     if not (results / NUMBERS).is_file() or not (results / LOSSES).is_file():
-        raise ValueError(f"{results}: has no {NUMBERS} and {LOSSES}; expected a folder that smcd ablate wrote")
+        raise SMCDError(f"{results}: has no {NUMBERS} and {LOSSES}; expected a folder that smcd ablate wrote")
     rows = json.loads((results / NUMBERS).read_text(encoding="utf-8"))["rows"]
     scored = {label: Result(_with_nan(row["scores"]), _with_nan(row["intervals"]), []) for label, row in rows.items()}
     against = {label: row[f"minus {BASE}"] for label, row in rows.items() if f"minus {BASE}" in row}
