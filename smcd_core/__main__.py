@@ -13,7 +13,7 @@ from typing import NoReturn
 from . import __version__
 
 # Modules of smcd_core.commands; each adds its parsers, whose `run` does the work and imports what is heavy.
-COMMANDS = ("animate", "convert", "info", "download", "train", "evaluate", "ablate", "data", "finetune")
+COMMANDS = ("animate", "convert", "info", "download", "train", "evaluate", "data", "finetune")
 
 
 class _Parser(argparse.ArgumentParser):
