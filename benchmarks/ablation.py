@@ -15,6 +15,7 @@ from pathlib import Path
 from ablation_report import PUBLISHED, make_tables, report
 from ablation_runs import Budget, ablate
 
+from smcd_core.errors import SMCDError
 from smcd_core.training.encoded import EncodedClips
 from smcd_core.weights.checkpoint import read_checkpoint
 from smcd_core.weights.components import load_components
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = make_parser().parse_args(argv)
     missing = [f"--{name}" for name in INPUTS if getattr(args, name) is None]
     if missing and len(missing) < len(INPUTS):
-        raise ValueError(f"{', '.join(missing)} missing: training needs all of --{', --'.join(INPUTS)}")
+        raise SMCDError(f"{', '.join(missing)} missing: training needs all of --{', --'.join(INPUTS)}")
     if missing:
         results = args.results or PUBLISHED
         make_tables(results)
@@ -76,5 +77,5 @@ def _show(results: Path) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (ValueError, OSError) as error:
+    except (SMCDError, OSError) as error:
         sys.exit(f"ablation.py: error: {error}")

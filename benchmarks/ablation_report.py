@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
 
 from smcd_core.data import Clip, SyntheticClips
+from smcd_core.errors import SMCDError
 from smcd_core.evaluation.metrics import bootstrap_interval
 from smcd_core.evaluation.scores import (
     EVALUATION_ROWS,
@@ -117,9 +118,9 @@ def _write_losses(out: Path, path: Path) -> None:
 
 
 def make_tables(results: Path) -> None:
-    """Write table.md, scores.png and loss.png from the numbers in `results`. Raises ValueError if there are none."""
+    """Write table.md, scores.png and loss.png from the numbers in `results`. Raises SMCDError if there are none."""
     if not (results / NUMBERS).is_file() or not (results / LOSSES).is_file():
-        raise ValueError(f"{results}: has no {NUMBERS} and {LOSSES}; expected a folder that ablation.py wrote")
+        raise SMCDError(f"{results}: has no {NUMBERS} and {LOSSES}; expected a folder that ablation.py wrote")
     rows = json.loads((results / NUMBERS).read_text(encoding="utf-8"))["rows"]
     scored = {label: Result(_with_nan(row["scores"]), _with_nan(row["intervals"]), []) for label, row in rows.items()}
     against = {label: row[f"minus {BASE}"] for label, row in rows.items() if f"minus {BASE}" in row}

@@ -290,22 +290,58 @@ def test_each_mistake_of_the_other_commands_gives_one_line(files, argv, message,
     assert re.search(message, one_line(capsys))
 
 
-def test_memory_that_runs_out_gives_advice(files, capsys, monkeypatch):
-    def hungry(*args, **kwargs):
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+def failing_with(monkeypatch, error):
+    def denoise(*args, **kwargs):
+        raise error
 
-    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", hungry)
+    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", denoise)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB."),
+        MemoryError("Unable to allocate 9 GiB for an array"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_memory_that_runs_out_gives_advice(files, capsys, monkeypatch, error):
+    failing_with(monkeypatch, error)
     assert animate(files, out="never.gif") == 2
     assert "out of memory: use fewer --frames or a smaller --size" in one_line(capsys)
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(files, monkeypatch):
-    def faulty(*args, **kwargs):
-        raise RuntimeError("shapes do not match")
-
-    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", faulty)
-    with pytest.raises(RuntimeError, match="shapes"):
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes do not match"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("view size is not compatible with input tensor's contiguous memory_format"),
+        ValueError("operands could not be broadcast together"),
+        KeyError("euler"),
+        ImportError("cannot import name 'x' from 'torch'", name="torch"),
+        ModuleNotFoundError("No module named 'smcd_core.gone'", name="smcd_core.gone"),
+    ],
+    ids=str,
+)
+def test_a_fault_of_the_program_keeps_its_traceback(files, monkeypatch, error):
+    failing_with(monkeypatch, error)
+    with pytest.raises(type(error), match=re.escape(error.args[0])):
         animate(files, out="never.gif")
+
+
+def test_a_package_that_is_missing_is_named_in_one_line(files, capsys, monkeypatch):
+    failing_with(monkeypatch, ModuleNotFoundError("No module named 'scipy'", name="scipy"))
+    assert animate(files, out="never.gif") == 2
+    assert "the package scipy is not installed: pip install scipy" in one_line(capsys)
+
+
+def test_smcd_debug_adds_the_traceback(files, capsys, monkeypatch):
+    monkeypatch.setenv("SMCD_DEBUG", "1")
+    assert animate(files, picture="none.png") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Traceback") and lines[-1].startswith("smcd: error: ")
 
 
 def test_ctrl_c_leaves_nothing_behind(files, tmp_path, monkeypatch, capsys):

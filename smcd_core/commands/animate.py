@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..errors import SMCDError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,7 +67,7 @@ def _animate(args: argparse.Namespace) -> None:
 
     check_output(args.out)
     if args.contact_sheet and args.contact_sheet.suffix.lower() != ".png":
-        raise ValueError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
+        raise SMCDError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
     image = _read_image(args.image)
     phrase = args.phrase[0] if args.phrase and len(args.phrase) == 1 else args.phrase
     trajectory, recognised = read_trajectory(
@@ -167,7 +168,7 @@ def _read_image(path: Path) -> Image.Image:
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except Exception as error:  # PIL raises many types for damaged files
-        raise ValueError(f"{path}: cannot be read as a picture ({' '.join(str(error).split())})") from None
+        raise SMCDError(f"{path}: cannot be read as a picture ({' '.join(str(error).split())})") from None
 
 
 def _checked_device(name: str) -> str:
@@ -177,7 +178,7 @@ def _checked_device(name: str) -> str:
         torch.empty(0, device=name)
     except Exception as error:  # RuntimeError, AssertionError or NotImplementedError, as the build of torch has it
         reason = re.split(r"[.\n]", str(error))[0]
-        raise ValueError(f"--device {name} cannot be used here: {reason}") from None
+        raise SMCDError(f"--device {name} cannot be used here: {reason}") from None
     return name
 
 

@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import SMCDError
+
 if TYPE_CHECKING:
     from ..evaluation.scores import Result, Tools
 
@@ -75,11 +77,11 @@ def _evaluate(args: argparse.Namespace) -> None:
     if args.download:
         os.environ["HF_HUB_OFFLINE"] = "0"  # read once, when the libraries are imported
     if args.found and len(args.found) != len(args.videos or ()):
-        raise ValueError(
+        raise SMCDError(
             f"--found names {len(args.found)} folders, --videos {len(args.videos or ())}: one each is needed"
         )
     if args.found and args.detector:
-        raise ValueError("--found and --detector both tell where the objects are: give one of them")
+        raise SMCDError("--found and --detector both tell where the objects are: give one of them")
     tools = _tools(args)
     settings, labels, results = (_finished if args.videos else _synthetic)(args, tools)
     names = ("detector", "detector_threshold", "clip", "dino", "lpips", "fvd")
@@ -148,15 +150,13 @@ def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, s
     keys: list[str] = []
     for folder, found in zip(args.videos, args.found or [None] * len(args.videos)):
         if folder.name in results:
-            raise ValueError(
-                f"{folder}: a second folder named {folder.name!r}; rename one, the name is that of its row"
-            )
+            raise SMCDError(f"{folder}: a second folder named {folder.name!r}; rename one, the name is that of its row")
         videos, clips, boxes = read_videos(folder, sources, found=found, size=size)
         if results and list(videos) != keys:
             missing = sorted(set(keys) ^ set(videos))
-            raise ValueError(f"{folder} and {args.videos[0]} must hold the same videos; only in one: {missing[:5]}")
+            raise SMCDError(f"{folder} and {args.videos[0]} must hold the same videos; only in one: {missing[:5]}")
         if tools.video and not all(len(clip.frames) == len(video) for clip, video in zip(clips, videos.values())):
-            raise ValueError("--fvd compares with real videos: give them with --references")
+            raise SMCDError("--fvd compares with real videos: give them with --references")
         keys = list(videos)
         results[folder.name] = score_row(list(videos.values()), clips, tools, boxes)
     # What can be reached: the real videos by the same measures. Boxes found in other videos say nothing about them.

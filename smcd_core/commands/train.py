@@ -9,6 +9,7 @@ from dataclasses import MISSING, fields, replace
 from itertools import islice
 from pathlib import Path
 
+from ..errors import SMCDError
 from ..networks.config import SMALL, SYSTEMS, system_config
 from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
 from .data import DATASETS, add_dataset_options
@@ -143,16 +144,16 @@ def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str 
 
     if args.dataset == "synthetic":
         if args.clips is None:
-            raise ValueError("--clips is missing: how many synthetic clips to make")
+            raise SMCDError("--clips is missing: how many synthetic clips to make")
         split = args.split or "train"
         if split not in ("train", "validation"):
-            raise ValueError(f"--split is {split!r}, expected train or validation for synthetic clips")
+            raise SMCDError(f"--split is {split!r}, expected train or validation for synthetic clips")
         clips = SyntheticClips(args.clips, split=split, size=args.pixels or 128, num_frames=args.frames or 8)
         slots = args.slots or SMALL["box_slots"]
         size, frames = clips.size, clips.num_frames
     else:
         if args.root is None:
-            raise ValueError(f"--root is missing: the folder with the dataset {args.dataset}")
+            raise SMCDError(f"--root is missing: the folder with the dataset {args.dataset}")
         dataset = open_dataset(args.dataset, args.root, clips=args.clips, **open_options(args))
         clips = dataset if args.clips is None else Subset(dataset, range(args.clips))
         slots = args.slots or KINDS[args.dataset].slots
@@ -166,7 +167,7 @@ def _part(text: str) -> tuple[int, int]:
     """ "2/3" -> (1, 3), counted from 0"""
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise ValueError(f"--part is {text!r}, expected something like 1/2")
+        raise SMCDError(f"--part is {text!r}, expected something like 1/2")
     return int(number) - 1, int(count)
 
 
@@ -181,7 +182,7 @@ def _train(args: argparse.Namespace) -> None:
     if preset:
         if args.init is None and preset.training.stage != "backbone":
             before = "stage 1 (--preset stage1)" if preset.training.stage == "diim" else "the backbone"
-            raise ValueError(f"--init is missing: the preset {args.preset} starts from a checkpoint of {before}")
+            raise SMCDError(f"--init is missing: the preset {args.preset} starts from a checkpoint of {before}")
         _compare(preset, data[0]["latents"].shape, data[0]["mask"].shape[1])
     train(
         config,
@@ -200,7 +201,7 @@ def training_of(args: argparse.Namespace) -> tuple[TrainingConfig, str]:
         preset = PRESETS[args.preset]
         return replace(preset.training, **given), args.system or preset.system
     if "steps" not in given:
-        raise ValueError("--steps is missing: how long to train; a --preset would say")
+        raise SMCDError("--steps is missing: how long to train; a --preset would say")
     return TrainingConfig(args.stage, **given), args.system or "zc+gca"
 
 
@@ -210,7 +211,7 @@ def log_settings(args: argparse.Namespace) -> dict[str, object]:
     from ..weights.components import load_components
 
     if args.components and not args.validation:
-        raise ValueError("--components without --validation: name the clips that samples are to be drawn of")
+        raise SMCDError("--components without --validation: name the clips that samples are to be drawn of")
     examples = EncodedClips(args.validation) if args.validation else []
     return {
         "validation": list(islice(examples, 32)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch.utils.data import Dataset
 
+from ..errors import SMCDError
 from .clip import Clip
 
 # "test" is for the scores in the model card; whatever is chosen by looking at clips uses "validation".
@@ -55,10 +56,10 @@ class _Sprite:
 def render_clip(index: int, *, split: str = "train", size: int = 128, num_frames: int = 8) -> Clip:
     """Draw clip number `index` of a split: 1 to 3 sprites of different colours, `size` x `size` pixels.
 
-    Raises ValueError for an unknown split.
+    Raises SMCDError for an unknown split.
     """
     if split not in SPLITS:
-        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
+        raise SMCDError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
     rng = np.random.default_rng([SPLITS[split], index])
     scene = list(SCENES)[rng.integers(len(SCENES))]
     background = _draw_scene(scene, rng, size)

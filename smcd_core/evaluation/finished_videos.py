@@ -21,6 +21,7 @@ import numpy as np
 from ..data import Clip
 from ..data.folder import find_videos
 from ..data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, VideoFile, read_image
+from ..errors import SMCDError
 from ..trajectory.dense import boxes_at, clip_boxes, phrases
 from ..trajectory.document import Trajectory, parse_trajectory
 from ..trajectory.files import read_trajectory
@@ -49,11 +50,11 @@ def read_videos(
 
     The frames of a clip are those of its reference: all, the first alone, or none.
 
-    Raises ValueError where something is missing or does not fit.
+    Raises SMCDError where something is missing or does not fit.
     """
     paths = {_key(path, folder): path for path in find_videos(folder)} if folder.is_dir() else {}
     if not paths:
-        raise ValueError(
+        raise SMCDError(
             f"{folder}: holds no videos; expected files with {', '.join(VIDEO_SUFFIXES)} or folders of images"
         )
     videos, clips, boxes_found = {}, [], []
@@ -93,7 +94,7 @@ def _asked(key: str, video: VideoFile | FrameFolder, folder: Path, sources: Sour
     is_told = sources.trajectories is None and _boxes_path(home, key) is None and "trajectory" in told
     trajectory = parse_trajectory(told["trajectory"]) if is_told else _read_boxes(home, key, video)
     if sources.prompts is not None and key not in sources.prompts:
-        raise ValueError(f"there is no prompt for {key}: add it to the file of prompts")
+        raise SMCDError(f"there is no prompt for {key}: add it to the file of prompts")
     prompt = (sources.prompts or {}).get(key) or told.get("settings", {}).get("prompt")
     return trajectory, prompt or " and ".join(dict.fromkeys(phrases(trajectory)))
 
@@ -113,7 +114,7 @@ def _read_boxes(folder: Path, key: str, video: VideoFile | FrameFolder) -> Traje
     path = _boxes_path(folder, key)
     if path is None:
         names = ", ".join(f"{key}{suffix}" for suffix in BOX_SUFFIXES)
-        raise ValueError(f"{folder}: has no boxes for {key}; expected {names}, or a folder {key} with such a file")
+        raise SMCDError(f"{folder}: has no boxes for {key}; expected {names}, or a folder {key} with such a file")
     width, height = video.size()
     trajectory, _ = read_trajectory(path, width=width, height=height, frames=video.length)
     return trajectory
@@ -129,10 +130,10 @@ def _reference(key: str, folder: Path | None, length: int, size: int) -> np.ndar
     candidates = [folder / key, *(folder / f"{key}{suffix}" for suffix in VIDEO_SUFFIXES)]
     path = next((path for path in candidates if path.exists()), None)
     if path is None:
-        raise ValueError(f"{folder}: has no reference for {key}; expected a video, a folder of frames or an image")
+        raise SMCDError(f"{folder}: has no reference for {key}; expected a video, a folder of frames or an image")
     video = _open(path)
     if video.length != length:
-        raise ValueError(f"{path}: has {video.length} frames, the video {length}: cut the reference to the same ones")
+        raise SMCDError(f"{path}: has {video.length} frames, the video {length}: cut the reference to the same ones")
     return video.read(range(length), size)
 
 
@@ -141,7 +142,7 @@ def read_prompts(path: Path) -> dict[str, str]:
     try:
         prompts = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: is no JSON ({error})") from None
+        raise SMCDError(f"{path}: is no JSON ({error})") from None
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
-        raise ValueError(f'{path}: expected {{"name of a video": "sentence", ...}}')
+        raise SMCDError(f'{path}: expected {{"name of a video": "sentence", ...}}')
     return prompts

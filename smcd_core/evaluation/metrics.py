@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage, optimize, stats
 
 from ..colors import middle_colors, to_lab
+from ..errors import SMCDError
 
 MIN_CHROMA = 55  # max - min of RGB, 0..255; the scenes of the synthetic clips stay below, their sprites above
 MAX_HUE_DISTANCE = 18  # degrees; half of the smallest distance between two sprite colours
@@ -242,7 +243,7 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
     from skimage.metrics import structural_similarity  # not in ComfyUI, whose nodes use the rest of this file
 
     if min(image.shape[:2]) < 11:
-        raise ValueError(f"SSIM needs images of at least 11 x 11 pixels, found {image.shape[1]} x {image.shape[0]}")
+        raise SMCDError(f"SSIM needs images of at least 11 x 11 pixels, found {image.shape[1]} x {image.shape[0]}")
     return float(
         structural_similarity(
             image,
@@ -262,7 +263,7 @@ def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), covariances with divisor K - 1. Source: Dowson and Landau (1982).
     """
     if min(len(features), len(reference)) < 2:
-        raise ValueError(f"a Frechet distance needs 2 clips on each side, found {len(features)} and {len(reference)}")
+        raise SMCDError(f"a Frechet distance needs 2 clips on each side, found {len(features)} and {len(reference)}")
     features, reference = features.astype(np.float64), reference.astype(np.float64)
     a, b = ((part - part.mean(0)) / math.sqrt(len(part) - 1) for part in (features, reference))
     # With C1 = a'a and C2 = b'b the trace of (C1 C2)^(1/2) is the sum of the singular values of a b': exact, never

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..errors import SMCDError
 from ..weights.files import read_weights
 
 BATCH = 16  # frames at once
@@ -22,7 +23,7 @@ VIDEO_FRAMES = 16  # the video network of FVD needs 10 or more; shorter clips ho
 def load_pretrained(kind, source: str, download: bool):
     """`kind`.from_pretrained of a folder; with `download` also of a name on the Hugging Face Hub."""
     if not download and not Path(source).is_dir():
-        raise ValueError(
+        raise SMCDError(
             f"{source}: is no folder; give the folder of a saved model, or --download to fetch a name from the Hub"
         )
     return kind.from_pretrained(source, local_files_only=not download)
@@ -127,7 +128,7 @@ class Lpips(nn.Module):
             )
             channels = [heads_found[f"lin{stage}.model.1.weight"].flatten() for stage in range(5)]
         except (RuntimeError, KeyError) as error:
-            raise ValueError(
+            raise SMCDError(
                 f"{alexnet}, {heads}: expected the weights of torchvision's AlexNet and LPIPS' alex.pth ({error})"
             ) from None
         ends = [0, *(place + 1 for place, layer in enumerate(network) if isinstance(layer, nn.ReLU))]
@@ -174,7 +175,7 @@ class VideoFeatures:
             return cls(torch.jit.load(str(path), map_location=device), device)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
-            raise ValueError(f"{path}: cannot be read as a TorchScript file ({reason})") from None
+            raise SMCDError(f"{path}: cannot be read as a TorchScript file ({reason})") from None
 
     @torch.no_grad()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
@@ -183,5 +184,5 @@ class VideoFeatures:
         video = torch.from_numpy(held).to(self.device, torch.float32).permute(3, 0, 1, 2)[None]
         features = self.network(video, rescale=True, resize=True, return_features=True)
         if features.ndim != 2 or len(features) != 1:
-            raise ValueError(f"the video network gives {list(features.shape)} for one video, expected [1, D]")
+            raise SMCDError(f"the video network gives {list(features.shape)} for one video, expected [1, D]")
         return features[0].float().cpu().numpy()

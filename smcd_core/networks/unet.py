@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..errors import SMCDError
 from .blocks import (
     AT_ONCE,
     AT_ONCE_ELSEWHERE,
@@ -91,7 +92,7 @@ class UNet3D(nn.Module):
         """
         height, width = x.shape[2:]
         if height % self.config.stride or width % self.config.stride:
-            raise ValueError(
+            raise SMCDError(
                 f"the latents are {width} x {height} (width x height), expected multiples of {self.config.stride}: "
                 "change the size of the video"
             )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..errors import SMCDError
+
 TRAIN_STEPS = 1000
 FIRST_BETA, LAST_BETA = 0.00085, 0.012  # their roots grow linearly
 
@@ -58,7 +60,7 @@ def _signal_and_noise(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor] | tuple[
 def ddim_timesteps(steps: int) -> list[int]:
     """Falling timesteps: 981, 961, ..., 21, 1 for 50 steps.
 
-    As released: a number of steps that does not divide 1000 gives a few more (30 gives 31). Raises ValueError outside
+    As released: a number of steps that does not divide 1000 gives a few more (30 gives 31). Raises SMCDError outside
     1..1000. Source: SPEC, section 9.
     """
     _check_steps(steps)
@@ -67,7 +69,7 @@ def ddim_timesteps(steps: int) -> list[int]:
 
 def _check_steps(steps: int) -> None:
     if not 1 <= steps <= TRAIN_STEPS:
-        raise ValueError(f"steps is {steps}, expected 1 to {TRAIN_STEPS}")
+        raise SMCDError(f"steps is {steps}, expected 1 to {TRAIN_STEPS}")
 
 
 def ddim(

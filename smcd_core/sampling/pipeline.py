@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
 
+from ..errors import SMCDError
 from ..networks.smcd import SMCD, Inputs, Tokens
 from ..networks.text import TextEncoder
 from ..trajectory.dense import boxes_at, clip_boxes, phrases, strengths
@@ -60,7 +61,7 @@ class SMCDPipeline:
     """
 
     def __init__(self, smcd: SMCD, vae: AutoencoderKL, text: TextEncoder, defaults: Mapping[str, float] = DEFAULTS):
-        """Raises ValueError if the networks do not fit together."""
+        """Raises SMCDError if the networks do not fit together."""
         config, width = smcd.config, text.model.config.hidden_size
         needs = [
             ("text tokens", config.context_dim, width, "text encoder"),
@@ -69,7 +70,7 @@ class SMCDPipeline:
         ]
         for what, needed, given, giver in needs:
             if needed != given:
-                raise ValueError(
+                raise SMCDError(
                     f"SMCD takes {what} of width {needed}, the {giver} gives {given}: use the one it was trained with"
                 )
         self.smcd, self.vae, self.text, self.defaults = smcd, vae, text, dict(defaults)
@@ -108,7 +109,7 @@ class SMCDPipeline:
             return cls(smcd, vae, text.to(device, dtype), read_defaults(checkpoint))
         except CheckpointError:
             raise
-        except ValueError as error:
+        except SMCDError as error:
             raise CheckpointError(f"{path}: {error}") from None
 
     @property
@@ -167,11 +168,11 @@ class SMCDPipeline:
         match_colors  draw colours back to those of the image, see color_match.py; for a still camera and light
         progress      called with (steps done, steps in all)
 
-        The others default to `defaults`. Raises ValueError for sizes that the networks cannot have.
+        The others default to `defaults`. Raises SMCDError for sizes that the networks cannot have.
         """
         lengths = {num_frames or request.trajectory.frames for request in requests}
         if len(lengths) != 1:
-            raise ValueError(f"the trajectories have {sorted(lengths)} frames, expected one length: give num_frames")
+            raise SMCDError(f"the trajectories have {sorted(lengths)} frames, expected one length: give num_frames")
         num_frames = lengths.pop()
         width, height = self._checked_size("width", width), self._checked_size("height", height)
         guidance = guidance or Guidance(**{name: self.defaults[name] for name in ("text", "boxes", "image")})
@@ -194,7 +195,7 @@ class SMCDPipeline:
         pixels = self.defaults[side] if pixels is None else pixels
         if pixels < 1 or pixels % self.multiple:
             nearest = max(1, round(pixels / self.multiple)) * self.multiple
-            raise ValueError(f"{side} is {pixels}, expected a multiple of {self.multiple} pixels: use {nearest}")
+            raise SMCDError(f"{side} is {pixels}, expected a multiple of {self.multiple} pixels: use {nearest}")
         return pixels
 
     def _noise(self, seed: int, num_frames: int, width: int, height: int) -> Tensor:
@@ -315,6 +316,6 @@ def _resized(image: Image.Image | np.ndarray, width: int, height: int) -> np.nda
     """uint8 [height, width, 3]"""
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"the image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
+            raise SMCDError(f"the image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
         image = Image.fromarray(image)
     return np.array(image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from ..data.clip import Clip
 from ..data.samples import SampleError, log_left_out, read_all
+from ..errors import SMCDError
 from ..networks.text import TextEncoder
 from ..weights.components import encode_frames
 from ..weights.files import save_weights
@@ -28,7 +29,7 @@ class EncodedClips(Dataset):
     """Clips of a folder that `encode_clips` wrote, and of the folders in it: those of several datasets are one.
 
     Each item is a dict: latents [F, 4, h, w], text [T, D], boxes_xyxy [F, N, 4], mask [F, N], phrases [N, P].
-    `null_text` [T, D] stands for a caption that is dropped. Raises ValueError for a folder without clips, a damaged
+    `null_text` [T, D] stands for a caption that is dropped. Raises SMCDError for a folder without clips, a damaged
     file, or clips of different shapes.
     """
 
@@ -46,12 +47,12 @@ class EncodedClips(Dataset):
                 shapes, first = found, shard
             elif shapes != found:
                 name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
-                raise ValueError(
+                raise SMCDError(
                     f"{shard}: {name} of a clip is {found.get(name)}, but {shapes.get(name)} in {first}; encode all "
                     "with the same frames, pixels, slots and components"
                 )
         if not self.ends or not self.ends[-1]:
-            raise ValueError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
+            raise SMCDError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
         with _open(first) as file:
             self.null_text = file.get_tensor("null_text").float()
 
@@ -71,7 +72,7 @@ def _open(path: Path):
     try:
         return safe_open(path, "pt")
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: cannot be read ({error}); delete it and encode again") from None
+        raise SMCDError(f"{path}: cannot be read ({error}); delete it and encode again") from None
 
 
 def shards(clips: int, part: int = 0, parts: int = 1) -> dict[int, range]:
@@ -100,7 +101,7 @@ def encode_clips(
     slots     boxes per frame; a clip with more loses its last objects
     part      of `parts`: this call does every parts-th shard, so that several processes share the work
     workers   processes that read clips ahead
-    settings  what the clips are; kept in each shard, and a shard that is there with other ones raises ValueError
+    settings  what the clips are; kept in each shard, and a shard that is there with other ones raises SMCDError
     progress  called with the number of clips done since the last call
     report    called with each damaged clip, which is left out (default: the log)
     """
@@ -140,7 +141,7 @@ def _check_settings(path: Path, metadata: dict[str, str]) -> None:
     with _open(path) as file:
         found = (file.metadata() or {}).get("settings")
     if metadata and found not in (None, metadata["settings"]):
-        raise ValueError(f"{path}: was encoded as {found}, not as {metadata['settings']}; choose another folder")
+        raise SMCDError(f"{path}: was encoded as {found}, not as {metadata['settings']}; choose another folder")
 
 
 def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCache, slots: int) -> dict[str, Tensor]:
