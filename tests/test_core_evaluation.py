@@ -12,7 +12,7 @@ from smcd_core.__main__ import main
 from smcd_core.data import Clip, SyntheticClips
 from smcd_core.evaluation.finished_videos import Sources, read_videos
 from smcd_core.evaluation.metrics import SIZES, frechet_distance, grounding
-from smcd_core.evaluation.scores import ROWS, Tools, fvd, generate_rows, request_of, score, score_row, table
+from smcd_core.evaluation.scores import EVALUATION_ROWS, Tools, fvd, generate_rows, request_of, score, score_row, table
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at
@@ -49,13 +49,13 @@ def test_every_row_is_scored_on_the_same_clips(bundle):
     side = pipeline.defaults["width"]
     done, real = [], clips(3, size=side, num_frames=2)
     videos = generate_rows(pipeline, real, steps=1, guidance=Guidance(), batch_size=2, progress=done.append)
-    assert sum(done) == 6 and list(videos) == list(ROWS)
-    assert all(len(videos[name]) == 3 and videos[name][0].shape == (2, side, side, 3) for name in ROWS)
-    results = {name: score_row(videos[name], real) for name in ROWS}
+    assert sum(done) == 6 and list(videos) == list(EVALUATION_ROWS)
+    assert all(len(videos[name]) == 3 and videos[name][0].shape == (2, side, side, 3) for name in EVALUATION_ROWS)
+    results = {name: score_row(videos[name], real) for name in EVALUATION_ROWS}
     assert results["truth"].scores["ao"] > results["chance"].scores["ao"]
     assert len(results["smcd"].scores["ao_frames"]) == 2
-    grounding_table, picture_table = table(results, ROWS).split("\n\n")
-    assert grounding_table.count("\n") == picture_table.count("\n") == 1 + len(ROWS)
+    grounding_table, picture_table = table(results, EVALUATION_ROWS).split("\n\n")
+    assert grounding_table.count("\n") == picture_table.count("\n") == 1 + len(EVALUATION_ROWS)
 
 
 def test_boxes_dropped_means_that_the_model_does_not_see_them(bundle):

@@ -111,7 +111,7 @@ def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, 
     from tqdm import tqdm
 
     from ..data import SyntheticClips
-    from ..evaluation.scores import ROWS, generate_rows, score_row
+    from ..evaluation.scores import EVALUATION_ROWS, generate_rows, score_row
     from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
     from ..sampling.settings import Settings
     from ..video import contact_sheet
@@ -134,7 +134,7 @@ def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, 
         contact_sheet(videos["smcd"][number], clip.boxes_xyxy, clip.mask, clip.colors, clip.phrases).save(
             args.out / f"clip{number:02d}.png"
         )
-    return settings, ROWS, {name: score_row(videos[name], clips, tools) for name in ROWS}
+    return settings, EVALUATION_ROWS, {name: score_row(videos[name], clips, tools) for name in EVALUATION_ROWS}
 
 
 def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, str], dict[str, Result]]:

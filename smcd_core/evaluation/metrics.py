@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import ndimage, optimize
+from scipy import ndimage, optimize, stats
 
 from ..colors import middle_colors, to_lab
 from ..errors import SMCDError
@@ -156,10 +156,17 @@ def bootstrap_interval(
     values, weights = values[use], weights[use]
     if not values.size:
         return math.nan, math.nan
-    drawn = np.random.default_rng(seed).integers(0, values.size, (resamples, values.size))
-    means = (values * weights)[drawn].sum(1) / weights[drawn].sum(1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    if values.size == 1:
+        return float(values[0]), float(values[0])
+
+    def mean(values: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
+        return (values * weights).sum(axis) / weights.sum(axis)
+
+    interval = stats.bootstrap(
+        (values, weights), mean, paired=True, vectorized=True, n_resamples=resamples, confidence_level=confidence,
+        method="percentile", random_state=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return float(interval.low), float(interval.high)
 
 
 def find_colors(frames: np.ndarray, colors: Sequence[tuple[int, int, int]]) -> np.ndarray:
@@ -233,19 +240,21 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
     Gaussian window of deviation 1.5, 11 pixels wide; pixels whose window leaves the image do not count.
     Source: Wang et al. (2004).
     """
+    from skimage.metrics import structural_similarity  # not in ComfyUI, whose nodes use the rest of this file
+
     if min(image.shape[:2]) < 11:
-        raise SMCDError(f"SSIM looks at 11 x 11 pixels, the image has {image.shape[1]} x {image.shape[0]}")
-    x, y = image.astype(np.float64), reference.astype(np.float64)
-
-    def blur(values: np.ndarray) -> np.ndarray:
-        return ndimage.gaussian_filter(values, 1.5, radius=5, axes=(0, 1))[5:-5, 5:-5]
-
-    mean_x, mean_y = blur(x), blur(y)
-    variance_x, variance_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
-    covariance = blur(x * y) - mean_x * mean_y
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    return float((likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))).mean())
+        raise SMCDError(f"SSIM needs images of at least 11 x 11 pixels, found {image.shape[1]} x {image.shape[0]}")
+    return float(
+        structural_similarity(
+            image,
+            reference,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            channel_axis=-1,
+            data_range=255,
+        )  # fmt: skip
+    )
 
 
 def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:

@@ -37,7 +37,7 @@ from .metrics import (
 from .networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
 
 # Rows of the evaluation of a checkpoint
-ROWS = {
+EVALUATION_ROWS = {
     "smcd": "the model",
     "no_boxes": "the same, boxes dropped",
     "autoencoder": "real clips through the autoencoder (ceiling)",
@@ -109,7 +109,7 @@ def generate_rows(
     match_colors: bool = False,
     progress: Callable[[int], None] = lambda clips: None,
 ) -> dict[str, list[np.ndarray]]:
-    """The videos of each row of ROWS, uint8 [F, H, W, 3]."""
+    """The videos of each row of EVALUATION_ROWS, uint8 [F, H, W, 3]."""
     height, width = clips[0].frames.shape[1:3]
     settings = dict(steps=steps, guidance=guidance, width=width, height=height, match_colors=match_colors)
     requests = [request_of(clip, seed + number) for number, clip in enumerate(clips)]
@@ -119,7 +119,7 @@ def generate_rows(
         for name, asked in (("smcd", requests), ("no_boxes", without))
     }
     made |= {"truth": [clip.frames for clip in clips]} | reference_rows(clips, pipeline.vae)
-    return {name: made[name] for name in ROWS}
+    return {name: made[name] for name in EVALUATION_ROWS}
 
 
 def generate_all(
@@ -139,7 +139,7 @@ def generate_all(
 
 
 def reference_rows(clips: Sequence[Clip], vae: AutoencoderKL) -> dict[str, list[np.ndarray]]:
-    """What the numbers of a model are to be read against: the videos of these rows of ROWS."""
+    """What the numbers of a model are to be read against: the videos of these rows of EVALUATION_ROWS."""
     real = [clip.frames for clip in clips]
     return {
         "autoencoder": [decode_latents(vae, encode_frames(vae, frames)) for frames in real],
