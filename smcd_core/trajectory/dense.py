@@ -65,9 +65,16 @@ class DenseBoxes:
         return self.mask * np.array(self.strengths, np.float32)
 
     def clipped(self) -> DenseBoxes:
-        """The same boxes as the model takes them: see `clip_boxes`."""
-        boxes, mask = clip_boxes(torch.from_numpy(self.xyxy), torch.from_numpy(self.mask))
+        """The same boxes as the model takes them, float32: see `clip_boxes`."""
+        boxes, mask = clip_boxes(torch.from_numpy(self.xyxy).float(), torch.from_numpy(self.mask))
         return replace(self, xyxy=boxes.numpy(), mask=mask.numpy())
+
+    def at(self, frames: Sequence[int]) -> DenseBoxes:
+        """The boxes in some frames; in those past the last one nothing is visible."""
+        frames = np.asarray(frames)
+        here = frames.clip(max=self.num_frames - 1)
+        inside = (frames == here)[:, None]
+        return replace(self, xyxy=self.xyxy[here], mask=self.mask[here] & inside)
 
     def resampled(self, num_frames: int) -> DenseBoxes:
         """The boxes at `num_frames` evenly spaced times, first and last frame included, with straight lines between
@@ -103,9 +110,14 @@ def dense_boxes(boxes: Trajectory | DenseBoxes, num_frames: int | None = None) -
     frame), float32, clipped to 0..1, and not visible where nothing of a box is inside the frame."""
     if isinstance(boxes, DenseBoxes):
         return boxes.resampled(num_frames or boxes.num_frames).clipped()
-    xyxy, mask = clip_boxes(*boxes_at(boxes, num_frames))
-    names, size = tuple(phrases(boxes)), (boxes.width, boxes.height)
-    return DenseBoxes(xyxy.numpy(), mask.numpy(), names, tuple(strengths(boxes)), size, boxes.fps)
+    return every_box(boxes, num_frames).clipped()
+
+
+def every_box(trajectory: Trajectory, num_frames: int | None = None) -> DenseBoxes:
+    """The same, not clipped: float32."""
+    xyxy, mask = (part.numpy() for part in boxes_at(trajectory, num_frames))
+    names, size = tuple(phrases(trajectory)), (trajectory.width, trajectory.height)
+    return DenseBoxes(xyxy, mask, names, tuple(strengths(trajectory)), size, trajectory.fps)
 
 
 def phrases(trajectory: Trajectory) -> list[str]:
