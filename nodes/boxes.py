@@ -150,7 +150,7 @@ class SMCDExport(io.ComfyNode):
 def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
     import folder_paths
 
-    from ..smcd_core.trajectory.files import write_got10k, write_json, write_mot
+    from ..smcd_core.trajectory.write import write_got10k, write_json, write_mot
 
     size = (trajectory.width, trajectory.height)
     # Refuses what leads out of the output folder.
