@@ -161,10 +161,10 @@ def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Traj
 
 def _note_limits(pipeline: SMCDPipeline, image: Image.Image, texts: list[str], is_bundled: bool) -> None:
     """Say before the work what the result cannot be."""
-    from ..sampling.vocabulary import is_example, limits
+    from ..sampling.vocabulary import limits
 
-    text = limits(pipeline.text.tokenizer, texts, "the bundled model" if is_bundled else "this model")
-    if text and not (is_bundled and is_example(image)):
+    model = "the bundled model" if is_bundled else "this model"
+    if text := limits(pipeline.text.tokenizer, texts, image, model):
         _note(text)
     for unheard in sorted({"boxes", "image"} - pipeline.conditions):
         _note(f"this checkpoint does not look at the {unheard}")
