@@ -173,7 +173,7 @@ class VideoFeatures:
         """Load a TorchScript file. It is a program and runs with your rights: use only one whose origin you trust."""
         try:
             return cls(torch.jit.load(str(path), map_location=device), device)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # ValueError: there is no such file
             reason = str(error).strip().splitlines()[0]
             raise SMCDError(f"{path}: cannot be read as a TorchScript file ({reason})") from None
 
