@@ -26,6 +26,7 @@ from smcd_core.training.config import TrainingConfig, TrainingError
 from smcd_core.training.encoded import EncodedClips
 from smcd_core.training.loop import train
 from smcd_core.weights.checkpoint import Checkpoint, build, read_checkpoint
+from smcd_core.weights.components import vae_stride
 
 PROBE_CLIPS = 16  # validation clips, for the probe in each run's log
 BATCH = 4  # videos generated at once
@@ -159,7 +160,7 @@ def ablate(
     only      names of runs; the runs that they start from are added
     """
     frames, _, _, width = data[0]["latents"].shape
-    side = width * 2 ** (len(vae.config.block_out_channels) - 1)
+    side = width * vae_stride(vae)
     clips = list(SyntheticClips(budget.clips, split="test", size=side, num_frames=frames))
     for run in select_runs(only):
         if run.name == "backbone-images" and backbone is not None:

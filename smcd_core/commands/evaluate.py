@@ -45,6 +45,11 @@ def _add_checkpoint_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--steps", type=int, help="denoising steps (default: the checkpoint's)")
     for name in ("text", "boxes", "image"):
         group.add_argument(f"--cfg-{name}", type=float, metavar="SCALE", help=f"guidance scale of the {name}")
+    group.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        help="of the networks (default: half precision on an NVIDIA GPU, else float32)",
+    )
     group.add_argument("--match-colors", action="store_true", help="match colours to those of the first frame")
     group.add_argument("--seed", type=int, default=0, help="random seed of the first clip (default %(default)s)")
     group.add_argument("--batch-size", type=int, default=4, help="videos per call (default %(default)s)")
@@ -117,21 +122,22 @@ def _tools(args: argparse.Namespace) -> ScoringNetworks:
 
 
 def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, dict[str, str], dict[str, Result]]:
+    import torch
     from tqdm import tqdm
 
     from ..data import SyntheticClips
     from ..evaluation.scores import EVALUATION_ROWS, generate_rows, score_row
-    from ..sampling.diffusion import Guidance
-    from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
+    from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device, pick_dtype
+    from ..sampling.settings import Settings
     from ..video import contact_sheet
 
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    pipeline = SMCDPipeline.from_checkpoint(checkpoint, components=args.components, device=args.device or pick_device())
-    defaults = pipeline.defaults
-    size, frames = args.size or defaults["width"], args.frames or defaults["frames"]
+    device = args.device or pick_device()
+    dtype = getattr(torch, args.dtype) if args.dtype else pick_dtype(device)
+    pipeline = SMCDPipeline.from_checkpoint(checkpoint, components=args.components, device=device, dtype=dtype)
     scales = {name: getattr(args, f"cfg_{name}") for name in ("text", "boxes", "image")}
-    guidance = Guidance(**{name: defaults[name] if scale is None else scale for name, scale in scales.items()})
-    steps = args.steps or defaults["steps"]
+    given = Settings.of(pipeline.defaults, width=args.size, num_frames=args.frames, steps=args.steps, **scales)
+    size, frames, steps, guidance = given.width, given.num_frames, given.steps, given.guidance
     clips = list(SyntheticClips(args.clips, split=args.split, size=size, num_frames=frames))
     with tqdm(total=2 * args.clips, unit="clip") as bar:
         videos = generate_rows(
@@ -140,6 +146,7 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
         )  # fmt: skip
     settings = {"checkpoint": str(checkpoint), "split": args.split, "clips": args.clips, "frames": frames, "size": size}
     settings |= {"steps": steps, "guidance": vars(guidance), "seed": args.seed, "match_colors": args.match_colors}
+    settings["dtype"] = str(dtype).removeprefix("torch.")
     args.out.mkdir(parents=True, exist_ok=True)
     for number, clip in enumerate(clips[:8]):
         contact_sheet(videos["smcd"][number], clip.boxes_xyxy, clip.mask, clip.colors, clip.phrases).save(

@@ -52,6 +52,7 @@ def _finetune(args: argparse.Namespace) -> None:
     from accelerate import PartialState
 
     from ..data import FolderClips
+    from ..sampling.settings import Settings
     from ..training.loop import TIMEOUT, train
     from ..weights.checkpoint import read_checkpoint, write_checkpoint
     from ..weights.components import load_components, pack_components, unpack_components
@@ -61,7 +62,8 @@ def _finetune(args: argparse.Namespace) -> None:
     checkpoint = read_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
     vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)
     defaults = read_defaults(checkpoint)
-    size, frames = args.pixels or defaults["width"], args.frames or defaults["frames"]
+    given = Settings.of(defaults, width=args.pixels, num_frames=args.frames)
+    size, frames = given.width, given.num_frames
     clips = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
 
     state = PartialState(timeout=TIMEOUT)  # under `accelerate launch` the processes share the encoding
