@@ -53,16 +53,16 @@ def test_all_systems_of_a_stage_train_alike():
     budget = Budget()
     second = {replace(training_of(run, budget, 8), seed=0) for run in RUNS if run.stage == "diim" and run.drops}
     assert len(second) == 1
-    published = second.pop().policy
+    published = second.pop().effective_stage
     assert published == STAGES["diim"]
-    kept = training_of(by_name("zc+gca-kept"), budget, 8).policy
+    kept = training_of(by_name("zc+gca-kept"), budget, 8).effective_stage
     assert (kept.drop_text, kept.drop_boxes, kept.drop_first_frame, kept.drop_image_tokens) == (0, 0, 0, 0)
 
 
 def test_the_joint_run_sees_as_many_frames_as_both_stages():
     budget, frames = Budget(), 8
     stages = [training_of(by_name(name), budget, frames) for name in ("mim", "zc+gca", "zc+gca-joint")]
-    mim, diim, joint = (c.steps * c.batch_size * (1 if c.policy.images else frames) for c in stages)
+    mim, diim, joint = (c.steps * c.batch_size * (1 if c.effective_stage.images else frames) for c in stages)
     assert joint == mim + diim
 
 
