@@ -1,6 +1,6 @@
 """Clips to learn from: frames with boxes, phrases and a caption."""
 
-from .catalog import KINDS, open_dataset, recognise
+from .catalog import KINDS, detect_dataset, open_dataset
 from .clip import Clip
 from .folder import FolderClips
 from .got10k import GOT10kClips
@@ -23,7 +23,7 @@ __all__ = [
     "YouTubeVISClips",
     "open_dataset",
     "read_all",
-    "recognise",
+    "detect_dataset",
     "render_clip",
     "shuffled",
     "stream",

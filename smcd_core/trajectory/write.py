@@ -1,12 +1,15 @@
-"""Boxes to the files of other programs."""
+"""Trajectories as files and values of other programs."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..files import replacing
 from .dense import boxes_at, phrases
@@ -52,6 +55,35 @@ def write_mot(path: str | os.PathLike, trajectory: Trajectory) -> None:
         x1, y1, x2, y2 = boxes[frame, n]
         lines.append(f"{frame + 1},{n + 1},{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f},1,-1,-1,-1\n")
     _write_text(Path(path), "".join(lines))
+
+
+def bounding_boxes(trajectory: Trajectory) -> list[list[dict[str, Any]]]:
+    """ComfyUI's BOUNDING_BOX: for each frame the boxes of the visible objects in pixels, cropped to the frame."""
+    boxes, mask = boxes_at(trajectory, dtype=torch.float64)
+    names = phrases(trajectory)
+    size = torch.tensor([trajectory.width, trajectory.height] * 2)
+    corners = (boxes.clamp(0, 1) * size).round().long().tolist()
+    frames = []
+    for f, row in enumerate(corners):
+        frame = []
+        for n, (x1, y1, x2, y2) in enumerate(row):
+            if mask[f, n] and x2 > x1 and y2 > y1:
+                frame.append({"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": names[n]})
+        frames.append(frame)
+    return frames
+
+
+def point_tracks(trajectory: Trajectory) -> dict[str, Tensor]:
+    """ComfyUI's TRACKS: the centre of each box in pixels, float32 [F, N, 2], and visibility [F, N]."""
+    boxes, mask = boxes_at(trajectory)
+    middles = (boxes[..., :2] + boxes[..., 2:]) / 2 * torch.tensor([trajectory.width, trajectory.height])
+    return {"track_path": middles, "track_visibility": mask}
+
+
+def coordinates(trajectory: Trajectory) -> str:
+    """The centres as JSON text, a list of {x, y} in pixels for each object, as KJNodes writes several splines."""
+    path = point_tracks(trajectory)["track_path"].round().int()
+    return json.dumps([[{"x": x, "y": y} for x, y in track] for track in path.transpose(0, 1).tolist()])
 
 
 def _pixels(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
