@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from ..errors import SMCDError
+
 DATASETS = ("got10k", "youtube-vis", "grounding", "folder")  # as in data/catalog.py, which takes long to import
 _SHOWN = 20  # damaged samples in the text; the JSON has all
 
@@ -54,7 +56,7 @@ def _check(args: argparse.Namespace) -> None:
     from ..files import replacing
 
     if args.samples < 0:
-        raise ValueError(f"--samples is {args.samples}, expected 1 or more, or 0 for all")
+        raise SMCDError(f"--samples is {args.samples}, expected 1 or more, or 0 for all")
     kind = args.dataset or detect_dataset(args.root)
     clips = open_dataset(kind, args.root, **open_options(args))
     with tqdm(unit="clip", leave=False) as bar:

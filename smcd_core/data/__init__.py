@@ -7,6 +7,7 @@ from .got10k import GOT10kClips
 from .grounding import GroundingClips
 from .samples import ClipDataset, DatasetError, SampleError, read_all, shuffled, stream
 from .synthetic import SPLITS, SyntheticClips, render_clip
+from .world import WorldClips, render_world_clip
 from .youtube_vis import YouTubeVISClips
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "GroundingClips",
     "SampleError",
     "SyntheticClips",
+    "WorldClips",
     "YouTubeVISClips",
     "open_dataset",
     "read_all",
     "detect_dataset",
     "render_clip",
+    "render_world_clip",
     "shuffled",
     "stream",
 ]
