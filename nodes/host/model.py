@@ -20,9 +20,11 @@ from torch import Tensor
 
 from ...smcd_core.errors import SMCDError
 from ...smcd_core.networks.attention import Attention
+from ...smcd_core.networks.conditions import Conditions
 from ...smcd_core.networks.config import SMCDConfig
+from ...smcd_core.networks.in_parts import peak_activations, work_in_parts
 from ...smcd_core.networks.smcd import Inputs, networks_beside_unet, pad_boxes
-from ...smcd_core.networks.unet import UNet3D, live_numbers
+from ...smcd_core.networks.unet import UNet3D
 from ...smcd_core.sampling.settings import check_slots
 from ...smcd_core.weights.checkpoint import Checkpoint
 from ...smcd_core.weights.defaults import read_defaults
@@ -62,6 +64,7 @@ class HostSMCD(UNet3D):
         super().__init__(config, **layers)
         for name, network in networks_beside_unet(config, **layers).items():
             self.add_module(name, network)
+        work_in_parts(self)
         self.dtype = dtype
         self.attend = _HostAttention()
         for module in self.modules():
@@ -108,17 +111,15 @@ class HostSMCD(UNet3D):
         features = None
         if self.config.control:
             features = self.control_net(x[:, : self.config.latent_channels], first_frame[::frames], t, context, frames)
-        return super().forward(
-            x,
-            t,
+        conditions = Conditions(
             context,
             frames,
             box_tokens=box_tokens,
             image_tokens=None if image_tokens is None else image_tokens[::frames],
             boxes_xyxy=boxes_xyxy,
             box_mask=mask,
-            control=features,
         )
+        return super().forward(x, t, conditions, control=features)
 
     @staticmethod
     def _frames(x: Tensor, num_frames: int, transformer_options: dict[str, Any]) -> int:
@@ -162,9 +163,7 @@ class SMCDModel(comfy.model_base.BaseModel):
     @property
     def conditions(self) -> frozenset[str]:
         """What the networks listen to: "text", and "boxes" and "image" where the system has them."""
-        config = self.smcd_config
-        sees_image = config.first_frame_concat or config.image_tokens != "none" or config.control
-        return frozenset(["text"] + ["boxes"] * config.boxes + ["image"] * sees_image)
+        return self.smcd_config.conditions
 
     @property
     def multiple(self) -> int:
@@ -176,7 +175,7 @@ class SMCDModel(comfy.model_base.BaseModel):
         config, device = self.smcd_config, comfy.model_management.get_torch_device()
         # The host's attention for CPUs copies a bias for each head.
         copies = 1 + config.model_channels // config.head_dim
-        numbers = live_numbers(config, input_shape[0], math.prod(input_shape[2:]), device.type, copies)
+        numbers = peak_activations(config, input_shape[0], math.prod(input_shape[2:]), device.type, copies)
         return numbers * comfy.model_management.dtype_size(self.get_dtype_inference())
 
     def extra_conds(self, **kwargs) -> dict[str, comfy.conds.CONDRegular]:

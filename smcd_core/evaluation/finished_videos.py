@@ -1,12 +1,12 @@
-"""Finished videos of any method, with what they are to be compared with, from folders.
+"""Reader for finished videos of any method, with the boxes and references to compare them with.
 
-    videos/a.mp4, videos/b/0000.png ...   a video; its name, without suffix, is the key to everything else
-    trajectories/a.json, .csv, .txt, a/   its boxes in a format of trajectory_formats.py; without such a folder beside
-                                          the video, else as written into the video by smcd animate
-    references/a.mp4, a/, or a.png        the real video of the same length, or the first frame alone
-    found/a.json, ...                     where the objects are in the video, by a tracker or by hand
+    videos/a.mp4, videos/b/0000.png ...   a video; its name without suffix is the key to all other files
+    trajectories/a.json, .csv, .txt, a/   its boxes in any format of trajectory/files.py; without this folder the boxes
+                                          are beside the video, or inside it, as smcd animate writes them
+    references/a.mp4, a/, or a.png        the real video of the same length, or its first frame alone
+    found/a.json, ...                     boxes of the objects in the video, from a tracker or by hand
 
-Frames are resized to a square, as the datasets and the published evaluation do it; boxes are in units of the frame.
+Frames are resized to a square, as in the datasets and the published evaluation. Boxes are in units of the frame.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ BOX_SUFFIXES = (".json", ".csv", ".txt")
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Where things are, see the top of this file; None where there are none.
+class VideoSources:
+    """Folders of boxes and references, see the top of this file; None for no such folder.
 
-    prompts  sentences by key; default: what the video says, else its phrases
+    prompts  sentences by key; default: the prompt inside the video, else its phrases
     """
 
     trajectories: Path | None = None
@@ -44,13 +44,12 @@ class Sources:
 
 
 def read_videos(
-    folder: Path, sources: Sources, *, found: Path | None = None, size: int = 256
+    folder: Path, sources: VideoSources, *, found: Path | None = None, size: int = 256
 ) -> tuple[dict[str, np.ndarray], list[Clip], list[np.ndarray] | None]:
-    """Videos by key, what each is compared with, and where its objects are, if `found` tells.
+    """Read videos by key, the clip to compare each with, and the boxes of its objects if `found` is given.
 
-    The frames of a clip are those of its reference: all, the first alone, or none.
-
-    Raises SMCDError where something is missing or does not fit.
+    The frames of a clip are its reference's: all of them, the first alone, or none. Raises SMCDError if something is
+    missing or does not fit.
     """
     paths = {_key(path, folder): path for path in find_videos(folder)} if folder.is_dir() else {}
     if not paths:
@@ -61,7 +60,7 @@ def read_videos(
     for key, path in paths.items():
         source = _open(path)
         video = source.read(range(source.length), size)
-        trajectory, prompt = _asked(key, source, folder, sources)
+        trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
         boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(trajectory, len(video))))
         names = phrases(trajectory)
         frames = _reference(key, sources.references, len(video), size)
@@ -83,24 +82,28 @@ def _open(path: Path) -> VideoFile | FrameFolder:
     return VideoFile(path) if path.is_file() else FrameFolder(path)
 
 
-def _asked(key: str, video: VideoFile | FrameFolder, folder: Path, sources: Sources) -> tuple[Trajectory, str]:
-    """The trajectory and the prompt that a video was made with."""
+def _trajectory_and_prompt(
+    key: str, video: VideoFile | FrameFolder, folder: Path, sources: VideoSources
+) -> tuple[Trajectory, str]:
+    """Trajectory and prompt that a video was made with."""
     try:
-        told = read_metadata(video.path)
+        metadata = read_metadata(video.path)
     except (VideoError, OSError):
-        told = {}
+        metadata = {}
     home = sources.trajectories or folder
     # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
-    is_told = sources.trajectories is None and _boxes_path(home, key) is None and "trajectory" in told
-    trajectory = parse_trajectory(told["trajectory"]) if is_told else _read_boxes(home, key, video)
+    is_inside = sources.trajectories is None and _boxes_path(home, key) is None and "trajectory" in metadata
+    trajectory = parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video)
     if sources.prompts is not None and key not in sources.prompts:
         raise SMCDError(f"there is no prompt for {key}: add it to the file of prompts")
-    prompt = (sources.prompts or {}).get(key) or told.get("settings", {}).get("prompt")
+    settings = metadata.get("settings")
+    written = settings.get("prompt") if isinstance(settings, dict) else None  # another program may use the same key
+    prompt = (sources.prompts or {}).get(key) or (written if isinstance(written, str) else "")
     return trajectory, prompt or " and ".join(dict.fromkeys(phrases(trajectory)))
 
 
 def _boxes_path(folder: Path, key: str) -> Path | None:
-    """A file with the key as name, or a folder that is not one of frames alone, such as one of GOT-10k."""
+    """File named after the key, or a folder with a boxes file in it, such as a GOT-10k sequence."""
     for suffix in BOX_SUFFIXES:
         path = folder / f"{key}{suffix}"
         if path.is_file():
@@ -110,7 +113,7 @@ def _boxes_path(folder: Path, key: str) -> Path | None:
 
 
 def _read_boxes(folder: Path, key: str, video: VideoFile | FrameFolder) -> Trajectory:
-    """Boxes in pixels are those of the video as it is stored, where their file does not tell another size."""
+    """Read the boxes. Pixels are those of the stored video, unless the file names another size."""
     path = _boxes_path(folder, key)
     if path is None:
         names = ", ".join(f"{key}{suffix}" for suffix in BOX_SUFFIXES)
