@@ -73,8 +73,8 @@ def plain(args: argparse.Namespace) -> dict[str, float]:
     from torch.utils.data import DataLoader
 
     from smcd_core.training.encoded import EncodedClips
-    from smcd_core.training.loop import trainable_parameters
-    from smcd_core.training.loss import DenoisingLoss, draw
+    from smcd_core.training.loss import DenoisingLoss, sample_batch
+    from smcd_core.training.parameters import trainable_parameters
     from smcd_core.weights.checkpoint import build
 
     config, checkpoint = _start(args, "diim")
@@ -84,7 +84,7 @@ def plain(args: argparse.Namespace) -> dict[str, float]:
         parameter.requires_grad_(True)
     loss, optimizer = DenoisingLoss(model, data.null_text, config).train(), torch.optim.AdamW(trained, lr=LR)
     drawn = (
-        draw(examples, range(len(examples)), step, config)
+        sample_batch(examples, range(len(examples)), step, config)
         for step in range(config.steps)
         for examples in [next(iter(DataLoader(data, config.batch_size, shuffle=True, collate_fn=list)))]
     )

@@ -8,6 +8,7 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
+from ..smcd_core.errors import SMCDError
 from ..smcd_core.weights.defaults import DEFAULT_CHECKPOINT
 
 FOLDERS = ("smcd", "checkpoints", "diffusion_models")  # of the host's models; only the first is SMCD's own
@@ -49,7 +50,7 @@ def checkpoint_path(name: str) -> Path:
         return DEFAULT_CHECKPOINT
     folder, _, rest = name.partition("/")
     if folder not in FOLDERS:
-        raise ValueError(f"{name!r} is no checkpoint in {', '.join(FOLDERS)}: choose one from the list")
+        raise SMCDError(f"{name!r} is no checkpoint in {', '.join(FOLDERS)}: choose one from the list")
     path = folder_paths.get_full_path(folder, rest) or folder_paths.get_full_path(folder, f"{rest}/{UNET_FILE}")
     if path is None:
         raise FileNotFoundError(_missing(name))
@@ -96,13 +97,16 @@ class SMCDLoad(io.ComfyNode):
                 io.Clip.Output(tooltip="None if the file holds none: then use Load CLIP with OpenCLIP ViT-H."),
                 io.Vae.Output(tooltip="None if the file holds none: then use Load VAE with a Stable Diffusion 1 VAE."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, checkpoint: str, weight_dtype: str) -> io.NodeOutput:
+        from ..smcd_core.sampling.vocabulary import limits
         from .host.loading import load_model, load_vae
+        from .host.remarks import remark
         from .host.saved import read_any_checkpoint
-        from .host.text import load_clip
+        from .host.text import load_clip, tokenizer_of
 
         path = str(checkpoint_path(checkpoint))
         found = read_any_checkpoint(path)
@@ -110,6 +114,10 @@ class SMCDLoad(io.ComfyNode):
         has_clip = found.text_encoder is not None and found.tokenizer is not None
         clip = load_clip(path, checkpoint=found) if has_clip else None
         vae = load_vae(path, checkpoint=found) if found.vae is not None else None
+        if clip is not None:
+            name = "the bundled model" if checkpoint == BUNDLED else "this model"
+            text = limits(tokenizer_of(clip), model=name)
+            remark(cls, [text] if text else [])
         return io.NodeOutput(model, clip, vae)
 
     @classmethod

@@ -32,7 +32,7 @@ def boxes_input(name: str = "trajectory", optional: bool = False, note: str = ""
 def read_boxes(value: Any, width: int, height: int, frames: int, **options) -> Trajectory:
     """Any of ACCEPTED; what was recognised goes to the log."""
     trajectory, what = trajectory_from_value(value, width=width, height=height, frames=frames, **options)
-    logging.info("SMCD: %s", what)
+    logging.getLogger("smcd").info("%s", what)
     return trajectory
 
 

@@ -7,13 +7,15 @@ import importlib
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
 from . import __version__
+from .errors import SMCDError
 
-# Modules of smcd_core.commands; each adds its parsers, whose `run` does the work and imports what is heavy.
-COMMANDS = ("animate", "convert", "info", "download", "train", "evaluate", "ablate", "data", "finetune")
+# Modules of smcd_core.commands. Each adds its parsers, whose `run` imports the heavy modules.
+COMMANDS = ("animate", "convert", "info", "download", "train", "evaluate", "data", "finetune")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -22,7 +24,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="smcd", description="Animate a picture along bounding boxes.")
+    parser = _Parser(prog="smcd", description="Animate an image along bounding boxes.")
     parser.add_argument("--version", action="version", version=f"smcd {__version__}")
     subparsers = parser.add_subparsers(metavar="command", required=True)
     for name in COMMANDS:
@@ -31,23 +33,28 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command. Returns the exit code: 0, 1 if nobody reads on, 2 for what the user can mend, 130 after Ctrl-C."""
+    """Run a command.
+
+    returns  exit code: 0, 1 if the reader of a pipe is gone, 2 for an error that the user can mend, 130 after Ctrl-C
+
+    Other errors are bugs and keep their traceback; SMCD_DEBUG=1 adds it to the rest.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # not every console or pipe of Windows has every character
+        sys.stdout.reconfigure(errors="backslashreplace")  # consoles and pipes on Windows lack some characters
     try:
         try:
             return _run(argv)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        # As in smcd info | head -1. The flush at exit would fail once more, loudly: it goes nowhere instead.
+        # As in smcd info | head -1. The flush at exit would fail again, so its output goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def _run(argv: Sequence[str] | None) -> int:
     args = make_parser().parse_args(argv)
-    # Nothing is ever fetched, unless that is what the command is for; and the libraries' remarks are not for users.
+    # Nothing is downloaded unless the command says so, and users do not see the libraries' warnings.
     if not getattr(args, "may_fetch", False):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -60,26 +67,35 @@ def _run(argv: Sequence[str] | None) -> int:
         return 130
     except BrokenPipeError:
         raise
-    except (ValueError, OSError, ImportError, MemoryError, RuntimeError) as error:
+    except Exception as error:
         message = _explain(error)
         if message is None:
             raise
+        if os.environ.get("SMCD_DEBUG") == "1":
+            traceback.print_exc()
         print(f"smcd: error: {message}", file=sys.stderr)
         return 2
     return 0
 
 
 def _explain(error: Exception) -> str | None:
-    """One line for what the user can mend; None for a fault of the program, whose traceback is wanted."""
-    if isinstance(error, ImportError):
-        return f"the package {error.name} is not installed: pip install {error.name}" if error.name else None
+    """One line for an error that the user can mend; None for a bug, whose traceback is needed."""
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != __package__:
+        return f"the package {error.name} is not installed: pip install {error.name}"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     text = " ".join(str(error).split())
-    if isinstance(error, (MemoryError, RuntimeError)):
-        is_memory = isinstance(error, MemoryError) or "memory" in text.lower()
-        return f"out of memory: use fewer --frames or a smaller --size ({text[:150]})" if is_memory else None
-    return text
+    if _is_out_of_memory(error):
+        return f"out of memory: use fewer --frames or a smaller --size ({text[:150]})"
+    return text if isinstance(error, SMCDError | OSError) else None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on a GPU or for Python, numpy (MemoryError) or torch on a CPU (a plain RuntimeError)."""
+    torch = sys.modules.get("torch")  # if nothing has imported it, it has raised nothing
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .errors import SMCDError
 from .networks.config import system_name
 from .weights.checkpoint import Checkpoint, CheckpointError, read_checkpoint
 from .weights.defaults import DEFAULT_CHECKPOINT
@@ -61,7 +62,7 @@ class Found:
 def folders_below(models: Path) -> dict[str, list[Path]]:
     """As ComfyUI has them."""
     if not models.is_dir():
-        raise ValueError(f"{models}: no such folder: give the folder models of ComfyUI")
+        raise SMCDError(f"{models}: no such folder: give the folder models of ComfyUI")
     return {place: [models / place] for place in PLACES}
 
 

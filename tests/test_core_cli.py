@@ -78,7 +78,7 @@ def test_animate_writes_a_video_that_says_how_it_was_made(files, out, capsys):
     assert parse_trajectory(metadata["trajectory"]) == parse_trajectory(BOXES)
     expected = {
         "prompt": "a circle", "seed": 5, "steps": 2, "guidance": {"text": 2.0, "boxes": 1.5, "image": 1.0},
-        "width": 48, "height": 32, "frames": 3, "fps": 6, "checkpoint": "bundle.safetensors", "device": "cpu",
+        "width": 48, "height": 32, "frames": 3, "fps": 8, "checkpoint": "bundle.safetensors", "device": "cpu",
         "dtype": "float32", "match_colors": False, "guided": 1.0, "reuse_features": False,
     }  # fmt: skip
     assert metadata["settings"] == expected
@@ -130,14 +130,28 @@ def test_boxes_of_other_programs_take_their_size_from_the_picture_and_a_phrase(f
 
 
 def test_remarks_say_what_the_user_may_not_expect(files, tmp_path, capsys):
-    many = {**BOXES, "frames": 9, "objects": [{**BOXES["objects"][0], "phrase": ""}]}
-    (files / "many.json").write_text(json.dumps(many))
     Image.new("RGB", (40, 60)).save(files / "tall.png")
-    assert animate(files, boxes="many.json", picture="tall.png", out="d.gif") == 0
+    assert animate(files, "--phrase", "red spaceship", picture="tall.png", out="d.gif") == 0
     remarks = capsys.readouterr().err
-    assert "3 frames, as in training, sample the 9 of the boxes" in remarks
     assert "squeezed from 40 x 60 to 48 x 32" in remarks
-    assert "no phrase" in remarks
+    assert re.search(r"this model was trained on .* knows only .*circle.*: 'spaceship' means nothing to it\n", remarks)
+
+
+def test_length_and_speed_are_those_of_the_trajectory(files):
+    (files / "long.json").write_text(json.dumps(BOXES | {"frames": 5, "fps": 24}))
+    assert animate(files, boxes="long.json", out="long.gif") == 0
+    settings = read_metadata(files / "long.gif")["settings"]
+    assert (settings["frames"], settings["fps"]) == (5, 24)
+
+
+def test_cropping_keeps_the_shape_of_the_image_and_moves_the_boxes_along(files, capsys):
+    """60 x 40 for 16 x 16: 10 pixels go at each side, so x = 0.5 stays and x = 0.9 is 0.9 * 60 - 10 of 40."""
+    assert animate(files, "--size", "16x16", "--fit", "crop", out="crop.gif") == 0
+    assert "squeezed" not in capsys.readouterr().err
+    metadata = read_metadata(files / "crop.gif")
+    assert metadata["settings"]["fit"] == "crop" and metadata["trajectory"]["width"] == 40
+    last = metadata["trajectory"]["objects"][0]["keys"][-1]["box"]
+    assert last == pytest.approx([0.5, 0.5, (0.9 * 60 - 10) / 40, 0.9])
 
 
 def test_released_weights_need_components_and_work_with_them(files, capsys):
@@ -217,6 +231,14 @@ def broken(files):
     (files / "text.png").write_text("no picture")
     (files / "half.json").write_text("{")
     (files / "inverted.json").write_text(json.dumps(BOXES).replace("[0.1, 0.1, 0.5, 0.5]", "[0.9, 0.1, 0.5, 0.5]"))
+    (track,) = BOXES["objects"]
+    others = {
+        "disabled": [track | {"enabled": False}],
+        "outside": [track | {"keys": [{"frame": 0, "box": [1.5, 0, 2, 1]}]}],
+        "five": [track] * 5,
+    }
+    for name, objects in others.items():
+        (files / f"{name}.json").write_text(json.dumps(BOXES | {"objects": objects}))
     weights = (files / "bundle.safetensors").read_bytes()
     (files / "cut.safetensors").write_bytes(weights[:5000])
     (files / "other").mkdir(exist_ok=True)
@@ -254,6 +276,11 @@ def broken(files):
         ({}, ["--dtype", "int8"], "argument --dtype"),
         ({}, ["--device", "abacus"], "--device abacus cannot be used here"),
         ({}, ["--phrase", "a", "--phrase", "b"], "phrase"),
+        ({}, ["--phrase", " "], "object 1 of 1 has no phrase: say what is in its box"),
+        ({"boxes": "disabled.json"}, [], "no enabled object: draw a box or enable one"),
+        ({"boxes": "outside.json"}, [], "no box is inside the frame at any time"),
+        ({"boxes": "five.json"}, [], "there are 5 objects, this model was trained with 3 at most: disable some"),
+        ({}, ["--fit", "pad"], "argument --fit"),
         ({}, ["--contact-sheet", "a.bmp"], "must end in .png"),
         ({}, ["--no-such-option"], "unrecognized arguments"),
     ],
@@ -290,22 +317,58 @@ def test_each_mistake_of_the_other_commands_gives_one_line(files, argv, message,
     assert re.search(message, one_line(capsys))
 
 
-def test_memory_that_runs_out_gives_advice(files, capsys, monkeypatch):
-    def hungry(*args, **kwargs):
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+def failing_with(monkeypatch, error):
+    def denoise(*args, **kwargs):
+        raise error
 
-    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", hungry)
+    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", denoise)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB."),
+        MemoryError("Unable to allocate 9 GiB for an array"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_memory_that_runs_out_gives_advice(files, capsys, monkeypatch, error):
+    failing_with(monkeypatch, error)
     assert animate(files, out="never.gif") == 2
     assert "out of memory: use fewer --frames or a smaller --size" in one_line(capsys)
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(files, monkeypatch):
-    def faulty(*args, **kwargs):
-        raise RuntimeError("shapes do not match")
-
-    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", faulty)
-    with pytest.raises(RuntimeError, match="shapes"):
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes do not match"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("view size is not compatible with input tensor's contiguous memory_format"),
+        ValueError("operands could not be broadcast together"),
+        KeyError("euler"),
+        ImportError("cannot import name 'x' from 'torch'", name="torch"),
+        ModuleNotFoundError("No module named 'smcd_core.gone'", name="smcd_core.gone"),
+    ],
+    ids=str,
+)
+def test_a_fault_of_the_program_keeps_its_traceback(files, monkeypatch, error):
+    failing_with(monkeypatch, error)
+    with pytest.raises(type(error), match=re.escape(error.args[0])):
         animate(files, out="never.gif")
+
+
+def test_a_package_that_is_missing_is_named_in_one_line(files, capsys, monkeypatch):
+    failing_with(monkeypatch, ModuleNotFoundError("No module named 'scipy'", name="scipy"))
+    assert animate(files, out="never.gif") == 2
+    assert "the package scipy is not installed: pip install scipy" in one_line(capsys)
+
+
+def test_smcd_debug_adds_the_traceback(files, capsys, monkeypatch):
+    monkeypatch.setenv("SMCD_DEBUG", "1")
+    assert animate(files, picture="none.png") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Traceback") and lines[-1].startswith("smcd: error: ")
 
 
 def test_ctrl_c_leaves_nothing_behind(files, tmp_path, monkeypatch, capsys):

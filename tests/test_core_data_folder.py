@@ -11,8 +11,8 @@ from PIL import Image
 from smcd_core.data import DatasetError, FolderClips, SampleError, read_all, stream
 from smcd_core.data.media import FrameFolder, VideoFile, inside, read_image, reading
 from smcd_core.evaluation.metrics import psnr
-from smcd_core.trajectory.files import write_json
 from smcd_core.trajectory.simplify import trajectory_from_boxes
+from smcd_core.trajectory.write import write_json
 from smcd_core.video import write_video
 
 WIDTH, HEIGHT = 64, 48

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from einops import rearrange
 from reference import CONFIGS, close, load, released_weights, tensors
 
@@ -19,8 +19,10 @@ from smcd_core.sampling.diffusion import (
     ddim,
     ddim_timesteps,
     dpm_solver,
+    noise_of,
     predicted_noise,
     predicted_x0,
+    trailing_timesteps,
     velocity,
 )
 
@@ -101,6 +103,25 @@ def test_impossible_numbers_of_steps_are_refused(steps):
     for sampler in SAMPLERS.values():
         with pytest.raises(ValueError, match=f"steps is {steps}, expected 1 to 1000"):
             sampler(linear_model, RECORDED["linear_model.noise"], steps)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 10, 48, 61, 1000])
+def test_trailing_timesteps_start_at_the_last_one_and_are_those_of_diffusers(steps):
+    scheduler = DPMSolverMultistepScheduler(timestep_spacing="trailing")
+    scheduler.set_timesteps(steps)
+    timesteps = trailing_timesteps(steps)
+    assert len(timesteps) == steps and timesteps[0] == 999
+    assert timesteps == scheduler.timesteps.tolist()[:steps]  # diffusers runs 62 of 61
+
+
+@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+def test_noise_is_that_of_the_release_and_leaves_other_generators_alone(seed):
+    """The released code draws channels before frames."""
+    before = torch.get_rng_state()
+    noise = noise_of(seed, (3, 4, 2, 5))
+    assert torch.equal(torch.get_rng_state(), before)
+    drawn = torch.randn((1, 4, 3, 2, 5), generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(noise, drawn[0].transpose(0, 1)) and noise.is_contiguous()
 
 
 # Sampling ------------------------------------------------------------------------------------------------------------
@@ -214,6 +235,13 @@ def test_each_scale_multiplies_its_own_step():
     value = {0: 0, 1: 1, 2: 3, 3: 7}
     branches = Guidance(text=5, boxes=3, image=2).branches()
     assert sum(weight * value[len(conditions)] for conditions, weight in branches) == 2 * 1 + 3 * 2 + 5 * 4
+
+
+def test_evaluations_that_a_network_cannot_tell_apart_become_one():
+    without_boxes = Guidance(text=5, boxes=3, image=2).branches({"image", "text"})
+    assert dict(without_boxes) == {frozenset(): -1, frozenset({"image"}): -3, frozenset({"image", "text"}): 5}
+    assert Guidance(text=1, boxes=3, image=2).branches({"boxes"}) == [(frozenset(), -2), (frozenset({"boxes"}), 3)]
+    assert Guidance(text=1, boxes=3, image=2).branches(()) == [(frozenset(), 1)]
 
 
 # Predictions ---------------------------------------------------------------------------------------------------------

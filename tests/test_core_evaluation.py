@@ -10,13 +10,22 @@ from tiny_bundle import write_bundle
 
 from smcd_core.__main__ import main
 from smcd_core.data import Clip, SyntheticClips
-from smcd_core.evaluation.finished_videos import Sources, read_videos
+from smcd_core.evaluation.finished_videos import VideoSources, read_videos
 from smcd_core.evaluation.metrics import SIZES, frechet_distance, grounding
-from smcd_core.evaluation.scores import ROWS, Tools, fvd, generate_rows, request_of, score, score_row, table
+from smcd_core.evaluation.scores import (
+    EVALUATION_ROWS,
+    ScoringNetworks,
+    fvd,
+    generate_rows,
+    request_of,
+    score,
+    score_row,
+    table,
+)
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at
-from smcd_core.trajectory.files import write_json
+from smcd_core.trajectory.write import write_json
 from smcd_core.video import write_video
 
 
@@ -49,13 +58,13 @@ def test_every_row_is_scored_on_the_same_clips(bundle):
     side = pipeline.defaults["width"]
     done, real = [], clips(3, size=side, num_frames=2)
     videos = generate_rows(pipeline, real, steps=1, guidance=Guidance(), batch_size=2, progress=done.append)
-    assert sum(done) == 6 and list(videos) == list(ROWS)
-    assert all(len(videos[name]) == 3 and videos[name][0].shape == (2, side, side, 3) for name in ROWS)
-    results = {name: score_row(videos[name], real) for name in ROWS}
+    assert sum(done) == 6 and list(videos) == list(EVALUATION_ROWS)
+    assert all(len(videos[name]) == 3 and videos[name][0].shape == (2, side, side, 3) for name in EVALUATION_ROWS)
+    results = {name: score_row(videos[name], real) for name in EVALUATION_ROWS}
     assert results["truth"].scores["ao"] > results["chance"].scores["ao"]
     assert len(results["smcd"].scores["ao_frames"]) == 2
-    grounding_table, picture_table = table(results, ROWS).split("\n\n")
-    assert grounding_table.count("\n") == picture_table.count("\n") == 1 + len(ROWS)
+    grounding_table, picture_table = table(results, EVALUATION_ROWS).split("\n\n")
+    assert grounding_table.count("\n") == picture_table.count("\n") == 1 + len(EVALUATION_ROWS)
 
 
 def test_boxes_dropped_means_that_the_model_does_not_see_them(bundle):
@@ -123,7 +132,7 @@ def test_features_are_compared_with_the_first_frame_and_the_prompt():
     video = np.zeros((2, 16, 16, 3), np.uint8)
     video[0, ..., 0] = video[1, ..., 1] = 200  # red, then green
     clip = Clip(video[:1], np.zeros((2, 0, 4), np.float32), np.zeros((2, 0), bool), (), "red")
-    scores = score(video, clip, Tools(clip=Colors(), dino=Colors(), lpips=lambda image, reference: 0.25))
+    scores = score(video, clip, ScoringNetworks(clip=Colors(), dino=Colors(), lpips=lambda image, reference: 0.25))
     assert scores["clip_first"] == scores["dino_first"] == pytest.approx(1)
     assert scores["clip_frames"] == scores["dino_frames"] == scores["clip_sim"] == pytest.approx(0.5)
     assert scores["first_frame_lpips"] == 0.25 and scores["first_frame_ssim"] == 1
@@ -133,7 +142,7 @@ def test_features_are_compared_with_the_first_frame_and_the_prompt():
 def test_a_detector_takes_the_place_of_colours():
     clip = clips()[0]
     nothing = {phrase: (np.zeros((0, 4)), np.zeros(0)) for phrase in clip.phrases}
-    blind = Tools(detector=lambda frames, phrases: [nothing] * len(frames))
+    blind = ScoringNetworks(detector=lambda frames, phrases: [nothing] * len(frames))
     assert score(clip.frames, clip, blind)["ao"] == 0 < score(clip.frames, clip)["ao"]
 
 
@@ -189,7 +198,7 @@ def write_folders(root, *, carried: bool = False) -> list[Clip]:
 
 def test_finished_videos_are_read_with_their_boxes_references_and_prompts(tmp_path):
     made = write_folders(tmp_path)
-    sources = Sources(tmp_path / "boxes", tmp_path / "real", {"clip0": "one", "clip1": "two"})
+    sources = VideoSources(tmp_path / "boxes", tmp_path / "real", {"clip0": "one", "clip1": "two"})
     videos, read, found = read_videos(tmp_path / "ours", sources, found=tmp_path / "boxes", size=SIZE)
     assert list(videos) == ["clip0", "clip1"]
     for clip, original, video, boxes in zip(read, made, videos.values(), found, strict=True):
@@ -202,10 +211,19 @@ def test_finished_videos_are_read_with_their_boxes_references_and_prompts(tmp_pa
 
 def test_a_video_of_smcd_brings_its_boxes_and_its_prompt(tmp_path):
     made = write_folders(tmp_path, carried=True)
-    _, read, found = read_videos(tmp_path / "ours", Sources(), size=32)
+    _, read, found = read_videos(tmp_path / "ours", VideoSources(), size=32)
     assert [clip.caption for clip in read] == [clip.caption for clip in made] and found is None
     assert all(np.array_equal(clip.mask, original.mask) for clip, original in zip(read, made))
     assert read[0].frames.shape == (0, 32, 32, 3)
+
+
+@pytest.mark.parametrize("settings", ["text", ["list"], {"prompt": 3}, {}])
+def test_settings_that_another_program_wrote_into_a_video_are_ignored(settings, tmp_path):
+    clip = clips(1, size=SIZE)[0]
+    metadata = {"trajectory": request_of(clip).trajectory.to_dict(), "settings": settings}
+    write_video(clip.frames, tmp_path / "clip", 8, metadata)
+    _, (read,), _ = read_videos(tmp_path, VideoSources(), size=32)
+    assert read.caption == " and ".join(clip.phrases)
 
 
 def test_a_first_frame_alone_is_reference_enough(tmp_path):
@@ -213,7 +231,7 @@ def test_a_first_frame_alone_is_reference_enough(tmp_path):
     (tmp_path / "first").mkdir()
     for number, clip in enumerate(made):
         Image.fromarray(clip.frames[0]).save(tmp_path / "first" / f"clip{number}.png")
-    _, read, _ = read_videos(tmp_path / "ours", Sources(tmp_path / "boxes", tmp_path / "first"), size=SIZE)
+    _, read, _ = read_videos(tmp_path / "ours", VideoSources(tmp_path / "boxes", tmp_path / "first"), size=SIZE)
     assert np.array_equal(read[1].frames, made[1].frames[:1])
 
 
@@ -230,7 +248,7 @@ def test_what_is_missing_or_does_not_fit_is_named(damage, message, tmp_path):
     write_folders(tmp_path)
     damage(tmp_path)
     with pytest.raises(ValueError, match=message):
-        read_videos(tmp_path / "ours", Sources(tmp_path / "boxes", tmp_path / "real"), size=SIZE)
+        read_videos(tmp_path / "ours", VideoSources(tmp_path / "boxes", tmp_path / "real"), size=SIZE)
 
 
 def test_the_command_compares_methods(tmp_path, capsys):

@@ -10,11 +10,14 @@ from PIL import Image
 from tiny_bundle import CONFIG, DEFAULTS, MULTIPLE, bare, tiny_text, tiny_vae, write_bundle, write_components
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import smcd_core.sampling.pipeline
+from smcd_core.errors import SMCDError
 from smcd_core.networks.config import SMALL, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs, Tokens
-from smcd_core.sampling.diffusion import SAMPLERS, Guidance
+from smcd_core.sampling.diffusion import SAMPLERS, Guidance, noise_of
 from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS
-from smcd_core.sampling.pipeline import Request, SMCDPipeline
+from smcd_core.sampling.pipeline import Request, SMCDPipeline, pick_dtype
+from smcd_core.sampling.settings import Settings
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights.checkpoint import (
     CheckpointError,
@@ -23,7 +26,7 @@ from smcd_core.weights.checkpoint import (
     write_diffusers,
     write_released,
 )
-from smcd_core.weights.components import load_components, pack_components, unpack_components
+from smcd_core.weights.components import frames_at_once, load_components, pack_components, unpack_components
 
 ALL = Guidance(text=3.0, boxes=2.0, image=1.5)  # four branches
 
@@ -94,7 +97,7 @@ def test_the_same_seed_gives_the_same_video_bit_for_bit(pipeline, bundle):
 
 def test_several_videos_in_one_batch_equal_the_same_videos_alone(pipeline):
     """Tolerance: batches of another size add in another order; latents have deviation 1."""
-    requests = [request(0), request(1, trajectory=trajectory(2)), request(2, trajectory=trajectory(0))]
+    requests = [request(0), request(1, trajectory=trajectory(2)), request(2, use_boxes=False)]
     together = latents(pipeline, *requests)
     alone = torch.cat([latents(pipeline, one) for one in requests])
     assert differ(together, alone) <= 1e-4
@@ -160,21 +163,34 @@ def test_every_input_changes_the_video(pipeline, change):
     assert differ(latents(pipeline, request()), latents(pipeline, request(**change))) > 1e-4
 
 
-@pytest.mark.parametrize(
-    "nothing",
-    [
-        {"trajectory": trajectory(0)},
-        {"trajectory": trajectory(strength=0.0)},
-        {"trajectory": trajectory(enabled=False)},
-        {"trajectory": trajectory(keys=[{"frame": 0, "box": [1.5, 0, 2, 1]}])},
-        {"trajectory": trajectory(keys=[{"frame": 0, "box": [0, 0, 1, 1], "visible": False}])},
-    ],
-    ids=["no objects", "strength 0", "disabled", "off the frame", "invisible"],
-)
-def test_boxes_dropped_equals_no_boxes(pipeline, nothing):
+NOTHING = {
+    "no objects": trajectory(0),
+    "disabled": trajectory(enabled=False),
+    "off the frame": trajectory(keys=[{"frame": 0, "box": [1.5, 0, 2, 1]}]),
+    "invisible": trajectory(keys=[{"frame": 0, "box": [0, 0, 1, 1], "visible": False}]),
+}
+
+
+@pytest.mark.parametrize("nothing", [*NOTHING, "strength 0"])
+def test_boxes_dropped_equals_no_boxes(pipeline, nothing, monkeypatch):
+    if nothing in NOTHING:  # refused at the door, see below
+        monkeypatch.setattr(smcd_core.sampling.pipeline, "check_objects", lambda trajectory: None)
     dropped = latents(pipeline, request(use_boxes=False))
-    assert differ(dropped, latents(pipeline, request(**nothing))) <= 1e-5
+    none = NOTHING.get(nothing, trajectory(strength=0.0))
+    assert differ(dropped, latents(pipeline, request(trajectory=none))) <= 1e-5
     assert differ(dropped, latents(pipeline, request())) > 1e-3
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_a_trajectory_with_nothing_to_move_is_refused_unless_boxes_are_dropped(pipeline, nothing):
+    with pytest.raises(SMCDError, match="no enabled object: draw a box or enable one|no box is inside the frame"):
+        pipeline.generate([request(trajectory=NOTHING[nothing])])
+    assert len(pipeline.generate([request(trajectory=NOTHING[nothing], use_boxes=False)])) == 1
+
+
+def test_an_object_without_a_phrase_is_refused(pipeline):
+    with pytest.raises(SMCDError, match="object 1 of 2 has no phrase: say what is in its box"):
+        pipeline.generate([request(trajectory=trajectory(2, phrase=" "))])
 
 
 def test_a_scale_of_zero_ignores_its_condition(pipeline):
@@ -208,11 +224,24 @@ def test_an_unheard_condition_costs_no_evaluation(tmp_path):
     assert torch.equal(latents(backbone, request()), latents(backbone, request(image=picture(7), use_boxes=False)))
 
 
-def test_more_boxes_than_slots_are_all_used(pipeline):
-    many = trajectory(CONFIG.box_slots + 2)
-    tokens, _ = pipeline.tokens([request(trajectory=many)], 3, 48, 32, Guidance(1, 1, 1))
-    assert tokens.box_tokens.shape[:2] == (3, CONFIG.box_slots + 2)
-    assert latents(pipeline, request(trajectory=many)).isfinite().all()
+def test_more_objects_than_slots_are_refused(pipeline):
+    """Their number changes the result (SPEC, section 7), and the model never saw so many."""
+    latents(pipeline, request(trajectory=trajectory(CONFIG.box_slots)))
+    with pytest.raises(SMCDError, match="there are 5 objects, this model was trained with 3 at most: disable some"):
+        pipeline.generate([request(trajectory=trajectory(5))])
+
+
+def test_a_prompt_of_many_words_is_read_to_its_end(pipeline):
+    long = "red " * 12
+    words = [f"{long}circle", f"{long}square"]
+    assert differ(*(latents(pipeline, request(prompt=prompt)) for prompt in words)) > 1e-4
+
+
+def test_prompts_of_unequal_length_in_one_batch_equal_each_alone(pipeline):
+    """Repeated tokens change no attention. Tolerance: another order of sums."""
+    requests = [request(0), request(1, prompt="red " * 30, negative="blue " * 12)]
+    together = latents(pipeline, *requests)
+    assert differ(together, torch.cat([latents(pipeline, one) for one in requests])) <= 1e-4
 
 
 def test_strength_scales_the_mask_and_boxes_are_clipped_in_float32(pipeline):
@@ -330,6 +359,11 @@ def test_a_text_encoder_that_does_not_fit_its_configuration_is_refused(bundle, t
         ({"height": 0}, "height is 0, expected a multiple of 16 pixels: use 16"),
         ({"steps": 0}, "steps is 0, expected 1 to 1000"),
         ({"num_frames": 5000}, "num_frames is 5000"),
+        ({"steps": 2.5}, "steps is 2.5, expected 1 to 1000"),
+        ({"sampler": "euler"}, "sampler is 'euler', expected one of ddim, dpm-solver"),
+        ({"guided": 1.5}, "guided is 1.5, expected 0 to 1"),
+        ({"guidance": Guidance(float("nan"))}, "the guidance scale of text is nan"),
+        ({"fps": 0}, "fps is 0, expected 0.01 to 1000"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(pipeline, settings, message):
@@ -341,6 +375,35 @@ def test_settings_that_cannot_be_are_refused(pipeline, settings, message):
 def test_trajectories_of_different_lengths_are_refused(pipeline):
     with pytest.raises(ValueError, match=r"have \[3, 4\] frames"):
         pipeline.generate([request(), request(trajectory=trajectory(frames=4))])
+
+
+def test_no_request_is_refused(pipeline):
+    with pytest.raises(SMCDError, match="there are no requests"):
+        pipeline.generate([])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_video_of_nan_is_an_error_that_names_the_type_and_the_remedy(pipeline, value, monkeypatch):
+    """It would be black frames."""
+    monkeypatch.setattr(pipeline, "denoise", lambda noise, *_, **__: noise.index_fill(0, torch.tensor([1]), value))
+    pipeline.smcd.half()
+    try:
+        with pytest.raises(SMCDError, match="NaN in float16: use --dtype bfloat16 or float32"):
+            pipeline.generate([request()])
+    finally:
+        pipeline.smcd.float()
+
+
+def test_half_precision_is_bfloat16_where_the_gpu_has_it(monkeypatch):
+    for has_it, expected in ((True, torch.bfloat16), (False, torch.float16)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has_it=has_it: has_it)
+        assert pick_dtype("cuda:1") == expected
+    assert pick_dtype("cpu") == pick_dtype("mps") == torch.float32
+
+
+@pytest.mark.parametrize("side, frames", [(64, 8), (256, 8), (512, 2), (768, 1), (2048, 1)])
+def test_the_vae_takes_fewer_large_frames_at_once(side, frames):
+    assert frames_at_once(side, side) == frames
 
 
 def test_an_image_of_floats_is_refused(pipeline):
@@ -370,7 +433,7 @@ def test_branches_that_differ_in_their_text_share_what_comes_before_it(pipeline)
         first_block.remove()
     assert rows == [3, 4 * 3]  # one of two branches, and all four; three frames each
     tokens, weights = pipeline.tokens([request()], 3, DEFAULTS["width"], DEFAULTS["height"], Guidance(3.0))
-    noise = pipeline._noise(0, 3, DEFAULTS["width"], DEFAULTS["height"])
+    noise = noise_of(0, (3, 4, 4, 6))
     apart = pipeline.denoise(noise, replace(tokens, copies=1), weights, 1)
     torch.testing.assert_close(text_only[0], apart, atol=2e-5, rtol=0)
 
@@ -383,6 +446,13 @@ def test_steps_without_guidance_take_one_evaluation(pipeline):
     finally:
         whole.remove()
     assert rows == [4 * 3] * 3 + [3] * 2  # four branches, then one; three frames each
+
+
+def test_the_guided_share_is_of_the_steps_that_are_run():
+    """DDIM runs 63 of 60 steps, the other sampler what it is asked for."""
+    settings = Settings.of(RELEASED_DEFAULTS, steps=60, guided=0.5)
+    assert settings.guided_steps == 32
+    assert replace(settings, sampler="dpm-solver++").guided_steps == 30
 
 
 def test_every_second_step_can_take_the_deep_features_of_the_one_before(pipeline):
@@ -430,7 +500,7 @@ class OnOneDevice(TorchDispatchMode):
 def test_no_step_waits_for_the_device(pipeline, sampler):
     """On the device "meta" no number is ever known: whatever asks for one fails, as it would wait on a GPU."""
     tokens, weights = pipeline.tokens([request()], 3, DEFAULTS["width"], DEFAULTS["height"], ALL)
-    noise = pipeline._noise(0, 3, DEFAULTS["width"], DEFAULTS["height"]).to("meta")
+    noise = noise_of(0, (3, 4, 4, 6)).to("meta")
     on_meta = copy(pipeline)
     on_meta.smcd = deepcopy(pipeline.smcd).to("meta")
     in_steps = []

@@ -44,6 +44,30 @@ def test_a_long_text_loses_its_last_words_but_not_its_end(text):
     assert ids[0, -1] == text.tokenizer.eos_token_id and ids[0, -2] != PADDING_ID
 
 
+@torch.no_grad()
+def test_a_long_prompt_is_read_in_chunks_with_their_own_start_and_end(text):
+    """The model has 12 positions, so 10 words to a chunk, as in ComfyUI."""
+    words = ["red", "blue"] * 11
+    states = text.prompts([" ".join(words)])
+    chunks = [" ".join(words[first : first + 10]) for first in (0, 10, 20)]
+    assert states.shape == (1, 36, WIDTH)
+    assert torch.allclose(states.reshape(3, 12, WIDTH), text(chunks), atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("words", [0, 1, 10])
+def test_a_prompt_that_fits_is_read_as_released(text, words):
+    assert torch.equal(text.prompts(["red " * words, "blue"]), text(["red " * words, "blue"]))
+
+
+@torch.no_grad()
+def test_the_shorter_prompts_of_a_batch_are_repeated(text):
+    states = text.prompts(["red " * 15, "blue", "red " * 25])
+    assert states.shape == (3, 72, WIDTH)
+    assert torch.equal(states[1].reshape(6, 12, WIDTH), states[1, :12].expand(6, -1, -1))
+    assert torch.equal(states[0, :24], states[0, 24:48])
+
+
 def test_upper_case_and_unknown_words_are_read(text):
     assert text.ids(["A RED Circle"]).tolist() == text.ids(["a red circle"]).tolist()
     ids = text.ids(["xyz \u00e9\u4e2d"])[0]

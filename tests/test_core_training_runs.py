@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from tiny_training import TINY, losses, write_clips
 
 from smcd_core.networks.blocks import ResBlock, SpatialTransformer, TemporalTransformer
 from smcd_core.networks.config import system_config
+from smcd_core.training import loop
 from smcd_core.training.config import TrainingConfig, TrainingError
 from smcd_core.training.encoded import EncodedClips
 from smcd_core.training.loop import train
@@ -42,6 +45,16 @@ def clips(tmp_path_factory) -> EncodedClips:
 def same_weights(one: Path, other: Path) -> bool:
     one, other = (load_file(folder / "checkpoint.safetensors") for folder in (one, other))
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+SAVING = TrainingConfig("all", 4, batch_size=2, save_every=2, ema=0.9)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clips, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed")
+    train(SAVING, system_config("mim", TINY), clips, out, quiet=True)
+    return out
 
 
 # Killed --------------------------------------------------------------------------------------------------------------
@@ -110,6 +123,7 @@ print(json.dumps({"kills": kills, "folders": folders, "save_every": SAVE_EVERY})
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_ten_kills_at_random_moments_lose_nothing_but_the_last_steps(clips, tmp_path):
     command = [sys.executable, "-c", KILLS, str(clips.folder), str(tmp_path)]
@@ -145,15 +159,35 @@ loop.train(config, system_config("mim", TINY), EncodedClips(folder), out, quiet=
 """
 
 
-@pytest.mark.parametrize("place", ["state-00000004", "checkpoint.safetensors", "loss.png"])
-def test_a_run_killed_while_it_saves_goes_on_to_the_same_weights(clips, tmp_path, place):
-    config = TrainingConfig("all", 4, batch_size=2, save_every=2, ema=0.9)
-    train(config, system_config("mim", TINY), clips, tmp_path / "undisturbed", quiet=True)
+SAVED = ["state-00000004", "checkpoint.safetensors", "loss.png"]
+
+
+@pytest.mark.parametrize("place", SAVED)
+def test_a_run_stopped_while_it_saves_goes_on_to_the_same_weights(clips, undisturbed, tmp_path, monkeypatch, place):
+    rename = os.replace
+
+    def stopped_before_it_is_whole(source, target):
+        if place in str(target) and (tmp_path / "state-00000002").exists():  # in the last save
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", stopped_before_it_is_whole)
+        with pytest.raises(KeyboardInterrupt):
+            train(SAVING, system_config("mim", TINY), clips, tmp_path, quiet=True)
+    train(SAVING, system_config("mim", TINY), clips, tmp_path, quiet=True)
+    assert same_weights(undisturbed, tmp_path)
+    assert losses(undisturbed) == losses(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", SAVED)
+def test_a_run_killed_while_it_saves_goes_on_to_the_same_weights(clips, undisturbed, tmp_path, place):
     command = [sys.executable, "-c", KILLED_IN_SAVE, str(clips.folder), str(tmp_path / "killed"), place]
     assert subprocess.run(command, env=ENVIRONMENT).returncode == 9  # noqa: S603
-    train(config, system_config("mim", TINY), clips, tmp_path / "killed", quiet=True)
-    assert same_weights(tmp_path / "undisturbed", tmp_path / "killed")
-    assert losses(tmp_path / "undisturbed") == losses(tmp_path / "killed")
+    train(SAVING, system_config("mim", TINY), clips, tmp_path / "killed", quiet=True)
+    assert same_weights(undisturbed, tmp_path / "killed")
+    assert losses(undisturbed) == losses(tmp_path / "killed")
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizer.bin", "average.safetensors"])
@@ -228,11 +262,27 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert all(torch.allclose(one[name], other[name], atol=3e-4) for name in one)
 
 
+@pytest.mark.parametrize("processes, batch_size, accumulation", [(2, 2, 1), (1, 2, 2), (2, 1, 2), (4, 1, 1)])
+def test_processes_and_accumulation_divide_the_batch_of_one(clips, processes, batch_size, accumulation):
+    config = TrainingConfig("all", 5, batch_size=4)
+    divided = replace(config, batch_size=batch_size, accumulation=accumulation)
+    alone = loop._batches(clips, config, 1, SimpleNamespace(process_index=0, num_processes=1))
+    runs = [
+        loop._batches(clips, divided, 1, SimpleNamespace(process_index=number, num_processes=processes))
+        for number in range(processes)
+    ]
+    for _ in range(4):  # into the second epoch, from a step within the first
+        whole, parts = next(alone), [next(run) for _ in range(accumulation) for run in runs]
+        assert all(torch.equal(value, torch.cat([part[name] for part in parts])) for name, value in whole.items())
+
+
+@pytest.mark.slow
 def test_two_processes_give_the_curve_of_one_with_twice_the_batch(clips, alone, tmp_path):
     two_processes(clips, tmp_path / "two", 6)
     assert_same_run(tmp_path / "two", alone)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(clips, alone, tmp_path):
     """One, two, one, with the batch of a step kept the same."""
     one_process(clips, tmp_path / "run", 2)
@@ -241,6 +291,7 @@ def test_a_run_goes_on_with_another_number_of_processes(clips, alone, tmp_path):
     assert_same_run(tmp_path / "run", alone)
 
 
+@pytest.mark.slow
 def test_a_sharded_run_gives_the_same_and_goes_on(clips, alone, tmp_path):
     if not hasattr(torch.distributed.fsdp, "fully_shard"):
         pytest.skip("FSDP 2 came with torch 2.6")

@@ -15,7 +15,8 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ...smcd_core.sampling.diffusion import TRAIN_STEPS, Guidance, ddim_timesteps
+from ...smcd_core.sampling.diffusion import TRAIN_STEPS, Guidance, ddim_timesteps, trailing_timesteps
+from ...smcd_core.sampling.settings import Settings
 from .model import BOXES, FIRST_FRAME, smcd_model
 
 
@@ -52,12 +53,8 @@ class ConditionGuider(comfy.samplers.CFGGuider):
 
     def _branches(self, outside: Collection[str]) -> dict[frozenset[str], float]:
         """The weight of each evaluation, by the conditions that it hears."""
-        conditions = self.model_patcher.model.conditions
-        weights: dict[frozenset[str], float] = {}
-        for branch, weight in replace(self.guidance, **dict.fromkeys(outside, 1.0)).branches():
-            heard = branch & conditions
-            weights[heard] = weights.get(heard, 0.0) + weight
-        return {heard: weight for heard, weight in weights.items() if weight != 0}
+        guidance = replace(self.guidance, **dict.fromkeys(outside, 1.0))
+        return dict(guidance.branches(self.model_patcher.model.conditions))
 
     def _name(self, heard: frozenset[str]) -> str:
         """Of a branch among the conds. Other packs look for the first two."""
@@ -132,6 +129,13 @@ def _ddim_to_last_sigma(model, noise: Tensor, sigmas: Tensor, **kwargs) -> Tenso
     return x / math.sqrt(1 + float(sigmas[-1]) ** 2)
 
 
+def sampling_of(patcher, settings: Settings) -> tuple:
+    """SAMPLER and noise levels that do what the settings say."""
+    if settings.sampler == "ddim":
+        return PublishedDDIM(), published_sigmas(patcher, settings.steps)
+    return fast_sampling(patcher, settings.steps)
+
+
 def published_sigmas(patcher, steps: int) -> Tensor:
     """The noise levels of the released schedule, [steps + 1], the last one that of timestep 0."""
     smcd_model(patcher)  # the schedule is that of no other architecture
@@ -144,8 +148,7 @@ def published_sigmas(patcher, steps: int) -> Tensor:
 def fast_sampling(patcher, steps: int) -> tuple:
     """SAMPLER and noise levels [steps + 1] that do what `dpm_solver` of smcd_core does."""
     smcd_model(patcher)
-    timesteps = [round(TRAIN_STEPS - n * TRAIN_STEPS / steps) - 1 for n in range(steps)]
-    sigmas = patcher.get_model_object("model_sampling").sigmas[torch.tensor(timesteps)].cpu()
+    sigmas = patcher.get_model_object("model_sampling").sigmas[torch.tensor(trailing_timesteps(steps))].cpu()
     return comfy.samplers.sampler_object("dpmpp_2m"), torch.cat([sigmas, sigmas.new_zeros(1)])
 
 

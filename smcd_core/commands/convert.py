@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import SMCDError
+
 if TYPE_CHECKING:
     import torch
 
@@ -34,9 +36,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _convert(args: argparse.Namespace) -> None:
     for option in ("components", "dtype", "info"):
         if getattr(args, option) and args.to != "smcd":
-            raise ValueError(f"--{option} has no place in layout {args.to}: leave it out, or use --to smcd")
+            raise SMCDError(f"--{option} has no place in layout {args.to}: leave it out, or use --to smcd")
     if args.to == "smcd" and args.target.suffix != ".safetensors":
-        raise ValueError(f"{args.target}: the name of a file in layout smcd must end in .safetensors")
+        raise SMCDError(f"{args.target}: the name of a file in layout smcd must end in .safetensors")
 
     import torch
 
@@ -64,9 +66,9 @@ def _read_info(path: Path) -> dict[str, Any]:
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: is not JSON: {error}") from None
+        raise SMCDError(f"{path}: is not JSON: {error}") from None
     if not isinstance(info, dict):
-        raise ValueError(f"{path}: holds a {type(info).__name__}, expected an object such as " + '{"defaults": {...}}')
+        raise SMCDError(f"{path}: holds a {type(info).__name__}, expected an object such as " + '{"defaults": {...}}')
     return info
 
 

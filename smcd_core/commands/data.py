@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from ..errors import SMCDError
+
 DATASETS = ("got10k", "youtube-vis", "grounding", "folder")  # as in data/catalog.py, which takes long to import
 _SHOWN = 20  # damaged samples in the text; the JSON has all
 
@@ -49,13 +51,13 @@ def open_options(args: argparse.Namespace) -> dict[str, str | int | None]:
 def _check(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from ..data import open_dataset, recognise
+    from ..data import detect_dataset, open_dataset
     from ..data.check import check, describe
     from ..files import replacing
 
     if args.samples < 0:
-        raise ValueError(f"--samples is {args.samples}, expected 1 or more, or 0 for all")
-    kind = args.dataset or recognise(args.root)
+        raise SMCDError(f"--samples is {args.samples}, expected 1 or more, or 0 for all")
+    kind = args.dataset or detect_dataset(args.root)
     clips = open_dataset(kind, args.root, **open_options(args))
     with tqdm(unit="clip", leave=False) as bar:
         findings, sheet = check(kind, clips, args.samples, workers=args.workers, progress=bar.update)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import SMCDError
 from ..weights.published import ALL, FOR_COMFYUI, FOR_COMMAND_LINE
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def _download(args: argparse.Namespace) -> None:
     from ..weights.download import DownloadError, by_hand, find_models, homes, licences, plan, show_size
 
     if args.models and args.folder:
-        raise ValueError("--models and --folder are both given: choose one")
+        raise SMCDError("--models and --folder are both given: choose one")
     if unknown := [name for name in args.weights if name not in ALL]:
-        raise ValueError(f"no weights are called {unknown[0]!r}: choose of {', '.join(ALL)}")
+        raise SMCDError(f"no weights are called {unknown[0]!r}: choose of {', '.join(ALL)}")
     models = None if args.folder else args.models or find_models()
     if models is None and args.folder is None:
-        raise ValueError(
+        raise SMCDError(
             "where to? No ComfyUI was found: give its folder models with --models DIR, or any folder with --folder DIR"
         )
     names = args.weights or (FOR_COMFYUI if models else FOR_COMMAND_LINE)
@@ -68,10 +69,10 @@ def _accept_licences(accepted: bool) -> None:
     if accepted:
         return
     if not sys.stdin.isatty():
-        raise ValueError("nobody can be asked here, so nothing was fetched: --yes says that the licences are accepted")
+        raise SMCDError("nobody can be asked here, so nothing was fetched: --yes says that the licences are accepted")
     answer = input("Are all licences accepted, and may they be fetched? [y/N] ")
     if answer.strip().lower() not in ("y", "yes"):
-        raise ValueError("the licences were not accepted, so nothing was fetched")
+        raise SMCDError("the licences were not accepted, so nothing was fetched")
 
 
 def _fetch_all(items: list[Item]) -> None:

@@ -1,4 +1,4 @@
-"""smcd evaluate: score a checkpoint on synthetic clips that no training has seen, or finished videos of any method."""
+"""smcd evaluate: score a checkpoint on synthetic clips, or finished videos of any method."""
 
 from __future__ import annotations
 
@@ -8,78 +8,94 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import SMCDError
+
 if TYPE_CHECKING:
-    from ..evaluation.scores import Result, Tools
+    from ..evaluation.scores import Result, ScoringNetworks
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "evaluate",
-        help="score a checkpoint, or finished videos: do objects follow their boxes, does the first frame stay",
-        description="Without --videos: generates synthetic clips that no training has seen and scores them. With "
-        "--videos: scores what any method made. docs/metrics.md says what the numbers mean.",
+        help="score a checkpoint, or finished videos: do objects follow their boxes, is the first frame kept",
+        description="Without --videos, animates synthetic clips that no training has seen and scores the results. With "
+        "--videos, scores videos of any method. docs/metrics.md explains the numbers.",
     )
-    made = parser.add_argument_group("a checkpoint on synthetic clips")
-    made.add_argument("--checkpoint", type=Path, help="default: the bundled one")
-    made.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint")
-    made.add_argument("--clips", type=int, default=64)
-    made.add_argument(
-        "--split", choices=("test", "validation"), default="test", help="choose settings on validation only"
+    _add_checkpoint_options(parser.add_argument_group("a checkpoint on synthetic clips"))
+    _add_video_options(parser.add_argument_group("finished videos"))
+    _add_network_options(
+        parser.add_argument_group("networks", "your own folders and files; only --download fetches anything")
     )
-    made.add_argument("--frames", type=int, help="default: as in training")
-    made.add_argument("--steps", type=int, help="default: that of the checkpoint")
-    made.add_argument("--cfg-text", type=float)
-    made.add_argument("--cfg-boxes", type=float)
-    made.add_argument("--cfg-image", type=float)
-    made.add_argument("--match-colors", action="store_true", help="draw colours back to those of the first frame")
-    made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--batch-size", type=int, default=4)
-
-    finished = parser.add_argument_group("finished videos")
-    finished.add_argument(
-        "--videos", type=Path, nargs="+", metavar="DIR", help="one folder for each method, files of the same names"
-    )
-    finished.add_argument(
-        "--trajectories", type=Path, metavar="DIR", help="boxes by the video's name (default: beside it, or in it)"
-    )
-    finished.add_argument(
-        "--references", type=Path, metavar="DIR", help="real videos or first frames by the video's name"
-    )
-    finished.add_argument("--prompts", type=Path, metavar="JSON", help="sentences by the video's name, for CLIP-SIM")
-    finished.add_argument(
-        "--found", type=Path, nargs="+", metavar="DIR", help="where the objects are, for each folder of --videos"
-    )
-
-    tools = parser.add_argument_group("networks", "folders and files of yours; nothing is fetched without --download")
-    tools.add_argument("--detector", metavar="MODEL", help="Grounding DINO or OWLv2 as transformers saves it")
-    tools.add_argument("--detector-threshold", type=float, default=0.25, help="least score, 0..1 (default %(default)s)")
-    tools.add_argument("--clip", metavar="MODEL", help="for CLIP-SIM and the first frame")
-    tools.add_argument("--dino", metavar="MODEL", help="DINO or DINOv2, for the first frame")
-    tools.add_argument(
-        "--lpips", type=Path, nargs=2, metavar=("ALEXNET", "HEADS"), help="weights of torchvision, and LPIPS' alex.pth"
-    )
-    tools.add_argument(
-        "--fvd", type=Path, metavar="TORCHSCRIPT", help="I3D; the file is a program and runs: use only one you trust"
-    )
-    tools.add_argument("--download", action="store_true", help="MODEL may be a name on the Hugging Face Hub")
-
     parser.add_argument(
         "--size", type=int, help="pixels of each side of a frame (default: as in training; 256 for finished videos)"
     )
-    parser.add_argument("--device")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument("--out", type=Path, default=Path("out/evaluation"), help="folder (default %(default)s)")
     parser.set_defaults(run=_evaluate)
+
+
+def _add_checkpoint_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--checkpoint", type=Path, help="default: the bundled one")
+    group.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint")
+    group.add_argument("--clips", type=int, default=64, help="default %(default)s")
+    group.add_argument(
+        "--split", choices=("test", "validation"), default="test", help="choose settings on validation only"
+    )
+    group.add_argument("--frames", type=int, help="frames per clip (default: as in training)")
+    group.add_argument("--steps", type=int, help="denoising steps (default: the checkpoint's)")
+    for name in ("text", "boxes", "image"):
+        group.add_argument(f"--cfg-{name}", type=float, metavar="SCALE", help=f"guidance scale of the {name}")
+    group.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        help="of the networks (default: half precision on an NVIDIA GPU, else float32)",
+    )
+    group.add_argument("--match-colors", action="store_true", help="match colours to those of the first frame")
+    group.add_argument("--seed", type=int, default=0, help="random seed of the first clip (default %(default)s)")
+    group.add_argument("--batch-size", type=int, default=4, help="videos per call (default %(default)s)")
+
+
+def _add_video_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--videos", type=Path, nargs="+", metavar="DIR", help="one folder per method, with the same file names"
+    )
+    group.add_argument(
+        "--trajectories", type=Path, metavar="DIR", help="boxes, named like the videos (default: beside or in them)"
+    )
+    group.add_argument(
+        "--references", type=Path, metavar="DIR", help="real videos or first frames, named like the videos"
+    )
+    group.add_argument("--prompts", type=Path, metavar="JSON", help="sentence of each video, for CLIP-SIM")
+    group.add_argument(
+        "--found", type=Path, nargs="+", metavar="DIR", help="boxes of the objects in each folder of --videos"
+    )
+
+
+def _add_network_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--detector", metavar="MODEL", help="Grounding DINO or OWLv2 as transformers saves it")
+    group.add_argument(
+        "--detector-threshold", type=float, default=0.25, help="minimum score, 0..1 (default %(default)s)"
+    )
+    group.add_argument("--clip", metavar="MODEL", help="for CLIP-SIM and the first frame")
+    group.add_argument("--dino", metavar="MODEL", help="DINO or DINOv2, for the first frame")
+    group.add_argument(
+        "--lpips", type=Path, nargs=2, metavar=("ALEXNET", "HEADS"), help="weights of torchvision, and LPIPS' alex.pth"
+    )
+    group.add_argument(
+        "--fvd", type=Path, metavar="TORCHSCRIPT", help="I3D; the file is a program and runs: use only one you trust"
+    )
+    group.add_argument("--download", action="store_true", help="MODEL may be a name on the Hugging Face Hub")
 
 
 def _evaluate(args: argparse.Namespace) -> None:
     if args.download:
         os.environ["HF_HUB_OFFLINE"] = "0"  # read once, when the libraries are imported
     if args.found and len(args.found) != len(args.videos or ()):
-        raise ValueError(
+        raise SMCDError(
             f"--found names {len(args.found)} folders, --videos {len(args.videos or ())}: one each is needed"
         )
     if args.found and args.detector:
-        raise ValueError("--found and --detector both tell where the objects are: give one of them")
+        raise SMCDError("--found and --detector both say where the objects are: give one of them")
     tools = _tools(args)
     settings, labels, results = (_finished if args.videos else _synthetic)(args, tools)
     names = ("detector", "detector_threshold", "clip", "dino", "lpips", "fvd")
@@ -87,16 +103,16 @@ def _evaluate(args: argparse.Namespace) -> None:
     _write(args.out, settings, labels, results)
 
 
-def _tools(args: argparse.Namespace) -> Tools:
+def _tools(args: argparse.Namespace) -> ScoringNetworks:
     from ..evaluation.detectors import Detector
     from ..evaluation.networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
-    from ..evaluation.scores import Tools
+    from ..evaluation.scores import ScoringNetworks
     from ..sampling.pipeline import pick_device
 
     where = {"device": args.device or pick_device()}
     source = where | {"download": args.download}
     threshold = args.detector_threshold
-    return Tools(
+    return ScoringNetworks(
         Detector.from_pretrained(args.detector, threshold=threshold, **source) if args.detector else None,
         ClipFeatures.from_pretrained(args.clip, **source) if args.clip else None,
         DinoFeatures.from_pretrained(args.dino, **source) if args.dino else None,
@@ -105,22 +121,23 @@ def _tools(args: argparse.Namespace) -> Tools:
     )
 
 
-def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, str], dict[str, Result]]:
+def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, dict[str, str], dict[str, Result]]:
+    import torch
     from tqdm import tqdm
 
     from ..data import SyntheticClips
-    from ..evaluation.scores import ROWS, generate_rows, score_row
-    from ..sampling.diffusion import Guidance
-    from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device
+    from ..evaluation.scores import EVALUATION_ROWS, generate_rows, score_row
+    from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device, pick_dtype
+    from ..sampling.settings import Settings
     from ..video import contact_sheet
 
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    pipeline = SMCDPipeline.from_checkpoint(checkpoint, components=args.components, device=args.device or pick_device())
-    defaults = pipeline.defaults
-    size, frames = args.size or defaults["width"], args.frames or defaults["frames"]
+    device = args.device or pick_device()
+    dtype = getattr(torch, args.dtype) if args.dtype else pick_dtype(device)
+    pipeline = SMCDPipeline.from_checkpoint(checkpoint, components=args.components, device=device, dtype=dtype)
     scales = {name: getattr(args, f"cfg_{name}") for name in ("text", "boxes", "image")}
-    guidance = Guidance(**{name: defaults[name] if scale is None else scale for name, scale in scales.items()})
-    steps = args.steps or defaults["steps"]
+    given = Settings.of(pipeline.defaults, width=args.size, num_frames=args.frames, steps=args.steps, **scales)
+    size, frames, steps, guidance = given.width, given.num_frames, given.steps, given.guidance
     clips = list(SyntheticClips(args.clips, split=args.split, size=size, num_frames=frames))
     with tqdm(total=2 * args.clips, unit="clip") as bar:
         videos = generate_rows(
@@ -129,37 +146,36 @@ def _synthetic(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, 
         )  # fmt: skip
     settings = {"checkpoint": str(checkpoint), "split": args.split, "clips": args.clips, "frames": frames, "size": size}
     settings |= {"steps": steps, "guidance": vars(guidance), "seed": args.seed, "match_colors": args.match_colors}
+    settings["dtype"] = str(dtype).removeprefix("torch.")
     args.out.mkdir(parents=True, exist_ok=True)
     for number, clip in enumerate(clips[:8]):
         contact_sheet(videos["smcd"][number], clip.boxes_xyxy, clip.mask, clip.colors, clip.phrases).save(
             args.out / f"clip{number:02d}.png"
         )
-    return settings, ROWS, {name: score_row(videos[name], clips, tools) for name in ROWS}
+    return settings, EVALUATION_ROWS, {name: score_row(videos[name], clips, tools) for name in EVALUATION_ROWS}
 
 
-def _finished(args: argparse.Namespace, tools: Tools) -> tuple[dict, dict[str, str], dict[str, Result]]:
-    from ..evaluation.finished_videos import Sources, read_prompts, read_videos
+def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, dict[str, str], dict[str, Result]]:
+    from ..evaluation.finished_videos import VideoSources, read_prompts, read_videos
     from ..evaluation.scores import score_row
 
     size = args.size or 256  # as the published evaluation
     prompts = read_prompts(args.prompts) if args.prompts else None
-    sources = Sources(args.trajectories, args.references, prompts)
+    sources = VideoSources(args.trajectories, args.references, prompts)
     results: dict[str, Result] = {}
     keys: list[str] = []
     for folder, found in zip(args.videos, args.found or [None] * len(args.videos)):
         if folder.name in results:
-            raise ValueError(
-                f"{folder}: a second folder named {folder.name!r}; rename one, the name is that of its row"
-            )
+            raise SMCDError(f"{folder}: a second folder named {folder.name!r}; rename one, as folders name the rows")
         videos, clips, boxes = read_videos(folder, sources, found=found, size=size)
         if results and list(videos) != keys:
             missing = sorted(set(keys) ^ set(videos))
-            raise ValueError(f"{folder} and {args.videos[0]} must hold the same videos; only in one: {missing[:5]}")
+            raise SMCDError(f"{folder} and {args.videos[0]} must hold the same videos; only in one: {missing[:5]}")
         if tools.video and not all(len(clip.frames) == len(video) for clip, video in zip(clips, videos.values())):
-            raise ValueError("--fvd compares with real videos: give them with --references")
+            raise SMCDError("--fvd compares with real videos: give them with --references")
         keys = list(videos)
         results[folder.name] = score_row(list(videos.values()), clips, tools, boxes)
-    # What can be reached: the real videos by the same measures. Boxes found in other videos say nothing about them.
+    # The ceiling: the real videos by the same measures. Boxes found in other videos say nothing about them.
     if not args.found and all(len(clip.frames) == len(clip.mask) for clip in clips):
         results["(references)"] = score_row([clip.frames for clip in clips], clips, tools)
     settings = {name: getattr(args, name) for name in ("videos", "trajectories", "references", "prompts", "found")}

@@ -1,16 +1,25 @@
-"""smcd finetune: train a finished checkpoint further on one's own clips, in one command."""
+"""smcd finetune: train a checkpoint further on your own clips, in one command."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..training.config import STAGES, TrainingConfig
-from .train import add_training_options, given_training
+from .train import add_training_options, given_training, log_beside_bars
 
-# The published stage 2, shorter, and one clip at a time, so that it fits where the checkpoint itself does.
+if TYPE_CHECKING:
+    from accelerate import PartialState
+    from diffusers import AutoencoderKL
+
+    from ..data import FolderClips
+    from ..networks.text import TextEncoder
+    from ..training.encoded import EncodedClips
+
+# The published stage 2, shorter, and one clip at a time to save memory.
 DEFAULT = TrainingConfig("diim", 1000, batch_size=1, save_every=250, validate_every=250)
-FILE = "smcd.safetensors"  # what the run is for: a checkpoint with VAE and text encoder inside
+FILE = "smcd.safetensors"  # the result: a checkpoint with VAE and text encoder inside
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -26,12 +35,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, if CHECKPOINT has none inside"
     )
-    parser.add_argument("--stage", choices=STAGES, default=DEFAULT.stage, help="what trains (default %(default)s)")
-    parser.add_argument("--frames", type=int, help="of a clip (default: as CHECKPOINT was trained)")
-    parser.add_argument("--pixels", type=int, help="side of the frames (default: as CHECKPOINT was trained)")
-    parser.add_argument("--passes", type=int, default=4, help="clips to cut out of each video (default %(default)s)")
-    parser.add_argument("--phrase", help="what the objects are whose boxes have no name")
-    parser.add_argument("--tensorboard", action="store_true", help="log there as well as in OUT/loss.csv")
+    parser.add_argument("--stage", choices=STAGES, default=DEFAULT.stage, help="what to train (default %(default)s)")
+    parser.add_argument("--frames", type=int, help="frames per clip (default: as CHECKPOINT was trained)")
+    parser.add_argument("--pixels", type=int, help="side of a frame (default: as CHECKPOINT was trained)")
+    parser.add_argument("--passes", type=int, default=4, help="clips to cut from each video (default %(default)s)")
+    parser.add_argument("--phrase", help="phrase for objects whose boxes have no name")
+    parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too, not only to OUT/loss.csv")
     add_training_options(parser, DEFAULT)
     parser.set_defaults(run=_finetune)
 
@@ -41,11 +50,10 @@ def _finetune(args: argparse.Namespace) -> None:
     from itertools import islice
 
     from accelerate import PartialState
-    from tqdm import tqdm
 
     from ..data import FolderClips
-    from ..training.encoded import EncodedClips, encode_clips, shards
-    from ..training.loop import train
+    from ..sampling.settings import Settings
+    from ..training.loop import TIMEOUT, train
     from ..weights.checkpoint import read_checkpoint, write_checkpoint
     from ..weights.components import load_components, pack_components, unpack_components
     from ..weights.defaults import DEFAULT_CHECKPOINT, read_defaults
@@ -54,27 +62,20 @@ def _finetune(args: argparse.Namespace) -> None:
     checkpoint = read_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
     vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)
     defaults = read_defaults(checkpoint)
-    size, frames = args.pixels or defaults["width"], args.frames or defaults["frames"]
+    given = Settings.of(defaults, width=args.pixels, num_frames=args.frames)
+    size, frames = given.width, given.num_frames
     clips = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
 
-    state = PartialState()  # under `accelerate launch` the processes share the encoding
-    folder, slots = args.out / "clips", checkpoint.config.box_slots
+    state = PartialState(timeout=TIMEOUT)  # under `accelerate launch` the processes share the encoding
+    slots = checkpoint.config.box_slots
     noted = {"dataset": "folder", "root": args.root.resolve().name, "clips": len(clips), "phrase": args.phrase}
     noted |= {"size": size, "num_frames": frames, "slots": slots}
-    total = sum(map(len, shards(len(clips), state.process_index, state.num_processes).values()))
-    with tqdm(total=total, unit="clip", desc="encoding") as bar:
-        encode_clips(
-            clips, vae.to(state.device), text.to(state.device), folder, slots=slots, part=state.process_index,
-            parts=state.num_processes, settings=noted, progress=bar.update,
-            report=lambda error: tqdm.write(f"left out {error}"),
+    with log_beside_bars():
+        data = _encode(clips, vae.to(state.device), text.to(state.device), args.out / "clips", noted, state)
+        trained = train(
+            config, checkpoint.config, data, args.out, start=checkpoint, validation=list(islice(data, 4)), vae=vae,
+            tensorboard=args.tensorboard,
         )  # fmt: skip
-    state.wait_for_everyone()
-
-    data = EncodedClips(folder)
-    trained = train(
-        config, checkpoint.config, data, args.out, start=checkpoint, validation=list(islice(data, 4)), vae=vae,
-        tensorboard=args.tensorboard,
-    )  # fmt: skip
     if state.is_main_process:
         result = read_checkpoint(trained)
         info = (
@@ -83,3 +84,19 @@ def _finetune(args: argparse.Namespace) -> None:
         target = args.out / FILE
         write_checkpoint(target, result.config, result.weights, **pack_components(vae, text), info=info)
         print(f"{target}: try it with smcd animate --checkpoint {target}")
+
+
+def _encode(
+    clips: FolderClips, vae: AutoencoderKL, text: TextEncoder, folder: Path, noted: dict, state: PartialState
+) -> EncodedClips:
+    """Encode the clips that are not in the folder yet; each process takes its share, and waits for the others."""
+    from tqdm import tqdm
+
+    from ..training.encoded import EncodedClips, encode_clips, shards
+
+    share = {"part": state.process_index, "parts": state.num_processes}
+    total = sum(map(len, shards(len(clips), **share).values()))
+    with tqdm(total=total, unit="clip", desc="encoding") as bar:
+        encode_clips(clips, vae, text, folder, slots=noted["slots"], **share, settings=noted, progress=bar.update)
+    state.wait_for_everyone()
+    return EncodedClips(folder)

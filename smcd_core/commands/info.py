@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from ..errors import SMCDError
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
@@ -25,7 +27,7 @@ def _info(args: argparse.Namespace) -> None:
         _report(args)
         return
     if args.models or args.verify:
-        raise ValueError(f"--models and --verify are for smcd info without a file, but {args.file} is given")
+        raise SMCDError(f"--models and --verify are for smcd info without a file, but {args.file} is given")
 
     from ..video import SUFFIXES, read_metadata
 

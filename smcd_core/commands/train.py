@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
 from itertools import islice
 from pathlib import Path
 
+from ..errors import SMCDError
 from ..networks.config import SMALL, SYSTEMS, system_config
 from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
 from .data import DATASETS, add_dataset_options
+
+CLIPS = ("synthetic", "world")  # drawn, not read: sprites on pale scenes, textured cut-outs on textured scenes
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -26,10 +31,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     pretrain.add_argument(
         "--decoder-only", action="store_true", help="improve the decoder of a finished autoencoder, keep its latents"
     )
+    autoencoder = pretrain.add_argument_group("the autoencoder")
+    autoencoder.add_argument(
+        "--dataset", choices=CLIPS, default="world", help="clips to learn from (default %(default)s)"
+    )
+    autoencoder.add_argument(
+        "--latent-channels", type=int, default=4, help="more keep more detail (default %(default)s)"
+    )
+    autoencoder.add_argument(
+        "--channels", type=int, nargs=4, default=(32, 64, 128, 128), help="of its resolutions (default 32 64 128 128)"
+    )
+    autoencoder.add_argument("--blocks", type=int, default=1, help="of each resolution (default %(default)s)")
+    autoencoder.add_argument(
+        "--detail-weight", type=float, default=0.5, help="of sharp edges in the loss (default %(default)s)"
+    )
+    autoencoder.add_argument("--batch-size", type=int, default=8, help="crops of a step (default %(default)s)")
+    autoencoder.add_argument("--lr", type=float, default=1.5e-3, help="default %(default)s")
     pretrain.set_defaults(run=_pretrain)
 
     encode = subparsers.add_parser("encode", help="turn clips into latents and tokens on disk, for training")
-    encode.add_argument("--dataset", choices=("synthetic", *DATASETS), default="synthetic")
+    encode.add_argument("--dataset", choices=(*CLIPS, *DATASETS), default="synthetic")
     encode.add_argument("--root", type=Path, help="folder with the dataset")
     encode.add_argument("--clips", type=int, help="how many; not needed with --root (default there: one of each video)")
     add_dataset_options(encode)
@@ -38,19 +59,22 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint"
     )
     encode.add_argument("--out", type=Path, required=True)
-    encode.add_argument("--part", default="1/1", metavar="I/N", help="do the I-th of N parts; run all N side by side")
+    encode.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
+    encode.add_argument("--part", default="1/1", metavar="I/N", help="do part I of N; run all N side by side")
     encode.set_defaults(run=_encode)
 
     train = subparsers.add_parser("train", help="train one stage", description="Runs under `accelerate launch` too.")
     what = train.add_mutually_exclusive_group(required=True)
-    what.add_argument("--preset", choices=PRESETS, help="a configuration of the paper; other options change it")
+    what.add_argument("--preset", choices=PRESETS, help="a configuration of the paper; other options override it")
     what.add_argument("--stage", choices=STAGES)
-    train.add_argument("--system", choices=SYSTEMS, help="which parts (default: of the preset; else zc+gca, SMCD)")
-    train.add_argument("--small", action="store_true", help="sizes of the bundled default, not of the released model")
-    train.add_argument("--coverage-bias", action="store_true", help="let boxes count by the share of a cell they cover")
+    train.add_argument("--system", choices=SYSTEMS, help="what to build (default: the preset's, else zc+gca: SMCD)")
+    train.add_argument("--small", action="store_true", help="sizes of the bundled checkpoint, not of the released one")
+    train.add_argument(
+        "--coverage-bias", action="store_true", help="weigh boxes by the share of a cell that they cover"
+    )
     train.add_argument("--data", type=Path, required=True, help="folder that `smcd encode` wrote")
     train.add_argument("--init", type=Path, help="checkpoint whose weights to start from")
-    train.add_argument("--out", type=Path, required=True, help="run folder; an unfinished run in it goes on")
+    train.add_argument("--out", type=Path, required=True, help="run folder; an unfinished run in it is resumed")
     add_log_options(train)
     add_training_options(train)
     train.set_defaults(run=_train)
@@ -61,15 +85,15 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--components",
         type=Path,
-        help="folder with vae/, or a checkpoint: draw samples of the validation clips into OUT/samples",
+        help="folder with vae/, or a checkpoint: sample the validation clips into OUT/samples",
     )
-    parser.add_argument("--tensorboard", action="store_true", help="log there as well as in OUT/loss.csv")
+    parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too, not only to OUT/loss.csv")
 
 
 def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConfig | None = None) -> None:
-    """One option for each field of TrainingConfig but the stage; those not given are not in the namespace.
+    """Add an option for each field of TrainingConfig but the stage; options not given are absent from the namespace.
 
-    defaults  to be named in the help
+    defaults  values that the help shows, instead of those of TrainingConfig
     """
     hints = typing.get_type_hints(TrainingConfig)
     choices = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS}
@@ -77,7 +101,7 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConf
         if field.name == "stage":
             continue
         default = getattr(defaults, field.name) if defaults else field.default
-        said = {MISSING: None, None: "default: as the stage says"}.get(default, f"default {default}")
+        said = {MISSING: None, None: "default: the stage's"}.get(default, f"default {default}")
         options = {"default": argparse.SUPPRESS, "help": said}
         kind = hints[field.name]
         if kind is bool or kind == bool | None:
@@ -92,7 +116,7 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConf
 
 
 def given_training(args: argparse.Namespace) -> dict[str, object]:
-    """The fields of TrainingConfig that the command line has."""
+    """The fields of TrainingConfig that were given on the command line."""
     values = {field.name: getattr(args, field.name) for field in fields(TrainingConfig) if hasattr(args, field.name)}
     values.pop("stage", None)
     return values | ({"betas": tuple(values["betas"])} if "betas" in values else {})
@@ -102,30 +126,43 @@ def _pretrain(args: argparse.Namespace) -> None:
     from ..training import pretrain
 
     if args.network == "autoencoder":
-        pretrain.train_autoencoder(args.out, steps=args.steps or 3000, decoder_only=args.decoder_only)
+        from ..data import render_clip, render_world_clip
+
+        pretrain.train_autoencoder(
+            args.out,
+            steps=args.steps or 3000,
+            latent_channels=args.latent_channels,
+            channels=args.channels,
+            blocks=args.blocks,
+            detail_weight=args.detail_weight,
+            batch_size=args.batch_size,
+            lr=args.lr,
+            render=render_clip if args.dataset == "synthetic" else render_world_clip,
+            decoder_only=args.decoder_only,
+        )
     else:
         pretrain.train_text_encoder(args.out, steps=args.steps or 1500)
 
 
 def _encode(args: argparse.Namespace) -> None:
-    import torch
     from tqdm import tqdm
 
+    from ..data.samples import log_left_out
+    from ..sampling.pipeline import pick_device
     from ..training.encoded import encode_clips, shards
     from ..weights.components import load_components
 
     part, parts = _part(args.part)
     clips, settings = _clips_to_encode(args)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    vae, text = (network.to(device) for network in load_components(args.components))
+    vae, text = (network.to(args.device or pick_device()) for network in load_components(args.components))
     damaged = []
 
     def report(error: Exception) -> None:
         damaged.append(error)
-        tqdm.write(f"left out {error}")
+        log_left_out(error)
 
     total = sum(map(len, shards(len(clips), part, parts).values()))
-    with tqdm(total=total, unit="clip") as bar:
+    with log_beside_bars(), tqdm(total=total, unit="clip") as bar:
         encode_clips(
             clips, vae, text, args.out, slots=settings["slots"], part=part, parts=parts, workers=args.workers,
             settings=settings, progress=bar.update, report=report,
@@ -138,21 +175,22 @@ def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str 
     """The clips, and what to note about them in the files."""
     from torch.utils.data import Subset
 
-    from ..data import KINDS, SyntheticClips, open_dataset
+    from ..data import KINDS, SyntheticClips, WorldClips, open_dataset
     from .data import open_options
 
-    if args.dataset == "synthetic":
+    if args.dataset in CLIPS:
         if args.clips is None:
-            raise ValueError("--clips is missing: how many synthetic clips to make")
+            raise SMCDError("--clips is missing: how many synthetic clips to make")
         split = args.split or "train"
         if split not in ("train", "validation"):
-            raise ValueError(f"--split is {split!r}, expected train or validation for synthetic clips")
-        clips = SyntheticClips(args.clips, split=split, size=args.pixels or 128, num_frames=args.frames or 8)
+            raise SMCDError(f"--split is {split!r}, expected train or validation for synthetic clips")
+        kind = SyntheticClips if args.dataset == "synthetic" else WorldClips
+        clips = kind(args.clips, split=split, size=args.pixels or 128, num_frames=args.frames or 8)
         slots = args.slots or SMALL["box_slots"]
         size, frames = clips.size, clips.num_frames
     else:
         if args.root is None:
-            raise ValueError(f"--root is missing: the folder with the dataset {args.dataset}")
+            raise SMCDError(f"--root is missing: the folder with the dataset {args.dataset}")
         dataset = open_dataset(args.dataset, args.root, clips=args.clips, **open_options(args))
         clips = dataset if args.clips is None else Subset(dataset, range(args.clips))
         slots = args.slots or KINDS[args.dataset].slots
@@ -166,7 +204,7 @@ def _part(text: str) -> tuple[int, int]:
     """ "2/3" -> (1, 3), counted from 0"""
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise ValueError(f"--part is {text!r}, expected something like 1/2")
+        raise SMCDError(f"--part is {text!r}, expected something like 1/2")
     return int(number) - 1, int(count)
 
 
@@ -181,36 +219,47 @@ def _train(args: argparse.Namespace) -> None:
     if preset:
         if args.init is None and preset.training.stage != "backbone":
             before = "stage 1 (--preset stage1)" if preset.training.stage == "diim" else "the backbone"
-            raise ValueError(f"--init is missing: the preset {args.preset} starts from a checkpoint of {before}")
+            raise SMCDError(f"--init is missing: the preset {args.preset} starts from a checkpoint of {before}")
         _compare(preset, data[0]["latents"].shape, data[0]["mask"].shape[1])
-    train(
-        config,
-        system_config(system, SMALL if args.small else {}, args.coverage_bias),
-        data,
-        args.out,
-        start=read_checkpoint(args.init) if args.init else None,
-        **log_settings(args),
-    )
+    model_config = system_config(system, SMALL if args.small else {}, args.coverage_bias)
+    start = read_checkpoint(args.init) if args.init else None
+    with log_beside_bars():
+        train(config, model_config, data, args.out, start=start, **log_settings(args))
+
+
+@contextmanager
+def log_beside_bars() -> Iterator[None]:
+    """Show the log of smcd_core on the terminal, without breaking progress bars."""
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    logger = logging.getLogger("smcd")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        with logging_redirect_tqdm([logger]):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def training_of(args: argparse.Namespace) -> tuple[TrainingConfig, str]:
-    """The run and the system that the command line asks for: those of a preset, with what is given besides."""
+    """The run and the system that the command line asks for: a preset's, or a stage's, with the options given."""
     given = given_training(args)
     if args.preset:
         preset = PRESETS[args.preset]
         return replace(preset.training, **given), args.system or preset.system
     if "steps" not in given:
-        raise ValueError("--steps is missing: how long to train; a --preset would say")
+        raise SMCDError("--steps is missing: say how long to train, or choose a --preset")
     return TrainingConfig(args.stage, **given), args.system or "zc+gca"
 
 
 def log_settings(args: argparse.Namespace) -> dict[str, object]:
-    """The arguments of `training.train` that are about what it shows."""
+    """The arguments of `train` that concern validation and logs."""
     from ..training.encoded import EncodedClips
     from ..weights.components import load_components
 
     if args.components and not args.validation:
-        raise ValueError("--components without --validation: name the clips that samples are to be drawn of")
+        raise SMCDError("--components without --validation: name the clips to sample")
     examples = EncodedClips(args.validation) if args.validation else []
     return {
         "validation": list(islice(examples, 32)),
@@ -220,7 +269,7 @@ def log_settings(args: argparse.Namespace) -> dict[str, object]:
 
 
 def _compare(preset: Preset, latents: Sequence[int], slots: int) -> None:
-    """Say where clips, latents [F, 4, h, w], differ from those of the paper. That may be as wanted."""
+    """Print a note if clips, latents [F, 4, h, w], differ from those of the paper; that may be intended."""
     frames, _, height, width = latents
     found, published = (
         (frames, 8 * width, 8 * height, slots),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,11 +13,11 @@ import numpy as np
 from PIL import Image
 
 from ..trajectory.document import MAX_SIDE
+from ..trajectory.formats.box_file import natural
 from .samples import DatasetError, SampleError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif")
-MAX_TEXT_BYTES = 64 * 2**20
 # A JPEG is decoded at half, a quarter or an eighth of its size if that stays this much larger than what is asked for:
 # 0.6 of the time for 1280 x 720 to 256 x 256, and 45 dB from what decoding it whole gives.
 _SPARE = 1.25
@@ -47,23 +46,6 @@ def inside(root: Path, name: object) -> Path:
     if not parts or parts[0].startswith("/") or ".." in parts or ":" in parts[0]:
         raise SampleError(root, f"the file name {name[:80]!r} leads out of the dataset")
     return root.joinpath(*parts)
-
-
-def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
-    """The text of a UTF-8 file, with \\n at the end of lines. Raises SampleError."""
-    with reading(path):
-        size = path.stat().st_size
-        if size > limit:
-            raise SampleError(path, f"has {size} bytes, the limit is {limit}")
-        try:
-            return path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise SampleError(path, f"is not UTF-8 text (byte {error.start})") from None
-
-
-def natural(name: str) -> list[str | int]:
-    """A sort key for which frame2 comes before frame10."""
-    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]{1,18})", name))]
 
 
 # Images --------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Find objects by their phrases, with an open-vocabulary detector from transformers."""
+"""Open-vocabulary detectors from transformers, which find objects by their phrases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from .networks import load_pretrained
 
-BATCH = 4  # frames at once; Grounding DINO takes about 1 GB for each at its own 800 x 1333 pixels
+BATCH = 4  # frames per call; Grounding DINO takes about 1 GB for each, at its 800 x 1333 pixels
 
 Detections = list[dict[str, tuple[np.ndarray, np.ndarray]]]
 
@@ -17,7 +17,7 @@ Detections = list[dict[str, tuple[np.ndarray, np.ndarray]]]
 class Detector:
     """Grounding DINO, OWLv2, or another zero-shot detector with the same interface.
 
-    threshold  least score of a detection, 0..1
+    threshold  minimum score of a detection, 0..1
     """
 
     def __init__(self, model, processor, *, threshold: float = 0.25):
@@ -27,7 +27,7 @@ class Detector:
     def from_pretrained(
         cls, source: str, *, device: str = "cpu", threshold: float = 0.25, download: bool = False
     ) -> Detector:
-        """A folder as save_pretrained writes it; with `download` also a name on the Hugging Face Hub."""
+        """Load a folder that save_pretrained wrote, or with `download` a name on the Hugging Face Hub."""
         from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
         model = load_pretrained(AutoModelForZeroShotObjectDetection, source, download).to(device)
@@ -35,20 +35,20 @@ class Detector:
 
     @torch.no_grad()
     def __call__(self, frames: np.ndarray, phrases: Sequence[str]) -> Detections:
-        """uint8 [F, H, W, 3] -> for each frame: phrase -> (boxes [K, 4] xyxy in units of the frame, scores [K]).
+        """Detect in frames uint8 [F, H, W, 3]: for each, phrase -> (boxes [K, 4] in units of the frame, scores [K]).
 
-        Each phrase is asked for by itself: in one sentence with others, words of one would answer for another.
+        Phrases are detected one by one: in one sentence, words of one phrase could match another.
         """
         found: Detections = [{} for _ in frames]
         for phrase in dict.fromkeys(phrases):
             for start in range(0, len(frames), BATCH):
                 part = frames[start : start + BATCH]
-                for frame, result in zip(found[start:], self._ask(part, phrase)):
+                for frame, result in zip(found[start:], self._detect(part, phrase)):
                     frame[phrase] = result
         return found
 
-    def _ask(self, frames: np.ndarray, phrase: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        is_sentence = "grounding-dino" in self.model.config.model_type  # which wants lower case and a full stop
+    def _detect(self, frames: np.ndarray, phrase: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        is_sentence = "grounding-dino" in self.model.config.model_type  # which expects lower case and a full stop
         text = [phrase.lower().rstrip(".") + "." if is_sentence else [phrase]] * len(frames)
         inputs = self.processor(images=list(frames), text=text, return_tensors="pt", padding=True)
         outputs = self.model(**inputs.to(self.model.device))

@@ -1,12 +1,12 @@
-"""Finished videos of any method, with what they are to be compared with, from folders.
+"""Reader for finished videos of any method, with the boxes and references to compare them with.
 
-    videos/a.mp4, videos/b/0000.png ...   a video; its name, without suffix, is the key to everything else
-    trajectories/a.json, .csv, .txt, a/   its boxes in a format of trajectory_formats.py; without such a folder beside
-                                          the video, else as written into the video by smcd animate
-    references/a.mp4, a/, or a.png        the real video of the same length, or the first frame alone
-    found/a.json, ...                     where the objects are in the video, by a tracker or by hand
+    videos/a.mp4, videos/b/0000.png ...   a video; its name without suffix is the key to all other files
+    trajectories/a.json, .csv, .txt, a/   its boxes in any format of trajectory/files.py; without this folder the boxes
+                                          are beside the video, or inside it, as smcd animate writes them
+    references/a.mp4, a/, or a.png        the real video of the same length, or its first frame alone
+    found/a.json, ...                     boxes of the objects in the video, from a tracker or by hand
 
-Frames are resized to a square, as the datasets and the published evaluation do it; boxes are in units of the frame.
+Frames are resized to a square, as in the datasets and the published evaluation. Boxes are in units of the frame.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from ..data import Clip
 from ..data.folder import find_videos
 from ..data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, VideoFile, read_image
+from ..errors import SMCDError
 from ..trajectory.dense import boxes_at, clip_boxes, phrases
 from ..trajectory.document import Trajectory, parse_trajectory
 from ..trajectory.files import read_trajectory
@@ -31,10 +32,10 @@ BOX_SUFFIXES = (".json", ".csv", ".txt")
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Where things are, see the top of this file; None where there are none.
+class VideoSources:
+    """Folders of boxes and references, see the top of this file; None for no such folder.
 
-    prompts  sentences by key; default: what the video says, else its phrases
+    prompts  sentences by key; default: the prompt inside the video, else its phrases
     """
 
     trajectories: Path | None = None
@@ -43,24 +44,23 @@ class Sources:
 
 
 def read_videos(
-    folder: Path, sources: Sources, *, found: Path | None = None, size: int = 256
+    folder: Path, sources: VideoSources, *, found: Path | None = None, size: int = 256
 ) -> tuple[dict[str, np.ndarray], list[Clip], list[np.ndarray] | None]:
-    """Videos by key, what each is compared with, and where its objects are, if `found` tells.
+    """Read videos by key, the clip to compare each with, and the boxes of its objects if `found` is given.
 
-    The frames of a clip are those of its reference: all, the first alone, or none.
-
-    Raises ValueError where something is missing or does not fit.
+    The frames of a clip are its reference's: all of them, the first alone, or none. Raises SMCDError if something is
+    missing or does not fit.
     """
     paths = {_key(path, folder): path for path in find_videos(folder)} if folder.is_dir() else {}
     if not paths:
-        raise ValueError(
+        raise SMCDError(
             f"{folder}: holds no videos; expected files with {', '.join(VIDEO_SUFFIXES)} or folders of images"
         )
     videos, clips, boxes_found = {}, [], []
     for key, path in paths.items():
         source = _open(path)
         video = source.read(range(source.length), size)
-        trajectory, prompt = _asked(key, source, folder, sources)
+        trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
         boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(trajectory, len(video))))
         names = phrases(trajectory)
         frames = _reference(key, sources.references, len(video), size)
@@ -82,24 +82,28 @@ def _open(path: Path) -> VideoFile | FrameFolder:
     return VideoFile(path) if path.is_file() else FrameFolder(path)
 
 
-def _asked(key: str, video: VideoFile | FrameFolder, folder: Path, sources: Sources) -> tuple[Trajectory, str]:
-    """The trajectory and the prompt that a video was made with."""
+def _trajectory_and_prompt(
+    key: str, video: VideoFile | FrameFolder, folder: Path, sources: VideoSources
+) -> tuple[Trajectory, str]:
+    """Trajectory and prompt that a video was made with."""
     try:
-        told = read_metadata(video.path)
+        metadata = read_metadata(video.path)
     except (VideoError, OSError):
-        told = {}
+        metadata = {}
     home = sources.trajectories or folder
     # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
-    is_told = sources.trajectories is None and _boxes_path(home, key) is None and "trajectory" in told
-    trajectory = parse_trajectory(told["trajectory"]) if is_told else _read_boxes(home, key, video)
+    is_inside = sources.trajectories is None and _boxes_path(home, key) is None and "trajectory" in metadata
+    trajectory = parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video)
     if sources.prompts is not None and key not in sources.prompts:
-        raise ValueError(f"there is no prompt for {key}: add it to the file of prompts")
-    prompt = (sources.prompts or {}).get(key) or told.get("settings", {}).get("prompt")
+        raise SMCDError(f"there is no prompt for {key}: add it to the file of prompts")
+    settings = metadata.get("settings")
+    written = settings.get("prompt") if isinstance(settings, dict) else None  # another program may use the same key
+    prompt = (sources.prompts or {}).get(key) or (written if isinstance(written, str) else "")
     return trajectory, prompt or " and ".join(dict.fromkeys(phrases(trajectory)))
 
 
 def _boxes_path(folder: Path, key: str) -> Path | None:
-    """A file with the key as name, or a folder that is not one of frames alone, such as one of GOT-10k."""
+    """File named after the key, or a folder with a boxes file in it, such as a GOT-10k sequence."""
     for suffix in BOX_SUFFIXES:
         path = folder / f"{key}{suffix}"
         if path.is_file():
@@ -109,11 +113,11 @@ def _boxes_path(folder: Path, key: str) -> Path | None:
 
 
 def _read_boxes(folder: Path, key: str, video: VideoFile | FrameFolder) -> Trajectory:
-    """Boxes in pixels are those of the video as it is stored, where their file does not tell another size."""
+    """Read the boxes. Pixels are those of the stored video, unless the file names another size."""
     path = _boxes_path(folder, key)
     if path is None:
         names = ", ".join(f"{key}{suffix}" for suffix in BOX_SUFFIXES)
-        raise ValueError(f"{folder}: has no boxes for {key}; expected {names}, or a folder {key} with such a file")
+        raise SMCDError(f"{folder}: has no boxes for {key}; expected {names}, or a folder {key} with such a file")
     width, height = video.size()
     trajectory, _ = read_trajectory(path, width=width, height=height, frames=video.length)
     return trajectory
@@ -129,10 +133,10 @@ def _reference(key: str, folder: Path | None, length: int, size: int) -> np.ndar
     candidates = [folder / key, *(folder / f"{key}{suffix}" for suffix in VIDEO_SUFFIXES)]
     path = next((path for path in candidates if path.exists()), None)
     if path is None:
-        raise ValueError(f"{folder}: has no reference for {key}; expected a video, a folder of frames or an image")
+        raise SMCDError(f"{folder}: has no reference for {key}; expected a video, a folder of frames or an image")
     video = _open(path)
     if video.length != length:
-        raise ValueError(f"{path}: has {video.length} frames, the video {length}: cut the reference to the same ones")
+        raise SMCDError(f"{path}: has {video.length} frames, the video {length}: cut the reference to the same ones")
     return video.read(range(length), size)
 
 
@@ -141,7 +145,7 @@ def read_prompts(path: Path) -> dict[str, str]:
     try:
         prompts = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: is no JSON ({error})") from None
+        raise SMCDError(f"{path}: is no JSON ({error})") from None
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
-        raise ValueError(f'{path}: expected {{"name of a video": "sentence", ...}}')
+        raise SMCDError(f'{path}: expected {{"name of a video": "sentence", ...}}')
     return prompts

@@ -1,7 +1,7 @@
-"""How well a video follows its boxes and keeps its first frame. Imports nothing from the package.
+"""Measures of how well a video follows its boxes and keeps its first frame.
 
-F frames, N objects. Boxes are xyxy in units of the frame, 0..1; frames are uint8 RGB. What each number means and what
-it was checked against: docs/metrics.md.
+F frames, N objects. Boxes are xyxy in units of the frame, 0..1; frames are uint8 RGB. docs/metrics.md explains each
+number and what it was checked against.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import ndimage, optimize
+from scipy import ndimage, optimize, stats
 
 from ..colors import middle_colors, to_lab
+from ..errors import SMCDError
 
-MIN_CHROMA = 55  # max - min of RGB, 0..255; the scenes of the synthetic clips stay below, their sprites above
+MIN_CHROMA = 55  # max - min of RGB, 0..255; scenes of the synthetic clips stay below, their sprites above
 MAX_HUE_DISTANCE = 18  # degrees; half of the smallest distance between two sprite colours
 MIN_AREA = 1e-3  # of the frame; a smaller patch is noise
-# Root of a box's area, in units of the frame, below which it counts as of that size.
+# Size classes by the square root of a box's area, in units of the frame; each value is the upper limit.
 SIZES = {"tiny": 1 / 8, "small": 1 / 4, "medium": 1 / 3, "large": math.inf}
 
 
 def iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes [..., 4] with boxes [..., 4]: [...], 0 where either has no area.
+    """Intersection over union of boxes [..., 4] with boxes [..., 4]: [...]; 0 where one has no area.
 
     Source: GOT-10k (Huang et al., 2019), with continuous coordinates.
     """
@@ -37,14 +38,14 @@ def _area(boxes: np.ndarray) -> np.ndarray:
 
 
 def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[str, float | list[float]]:
-    """Scores of one clip: found [F, N, 4] (zeros where nothing was found) against boxes [F, N, 4], mask [F, N].
+    """Score the boxes found in one clip, [F, N, 4] with zeros where nothing was found, against boxes and mask [F, N].
 
     ao         average overlap: mean IoU over the visible boxes
-    sr50       success rate: share of them with an IoU above 0.5
+    sr50       success rate: share of visible boxes with an IoU above 0.5
     sr75       the same for 0.75
     ao_frames  F values, NaN for a frame without a visible box
-    ao_tiny .. ao_large, boxes_tiny .. boxes_large   AO and number of the visible boxes of each of SIZES
-    boxes      number of visible boxes: the weight of the clip in a mean over all boxes, as GOT-10k takes it
+    ao_tiny .. ao_large, boxes_tiny .. boxes_large   AO and count of the visible boxes in each of SIZES
+    boxes      count of visible boxes, the weight of the clip in a mean over all boxes, as in GOT-10k
 
     Scores are NaN where there are no visible boxes.
     """
@@ -66,8 +67,8 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
 
 
 def _bounded(boxes: np.ndarray) -> np.ndarray:
-    """As the toolkit of GOT-10k: a box that starts left of or above the frame is moved into it, what then reaches over
-    the right and lower edge is cut. (Cutting on all sides would be right; the official numbers are made like this.)"""
+    """Boxes moved into the frame as GOT-10k's toolkit does it: a box that starts left of or above the frame is moved,
+    then the right and lower edges are cut. Cutting on all sides would be right, but official numbers are made so."""
     start = boxes[..., :2].clip(0, 1)
     return np.concatenate([start, (start + boxes[..., 2:] - boxes[..., :2]).clip(start, 1)], -1)
 
@@ -77,10 +78,12 @@ def _mean(values: np.ndarray) -> float:
 
 
 def assign(overlap: np.ndarray) -> np.ndarray:
-    """Which candidate stands for which object, so that the sum of their overlaps is largest.
+    """Assign candidates to objects so that the sum of their overlaps is largest.
 
     overlap  [N, M], not negative; 0 where a candidate cannot be that object
-    returns  [N], index of the candidate, -1 for none. Source: Kuhn (1955), the Hungarian method.
+    returns  [N], index of each object's candidate, -1 for none
+
+    Source: Kuhn (1955), the Hungarian method.
     """
     result = np.full(overlap.shape[0], -1)
     rows, columns = optimize.linear_sum_assignment(overlap, maximize=True)
@@ -97,9 +100,9 @@ def match_tracks(
     mask: np.ndarray,
     phrases: Sequence[str],
 ) -> np.ndarray:
-    """Found tracks [F, M, 4] in the order of the objects [F, N, 4]: [F, N, 4], zeros where nothing was found.
+    """Put found tracks [F, M, 4] in the order of the objects: [F, N, 4], zeros where nothing was found.
 
-    A track is one object for the whole clip. Where it has a phrase, it is only matched with objects of that phrase.
+    A track is one object for the whole clip. A track with a phrase is only matched with objects of that phrase.
     """
     present = found * found_mask[..., None]
     overlap = (iou(boxes[:, :, None], present[:, None]) * mask[..., None]).sum(0)  # [N, M]
@@ -114,12 +117,12 @@ def match_detections(
     mask: np.ndarray,
     phrases: Sequence[str],
 ) -> np.ndarray:
-    """What a detector found, in the order of the objects [F, N, 4]: [F, N, 4], zeros where nothing was found.
+    """Put detections in the order of the objects: [F, N, 4], zeros where nothing was found.
 
-    detections  of each frame: phrase -> (boxes [K, 4], scores [K])
+    detections  for each frame: phrase -> (boxes [K, 4], scores [K])
 
-    In each frame as many detections of a phrase are taken as visible objects have it, the surest ones; the assignment
-    tells which is which. More of them would reward a detector, or a model, that shows an object everywhere.
+    In each frame, as many detections of a phrase count as there are visible objects with it, those with the highest
+    scores; `assign` tells which is which. More would reward a detector, or a model, that shows an object everywhere.
     """
     found = np.zeros_like(boxes, dtype=np.float64)
     for frame, by_phrase in enumerate(detections):
@@ -142,12 +145,12 @@ def bootstrap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Interval of the (weighted) mean over clips, by drawing the clips anew with replacement.
+    """Bootstrap interval of the (weighted) mean over clips; the same values give the same interval.
 
-    values   one for each clip; those that are not finite are left out
-    weights  such as the number of boxes of each clip, where the mean is one over all boxes
+    values   one per clip; values that are not finite are left out
+    weights  such as the number of boxes in each clip, for a mean over all boxes
 
-    The same values give the same interval. NaN twice without a finite value. Source: Efron (1979), percentile interval.
+    Returns NaN twice if no value is finite. Source: Efron (1979), percentile interval.
     """
     values = np.asarray(values, np.float64)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, np.float64)
@@ -155,17 +158,24 @@ def bootstrap_interval(
     values, weights = values[use], weights[use]
     if not values.size:
         return math.nan, math.nan
-    drawn = np.random.default_rng(seed).integers(0, values.size, (resamples, values.size))
-    means = (values * weights)[drawn].sum(1) / weights[drawn].sum(1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    if values.size == 1:
+        return float(values[0]), float(values[0])
+
+    def mean(values: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
+        return (values * weights).sum(axis) / weights.sum(axis)
+
+    interval = stats.bootstrap(
+        (values, weights), mean, paired=True, vectorized=True, n_resamples=resamples, confidence_level=confidence,
+        method="percentile", random_state=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return float(interval.low), float(interval.high)
 
 
 def find_colors(frames: np.ndarray, colors: Sequence[tuple[int, int, int]]) -> np.ndarray:
-    """Box of the largest patch of each colour: frames [F, H, W, 3], N colours -> [F, N, 4], zeros where there is none.
+    """Find the largest patch of each colour: frames [F, H, W, 3], N colours -> boxes [F, N, 4], zeros for none.
 
-    The detector for synthetic clips, whose objects alone are saturated. A pixel counts if it is colourful and its hue
-    is that of the object, whatever its brightness.
+    This is the detector for synthetic clips, where only objects are saturated. A pixel counts if it is colourful and
+    has the object's hue, whatever its brightness.
     """
     height, width = frames.shape[1:3]
     chroma, hue = _chroma_and_hue(frames)
@@ -192,7 +202,7 @@ def _chroma_and_hue(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _has_hue(chroma: np.ndarray, hue: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """Whether chroma and hue [...] are those of something as colourful as a sprite, in the hue of `colors` [..., 3]."""
+    """Whether chroma and hue [...] are as colourful as a sprite, and in the hue of `colors` [..., 3]."""
     distance = np.abs((hue - _chroma_and_hue(colors)[1] + 180) % 360 - 180)
     return (chroma > MIN_CHROMA) & (distance < MAX_HUE_DISTANCE)
 
@@ -206,10 +216,10 @@ def color_holds(
 
 
 def color_drift(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """How far the colour of each object is from that in its first visible frame: [F, N], NaN where it is not visible.
+    """Distance of each object's colour from its colour in its first visible frame: [F, N], NaN where not visible.
 
-    Distance of the mean colours in CIELAB (delta E of 1976); about 2 is just noticeable, red and orange are 60 apart.
-    The first visible frame itself is NaN as well: its 0 would only dilute a mean.
+    In CIELAB (delta E 1976), between mean colours; about 2 is just noticeable, red and orange are 60 apart. The first
+    visible frame is NaN as well: its 0 would only dilute a mean.
     """
     lab = to_lab(middle_colors(frames, boxes, mask))  # [F, N, 3]
     drift = np.full(mask.shape, np.nan)
@@ -227,24 +237,25 @@ def psnr(frames: np.ndarray, reference: np.ndarray, where: np.ndarray | None = N
 
 
 def ssim(image: np.ndarray, reference: np.ndarray) -> float:
-    """Structural similarity of two uint8 images [H, W, 3], mean over pixels and channels; sides of at least 11.
+    """Structural similarity of two uint8 images [H, W, 3] with sides of at least 11, mean over pixels and channels.
 
-    Gaussian window of deviation 1.5, 11 pixels wide; pixels whose window leaves the image do not count.
-    Source: Wang et al. (2004).
+    With the Gaussian window of Wang et al. (2004): deviation 1.5, 11 pixels wide, without the border that it crosses.
     """
+    from skimage.metrics import structural_similarity  # not in ComfyUI, whose nodes use the rest of this file
+
     if min(image.shape[:2]) < 11:
-        raise ValueError(f"SSIM looks at 11 x 11 pixels, the image has {image.shape[1]} x {image.shape[0]}")
-    x, y = image.astype(np.float64), reference.astype(np.float64)
-
-    def blur(values: np.ndarray) -> np.ndarray:
-        return ndimage.gaussian_filter(values, 1.5, radius=5, axes=(0, 1))[5:-5, 5:-5]
-
-    mean_x, mean_y = blur(x), blur(y)
-    variance_x, variance_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
-    covariance = blur(x * y) - mean_x * mean_y
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    return float((likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))).mean())
+        raise SMCDError(f"SSIM needs images of at least 11 x 11 pixels, found {image.shape[1]} x {image.shape[0]}")
+    return float(
+        structural_similarity(
+            image,
+            reference,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            channel_axis=-1,
+            data_range=255,
+        )  # fmt: skip
+    )
 
 
 def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:
@@ -253,7 +264,7 @@ def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), covariances with divisor K - 1. Source: Dowson and Landau (1982).
     """
     if min(len(features), len(reference)) < 2:
-        raise ValueError(f"a Frechet distance needs 2 clips on each side, found {len(features)} and {len(reference)}")
+        raise SMCDError(f"a Frechet distance needs 2 clips on each side, found {len(features)} and {len(reference)}")
     features, reference = features.astype(np.float64), reference.astype(np.float64)
     a, b = ((part - part.mean(0)) / math.sqrt(len(part) - 1) for part in (features, reference))
     # With C1 = a'a and C2 = b'b the trace of (C1 C2)^(1/2) is the sum of the singular values of a b': exact, never

@@ -1,6 +1,6 @@
-"""Networks that pictures are compared with: CLIP, DINO, AlexNet for LPIPS, and a video network for FVD.
+"""Networks that compare images: CLIP, DINO, AlexNet for LPIPS, and a video network for FVD.
 
-All come from files that the user names. A video is uint8 [F, H, W, 3]; features are float32, D wide.
+All are loaded from files that the user names. A video is uint8 [F, H, W, 3]; features are float32, D wide.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..errors import SMCDError
 from ..weights.files import read_weights
 
-BATCH = 16  # frames at once
-VIDEO_FRAMES = 16  # the video network of FVD needs 10 or more; shorter clips hold their last frame up to this
+BATCH = 16  # frames per call
+VIDEO_FRAMES = 16  # shorter clips repeat their last frame up to this; I3D needs 10
 
 
 def load_pretrained(kind, source: str, download: bool):
-    """`kind`.from_pretrained of a folder; with `download` also of a name on the Hugging Face Hub."""
+    """Load with `kind`.from_pretrained from a folder, or with `download` from the Hugging Face Hub by name."""
     if not download and not Path(source).is_dir():
-        raise ValueError(
+        raise SMCDError(
             f"{source}: is no folder; give the folder of a saved model, or --download to fetch a name from the Hub"
         )
     return kind.from_pretrained(source, local_files_only=not download)
 
 
 def unit(features: Tensor) -> np.ndarray:
-    """Features [..., D] of length 1, so that their products are cosines."""
+    """Scale features [..., D] to length 1, so that their products are cosines."""
     return functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
 def _in_batches(frames: np.ndarray, processor, features: Callable[[Tensor], Tensor], device) -> np.ndarray:
-    """[F, H, W, 3] -> [F, D], of length 1; `features` makes [f, D] of the pixels that the processor gives."""
+    """Unit features [F, D] of frames [F, H, W, 3]; `features` maps pixels from the processor to [f, D]."""
     parts = []
     for start in range(0, len(frames), BATCH):
         inputs = processor(images=list(frames[start : start + BATCH]), return_tensors="pt")
@@ -43,7 +44,7 @@ def _in_batches(frames: np.ndarray, processor, features: Callable[[Tensor], Tens
 
 
 class ClipFeatures:
-    """CLIP: pictures and sentences in one space."""
+    """CLIP: images and sentences in one space."""
 
     def __init__(self, model, processor):
         self.model, self.processor = model.eval(), processor
@@ -66,7 +67,7 @@ class ClipFeatures:
 
     @torch.no_grad()
     def texts(self, sentences: Sequence[str]) -> np.ndarray:
-        """K sentences -> [K, D], of length 1; what is longer than CLIP's 77 tokens is cut."""
+        """K sentences -> [K, D], of length 1; sentences longer than CLIP's 77 tokens are cut."""
         most = self.model.config.text_config.max_position_embeddings
         inputs = self.processor(
             text=list(sentences), return_tensors="pt", padding=True, truncation=True, max_length=most
@@ -99,15 +100,15 @@ class DinoFeatures:
 
 
 class Lpips(nn.Module):
-    """Learned perceptual distance of two pictures; 0 for equal ones. Source: Zhang et al. (2018), version 0.1.
+    """Learned perceptual distance of two images, 0 for equal ones. Source: Zhang et al. (2018), version 0.1.
 
-    Own code as the libraries fetch AlexNet by themselves; the numbers are theirs.
+    Own code because the libraries download AlexNet by themselves; the numbers are the same.
 
-    stages  each takes the features of the one before, the first an RGB picture
-    heads   of each stage the weight of its channels, [C]
+    stages  each takes the features of the stage before, the first an RGB image
+    heads   for each stage the weights of its channels, [C]
     """
 
-    MEAN, DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pictures in -1..1
+    MEAN, DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of images in -1..1
 
     def __init__(self, stages: Sequence[nn.Module], heads: Sequence[Tensor]):
         super().__init__()
@@ -127,7 +128,7 @@ class Lpips(nn.Module):
             )
             channels = [heads_found[f"lin{stage}.model.1.weight"].flatten() for stage in range(5)]
         except (RuntimeError, KeyError) as error:
-            raise ValueError(
+            raise SMCDError(
                 f"{alexnet}, {heads}: expected the weights of torchvision's AlexNet and LPIPS' alex.pth ({error})"
             ) from None
         ends = [0, *(place + 1 for place, layer in enumerate(network) if isinstance(layer, nn.ReLU))]
@@ -159,7 +160,7 @@ def alexnet_features() -> nn.Sequential:
 
 
 class VideoFeatures:
-    """A video network for FVD: the TorchScript I3D that StyleGAN-V and others hand round, or one with its interface.
+    """Video network for FVD: the TorchScript I3D that StyleGAN-V and others publish, or one with its interface.
 
     Called as network(video [1, 3, F, H, W] in 0..255, rescale=True, resize=True, return_features=True) -> [1, D].
     """
@@ -169,19 +170,19 @@ class VideoFeatures:
 
     @classmethod
     def from_file(cls, path: Path, *, device: str = "cpu") -> VideoFeatures:
-        """A TorchScript file is a program and runs with your rights: only name one whose origin you trust."""
+        """Load a TorchScript file. It is a program and runs with your rights: use only one whose origin you trust."""
         try:
             return cls(torch.jit.load(str(path), map_location=device), device)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # ValueError: there is no such file
             reason = str(error).strip().splitlines()[0]
-            raise ValueError(f"{path}: cannot be read as a TorchScript file ({reason})") from None
+            raise SMCDError(f"{path}: cannot be read as a TorchScript file ({reason})") from None
 
     @torch.no_grad()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """One video [F, H, W, 3] -> [D]. Of a clip shorter than VIDEO_FRAMES the last frame is held."""
+        """One video [F, H, W, 3] -> [D]. A video shorter than VIDEO_FRAMES repeats its last frame."""
         held = np.concatenate([frames, frames[-1:].repeat(max(0, VIDEO_FRAMES - len(frames)), 0)])
         video = torch.from_numpy(held).to(self.device, torch.float32).permute(3, 0, 1, 2)[None]
         features = self.network(video, rescale=True, resize=True, return_features=True)
         if features.ndim != 2 or len(features) != 1:
-            raise ValueError(f"the video network gives {list(features.shape)} for one video, expected [1, D]")
+            raise SMCDError(f"the video network gives {list(features.shape)} for one video, expected [1, D]")
         return features[0].float().cpu().numpy()

@@ -16,7 +16,7 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#999999", "#e69f00", "#cc79a7")
 
 
 def plot_all(results: Mapping[str, Result], labels: Mapping[str, str], folder: Path) -> None:
-    """Write ao_by_frame.png and ao_by_size.png, where objects were looked for, and color_drift.png."""
+    """Write color_drift.png, and if every row has an overlap, ao_by_frame.png and ao_by_size.png."""
     if all("ao" in row.scores for row in results.values()):
         _by_frame(results, labels, "ao_frames", "average overlap", (0, 1), folder / "ao_by_frame.png")
         _by_size(results, labels, folder / "ao_by_size.png")
@@ -37,7 +37,7 @@ def _by_frame(
 
 
 def _by_size(results: Mapping[str, Result], labels: Mapping[str, str], path: Path) -> None:
-    """A group of bars for each size with objects, with the 95 % interval of each."""
+    """Plot a group of bars with 95 % intervals for each size that occurs."""
     first = next(iter(results.values())).scores
     sizes = [size for size in SIZES if first[f"boxes_{size}"]]
     figure = Figure(figsize=(7, 4), layout="constrained")

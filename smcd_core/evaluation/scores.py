@@ -1,6 +1,6 @@
-"""Score videos: of a checkpoint on synthetic clips that no training has seen, or finished ones of any method.
+"""Scores for videos: a checkpoint's on synthetic clips that no training has seen, or finished videos of any method.
 
-Each row of a result is a list of videos, one for each clip; what each number means is in docs/metrics.md.
+Each row of a result is a list of videos, one per clip. docs/metrics.md explains each number.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .metrics import (
 from .networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
 
 # Rows of the evaluation of a checkpoint
-ROWS = {
+EVALUATION_ROWS = {
     "smcd": "the model",
     "no_boxes": "the same, boxes dropped",
     "autoencoder": "real clips through the autoencoder (ceiling)",
@@ -45,10 +45,10 @@ ROWS = {
     "static": "first frame repeated",
     "chance": "another clip's video",
 }
-# Scores that are means over all boxes, as GOT-10k takes them: a clip counts by its number of boxes.
+# Scores that are means over all boxes, as in GOT-10k: a clip weighs as much as it has boxes.
 WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"} | {f"ao_{size}": f"boxes_{size}" for size in SIZES}
 FVD_RESAMPLES = 200
-# Score, heading, format; in two tables, as one would be too wide.
+# (score, heading, format) for two tables, as one would be too wide.
 COLUMNS = (
     [
         ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"), ("ao_last", "AO last frame", ".3f"),
@@ -67,10 +67,10 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Tools:
-    """Networks that scores are made with; a score whose network is missing is left out.
+class ScoringNetworks:
+    """Networks that some scores need; without its network a score is left out.
 
-    detector  finds the objects; without it they are found by colour, where a clip has colours
+    detector  finds the objects; without it they are found by colour, if the clip has colours
     """
 
     detector: Detector | None = None
@@ -82,7 +82,7 @@ class Tools:
 
 @dataclass(frozen=True)
 class Result:
-    """One row: scores by name as means over the clips, their 95 % intervals, and what each clip scored."""
+    """One row: mean scores by name, their 95 % intervals, and the scores of each clip."""
 
     scores: dict[str, float | list[float]]
     intervals: dict[str, tuple[float, float]]
@@ -90,7 +90,7 @@ class Result:
 
 
 def request_of(clip: Clip, seed: int = 0) -> Request:
-    """What a user would ask for to get this clip: its first frame, boxes, phrases and caption."""
+    """The request that should make this clip: its first frame, boxes, phrases and caption."""
     height, width = clip.frames.shape[1:3]
     trajectory = trajectory_from_boxes(
         clip.boxes_xyxy, clip.mask, width, height, DEFAULT_FPS, clip.phrases, tolerance=0.0
@@ -109,7 +109,7 @@ def generate_rows(
     match_colors: bool = False,
     progress: Callable[[int], None] = lambda clips: None,
 ) -> dict[str, list[np.ndarray]]:
-    """The videos of each row of ROWS, uint8 [F, H, W, 3]."""
+    """Make the videos of all EVALUATION_ROWS, uint8 [F, H, W, 3]."""
     height, width = clips[0].frames.shape[1:3]
     settings = dict(steps=steps, guidance=guidance, width=width, height=height, match_colors=match_colors)
     requests = [request_of(clip, seed + number) for number, clip in enumerate(clips)]
@@ -119,7 +119,7 @@ def generate_rows(
         for name, asked in (("smcd", requests), ("no_boxes", without))
     }
     made |= {"truth": [clip.frames for clip in clips]} | reference_rows(clips, pipeline.vae)
-    return {name: made[name] for name in ROWS}
+    return {name: made[name] for name in EVALUATION_ROWS}
 
 
 def generate_all(
@@ -129,7 +129,7 @@ def generate_all(
     progress: Callable[[int], None] = lambda clips: None,
     **settings: Any,
 ) -> list[np.ndarray]:
-    """A video for each request, some at a time; `settings` as in `SMCDPipeline.generate`."""
+    """Generate a video for each request, `batch_size` at a time; `settings` as in `SMCDPipeline.generate`."""
     videos = []
     for start in range(0, len(requests), batch_size):
         part = requests[start : start + batch_size]
@@ -139,7 +139,7 @@ def generate_all(
 
 
 def reference_rows(clips: Sequence[Clip], vae: AutoencoderKL) -> dict[str, list[np.ndarray]]:
-    """What the numbers of a model are to be read against: the videos of these rows of ROWS."""
+    """Videos of the baseline rows: autoencoder, static, chance."""
     real = [clip.frames for clip in clips]
     return {
         "autoencoder": [decode_latents(vae, encode_frames(vae, frames)) for frames in real],
@@ -151,12 +151,12 @@ def reference_rows(clips: Sequence[Clip], vae: AutoencoderKL) -> dict[str, list[
 def score_row(
     videos: Sequence[np.ndarray],
     clips: Sequence[Clip],
-    tools: Tools = Tools(),  # noqa: B008 - it is frozen
+    networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008 - it is frozen
     found: Sequence[np.ndarray] | None = None,
 ) -> Result:
-    """Scores of one row; `found` has the boxes of the objects in each video, see `score`."""
+    """Score one row; `found` holds the boxes of the objects in each video, see `score`."""
     given = [None] * len(clips) if found is None else found
-    entries = [score(video, clip, tools, boxes) for video, clip, boxes in zip(videos, clips, given, strict=True)]
+    entries = [score(video, clip, networks, boxes) for video, clip, boxes in zip(videos, clips, given, strict=True)]
     scores, intervals = {}, {}
     for name in entries[0]:
         values = [entry[name] for entry in entries]
@@ -168,24 +168,28 @@ def score_row(
             weights = [entry[WEIGHTS[name]] for entry in entries] if name in WEIGHTS else None
             scores[name] = mean_over_clips(values, weights)
             intervals[name] = bootstrap_interval(values, weights)
-    if tools.video is not None and len(clips) > 1 and all(_is_whole(clip, video) for clip, video in zip(clips, videos)):
-        scores["fvd"], intervals["fvd"] = fvd(videos, [clip.frames for clip in clips], tools.video)
+    if (
+        networks.video is not None
+        and len(clips) > 1
+        and all(_is_whole(clip, video) for clip, video in zip(clips, videos))
+    ):
+        scores["fvd"], intervals["fvd"] = fvd(videos, [clip.frames for clip in clips], networks.video)
     return Result(scores, intervals, entries)
 
 
 def score(
     video: np.ndarray,
     clip: Clip,
-    tools: Tools = Tools(),  # noqa: B008
+    networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008
     found: np.ndarray | None = None,
 ) -> dict[str, float | list[float]]:
-    """One clip's scores. `clip.frames` is the reference: the whole video, its first frame alone, or no frame.
+    """Score one video. `clip.frames` is the reference: the whole video, its first frame alone, or no frame.
 
-    found  [F, N, 4], where the objects are in the video, zeros where they are not; default: the detector's boxes
+    found  [F, N, 4] boxes of the objects in the video, zeros where there is none; default: the detector's
     """
     boxes, mask = clip.boxes_xyxy, clip.mask
-    if found is None and tools.detector is not None:
-        found = match_detections(tools.detector(video, clip.phrases), boxes, mask, clip.phrases)
+    if found is None and networks.detector is not None:
+        found = match_detections(networks.detector(video, clip.phrases), boxes, mask, clip.phrases)
     elif found is None and clip.colors is not None:
         found = find_colors(video, clip.colors)
     scores: dict[str, float | list[float]] = {}
@@ -198,23 +202,23 @@ def score(
     drift = color_drift(video, boxes, mask)
     scores |= {"color_drift": mean_over_clips(drift), "color_drift_last": mean_over_clips(drift[-1])}
     scores["color_drift_frames"] = [mean_over_clips(values) for values in drift]
-    return scores | _fidelity(video, clip, tools)
+    return scores | _fidelity(video, clip, networks)
 
 
-def _fidelity(video: np.ndarray, clip: Clip, tools: Tools) -> dict[str, float]:
-    """How near the video is to its reference, in pixels and in features."""
+def _fidelity(video: np.ndarray, clip: Clip, networks: ScoringNetworks) -> dict[str, float]:
+    """Similarity of the video to its reference, in pixels and in features."""
     scores = {}
-    if tools.clip is not None:
-        features = tools.clip.images(video)
-        scores["clip_sim"] = float((features @ tools.clip.texts([clip.caption])[0]).mean())
+    if networks.clip is not None:
+        features = networks.clip.images(video)
+        scores["clip_sim"] = float((features @ networks.clip.texts([clip.caption])[0]).mean())
     if not len(clip.frames):
         return scores
     first = clip.frames[0]
     scores["first_frame_psnr"], scores["first_frame_ssim"] = psnr(video[0], first), ssim(video[0], first)
-    if tools.lpips is not None:
-        scores["first_frame_lpips"] = tools.lpips(video[0], first)
+    if networks.lpips is not None:
+        scores["first_frame_lpips"] = networks.lpips(video[0], first)
     for name in ("clip", "dino"):
-        network = getattr(tools, name)
+        network = getattr(networks, name)
         if network is not None:
             cosines = (features if name == "clip" else network.images(video)) @ network.images(clip.frames[:1])[0]
             scores |= {f"{name}_first": float(cosines[0]), f"{name}_frames": float(cosines.mean())}
@@ -235,8 +239,8 @@ def fvd(
 ) -> tuple[float, tuple[float, float]]:
     """Frechet video distance and its 95 % interval.
 
-    Clips drawn with replacement repeat, which alone makes the distance larger. So the interval has the spread of the
-    distances of such draws, put around the distance itself. It does not tell how much too large few clips make that.
+    Resampling repeats clips, which alone makes the distance larger. So the interval is the spread of the resampled
+    distances, centred on the distance itself. It does not show the bias of few clips.
     """
     made = np.stack([network(video) for video in videos])
     real = np.stack([network(video) for video in references])
@@ -258,13 +262,13 @@ def mean_over_clips(values: np.ndarray | Sequence[float], weights: Sequence[floa
 
 
 def _mean_by_frame(values: Sequence[Sequence[float]]) -> list[float]:
-    """Clips may differ in length."""
+    """Mean over clips for each frame; clips may differ in length."""
     longest = max(map(len, values))
     return [mean_over_clips([clip[frame] for clip in values if frame < len(clip)]) for frame in range(longest)]
 
 
 def table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:
-    """The scores as two Markdown tables, each value with its 95 % interval; what no row has is left out."""
+    """Format the scores as two Markdown tables with 95 % intervals, without scores that no row has."""
     return "\n\n".join(filter(None, (_table(results, labels, columns) for columns in COLUMNS)))
 
 
@@ -288,7 +292,7 @@ def _table(results: Mapping[str, Result], labels: Mapping[str, str], columns: Se
 
 
 def json_ready(value: Any) -> Any:
-    """For JSON, which knows neither paths nor NaN and infinity: text, and null."""
+    """Replace what JSON lacks: paths by text, NaN and infinity by null."""
     if isinstance(value, dict):
         return {name: json_ready(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):

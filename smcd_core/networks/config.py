@@ -64,6 +64,12 @@ class SMCDConfig:
                 )
 
     @property
+    def conditions(self) -> frozenset[str]:
+        """What the system listens to: "text", and "boxes" and "image" where it has the parts for them."""
+        sees_image = self.first_frame_concat or self.image_tokens != "none" or self.control
+        return frozenset(["text"] + ["boxes"] * self.boxes + ["image"] * sees_image)
+
+    @property
     def in_channels(self) -> int:
         """Channels of the UNet's input: noisy latents, then the first frame's latent where that is concatenated."""
         return self.latent_channels * (2 if self.first_frame_concat else 1)

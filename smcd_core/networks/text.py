@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,24 @@ class TextEncoder(nn.Module):
         """Hidden states of each text, [B, T, D]: of the penultimate layer, after the final norm."""
         return self.hidden_states(self.ids(texts))
 
+    def prompts(self, texts: Sequence[str]) -> Tensor:
+        """As `forward`, for texts of any length: [B, K * T, D].
+
+        A text that is too long is read in chunks, each with its own start and end, as ComfyUI reads prompts. K is the
+        number of chunks of the longest text; see `same_length` for the others.
+        """
+        chunks = [self._chunks(text) for text in texts]
+        states = self.hidden_states(torch.tensor([row for rows in chunks for row in rows]))  # [all chunks, T, D]
+        return torch.cat(same_length([part.flatten(0, 1)[None] for part in states.split([*map(len, chunks)])]))
+
+    def _chunks(self, text: str) -> list[list[int]]:
+        """Token ids of a text in rows of T: start, words, end, padding."""
+        length = self.model.config.max_position_embeddings
+        start, *words, end = self.tokenizer(text, verbose=False).input_ids
+        step = length - 2
+        rows = [[start, *words[i : i + step], end] for i in range(0, max(len(words), 1), step)]
+        return [row + [PADDING_ID] * (length - len(row)) for row in rows]
+
     def phrases(self, texts: Sequence[str]) -> Tensor:
         """One vector for each phrase, [N, D]: the hidden state at its end-of-text token."""
         ids = self.ids(texts)
@@ -51,6 +70,12 @@ class TextEncoder(nn.Module):
         if self.model.config.num_hidden_layers == TRUNCATED_LAYERS:
             return output.last_hidden_state
         return text_transformer(self.model).final_layer_norm(output.hidden_states[-2])
+
+
+def same_length(states: Sequence[Tensor]) -> list[Tensor]:
+    """Repeat hidden states [B, T, D] along T until all are equally long; attention does not notice repeated tokens."""
+    length = math.lcm(*(x.shape[1] for x in states))
+    return [x.repeat(1, length // x.shape[1], 1) for x in states]
 
 
 def text_transformer(model: CLIPTextModel) -> nn.Module:

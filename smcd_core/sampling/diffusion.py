@@ -1,12 +1,15 @@
-"""The noise schedule, guidance with one scale for each condition, and DDIM as released."""
+"""The noise schedule, the samplers, and guidance with one scale for each condition."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from ..errors import SMCDError
 
 TRAIN_STEPS = 1000
 FIRST_BETA, LAST_BETA = 0.00085, 0.012  # their roots grow linearly
@@ -55,19 +58,37 @@ def _signal_and_noise(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor] | tuple[
     return signal.reshape(-1, *[1] * (like.ndim - 1)), sigma.reshape(-1, *[1] * (like.ndim - 1))
 
 
+def noise_of(seed: int, shape: Sequence[int]) -> Tensor:
+    """Standard normal noise of shape [F, C, h, w], drawn on the CPU in float32: a seed means the same everywhere."""
+    num_frames, channels, *size = shape
+    generator = torch.Generator().manual_seed(seed)
+    # As released: channels before frames.
+    return torch.randn((channels, num_frames, *size), generator=generator).transpose(0, 1).contiguous()
+
+
 def ddim_timesteps(steps: int) -> list[int]:
     """Falling timesteps: 981, 961, ..., 21, 1 for 50 steps.
 
-    As released: a number of steps that does not divide 1000 gives a few more (30 gives 31). Raises ValueError outside
-    1..1000. Source: SPEC, section 9.
+    As released: a number of steps that does not divide 1000 gives a few more (30 gives 31). Raises SMCDError unless
+    steps is 1 to 1000. Source: SPEC, section 9.
     """
-    _check_steps(steps)
+    check_steps(steps)
     return [min(t + 1, TRAIN_STEPS - 1) for t in reversed(range(0, TRAIN_STEPS, TRAIN_STEPS // steps))]
 
 
-def _check_steps(steps: int) -> None:
-    if not 1 <= steps <= TRAIN_STEPS:
-        raise ValueError(f"steps is {steps}, expected 1 to {TRAIN_STEPS}")
+def trailing_timesteps(steps: int) -> list[int]:
+    """Falling timesteps that start at the last one: 999, 899, ..., 99 for 10 steps.
+
+    Raises SMCDError unless steps is 1 to 1000. Source: Lin et al. (2023), "Common Diffusion Noise Schedules".
+    """
+    check_steps(steps)
+    times = np.arange(TRAIN_STEPS, 0, -TRAIN_STEPS / steps)[:steps]  # rounding may leave one more, as for 61 steps
+    return [int(time) - 1 for time in times.round()]
+
+
+def check_steps(steps: int) -> None:
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= TRAIN_STEPS:
+        raise SMCDError(f"steps is {steps!r}, expected 1 to {TRAIN_STEPS}")
 
 
 def ddim(
@@ -82,7 +103,7 @@ def ddim(
 
     predict   (x [N, ...], t [1]) -> prediction of `kind`, guidance already applied
     noise     [N, ...], standard normal
-    progress  called with (steps done, steps in all)
+    progress  called with (steps done, total steps)
     returns   latents [N, ...]
 
     As released: the last step goes to timestep 0, whose sigma is .029, not to clean latents.
@@ -110,29 +131,40 @@ def dpm_solver(
 ) -> Tensor:
     """Denoise with DPM-Solver++(2M), which needs fewer steps than DDIM; arguments as for `ddim`.
 
-    Ends at clean latents. Source: Lu et al. (2022), "DPM-Solver++"; timesteps as Lin et al. (2023) advise.
+    Ends at clean latents. Source: Lu et al. (2022), "DPM-Solver++".
     """
     from diffusers import DPMSolverMultistepScheduler
 
-    _check_steps(steps)
+    timesteps = trailing_timesteps(steps)
     scheduler = DPMSolverMultistepScheduler(
         beta_start=FIRST_BETA,
         beta_end=LAST_BETA,
         beta_schedule="scaled_linear",
         prediction_type="v_prediction" if kind == "v" else "epsilon",
-        timestep_spacing="trailing",
     )
-    scheduler.set_timesteps(steps)
-    scheduler.set_begin_index(0)  # else it looks for the timestep among its own, and waits for the device
+    scheduler.set_timesteps(timesteps=timesteps)
+    scheduler.set_begin_index(0)  # else it searches its timesteps for each step, which waits for the device
     x = noise
-    for index, step in enumerate(scheduler.timesteps.tolist()):
+    for index, step in enumerate(timesteps):
         prediction = predict(x, torch.full((1,), step, device=x.device))
         x = scheduler.step(prediction, step, x).prev_sample
         progress(index + 1, steps)
     return x
 
 
+def check_finite(latents: Tensor, dtype: torch.dtype) -> None:
+    """Raise SMCDError if the networks, run in `dtype`, gave NaN or infinity, which would be decoded to black frames."""
+    if not latents.isfinite().all():
+        name = str(dtype).removeprefix("torch.")
+        raise SMCDError(
+            f"the video came out as NaN in {name}: use --dtype bfloat16 or float32 (dtype= in Python, weight_dtype in "
+            "Load SMCD)"
+        )
+
+
 SAMPLERS = {"ddim": ddim, "dpm-solver++": dpm_solver}
+TIMESTEPS = {"ddim": ddim_timesteps, "dpm-solver++": trailing_timesteps}  # of each sampler, for a number of steps
+CONDITIONS = frozenset({"image", "boxes", "text"})
 
 
 @dataclass(frozen=True)
@@ -148,9 +180,13 @@ class Guidance:
     boxes: float = 1.0
     image: float = 1.0
 
-    def branches(self) -> list[tuple[frozenset[str], float]]:
-        """The conditions of each evaluation with its weight. Weights sum to 1; neighbours whose weights cancel are
-        left out, so that scales of 1 cost nothing."""
+    def branches(self, heard: Collection[str] = CONDITIONS) -> list[tuple[frozenset[str], float]]:
+        """The conditions of each evaluation, with its weight; the weights sum to 1.
+
+        heard  conditions that the network listens to; evaluations that it cannot tell apart become one
+
+        An evaluation of weight 0 is left out, so that scales of 1 cost nothing.
+        """
         chain = [("image", self.image), ("boxes", self.boxes), ("text", self.text)]
         weights: dict[frozenset[str], float] = {frozenset(): 1.0}
         held: frozenset[str] = frozenset()
@@ -158,4 +194,8 @@ class Guidance:
             weights[held] -= scale
             held = held | {name}
             weights[held] = scale
-        return [(conditions, weight) for conditions, weight in weights.items() if weight != 0]
+        merged: dict[frozenset[str], float] = {}
+        for conditions, weight in weights.items():
+            conditions = conditions & frozenset(heard)
+            merged[conditions] = merged.get(conditions, 0.0) + weight
+        return [(conditions, weight) for conditions, weight in merged.items() if weight != 0]

@@ -1,11 +1,9 @@
-"""From a picture, boxes and a sentence to a video."""
+"""From an image, boxes and a prompt to a video."""
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,23 +14,33 @@ from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
 
+from ..errors import SMCDError
 from ..networks.smcd import SMCD, Inputs, Tokens
-from ..networks.text import TextEncoder
+from ..networks.text import TextEncoder, same_length
 from ..trajectory.dense import boxes_at, clip_boxes, phrases, strengths
 from ..trajectory.document import Trajectory
 from ..weights.checkpoint import CheckpointError, build, read_checkpoint
-from ..weights.components import decode_latents, encode_frames, load_components, missing_components, unpack_components
+from ..weights.components import (
+    decode_latents,
+    encode_frames,
+    load_components,
+    missing_components,
+    unpack_components,
+    vae_stride,
+)
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
-from .deep_cache import features_of_every_second_forward
-from .diffusion import SAMPLERS, TRAIN_STEPS, Guidance
+from .deep_cache import EverySecondStep
+from .diffusion import SAMPLERS, TRAIN_STEPS, Guidance, check_finite, noise_of
+from .framing import resized
+from .settings import Settings, check_objects, check_size, check_slots
 
 
 @dataclass(frozen=True)
 class Request:
-    """What one video is to be made from.
+    """The content of one video.
 
-    image      a picture, PIL or uint8 [H, W, 3]; it is resized to the video's size, whatever its aspect ratio
-    prompt     a sentence on the whole video
+    image      PIL or uint8 [H, W, 3]; stretched to the size of the video, unless `framing.cropped` was used before
+    prompt     a sentence about the whole video
     seed       of the noise
     negative   stands for "no text"; as released, a space
     use_boxes  False hides the trajectory from the model
@@ -53,14 +61,21 @@ def pick_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def pick_dtype(device: str) -> torch.dtype:
+    """Half precision on an NVIDIA GPU: bfloat16 where it has it, as float16 overflows sooner. Else float32."""
+    if not device.startswith("cuda"):
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
 class SMCDPipeline:
     """All networks, on one device.
 
-    defaults  what calls use where they say nothing else; the keys are those of DEFAULTS
+    defaults  settings of calls that say nothing else; the keys are those of DEFAULTS
     """
 
     def __init__(self, smcd: SMCD, vae: AutoencoderKL, text: TextEncoder, defaults: Mapping[str, float] = DEFAULTS):
-        """Raises ValueError if the networks do not fit together."""
+        """Raises SMCDError if the networks do not fit together."""
         config, width = smcd.config, text.model.config.hidden_size
         needs = [
             ("text tokens", config.context_dim, width, "text encoder"),
@@ -69,7 +84,7 @@ class SMCDPipeline:
         ]
         for what, needed, given, giver in needs:
             if needed != given:
-                raise ValueError(
+                raise SMCDError(
                     f"SMCD takes {what} of width {needed}, the {giver} gives {given}: use the one it was trained with"
                 )
         self.smcd, self.vae, self.text, self.defaults = smcd, vae, text, dict(defaults)
@@ -108,25 +123,18 @@ class SMCDPipeline:
             return cls(smcd, vae, text.to(device, dtype), read_defaults(checkpoint))
         except CheckpointError:
             raise
-        except ValueError as error:
+        except SMCDError as error:
             raise CheckpointError(f"{path}: {error}") from None
 
     @property
     def conditions(self) -> frozenset[str]:
-        """What the networks listen to: "text", and "boxes" and "image" where the system has them."""
-        config = self.smcd.config
-        sees_image = config.first_frame_concat or config.image_tokens != "none" or config.control
-        return frozenset(["text"] + ["boxes"] * config.boxes + ["image"] * sees_image)
-
-    @property
-    def vae_stride(self) -> int:
-        """Pixels of one latent, along each side."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        """See `SMCDConfig.conditions`."""
+        return self.smcd.config.conditions
 
     @property
     def multiple(self) -> int:
         """Width and height of a video must be divisible by this, in pixels."""
-        return self.vae_stride * self.smcd.config.stride
+        return vae_stride(self.vae) * self.smcd.config.stride
 
     def __call__(
         self,
@@ -136,87 +144,78 @@ class SMCDPipeline:
         *,
         seed: int = 0,
         negative: str = " ",
-        **settings: Any,
+        **given: Any,
     ) -> np.ndarray:
-        """One video, uint8 [F, H, W, 3]. `settings` as in `generate`."""
-        return self.generate([Request(image, trajectory, prompt, seed, negative)], **settings)[0]
+        """One video, uint8 [F, H, W, 3]. `given` as in `generate`."""
+        return self.generate([Request(image, trajectory, prompt, seed, negative)], **given)[0]
 
     @torch.no_grad()
     def generate(
         self,
         requests: Sequence[Request],
+        settings: Settings | None = None,
         *,
-        num_frames: int | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        steps: int | None = None,
-        guidance: Guidance | None = None,
-        sampler: str = "ddim",
-        guided: float = 1.0,
-        reuse_features: bool = False,
-        match_colors: bool = False,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        **given: Any,
     ) -> list[np.ndarray]:
         """B videos in one batch, each uint8 [F, H, W, 3].
 
-        num_frames    default: that of the trajectories; else they are sampled at so many evenly spaced times
-        sampler       one of SAMPLERS; "ddim" is the released one
-        guided        share of the steps, from the first, that guidance is used in; the others take one evaluation.
-                      Source: Kynkaanniemi et al. (2024), "Applying guidance in a limited interval"
-        reuse_features  let every second step take its deep features from the one before, see reuse.py
-        match_colors  draw colours back to those of the image, see color_match.py; for a still camera and light
-        progress      called with (steps done, steps in all)
+        settings  of all videos; or
+        given     arguments of `Settings.of`: num_frames, width, height, steps, guidance, fast, ...
+        progress  called with (steps done, total steps)
 
-        The others default to `defaults`. Raises ValueError for sizes that the networks cannot have.
+        Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN.
         """
-        lengths = {num_frames or request.trajectory.frames for request in requests}
-        if len(lengths) != 1:
-            raise ValueError(f"the trajectories have {sorted(lengths)} frames, expected one length: give num_frames")
-        num_frames = lengths.pop()
-        width, height = self._checked_size("width", width), self._checked_size("height", height)
-        guidance = guidance or Guidance(**{name: self.defaults[name] for name in ("text", "boxes", "image")})
-        steps = self.defaults["steps"] if steps is None else steps
+        if not requests:
+            raise SMCDError("there are no requests: give at least one")
+        settings = self._settings_of(requests, **given) if settings is None else settings
+        check_size(settings.width, settings.height, self.multiple)
+        num_frames, height, width = settings.num_frames, settings.height, settings.width
         inputs, no_text = self._inputs(requests, num_frames, width, height)
-        tokens, weights = self._branches(inputs, no_text, guidance)
+        tokens, weights = self._branches(inputs, no_text, settings.guidance)
         unguided = None
-        if guided < 1:
-            unguided = math.ceil(guided * steps), self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
-        noise = [self._noise(request.seed, num_frames, width, height) for request in requests]
-        reuse = features_of_every_second_forward(self.smcd.unet) if reuse_features else nullcontext()
-        with reuse:
-            latents = self.denoise(
-                torch.cat(noise), tokens, weights, steps, progress, sampler=sampler, unguided=unguided
-            )
+        if settings.guided < 1:
+            unguided = settings.guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
+        noise = torch.cat([noise_of(request.seed, self._latent_shape(settings)) for request in requests])
+        latents = self.denoise(
+            noise,
+            tokens,
+            weights,
+            settings.steps,
+            progress,
+            sampler=settings.sampler,
+            unguided=unguided,
+            reuse_features=settings.reuse_features,
+        )
+        check_finite(latents, tokens.text.dtype)
         videos = [self.decode(video) for video in latents.split(num_frames)]
-        return [_matched(*pair) for pair in zip(videos, requests, strict=True)] if match_colors else videos
+        if settings.match_colors:
+            return [_matched(*pair) for pair in zip(videos, requests, strict=True)]
+        return videos
 
-    def _checked_size(self, side: str, pixels: int | None) -> int:
-        pixels = self.defaults[side] if pixels is None else pixels
-        if pixels < 1 or pixels % self.multiple:
-            nearest = max(1, round(pixels / self.multiple)) * self.multiple
-            raise ValueError(f"{side} is {pixels}, expected a multiple of {self.multiple} pixels: use {nearest}")
-        return pixels
+    def _settings_of(self, requests: Sequence[Request], **given: Any) -> Settings:
+        """One for all requests. Raises SMCDError if their trajectories differ in length."""
+        every = [Settings.of(self.defaults, request.trajectory, **given) for request in requests]
+        lengths = {settings.num_frames for settings in every}
+        if len(lengths) > 1:
+            raise SMCDError(f"the trajectories have {sorted(lengths)} frames, expected one length: give num_frames")
+        return every[0]
 
-    def _noise(self, seed: int, num_frames: int, width: int, height: int) -> Tensor:
-        """[F, 4, h, w], drawn on the CPU in float32, so that a seed means the same on every device."""
-        size = (height // self.vae_stride, width // self.vae_stride)
-        shape = (self.smcd.config.latent_channels, num_frames, *size)  # As released: channels before frames.
-        return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).transpose(0, 1)
+    def _latent_shape(self, settings: Settings) -> tuple[int, int, int, int]:
+        """[F, C, h, w] of one video."""
+        stride = vae_stride(self.vae)
+        size = (settings.height // stride, settings.width // stride)
+        return (settings.num_frames, self.smcd.config.latent_channels, *size)
 
     @torch.no_grad()
     def tokens(
         self, requests: Sequence[Request], num_frames: int, width: int, height: int, guidance: Guidance
     ) -> tuple[Tokens, list[float]]:
-        """What stays the same through all steps, for the K evaluations that guidance takes: their tokens as a batch of
-        K * B videos, and their K weights."""
+        """The inputs of all steps for the K evaluations of guidance: tokens of K * B videos, and the K weights."""
         return self._branches(*self._inputs(requests, num_frames, width, height), guidance)
 
     def _branches(self, inputs: Inputs, no_text: Tensor, guidance: Guidance) -> tuple[Tokens, list[float]]:
-        weights: dict[frozenset[str], float] = {}
-        for conditions, weight in guidance.branches():
-            heard = conditions & self.conditions
-            weights[heard] = weights.get(heard, 0.0) + weight
-        weights = {conditions: weight for conditions, weight in weights.items() if weight != 0}
+        weights = dict(guidance.branches(self.conditions))
         branches = [self.smcd.encode(_keep(inputs, conditions, no_text)) for conditions in weights]
         differ_in_text = len({conditions - {"text"} for conditions in weights}) == 1
         tokens = replace(Tokens.cat(branches), copies=len(branches) if differ_in_text else 1)
@@ -224,10 +223,13 @@ class SMCDPipeline:
 
     def _inputs(self, requests: Sequence[Request], num_frames: int, width: int, height: int) -> tuple[Inputs, Tensor]:
         """With all conditions, and the text tokens that stand for "no text"."""
+        self._check_objects(requests)
         like = next(self.smcd.parameters())
-        inputs = Inputs(self.text([request.prompt for request in requests]).to(like), num_frames)
+        prompts = ([getattr(request, name) for request in requests] for name in ("prompt", "negative"))
+        text, no_text = same_length([self.text.prompts(texts).to(like) for texts in prompts])
+        inputs = Inputs(text, num_frames)
         if "image" in self.conditions:
-            first_frames = np.stack([_resized(request.image, width, height) for request in requests])
+            first_frames = np.stack([resized(request.image, width, height) for request in requests])
             inputs = replace(inputs, first_frame=self.encode(first_frames).to(like))
         objects = [self._objects(request, num_frames) for request in requests]
         most = max(len(vectors) for _, _, vectors in objects)
@@ -236,7 +238,14 @@ class SMCDPipeline:
             padded = [_pad_objects(*parts, most) for parts in objects]
             boxes, mask, vectors = (torch.stack(parts).to(like.device) for parts in zip(*padded, strict=True))
             inputs = replace(inputs, boxes_xyxy=boxes, box_mask=mask, phrases=vectors.to(like))
-        return inputs, self.text([request.negative for request in requests]).to(like)
+        return inputs, no_text
+
+    def _check_objects(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            if request.use_boxes:
+                check_objects(request.trajectory)
+                if "boxes" in self.conditions:
+                    check_slots(len(phrases(request.trajectory)), self.smcd.config.box_slots)
 
     def _objects(self, request: Request, num_frames: int) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes [F, N, 4], mask [F, N] and phrase embeddings [N, P] of one request."""
@@ -257,6 +266,7 @@ class SMCDPipeline:
         *,
         sampler: str = "ddim",
         unguided: tuple[int, Tokens] | None = None,
+        reuse_features: bool = False,
     ) -> Tensor:
         """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
@@ -264,12 +274,14 @@ class SMCDPipeline:
         """
         guided_steps, alone = unguided or (TRAIN_STEPS, tokens)
         step = itertools.count()
+        reuse = EverySecondStep() if reuse_features else None
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             """All branches in one batch; their weighted sum in float32, as differences of half floats are coarse."""
             used, shares = (tokens, weights) if next(step) < guided_steps else (alone, [1.0])
             batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
-            predictions = self.smcd(batch, t.expand(len(used.text)), used).to(x)
+            deep = reuse.next(len(batch)) if reuse else None
+            predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
             return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
@@ -308,13 +320,4 @@ def _matched(video: np.ndarray, request: Request) -> np.ndarray:
     boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(request.trajectory, frames)))
     if not request.use_boxes:
         boxes, mask = boxes[:, :0], mask[:, :0]
-    return match_colors(video, _resized(request.image, width, height), boxes, mask > 0)
-
-
-def _resized(image: Image.Image | np.ndarray, width: int, height: int) -> np.ndarray:
-    """uint8 [height, width, 3]"""
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"the image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
-        image = Image.fromarray(image)
-    return np.array(image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
+    return match_colors(video, resized(request.image, width, height), boxes, mask > 0)

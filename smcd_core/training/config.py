@@ -1,24 +1,25 @@
-"""What a training run is: its stage and its numbers. Light to import, as the command line reads it."""
+"""Settings of a training run: its stage and its numbers. Imports no torch, as the command line reads it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 
 from ..errors import SMCDError
 
 
 class TrainingError(SMCDError):
-    """A run that cannot start or go on as asked."""
+    """A training run that cannot start or continue as asked."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage trains and how often it hides each condition. Source: SPEC, section 12.
+    """How often a stage drops each condition. Source: SPEC, section 12.
 
-    Chances are for each sample on its own; as published, one draw decided for a whole batch.
+    Each sample is dropped on its own; as published, one draw decided for a whole batch.
     """
 
-    images: bool = False  # train on single frames, temporal layers skipped
+    images: bool = False  # train on single frames, without the temporal layers
     drop_text: float = 0.0
     drop_boxes: float = 0.0
     drop_first_frame: float = 0.0  # in the input convolution
@@ -40,7 +41,10 @@ PRECISIONS = ("no", "fp16", "bf16")
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One run. Saved inside the checkpoint."""
+    """One training run; saved inside the checkpoint.
+
+    Raises TrainingError for a value out of range.
+    """
 
     stage: str
     steps: int
@@ -52,11 +56,12 @@ class TrainingConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-2
     optimizer: str = "adamw"  # or adamw8bit, whose moments take a quarter of the memory
-    clip_norm: float = 1.0
-    ema: float = 0.0  # decay; 0 keeps no average
+    clip_norm: float = 1.0  # largest norm of the gradient
+    ema: float = 0.0  # decay of the average of the weights; 0 keeps no average
     object_weight: float = 1.0  # of the loss inside boxes; 1 as published
     timestep_power: float = 1.0  # t = 1000 u^power: below 1 prefers noisy steps; 1 as published
-    images: bool | None = None  # instead of the stage's own
+    # Instead of the stage's own values, where they are given:
+    images: bool | None = None
     drop_text: float | None = None
     drop_boxes: float | None = None
     drop_first_frame: float | None = None
@@ -76,32 +81,46 @@ class TrainingConfig:
         for name in ("steps", "batch_size", "accumulation", "save_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}, expected 1 or more")
+        for name in ("lr", "clip_norm", "object_weight", "timestep_power"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise TrainingError(f"{name} is {getattr(self, name)}, expected a number above 0")
+        for name in ("warmup", "weight_decay", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise TrainingError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        if not 0 <= self.ema < 1:
+            raise TrainingError(f"ema is {self.ema}, expected 0 or more and below 1")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise TrainingError(f"betas is {self.betas}, expected two numbers of 0 or more and below 1")
+        for name in ("drop_text", "drop_boxes", "drop_first_frame", "drop_image_tokens"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise TrainingError(f"{name} is {value}, expected a share from 0 to 1")
 
     @property
-    def policy(self) -> Stage:
-        """The stage with this run's own values put in."""
+    def effective_stage(self) -> Stage:
+        """The stage, with this run's own values in place of the stage's."""
         own = {name: getattr(self, name) for name in asdict(STAGES[self.stage])}
         return replace(STAGES[self.stage], **{name: value for name, value in own.items() if value is not None})
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A configuration of the paper: a system, its training, and the clips that it was trained on."""
+    """A configuration of the paper: a system, its training, and the size of its clips."""
 
     system: str
     training: TrainingConfig
     frames: int = 8
     pixels: int = 256  # side of a frame
-    slots: int = 8  # boxes of a frame
+    slots: int = 8  # boxes per frame
 
 
-# Source: SPEC, section 12. The authors publish 60,000 steps for stage 2, for stage 1 only the limit of 200,000.
-_OFTEN = dict(mixed_precision="fp16", save_every=10_000, validate_every=10_000)
-_STAGE1 = Preset("mim", TrainingConfig("mim", 200_000, batch_size=64, lr=3e-5, **_OFTEN), frames=1, slots=30)
-_STAGE2 = TrainingConfig("diim", 60_000, batch_size=4, accumulation=4, lr=5e-5, **_OFTEN)
+# Source: SPEC, section 12. The authors publish 60,000 steps for stage 2, and for stage 1 only the limit of 200,000.
+_COMMON = dict(mixed_precision="fp16", save_every=10_000, validate_every=10_000)
+_STAGE1 = Preset("mim", TrainingConfig("mim", 200_000, batch_size=64, lr=3e-5, **_COMMON), frames=1, slots=30)
+_STAGE2 = TrainingConfig("diim", 60_000, batch_size=4, accumulation=4, lr=5e-5, **_COMMON)
 
 PRESETS = {
-    # Not in the paper, whose backbone is ModelScope's: the numbers of stage 2, to train one further.
+    # Not in the paper, whose backbone is ModelScope's: the settings of stage 2, to train a backbone further.
     "backbone": Preset("backbone", replace(_STAGE2, stage="backbone")),
     "stage1": _STAGE1,
     "mim": _STAGE1,

@@ -1,11 +1,11 @@
-"""Clips as the networks take them, encoded once and kept on disk: training does not repeat the work of VAE and text
-encoder."""
+"""Clips encoded once and kept on disk, so that training does not repeat the work of VAE and text encoder."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -16,19 +16,20 @@ from torch.utils.data import Dataset
 
 from ..data.clip import Clip
 from ..data.samples import SampleError, log_left_out, read_all
+from ..errors import SMCDError
 from ..networks.text import TextEncoder
 from ..weights.components import encode_frames
 from ..weights.files import save_weights
 from .phrase_cache import PhraseCache
 
-SHARD = 128  # clips in one file
+SHARD = 128  # clips per file
 
 
 class EncodedClips(Dataset):
-    """Clips of a folder that `encode_clips` wrote, and of the folders in it: those of several datasets are one.
+    """Dataset of the clips that `encode_clips` wrote to a folder and its subfolders, such as one for each source.
 
     Each item is a dict: latents [F, 4, h, w], text [T, D], boxes_xyxy [F, N, 4], mask [F, N], phrases [N, P].
-    `null_text` [T, D] stands for a caption that is dropped. Raises ValueError for a folder without clips, a damaged
+    `null_text` [T, D] replaces dropped captions. Raises SMCDError for a folder without clips, a damaged
     file, or clips of different shapes.
     """
 
@@ -46,12 +47,12 @@ class EncodedClips(Dataset):
                 shapes, first = found, shard
             elif shapes != found:
                 name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
-                raise ValueError(
-                    f"{shard}: {name} of a clip is {found.get(name)}, but {shapes.get(name)} in {first}; encode all "
-                    "with the same frames, pixels, slots and components"
+                raise SMCDError(
+                    f"{shard}: {name} of a clip is {found.get(name)}, but {shapes.get(name)} in {first}; encode "
+                    "all with the same frames, pixels, slots and components"
                 )
         if not self.ends or not self.ends[-1]:
-            raise ValueError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
+            raise SMCDError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
         with _open(first) as file:
             self.null_text = file.get_tensor("null_text").float()
 
@@ -59,7 +60,7 @@ class EncodedClips(Dataset):
         return self.ends[-1]
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        if not 0 <= index < len(self):  # what ends a loop over a sequence
+        if not 0 <= index < len(self):  # ends a loop over the dataset
             raise IndexError(f"clip {index} of {len(self)}")
         shard = next(number for number, end in enumerate(self.ends) if index < end)
         row = index - (self.ends[shard - 1] if shard else 0)
@@ -71,11 +72,11 @@ def _open(path: Path):
     try:
         return safe_open(path, "pt")
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: cannot be read ({error}); delete it and encode again") from None
+        raise SMCDError(f"{path}: cannot be read ({error}); delete it and encode again") from None
 
 
 def shards(clips: int, part: int = 0, parts: int = 1) -> dict[int, range]:
-    """The files that one of `parts` writes: number of the file -> the clips in it."""
+    """Files that one of `parts` processes writes: file number -> indices of its clips."""
     numbers = range(part, -(-clips // SHARD), parts)
     return {number: range(number * SHARD, min((number + 1) * SHARD, clips)) for number in numbers}
 
@@ -95,26 +96,21 @@ def encode_clips(
     progress: Callable[[int], None] = lambda clips: None,
     report: Callable[[SampleError], None] = log_left_out,
 ) -> None:
-    """Write a dataset as shards; those that are there already are kept, so that a stopped run can go on.
+    """Encode a dataset into shards. Shards that exist already are kept, so a stopped run can be resumed.
 
     slots     boxes per frame; a clip with more loses its last objects
-    part      of `parts`: this call does every parts-th shard, so that several processes share the work
+    part      number of this call among `parts`, which share the work: it writes every parts-th shard
     workers   processes that read clips ahead
-    settings  what the clips are; kept in each shard, and a shard that is there with other ones raises ValueError
+    settings  description of the clips, stored in each shard
     progress  called with the number of clips done since the last call
-    report    called with each damaged clip, which is left out (default: the log)
+    report    called with each damaged clip, which is left out (default: log it)
+
+    Raises SMCDError if a shard exists with other settings.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     metadata = {"settings": json.dumps(settings)} if settings else {}
-    todo = []
-    for number, members in shards(len(clips), part, parts).items():
-        path = folder / f"clips-{number:05d}.safetensors"
-        if path.exists():
-            _check_settings(path, metadata)
-            progress(len(members))
-        else:
-            todo.append((path, members))
+    todo = _missing_shards(folder, shards(len(clips), part, parts), metadata, progress)
     if not todo:
         return
     phrases = PhraseCache(text, folder / "phrases.safetensors")
@@ -122,25 +118,39 @@ def encode_clips(
     null_text = text([" "])[0].half().cpu()
     for path, members in todo:
         encoded = []
-        for _ in members:
-            _, clip = next(read)
+        for _, clip in islice(read, len(members)):
             if isinstance(clip, SampleError):
                 report(clip)
             else:
                 encoded.append(_encode(clip, vae, text, phrases, slots))
             progress(1)
         tensors = {name: torch.stack([item[name] for item in encoded]) for name in encoded[0]} if encoded else {}
-        # Without a clip there is still the shard, so that the next run does not read them all again.
+        # Written even without a clip, or the next run would read all of them again.
         save_weights(path, {"latents": torch.zeros(0), **tensors, "null_text": null_text}, metadata)
         phrases.save_if_grown()
     phrases.save()
+
+
+def _missing_shards(
+    folder: Path, members: Mapping[int, range], metadata: dict[str, str], progress: Callable[[int], None]
+) -> list[tuple[Path, range]]:
+    """Path and clips of the shards that do not exist yet. The others must have the same metadata."""
+    todo = []
+    for number, clips in members.items():
+        path = folder / f"clips-{number:05d}.safetensors"
+        if path.exists():
+            _check_settings(path, metadata)
+            progress(len(clips))
+        else:
+            todo.append((path, clips))
+    return todo
 
 
 def _check_settings(path: Path, metadata: dict[str, str]) -> None:
     with _open(path) as file:
         found = (file.metadata() or {}).get("settings")
     if metadata and found not in (None, metadata["settings"]):
-        raise ValueError(f"{path}: was encoded as {found}, not as {metadata['settings']}; choose another folder")
+        raise SMCDError(f"{path}: was encoded as {found}, not as {metadata['settings']}; choose another folder")
 
 
 def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCache, slots: int) -> dict[str, Tensor]:
@@ -149,7 +159,7 @@ def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCa
     return {
         "latents": encode_frames(vae, clip.frames).half().cpu(),
         "text": text([clip.caption])[0].half().cpu(),
-        # Negative padding cuts off what is too much.
+        # Negative padding cuts off surplus slots.
         "boxes_xyxy": torch.nn.functional.pad(boxes, (0, 0, 0, missing)),
         "mask": torch.nn.functional.pad(mask, (0, missing)),
         "phrases": torch.nn.functional.pad(phrases(clip.phrases), (0, 0, 0, missing)),

@@ -1,9 +1,10 @@
-"""One step of training: what is drawn at random, which conditions are hidden, and the loss."""
+"""The denoising loss, and the random part of a training step: noise, timestep, dropped conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import default_collate
@@ -14,43 +15,49 @@ from ..sampling.diffusion import TRAIN_STEPS, add_noise, velocity
 from .config import TrainingConfig
 
 
-def draw(
+def fold_seed(*numbers: int) -> int:
+    """A seed for torch that depends on all of the numbers, such as seed, step and process, and on their order."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def sample_batch(
     examples: list[dict[str, Tensor]], places: Iterable[int], step: int, config: TrainingConfig
 ) -> dict[str, Tensor]:
-    """A batch with all that is random about it: noise, timestep, frame, dropped conditions.
+    """Make a batch of examples, and draw everything random about it: noise, timestep, frame, dropped conditions.
 
-    places  of the examples in the whole batch: of all processes, and of all that are accumulated
+    places  index of each example in the whole batch, over all processes and accumulated parts
+
     Adds noise [B, F, 4, h, w], t [B] and keep [B, 4]: 1 where text, boxes, first frame and image tokens stay.
     """
-    policy, drawn = config.policy, []
+    stage, sampled = config.effective_stage, []
     for example, place in zip(examples, places):
-        random = torch.Generator().manual_seed(hash((config.seed, step, place)) % 2**63)
+        random = torch.Generator().manual_seed(fold_seed(config.seed, step, place))
         example = dict(example)
-        if policy.images:
+        if stage.images:
             frame = int(torch.randint(len(example["latents"]), (), generator=random))
             for name in ("latents", "boxes_xyxy", "mask"):
                 example[name] = example[name][frame : frame + 1]
         uniform = torch.rand(5, generator=random)
-        chances = torch.tensor([policy.drop_text, policy.drop_boxes, policy.drop_first_frame, policy.drop_image_tokens])
+        chances = torch.tensor([stage.drop_text, stage.drop_boxes, stage.drop_first_frame, stage.drop_image_tokens])
         example["keep"] = (uniform[:4] >= chances).float()
         example["t"] = (TRAIN_STEPS * uniform[4] ** config.timestep_power).long().clamp(max=TRAIN_STEPS - 1)
         example["noise"] = torch.randn(example["latents"].shape, generator=random)
-        drawn.append(example)
-    return default_collate(drawn)
+        sampled.append(example)
+    return default_collate(sampled)
 
 
 class DenoisingLoss(nn.Module):
-    """The model with its loss; what Accelerate wraps. Source: SPEC, section 12."""
+    """The model with its loss, as one module for Accelerate to wrap. Source: SPEC, section 12."""
 
     def __init__(self, model: SMCD, null_text: Tensor, config: TrainingConfig):
         super().__init__()
         self.model = model
         self.register_buffer("null_text", null_text, persistent=False)
-        self.images = config.policy.images
+        self.images = config.effective_stage.images
         self.object_weight = config.object_weight
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """A batch from `draw` -> scalar: mean squared error of the noise, or of v."""
+        """Mean squared error of the noise, or of v, for a batch from `sample_batch`."""
         x0, noise, t = batch["latents"], batch["noise"], batch["t"]
         tokens = self.model.encode(self.inputs(batch))
         x = add_noise(x0, noise, t)
@@ -65,7 +72,7 @@ class DenoisingLoss(nn.Module):
         return (weight / weight.mean((1, 2, 3), keepdim=True) * error).mean()
 
     def inputs(self, batch: dict[str, Tensor]) -> Inputs:
-        """Conditions of a batch, with those hidden that `keep` says."""
+        """Conditions of a batch, without those that `keep` drops."""
         text, boxes, first_frame, image_tokens = (k for k in batch["keep"].T)  # [B] each
         first = batch["latents"][:, 0]
         return Inputs(

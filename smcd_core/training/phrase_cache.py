@@ -1,4 +1,4 @@
-"""Embeddings of phrases, each computed once: a dataset has far fewer phrases than objects."""
+"""A cache of phrase embeddings: a dataset has far fewer phrases than objects."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from torch import Tensor
 from ..networks.text import TextEncoder
 from ..weights.files import save_weights
 
-PROBE = "a"  # its embedding tells whether a file is of the same text encoder
-_TOLERANCE = 0.02  # of an embedding in half precision, between devices; those of two encoders differ by about 1
+PROBE = "a"  # phrase whose embedding shows whether a file belongs to this text encoder
+_TOLERANCE = 0.02  # between devices, in half precision; embeddings of two encoders differ by about 1
 MAX_KEPT = 200_000  # phrases; 400 MiB at the released width
 
 
 class PhraseCache:
-    """Phrases -> embeddings float16 [N, P], as `TextEncoder.phrases` gives them.
+    """Maps N phrases to embeddings, float16 [N, P], as `TextEncoder.phrases` does.
 
-    path  a file that is read at the start and written by `save`; one of another text encoder is replaced
+    path  file to read first and to write with `save`; a file of another text encoder is replaced
     """
 
     def __init__(self, text: TextEncoder, path: str | os.PathLike | None = None):
@@ -42,12 +42,12 @@ class PhraseCache:
         return torch.stack(found) if found else self.known[PROBE].new_zeros(0, len(self.known[PROBE]))
 
     def save_if_grown(self) -> None:
-        """Write the file if it would grow by half: a long run that is stopped loses little, and writes little."""
+        """Save if the file would grow by half, so that a long run writes rarely and loses little if it is stopped."""
         if len(self.known) > 1.5 * self.saved:
             self.save()
 
     def save(self) -> None:
-        """Write the file, with what other processes wrote to it meanwhile."""
+        """Write the file, and keep what other processes have written to it meanwhile."""
         if self.path is None or len(self.known) == self.saved:
             return
         self.known = self._read() | self.known
@@ -60,7 +60,7 @@ class PhraseCache:
         return self.text.phrases(phrases).half().cpu()
 
     def _read(self) -> dict[str, Tensor]:
-        """What the file holds; nothing if it is not there, damaged, or of another text encoder."""
+        """Read the file; nothing if it is missing, damaged, or of another text encoder."""
         if self.path is None or not self.path.exists():
             return {}
         try:
@@ -68,7 +68,7 @@ class PhraseCache:
                 vectors, phrases = file.get_tensor("vectors"), json.loads(file.metadata()["phrases"])
             found = dict(zip(phrases, vectors.half(), strict=True))
             same = torch.allclose(found[PROBE].float(), self.known[PROBE].float(), atol=_TOLERANCE, rtol=_TOLERANCE)
-        except Exception as error:  # a cache: what cannot be read is computed again
-            logging.getLogger("smcd").warning("%s: cannot be used and is made anew (%s)", self.path, error)
+        except Exception as error:  # only a cache: it is computed again
+            logging.getLogger("smcd").warning("%s: cannot be read and is computed again (%s)", self.path, error)
             return {}
         return found if same else {}

@@ -1,10 +1,12 @@
-"""The folder of a training run: states to go on from, each whole or not there, and the log."""
+"""The folder of a training run: the log, and states to resume from, each complete or absent."""
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: S403 - only to be caught
 
@@ -16,23 +18,44 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..files import replacing
-from .config import TrainingError
+from ..networks.config import SMCDConfig
+from .config import TrainingConfig, TrainingError
 
-# What `validation.probe` measures, and its colours.
+# Columns that `validation.probe` fills, with their colours in the plot.
 PROBES = {"x0_right_boxes": "#009e73", "x0_none_boxes": "#999999", "x0_wrong_boxes": "#d55e00"}
+SETTINGS = "config.json"
+# A resumed run may change these; they have no effect on the steps already taken.
+MAY_CHANGE = ("steps", "save_every", "validate_every", "checkpointing")
 
 
-def save_state(accelerator: Accelerator, out: Path, step: int, average: EMAModel | None) -> None:
-    """Write state-<step> under another name, then rename it: what has that name is whole, whenever a run is killed."""
+def settings_of(config: TrainingConfig, model_config: SMCDConfig, clips: int, processes: int) -> dict[str, object]:
+    """The settings that a resumed run must share with the state that it resumes from, ready for JSON."""
+    settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
+    # Processes, batch size and accumulation may change as long as their product stays.
+    settings["clips in a step"] = processes * settings.pop("batch_size") * settings.pop("accumulation")
+    settings |= {"clips in the data set": clips} | asdict(model_config)
+    return json.loads(json.dumps(settings))
+
+
+def save_state(
+    accelerator: Accelerator, out: Path, step: int, average: EMAModel | None, settings: dict[str, object]
+) -> None:
+    """Save all that a run needs to resume as state-<step>, and delete older states.
+
+    The folder gets its name once it is complete, so a folder named state-<step> is always complete, even if the run is
+    killed while saving.
+    """
     final = out / f"state-{step:08d}"
     temporary = out / f"{final.name}.tmp"
     if accelerator.is_main_process:
         shutil.rmtree(temporary, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(temporary))
-    shadow = {str(number): whole(value) for number, value in enumerate(average.shadow_params)} if average else {}
+    shadow = {str(number): gather(value) for number, value in enumerate(average.shadow_params)} if average else {}
     if average and accelerator.is_main_process:
         save_file(shadow, temporary / "average.safetensors")
+    if accelerator.is_main_process:
+        (temporary / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     accelerator.wait_for_everyone()  # each process has written its part
     if accelerator.is_main_process:
         shutil.rmtree(final, ignore_errors=True)
@@ -42,17 +65,17 @@ def save_state(accelerator: Accelerator, out: Path, step: int, average: EMAModel
     accelerator.wait_for_everyone()
 
 
-def whole(value: Tensor) -> Tensor:
-    """A sharded tensor gathered on the CPU, which all processes must ask for; any other as it is."""
+def gather(value: Tensor) -> Tensor:
+    """A sharded tensor as a whole one on the CPU, any other unchanged. All processes must call this."""
     return value.full_tensor().cpu() if hasattr(value, "full_tensor") else value
 
 
-def _like(value: Tensor, other: Tensor) -> Tensor:
-    """A whole tensor, on the device of another and sharded as that is."""
+def _distribute_like(value: Tensor, other: Tensor) -> Tensor:
+    """A whole tensor moved to the device of another, and sharded in the same way."""
     value = value.to(other.device)
     if not hasattr(other, "full_tensor"):
         return value
-    from torch.distributed.tensor import distribute_tensor  # FSDP 2, which needs it as well, came with torch 2.6
+    from torch.distributed.tensor import distribute_tensor  # public since torch 2.6, which brought FSDP 2 too
 
     return distribute_tensor(value, other.device_mesh, other.placements)
 
@@ -61,11 +84,11 @@ def _states(out: Path) -> list[Path]:
     return sorted(path for path in out.glob("state-*") if path.suffix != ".tmp")
 
 
-def resume(accelerator: Accelerator, out: Path, average: EMAModel | None) -> int:
-    """Load the newest state of `out`; returns its step, 0 without one.
+def resume(accelerator: Accelerator, out: Path, average: EMAModel | None, settings: dict[str, object]) -> int:
+    """Load the newest state in `out` and return its step, 0 if there is none.
 
-    The number of processes may be another than when it was saved. Raises TrainingError for a state that is of another
-    run or damaged.
+    The number of processes may differ from the run that saved it. Raises TrainingError if the state was saved with
+    other settings or is damaged.
     """
     states = _states(out)
     if not states:
@@ -73,12 +96,15 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None) -> int
     newest = states[-1]
     step = int(newest.name.removeprefix("state-"))
     try:
+        _check_settings(newest, settings)
         accelerator.load_state(str(newest))
         if average:
             shadow = load_file(newest / "average.safetensors")
             old = average.shadow_params
-            average.shadow_params = [_like(shadow[str(number)], value) for number, value in enumerate(old)]
+            average.shadow_params = [_distribute_like(shadow[str(number)], value) for number, value in enumerate(old)]
             average.optimization_step = step
+    except TrainingError:
+        raise
     except (RuntimeError, ValueError, OSError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise TrainingError(
@@ -87,16 +113,27 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None) -> int
     return step
 
 
+def _check_settings(state: Path, settings: dict[str, object]) -> None:
+    saved = json.loads((state / SETTINGS).read_text(encoding="utf-8"))
+    for name in [*settings, *saved]:
+        if saved.get(name) != settings.get(name):
+            raise TrainingError(
+                f"{state}: is not of this run: {name} is {saved.get(name)} there, now {settings.get(name)}; use "
+                "the same settings, choose another folder, or delete that one"
+            )
+
+
 def read_log(path: Path) -> list[dict[str, str]]:
-    """The rows of a loss.csv; one that a killed run has not finished is left out."""
+    """Read the rows of a loss.csv, without one that a killed run left unfinished."""
     with path.open(newline="") as file:
         return [row for row in csv.DictReader(file) if row["loss"] and row["lr"]]
 
 
 class Log:
-    """loss.csv, one row per step; rows after the step of a resumed state are dropped, as they will be made again.
+    """Writes loss.csv, one row per step. Rows after `step`, where the run resumes, are dropped: they come again.
 
-    tensorboard  the same into the folder tensorboard/. Raises TrainingError if that package is missing
+    active       False on all processes but the main one, which write nothing
+    tensorboard  log to the folder tensorboard/ as well. Raises TrainingError if the package is missing
     """
 
     def __init__(self, out: Path, step: int, active: bool, tensorboard: bool = False):
@@ -125,7 +162,7 @@ class Log:
             self.board.close()
 
     def plot(self) -> None:
-        """loss.png: the loss, smoothed, and the probe of `validation.probe`."""
+        """Draw loss.png: the loss, raw and smoothed, and the probe of the boxes."""
         if not self.active:
             return
         from matplotlib.figure import Figure

@@ -1,7 +1,9 @@
-"""What a run shows of itself on clips that it does not train on: a probe of the boxes, and samples as pictures."""
+"""Validation on clips that a run does not train on: a probe of the boxes, and sampled videos."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,6 @@ import torch
 from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from ..files import replacing
 from ..sampling.diffusion import add_noise, ddim, predicted_x0
@@ -17,26 +18,29 @@ from ..trajectory.document import PALETTE
 from ..video import draw_boxes
 from ..weights.components import decode_latents
 from .config import TrainingConfig
-from .loss import DenoisingLoss, draw
+from .loss import DenoisingLoss, sample_batch
 
 PROBE_TIMESTEP = 900  # so noisy that only the conditions tell where things are
-SAMPLES = 3  # clips that are drawn
+SAMPLES = 3  # clips to sample and draw
 SAMPLE_STEPS = 25
 
 
-def _quiet(images: bool) -> TrainingConfig:
-    """Settings of a draw that hides nothing."""
-    return TrainingConfig(
-        "all", 1, drop_text=0, drop_boxes=0, drop_first_frame=0, drop_image_tokens=0, images=images
+def _batch(example: dict[str, Tensor], number: int, loss: DenoisingLoss) -> dict[str, Tensor]:
+    """A batch of one clip with the noise of its number and all conditions, on the device of the loss."""
+    config = TrainingConfig(
+        "all", 1, drop_text=0, drop_boxes=0, drop_first_frame=0, drop_image_tokens=0, images=loss.images
     )  # fmt: skip
+    batch = sample_batch([example], [number], 0, config)
+    return {name: value.to(loss.null_text.device) for name, value in batch.items()}
 
 
 def validate(
-    loss: DenoisingLoss, examples: list[dict[str, Tensor]], vae: AutoencoderKL | None, picture: Path
+    loss: DenoisingLoss, examples: Sequence[dict[str, Tensor]], vae: AutoencoderKL | None, picture: Path
 ) -> dict[str, float]:
-    """Print and return the probe; with an autoencoder, also write samples to `picture`."""
+    """Log and return the probe; with an autoencoder, also write a sheet of samples to `picture`."""
     probed = probe(loss, examples)
-    tqdm.write(f"{picture.stem}: " + ", ".join(f"{name} {value:.4f}" for name, value in probed.items()))
+    numbers = ", ".join(f"{name} {value:.4f}" for name, value in probed.items())
+    logging.getLogger("smcd").info("%s: %s", picture.stem, numbers)
     if vae is not None:
         picture.parent.mkdir(exist_ok=True)
         with replacing(picture) as temporary:
@@ -45,15 +49,16 @@ def validate(
 
 
 @torch.no_grad()
-def probe(loss: DenoisingLoss, examples: list[dict[str, Tensor]]) -> dict[str, float]:
-    """Error of the clean latents that one call predicts at timestep 900: with the right boxes, with none, and with
-    those of another clip. Shows whether the boxes are used long before samples do."""
-    quiet, model, errors = _quiet(loss.images), loss.model, {"right": [], "none": [], "wrong": []}
-    device = loss.null_text.device
+def probe(loss: DenoisingLoss, examples: Sequence[dict[str, Tensor]]) -> dict[str, float]:
+    """Mean squared error of the clean latents that one call predicts at PROBE_TIMESTEP, by boxes: the right ones, none,
+    those of another clip.
+
+    It shows that boxes are used long before samples do.
+    """
+    model, errors = loss.model, {"right": [], "none": [], "wrong": []}
     for number, example in enumerate(examples):
-        batch = {name: value.to(device) for name, value in draw([example], [number], 0, quiet).items()}
-        other = {name: value.to(device) for name, value in draw([examples[number - 1]], [number], 0, quiet).items()}
-        t = torch.full((1,), PROBE_TIMESTEP, device=device)
+        batch, other = _batch(example, number, loss), _batch(examples[number - 1], number, loss)
+        t = torch.full_like(batch["t"], PROBE_TIMESTEP)
         x0 = batch["latents"].flatten(0, 1)
         x = add_noise(x0, batch["noise"].flatten(0, 1), t)
         for name in errors:
@@ -69,12 +74,12 @@ def probe(loss: DenoisingLoss, examples: list[dict[str, Tensor]]) -> dict[str, f
 
 
 @torch.no_grad()
-def sample_sheet(loss: DenoisingLoss, examples: list[dict[str, Tensor]], vae: AutoencoderKL) -> Image.Image:
-    """For each of the first SAMPLES clips two lines of frames with boxes: the clip through the autoencoder, and what
-    the model makes of its conditions, without guidance and always from the same noise."""
-    device, lines = loss.null_text.device, []
+def sample_sheet(loss: DenoisingLoss, examples: Sequence[dict[str, Tensor]], vae: AutoencoderKL) -> Image.Image:
+    """Draw two lines of frames with boxes for each of the first SAMPLES clips: the clip through the autoencoder, and a
+    video that the model makes from its conditions, without guidance and always from the same noise."""
+    lines = []
     for number, example in enumerate(examples[:SAMPLES]):
-        batch = {name: value.to(device) for name, value in draw([example], [number], 0, _quiet(loss.images)).items()}
+        batch = _batch(example, number, loss)
         tokens = loss.model.encode(loss.inputs(batch))
 
         def predict(x: Tensor, t: Tensor, tokens=tokens) -> Tensor:

@@ -1,4 +1,4 @@
-"""Boxes from the values that node graphs pass around: one reader, which says what it recognised.
+"""Boxes from the values that node graphs pass around.
 
 | value                                            | size of the frame | objects over time                          |
 |--------------------------------------------------|-------------------|--------------------------------------------|
@@ -15,36 +15,26 @@ Text is JSON of any of these but masks.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .dense import boxes_at, phrases
+from .dense import DenseBoxes, phrases
 from .document import DEFAULT_FPS, MAX_FRAMES, MAX_OBJECTS, MAX_TEXT, Trajectory, TrajectoryError, parse_trajectory
-from .simplify import trajectory_from_boxes
+from .rows import MAX_PIXELS
 
 EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
 BOX_KEYS = {"x", "y", "width", "height"}
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
-MAX_PIXELS = 10**6  # of a coordinate, which may lie outside the frame
 
-
-@dataclass(frozen=True)
-class _Found:
-    """boxes [F, N, 4] xyxy in units of the frame, mask [F, N]; F is 1 for boxes that rest."""
-
-    what: str
-    boxes: np.ndarray
-    mask: np.ndarray
-    phrases: Sequence[str]
+_Found = tuple[str, DenseBoxes]  # what was recognised, and boxes; of one frame if they rest
 
 
 def trajectory_from_value(
@@ -75,40 +65,15 @@ def trajectory_from_value(
         return _named(
             trajectory, phrase
         ), f"SMCD trajectory: {len(trajectory.objects)} objects, {trajectory.frames} frames"
-    found = _recognise(value, width, height, point_size)
-    boxes, mask = found.boxes, found.mask
-    if not mask.any():
-        raise TrajectoryError(f"found {found.what} without any box: nothing to animate")
-    if len(boxes) == 1:
-        boxes, mask = (np.repeat(array, frames, axis=0) for array in (boxes, mask))
-    names = _lines(phrase, len(found.phrases)) or found.phrases
-    trajectory = trajectory_from_boxes(boxes, mask, width, height, fps, names, tolerance)
-    return trajectory, f"{found.what}: {len(names)} objects, {len(boxes)} frames of {width} x {height} pixels"
-
-
-def fingerprint(value: Any) -> str:
-    """Tells values of the table above apart: equal values, equal text of 16 characters."""
-    digest = hashlib.sha256()
-    _feed(digest, value)
-    return digest.hexdigest()[:16]
-
-
-def _feed(digest, value: Any) -> None:
-    if isinstance(value, Mapping):
-        digest.update(b"{")
-        for key in sorted(value, key=str):
-            _feed(digest, [str(key), value[key]])
-    elif isinstance(value, Tensor | np.ndarray):
-        array = torch.as_tensor(value).detach().cpu()
-        digest.update(f"{list(array.shape)}".encode())
-        digest.update(array.double().numpy().tobytes())
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        digest.update(b"[")
-        for item in value:
-            _feed(digest, item)
-        digest.update(b"]")
-    else:
-        digest.update(repr(value).encode())
+    what, boxes = _read_value(value, width, height, point_size)
+    if not boxes.mask.any():
+        raise TrajectoryError(f"found {what} without any box: nothing to animate")
+    if boxes.num_frames == 1:
+        boxes = boxes.resampled(frames)
+    names = tuple(_lines(phrase, len(boxes.phrases)) or boxes.phrases)
+    boxes = replace(boxes, phrases=names, size=(width, height), fps=fps)
+    found = f"{what}: {len(names)} objects, {boxes.num_frames} frames of {width} x {height} pixels"
+    return boxes.to_trajectory(tolerance), found
 
 
 def _json(text: str) -> Any:
@@ -123,13 +88,12 @@ def _json(text: str) -> Any:
 
 
 def _named(trajectory: Trajectory, phrase: str) -> Trajectory:
-    names = _lines(phrase, len(phrases(trajectory)))
-    if not names:
-        return trajectory
-    document = trajectory.to_dict()
-    for track, name in zip((track for track in document["objects"] if track["enabled"]), names):
-        track["phrase"] = name
-    return parse_trajectory(document)
+    """The trajectory with one phrase for all enabled objects, or a line for each."""
+    names = iter(_lines(phrase, len(phrases(trajectory))))
+    objects = [
+        replace(track, phrase=next(names, track.phrase)) if track.enabled else track for track in trajectory.objects
+    ]
+    return replace(trajectory, objects=tuple(objects))
 
 
 def _lines(text: str, count: int) -> list[str]:
@@ -142,7 +106,7 @@ def _lines(text: str, count: int) -> list[str]:
     return lines
 
 
-def _recognise(value: Any, width: int, height: int, point_size: float) -> _Found:
+def _read_value(value: Any, width: int, height: int, point_size: float) -> _Found:
     size = (width, height)
     if isinstance(value, Tensor):
         return _masks([value])
@@ -221,7 +185,7 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     for t, track in enumerate(tracks):
         for frame, box in track.items():
             boxes[frame, t], mask[frame, t] = box, True
-    return _Found(what, boxes, mask, labels)
+    return what, DenseBoxes(boxes, mask, tuple(labels))
 
 
 def _label(item: Mapping) -> str:
@@ -240,7 +204,7 @@ def _xyxy(item: Mapping, size: tuple[int, int], where: str) -> list[float]:
 
 
 def _distances(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> np.ndarray:
-    """Between the middles of all boxes of both, [len(left), len(right)]; twice that, which is as good to compare."""
+    """Twice the distance between box centres, [len(left), len(right)]: enough to rank them."""
     a, b = (np.array(boxes, np.float64).reshape(-1, 4) for boxes in (left, right))
     apart = (a[:, None, :2] + a[:, None, 2:]) - (b[None, :, :2] + b[None, :, 2:])  # [T, N, 2]
     return np.hypot(apart[..., 0], apart[..., 1])
@@ -289,7 +253,7 @@ def _around(points: np.ndarray, mask: np.ndarray, size: tuple[int, int], point_s
     """Squares with sides of `point_size` * the shorter side around points [F, N, 2] in pixels."""
     half = point_size * min(size) / 2
     boxes = np.concatenate([points - half, points + half], -1) / np.tile(size, 2)
-    return _Found("point tracks", boxes, mask, [""] * points.shape[1])
+    return "point tracks", DenseBoxes(boxes, mask, ("",) * points.shape[1])
 
 
 def _masks(masks: Sequence[Tensor]) -> _Found:
@@ -302,7 +266,7 @@ def _masks(masks: Sequence[Tensor]) -> _Found:
             )
     _check_counts(len(masks[0]), len(masks))
     boxes, visible = zip(*map(_mask_boxes, masks))
-    return _Found("masks", np.stack(boxes, 1), np.stack(visible, 1), [""] * len(masks))
+    return "masks", DenseBoxes(np.stack(boxes, 1), np.stack(visible, 1), ("",) * len(masks))
 
 
 def _mask_boxes(mask: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -313,32 +277,3 @@ def _mask_boxes(mask: Tensor) -> tuple[np.ndarray, np.ndarray]:
     high_x, high_y = columns.shape[1] - columns[:, ::-1].argmax(1), rows.shape[1] - rows[:, ::-1].argmax(1)
     scale = np.array([columns.shape[1], rows.shape[1]] * 2)
     return np.stack([low_x, low_y, high_x, high_y], 1) / scale, inside.any((1, 2))
-
-
-def bounding_boxes(trajectory: Trajectory) -> list[list[dict[str, Any]]]:
-    """The host's BOUNDING_BOX: for each frame the boxes of the visible objects in pixels, cut at the frame's sides."""
-    boxes, mask = boxes_at(trajectory, dtype=torch.float64)
-    names = phrases(trajectory)
-    size = torch.tensor([trajectory.width, trajectory.height] * 2)
-    corners = (boxes.clamp(0, 1) * size).round().long().tolist()
-    frames = []
-    for f, row in enumerate(corners):
-        frame = []
-        for n, (x1, y1, x2, y2) in enumerate(row):
-            if mask[f, n] and x2 > x1 and y2 > y1:
-                frame.append({"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": names[n]})
-        frames.append(frame)
-    return frames
-
-
-def point_tracks(trajectory: Trajectory) -> dict[str, Tensor]:
-    """The host's TRACKS: the middle of each box in pixels, float32 [F, N, 2], and visibility [F, N]."""
-    boxes, mask = boxes_at(trajectory)
-    middles = (boxes[..., :2] + boxes[..., 2:]) / 2 * torch.tensor([trajectory.width, trajectory.height])
-    return {"track_path": middles, "track_visibility": mask}
-
-
-def coordinates(trajectory: Trajectory) -> str:
-    """The middles as JSON text, a list of {x, y} in pixels for each object, as KJNodes writes several splines."""
-    path = point_tracks(trajectory)["track_path"].round().int()
-    return json.dumps([[{"x": x, "y": y} for x, y in track] for track in path.transpose(0, 1).tolist()])

@@ -1,4 +1,4 @@
-"""The networks that SMCD takes ready-made, VAE and text encoder: from a diffusers folder or inside a checkpoint."""
+"""VAE and text encoder, which SMCD takes ready-made: from a diffusers folder or inside a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ..networks.text import TextEncoder, make_tokenizer, text_transformer, token
 from .checkpoint import Checkpoint, CheckpointError, Component, read_checkpoint
 
 FOLDERS = ("vae", "tokenizer", "text_encoder")  # of a diffusers text-to-video pipeline
-CHUNK = 8  # frames in the VAE at once; at 256 x 256 its decoder takes about 0.3 GB for each, in float32
+MAX_CHUNK = 8  # frames in the VAE at once
+CHUNK_PIXELS = MAX_CHUNK * 256**2  # in those frames; the decoder takes about 0.3 GB for 256 x 256 of them, in float32
 _INSIDE = {"vae": "VAE", "text_encoder": "text encoder", "tokenizer": "tokenizer"}
 
 
@@ -82,19 +83,33 @@ def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncode
     return vae.eval(), TextEncoder(tokenizer, model).eval()
 
 
+def vae_stride(vae: AutoencoderKL) -> int:
+    """Pixels of one latent, along each side."""
+    return 2 ** (len(vae.config.block_out_channels) - 1)
+
+
+def frames_at_once(width: int, height: int) -> int:
+    """How many frames of that size, in pixels, the VAE takes in one call: fewer of large ones, to bound its memory."""
+    return min(MAX_CHUNK, max(1, CHUNK_PIXELS // (width * height)))
+
+
 @torch.no_grad()
 def encode_frames(vae: AutoencoderKL, frames: np.ndarray) -> Tensor:
-    """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled, a few frames at a time."""
+    """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""
+    height, width = frames.shape[1:3]
     pixels = torch.from_numpy(frames).to(vae.device).permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
     # The release takes a random sample of the posterior, twice. Its deviation is tiny, and with the mean the
     # first frame does not depend on chance (SPEC, section 14).
-    means = [vae.encode(part).latent_dist.mean for part in pixels.split(CHUNK)]
+    means = [vae.encode(part).latent_dist.mean for part in pixels.split(frames_at_once(width, height))]
     return torch.cat(means) * vae.config.scaling_factor
 
 
 @torch.no_grad()
-def decode_latents(vae: AutoencoderKL, latents: Tensor, chunk: int = CHUNK) -> np.ndarray:
-    """latents [F, 4, h, w] -> uint8 [F, H, W, 3], `chunk` frames at a time."""
+def decode_latents(vae: AutoencoderKL, latents: Tensor, chunk: int | None = None) -> np.ndarray:
+    """latents [F, 4, h, w] -> uint8 [F, H, W, 3], `chunk` frames at a time (default: `frames_at_once`)."""
+    if chunk is None:
+        height, width = (side * vae_stride(vae) for side in latents.shape[2:])
+        chunk = frames_at_once(width, height)
     latents = latents.to(vae.device, vae.dtype) / vae.config.scaling_factor
     parts = []
     for part in latents.split(chunk):

@@ -1,4 +1,4 @@
-"""What a checkpoint is best used with."""
+"""The bundled checkpoint, and the settings that checkpoints are best used with."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from .checkpoint import Checkpoint, CheckpointError
 
 DEFAULT_CHECKPOINT = Path(__file__).parents[2] / "models" / "smcd-tiny.safetensors"
+EXAMPLES = DEFAULT_CHECKPOINT.parents[1] / "demo"  # images that the bundled checkpoint animates well
 # Unless a checkpoint carries its own: the released model's size, length and guidance.
 DEFAULTS = {"width": 256, "height": 256, "frames": 8, "fps": 8, "steps": 50, "text": 7.5, "boxes": 1.0, "image": 1.0}
-# Settings of SMCDPipeline.generate that take a fifth of the time of 50 steps, see benchmarks/README.md.
+# A fifth of the time of 50 steps, see benchmarks/README.md.
 FAST = {"sampler": "dpm-solver++", "steps": 10}
 
 

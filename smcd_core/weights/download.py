@@ -69,7 +69,7 @@ def find_models() -> Path | None:
     if root := os.environ.get("COMFYUI_PATH"):
         models = Path(root) / "models"
         if not models.is_dir():
-            raise ValueError(f"COMFYUI_PATH is {root}, which has no folder models: set it to the folder of ComfyUI")
+            raise SMCDError(f"COMFYUI_PATH is {root}, which has no folder models: set it to the folder of ComfyUI")
         return models
     models = pack.parent.parent / "models"
     return models if pack.parent.name == "custom_nodes" and models.is_dir() else None

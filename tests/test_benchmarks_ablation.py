@@ -1,4 +1,4 @@
-"""smcd ablate: every system gets the same, finished runs are kept, and the tables come from what they left."""
+"""The ablation study: all systems train alike, finished runs are kept, and the tables follow from the results."""
 
 import json
 import shutil
@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from ablation import main
+from ablation_report import BASE, PUBLISHED, report
+from ablation_runs import ROWS, RUNS, Budget, ablate, select_runs, training_of
 from accelerate.state import AcceleratorState
 from PIL import Image
 
-from smcd_core.__main__ import main
 from smcd_core.data import SyntheticClips
-from smcd_core.evaluation.ablation import ROWS, RUNS, Budget, ablate, needed, training_of
-from smcd_core.evaluation.ablation_report import BASE, PUBLISHED, report
 from smcd_core.networks.config import SYSTEMS
 from smcd_core.training.config import STAGES, TrainingError
 from smcd_core.training.encoded import EncodedClips, encode_clips
@@ -53,24 +53,24 @@ def test_all_systems_of_a_stage_train_alike():
     budget = Budget()
     second = {replace(training_of(run, budget, 8), seed=0) for run in RUNS if run.stage == "diim" and run.drops}
     assert len(second) == 1
-    published = second.pop().policy
+    published = second.pop().effective_stage
     assert published == STAGES["diim"]
-    kept = training_of(by_name("zc+gca-kept"), budget, 8).policy
+    kept = training_of(by_name("zc+gca-kept"), budget, 8).effective_stage
     assert (kept.drop_text, kept.drop_boxes, kept.drop_first_frame, kept.drop_image_tokens) == (0, 0, 0, 0)
 
 
 def test_the_joint_run_sees_as_many_frames_as_both_stages():
     budget, frames = Budget(), 8
     stages = [training_of(by_name(name), budget, frames) for name in ("mim", "zc+gca", "zc+gca-joint")]
-    mim, diim, joint = (c.steps * c.batch_size * (1 if c.policy.images else frames) for c in stages)
+    mim, diim, joint = (c.steps * c.batch_size * (1 if c.effective_stage.images else frames) for c in stages)
     assert joint == mim + diim
 
 
 def test_asking_for_a_run_brings_those_it_starts_from():
-    assert [run.name for run in needed(["zc"])] == ["backbone-images", "backbone", "mim", "zc"]
-    assert needed([]) == list(RUNS)
+    assert [run.name for run in select_runs(["zc"])] == ["backbone-images", "backbone", "mim", "zc"]
+    assert select_runs([]) == list(RUNS)
     with pytest.raises(TrainingError, match="no run 'stage2', expected some of backbone-images"):
-        needed(["stage2"])
+        select_runs(["stage2"])
 
 
 def test_finished_runs_are_kept_and_make_the_tables(tmp_path):
@@ -114,12 +114,14 @@ def test_finished_runs_are_kept_and_make_the_tables(tmp_path):
 def test_tables_and_plots_come_from_the_published_numbers_in_one_command(tmp_path, capsys):
     for name in ("ablation.json", "losses.csv"):
         shutil.copy(PUBLISHED / name, tmp_path)
-    assert main(["ablate", "--results", str(tmp_path)]) == 0
+    main(["--results", str(tmp_path)])
     table = (PUBLISHED / "table.md").read_text()
     assert (tmp_path / "table.md").read_text() == table and table in capsys.readouterr().out
     for name in ("scores.png", "loss.png"):
         with Image.open(tmp_path / name) as made, Image.open(PUBLISHED / name) as published:
             assert made.size == published.size
+            difference = np.abs(np.asarray(made.convert("L"), int) - np.asarray(published.convert("L")))
+            assert (difference > 32).mean() < 0.01  # versions of matplotlib draw edges a little differently
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_tables_and_plots_come_from_the_published_numbers_in_one_command(tmp_pat
         (["--out", "runs", "--data", "clips"], "--validation, --components missing: training needs all of --data"),
     ],
 )
-def test_what_is_missing_for_the_tables_is_said(more, message, tmp_path, capsys, monkeypatch):
+def test_missing_inputs_are_named(more, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["ablate", *more]) == 2
-    assert message in capsys.readouterr().err
+    with pytest.raises(ValueError, match=message):
+        main(more)

@@ -1,7 +1,7 @@
-"""The systems that the paper compares, trained and measured side by side on the synthetic clips, at small size.
+"""Train the paper's systems side by side on synthetic clips, at small size, and sample videos from each.
 
-Every run is a folder of its own and is skipped when it is finished, so that the comparison can be stopped at any moment
-and goes on. `ablation_report` makes the tables from the videos that the runs left.
+Every run has its own folder and is skipped once it is finished, so the study can be stopped at any moment and resumed.
+ablation_report.py makes the tables from the videos.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
-from ..data import Clip, SyntheticClips
-from ..files import replacing
-from ..networks.config import SMALL, system_config
-from ..networks.text import TextEncoder
-from ..sampling.diffusion import Guidance
-from ..sampling.pipeline import SMCDPipeline
-from ..training.config import TrainingConfig, TrainingError
-from ..training.encoded import EncodedClips
-from ..training.loop import train
-from ..weights.checkpoint import Checkpoint, build, read_checkpoint
-from .scores import generate_all, request_of
+from smcd_core.data import Clip, SyntheticClips
+from smcd_core.evaluation.scores import generate_all, request_of
+from smcd_core.files import replacing
+from smcd_core.networks.config import SMALL, system_config
+from smcd_core.networks.text import TextEncoder
+from smcd_core.sampling.diffusion import Guidance
+from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.training.config import TrainingConfig, TrainingError
+from smcd_core.training.encoded import EncodedClips
+from smcd_core.training.loop import train
+from smcd_core.weights.checkpoint import Checkpoint, build, read_checkpoint
+from smcd_core.weights.components import vae_stride
 
 PROBE_CLIPS = 16  # validation clips, for the probe in each run's log
 BATCH = 4  # videos generated at once
@@ -33,7 +34,7 @@ BATCH = 4  # videos generated at once
 
 @dataclass(frozen=True)
 class Budget:
-    """How much each stage sees and how it is measured. All systems get the same."""
+    """Steps, batches and sampling settings, the same for all systems."""
 
     backbone_steps: int = 1000  # on images, where no backbone is given
     video_steps: int = 300  # of the backbone on clips, so that its temporal layers know video as ModelScope's do
@@ -50,13 +51,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class Run:
-    """One training: its folder, what it trains and from which other run's weights it starts."""
+    """One training: its folder, what it trains, and the run whose weights it starts from."""
 
     name: str
     system: str
     stage: str
     start: str | None
-    drops: bool = True  # conditions, as often as the stage says
+    drops: bool = True  # drop conditions as often as the stage says
 
 
 RUNS = (
@@ -77,7 +78,7 @@ RUNS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a run, sampled with or without guidance."""
+    """One row of the table: a run, sampled with or without guidance."""
 
     label: str
     run: str
@@ -107,14 +108,14 @@ ROWS = (
 
 
 def training_of(run: Run, budget: Budget, frames: int) -> TrainingConfig:
-    """The numbers of a run. The joint one sees as many frames as both stages together."""
+    """The settings of a run. The joint run sees as many frames as both stages together."""
     images = run.name == "backbone-images" or run.stage == "mim"
     joint = budget.diim_steps + round(budget.mim_steps * budget.image_batch / (budget.clip_batch * frames))
     steps = {"mim": budget.mim_steps, "diim": budget.diim_steps, "joint": joint}.get(run.stage)
     if steps is None:
         steps = budget.backbone_steps if images else budget.video_steps
-    # In so few steps nothing is learned at the published rate, and the layout not from uniform timesteps: the recipe is
-    # that of the bundled default (models/README.md). Chances to drop a condition are the published ones.
+    # In so few steps nothing is learned at the published learning rate, and no layout from uniform timesteps: this is
+    # the recipe of the bundled checkpoint (models/README.md). Conditions are dropped as often as published.
     config = TrainingConfig(
         run.stage, steps, images=images, batch_size=budget.image_batch if images else budget.clip_batch, lr=budget.lr,
         warmup=30, cosine=True, betas=(0.9, 0.99), ema=0.98, seed=budget.seed, save_every=100, validate_every=steps,
@@ -126,8 +127,8 @@ def training_of(run: Run, budget: Budget, frames: int) -> TrainingConfig:
     return config
 
 
-def needed(only: Sequence[str]) -> list[Run]:
-    """The runs of these names and those they start from, in order. Raises TrainingError for an unknown name."""
+def select_runs(only: Sequence[str]) -> list[Run]:
+    """Runs by name with those they start from, in order; all without a name. Raises TrainingError if one is unknown."""
     by_name = {run.name: run for run in RUNS}
     wanted = set()
     for name in only or by_name:
@@ -152,18 +153,16 @@ def ablate(
     only: Sequence[str] = (),
     say: Callable[[str], None] = print,
 ) -> None:
-    """Train and sample what is not finished yet.
+    """Train and sample whatever is not finished yet.
 
-    backbone  trained on images, instead of the run backbone-images
-    sizes     of the networks, fields of SMCDConfig
-    only      names of RUNS; those that they start from are done as well
+    backbone  checkpoint trained on images, used instead of the run backbone-images
+    sizes     fields of SMCDConfig for all networks
+    only      names of runs; the runs that they start from are added
     """
-    frames, side = (
-        data[0]["latents"].shape[0],
-        data[0]["latents"].shape[-1] * 2 ** (len(vae.config.block_out_channels) - 1),
-    )
+    frames, _, _, width = data[0]["latents"].shape
+    side = width * vae_stride(vae)
     clips = list(SyntheticClips(budget.clips, split="test", size=side, num_frames=frames))
-    for run in needed(only):
+    for run in select_runs(only):
         if run.name == "backbone-images" and backbone is not None:
             continue
         folder = out / run.name
@@ -184,7 +183,7 @@ def ablate(
 
 
 def is_finished(folder: Path, config: TrainingConfig) -> bool:
-    """Whether a run with these numbers has come to its end. Raises TrainingError if the folder holds another run."""
+    """Whether the folder holds this run, finished. Raises TrainingError if it holds another run."""
     path = folder / "checkpoint.safetensors"
     if not path.exists():
         return False

@@ -1,4 +1,4 @@
-"""What a comparison of the paper's systems came to: numbers, and from the numbers alone the tables and plots."""
+"""Score the videos of the ablation study, and make its tables and plots from the scores."""
 
 from __future__ import annotations
 
@@ -11,24 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ablation_runs import ROWS, RUNS, Budget, Row
 from diffusers import AutoencoderKL
 from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
 
-from ..data import Clip, SyntheticClips
-from ..files import replacing
-from ..training.run_folder import read_log
-from ..video import draw_boxes
-from ..weights.checkpoint import read_checkpoint
-from .ablation import ROWS, RUNS, Budget, Row
-from .metrics import bootstrap_interval
-from .scores import ROWS as EVALUATED
-from .scores import WEIGHTS, Result, json_ready, mean_over_clips, reference_rows, score_row, table
+from smcd_core.data import Clip, SyntheticClips
+from smcd_core.errors import SMCDError
+from smcd_core.evaluation.metrics import bootstrap_interval
+from smcd_core.evaluation.scores import (
+    EVALUATION_ROWS,
+    WEIGHTS,
+    Result,
+    json_ready,
+    mean_over_clips,
+    reference_rows,
+    score_row,
+    table,
+)
+from smcd_core.files import replacing
+from smcd_core.training.run_folder import read_log
+from smcd_core.video import draw_boxes
+from smcd_core.weights.checkpoint import read_checkpoint
 
-PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "results" / "ablation"  # what came out for this project
-BASE = "ZC+GCA (SMCD)"  # what the others are compared with
+PUBLISHED = Path(__file__).parent / "results" / "ablation"  # committed results
+BASE = "ZC+GCA (SMCD)"  # the row that all others are compared with
 
-# Score: heading, and its format
+# score: (heading, format)
 SCORES = {
     "ao": ("AO", ".2f"),
     "sr50": ("SR@0.5", ".2f"),
@@ -43,7 +52,7 @@ NUMBERS, LOSSES = "ablation.json", "losses.csv"
 
 
 def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list[str]:
-    """Write ablation.json, losses.csv and samples.jpg to `results`, from what is finished, and draw the rest.
+    """Score every finished row; write ablation.json, losses.csv, samples.jpg, tables and plots to `results`.
 
     Returns the labels of the rows that are still missing.
     """
@@ -53,7 +62,7 @@ def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list
         return missing
     _, frames, side = next(iter(done.values())).shape[:3]
     clips = list(SyntheticClips(budget.clips, split="test", size=side, num_frames=frames))
-    references = {EVALUATED[name]: made for name, made in reference_rows(clips, vae).items()}
+    references = {EVALUATION_ROWS[name]: made for name, made in reference_rows(clips, vae).items()}
     videos = {row.label: made for row, made in done.items()} | references
     scored = {label: score_row(made, clips) for label, made in videos.items()}
     rows = {label: {"scores": row.scores, "intervals": row.intervals} for label, row in scored.items()}
@@ -68,13 +77,12 @@ def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list
         path.write_text(json.dumps(json_ready(content), indent=1) + "\n", encoding="utf-8")
     _write_losses(out, results / LOSSES)
     _draw_samples(videos, clips, results / "samples.jpg")
-    draw(results)
+    make_tables(results)
     return missing
 
 
 def _differences(row: Result, base: Result) -> dict[str, tuple[float, float, float]]:
-    """By score: how much more than the base, and the 95 % interval. Clip by clip, so that it does not matter that some
-    clips are hard for both."""
+    """Mean difference from the base and its 95 % interval, by score; paired, as some clips are hard for both."""
     found = {}
     for name in SCORES:
         gaps = [mine[name] - other[name] for mine, other in zip(row.clips, base.clips, strict=True)]
@@ -85,7 +93,7 @@ def _differences(row: Result, base: Result) -> dict[str, tuple[float, float, flo
 
 
 def _training(row: Row, out: Path) -> dict[str, object]:
-    """What the run of a row was, and what its weights went through before."""
+    """Settings and last probe of a row's run, and the stages that its weights went through before."""
     *earlier, last = read_checkpoint(out / row.run / "checkpoint.safetensors").info["training"]
     probed = [line for line in read_log(out / row.run / "loss.csv") if line["x0_right_boxes"]]
     probe = {name: float(value) for name, value in probed[-1].items() if name.startswith("x0_")} if probed else {}
@@ -96,7 +104,7 @@ def _training(row: Row, out: Path) -> dict[str, object]:
 
 
 def _write_losses(out: Path, path: Path) -> None:
-    """A row for each step, a column for each run."""
+    """losses.csv: one row per step, one column per run."""
     logs = {run.name: out / run.name / "loss.csv" for run in RUNS}
     losses = {name: [float(row["loss"]) for row in read_log(log)] for name, log in logs.items() if log.exists()}
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
@@ -109,10 +117,10 @@ def _write_losses(out: Path, path: Path) -> None:
 # Tables and plots ----------------------------------------------------------------------------------------------------
 
 
-def draw(results: Path) -> None:
-    """Make table.md, scores.png and loss.png in `results` anew from the numbers in it. Raises ValueError."""
+def make_tables(results: Path) -> None:
+    """Write table.md, scores.png and loss.png from the numbers in `results`. Raises SMCDError if there are none."""
     if not (results / NUMBERS).is_file() or not (results / LOSSES).is_file():
-        raise ValueError(f"{results}: has no {NUMBERS} and {LOSSES}; expected a folder that smcd ablate wrote")
+        raise SMCDError(f"{results}: has no {NUMBERS} and {LOSSES}; expected a folder that ablation.py wrote")
     rows = json.loads((results / NUMBERS).read_text(encoding="utf-8"))["rows"]
     scored = {label: Result(_with_nan(row["scores"]), _with_nan(row["intervals"]), []) for label, row in rows.items()}
     against = {label: row[f"minus {BASE}"] for label, row in rows.items() if f"minus {BASE}" in row}
@@ -125,7 +133,7 @@ def draw(results: Path) -> None:
 
 
 def _with_nan(value: Any) -> Any:
-    """As it was before `json_ready`"""
+    """Undo `json_ready`: null becomes NaN again."""
     if isinstance(value, dict):
         return {name: _with_nan(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -170,7 +178,7 @@ def _plot_scores(scored: dict[str, Result], path: Path) -> None:
             if not np.isfinite(mean):
                 continue
             low, high = row.intervals[name]
-            color = "#999999" if label in EVALUATED.values() else "#0072b2"
+            color = "#999999" if label in EVALUATION_ROWS.values() else "#0072b2"
             axes.barh(place, mean, color=color, xerr=[[mean - low], [high - mean]], ecolor="#222222", capsize=2)
         axes.set_yticks(np.arange(len(scored)), list(scored) if number == 0 else [""] * len(scored))
         axes.invert_yaxis()
@@ -180,7 +188,7 @@ def _plot_scores(scored: dict[str, Result], path: Path) -> None:
 
 
 def _plot_losses(losses: Path, path: Path) -> None:
-    """The smoothed loss of every run, one panel for each stage."""
+    """Smoothed losses of all runs, one panel per stage."""
     from matplotlib.figure import Figure
 
     with losses.open(newline="", encoding="utf-8") as file:
@@ -204,7 +212,7 @@ def _plot_losses(losses: Path, path: Path) -> None:
 
 
 def _draw_samples(videos: dict[str, Sequence[np.ndarray]], clips: list[Clip], path: Path, number: int = 0) -> None:
-    """One clip as every row makes it, with its boxes: a line of frames for each row, the real clip first."""
+    """One clip with its boxes as every row makes it: a line of frames per row, the real clip first."""
     clip = clips[number]
     lines = {"real clip": clip.frames} | {label: made[number] for label, made in videos.items()}
     frames, side = clip.frames.shape[:2]

@@ -1,0 +1,64 @@
+"""An image at the size of the video: stretched, or cropped to its aspect ratio together with the boxes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from ..errors import SMCDError
+from ..trajectory.document import Trajectory, check_box
+
+Fit = Literal["stretch", "crop"]
+FITS: tuple[Fit, ...] = get_args(Fit)
+MAX_STRETCH = 0.05  # relative change of the aspect ratio that nobody sees
+
+
+def resized(image: Image.Image | np.ndarray, width: int, height: int) -> np.ndarray:
+    """uint8 [height, width, 3], by Lanczos. Raises SMCDError for an array that is not uint8 [H, W, 3]."""
+    return np.array(_as_image(image).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def stretch(image_size: tuple[int, int], size: tuple[int, int]) -> str | None:
+    """A sentence on how an image changes its shape at another size (both are width, height); None if it keeps it."""
+    (w, h), (width, height) = image_size, size
+    if abs(width / height * h / w - 1) <= MAX_STRETCH:
+        return None
+    return f"the image is squeezed from {w} x {h} to {width} x {height}"
+
+
+def cropped(
+    image: Image.Image | np.ndarray, trajectory: Trajectory, width: int, height: int
+) -> tuple[Image.Image, Trajectory]:
+    """The centre of the image at the aspect ratio of width x height, and its boxes in units of what is left.
+
+    Raises TrajectoryError if a box comes to lie too far outside.
+    """
+    image = _as_image(image)
+    w, h = image.size
+    kept_w, kept_h = min(w, max(1, round(h * width / height))), min(h, max(1, round(w * height / width)))
+    left, top = (w - kept_w) // 2, (h - kept_h) // 2
+
+    def moved(box: tuple[float, float, float, float], where: str) -> tuple[float, float, float, float]:
+        x1, y1, x2, y2 = box
+        x1, x2 = ((x * w - left) / kept_w for x in (x1, x2))
+        y1, y2 = ((y * h - top) / kept_h for y in (y1, y2))
+        return check_box([x1, y1, x2, y2], f"{where}, cropped to {width} x {height}")
+
+    tracks = []
+    for track in trajectory.objects:
+        where = f"object {track.id} ({track.phrase[:40]})"
+        keys = (replace(key, box=moved(key.box, f"{where}, frame {key.frame}")) for key in track.keys)
+        tracks.append(replace(track, keys=tuple(keys)))
+    image = image.crop((left, top, left + kept_w, top + kept_h))
+    return image, replace(trajectory, width=kept_w, height=kept_h, objects=tuple(tracks))
+
+
+def _as_image(image: Image.Image | np.ndarray) -> Image.Image:
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise SMCDError(f"the image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
+        return Image.fromarray(image)
+    return image.convert("RGB")

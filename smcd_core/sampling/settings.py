@@ -1,0 +1,133 @@
+"""Settings of a video, by one rule for the command line, the nodes and Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import SMCDError
+from ..trajectory.dense import boxes_at, clip_boxes, phrases
+from ..trajectory.document import FPS_RANGE, MAX_FRAMES, Trajectory, whole_number
+from ..weights.defaults import FAST
+from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a video is made, whatever it shows.
+
+    width, height   pixels
+    fps             frames per second of the file; the model does not see it
+    steps           of denoising, 1 to 1000
+    sampler         one of SAMPLERS; "ddim" is the released one
+    guided          share of the steps, from the first, that use guidance; the others take one evaluation. Source:
+                    Kynkaanniemi et al. (2024), "Applying guidance in a limited interval"
+    reuse_features  every second step takes its deep features from the one before, see deep_cache.py
+    match_colors    draw colours back to those of the image, see color_match.py; for a still camera and still light
+
+    Raises SMCDError for a value that is out of range. Which sizes fit is known by the networks only: `check_size`.
+    """
+
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+    steps: int
+    guidance: Guidance
+    sampler: str = "ddim"
+    guided: float = 1.0
+    reuse_features: bool = False
+    match_colors: bool = False
+
+    def __post_init__(self):
+        if self.sampler not in SAMPLERS:
+            raise SMCDError(f"sampler is {self.sampler!r}, expected one of {', '.join(SAMPLERS)}")
+        check_steps(self.steps)
+        whole_number(self.num_frames, "num_frames", 1, MAX_FRAMES)
+        ranges = {"fps": FPS_RANGE, "guided": (0, 1)}
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                raise SMCDError(f"{name} is {getattr(self, name)}, expected {low:g} to {high:g}")
+        for name, scale in vars(self.guidance).items():
+            if not math.isfinite(scale):
+                raise SMCDError(f"the guidance scale of {name} is {scale}, expected a finite number")
+
+    @property
+    def guided_steps(self) -> int:
+        """How many steps use guidance; a sampler may run more steps than it was asked for."""
+        return math.ceil(self.guided * len(TIMESTEPS[self.sampler](self.steps)))
+
+    @classmethod
+    def of(
+        cls,
+        defaults: Mapping[str, float],
+        trajectory: Trajectory | None = None,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        num_frames: int | None = None,
+        fps: float | None = None,
+        steps: int | None = None,
+        guidance: Guidance | None = None,
+        text: float | None = None,
+        boxes: float | None = None,
+        image: float | None = None,
+        sampler: str | None = None,
+        fast: bool = False,
+        **others: float,
+    ) -> Settings:
+        """What was given, else what the trajectory says, else what the checkpoint does best with.
+
+        defaults           of the checkpoint, as `read_defaults` gives them
+        trajectory         says length and frames per second; one of a single frame rests and has no length
+        text, boxes, image scales of guidance, where `guidance` is not given
+        fast               FAST instead of the checkpoint's steps and the released sampler
+        others             the fields of Settings that have a default
+
+        Raises SMCDError as Settings does.
+        """
+        has_length = trajectory is not None and trajectory.frames > 1
+        length = trajectory.frames if has_length else defaults["frames"]
+        scales = {"text": text, "boxes": boxes, "image": image}
+        scales = {name: defaults[name] if scale is None else scale for name, scale in scales.items()}
+        preset = {"sampler": "ddim", "steps": defaults["steps"]} | (FAST if fast else {})
+        return cls(
+            width=defaults["width"] if width is None else width,
+            height=defaults["height"] if height is None else height,
+            num_frames=length if num_frames is None else num_frames,
+            fps=fps if fps is not None else trajectory.fps if trajectory is not None else defaults["fps"],
+            steps=preset["steps"] if steps is None else steps,
+            guidance=Guidance(**scales) if guidance is None else guidance,
+            sampler=preset["sampler"] if sampler is None else sampler,
+            **others,
+        )
+
+
+def check_size(width: int, height: int, multiple: int) -> None:
+    """Raise SMCDError unless the networks can make a video of that size, in pixels."""
+    for side, pixels in (("width", width), ("height", height)):
+        if pixels < 1 or pixels % multiple:
+            nearest = max(1, round(pixels / multiple)) * multiple
+            raise SMCDError(f"{side} is {pixels}, expected a multiple of {multiple} pixels: use {nearest}")
+
+
+def check_objects(trajectory: Trajectory) -> None:
+    """Raise SMCDError unless there is something to move: enabled objects with phrases, and a box inside the frame."""
+    names = phrases(trajectory)
+    if not names:
+        raise SMCDError("the trajectory has no enabled object: draw a box or enable one")
+    unnamed = [number for number, name in enumerate(names, 1) if not name.strip()]
+    if unnamed:
+        raise SMCDError(
+            f"object {unnamed[0]} of {len(names)} has no phrase: say what is in its box, in the editor, in the file or "
+            "with --phrase"
+        )
+    if not clip_boxes(*boxes_at(trajectory))[1].any():
+        raise SMCDError("no box is inside the frame at any time: move one into it")
+
+
+def check_slots(objects: int, slots: int) -> None:
+    """Raise SMCDError if there are more objects than the model has box slots."""
+    if objects > slots:
+        raise SMCDError(f"there are {objects} objects, this model was trained with {slots} at most: disable some")
