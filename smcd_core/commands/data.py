@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from ..errors import SMCDError
 
@@ -36,7 +37,7 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that read ahead (default none)")
 
 
-def open_options(args: argparse.Namespace) -> dict[str, str | int | None]:
+def open_options(args: argparse.Namespace) -> dict[str, Any]:
     """Arguments of `open_dataset`."""
     return {
         "split": args.split,

@@ -34,9 +34,10 @@ class YouTubeVISClips(ClipDataset):
         super().__init__(root, **options)
         if split not in SPLITS:
             raise DatasetError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
-        self.home = find_split(self.root, split)
-        if self.home is None:
+        home = find_split(self.root, split)
+        if home is None:
             raise DatasetError(f"{root}: holds no {split}/{BOXES} beside {split}/{FRAMES}/, or these two themselves")
+        self.home = home
         entries = read_videos(self.home / BOXES)
         self.captions = _read_captions(self.home, self.root)
         span = (self.num_frames - 1) * self.interval + 1

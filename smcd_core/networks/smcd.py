@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +65,8 @@ def pad_boxes(config: SMCDConfig, inputs: Inputs) -> tuple[Tensor, Tensor, Tenso
         mask = boxes[..., 0]
         phrases = like.new_zeros(batch, 0, config.phrase_dim)
     else:
-        boxes, mask, phrases = inputs.boxes_xyxy.float(), inputs.box_mask.float(), inputs.phrases
+        mask, phrases = inputs.box_mask.float(), inputs.phrases  # type: ignore[union-attr]  # all three, or none
+        boxes = inputs.boxes_xyxy.float()
     missing = max(0, config.box_slots - boxes.shape[2])
     boxes, phrases = (nn.functional.pad(x, (0, 0, 0, missing)) for x in (boxes, phrases))
     mask = nn.functional.pad(mask, (0, missing))
@@ -118,5 +120,6 @@ class SMCD(nn.Module):
         if self.config.control:
             control = self.control_net(x, conditions.first_frame, t, conditions.text, conditions.num_frames)
         if self.config.first_frame_concat:
-            x = torch.cat([x, conditions.first_frame.repeat_interleave(conditions.num_frames, dim=0)], dim=1)
+            first_frame: Any = conditions.first_frame  # never None: the configuration asks for it
+            x = torch.cat([x, first_frame.repeat_interleave(conditions.num_frames, dim=0)], dim=1)
         return self.unet(x, t, replace(conditions, images=images), control=control, deep=deep)

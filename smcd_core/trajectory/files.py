@@ -205,28 +205,28 @@ def _dense(
         rows = found if frames else started(found)
         what, total = rows.what, _frames_of(rows, frames)
         size_from = rows.size_from if rows.size else "as given"
-        boxes = rows.at(range(total), _known(rows.size or size))
+        width, height = _known(rows.size or size)
+        boxes = rows.at(range(total), (width, height))
         if not rows.size and rows.in_pixels:
-            _check_inside(boxes)
+            _check_inside(boxes, width, height)
     else:
         boxes = found.resampled(frames or RESTING_FRAMES) if found.num_frames == 1 else found
-        boxes, size_from = replace(boxes, size=_known(size)), "as given"
+        width, height = _known(size)
+        boxes, size_from = replace(boxes, size=(width, height)), "as given"
         _check_frames(boxes.num_frames, frames)
     count = len(boxes.phrases)
     boxes = replace(boxes, phrases=tuple(_phrases(boxes.phrases, phrase)))
     unnamed = "" if all(boxes.phrases) else ", without a phrase" if count == 1 else ", some without a phrase"
-    width, height = boxes.size
     frame = f"{width}x{height} pixels {size_from}"
     return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.num_frames, 'frame')}, {frame}"
 
 
-def _check_inside(boxes: DenseBoxes) -> None:
+def _check_inside(boxes: DenseBoxes, width: int, height: int) -> None:
     """Refuse boxes that were made on a larger image: most of them have their centre outside this one."""
     xyxy = boxes.xyxy[boxes.mask]
     centres = (xyxy[:, :2] + xyxy[:, 2:]) / 2
     outside = ((centres < 0) | (centres > 1)).any(1)
     if 2 * outside.sum() > len(outside):
-        width, height = boxes.size
         right, bottom = xyxy[:, 2].max() * width, xyxy[:, 3].max() * height
         raise BoxFileError(
             "",

@@ -112,13 +112,13 @@ class VideoIndex:
         entries, objects = boxes
         phrases = tuple(self._name(category) for category in objects)
         first = images[0] if images else video
-        size = tuple(video.get(side, first.get(side)) for side in ("width", "height"))
+        width, height = (video.get(side, first.get(side)) for side in ("width", "height"))
         what = "CocoVID" if images else "YouTube-VIS"
         rows = BoxRows(
             f"{what}, video {identity!r}",
             *rows_of(entries),
             phrases,
-            size=size if all(type(side) is int for side in size) else None,
+            size=(width, height) if type(width) is int and type(height) is int else None,
             size_from="from the file",
             length=length,
         )
