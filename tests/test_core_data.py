@@ -57,7 +57,8 @@ def test_a_clip_has_the_size_and_length_asked_for(size, frames):
 
 def test_boxes_fit_what_is_drawn():
     """The colour detector, which knows nothing of the boxes, finds them again. Sprites that cover each other a little
-    and the half pixel of a soft edge keep it below 1."""
+    and the half pixel of a soft edge keep it below 1.
+    """
     overlaps = []
     for number in range(20):
         clip = render_clip(number, split="validation")

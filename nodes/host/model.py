@@ -56,8 +56,10 @@ class _HostAttention:
 
 
 class HostSMCD(UNet3D):
-    """SMCD's networks as one diffusion model. The weights of the UNet keep the names of the release, which LoRAs and
-    block patches go by; those of the other networks stand beside them under the prefixes of model.SMCD."""
+    """SMCD's networks as one diffusion model of the host.
+
+    UNet weights keep the released names, which LoRAs and block patches use; the other networks have SMCD's prefixes.
+    """
 
     def __init__(self, smcd_config: SMCDConfig, *, dtype, device, operations):
         config, layers = smcd_config, dict(dtype=dtype, device=device, operations=operations)
@@ -136,7 +138,7 @@ class HostSMCD(UNet3D):
 
 
 class ModelConfig(comfy.supported_models_base.BASE):
-    """What the host wants to know of a model before it is built."""
+    """Description of a model that the host reads before building it."""
 
     unet_extra_config: dict[str, Any] = {}
     sampling_settings = {"beta_schedule": "linear", "linear_start": 0.00085, "linear_end": 0.012}
@@ -157,12 +159,12 @@ class SMCDModel(comfy.model_base.BaseModel):
         self._header = saved.header(checkpoint)
 
     def state_dict_for_saving(self, *parts, **more_parts) -> dict[str, Tensor]:
-        """What the host's nodes for saving write, with what Load SMCD wants to know of it."""
+        """Weights for the host's save nodes, with the header that Load SMCD reads."""
         return super().state_dict_for_saving(*parts, **more_parts) | {saved.HEADER: self._header}
 
     @property
     def conditions(self) -> frozenset[str]:
-        """What the networks listen to: "text", and "boxes" and "image" where the system has them."""
+        """Conditions that the networks use: "text", and "boxes" and "image" if the system has them."""
         return self.smcd_config.conditions
 
     @property

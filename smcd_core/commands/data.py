@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:
-    """What `open_options` reads."""
+    """Add the options that `open_options` reads."""
     parser.add_argument("--split", help="default train; GOT-10k: train, val; YouTube-VIS: train, valid, test")
     parser.add_argument("--frames", type=int, help="of a clip (default 8; images 1)")
     parser.add_argument("--pixels", type=int, help="side of the frames (default 256; synthetic 128)")

@@ -42,7 +42,7 @@ class GroundingClips(ClipDataset):
     root  a .tsv file, or a folder that holds some, or whose folders do
     """
 
-    def __init__(self, root: str | os.PathLike, *, num_frames: int = 1, **options):
+    def __init__(self, root: str | os.PathLike, *, num_frames: int = 1, **options: Any):
         super().__init__(root, num_frames=num_frames, **options)
         if num_frames != 1:
             raise DatasetError(f"num_frames is {num_frames}, but {root} holds images: expected 1")

@@ -63,7 +63,7 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a clip is painted from: background float32 [H, W, 3], 0..255, and the cut-outs, the last one in front."""
+    """Layers of a clip: background float32 [H, W, 3], 0..255, and the cut-outs, the last one in front."""
 
     background: np.ndarray
     cutouts: tuple[Cutout, ...]
@@ -99,7 +99,7 @@ def vocabulary() -> list[str]:
 
 
 def make_scene(index: int, *, split: str = "train", size: int = 128, num_frames: int = 8) -> Scene | None:
-    """What `render_world_clip` paints; None where that is a clip of `synthetic`."""
+    """Scene that `render_world_clip` paints; None for a clip of `synthetic`."""
     rng = _generator(index, split)
     return None if rng.random() < SPRITES else _make_scene(rng, size, num_frames)
 

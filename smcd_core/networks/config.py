@@ -80,7 +80,7 @@ class SMCDConfig:
 
     @property
     def conditions(self) -> frozenset[str]:
-        """What the system listens to: "text", and "boxes" and "image" where it has the parts for them."""
+        """Conditions that the system uses: "text", and "boxes" and "image" if it has the parts for them."""
         sees_image = self.first_frame_concat or self.image_tokens != "none" or self.control
         return frozenset(["text"] + ["boxes"] * self.boxes + ["image"] * sees_image)
 

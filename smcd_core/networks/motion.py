@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Attention, FeedForward, gated
+from .types import Device, Dtype, Operations
 
 FREQUENCIES = 8  # of the Fourier features of a box
 # Coverage of a cell by a box is never taken as less than this: log(0.002) = -6.2 all but hides the box from the cell.
@@ -27,7 +28,7 @@ class BoxEncoder(nn.Module):
     Source: SPEC, section 4 (PositionNet).
     """
 
-    def __init__(self, phrase_dim: int, out_dim: int, *, dtype, device, operations):
+    def __init__(self, phrase_dim: int, out_dim: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         position_dim = 2 * 4 * FREQUENCIES
@@ -92,7 +93,16 @@ class GatedSelfAttention(nn.Module):
     """
 
     def __init__(
-        self, dim: int, box_dim: int, heads: int, head_dim: int, coverage_bias: bool, *, dtype, device, operations
+        self,
+        dim: int,
+        box_dim: int,
+        heads: int,
+        head_dim: int,
+        coverage_bias: bool,
+        *,
+        dtype: Dtype,
+        device: Device,
+        operations: Operations,
     ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
@@ -117,8 +127,10 @@ class GatedSelfAttention(nn.Module):
         return x + gated(self.alpha_dense, self.ff(self.norm2(x)))
 
     def _score_bias(self, coverage: Tensor, x: Tensor) -> Tensor:
-        """[BF, 1, S, S + N]: nothing for image keys; for boxes their coverage, raised so that the few boxes
-        together start with as much attention as the many image tokens."""
+        """Bias of the attention scores, [BF, 1, S, S + N]: 0 for image keys, for boxes their coverage.
+
+        It is raised so that the few boxes together start with as much attention as the many image tokens.
+        """
         positions, boxes = coverage.shape[1:]
         bias = torch.log(coverage + MIN_COVERAGE) + math.log(positions / boxes) + self.coverage_bias.to(coverage)
         return nn.functional.pad(bias, (positions, 0))[:, None].to(x)  # [BF, 1, S, S + N]

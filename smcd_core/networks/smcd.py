@@ -12,6 +12,7 @@ from .conditions import Conditions
 from .config import SMCDConfig
 from .image import ImageEncoder
 from .motion import BoxEncoder
+from .types import Device, Dtype, Operations
 from .unet import ControlNet, DeepFeatures, UNet3D
 
 Tokens = Conditions  # its public name
@@ -19,7 +20,7 @@ Tokens = Conditions  # its public name
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a video is to be made from, in the form the networks take: B videos of F frames.
+    """Conditions of B videos of F frames, in the form that the networks take.
 
     text          [B, T, D]      hidden states of the text encoder
     num_frames    F
@@ -39,7 +40,9 @@ class Inputs:
     image_latent: Tensor | None = None
 
 
-def networks_beside_unet(config: SMCDConfig, *, dtype, device, operations) -> dict[str, nn.Module]:
+def networks_beside_unet(
+    config: SMCDConfig, *, dtype: Dtype, device: Device, operations: Operations
+) -> dict[str, nn.Module]:
     """The encoders and the ControlNet that a configuration asks for, by their prefix in the state dict."""
     layers = dict(dtype=dtype, device=device, operations=operations)
     networks: dict[str, nn.Module] = {}
@@ -79,7 +82,7 @@ class SMCD(nn.Module):
     State dict prefixes: unet, box_encoder, image_encoder, control_net.
     """
 
-    def __init__(self, config: SMCDConfig, *, dtype=None, device=None, operations=nn):
+    def __init__(self, config: SMCDConfig, *, dtype: Dtype = None, device: Device = None, operations: Operations = nn):
         super().__init__()
         self.config = config
         layers = dict(dtype=dtype, device=device, operations=operations)

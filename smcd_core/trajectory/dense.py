@@ -77,8 +77,7 @@ class DenseBoxes:
         return replace(self, xyxy=self.xyxy[here], mask=self.mask[here] & inside)
 
     def resampled(self, num_frames: int) -> DenseBoxes:
-        """The boxes at `num_frames` evenly spaced times, first and last frame included, with straight lines between
-        frames."""
+        """The boxes at `num_frames` evenly spaced times from the first frame to the last, by linear interpolation."""
         if num_frames == self.num_frames:
             return self
         times = _even_times(self.num_frames, num_frames)
@@ -106,8 +105,11 @@ class DenseBoxes:
 
 
 def dense_boxes(boxes: Trajectory | DenseBoxes, num_frames: int | None = None) -> DenseBoxes:
-    """The boxes of the enabled objects as the model takes them: sampled at `num_frames` times (default: one for each
-    frame), float32, clipped to 0..1, and not visible where nothing of a box is inside the frame."""
+    """The boxes of the enabled objects as the model takes them.
+
+    They are sampled at `num_frames` times (default: one for each frame), float32, clipped to 0..1, and not visible
+    where nothing of a box is inside the frame.
+    """
     if isinstance(boxes, DenseBoxes):
         return boxes.resampled(num_frames or boxes.num_frames).clipped()
     return every_box(boxes, num_frames).clipped()
@@ -133,8 +135,9 @@ def strengths(trajectory: Trajectory) -> list[float]:
 def boxes_at(
     trajectory: Trajectory, num_frames: int | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor]:
-    """Where each enabled object is at each frame: boxes [F, N, 4], xyxy in units of the frame and not clipped, and
-    mask [F, N], True where it is visible.
+    """Sample the box of each enabled object at each frame.
+
+    returns boxes [F, N, 4], xyxy in units of the frame and not clipped, and mask [F, N], True where one is visible.
 
     A number of frames other than the document's samples evenly spaced times, first and last frame included. A track
     holds its first and last box outside its keys. Where the mask is False the box is where the object would be.

@@ -87,8 +87,10 @@ class Trajectory:
     source: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as JSON-able values, with every default but an empty source written out. Whole numbers are ints,
-        as JavaScript writes them."""
+        """The document as JSON-able values, with every default but an empty source written out.
+
+        Whole numbers are ints, as JavaScript writes them.
+        """
         return {
             "version": VERSION,
             "width": self.width,

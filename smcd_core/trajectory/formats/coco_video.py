@@ -9,7 +9,7 @@ Both have `videos` and `categories`. They differ in where the boxes are:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -178,7 +178,7 @@ def _longest(annotations: Sequence[Mapping[str, Any]]) -> int:
     return max((len(boxes) for boxes in lists if isinstance(boxes, list)), default=0)
 
 
-def _grouped(entries) -> dict[str, list[dict[str, Any]]]:
+def _grouped(entries: Iterable[tuple[Any, dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for home, entry in entries:
         groups[key_of(home)].append(entry)
