@@ -262,7 +262,9 @@ def _phrases(found: Sequence[str], given: str | Sequence[str] | None) -> list[st
         return list(found)
     names = [given] * len(found) if isinstance(given, str) else list(given)
     if len(names) != len(found):
-        raise TrajectoryError(f"has {len(found)} objects but {len(names)} phrases were given: give one, or one each")
+        raise TrajectoryError(
+            f"has {_count(len(found), 'object')} but {len(names)} phrases were given: give one, or one each"
+        )
     return names
 
 
