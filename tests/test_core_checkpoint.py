@@ -488,8 +488,8 @@ MALFORMED = {
     "git-lfs pointer": (raw(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "git-lfs pointer"),
     "text": (raw(b"these are not weights at all"), "starts with"),
     "gguf": (raw(b"GGUF\x03\0\0\0\0\0\0\0"), "starts with b'GGUF"),
-    "safetensors header only": (raw(struct.pack("<Q", len(HEADER)) + HEADER), "no complete .safetensors"),
-    "safetensors header broken": (raw(struct.pack("<Q", 40) + b'{"a": [1, 2, 3'), "no complete .safetensors"),
+    "safetensors header only": (raw(struct.pack("<Q", len(HEADER)) + HEADER), "not a complete .safetensors"),
+    "safetensors header broken": (raw(struct.pack("<Q", 40) + b'{"a": [1, 2, 3'), "not a complete .safetensors"),
     "safetensors cut off": (
         lambda f: truncated(backbone_file(f, save=save_file, name="m.safetensors"), 0.7),
         "complete",

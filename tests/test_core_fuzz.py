@@ -193,7 +193,7 @@ def test_a_packed_pickle_is_not_unpacked(tmp_path):
     """64 MB of a pickle's empty lists in 65 kB of file."""
     path = zipped_pickle(tmp_path / "a.pth", b"\x80\x02" + b"]" * 2**26 + b".", zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 2**17
-    with pytest.raises(CheckpointError, match="a.pth: is a packed archive"):
+    with pytest.raises(CheckpointError, match="a.pth: is a compressed archive"):
         read_checkpoint(path)
 
 

@@ -146,7 +146,7 @@ def test_a_file_that_is_cut_off_is_damaged(models, name):
     path = put(models / name, {**vae(), "unet.input_blocks.0.0.weight": torch.zeros(100)})
     path.write_bytes(path.read_bytes()[:-10])
     found, files = look(models)
-    assert files[name]["state"] == "damaged" and "no complete .safetensors" in files[name]["note"]
+    assert files[name]["state"] == "damaged" and "not a complete .safetensors" in files[name]["note"]
     assert any(step.startswith(f"{path} cannot be used: delete it and download it again") for step in found["next"])
 
 

@@ -1,4 +1,4 @@
-"""smcd convert: the same weights in another layout."""
+"""smcd convert: write a checkpoint in another layout."""
 
 from __future__ import annotations
 
@@ -24,11 +24,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--components",
         type=Path,
-        help="folder with vae/, text_encoder/ and tokenizer/, to be put inside (layout smcd only)",
+        help="folder with vae/, text_encoder/ and tokenizer/ to include (layout smcd only)",
     )
-    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), help="of all weights (layout smcd only)")
     parser.add_argument(
-        "--info", type=Path, metavar="JSON", help="adds to what the file says of itself, as defaults (layout smcd only)"
+        "--dtype", choices=("float32", "float16", "bfloat16"), help="type of all weights (layout smcd only)"
+    )
+    parser.add_argument(
+        "--info",
+        type=Path,
+        metavar="JSON",
+        help="JSON object to merge into the file's info, such as defaults (layout smcd only)",
     )
     parser.set_defaults(run=_convert)
 
@@ -36,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _convert(args: argparse.Namespace) -> None:
     for option in ("components", "dtype", "info"):
         if getattr(args, option) and args.to != "smcd":
-            raise SMCDError(f"--{option} has no place in layout {args.to}: leave it out, or use --to smcd")
+            raise SMCDError(f"--{option} does not apply to layout {args.to}: leave it out, or use --to smcd")
     if args.to == "smcd" and args.target.suffix != ".safetensors":
         raise SMCDError(f"{args.target}: the name of a file in layout smcd must end in .safetensors")
 

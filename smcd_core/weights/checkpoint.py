@@ -119,7 +119,8 @@ def read_checkpoint(source: str | Path | WeightFile) -> Checkpoint:
 
     source  a path, or what read_weights has read
 
-    Raises CheckpointError if it is no SMCD checkpoint or backbone, or if a tensor is missing, misshapen or unknown.
+    Raises CheckpointError if it is neither an SMCD checkpoint nor a backbone, or if a tensor is missing, misshapen or
+    unknown.
     """
     path = source.path if isinstance(source, WeightFile) else Path(source)
     found: dict[str, WeightFile] = {}

@@ -1,4 +1,4 @@
-"""VAE and text encoder, which SMCD takes ready-made: from a diffusers folder or inside a checkpoint."""
+"""Load the pretrained VAE and text encoder, from a diffusers folder or from inside a checkpoint."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def load_components(folder: str | Path) -> tuple[AutoencoderKL, TextEncoder]:
 
 
 def pack_components(vae: AutoencoderKL, text: TextEncoder) -> dict[str, Any]:
-    """The arguments vae, text_encoder and tokenizer of `write_checkpoint`."""
+    """Pack VAE and text encoder as the arguments of `write_checkpoint`."""
     vae_config = {name: value for name, value in vae.config.items() if not name.startswith("_")}
     # Without the outermost name, which transformers 5 has dropped.
     text_weights = text_transformer(text.model).state_dict()
@@ -64,7 +64,10 @@ def pack_components(vae: AutoencoderKL, text: TextEncoder) -> dict[str, Any]:
 
 
 def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncoder]:
-    """The inverse of `pack_components`. Raises CheckpointError if a part is missing or cannot be built."""
+    """Build VAE and text encoder of a checkpoint; the inverse of `pack_components`.
+
+    Raises CheckpointError if a part is missing or cannot be built.
+    """
     stored_vae, stored_text, stored_tokenizer = checkpoint.vae, checkpoint.text_encoder, checkpoint.tokenizer
     if stored_vae is None or stored_text is None or stored_tokenizer is None:
         missing = " and no ".join(missing_components(checkpoint))
@@ -84,12 +87,12 @@ def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncode
 
 
 def vae_stride(vae: AutoencoderKL) -> int:
-    """Pixels of one latent, along each side."""
+    """Side of a latent in pixels."""
     return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def frames_at_once(width: int, height: int) -> int:
-    """How many frames of that size, in pixels, the VAE takes in one call: fewer of large ones, to bound its memory."""
+    """Number of frames per VAE call: fewer for larger frames, to bound memory. Sizes in pixels."""
     return min(MAX_CHUNK, max(1, CHUNK_PIXELS // (width * height)))
 
 

@@ -1,4 +1,4 @@
-"""One file of weights: read memory-mapped and without running code."""
+"""Read and write one file of weights: memory-mapped, and without running code."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..files import replacing
 
 
 class CheckpointError(SMCDError):
-    """A file or folder that this code cannot use as weights; the message names it and says what to do."""
+    """A file or folder cannot be used as weights; the message names it and says what to do."""
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """Tensors by name, as views of the mapped file; metadata only from .safetensors."""
+    """Content of a file: tensors by name, as views of the mapped file, and the metadata of a .safetensors."""
 
     path: Path
     tensors: dict[str, Tensor]
@@ -32,7 +32,7 @@ class WeightFile:
 
 
 def read_weights(path: Path) -> WeightFile:
-    """Memory-mapped tensors. Both formats are told from the first bytes, not from the file's name."""
+    """Read a file by the format of its first bytes, whatever its name. Raises CheckpointError."""
     try:
         with path.open("rb") as stream:
             head = stream.read(512)
@@ -57,7 +57,7 @@ def _read_safetensors(path: Path) -> WeightFile:
             return WeightFile(path, {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: is no complete .safetensors file ({error}); it has {path.stat().st_size} bytes. Get it again"
+            f"{path}: is not a complete .safetensors file ({error}); it has {path.stat().st_size} bytes. Get it again"
         ) from None
 
 
@@ -67,8 +67,8 @@ def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
             raise CheckpointError(f"{path}: is cut off after {path.stat().st_size} bytes. Get it again")
         if zipped:
             _refuse_compressed(path)
-        # torch 2.14 goes by this name, but only of a file that it opens itself, and only such a one is mapped. Files of
-        # the old format cannot be.
+        # torch >= 2.14 chooses the loader by this suffix. Passing a stream avoids that, at the price of no mmap.
+        # Files of torch's old format cannot be mapped either.
         misnamed = path.suffix == ".safetensors"
         with path.open("rb") as stream:
             source = stream if misnamed else path
@@ -87,7 +87,7 @@ def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
             f"{path}: holds more than weights ({code[1]}) and could run code, so it was not loaded. Get the weights "
             "alone, best as .safetensors"
         ) from None
-    except Exception as error:  # a damaged pickle can raise anything: tried with random bytes
+    except Exception as error:  # a damaged pickle raises many types
         reason = str(error).split(".")[0][:100] or type(error).__name__
         raise CheckpointError(f"{path}: is cut off or damaged ({reason}). Get it again") from None
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
@@ -102,13 +102,15 @@ def _read_pickle(path: Path, zipped: bool) -> dict[str, Tensor]:
 
 
 def _refuse_compressed(path: Path) -> None:
-    """torch packs nothing, and a thousandfold of what was packed would go into memory before it is looked at."""
+    """Refuse a zip bomb before it fills the memory; torch stores its files uncompressed."""
     with zipfile.ZipFile(path) as file:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in file.infolist()):
-            raise CheckpointError(f"{path}: is a packed archive, and torch writes none. Unpack it, or get it again")
+            raise CheckpointError(
+                f"{path}: is a compressed archive, which torch never writes. Decompress it, or get it again"
+            )
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """As .safetensors."""
+    """Write a .safetensors file, which appears under its name only when it is complete."""
     with replacing(path) as temporary:
         save_file({name: x.detach().contiguous() for name, x in tensors.items()}, temporary, metadata)

@@ -115,7 +115,7 @@ def _units(folder: Path, files: Sequence[Path], joined: bool) -> list[Path]:
 
 
 def _status(path: Path, place: str, read: Reader) -> WeightStatus | None:
-    """None for files that are no business of SMCD's."""
+    """State of a weight file or release; None for files that have nothing to do with SMCD."""
     own = place == "smcd"
     if path.is_dir():
         return _checkpoint(path, path, place, read)

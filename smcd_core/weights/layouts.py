@@ -144,7 +144,7 @@ def diffusers_name(name: str, num_res_blocks: int) -> str:
             return theirs + name.removeprefix(ours)
     match = re.fullmatch(r"(input|middle|output)_blocks?\.(\d+)\.(.+)", name)
     if match is None:
-        raise LayoutError(f"{name} is no tensor of the backbone")
+        raise LayoutError(f"{name} is not a tensor of the backbone")
     half, index, rest = match.groups()
     if half == "middle":
         block, number, layer = "mid_block", int(index) // 3, str(int(index) % 3)
