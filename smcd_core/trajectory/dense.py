@@ -56,7 +56,7 @@ class DenseBoxes:
             raise TrajectoryError(f"{len(self.strengths)} strengths for {len(self.phrases)} objects: give one each")
 
     @property
-    def num_frames(self) -> int:
+    def frames(self) -> int:
         return len(self.mask)
 
     @property
@@ -72,18 +72,18 @@ class DenseBoxes:
     def at(self, frames: Sequence[int]) -> DenseBoxes:
         """The boxes in some frames; in those past the last one nothing is visible."""
         frames = np.asarray(frames)
-        here = frames.clip(max=self.num_frames - 1)
+        here = frames.clip(max=self.frames - 1)
         inside = (frames == here)[:, None]
         return replace(self, xyxy=self.xyxy[here], mask=self.mask[here] & inside)
 
     def resampled(self, num_frames: int) -> DenseBoxes:
         """The boxes at `num_frames` evenly spaced times, first and last frame included, with straight lines between
         frames."""
-        if num_frames == self.num_frames:
+        if num_frames == self.frames:
             return self
-        times = _even_times(self.num_frames, num_frames)
+        times = _even_times(self.frames, num_frames)
         here = times.astype(int)
-        after = np.minimum(here + 1, self.num_frames - 1)
+        after = np.minimum(here + 1, self.frames - 1)
         share = (times - here)[:, None, None]
         # An object that is about to vanish rests: its next box may be anything.
         end = np.where(self.mask[after][..., None], self.xyxy[after], self.xyxy[here])
@@ -109,7 +109,7 @@ def dense_boxes(boxes: Trajectory | DenseBoxes, num_frames: int | None = None) -
     """The boxes of the enabled objects as the model takes them: sampled at `num_frames` times (default: one for each
     frame), float32, clipped to 0..1, and not visible where nothing of a box is inside the frame."""
     if isinstance(boxes, DenseBoxes):
-        return boxes.resampled(num_frames or boxes.num_frames).clipped()
+        return boxes.resampled(num_frames or boxes.frames).clipped()
     return every_box(boxes, num_frames).clipped()
 
 

@@ -94,14 +94,18 @@ def read_dense(
     phrase: str | Sequence[str] | None = None,
     format: str | None = None,
     video: int | str | None = None,
+    keep_lead: bool = False,
 ) -> tuple[DenseBoxes, str]:
-    """Read the same files for those who need no keys: one box per frame and object, not clipped."""
+    """Read the same files for those who need no keys: one box per frame and object, not clipped.
+
+    keep_lead  keep the frames before the first box of a file that is numbered as a part of a longer video
+    """
     file, what, found = _read(path, (width, height), format, video)
     with _naming(file):
         if isinstance(found, Trajectory):
             trajectory, what = _renamed(what, found, frames, phrase)
             return every_box(trajectory), what
-        return _dense(what, found, (width, height), frames, phrase)
+        return _dense(what, found, (width, height), frames, phrase, keep_lead)
 
 
 def _read(path: str | os.PathLike, size: _Size, format: str | None, video: int | str | None) -> tuple:
@@ -199,25 +203,26 @@ def _dense(
     size: _Size,
     frames: int | None,
     phrase: str | Sequence[str] | None,
+    keep_lead: bool = False,
 ) -> tuple[DenseBoxes, str]:
     """The boxes in all frames, and what they are."""
     if isinstance(found, BoxRows):
-        rows = found if frames else started(found)
+        rows = found if frames or keep_lead else started(found)
         what, total = rows.what, _frames_of(rows, frames)
         size_from = rows.size_from if rows.size else "as given"
         boxes = rows.at(range(total), _known(rows.size or size))
         if not rows.size and rows.in_pixels:
             _check_inside(boxes)
     else:
-        boxes = found.resampled(frames or RESTING_FRAMES) if found.num_frames == 1 else found
+        boxes = found.resampled(frames or RESTING_FRAMES) if found.frames == 1 else found
         boxes, size_from = replace(boxes, size=_known(size)), "as given"
-        _check_frames(boxes.num_frames, frames)
+        _check_frames(boxes.frames, frames)
     count = len(boxes.phrases)
     boxes = replace(boxes, phrases=tuple(_phrases(boxes.phrases, phrase)))
     unnamed = "" if all(boxes.phrases) else ", without a phrase" if count == 1 else ", some without a phrase"
     width, height = boxes.size
     frame = f"{width}x{height} pixels {size_from}"
-    return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.num_frames, 'frame')}, {frame}"
+    return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.frames, 'frame')}, {frame}"
 
 
 def _check_inside(boxes: DenseBoxes) -> None:

@@ -69,11 +69,11 @@ def trajectory_from_value(
         trajectory = _named(parse_trajectory(value), phrase)
         return trajectory, f"SMCD trajectory: {len(trajectory.objects)} objects, {trajectory.frames} frames"
     what, boxes = boxes_from_value(value, width, height, point_size)
-    if boxes.num_frames == 1:
+    if boxes.frames == 1:
         boxes = boxes.resampled(frames)
     names = tuple(_lines(phrase, len(boxes.phrases)) or boxes.phrases)
     boxes = replace(boxes, phrases=names, size=(width, height), fps=fps)
-    found = f"{what}: {len(names)} objects, {boxes.num_frames} frames of {width} x {height} pixels"
+    found = f"{what}: {len(names)} objects, {boxes.frames} frames of {width} x {height} pixels"
     return boxes.to_trajectory(tolerance), found
 
 
