@@ -11,7 +11,14 @@ from torch import Tensor
 
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps
 from ..smcd_core.trajectory.values import POINT_SIZE, trajectory_from_value
-from ..smcd_core.trajectory.write import bounding_boxes, coordinates, point_tracks, write_got10k, write_json, write_mot
+from ..smcd_core.trajectory.write import (
+    bounding_boxes,
+    coordinates,
+    point_tracks,
+    write_got10k,
+    write_json,
+    write_mot_sequence,
+)
 from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
 
 
@@ -158,7 +165,7 @@ def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
     if format == "json":
         write_json(f"{path}.json", trajectory)
     elif format == "mot":
-        write_mot(f"{path}.txt", trajectory)
+        write_mot_sequence(path, trajectory)
     else:
         enabled = [track for track in trajectory.objects if track.enabled]
         for number, track in enumerate(enabled, 1):
