@@ -14,7 +14,7 @@ from ..smcd_core.errors import SMCDError
 from ..smcd_core.networks.config import RELEASED
 from ..smcd_core.sampling.framing import cropped, resized, stretch
 from ..smcd_core.sampling.settings import Settings, check_objects
-from ..smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases, strengths
+from ..smcd_core.trajectory.dense import dense_boxes, phrases
 from ..smcd_core.trajectory.document import MAX_SIDE, Trajectory
 from ..smcd_core.weights.defaults import DEFAULTS
 from . import inputs
@@ -228,11 +228,11 @@ def motion_values(
     if span[0] >= span[1]:
         raise SMCDError(f"box_start is {span[0]} and box_end {span[1]}: start before the end")
     check_objects(trajectory)
-    boxes, mask = clip_boxes(*boxes_at(trajectory, num_frames))
-    strong = mask * torch.tensor(strengths(trajectory)) * strength  # [F, N]
+    boxes = dense_boxes(trajectory, num_frames)
+    strong = torch.from_numpy(boxes.weights) * strength  # [F, N]
     return {
-        BOXES: torch.cat([boxes, strong[..., None]], dim=-1),
-        PHRASES: phrase_vectors(clip, phrases(trajectory)),
+        BOXES: torch.cat([torch.from_numpy(boxes.xyxy), strong[..., None]], dim=-1),
+        PHRASES: phrase_vectors(clip, boxes.phrases),
         BOX_RANGE: span,
     }
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
 from ..smcd_core.sampling.framing import resized
-from ..smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases
+from ..smcd_core.trajectory.dense import dense_boxes, phrases
 from ..smcd_core.trajectory.document import Trajectory
 from .values import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
 
@@ -65,7 +65,8 @@ class SMCDMetrics(io.ComfyNode):
 
         frames, height, width = images.shape[:3]
         asked = read_boxes(trajectory, width, height, frames)
-        boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(asked, frames)))
+        wanted = dense_boxes(asked, frames)
+        boxes, mask = wanted.xyxy, wanted.mask
         if not mask.any():
             raise SMCDError("the trajectory has no box inside the frame at any time: there is nothing to score")
         pixels = to_pixels(images)
@@ -77,8 +78,8 @@ class SMCDMetrics(io.ComfyNode):
         scores = grounding(seen_boxes, boxes, mask)
         quality = 0.0
         if first_frame is not None:
-            wanted = resized(to_pixels(first_frame)[0], width, height)
-            quality = min(psnr(pixels[:1], wanted[None]), 100.0)
+            expected = resized(to_pixels(first_frame)[0], width, height)
+            quality = min(psnr(pixels[:1], expected[None]), 100.0)
         text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
         figure = to_image(plot(scores["ao_frames"], text)[None])
@@ -111,8 +112,7 @@ def found_boxes(found: Trajectory, asked: Trajectory, frames: int) -> np.ndarray
     """[F, N, 4] in the order of the wanted objects; zeros where nothing was found."""
     if found.frames != frames:
         raise SMCDError(f"found has {found.frames} frames, images {frames}: give boxes for each frame of the result")
-    boxes, _ = clip_boxes(*boxes_at(found))
-    return boxes[:, matched(asked, found)].numpy()
+    return dense_boxes(found).xyxy[:, matched(asked, found)]
 
 
 def matched(asked: Trajectory, found: Trajectory) -> list[int]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import SMCDError
 from ..networks.smcd import SMCD, Inputs, Tokens
 from ..networks.text import TextEncoder, same_length
-from ..trajectory.dense import boxes_at, clip_boxes, phrases, strengths
+from ..trajectory.dense import dense_boxes, phrases
 from ..trajectory.document import Trajectory
 from ..weights.checkpoint import CheckpointError, build, read_checkpoint
 from ..weights.components import (
@@ -249,11 +249,11 @@ class SMCDPipeline:
 
     def _objects(self, request: Request, num_frames: int) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes [F, N, 4], mask [F, N] and phrase embeddings [N, P] of one request."""
-        boxes, mask = clip_boxes(*boxes_at(request.trajectory, num_frames))
-        if not request.use_boxes or not mask.shape[1]:
-            return boxes[:, :0], mask[:, :0].float(), torch.zeros(0, self.smcd.config.phrase_dim)
-        vectors = self.text.phrases(phrases(request.trajectory))
-        return boxes, mask * torch.tensor(strengths(request.trajectory)), vectors.cpu()
+        found = dense_boxes(request.trajectory, num_frames)
+        boxes, mask = torch.from_numpy(found.xyxy), torch.from_numpy(found.weights)
+        if not request.use_boxes or not found.phrases:
+            return boxes[:, :0], mask[:, :0], torch.zeros(0, self.smcd.config.phrase_dim)
+        return boxes, mask, self.text.phrases(found.phrases).cpu()
 
     @torch.no_grad()
     def denoise(
@@ -317,7 +317,6 @@ def _matched(video: np.ndarray, request: Request) -> np.ndarray:
     from .color_match import match_colors  # needs scipy, which nothing else here does
 
     frames, height, width = video.shape[:3]
-    boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(request.trajectory, frames)))
-    if not request.use_boxes:
-        boxes, mask = boxes[:, :0], mask[:, :0]
-    return match_colors(video, resized(request.image, width, height), boxes, mask > 0)
+    found = dense_boxes(request.trajectory, frames)
+    shown = slice(None) if request.use_boxes else slice(0)
+    return match_colors(video, resized(request.image, width, height), found.xyxy[:, shown], found.mask[:, shown])

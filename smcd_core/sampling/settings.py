@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import SMCDError
-from ..trajectory.dense import boxes_at, clip_boxes, phrases
+from ..trajectory.dense import dense_boxes, phrases
 from ..trajectory.document import FPS_RANGE, MAX_FRAMES, Trajectory, whole_number
 from ..weights.defaults import FAST
 from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps
@@ -123,7 +123,7 @@ def check_objects(trajectory: Trajectory) -> None:
             f"object {unnamed[0]} of {len(names)} has no phrase: say what is in its box, in the editor, in the file or "
             "with --phrase"
         )
-    if not clip_boxes(*boxes_at(trajectory))[1].any():
+    if not dense_boxes(trajectory).mask.any():
         raise SMCDError("no box is inside the frame at any time: move one into it")
 
 
