@@ -78,8 +78,8 @@ class SMCDMetrics(io.ComfyNode):
         scores = grounding(seen_boxes, boxes, mask)
         quality = 0.0
         if first_frame is not None:
-            wanted = resized(to_pixels(first_frame)[0], width, height)
-            quality = min(psnr(pixels[:1], wanted[None]), 100.0)
+            expected = resized(to_pixels(first_frame)[0], width, height)
+            quality = min(psnr(pixels[:1], expected[None]), 100.0)
         text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
         figure = to_image(plot(scores["ao_frames"], text)[None])
