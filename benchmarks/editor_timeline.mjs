@@ -30,7 +30,7 @@ async function measure({ objects, frames, rounds, keys }) {
   };
   editor.load(JSON.stringify(example));
   const canvas = document.querySelector(".smcd-timeline-canvas");
-  const ids = editor.document.objects.map(({ id }) => id);
+  const ids = editor.trajectory.objects.map(({ id }) => id);
   const box = canvas.getBoundingClientRect();
   const label = Math.min(Math.max(box.width * 0.2, 84), 180);
   const at = (x, y) => ({ clientX: box.left + x, clientY: box.top + y, pointerId: 1, bubbles: true, cancelable: true });
@@ -62,7 +62,7 @@ async function measure({ objects, frames, rounds, keys }) {
     return [times[rounds / 2], times[Math.floor(rounds * 0.95)]];
   };
   const pointer = (type, x, y) => canvas.dispatchEvent(new PointerEvent(type, { ...at(x, y), isPrimary: true }));
-  const refs = editor.document.objects.flatMap(({ id, keys: all }) =>
+  const refs = editor.trajectory.objects.flatMap(({ id, keys: all }) =>
     all.slice(1, -1).map(({ frame }) => ({ id, frame })),
   );
   const start = label + 14 + ((box.width - label - 36) * refs[0].frame) / (frames - 1);
@@ -83,7 +83,7 @@ async function measure({ objects, frames, rounds, keys }) {
     "drag all keys but the ends": await time(
       (round) => {
         const by = (round % 2) + 1;
-        editor.preview((document) => window.moveKeys(document, refs, by));
+        editor.preview((trajectory) => window.moveKeys(trajectory, refs, by));
         editor.selectKeys(refs.map(({ id, frame }) => ({ id, frame: frame + by })));
       },
       () => {

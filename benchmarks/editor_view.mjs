@@ -58,12 +58,12 @@ await page.evaluate(
 async function measure(chosen) {
   const times = await page.evaluate(
     async ([count, moves]) => {
-      editor.select(editor.document.objects.slice(0, count).map(({ id }) => id));
+      editor.select(editor.trajectory.objects.slice(0, count).map(({ id }) => id));
       await nextFrame();
       const model = await import("/web/trajectory/model.js");
       const canvas = document.querySelector(".smcd-stage-canvas");
       const rect = canvas.getBoundingClientRect();
-      const [x, y] = model.centreOf(model.boxAt(editor.document.objects[0], editor.frame));
+      const [x, y] = model.centreOf(model.boxAt(editor.trajectory.objects[0], editor.frame));
       const [px, py] = model.toPixels(editor.shownViewport, x, y);
       canvas.setPointerCapture = () => {}; // made-up pointers cannot be captured
       const fire = (type, dx, dy) => {

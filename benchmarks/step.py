@@ -106,7 +106,9 @@ def plain(args: argparse.Namespace) -> dict[str, float]:
 def _ours(args: argparse.Namespace, is_plain: bool = False, **changes) -> dict[str, float]:
     import torch
 
-    from smcd_core.networks.smcd import SMCD, Inputs, Tokens
+    from smcd_core.networks.conditions import Conditions
+    from smcd_core.networks.in_parts import work_in_parts
+    from smcd_core.networks.smcd import SMCD, Inputs
 
     config = _config(args, **changes)
     x, t, text = _inputs(args, config)
@@ -116,10 +118,10 @@ def _ours(args: argparse.Namespace, is_plain: bool = False, **changes) -> dict[s
         boxes = torch.tensor([0.2, 0.3, 0.6, 0.7]).expand(1, args.frames, 1, 4)
         phrases = torch.randn(1, 1, config.phrase_dim)
         inputs = Inputs(text[:1], args.frames, boxes, boxes[..., 0].ceil(), phrases, first_frame)
-        tokens = network.encode(inputs)
-        without_text = Tokens(**{**vars(tokens), "text": text[1:]})
-        pair = Tokens.cat([tokens, without_text])
+        conditions = network.encode(inputs)
+        pair = Conditions.cat([conditions, replace(conditions, text=text[1:])])
     if not is_plain:
+        work_in_parts(network)
         pair = replace(pair, copies=2)
         return _measure(args, network, lambda: network(x, t, pair))
     from plain import call_by_branch, write_plainly

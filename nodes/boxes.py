@@ -10,7 +10,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps
-from ..smcd_core.trajectory.values import POINT_SIZE, bounding_boxes, coordinates, point_tracks, trajectory_from_value
+from ..smcd_core.trajectory.values import POINT_SIZE, trajectory_from_value
+from ..smcd_core.trajectory.write import bounding_boxes, coordinates, point_tracks, write_got10k, write_json, write_mot
 from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
 
 
@@ -149,8 +150,6 @@ class SMCDExport(io.ComfyNode):
 
 def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
     import folder_paths
-
-    from ..smcd_core.trajectory.files import write_got10k, write_json, write_mot
 
     size = (trajectory.width, trajectory.height)
     # Refuses what leads out of the output folder.

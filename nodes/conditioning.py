@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import node_helpers
-import numpy as np
 import torch
 from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
+from ..smcd_core.errors import SMCDError
+from ..smcd_core.networks.config import RELEASED
+from ..smcd_core.sampling.framing import cropped, resized, stretch
+from ..smcd_core.sampling.settings import Settings, check_objects
 from ..smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases, strengths
 from ..smcd_core.trajectory.document import MAX_SIDE, Trajectory
+from ..smcd_core.weights.defaults import DEFAULTS
 from . import inputs
-from .inputs import LATENT_STRIDE
 from .values import boxes_input, read_boxes, to_image, to_pixels
 
-LATENT_CHANNELS = 4
 SIZE_NOTE = "the first frame is resized to it. Released weights: 256."
 
 
@@ -50,8 +52,10 @@ class SMCDConditioning(io.ComfyNode):
                 *inputs.size(256, SIZE_NOTE),
                 *inputs.motion_settings(),
                 *inputs.image_settings(),
+                inputs.fit(),
             ],
             outputs=_outputs(latent=True),
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -72,18 +76,24 @@ class SMCDConditioning(io.ComfyNode):
         box_end: float,
         concat_strength: float,
         token_strength: float,
+        fit: str = "stretch",
     ) -> io.NodeOutput:
-        check_image(first_frame)
-        source_height, source_width = first_frame.shape[1:3]
-        read = read_boxes(trajectory, source_width, source_height, frames or 8)
+        from .host.remarks import remark
+
+        picture = picture_of(first_frame)
+        read = read_boxes(trajectory, picture.width, picture.height, frames or DEFAULTS["frames"])
+        num_frames = length(read, frames, if_lengths_differ)
+        remark(cls, remarks(clip, picture, phrases(read), (width, height), fit))
+        if fit == "crop":
+            picture, read = cropped(picture, read, width, height)
         values = {
-            **motion_values(clip, read, frames, if_lengths_differ, box_strength, (box_start, box_end)),
-            **image_values(vae, first_frame, width, height, (concat_strength, token_strength)),
+            **motion_values(clip, read, num_frames, box_strength, (box_start, box_end)),
+            **image_values(vae, picture, width, height, (concat_strength, token_strength)),
         }
         return io.NodeOutput(
             node_helpers.conditioning_set_values(positive, values),
             node_helpers.conditioning_set_values(negative, values),
-            empty_latent(width, height, frames or read.frames),
+            empty_latent(values, num_frames),
         )
 
 
@@ -129,8 +139,9 @@ class SMCDMotion(io.ComfyNode):
         box_start: float,
         box_end: float,
     ) -> io.NodeOutput:
-        read = read_boxes(trajectory, box_width, box_height, frames or 8)
-        values = motion_values(clip, read, frames, if_lengths_differ, box_strength, (box_start, box_end))
+        read = read_boxes(trajectory, box_width, box_height, frames or DEFAULTS["frames"])
+        num_frames = length(read, frames, if_lengths_differ)
+        values = motion_values(clip, read, num_frames, box_strength, (box_start, box_end))
         both = (node_helpers.conditioning_set_values(prompt, values) for prompt in (positive, negative))
         return io.NodeOutput(*both)
 
@@ -168,83 +179,87 @@ class SMCDImage(io.ComfyNode):
         concat_strength: float,
         token_strength: float,
     ) -> io.NodeOutput:
-        check_image(first_frame)
-        values = image_values(vae, first_frame, width, height, (concat_strength, token_strength))
+        picture = picture_of(first_frame)
+        values = image_values(vae, picture, width, height, (concat_strength, token_strength))
         both = (node_helpers.conditioning_set_values(prompt, values) for prompt in (positive, negative))
-        return io.NodeOutput(*both, empty_latent(width, height, frames))
+        return io.NodeOutput(*both, empty_latent(values, frames))
 
 
-def check_image(image: Tensor) -> None:
-    """Raises ValueError unless it is one picture without alpha."""
+def picture_of(image: Tensor) -> Image.Image:
+    """The picture of an IMAGE. Raises SMCDError unless it is one, without alpha."""
     if image.shape[0] != 1:
-        raise ValueError(f"first_frame has {image.shape[0]} images: take one of them, with Get Image from Batch")
+        raise SMCDError(f"first_frame has {image.shape[0]} images: take one of them, with Get Image from Batch")
     if image.shape[3] != 3:
-        raise ValueError(f"first_frame has {image.shape[3]} channels, expected 3: take off the alpha channel")
+        raise SMCDError(f"first_frame has {image.shape[3]} channels, expected 3: take off the alpha channel")
+    return Image.fromarray(to_pixels(image)[0])
+
+
+def length(trajectory: Trajectory, frames: int, if_lengths_differ: str) -> int:
+    """Frames of the video; `frames` is that of the node, 0 for the trajectory's own."""
+    if frames and frames != trajectory.frames and if_lengths_differ == "refuse":
+        raise SMCDError(
+            f"the trajectory has {trajectory.frames} frames, the video {frames}: set frames to {trajectory.frames} or "
+            "0, or if_lengths_differ to resample"
+        )
+    return Settings.of(DEFAULTS, trajectory, num_frames=frames or None).num_frames
+
+
+def remarks(clip, picture: Image.Image, texts: list[str], size: tuple[int, int], fit: str) -> list[str]:
+    """Warnings: words that a small model does not know, and a first frame that is squeezed."""
+    from ..smcd_core.sampling.vocabulary import limits
+    from .host.text import tokenizer_of
+
+    tokenizer = tokenizer_of(clip)
+    unknown = limits(tokenizer, texts, picture) if tokenizer is not None else None
+    squeezed = stretch(picture.size, size) if fit == "stretch" else None
+    advice = f"{squeezed}: set fit to crop to cut its sides off instead" if squeezed else None
+    return [line for line in (unknown, advice) if line]
 
 
 def motion_values(
-    clip, trajectory: Trajectory, frames: int, if_lengths_differ: str, strength: float, span: tuple[float, float]
+    clip, trajectory: Trajectory, num_frames: int, strength: float, span: tuple[float, float]
 ) -> dict[str, Any]:
-    """The entries of a conditioning for a trajectory; frames 0 is its own number of them."""
+    """The entries of a conditioning for a trajectory."""
     from .host.model import BOX_RANGE, BOXES, PHRASES
     from .host.text import phrase_vectors
 
     if clip is None:
-        raise ValueError("clip is empty: the checkpoint holds none, so use Load CLIP with OpenCLIP ViT-H")
-    if frames and frames != trajectory.frames and if_lengths_differ == "refuse":
-        raise ValueError(
-            f"the trajectory has {trajectory.frames} frames, the video {frames}: set frames to {trajectory.frames} or "
-            "0, or if_lengths_differ to resample"
-        )
+        raise SMCDError("clip is empty: the checkpoint holds none, so use Load CLIP with OpenCLIP ViT-H")
     if span[0] >= span[1]:
-        raise ValueError(f"box_start is {span[0]} and box_end {span[1]}: start before the end")
-    names = phrases(trajectory)
-    if not names:
-        raise ValueError(
-            "the trajectory has no enabled object: draw a box or enable one, or use SMCD Image (DIIM) for a video "
-            "without boxes"
-        )
-    unnamed = [n for n, name in enumerate(names) if not name.strip()]
-    if unnamed:
-        raise ValueError(
-            f"object {unnamed[0] + 1} of {len(names)} has no phrase: say what is in its box, in the editor or, for "
-            "masks and tracks, in SMCD Trajectory from Boxes / Tracks / Masks"
-        )
-    boxes, mask = clip_boxes(*boxes_at(trajectory, frames or trajectory.frames))
-    if not mask.any():
-        raise ValueError("no box is inside the frame at any time: move one into it")
+        raise SMCDError(f"box_start is {span[0]} and box_end {span[1]}: start before the end")
+    check_objects(trajectory)
+    boxes, mask = clip_boxes(*boxes_at(trajectory, num_frames))
     strong = mask * torch.tensor(strengths(trajectory)) * strength  # [F, N]
     return {
         BOXES: torch.cat([boxes, strong[..., None]], dim=-1),
-        PHRASES: phrase_vectors(clip, names),
+        PHRASES: phrase_vectors(clip, phrases(trajectory)),
         BOX_RANGE: span,
     }
 
 
-def image_values(vae, image: Tensor, width: int, height: int, strengths: tuple[float, float]) -> dict[str, Any]:
+def image_values(vae, picture: Image.Image, width: int, height: int, strengths: tuple[float, float]) -> dict[str, Any]:
     """The entries of a conditioning for a first frame."""
     from .host.model import FIRST_FRAME, IMAGE_STRENGTHS
 
     if vae is None:
-        raise ValueError("vae is empty: the checkpoint holds none, so use Load VAE with a Stable Diffusion 1 VAE")
-    if vae.latent_channels != LATENT_CHANNELS:
-        raise ValueError(
-            f"the VAE has {vae.latent_channels} latent channels, SMCD takes {LATENT_CHANNELS}: use a Stable "
+        raise SMCDError("vae is empty: the checkpoint holds none, so use Load VAE with a Stable Diffusion 1 VAE")
+    if vae.latent_channels != RELEASED.latent_channels:
+        raise SMCDError(
+            f"the VAE has {vae.latent_channels} latent channels, SMCD takes {RELEASED.latent_channels}: use a Stable "
             "Diffusion 1 VAE"
         )
-    if width % LATENT_STRIDE or height % LATENT_STRIDE:
-        raise ValueError(f"the size is {width} x {height}, expected multiples of {LATENT_STRIDE} pixels")
+    stride = vae.spacial_compression_encode()
+    if width % stride or height % stride:
+        raise SMCDError(f"the size is {width} x {height}, expected multiples of {stride} pixels")
+    # The host's own Lanczos cuts off where it should round.
     return {
-        FIRST_FRAME: vae.encode(resized(image, width, height)),
+        FIRST_FRAME: vae.encode(to_image(resized(picture, width, height)[None])),
         IMAGE_STRENGTHS: strengths,
     }
 
 
-def resized(image: Tensor, width: int, height: int) -> Tensor:
-    """IMAGE [1, H, W, 3] -> [1, height, width, 3]. The host's own Lanczos cuts off where it should round."""
-    picture = Image.fromarray(to_pixels(image)[0]).resize((width, height), Image.Resampling.LANCZOS)
-    return to_image(np.array(picture)[None])
+def empty_latent(values: dict[str, Any], num_frames: int) -> dict[str, Tensor]:
+    """LATENT of a video like the first frame in the entries of `image_values`."""
+    from .host.model import FIRST_FRAME
 
-
-def empty_latent(width: int, height: int, frames: int) -> dict[str, Tensor]:
-    return {"samples": torch.zeros(frames, LATENT_CHANNELS, height // LATENT_STRIDE, width // LATENT_STRIDE)}
+    return {"samples": torch.zeros(num_frames, *values[FIRST_FRAME].shape[1:])}

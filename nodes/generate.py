@@ -6,14 +6,15 @@ from fractions import Fraction
 from typing import Any
 
 import node_helpers
-import torch
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
-from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Guidance
-from ..smcd_core.weights.defaults import FAST
+from ..smcd_core.sampling.diffusion import TRAIN_STEPS, check_finite, noise_of
+from ..smcd_core.sampling.framing import cropped
+from ..smcd_core.sampling.settings import Settings, check_objects, check_size, check_slots
+from ..smcd_core.trajectory.dense import phrases
 from . import inputs
-from .conditioning import check_image, image_values, motion_values
+from .conditioning import image_values, motion_values, picture_of, remarks
 from .sampling import FROM_CHECKPOINT
 from .values import boxes_input, read_boxes
 
@@ -56,11 +57,13 @@ class SMCDGenerate(io.ComfyNode):
                     tooltip="DPM++ 2M with 10 steps, unless steps says another number: a fifth of the time of 50 "
                     "steps.",
                 ),
+                inputs.fit(),
             ],
             outputs=[
                 io.Image.Output(tooltip="All frames."),
                 io.Video.Output(tooltip="The same at the frames per second of the trajectory, for Save Video."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -79,39 +82,40 @@ class SMCDGenerate(io.ComfyNode):
         height: int,
         frames: int,
         fast: bool = False,
+        fit: str = "stretch",
     ) -> io.NodeOutput:
         from .host import sampling
         from .host.model import FIRST_FRAME, smcd_model
+        from .host.remarks import remark
 
-        defaults = smcd_model(model).defaults
-        width, height = width or defaults["width"], height or defaults["height"]
-        check_image(first_frame)
-        read = read_boxes(trajectory, first_frame.shape[2], first_frame.shape[1], frames or defaults["frames"])
+        network = smcd_model(model)
+        defaults = network.defaults
+        picture = picture_of(first_frame)
+        rest = dict(frames=frames or defaults["frames"], fps=defaults["fps"])
+        read = read_boxes(trajectory, picture.width, picture.height, **rest)
+        given = dict(width=width, height=height, num_frames=frames, steps=steps, text=text)
+        settings = Settings.of(defaults, read, fast=fast, **{name: value or None for name, value in given.items()})
+        check_objects(read)
+        check_slots(len(phrases(read)), network.smcd_config.box_slots)
+        size = settings.width, settings.height
+        check_size(*size, network.multiple)
+        remark(cls, remarks(clip, picture, [*phrases(read), prompt], size, fit))
+        if fit == "crop":
+            picture, read = cropped(picture, read, *size)
         values = {
-            **motion_values(clip, read, frames, "resample", 1.0, (0.0, 1.0)),
-            **image_values(vae, first_frame, width, height, (1.0, 1.0)),
+            **motion_values(clip, read, settings.num_frames, 1.0, (0.0, 1.0)),
+            **image_values(vae, picture, *size, (1.0, 1.0)),
         }
         # As released: no text is a space.
         encoded = (clip.encode_from_tokens_scheduled(clip.tokenize(words)) for words in (prompt, " "))
         positive, negative = (node_helpers.conditioning_set_values(prompt, values) for prompt in encoded)
-        guidance = Guidance(text or defaults["text"], defaults["boxes"], defaults["image"])
         guider = sampling.ConditionGuider(model)
-        guider.set_guidance(positive, negative, guidance)
-        if fast:
-            sampler, sigmas = sampling.fast_sampling(model, steps or FAST["steps"])
-        else:
-            sampler = sampling.PublishedDDIM()
-            sigmas = sampling.published_sigmas(model, steps or defaults["steps"])
-        noise = pipeline_noise(seed, values[FIRST_FRAME], frames or read.frames)
+        guider.set_guidance(positive, negative, settings.guidance)
+        sampler, sigmas = sampling.sampling_of(model, settings)
+        noise = noise_of(seed, (settings.num_frames, *values[FIRST_FRAME].shape[1:]))
         latents = sampling.sample(model, guider, sampler, sigmas, noise, seed)
+        check_finite(latents, network.get_dtype_inference())
         images = vae.decode(latents)
-        fps = Fraction(read.fps).limit_denominator(1000)
+        fps = Fraction(settings.fps).limit_denominator(1000)
         video = InputImpl.VideoFromComponents(Types.VideoComponents(images=images, audio=None, frame_rate=fps))
         return io.NodeOutput(images, video)
-
-
-def pipeline_noise(seed: int, latent: Tensor, frames: int) -> Tensor:
-    """[F, 4, h, w] for a first frame's latent [1, 4, h, w]: the noise of smcd_core.sampling.pipeline for a seed."""
-    channels, height, width = latent.shape[1:]
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn((channels, frames, height, width), generator=generator).transpose(0, 1).contiguous()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..smcd_core.sampling.framing import FITS
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE
 
-LATENT_STRIDE = 8  # pixels of a latent, in all VAEs of Stable Diffusion
+SIZE_STEP = 8  # pixels; a latent of Stable Diffusion's VAE is so large
 
 
 def prompts() -> list[io.Input]:
@@ -36,11 +37,24 @@ def model() -> io.Input:
 
 def size(default: int, note: str, **options) -> list[io.Input]:
     """width and height; `note` ends their tooltip."""
-    options |= dict(default=default, min=min(default, 64), max=MAX_SIDE, step=LATENT_STRIDE)
+    options |= dict(default=default, min=min(default, 64), max=MAX_SIDE, step=SIZE_STEP)
     return [
         io.Int.Input(name, tooltip=f"Of the video in pixels, a multiple of 64; {note}", **options)
         for name in ("width", "height")
     ]
+
+
+def fit() -> io.Input:
+    """Optional, so that workflows from before it existed run as they did."""
+    return io.Combo.Input(
+        "fit",
+        options=[*FITS],
+        default=FITS[0],
+        optional=True,
+        advanced=True,
+        tooltip="For a first frame of another shape than the video: stretch squeezes it, crop cuts its sides off and "
+        "moves the boxes along.",
+    )
 
 
 def frames(default: int = 0, **options) -> io.Input:

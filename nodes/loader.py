@@ -8,6 +8,7 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
+from ..smcd_core.errors import SMCDError
 from ..smcd_core.weights.defaults import DEFAULT_CHECKPOINT
 
 FOLDERS = ("smcd", "checkpoints", "diffusion_models")  # of the host's models; only the first is SMCD's own
@@ -23,14 +24,14 @@ WEIGHT_DTYPES = {
 
 
 def register_model_folder() -> None:
-    """Make models/smcd known to the host, beside what the user's extra_model_paths.yaml says of it."""
+    """Add models/smcd to the host's folders, beside those of the user's extra_model_paths.yaml."""
     folder_paths.add_model_folder_path("smcd", str(Path(folder_paths.models_dir) / "smcd"))
     paths, extensions = folder_paths.folder_names_and_paths["smcd"]
     folder_paths.folder_names_and_paths["smcd"] = (paths, extensions | folder_paths.supported_pt_extensions)
 
 
 def checkpoint_names() -> list[str]:
-    """What the node offers, the bundled one first. A release is offered as its folder."""
+    """The choices of the node, the bundled checkpoint first; a release is listed as its folder."""
     names = [BUNDLED]
     for folder in FOLDERS:
         for name in folder_paths.get_filename_list(folder):
@@ -49,7 +50,7 @@ def checkpoint_path(name: str) -> Path:
         return DEFAULT_CHECKPOINT
     folder, _, rest = name.partition("/")
     if folder not in FOLDERS:
-        raise ValueError(f"{name!r} is no checkpoint in {', '.join(FOLDERS)}: choose one from the list")
+        raise SMCDError(f"{name!r} is no checkpoint in {', '.join(FOLDERS)}: choose one from the list")
     path = folder_paths.get_full_path(folder, rest) or folder_paths.get_full_path(folder, f"{rest}/{UNET_FILE}")
     if path is None:
         raise FileNotFoundError(_missing(name))
@@ -96,13 +97,16 @@ class SMCDLoad(io.ComfyNode):
                 io.Clip.Output(tooltip="None if the file holds none: then use Load CLIP with OpenCLIP ViT-H."),
                 io.Vae.Output(tooltip="None if the file holds none: then use Load VAE with a Stable Diffusion 1 VAE."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, checkpoint: str, weight_dtype: str) -> io.NodeOutput:
+        from ..smcd_core.sampling.vocabulary import limits
         from .host.loading import load_model, load_vae
+        from .host.remarks import remark
         from .host.saved import read_any_checkpoint
-        from .host.text import load_clip
+        from .host.text import load_clip, tokenizer_of
 
         path = str(checkpoint_path(checkpoint))
         found = read_any_checkpoint(path)
@@ -110,17 +114,21 @@ class SMCDLoad(io.ComfyNode):
         has_clip = found.text_encoder is not None and found.tokenizer is not None
         clip = load_clip(path, checkpoint=found) if has_clip else None
         vae = load_vae(path, checkpoint=found) if found.vae is not None else None
+        if clip is not None:
+            name = "the bundled model" if checkpoint == BUNDLED else "this model"
+            text = limits(tokenizer_of(clip), model=name)
+            remark(cls, [text] if text else [])
         return io.NodeOutput(model, clip, vae)
 
     @classmethod
     def validate_inputs(cls, checkpoint: str = BUNDLED) -> bool | str:
-        """Asked before a run, in place of the host's own check, whose message does not say what to do. The default is
-        for a name that comes through a link."""
+        """Called before a run in place of the host's own check, whose message does not say what to do. The default is
+        used for a name that comes through a link."""
         return checkpoint in checkpoint_names() or _missing(checkpoint)
 
     @classmethod
     def fingerprint_inputs(cls, checkpoint: str, weight_dtype: str) -> tuple:
-        """A file that was replaced is read again."""
+        """Changes when a file is replaced, so that it is read again."""
         path = checkpoint_path(checkpoint)
         files = [path, *path.iterdir()] if path.is_dir() else [path]
         return (weight_dtype, *((str(file), file.stat().st_mtime_ns) for file in sorted(files)))

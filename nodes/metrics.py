@@ -1,4 +1,4 @@
-"""How well a result follows its boxes."""
+"""Score how well a video follows its boxes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from comfy_api.latest import io
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ..smcd_core.errors import SMCDError
+from ..smcd_core.sampling.framing import resized
 from ..smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases
 from ..smcd_core.trajectory.document import Trajectory
 from .values import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
@@ -65,7 +67,7 @@ class SMCDMetrics(io.ComfyNode):
         asked = read_boxes(trajectory, width, height, frames)
         boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(asked, frames)))
         if not mask.any():
-            raise ValueError("the trajectory has no box inside the frame at any time: there is nothing to score")
+            raise SMCDError("the trajectory has no box inside the frame at any time: there is nothing to score")
         pixels = to_pixels(images)
         if found is None:
             start = pixels[0] if first_frame is None else to_pixels(first_frame)[0]
@@ -75,9 +77,8 @@ class SMCDMetrics(io.ComfyNode):
         scores = grounding(seen_boxes, boxes, mask)
         quality = 0.0
         if first_frame is not None:
-            from .conditioning import resized
-
-            quality = min(psnr(pixels[:1], to_pixels(resized(first_frame[:1], width, height))), 100.0)
+            wanted = resized(to_pixels(first_frame)[0], width, height)
+            quality = min(psnr(pixels[:1], wanted[None]), 100.0)
         text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
         figure = to_image(plot(scores["ao_frames"], text)[None])
@@ -107,20 +108,20 @@ def first_colors(picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> li
 
 
 def found_boxes(found: Trajectory, asked: Trajectory, frames: int) -> np.ndarray:
-    """[F, N, 4] in the order of the objects that were asked for; zeros where nothing was found."""
+    """[F, N, 4] in the order of the wanted objects; zeros where nothing was found."""
     if found.frames != frames:
-        raise ValueError(f"found has {found.frames} frames, images {frames}: give boxes for each frame of the result")
+        raise SMCDError(f"found has {found.frames} frames, images {frames}: give boxes for each frame of the result")
     boxes, _ = clip_boxes(*boxes_at(found))
     return boxes[:, matched(asked, found)].numpy()
 
 
 def matched(asked: Trajectory, found: Trajectory) -> list[int]:
-    """For each object that was asked for the index of the found one: by phrase where those agree, else by order."""
+    """The index of the found object for each wanted one: by phrase where the phrases agree, else by order."""
     wanted, names = phrases(asked), phrases(found)
     if len(set(wanted)) == len(wanted) and set(wanted) <= set(names):
         return [names.index(name) for name in wanted]
     if len(wanted) != len(names):
-        raise ValueError(f"the trajectory has {len(wanted)} objects ({', '.join(wanted)}), found {len(names)}")
+        raise SMCDError(f"the trajectory has {len(wanted)} objects ({', '.join(wanted)}), found {len(names)}")
     return list(range(len(wanted)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..smcd_core.errors import SMCDError
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Guidance
 from . import inputs
 
@@ -62,7 +63,7 @@ class SMCDGuider(io.ComfyNode):
         ranges = {name: (shares[f"{name}_start"], shares[f"{name}_end"]) for name in RANGES}
         for name, (start, end) in ranges.items():
             if start >= end:
-                raise ValueError(f"{name}_start is {start} and {name}_end {end}: start before the end")
+                raise SMCDError(f"{name}_start is {start} and {name}_end {end}: start before the end")
         guider = ConditionGuider(model)
         guider.set_guidance(positive, negative, Guidance(text, boxes, image), rescale, ranges)
         return io.NodeOutput(guider)
@@ -139,5 +140,5 @@ class SMCDLongVideo(io.ComfyNode):
         from .host.sampling import with_windows
 
         if overlap >= window:
-            raise ValueError(f"overlap is {overlap} and window {window}: give less than the window")
+            raise SMCDError(f"overlap is {overlap} and window {window}: give less than the window")
         return io.NodeOutput(with_windows(model, window, overlap))

@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..smcd_core.trajectory.document import Trajectory, dumps, parse_trajectory
-from ..smcd_core.trajectory.values import bounding_boxes, fingerprint
+from ..smcd_core.trajectory.fingerprint import fingerprint
+from ..smcd_core.trajectory.write import bounding_boxes
 from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image
 
 SEED_TOLERANCE = 0.01  # of the frame: detectors tremble

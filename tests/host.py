@@ -181,7 +181,8 @@ ENDS = {"execution_success", "execution_error", "execution_interrupted"}
 def watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNamespace:
     """Post a prompt and listen until it has ended, as the page does.
 
-    Returns refused (the answer with status 400, else None), events (type, data) and previews (node, JPEG or PNG).
+    Returns refused (the answer with status 400, else None), events (type, data), previews (node, JPEG or PNG) and
+    texts (node, what is shown on it).
     """
     return asyncio.run(_watch(server, prompt))
 
@@ -189,7 +190,7 @@ def watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNamespace:
 async def _watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNamespace:
     import aiohttp
 
-    found = SimpleNamespace(refused=None, events=[], previews=[])
+    found = SimpleNamespace(refused=None, events=[], previews=[], texts=[])
     client = uuid.uuid4().hex
     timeout = aiohttp.ClientTimeout(total=180)
     async with aiohttp.ClientSession(server.url, timeout=timeout) as session:
@@ -201,7 +202,7 @@ async def _watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNames
                     return found
             async for message in socket:
                 if message.type == aiohttp.WSMsgType.BINARY:
-                    found.previews.append(_preview(message.data))
+                    _add_binary(found, message.data)
                     continue
                 event = json.loads(message.data)
                 found.events.append((event["type"], event["data"]))
@@ -210,8 +211,13 @@ async def _watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNames
     raise AssertionError(f"the server hung up after {found.events[-1:]}")
 
 
-def _preview(message: bytes) -> tuple[str, bytes]:
-    """4 bytes type (4: a preview with metadata), 4 bytes length of the JSON, JSON, picture"""
+def _add_binary(found: SimpleNamespace, message: bytes) -> None:
+    """4 bytes type, 4 bytes length of the head, head, body. Type 3 is a text with the node's id as its head, type 4 a
+    preview with JSON as its head."""
     kind, length = struct.unpack(">II", message[:8])
-    assert kind == 4, kind
-    return json.loads(message[8 : 8 + length])["node_id"], message[8 + length :]
+    head, body = message[8 : 8 + length], message[8 + length :]
+    assert kind in (3, 4), kind
+    if kind == 3:
+        found.texts.append((head.decode(), body.decode()))
+    else:
+        found.previews.append((json.loads(head)["node_id"], body))

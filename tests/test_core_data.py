@@ -1,4 +1,4 @@
-"""Synthetic clips: exact boxes, the same on every run; and their encoded form on disk."""
+"""Clips of sprites: exact boxes, the same on every run; and their encoded form on disk."""
 
 import numpy as np
 import pytest
@@ -26,6 +26,14 @@ def test_a_clip_is_a_function_of_its_number():
     one, again, other = render_clip(5), render_clip(5), render_clip(6)
     assert np.array_equal(one.frames, again.frames) and one.caption == again.caption
     assert not np.array_equal(one.frames, other.frames)
+
+
+def test_clips_stay_the_ones_that_the_scores_of_the_model_card_are_about():
+    clip = render_clip(5, split="test")
+    assert clip.caption == "a cyan square standing still and a purple square moving right, dusk"
+    assert abs(int(clip.frames.sum()) - 68_111_616) < 100  # a few pixels may round otherwise on another processor
+    expected = [[0.146094, 0.146478, 0.561186, 0.472851], [0.630257, 0.326929, 0.956224, 0.656095]]
+    assert np.allclose(clip.boxes_xyxy[-1], expected, atol=1e-6)
 
 
 def test_splits_share_no_clip():

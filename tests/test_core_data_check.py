@@ -37,7 +37,7 @@ def make(kind, root):
         for name in "abc":
             write_frames(root / name, 9)
             (root / f"{name}.txt").write_text(f"clip {name}")
-            (root / f"{name}.mot.txt").write_text("".join(f"{f},1,{f},8,32,24,1,3,1\n" for f in range(1, 10)))
+            (root / f"{name}.mot.txt").write_text("".join(f"{f},1,{f},8,32,24,1,3,0.9\n" for f in range(1, 10)))
         write_video(numbered_frames(2), root / "short.mp4", 8, {})
 
 

@@ -18,8 +18,8 @@ from smcd_core.data import (
     GroundingClips,
     SampleError,
     YouTubeVISClips,
+    detect_dataset,
     read_all,
-    recognise,
     stream,
 )
 from smcd_core.data.got10k import FAULTY
@@ -78,7 +78,7 @@ def test_got10k_gives_consecutive_frames_with_their_boxes_and_the_published_prom
 def test_got10k_is_found_where_people_unpack_it(tmp_path, place):
     write_sequence(tmp_path / place / "GOT-10k_Train_000001", 8)
     assert len(GOT10kClips(tmp_path)) == len(GOT10kClips(tmp_path / place)) == 1
-    assert recognise(tmp_path) == recognise(tmp_path / place) == "got10k"
+    assert detect_dataset(tmp_path) == detect_dataset(tmp_path / place) == "got10k"
     with pytest.raises(DatasetError, match="holds no split 'val' of GOT-10k"):
         GOT10kClips(tmp_path, split="val")
 
@@ -188,7 +188,7 @@ def test_youtube_vis_gives_all_objects_in_the_order_of_the_file(tmp_path):
             expected = np.array([n / 64, 4 / 48, (n + 16) / 64, 16 / 48]) * clip.mask[:, n, None]
             assert np.allclose(clip.boxes_xyxy[:, n], expected, atol=1e-6)
     assert starts == {0, 1}
-    assert recognise(tmp_path) == recognise(tmp_path / "train") == "youtube-vis"
+    assert detect_dataset(tmp_path) == detect_dataset(tmp_path / "train") == "youtube-vis"
 
 
 def test_youtube_vis_names_its_objects_where_nobody_wrote_captions(tmp_path):
@@ -329,7 +329,7 @@ def test_rows_of_all_tables_are_read_with_or_without_an_index(tmp_path):
     made = tmp_path / "sbu" / "train-01.lineidx"
     assert made.exists() and len(Table(tmp_path / "sbu" / "train-01.tsv")) == 5
     assert clips.name_of(7).endswith("train-01.tsv, line 3")
-    assert recognise(tmp_path) == "grounding"
+    assert detect_dataset(tmp_path) == "grounding"
 
 
 @pytest.mark.parametrize("index", ["", "0\n5\n", "zero\n", "0\n99999999\n", "7\n", "-1\n", "0\n" * 5, "9" * 30])

@@ -7,6 +7,7 @@ from einops import rearrange
 from reference import CONFIGS, released_weights
 from test_core_model import INPUTS
 
+from smcd_core.networks.conditions import Conditions
 from smcd_core.networks.config import SMCDConfig
 from smcd_core.networks.smcd import SMCD
 from smcd_core.weights.checkpoint import build, read_checkpoint, write_checkpoint, write_diffusers
@@ -42,7 +43,7 @@ def difference(ours, theirs, batch, frames):
     x = torch.randn(batch, 4, frames, 16, 24, generator=generator)
     t, text = torch.tensor([981, 21])[:batch], INPUTS["text"][:batch]
     with torch.no_grad():
-        out = ours(rearrange(x, "b c f h w -> (b f) c h w"), t, text, frames)
+        out = ours(rearrange(x, "b c f h w -> (b f) c h w"), t, Conditions(text, frames))
         expected = theirs(x, t, text).sample
     assert expected.std() > 0.1
     return (rearrange(out, "(b f) c h w -> b c f h w", f=frames) - expected).abs().max().item()

@@ -25,7 +25,7 @@ from smcd_core.evaluation.scores import (
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at
-from smcd_core.trajectory.files import write_json
+from smcd_core.trajectory.write import write_json
 from smcd_core.video import write_video
 
 

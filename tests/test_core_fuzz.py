@@ -30,7 +30,8 @@ from smcd_core.training.encoded import EncodedClips
 from smcd_core.trajectory.dense import boxes_at
 from smcd_core.trajectory.document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError, parse_trajectory
 from smcd_core.trajectory.files import read_trajectory
-from smcd_core.trajectory.values import fingerprint, trajectory_from_value
+from smcd_core.trajectory.fingerprint import fingerprint
+from smcd_core.trajectory.values import trajectory_from_value
 from smcd_core.video import VideoError, read_metadata, write_video
 from smcd_core.weights.checkpoint import CheckpointError, build, read_checkpoint
 from smcd_core.weights.components import missing_components, unpack_components

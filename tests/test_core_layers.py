@@ -9,10 +9,9 @@ from einops import rearrange
 from reference import CONFIGS, close, load, released_weights, tensors
 from test_core_model import INPUTS, box_tokens, noisy
 
-from smcd_core.networks import attention
+from smcd_core.networks import in_parts
 from smcd_core.networks.attention import Attention, FeedForward
 from smcd_core.networks.blocks import (
-    Conditions,
     Downsample,
     ResBlock,
     SpatialBlock,
@@ -20,7 +19,8 @@ from smcd_core.networks.blocks import (
     TemporalTransformer,
     Upsample,
 )
-from smcd_core.networks.config import RELEASED, ConfigError, SMCDConfig
+from smcd_core.networks.conditions import Conditions
+from smcd_core.networks.config import RELEASED, SYSTEMS, ConfigError, SMCDConfig, system_config
 from smcd_core.networks.image import widen_input_conv
 from smcd_core.networks.smcd import SMCD, Inputs
 from smcd_core.networks.unet import UNet3D, timestep_features
@@ -38,8 +38,7 @@ def unit_weights(name):
 
 def unit_conditions(**changes):
     """One video of four frames."""
-    values = dict(time=UNIT_INPUTS["emb"][:1], text=UNIT_INPUTS["text"], num_frames=4)
-    return Conditions(**{**values, **changes})
+    return Conditions(**{"text": UNIT_INPUTS["text"], "num_frames": 4, **changes})
 
 
 # Single layers -------------------------------------------------------------------------------------------------------
@@ -49,7 +48,7 @@ def unit_conditions(**changes):
 @torch.no_grad()
 def test_spatial_transformer_equals_the_published_one(x):
     layer = load(SpatialTransformer(32, BACKBONE, False, **LAYER), unit_weights("spatial"))
-    each_frame_with_its_text = unit_conditions(time=UNIT_INPUTS["emb"], num_frames=1)
+    each_frame_with_its_text = unit_conditions(num_frames=1)
     assert close(layer(UNIT_INPUTS[x], each_frame_with_its_text), UNIT_OUTPUTS[f"spatial.{x}"])
 
 
@@ -64,7 +63,7 @@ def test_temporal_transformer_equals_the_published_one(x):
 def frames_with_own_times(x):
     """The part of the block that looks at single frames. Recorded with another time for each frame."""
     layer = load(ResBlock(32, 64, BACKBONE, **LAYER), unit_weights("resblock"))
-    return layer, layer(UNIT_INPUTS[x], unit_conditions(time=UNIT_INPUTS["emb"], num_frames=1, images=True))
+    return layer, layer(UNIT_INPUTS[x], UNIT_INPUTS["emb"], unit_conditions(num_frames=1, images=True))
 
 
 @torch.no_grad()
@@ -91,11 +90,17 @@ def test_cross_attention_equals_the_published_one():
     assert close(layer(UNIT_INPUTS["tok"], UNIT_INPUTS["text"]), UNIT_OUTPUTS["cross_attn.tok"])
 
 
+@torch.no_grad()
+def test_feed_forward_equals_the_published_one():
+    assert close(load(FeedForward(32, **LAYER), unit_weights("ff"))(UNIT_INPUTS["tok"]), UNIT_OUTPUTS["ff.tok"])
+
+
 @pytest.mark.parametrize("inner_at_once", [1, 50, 128])  # of 128: every part is another sum, so the order changes
 @torch.no_grad()
-def test_feed_forward_equals_the_published_one_in_parts_too(inner_at_once, monkeypatch):
-    monkeypatch.setattr(attention, "INNER_AT_ONCE", inner_at_once)
+def test_feed_forward_in_parts_equals_the_published_one(inner_at_once, monkeypatch):
+    monkeypatch.setattr(in_parts, "INNER_AT_ONCE", inner_at_once)
     layer = load(FeedForward(32, **LAYER), unit_weights("ff"))
+    in_parts.work_in_parts(layer)
     assert close(layer(UNIT_INPUTS["tok"]), UNIT_OUTPUTS["ff.tok"])
 
 
@@ -161,14 +166,9 @@ def traced():
     for name, module in network.named_modules():
         module.register_forward_hook(record(name))
     with torch.no_grad():
-        network(
-            noisy(1, concat=True),
-            INPUTS["t"][:1],
-            INPUTS["text"][:1],
-            3,
-            box_tokens=box_tokens()[:3],
-            image_tokens=INPUTS["visual_tokens"][:1],
-        )
+        image_tokens = INPUTS["visual_tokens"][:1]
+        conditions = Conditions(INPUTS["text"][:1], 3, box_tokens=box_tokens()[:3], image_tokens=image_tokens)
+        network(noisy(1, concat=True), INPUTS["t"][:1], conditions)
     return seen
 
 
@@ -198,20 +198,20 @@ def with_gates(image_tokens):
 @torch.no_grad()
 def backbone_output():
     network = load(UNet3D(BACKBONE), released_weights("backbone"))
-    return network(noisy(2, concat=False), INPUTS["t"], INPUTS["text"], 3)
+    return network(noisy(2, concat=False), INPUTS["t"], Conditions(INPUTS["text"], 3))
 
 
 @pytest.mark.parametrize("image_tokens", ["none", "serial", "parallel"])
 @torch.no_grad()
 def test_closed_gates_leave_the_backbone_unchanged(image_tokens):
     network = with_gates(image_tokens)
-    conditions = dict(box_tokens=box_tokens(), image_tokens=INPUTS["visual_tokens"])
-    run = (noisy(2, concat=False), INPUTS["t"], INPUTS["text"], 3)
-    assert torch.equal(network(*run, **conditions), backbone_output())
+    x, t = noisy(2, concat=False), INPUTS["t"]
+    conditions = Conditions(INPUTS["text"], 3, box_tokens=box_tokens(), image_tokens=INPUTS["visual_tokens"])
+    assert torch.equal(network(x, t, conditions), backbone_output())
     for name, parameter in network.named_parameters():
         if re.search("alpha_|_beta", name):
             parameter.fill_(0.5)
-    assert not torch.equal(network(*run, **conditions), backbone_output())
+    assert not torch.equal(network(x, t, conditions), backbone_output())
 
 
 @pytest.mark.parametrize("variant", ["mim", "smcd", "parallel"])
@@ -221,10 +221,10 @@ def test_empty_conditions_leave_the_backbone_unchanged(variant):
     weights = released_weights(variant) | released_weights("backbone")
     config = replace(CONFIGS[variant], first_frame_concat=False)
     network = load(UNet3D(config), weights)
-    run = (noisy(2, concat=False), INPUTS["t"], INPUTS["text"], 3)
-    assert torch.equal(network(*run), backbone_output())
+    x, t, text = noisy(2, concat=False), INPUTS["t"], INPUTS["text"]
+    assert torch.equal(network(x, t, Conditions(text, 3)), backbone_output())
     # As released: without boxes the image is not looked at either.
-    assert torch.equal(network(*run, image_tokens=INPUTS["visual_tokens"]), backbone_output())
+    assert torch.equal(network(x, t, Conditions(text, 3, image_tokens=INPUTS["visual_tokens"])), backbone_output())
 
 
 @torch.no_grad()
@@ -232,7 +232,7 @@ def test_an_empty_first_frame_leaves_the_backbone_unchanged_when_its_channels_ar
     backbone = released_weights("backbone")
     weights = backbone | {"input_blocks.0.0.weight": widen_input_conv(backbone["input_blocks.0.0.weight"], 8)}
     network = load(UNet3D(replace(BACKBONE, first_frame_concat=True)), weights)
-    out = network(noisy(2, concat=True), INPUTS["t"], INPUTS["text"], 3)
+    out = network(noisy(2, concat=True), INPUTS["t"], Conditions(INPUTS["text"], 3))
     # Not bit for bit: the convolution sums twice as many terms, half of them zero, in another order.
     assert close(out, backbone_output(), 1e-6)
 
@@ -338,6 +338,14 @@ def test_a_size_that_the_stride_does_not_divide_is_an_error(height, width):
     [
         (dict(image_tokens="double"), "image_tokens is 'double', expected 'none', 'serial' or 'parallel'"),
         (dict(prediction="x0"), "prediction is 'x0'"),
+        (dict(model_channels=0), "model_channels is 0, expected 1 to 65536"),
+        (dict(box_slots=2.5), "box_slots is 2.5, expected 1 to 65536"),
+        (dict(channel_mult=(1, -2)), "channel_mult is -2, expected 1 to 65536"),
+        (dict(channel_mult=()), "channel_mult is empty, expected one number for each level"),
+        (dict(image_encoder_channels=()), "image_encoder_channels is empty"),
+        (dict(attention_scales=(1.0, 0.3)), "attention_scales has 0.3, expected scales of levels: 1.0, 0.5, 0.25, ..."),
+        (dict(dropout=-1.0), "dropout is -1.0, expected 0 to less than 1"),
+        (dict(dropout=1.0), "dropout is 1.0, expected 0 to less than 1"),
         (dict(boxes=False), "image_tokens needs boxes=True"),
         (dict(boxes=False, image_tokens="none", box_coverage_bias=True), "box_coverage_bias needs boxes=True"),
         (dict(norm_groups=48), "model_channels is 320, expected a multiple of norm_groups 48"),
@@ -366,6 +374,12 @@ def test_impossible_configurations_are_errors(changes, message):
 def test_malformed_configurations_are_errors(text, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         SMCDConfig.from_json(text)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_system_listens_to_what_it_has_parts_for(system):
+    parts = {"backbone": {"text"}, "mim": {"text", "boxes"}}
+    assert system_config(system, {}).conditions == parts.get(system, {"text", "boxes", "image"})
 
 
 @pytest.mark.parametrize("config", [RELEASED, SMALL, *CONFIGS.values()])

@@ -10,12 +10,13 @@ from einops import rearrange
 from reference import CONFIGS, close, load, released_weights, tensors
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from smcd_core.networks.blocks import AT_ONCE
+from smcd_core.networks.conditions import Conditions
 from smcd_core.networks.config import SMALL, SMCDConfig, system_config
 from smcd_core.networks.image import ImageEncoder
+from smcd_core.networks.in_parts import AT_ONCE, peak_activations, work_in_parts
 from smcd_core.networks.motion import BoxEncoder, fourier_features
-from smcd_core.networks.smcd import SMCD, Inputs, Tokens
-from smcd_core.networks.unet import ControlNet, UNet3D, live_numbers
+from smcd_core.networks.smcd import SMCD, Inputs
+from smcd_core.networks.unet import ControlNet, UNet3D
 
 INPUTS = tensors("inputs")
 OUTPUTS = tensors("outputs")
@@ -29,8 +30,11 @@ def box_encoder():
     return load(BoxEncoder(32, 1024, dtype=None, device=None, operations=torch.nn), tensors("weights_position_net"))
 
 
-def unet(variant):
-    return load(UNet3D(CONFIGS[variant]), released_weights(variant))
+def unet(variant, in_parts=False):
+    network = load(UNet3D(CONFIGS[variant]), released_weights(variant))
+    if in_parts:
+        work_in_parts(network)
+    return network
 
 
 @torch.no_grad()
@@ -50,9 +54,10 @@ def noisy(batch, concat):
 
 
 @torch.no_grad()
-def predict(variant, batch, **conditions):
+def predict(variant, batch, in_parts=False, **conditions):
     concat = CONFIGS[variant].first_frame_concat
-    out = unet(variant)(noisy(batch, concat), INPUTS["t"][:batch], INPUTS["text"][:batch], 3, **conditions)
+    conditions = Conditions(INPUTS["text"][:batch], 3, **conditions)
+    out = unet(variant, in_parts)(noisy(batch, concat), INPUTS["t"][:batch], conditions)
     return rearrange(out, "(b f) c h w -> b c f h w", f=3)
 
 
@@ -90,12 +95,12 @@ def test_unet_equals_the_published_one(case):
     assert close(predict(variant, batch, **conditions()), OUTPUTS[case])
 
 
-@pytest.mark.parametrize("at_once", [1, 100, 200])
+@pytest.mark.parametrize("at_once", [1, 100, 200, 2048])
 @pytest.mark.parametrize("case", ["smcd.b2", "parallel.b1"])
 def test_a_forward_in_parts_equals_the_published_one(case, at_once, monkeypatch):
-    monkeypatch.setitem(AT_ONCE, "cpu", at_once)  # positions: less than a frame, a frame, two of three frames
+    monkeypatch.setitem(AT_ONCE, "cpu", at_once)  # less than a frame, a frame, two of three frames, all
     variant, batch, conditions = CASES[case]
-    assert close(predict(variant, batch, **conditions()), OUTPUTS[case])
+    assert close(predict(variant, batch, in_parts=True, **conditions()), OUTPUTS[case])
 
 
 @torch.no_grad()
@@ -109,24 +114,21 @@ def test_parts_of_a_network_with_coverage_bias_equal_the_whole(monkeypatch):
     inputs = Inputs(text, 3, corners, torch.ones(2, 3, 2), phrases, torch.randn(2, 4, 8, 8))
     tokens, x, t = smcd.encode(inputs), torch.randn(6, 4, 8, 8), torch.tensor([900, 20])
     whole = smcd(x, t, tokens)
+    work_in_parts(smcd)
     monkeypatch.setitem(AT_ONCE, "cpu", 70)
     assert close(smcd(x, t, tokens), whole)
 
 
-@pytest.mark.parametrize("at_once", [2048, 200, 100], ids=["at once", "in parts", "frame by frame"])
-@pytest.mark.parametrize("times", [1, 2], ids=["the prefix once", "everything twice"])
+@pytest.mark.parametrize("at_once", [None, 2048, 200, 100], ids=["whole", "at once", "in parts", "frame by frame"])
+@pytest.mark.parametrize("copies", [1, 2], ids=["everything twice", "the prefix once"])
 @torch.no_grad()
-def test_guidance_pair_in_one_batch_equals_the_published_one(times, at_once, monkeypatch):
+def test_guidance_pair_in_one_batch_equals_the_published_one(copies, at_once, monkeypatch):
     monkeypatch.setitem(AT_ONCE, "cpu", at_once)
     twice = lambda x: torch.cat([x, x])  # noqa: E731
-    out = unet("smcd")(
-        noisy(1, concat=True).repeat(times, 1, 1, 1),
-        twice(INPUTS["t"][:1]),
-        INPUTS["text"],
-        3,
-        box_tokens=twice(box_tokens()[:3]),
-        image_tokens=twice(INPUTS["visual_tokens"][:1]),
-    )
+    boxes, image = twice(box_tokens()[:3]), twice(INPUTS["visual_tokens"][:1])
+    conditions = Conditions(INPUTS["text"], 3, box_tokens=boxes, image_tokens=image, copies=copies)
+    network = unet("smcd", in_parts=at_once is not None)
+    out = network(twice(noisy(1, concat=True)), twice(INPUTS["t"][:1]), conditions)
     assert close(rearrange(out, "(b f) c h w -> b c f h w", f=3), OUTPUTS["smcd.b2_cfg"])
 
 
@@ -135,9 +137,8 @@ def test_eight_frames_equal_the_published_ones():
     x = INPUTS["x4_f8"]
     x = torch.cat([x, INPUTS["first_latent_f8"][:, :, None].expand_as(x)], dim=1)
     tokens = box_tokens()[[0, 1, 2, 3, 4, 5, 0, 1]]
-    out = unet("smcd")(
-        frames(x), INPUTS["t"][:1], INPUTS["text"][:1], 8, box_tokens=tokens, image_tokens=INPUTS["visual_tokens"][:1]
-    )
+    conditions = Conditions(INPUTS["text"][:1], 8, box_tokens=tokens, image_tokens=INPUTS["visual_tokens"][:1])
+    out = unet("smcd")(frames(x), INPUTS["t"][:1], conditions)
     assert close(rearrange(out, "(b f) c h w -> b c f h w", f=8), OUTPUTS["smcd.f8"])
 
 
@@ -150,7 +151,8 @@ def test_control_net_and_its_unet_equal_the_published_ones():
     for index, feature in enumerate(features):
         expected = OUTPUTS[f"controlnet.feat.{index}"]
         assert close(feature[: len(expected)], expected)
-    out = unet("control")(x, INPUTS["t"], INPUTS["text"], 3, box_tokens=box_tokens(), control=features)
+    conditions = Conditions(INPUTS["text"], 3, box_tokens=box_tokens())
+    out = unet("control")(x, INPUTS["t"], conditions, control=features)
     assert close(rearrange(out, "(b f) c h w -> b c f h w", f=3), OUTPUTS["control.b2"])
 
 
@@ -191,14 +193,15 @@ def test_the_memory_estimate_is_near_what_a_forward_holds(frames, side, changes,
     monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, k, v, attn_mask: torch.empty_like(q))
     config = replace(SMCDConfig(), **changes)
     smcd = SMCD(config, device="meta")
+    work_in_parts(smcd)
     size = lambda *shape: torch.empty(shape, device="meta")  # noqa: E731
     videos, latents = frames // 16, size(frames, 4, side, side)
     boxes, first = size(frames, 8, 1024), size(videos, 4, side, side)
-    tokens = Tokens(size(videos, 77, 1024), 16, first, boxes, size(videos, 16, 1024))
-    given = [x for x in (*vars(tokens).values(), latents, *smcd.parameters()) if isinstance(x, torch.Tensor)]
+    conditions = Conditions(size(videos, 77, 1024), 16, first, boxes, size(videos, 16, 1024))
+    given = [x for x in (*vars(conditions).values(), latents, *smcd.parameters()) if isinstance(x, torch.Tensor)]
     with LiveTensors(given) as live:
-        smcd(latents, torch.full((videos,), 500, device="meta"), tokens)
-    assert live_numbers(config, frames, side * side, "meta") == pytest.approx(live.peak, rel=0.2)
+        smcd(latents, torch.full((videos,), 500, device="meta"), conditions)
+    assert peak_activations(config, frames, side * side, "meta") == pytest.approx(live.peak, rel=0.2)
 
 
 def test_box_tokens_equal_the_published_ones():

@@ -20,7 +20,8 @@ from smcd_core.data import FolderClips, stream
 from smcd_core.data.media import inside
 from smcd_core.data.samples import SampleError
 from smcd_core.trajectory.document import parse_trajectory
-from smcd_core.trajectory.files import read_trajectory, write_got10k, write_json, write_mot
+from smcd_core.trajectory.files import read_trajectory
+from smcd_core.trajectory.write import write_got10k, write_json, write_mot
 from smcd_core.video import read_metadata, write_video
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint
 from smcd_core.weights.files import read_weights

@@ -4,9 +4,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from smcd_core.data import render_clip
-from smcd_core.data.synthetic import vocabulary
-from smcd_core.training.pretrain import LATENT_SCALE, _to_signed, small_tokenizer, train_autoencoder, train_text_encoder
+from smcd_core.__main__ import main
+from smcd_core.data import render_clip, render_world_clip
+from smcd_core.data.world import vocabulary
+from smcd_core.training import pretrain
+from smcd_core.training.pretrain import (
+    LATENT_SCALE,
+    _to_signed,
+    detail_loss,
+    small_tokenizer,
+    train_autoencoder,
+    train_text_encoder,
+)
 from smcd_core.weights.components import load_components
 
 
@@ -19,7 +28,7 @@ def components(tmp_path_factory):
 
 
 def frames(count: int, size: int = 64) -> torch.Tensor:
-    return torch.stack([_to_signed(render_clip(n, size=size, num_frames=1).frames[0]) for n in range(count)])
+    return torch.stack([_to_signed(render_world_clip(n, size=size, num_frames=1).frames[0]) for n in range(count)])
 
 
 @torch.no_grad()
@@ -41,6 +50,37 @@ def test_folding_the_statistics_in_does_not_change_what_is_decoded(components):
     pictures = frames(2)
     decoded = [vae.decode(vae.encode(pictures).latent_dist.mean).sample for vae in (before, after)]
     assert torch.allclose(*decoded, atol=1e-3)  # latents are some 100 times larger on one side
+
+
+def test_more_latent_channels_and_other_widths_are_saved_and_read_again(tmp_path, components):
+    widths = dict(latent_channels=8, channels=(8, 8, 16, 16), blocks=2)
+    train_autoencoder(tmp_path, steps=1, size=32, crop=16, batch_size=1, **widths)
+    for name in ("text_encoder", "tokenizer"):
+        (tmp_path / name).symlink_to(components / name)
+    vae, _ = load_components(tmp_path)
+    assert vae.config.latent_channels == 8 and list(vae.config.block_out_channels) == [8, 8, 16, 16]
+    with torch.no_grad():
+        latents = vae.encode(frames(64, 32)).latent_dist.mean * LATENT_SCALE
+    assert latents.shape == (64, 8, 4, 4) and (latents.std((0, 2, 3)) - 1).abs().max() < 0.3
+
+
+def test_the_command_line_says_what_the_autoencoder_is_and_what_it_sees(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(pretrain, "train_autoencoder", lambda out, **options: seen.append(options))
+    arguments = ["pretrain", "autoencoder", "--out", str(tmp_path), "--steps", "7"]
+    main(arguments)
+    main([*arguments, "--dataset", "synthetic", "--latent-channels", "16", "--channels", "8", "8", "16", "16"])
+    assert [options["render"] for options in seen] == [render_world_clip, render_clip]
+    assert [options["latent_channels"] for options in seen] == [4, 16] and seen[0]["steps"] == 7
+    assert seen[1]["channels"] == [8, 8, 16, 16]
+
+
+def test_the_detail_loss_sees_a_blur_and_not_a_shade():
+    pictures = frames(4)
+    blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="reflect"), 3, stride=1)
+    darker = pictures - (blurred - pictures).abs().mean()
+    assert detail_loss(pictures, pictures) == 0
+    assert detail_loss(darker, pictures) < 1e-6 < 0.01 < detail_loss(blurred, pictures)
 
 
 def test_a_stopped_autoencoder_goes_on_where_it_was(components, tmp_path, capsys):
@@ -73,6 +113,7 @@ def test_every_word_is_one_token_and_unknown_words_are_letters():
     ]
     assert tokenizer.tokenize("fox") == ["f", "o", "x</w>"]
     ids = tokenizer("fox").input_ids
+    assert tokenizer.tokenize("an object") == ["an</w>", "object</w>"]
     assert ids[0] == tokenizer.bos_token_id and ids[-1] == tokenizer.eos_token_id
     assert tokenizer.convert_ids_to_tokens(0) == "!"  # the padding of OpenCLIP
 

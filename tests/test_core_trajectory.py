@@ -11,11 +11,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from lengths import with_frames
 
 from smcd_core.trajectory import document as module
 from smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases, strengths
 from smcd_core.trajectory.document import Trajectory, TrajectoryError, dumps, parse_trajectory
-from smcd_core.trajectory.lengths import with_frames
 from smcd_core.trajectory.simplify import trajectory_from_boxes
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "trajectory.json").read_text())

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from smcd_core.trajectory import files as module
 from smcd_core.trajectory.dense import boxes_at, phrases
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
-from smcd_core.trajectory.files import FORMATS, read_trajectory, write_got10k, write_json, write_mot
+from smcd_core.trajectory.files import FORMATS, read_trajectory
+from smcd_core.trajectory.formats import box_file
+from smcd_core.trajectory.write import write_got10k, write_json, write_mot
 
 SIZE = {"width": 100, "height": 50}
 PIXELS = np.tile((100, 50), 2)
@@ -308,7 +309,7 @@ def test_a_missing_file_is_a_trajectory_error(tmp_path):
 
 
 def test_a_file_beyond_the_limit_is_refused_unread(folder, monkeypatch):
-    monkeypatch.setattr(module, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(box_file, "MAX_BYTES", 10)
     with pytest.raises(TrajectoryError, match=f"has {len(MOT)} bytes, the limit is 10"):
         read_trajectory(folder({"a": MOT}) / "a")
 

@@ -67,6 +67,7 @@ def place(tmp_path_factory):
     Image.new("RGB", (64, 64)).save(folder / "photo.png")
     (folder / "notes.txt").write_text("not a picture")
     (folder / "boxes.json").write_text(json.dumps(document(box())))
+    (folder / "five.json").write_text(json.dumps(document(*(box(id=f"o{number}") for number in range(5)))))
     (folder / "late.json").write_text(json.dumps(document(box(keys=[{"frame": 8, "box": [0, 0, 1, 1]}]))))
     paths = comfy_host.folder_paths
     with pytest.MonkeyPatch.context() as patch:
@@ -253,6 +254,12 @@ MISTAKES = [
         "A name that does not exist",
         smcd(*ANIMATE[:2], "--boxes", "box.json"),
         "Look for typing errors",
+    ),
+    Mistake(
+        "smcd animate",
+        "More objects than the model knows",
+        smcd(*ANIMATE[:2], "--boxes", "five.json", *ANIMATE[4:]),
+        "Switch some off, or leave them out of the file",
     ),
     Mistake("smcd animate", "A key after the last frame", smcd(*ANIMATE[:2], "--boxes", "late.json"), "As it says"),
     Mistake("smcd animate", "A kind of video that it cannot write", smcd(*ANIMATE, "-o", "out.avi"), "Take `.mp4`"),

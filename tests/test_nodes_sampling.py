@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_bundle import CONFIG, DEFAULTS, write_small_bundle
 
-from smcd_core.sampling.diffusion import Guidance
+from smcd_core.sampling.diffusion import Guidance, noise_of
 from smcd_core.sampling.pipeline import Request, SMCDPipeline
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights.defaults import FAST
@@ -88,7 +88,7 @@ def custom_sample(model, guider, sampler, sigmas, latent, noise):
 def pipeline_latents(pipeline, picture, guidance, steps=4):
     request = Request(picture[0], parse_trajectory(DOCUMENT), PROMPT, seed=7)
     tokens, weights = pipeline.tokens([request], FRAMES, SIZE, SIZE, guidance)
-    noise = pipeline._noise(7, FRAMES, SIZE, SIZE)
+    noise = noise_of(7, (FRAMES, 4, SIZE // 8, SIZE // 8))
     return noise, pipeline.denoise(noise, tokens, weights, steps) / pipeline.vae.config.scaling_factor
 
 

@@ -118,6 +118,23 @@ def test_a_posted_prompt_runs_to_a_video_with_a_preview_of_each_step(server, nam
     assert len(list(Path(server.base, "output", "SMCD").glob(f"{name}*.mp4"))) == 1
     assert [key for key, _ in run.previews] == [find(prompt, kind)] * 2
     assert all(Image.open(io.BytesIO(picture)).getbbox() for _, picture in run.previews)  # and not black
+    # On the example nothing is to be remarked. Load SMCD says what it has loaded, unless it is still there.
+    assert {node for node, _ in run.texts} <= {find(prompt, "SMCD_Load")}
+
+
+def test_what_the_result_cannot_be_is_said_on_the_node_until_it_is_mended(server):
+    prompt = workflow("quick_start")
+    node, loader = find(prompt, "SMCD_Generate"), find(prompt, "SMCD_Load")
+    prompt[loader]["inputs"]["weight_dtype"] = "bf16"  # not what the test above has loaded
+    prompt[node]["inputs"]["prompt"] = "a spaceship"
+    prompt[node]["inputs"]["width"] = 128
+    texts = dict(host.watch(server, prompt).texts)
+    assert texts[loader].startswith("This model was trained on simple drawings and knows only and, beach, blue, circle")
+    words, shape = texts[node].splitlines()
+    assert "circle, cyan, diamond" in words and words.endswith("'spaceship' means nothing to it.")
+    assert shape == "The image is squeezed from 128 x 128 to 128 x 64: set fit to crop to cut its sides off instead."
+    prompt[node]["inputs"] |= {"prompt": "a circle", "fit": "crop"}
+    assert host.watch(server, prompt).texts[-1] == (node, "")
 
 
 BOX = {"x": 16, "y": 8, "width": 32, "height": 24}
@@ -341,7 +358,7 @@ BAD = {
     "no objects": (
         objects(0),
         MOTION,
-        "the trajectory has no enabled object: draw a box or enable one, or use SMCD Image",
+        "the trajectory has no enabled object: draw a box or enable one",
     ),
     "no object enabled": (each_object(enabled=False), MOTION, "no enabled object: draw a box or enable one"),
     "a detector found nothing": (

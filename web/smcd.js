@@ -1,6 +1,6 @@
 /**
- * ComfyUI's way in: the trajectory editor on SMCD Trajectory, the scores of SMCD Metrics under its timeline, the button
- * of Load SMCD for the released weights, and the text of SMCD Check.
+ * The ComfyUI extension: the trajectory editor on SMCD Trajectory, the scores of SMCD Metrics in its timeline, the
+ * download button on Load SMCD, and the text of SMCD Check.
  */
 
 import { api } from "../../scripts/api.js";

@@ -18,13 +18,16 @@ import torch
 from comfy.model_base import ModelType
 from torch import Tensor
 
+from ...smcd_core.errors import SMCDError
 from ...smcd_core.networks.attention import Attention
+from ...smcd_core.networks.conditions import Conditions
 from ...smcd_core.networks.config import SMCDConfig
+from ...smcd_core.networks.in_parts import peak_activations, work_in_parts
 from ...smcd_core.networks.smcd import Inputs, networks_beside_unet, pad_boxes
-from ...smcd_core.networks.unet import UNet3D, live_numbers
+from ...smcd_core.networks.unet import UNet3D
+from ...smcd_core.sampling.settings import check_slots
 from ...smcd_core.weights.checkpoint import Checkpoint
 from ...smcd_core.weights.defaults import read_defaults
-from ..inputs import LATENT_STRIDE
 from . import saved
 
 # What the nodes put into a conditioning; frames are F, objects N.
@@ -61,6 +64,7 @@ class HostSMCD(UNet3D):
         super().__init__(config, **layers)
         for name, network in networks_beside_unet(config, **layers).items():
             self.add_module(name, network)
+        work_in_parts(self)
         self.dtype = dtype
         self.attend = _HostAttention()
         for module in self.modules():
@@ -92,7 +96,7 @@ class HostSMCD(UNet3D):
         box_tokens_off are used.
         """
         if control is not None:
-            raise ValueError("SMCD cannot be combined with a ControlNet: remove the Apply ControlNet node")
+            raise SMCDError("SMCD cannot be combined with a ControlNet: remove the Apply ControlNet node")
         self.attend.options = transformer_options = transformer_options or {}
         frames = self._frames(x, num_frames, transformer_options)
         boxes_xyxy = mask = None
@@ -107,17 +111,15 @@ class HostSMCD(UNet3D):
         features = None
         if self.config.control:
             features = self.control_net(x[:, : self.config.latent_channels], first_frame[::frames], t, context, frames)
-        return super().forward(
-            x,
-            t,
+        conditions = Conditions(
             context,
             frames,
             box_tokens=box_tokens,
             image_tokens=None if image_tokens is None else image_tokens[::frames],
             boxes_xyxy=boxes_xyxy,
             box_mask=mask,
-            control=features,
         )
+        return super().forward(x, t, conditions, control=features)
 
     @staticmethod
     def _frames(x: Tensor, num_frames: int, transformer_options: dict[str, Any]) -> int:
@@ -126,7 +128,7 @@ class HostSMCD(UNet3D):
         if window is None:
             return num_frames
         if window.total_frames != num_frames:
-            raise ValueError(
+            raise SMCDError(
                 f"context windows over {window.total_frames} frames, but a video has {num_frames}: "
                 "make one video at a time"
             )
@@ -161,16 +163,19 @@ class SMCDModel(comfy.model_base.BaseModel):
     @property
     def conditions(self) -> frozenset[str]:
         """What the networks listen to: "text", and "boxes" and "image" where the system has them."""
-        config = self.smcd_config
-        sees_image = config.first_frame_concat or config.image_tokens != "none" or config.control
-        return frozenset(["text"] + ["boxes"] * config.boxes + ["image"] * sees_image)
+        return self.smcd_config.conditions
+
+    @property
+    def multiple(self) -> int:
+        """Width and height of a video must be divisible by this, in pixels."""
+        return self.latent_format.spacial_downscale_ratio * self.smcd_config.stride
 
     def memory_required(self, input_shape, cond_shapes=None) -> float:
         """Bytes for a call with x of that shape."""
         config, device = self.smcd_config, comfy.model_management.get_torch_device()
         # The host's attention for CPUs copies a bias for each head.
         copies = 1 + config.model_channels // config.head_dim
-        numbers = live_numbers(config, input_shape[0], math.prod(input_shape[2:]), device.type, copies)
+        numbers = peak_activations(config, input_shape[0], math.prod(input_shape[2:]), device.type, copies)
         return numbers * comfy.model_management.dtype_size(self.get_dtype_inference())
 
     def extra_conds(self, **kwargs) -> dict[str, comfy.conds.CONDRegular]:
@@ -180,21 +185,20 @@ class SMCDModel(comfy.model_base.BaseModel):
         like = noise.new_empty(0, device=kwargs["device"], dtype=self.get_dtype_inference())
         text = kwargs.get("cross_attn")
         if text is None or text.shape[-1] != config.context_dim:
-            raise ValueError(
+            raise SMCDError(
                 f"the prompt has tokens of width {None if text is None else text.shape[-1]}, this model takes "
                 f"{config.context_dim}: use {CLIP_HINT}"
             )
-        height, width = (LATENT_STRIDE * side for side in noise.shape[2:])
-        step = LATENT_STRIDE * config.stride
-        if height % step or width % step:
-            raise ValueError(
-                f"the video is {width} x {height} pixels, this model takes multiples of {step}: change width and "
-                "height where they are given"
+        height, width = (self.latent_format.spacial_downscale_ratio * side for side in noise.shape[2:])
+        if height % self.multiple or width % self.multiple:
+            raise SMCDError(
+                f"the video is {width} x {height} pixels, this model takes multiples of {self.multiple}: change width "
+                "and height where they are given"
             )
         boxes = kwargs.get(BOXES)
         frames = noise.shape[0] if boxes is None else boxes.shape[0]
         if noise.shape[0] % frames:
-            raise ValueError(
+            raise SMCDError(
                 f"the latent has {noise.shape[0]} frames, the boxes {frames}: set frames to the same number, or "
                 "connect the latent of SMCD Conditioning"
             )
@@ -212,14 +216,10 @@ class SMCDModel(comfy.model_base.BaseModel):
         inputs = Inputs(like.new_zeros(1, 0, config.context_dim), frames)
         if boxes is not None and boxes.shape[1]:
             if phrases.shape[-1] != config.phrase_dim:
-                raise ValueError(
+                raise SMCDError(
                     f"phrases have width {phrases.shape[-1]}, this model takes {config.phrase_dim}: use {CLIP_HINT}"
                 )
-            if boxes.shape[1] > config.box_slots:
-                raise ValueError(
-                    f"there are {boxes.shape[1]} objects, this model was trained with {config.box_slots} at most: "
-                    "disable some"
-                )
+            check_slots(boxes.shape[1], config.box_slots)
             boxes = boxes.to(like.device)[None]  # [1, F, N, 5]
             inputs = Inputs(inputs.text, frames, boxes[..., :4], boxes[..., 4], phrases.to(like)[None])
         boxes_xyxy, mask, vectors = pad_boxes(config, inputs)
@@ -241,12 +241,12 @@ class SMCDModel(comfy.model_base.BaseModel):
     ) -> dict[str, comfy.conds.CONDRegular]:
         config = self.smcd_config
         if latent is None:
-            raise ValueError(
+            raise SMCDError(
                 "this model animates a first frame and the conditioning has none: use SMCD Conditioning, or SMCD Image"
             )
         if latent.shape[1:] != noise.shape[1:]:
             (height, width), (h, w) = noise.shape[2:], latent.shape[2:]
-            raise ValueError(
+            raise SMCDError(
                 f"the latent is {width} x {height}, the first frame's {w} x {h} (width x height): give both the same "
                 "size, or connect the latent of SMCD Conditioning"
             )
@@ -268,7 +268,7 @@ class SMCDModel(comfy.model_base.BaseModel):
 
 
 def smcd_model(patcher) -> SMCDModel:
-    """The model behind a MODEL input. Raises ValueError for other architectures."""
+    """The model behind a MODEL input. Raises SMCDError for other architectures."""
     if not isinstance(patcher.model, SMCDModel):
-        raise ValueError(f"the model is {type(patcher.model).__name__}, expected one from Load SMCD")
+        raise SMCDError(f"the model is {type(patcher.model).__name__}, expected one from Load SMCD")
     return patcher.model

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...smcd_core.sampling.diffusion import TRAIN_STEPS, Guidance, ddim_timesteps, trailing_timesteps
+from ...smcd_core.sampling.settings import Settings
 from .model import BOXES, FIRST_FRAME, smcd_model
 
 
@@ -126,6 +127,13 @@ class PublishedDDIM(comfy.samplers.KSAMPLER):
 def _ddim_to_last_sigma(model, noise: Tensor, sigmas: Tensor, **kwargs) -> Tensor:
     x = comfy.k_diffusion.sampling.sample_euler(model, noise, sigmas, **kwargs)
     return x / math.sqrt(1 + float(sigmas[-1]) ** 2)
+
+
+def sampling_of(patcher, settings: Settings) -> tuple:
+    """SAMPLER and noise levels that do what the settings say."""
+    if settings.sampler == "ddim":
+        return PublishedDDIM(), published_sigmas(patcher, settings.steps)
+    return fast_sampling(patcher, settings.steps)
 
 
 def published_sigmas(patcher, steps: int) -> Tensor:

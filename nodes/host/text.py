@@ -11,6 +11,7 @@ import comfy.utils
 import torch
 from torch import Tensor
 
+from ...smcd_core.errors import SMCDError
 from ...smcd_core.networks.text import PADDING_ID, TRUNCATED_LAYERS, make_tokenizer
 from ...smcd_core.weights.checkpoint import Checkpoint
 from .model import CLIP_HINT
@@ -94,6 +95,12 @@ def _load_clip_patcher(path: str, disable_dynamic: bool = False):
     return load_clip(path, disable_dynamic).patcher
 
 
+def tokenizer_of(clip: comfy.sd.CLIP | None):
+    """The tokenizer of transformers behind a CLIP input; None if there is none."""
+    own = getattr(clip, "tokenizer", None)
+    return getattr(getattr(own, getattr(own, "clip", ""), None), "tokenizer", None)
+
+
 def phrase_vectors(clip: comfy.sd.CLIP, phrases: Sequence[str]) -> Tensor:
     """[N, P]: the hidden state of each phrase at its end-of-text token. Source: SPEC, section 11."""
     vectors = []
@@ -102,7 +109,7 @@ def phrase_vectors(clip: comfy.sd.CLIP, phrases: Sequence[str]) -> Tensor:
         (name,) = tokens if len(tokens) == 1 else (None,)
         tokenizer = getattr(clip.tokenizer, getattr(clip.tokenizer, "clip", ""), None)
         if name is None or tokenizer is None or not isinstance(clip.cond_stage_model, comfy.sd1_clip.SD1ClipModel):
-            raise ValueError(
+            raise SMCDError(
                 f"the CLIP is a {type(clip.cond_stage_model).__name__}, SMCD takes a CLIP text model: use {CLIP_HINT}"
             )
         ids = [token for token, _weight in tokens[name][0]]

@@ -39,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--prompt", help="a sentence about the video (default: the phrases)")
     parser.add_argument("--phrase", action="append", help="what a box holds; once for all objects, or once for each")
     parser.add_argument("--box-format", choices=BOX_FORMATS, help="for a boxes file that could be read in several ways")
+    parser.add_argument("--box-video", metavar="ID", help="which video of a boxes file that holds several")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out.mp4"), help=".mp4, .webp, .gif or a folder (default %(default)s)"
     )
@@ -126,12 +127,16 @@ def _check_outputs(args: argparse.Namespace) -> None:
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     from ..sampling.settings import check_objects
     from ..trajectory.files import read_trajectory
+    from ..trajectory.formats.box_file import BoxFileError
 
     image = _read_image(args.image)
     phrase = args.phrase[0] if args.phrase and len(args.phrase) == 1 else args.phrase
-    trajectory, recognised = read_trajectory(
-        args.boxes, width=image.width, height=image.height, phrase=phrase, format=args.box_format
-    )
+    chosen = {"phrase": phrase, "format": args.box_format, "video": args.box_video}
+    try:
+        trajectory, recognised = read_trajectory(args.boxes, width=image.width, height=image.height, **chosen)
+    except BoxFileError as error:
+        option = f"--box-{error.option}"
+        raise SMCDError(error.told(lambda value: f"{option} {value}")) from None
     _note(f"{args.boxes}: {recognised}")
     check_objects(trajectory)
     return image, trajectory
@@ -160,11 +165,11 @@ def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Traj
 
 
 def _note_limits(pipeline: SMCDPipeline, image: Image.Image, texts: list[str], is_bundled: bool) -> None:
-    """Say before the work what the result cannot be."""
-    from ..sampling.vocabulary import is_example, limits
+    """Say before the work what the model cannot do."""
+    from ..sampling.vocabulary import limits
 
-    text = limits(pipeline.text.tokenizer, texts, "the bundled model" if is_bundled else "this model")
-    if text and not (is_bundled and is_example(image)):
+    model = "the bundled model" if is_bundled else "this model"
+    if text := limits(pipeline.text.tokenizer, texts, image, model):
         _note(text)
     for unheard in sorted({"boxes", "image"} - pipeline.conditions):
         _note(f"this checkpoint does not look at the {unheard}")
@@ -195,7 +200,7 @@ def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings) -> n
 
 
 def _told(settings: Settings, fit: str) -> dict[str, Any]:
-    """Settings as the metadata of the video has them; what is as released by default is left out."""
+    """Settings as the video's metadata has them, without those that are as released."""
     values = vars(settings) | {"guidance": vars(settings.guidance), "frames": settings.num_frames, "fit": fit}
     del values["num_frames"]
     return {name: value for name, value in values.items() if (name, value) not in AS_RELEASED}

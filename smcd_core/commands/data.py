@@ -51,13 +51,13 @@ def open_options(args: argparse.Namespace) -> dict[str, str | int | None]:
 def _check(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from ..data import open_dataset, recognise
+    from ..data import detect_dataset, open_dataset
     from ..data.check import check, describe
     from ..files import replacing
 
     if args.samples < 0:
         raise SMCDError(f"--samples is {args.samples}, expected 1 or more, or 0 for all")
-    kind = args.dataset or recognise(args.root)
+    kind = args.dataset or detect_dataset(args.root)
     clips = open_dataset(kind, args.root, **open_options(args))
     with tqdm(unit="clip", leave=False) as bar:
         findings, sheet = check(kind, clips, args.samples, workers=args.workers, progress=bar.update)

@@ -16,6 +16,8 @@ from ..networks.config import SMALL, SYSTEMS, system_config
 from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
 from .data import DATASETS, add_dataset_options
 
+CLIPS = ("synthetic", "world")  # drawn, not read: sprites on pale scenes, textured cut-outs on textured scenes
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     pretrain = subparsers.add_parser(
@@ -29,10 +31,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     pretrain.add_argument(
         "--decoder-only", action="store_true", help="improve the decoder of a finished autoencoder, keep its latents"
     )
+    autoencoder = pretrain.add_argument_group("the autoencoder")
+    autoencoder.add_argument(
+        "--dataset", choices=CLIPS, default="world", help="clips to learn from (default %(default)s)"
+    )
+    autoencoder.add_argument(
+        "--latent-channels", type=int, default=4, help="more keep more detail (default %(default)s)"
+    )
+    autoencoder.add_argument(
+        "--channels", type=int, nargs=4, default=(32, 64, 128, 128), help="of its resolutions (default 32 64 128 128)"
+    )
+    autoencoder.add_argument("--blocks", type=int, default=1, help="of each resolution (default %(default)s)")
+    autoencoder.add_argument(
+        "--detail-weight", type=float, default=0.5, help="of sharp edges in the loss (default %(default)s)"
+    )
+    autoencoder.add_argument("--batch-size", type=int, default=8, help="crops of a step (default %(default)s)")
+    autoencoder.add_argument("--lr", type=float, default=1.5e-3, help="default %(default)s")
     pretrain.set_defaults(run=_pretrain)
 
     encode = subparsers.add_parser("encode", help="turn clips into latents and tokens on disk, for training")
-    encode.add_argument("--dataset", choices=("synthetic", *DATASETS), default="synthetic")
+    encode.add_argument("--dataset", choices=(*CLIPS, *DATASETS), default="synthetic")
     encode.add_argument("--root", type=Path, help="folder with the dataset")
     encode.add_argument("--clips", type=int, help="how many; not needed with --root (default there: one of each video)")
     add_dataset_options(encode)
@@ -108,7 +126,20 @@ def _pretrain(args: argparse.Namespace) -> None:
     from ..training import pretrain
 
     if args.network == "autoencoder":
-        pretrain.train_autoencoder(args.out, steps=args.steps or 3000, decoder_only=args.decoder_only)
+        from ..data import render_clip, render_world_clip
+
+        pretrain.train_autoencoder(
+            args.out,
+            steps=args.steps or 3000,
+            latent_channels=args.latent_channels,
+            channels=args.channels,
+            blocks=args.blocks,
+            detail_weight=args.detail_weight,
+            batch_size=args.batch_size,
+            lr=args.lr,
+            render=render_clip if args.dataset == "synthetic" else render_world_clip,
+            decoder_only=args.decoder_only,
+        )
     else:
         pretrain.train_text_encoder(args.out, steps=args.steps or 1500)
 
@@ -144,16 +175,17 @@ def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str 
     """The clips, and what to note about them in the files."""
     from torch.utils.data import Subset
 
-    from ..data import KINDS, SyntheticClips, open_dataset
+    from ..data import KINDS, SyntheticClips, WorldClips, open_dataset
     from .data import open_options
 
-    if args.dataset == "synthetic":
+    if args.dataset in CLIPS:
         if args.clips is None:
             raise SMCDError("--clips is missing: how many synthetic clips to make")
         split = args.split or "train"
         if split not in ("train", "validation"):
             raise SMCDError(f"--split is {split!r}, expected train or validation for synthetic clips")
-        clips = SyntheticClips(args.clips, split=split, size=args.pixels or 128, num_frames=args.frames or 8)
+        kind = SyntheticClips if args.dataset == "synthetic" else WorldClips
+        clips = kind(args.clips, split=split, size=args.pixels or 128, num_frames=args.frames or 8)
         slots = args.slots or SMALL["box_slots"]
         size, frames = clips.size, clips.num_frames
     else:

@@ -34,7 +34,7 @@ KINDS = {
 }
 
 
-def recognise(root: str | os.PathLike) -> str:
+def detect_dataset(root: str | os.PathLike) -> str:
     """The kind of dataset in a folder, by its layout; "folder" if it is none of the official ones."""
     root = Path(root)
     if not root.exists():

@@ -9,18 +9,17 @@ Source: Huang, Zhao, Huang (TPAMI 2021); sampling and prompt as published with S
 
 from __future__ import annotations
 
-import configparser
 import os
-import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ..trajectory.dense import DenseBoxes
+from ..trajectory.formats.box_file import BoxFile
+from ..trajectory.formats.lines import got10k_boxes, got10k_size
 from .clip import Clip
-from .media import FrameFolder, read_text
-from .samples import ClipDataset, DatasetError, SampleError, clean_text
-from .tracks import MAX_PIXELS, clip_to_frame
+from .media import FrameFolder
+from .samples import ClipDataset, DatasetError, SampleError, clean_text, damaged_boxes
 
 SPLITS = ("train", "val")
 # As published: sequences with faulty data. None of the split "val" has such a number.
@@ -53,19 +52,21 @@ class GOT10kClips(ClipDataset):
     def _read(self, item: int, rng: np.random.Generator) -> Clip:
         path = self.paths[item]
         video = FrameFolder(path)
-        meta = _read_meta(path / "meta_info.ini")
-        size = re.fullmatch(r"\((\d{1,6}), *(\d{1,6})\)", meta.get("resolution", ""), re.ASCII)
-        if not size or not int(size[1]) or not int(size[2]):
+        with damaged_boxes(path):
+            meta = BoxFile(path / "meta_info.ini").ini("METAINFO")
+            boxes = _boxes(BoxFile(path / "groundtruth.txt"), video.length)  # [frames of the video, 4] in pixels
+        size = got10k_size(meta)
+        if not size or not all(size):
             raise SampleError(path / "meta_info.ini", f"resolution is {meta.get('resolution')!r}, expected (W, H)")
         object_class, motion_class = (
             clean_text(meta.get(name), path / "meta_info.ini", name) for name in ("object_class", "motion_class")
         )
-        boxes = _read_boxes(path / "groundtruth.txt", video.length) / np.tile((int(size[1]), int(size[2])), 2)
         frames = self._window(video.length, path, rng)
-        boxes, mask = clip_to_frame(boxes[frames][:, None])  # [F, 1, 4], [F, 1]
+        boxes = (boxes / np.tile(size, 2))[frames, None]  # [F, 1, 4]
+        boxes = DenseBoxes(boxes, np.ones((len(frames), 1), bool), (object_class,)).clipped()
         # As published, with the space at the end.
         caption = f"A {object_class} that is {motion_class}. "
-        return Clip(video.read(frames, self.size), boxes, mask, (object_class,), caption)
+        return Clip(video.read(frames, self.size), boxes.xyxy, boxes.mask, boxes.phrases, caption)
 
 
 def find_sequences(root: Path, split: str) -> list[Path]:
@@ -78,24 +79,9 @@ def find_sequences(root: Path, split: str) -> list[Path]:
     return []
 
 
-def _read_meta(path: Path) -> Mapping[str, str]:
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(read_text(path))
-        return parser["METAINFO"]
-    except (configparser.Error, KeyError) as error:
-        raise SampleError(path, f"expected [METAINFO] and lines of name and value: {error}") from None
-
-
-def _read_boxes(path: Path, length: int) -> np.ndarray:
+def _boxes(file: BoxFile, length: int) -> np.ndarray:
     """float64 [length, 4], xyxy in pixels"""
-    lines = [line for line in read_text(path).split("\n") if line.strip()]
-    if len(lines) != length:
-        raise SampleError(path, f"has {len(lines)} boxes for {length} frames, expected one each")
-    try:
-        boxes = np.array([line.split(",") for line in lines], np.float64).reshape(length, -1)
-    except ValueError:
-        boxes = np.zeros((length, 0))
-    if boxes.shape[1] != 4 or not (np.abs(boxes) <= MAX_PIXELS).all() or not (boxes[:, 2:] >= 0).all():
-        raise SampleError(path, "expected x,y,w,h in each line, numbers with w and h of 0 or more")
-    return np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), 1)
+    rows = list(file.rows()) if file.text else []
+    if len(rows) != length:
+        raise file.error(f"has {len(rows)} boxes for {length} frames, expected one each")
+    return np.array(got10k_boxes(file, rows)).reshape(length, 4)

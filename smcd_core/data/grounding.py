@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from ..files import replacing
+from ..trajectory.dense import clip_boxes
+from ..trajectory.formats.box_file import BoxFile
 from .clip import Clip
 from .media import image_size, read_image, reading
-from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean_text
-from .tracks import box_from_xywh, clip_to_frame
+from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean_text, damaged_boxes
 
 MAX_ROW_BYTES = 64 * 2**20
 MAX_OBJECTS = 30
@@ -66,8 +68,8 @@ class GroundingClips(ClipDataset):
         side = rng.uniform(SHORTEST_CROP, 1) * min(width, height)
         x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)
         caption, boxes, phrases = _annotations(content, where)
-        boxes = (boxes.reshape(-1, 4) - np.tile((x, y), 2)) / side
-        boxes, seen = clip_to_frame(boxes)
+        boxes = torch.from_numpy((boxes.reshape(-1, 4) - np.tile((x, y), 2)) / side).float()
+        boxes, seen = (part.numpy() for part in clip_boxes(boxes, torch.ones(len(boxes), dtype=torch.bool)))
         area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
         order = [n for n in np.argsort(-area, kind="stable") if seen[n] and area[n] >= SMALLEST_AREA][:MAX_OBJECTS]
         phrases = tuple(phrases[n] for n in order)
@@ -201,7 +203,8 @@ def _annotations(content: dict[str, Any], where: str) -> tuple[str, np.ndarray, 
         raise SampleError(where, "its annos are not a list of JSON objects")
     boxes, phrases = [], []
     for number, anno in enumerate(annos):
-        boxes.append(box_from_xywh(anno.get("bbox"), 1, 1, where, f"annotation {number}"))
+        with damaged_boxes(where):
+            boxes.append(BoxFile(where).json_box(anno.get("bbox"), f"annotation {number}"))
         phrases.append(
             clean_text(anno.get("category_name"), where, f"annotation {number}: category_name")
             if is_detection

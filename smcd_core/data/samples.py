@@ -7,12 +7,15 @@ import os
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import SMCDError
+from ..trajectory.document import TrajectoryError
+from ..trajectory.formats.box_file import BoxFileError
 from .clip import Clip
 
 MAX_TEXT = 4000  # characters of a caption or phrase; the text encoder reads 77 tokens
@@ -38,6 +41,17 @@ class SampleError(SMCDError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+@contextmanager
+def damaged_boxes(path: str | os.PathLike) -> Iterator[None]:
+    """Raise SampleError for a file of boxes that cannot be read."""
+    try:
+        yield
+    except BoxFileError as error:
+        raise SampleError(error.path, error.reason) from None
+    except TrajectoryError as error:
+        raise SampleError(path, str(error)) from None
 
 
 def _printable(text: str) -> str:

@@ -38,7 +38,7 @@ SCENES: dict[str, tuple[tuple[int, int, int], tuple[int, int, int], tuple[float,
     "room": ((226, 218, 206), (182, 168, 154), (0.5, 0.75)),
 }
 MOTIONS = ("standing still", "moving right", "moving down", "moving left", "moving up")
-_SLIVER = 0.15  # with less than this share of it inside the frame, a sprite counts as gone
+SLIVER = 0.15  # with less than this share of it inside the frame, a sprite counts as gone
 _STILL = 0.05  # a path shorter than this share of the frame is called standing still
 
 
@@ -71,10 +71,10 @@ def render_clip(index: int, *, split: str = "train", size: int = 128, num_frames
 
     whole = np.stack([sprite.boxes() for sprite in sprites], axis=1)  # [F, N, 4]
     boxes = whole.clip(0, 1).astype(np.float32)
-    mask = _area(boxes) > _SLIVER * _area(whole)
+    mask = area(boxes) > SLIVER * area(whole)
     boxes *= mask[..., None]
     phrases = tuple(f"{sprite.color} {sprite.shape}" for sprite in sprites)
-    described = [f"a {phrase} {_motion(sprite)}" for phrase, sprite in zip(phrases, sprites)]
+    described = [f"a {phrase} {motion(sprite.centers)}" for phrase, sprite in zip(phrases, sprites)]
     return Clip(
         frames=(frames + 0.5).clip(0, 255).astype(np.uint8),
         boxes_xyxy=boxes,
@@ -93,6 +93,8 @@ def vocabulary() -> list[str]:
 class SyntheticClips(Dataset):
     """Clips `start` to `start + length - 1` of a split, as a map-style dataset of Clip."""
 
+    render = staticmethod(render_clip)
+
     def __init__(self, length: int, *, split: str = "train", size: int = 128, num_frames: int = 8, start: int = 0):
         self.length, self.split, self.size, self.num_frames, self.start = length, split, size, num_frames, start
 
@@ -102,11 +104,12 @@ class SyntheticClips(Dataset):
     def __getitem__(self, index: int) -> Clip:
         if not 0 <= index < self.length:  # what ends a loop over a sequence
             raise IndexError(f"clip {index} of {self.length}")
-        return render_clip(self.start + index, split=self.split, size=self.size, num_frames=self.num_frames)
+        return self.render(self.start + index, split=self.split, size=self.size, num_frames=self.num_frames)
 
 
-def _motion(sprite: _Sprite) -> str:
-    dx, dy = sprite.centers[-1] - sprite.centers[0]
+def motion(centers: np.ndarray) -> str:
+    """One of MOTIONS for a path [F, 2]."""
+    dx, dy = centers[-1] - centers[0]
     if max(abs(dx), abs(dy)) < _STILL:
         return MOTIONS[0]
     across = abs(dx) >= abs(dy)
@@ -121,19 +124,20 @@ def _place_sprites(rng: np.random.Generator, num_frames: int) -> list[_Sprite]:
     for color in colors[:wanted]:
         for _ in range(20):
             sprite = _random_sprite(rng, str(color), num_frames)
-            if all(_largest_cover(sprite.boxes(), other.boxes()) < 0.15 for other in sprites):
+            if all(largest_cover(sprite.boxes(), other.boxes()) < 0.15 for other in sprites):
                 sprites.append(sprite)
                 break
     return sprites
 
 
-def _largest_cover(boxes: np.ndarray, others: np.ndarray) -> float:
+def largest_cover(boxes: np.ndarray, others: np.ndarray) -> float:
     """Largest share of the smaller box that the other one covers, over all frames; boxes [F, 4]."""
     overlap = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
-    return float((overlap.clip(0).prod(1) / np.minimum(_area(boxes), _area(others))).max())
+    return float((overlap.clip(0).prod(1) / np.minimum(area(boxes), area(others))).max())
 
 
-def _area(boxes: np.ndarray) -> np.ndarray:
+def area(boxes: np.ndarray) -> np.ndarray:
+    """[..., 4], xyxy -> [...]"""
     return (boxes[..., 2:] - boxes[..., :2]).prod(-1)
 
 

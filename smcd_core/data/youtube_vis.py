@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from .annotations import read_captions, read_videos
 from .clip import Clip
-from .coco_video import read_captions, read_coco_video
 from .media import inside, read_image
 from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean_text
 
@@ -37,31 +37,34 @@ class YouTubeVISClips(ClipDataset):
         self.home = find_split(self.root, split)
         if self.home is None:
             raise DatasetError(f"{root}: holds no {split}/{BOXES} beside {split}/{FRAMES}/, or these two themselves")
-        entries = read_coco_video(self.home / BOXES)
+        entries = read_videos(self.home / BOXES)
         self.captions = _read_captions(self.home, self.root)
         span = (self.num_frames - 1) * self.interval + 1
-        self.entries = [entry for entry in entries if entry.problem or len(entry.files) >= span]
+        self.entries = [
+            (name, entry) for name, entry in entries if isinstance(entry, SampleError) or len(entry.files) >= span
+        ]
         if not self.entries:
             raise DatasetError(f"{self.home / BOXES}: lists no video of {span} frames or more")
-        self.names = [str(self.home / FRAMES / entry.name) for entry in self.entries]
+        self.names = [str(self.home / FRAMES / name) for name, _ in self.entries]
         self.left_out = {f"fewer than {span} frames": len(entries) - len(self.entries)}
 
     def _read(self, item: int, rng: np.random.Generator) -> Clip:
-        entry = self.entries[item]
-        if entry.problem:
-            raise entry.problem
+        name, entry = self.entries[item]
+        if isinstance(entry, SampleError):
+            raise entry
         frames = self._window(len(entry.files), self.names[item], rng)
-        boxes, mask = entry.tracks.at(frames)
-        phrases = entry.tracks.phrases
+        boxes = entry.rows.at(frames).clipped()
+        phrases = boxes.phrases
         if self.captions is None:
             caption = caption_from(phrases)
         else:
-            name = PurePosixPath(entry.name).name
-            caption = clean_text(self.captions.get(name), self.home / CAPTIONS, f"the caption of {name}")
+            key = PurePosixPath(name).name
+            caption = clean_text(self.captions.get(key), self.home / CAPTIONS, f"the caption of {key}")
         if not caption:
             raise SampleError(self.names[item], f"has neither objects nor {CAPTIONS}")
         files = [inside(self.home / FRAMES, entry.files[frame]) for frame in frames]
-        return Clip(np.stack([read_image(file, self.size) for file in files]), boxes, mask, phrases, caption)
+        pixels = np.stack([read_image(file, self.size) for file in files])
+        return Clip(pixels, boxes.xyxy, boxes.mask, phrases, caption)
 
 
 def find_split(root: Path, split: str) -> Path | None:

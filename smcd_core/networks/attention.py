@@ -61,15 +61,8 @@ class GEGLU(nn.Module):
         self.proj = operations.Linear(dim, 2 * inner, dtype=dtype, device=device)
 
     def forward(self, x: Tensor) -> Tensor:
-        return geglu(*self.proj(x).chunk(2, dim=-1))
-
-
-def geglu(value: Tensor, gate: Tensor) -> Tensor:
-    """value * gelu(gate). They are the largest tensors of a forward: in inference one fewer of them."""
-    return value * F.gelu(gate) if torch.is_grad_enabled() else F.gelu(gate).mul_(value)
-
-
-INNER_AT_ONCE = 640  # of a feed-forward on a CPU: a part stays in its caches, and its memory is used again
+        value, gate = self.proj(x).chunk(2, dim=-1)
+        return value * F.gelu(gate)
 
 
 class FeedForward(nn.Module):
@@ -85,22 +78,7 @@ class FeedForward(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        layers = self.net[0].proj, self.net[2]
-        # The host's layers bring their weights along themselves, and on a GPU one large product is the fastest.
-        in_parts = x.device.type == "cpu" and all(type(layer) is nn.Linear for layer in layers)
-        if not in_parts or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return self.net(x)
-        return self._in_parts(x, *layers)
-
-    @staticmethod
-    def _in_parts(x: Tensor, widen: nn.Linear, narrow: nn.Linear) -> Tensor:
-        value, gate = (half.split(INNER_AT_ONCE) for half in widen.weight.chunk(2))
-        value_bias, gate_bias = (half.split(INNER_AT_ONCE) for half in widen.bias.chunk(2))
-        out = None
-        for part, columns in enumerate(narrow.weight.split(INNER_AT_ONCE, dim=1)):
-            inner = geglu(F.linear(x, value[part], value_bias[part]), F.linear(x, gate[part], gate_bias[part]))
-            out = F.linear(inner, columns, narrow.bias) if out is None else out.add_(F.linear(inner, columns))
-        return out
+        return self.net(x)
 
 
 def gated(gate: Tensor, branch: Tensor) -> Tensor:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from .conditions import Conditions
 from .config import SMCDConfig
 from .image import ImageEncoder
 from .motion import BoxEncoder
-from .unet import ControlNet, UNet3D
+from .unet import ControlNet, DeepFeatures, UNet3D
+
+Tokens = Conditions  # its public name
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Inputs:
     num_frames    F
     boxes_xyxy    [B, F, N, 4]   units of the frame, 0..1; None for a network or a run without boxes
     box_mask      [B, F, N]      1 object, 0 nothing, between for a weaker object
-    phrases       [B, F, N, P] or [B, N, P]  phrase embeddings
+    phrases       [B, N, P]      phrase embeddings
     first_frame   [B, 4, H, W]   latent, scaled; enters through the input convolution (ZC) or the ControlNet
     image_latent  [B, 4, H, W]   latent that the image tokens are made of (GCA); None: the first frame
     """
@@ -33,42 +36,6 @@ class Inputs:
     phrases: Tensor | None = None
     first_frame: Tensor | None = None
     image_latent: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """What stays the same through all steps of a run: Inputs after the encoders. Shapes as in UNet3D.forward.
-
-    copies  the B videos are so many times the same ones, with other texts: what comes before the text is done once
-    """
-
-    text: Tensor
-    num_frames: int
-    first_frame: Tensor | None = None
-    box_tokens: Tensor | None = None
-    image_tokens: Tensor | None = None
-    boxes_xyxy: Tensor | None = None
-    box_mask: Tensor | None = None
-    copies: int = 1
-
-    def to(self, *args, **kwargs) -> Tokens:
-        """The same on another device or in another dtype; coordinates keep float32."""
-        exact = ("boxes_xyxy", "box_mask")
-        moved = {}
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                moved[name] = value.to(*args, **kwargs)
-                if name in exact:
-                    moved[name] = value.to(device=moved[name].device)
-        return replace(self, **moved)
-
-    @staticmethod
-    def cat(branches: list[Tokens]) -> Tokens:
-        """Several branches of guidance as one batch."""
-        joined = {}
-        for name, value in vars(branches[0]).items():
-            joined[name] = torch.cat([vars(b)[name] for b in branches]) if isinstance(value, Tensor) else value
-        return Tokens(**joined)
 
 
 def networks_beside_unet(config: SMCDConfig, *, dtype, device, operations) -> dict[str, nn.Module]:
@@ -87,19 +54,21 @@ def networks_beside_unet(config: SMCDConfig, *, dtype, device, operations) -> di
 
 
 def pad_boxes(config: SMCDConfig, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
-    """[BF, N, 4], [BF, N], [BF, N, P] with N at least config.box_slots; without boxes in inputs nothing but padding."""
+    """Boxes, mask and phrases as BoxEncoder takes them: [BF, N, 4], [BF, N], [BF, N, P].
+
+    N is at least config.box_slots. Without boxes in the inputs, all of it is padding.
+    """
     batch, frames, like = inputs.text.shape[0], inputs.num_frames, inputs.text
     if inputs.boxes_xyxy is None:
         boxes = torch.zeros(batch, frames, 0, 4, device=like.device)
         mask = boxes[..., 0]
-        phrases = like.new_zeros(batch, frames, 0, config.phrase_dim)
+        phrases = like.new_zeros(batch, 0, config.phrase_dim)
     else:
         boxes, mask, phrases = inputs.boxes_xyxy.float(), inputs.box_mask.float(), inputs.phrases
-        if phrases.ndim == 3:
-            phrases = phrases[:, None].expand(-1, frames, -1, -1)  # [B, F, N, P]
     missing = max(0, config.box_slots - boxes.shape[2])
-    boxes, phrases = (nn.functional.pad(x, (0, 0, 0, missing)).flatten(0, 1) for x in (boxes, phrases))
-    return boxes, nn.functional.pad(mask, (0, missing)).flatten(0, 1), phrases
+    boxes, phrases = (nn.functional.pad(x, (0, 0, 0, missing)) for x in (boxes, phrases))
+    mask = nn.functional.pad(mask, (0, missing))
+    return boxes.flatten(0, 1), mask.flatten(0, 1), phrases.repeat_interleave(frames, dim=0)
 
 
 class SMCD(nn.Module):
@@ -116,7 +85,7 @@ class SMCD(nn.Module):
         for name, network in networks_beside_unet(config, **layers).items():
             self.add_module(name, network)
 
-    def encode(self, inputs: Inputs) -> Tokens:
+    def encode(self, inputs: Inputs) -> Conditions:
         """Run the encoders once; the result serves every step.
 
         Boxes are padded with null tokens to config.box_slots, as in training: the number of slots changes the result
@@ -130,24 +99,24 @@ class SMCD(nn.Module):
         if self.config.image_tokens != "none":
             latent = inputs.first_frame if inputs.image_latent is None else inputs.image_latent
             image_tokens = self.image_encoder(latent)
-        return Tokens(inputs.text, inputs.num_frames, inputs.first_frame, box_tokens, image_tokens, boxes, mask)
+        return Conditions(inputs.text, inputs.num_frames, inputs.first_frame, box_tokens, image_tokens, boxes, mask)
 
-    def forward(self, x: Tensor, t: Tensor, tokens: Tokens, *, images: bool = False) -> Tensor:
-        """x [BF, 4, H, W] noisy latents, t [B] in 0..999 -> prediction [BF, 4, H, W] (see config.prediction)."""
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        conditions: Conditions,
+        *,
+        images: bool = False,
+        deep: DeepFeatures | None = None,
+    ) -> Tensor:
+        """Predict the noise, or v (see config.prediction).
+
+        x [BF, 4, H, W] noisy latents, t [B] in 0..999; returns [BF, 4, H, W]. `deep` as in UNet3D.forward.
+        """
         control = None
         if self.config.control:
-            control = self.control_net(x, tokens.first_frame, t, tokens.text, tokens.num_frames)
+            control = self.control_net(x, conditions.first_frame, t, conditions.text, conditions.num_frames)
         if self.config.first_frame_concat:
-            x = torch.cat([x, tokens.first_frame.repeat_interleave(tokens.num_frames, dim=0)], dim=1)
-        return self.unet(
-            x[: len(x) // tokens.copies],
-            t,
-            tokens.text,
-            tokens.num_frames,
-            box_tokens=tokens.box_tokens,
-            image_tokens=tokens.image_tokens,
-            boxes_xyxy=tokens.boxes_xyxy,
-            box_mask=tokens.box_mask,
-            control=control,
-            images=images,
-        )
+            x = torch.cat([x, conditions.first_frame.repeat_interleave(conditions.num_frames, dim=0)], dim=1)
+        return self.unet(x, t, replace(conditions, images=images), control=control, deep=deep)

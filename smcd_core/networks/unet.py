@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from ..errors import SMCDError
-from .blocks import (
-    AT_ONCE,
-    AT_ONCE_ELSEWHERE,
-    Conditions,
-    Downsample,
-    ResBlock,
-    SpatialTransformer,
-    TemporalTransformer,
-    Upsample,
-    repeated,
-)
+from .blocks import Downsample, ResBlock, SpatialTransformer, TemporalTransformer, Upsample, repeated
+from .conditions import Conditions
 from .config import SMCDConfig
 
 
@@ -65,30 +58,22 @@ class UNet3D(nn.Module):
         self,
         x: Tensor,
         t: Tensor,
-        context: Tensor,
-        num_frames: int,
+        conditions: Conditions,
         *,
-        box_tokens: Tensor | None = None,
-        image_tokens: Tensor | None = None,
-        boxes_xyxy: Tensor | None = None,
-        box_mask: Tensor | None = None,
         control: list[Tensor] | None = None,
-        images: bool = False,
+        deep: DeepFeatures | None = None,
     ) -> Tensor:
         """Denoise once.
 
-        x             [BF, in_channels, H, W]  noisy latents, then (ZC) the first frame's latent in every frame;
-                                               fewer videos if those of the conditions are copies of them that
-                                               differ in their text only: what comes before the text is done once
-        t             [B]                      timesteps 0..999
-        context       [B, T, D]                text tokens
-        box_tokens    [BF, N, D]               see Conditions for this and the next three
-        image_tokens  [B, L, D]
-        control       outputs of ControlNet, only for networks with config.control
-        images        True for stills: no layer looks across frames
-        returns       [BF, 4, H, W]
+        Shapes:
+            x        [BF, in_channels, H, W]  noisy latents, then (ZC) the first frame's latent in every frame
+            t        [B]                      timesteps 0..999
+            control  outputs of ControlNet, only for networks with config.control
+            returns  [BF, 4, H, W]
 
-        H and W must be divisible by config.stride.
+        deep: if empty, it receives the output of the levels below the first; if not, it stands for them, and only the
+        first level runs.
+        Raises SMCDError unless config.stride divides H and W.
         """
         height, width = x.shape[2:]
         if height % self.config.stride or width % self.config.stride:
@@ -96,47 +81,33 @@ class UNet3D(nn.Module):
                 f"the latents are {width} x {height} (width x height), expected multiples of {self.config.stride}: "
                 "change the size of the video"
             )
-        conditions = Conditions(
-            time=self.time_embed(timestep_features(t, self.config.model_channels).to(x.dtype)),
-            text=context,
-            num_frames=num_frames,
-            box_tokens=box_tokens,
-            image_tokens=image_tokens,
-            boxes_xyxy=boxes_xyxy,
-            box_mask=box_mask,
-            images=images,
-        )
+        time = self.time_embed(timestep_features(t, self.config.model_channels).to(x.dtype))  # [B, E]
+        first_level = self.config.num_res_blocks + 1  # blocks, in the encoder as in the decoder
+        reused = deep.features if deep is not None else None
+        x = x[: len(x) // conditions.copies]
         skips = []
-        for block in self.input_blocks:
-            x = run(block, x, conditions)
+        for block in self.input_blocks if reused is None else self.input_blocks[:first_level]:
+            x = apply_block(block, x, time, conditions)
             skips.append(x)
-        x = run(self.middle_block, x, conditions)
-        for block in self.output_blocks:
+        x = apply_block(self.middle_block, x, time, conditions) if reused is None else reused
+        for block in self.output_blocks[-len(skips) :]:
+            if deep is not None and len(skips) == first_level:
+                deep.features = x
             control_features = [] if control is None else [control[len(skips) - 1]]
-            # Nothing else holds the parts of it while the block runs.
+            # No name is left for what goes into `cat`, so that it is freed while the block runs.
             x = torch.cat([x, repeated(skips.pop(), len(x)), *control_features], dim=1)
-            x = run(block, x, conditions)
+            x = apply_block(block, x, time, conditions)
         return self.out(x)
 
 
-def live_numbers(config: SMCDConfig, frames: int, positions: int, device_type: str, score_copies: int = 1) -> float:
-    """How many numbers the tensors of a forward in inference hold at most, without weights.
+@dataclass
+class DeepFeatures:
+    """Output of all levels below the first, [BF, C, H, W], kept from one forward for another.
 
-    frames, positions  of all videos together, and of the latents of one frame
-    score_copies       of the coverage bias, if attention makes more of it than one; only of networks that have it
-
-    The peak is in the first temporal transformer, which is num_heads * head_dim wide and works in parts, or in the
-    last level, where x, a skip connection and their block's tensors meet. Factors are counts of what is alive there.
+    Source: DeepCache (Ma et al., CVPR 2024).
     """
-    rows, at_once = frames * positions, AT_ONCE.get(device_type, AT_ONCE_ELSEWHERE)
-    inside = 7 * config.model_channels * rows + 14 * config.num_heads * config.head_dim * min(rows, at_once)
-    numbers = max(inside, 10 * config.model_channels * rows)
-    if config.control:
-        numbers += 7 * config.model_channels * rows  # its features, one for each skip connection
-    if config.box_coverage_bias:
-        # Unlike all else this grows with the square of the positions.
-        numbers += min(rows, max(positions, at_once)) * (positions + config.box_slots) * score_copies
-    return numbers
+
+    features: Tensor | None = None
 
 
 class ControlNet(nn.Module):
@@ -158,25 +129,29 @@ class ControlNet(nn.Module):
 
     def forward(self, x: Tensor, first_frame: Tensor, t: Tensor, context: Tensor, num_frames: int) -> list[Tensor]:
         """x [BF, 4, H, W] noisy latents, first_frame [B, 4, H, W]; one tensor [BF, C, h, w] per encoder block."""
-        conditions = Conditions(
-            time=self.time_embed(timestep_features(t, self.config.model_channels).to(x.dtype)),
-            text=context,
-            num_frames=num_frames,
-        )
+        time = self.time_embed(timestep_features(t, self.config.model_channels).to(x.dtype))  # [B, E]
+        conditions = Conditions(context, num_frames)
         features = []
         for index, (block, zero_conv) in enumerate(zip(self.input_blocks, self.zero_convs, strict=True)):
-            x = run(block, x, conditions)
+            x = apply_block(block, x, time, conditions)
             if index == 0:
                 x = x + self.input_hint_block(first_frame).repeat_interleave(num_frames, dim=0)
             features.append(zero_conv(x))
         return features
 
 
-def run(block: nn.Module, x: Tensor, conditions: Conditions) -> Tensor:
-    """Apply one block: a list of layers, or a single layer."""
+def apply_block(block: nn.Module, x: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
+    """Apply a list of layers, or a single one, to x of all copies or of the first one (see Conditions)."""
     for layer in block if isinstance(block, nn.ModuleList) else [block]:
-        looks_at_conditions = isinstance(layer, (ResBlock, SpatialTransformer, TemporalTransformer))
-        x = layer(x, conditions) if looks_at_conditions else layer(x)
+        frames = slice(0, len(x))
+        if isinstance(layer, ResBlock):
+            x = layer(x, time[: len(x) // conditions.num_frames], conditions)
+        elif isinstance(layer, SpatialTransformer):
+            x = layer(x, conditions.part(frames, of=len(x)))
+        elif isinstance(layer, TemporalTransformer):
+            x = layer(x, conditions)
+        else:
+            x = layer(x)
     return x
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from ..weights.components import (
     vae_stride,
 )
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
-from .deep_cache import features_of_every_second_forward
+from .deep_cache import EverySecondStep
 from .diffusion import SAMPLERS, TRAIN_STEPS, Guidance, check_finite, noise_of
 from .framing import resized
 from .settings import Settings, check_objects, check_size, check_slots
@@ -178,11 +177,16 @@ class SMCDPipeline:
         if settings.guided < 1:
             unguided = settings.guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
         noise = torch.cat([noise_of(request.seed, self._latent_shape(settings)) for request in requests])
-        reuse = features_of_every_second_forward(self.smcd.unet) if settings.reuse_features else nullcontext()
-        with reuse:
-            latents = self.denoise(
-                noise, tokens, weights, settings.steps, progress, sampler=settings.sampler, unguided=unguided
-            )
+        latents = self.denoise(
+            noise,
+            tokens,
+            weights,
+            settings.steps,
+            progress,
+            sampler=settings.sampler,
+            unguided=unguided,
+            reuse_features=settings.reuse_features,
+        )
         check_finite(latents, tokens.text.dtype)
         videos = [self.decode(video) for video in latents.split(num_frames)]
         if settings.match_colors:
@@ -262,6 +266,7 @@ class SMCDPipeline:
         *,
         sampler: str = "ddim",
         unguided: tuple[int, Tokens] | None = None,
+        reuse_features: bool = False,
     ) -> Tensor:
         """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
@@ -269,12 +274,14 @@ class SMCDPipeline:
         """
         guided_steps, alone = unguided or (TRAIN_STEPS, tokens)
         step = itertools.count()
+        reuse = EverySecondStep() if reuse_features else None
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             """All branches in one batch; their weighted sum in float32, as differences of half floats are coarse."""
             used, shares = (tokens, weights) if next(step) < guided_steps else (alone, [1.0])
             batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
-            predictions = self.smcd(batch, t.expand(len(used.text)), used).to(x)
+            deep = reuse.next(len(batch)) if reuse else None
+            predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
             return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)

@@ -25,10 +25,16 @@ def known_words(tokenizer: CLIPTokenizer) -> list[str] | None:
     return sorted(word for word in words if len(word) > 1 and word.isalpha())
 
 
-def limits(tokenizer: CLIPTokenizer, texts: Iterable[str], model: str = "this model") -> str | None:
+def limits(
+    tokenizer: CLIPTokenizer,
+    texts: Iterable[str] = (),
+    image: Image.Image | np.ndarray | None = None,
+    model: str = "this model",
+) -> str | None:
     """A sentence on the few words that the model knows, and on those of the texts that it does not.
 
-    None for a model of a whole language. `model` begins the sentence.
+    None for a model of a whole language, and where all words are known and the image is one of EXAMPLES. `model` begins
+    the sentence.
     """
     known = known_words(tokenizer)
     if known is None:
@@ -37,11 +43,10 @@ def limits(tokenizer: CLIPTokenizer, texts: Iterable[str], model: str = "this mo
     unknown = [f"'{word}'" for word in words if word not in known]
     text = f"{model} was trained on simple drawings and knows only {', '.join(known)}"
     if not unknown:
-        return text
+        return None if image is not None and _is_example(image) else text
     return f"{text}: {', '.join(unknown)} {'means' if len(unknown) == 1 else 'mean'} nothing to it"
 
 
-def is_example(image: Image.Image | np.ndarray) -> bool:
-    """Whether this is an image that the bundled model was made to animate; uint8 [H, W, 3] or PIL."""
+def _is_example(image: Image.Image | np.ndarray) -> bool:
     pixels = np.asarray(image)
     return any(np.array_equal(pixels, np.asarray(Image.open(path).convert("RGB"))) for path in EXAMPLES.glob("*.png"))

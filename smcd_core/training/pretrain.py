@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from ..data import render_clip
-from ..data.synthetic import COLORS, MOTIONS, SCENES, SHAPES, vocabulary
+from ..data import Clip, render_world_clip
+from ..data.synthetic import COLORS, MOTIONS, SCENES, SHAPES
+from ..data.world import UNNAMED, describe, vocabulary
 from ..files import replacing
 from ..networks.text import PADDING_ID, TextEncoder, make_tokenizer
 
@@ -34,34 +35,47 @@ KL_WEIGHT = 1e-3  # small: the latents are to carry the picture, not to be noise
 # Autoencoder ---------------------------------------------------------------------------------------------------------
 
 
-def small_autoencoder() -> AutoencoderKL:
-    """An AutoencoderKL with the strides (8) and latent channels (4) of Stable Diffusion and 2 % of its weights."""
+def small_autoencoder(
+    latent_channels: int = 4, channels: Sequence[int] = (32, 32, 64, 128), blocks: int = 1
+) -> AutoencoderKL:
+    """An AutoencoderKL with the stride (8) of Stable Diffusion and, by default, its 4 latent channels and 3 % of its
+    weights.
+
+    latent_channels  what bounds the sharpness: 8 x 8 pixels of 3 colours become this many numbers
+    channels         of the four resolutions, the finest first, multiples of 8; the first costs most time, the last most
+                     weights
+    blocks           of each resolution in the encoder; the decoder has one more
+    """
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(32, 32, 64, 128),
-        layers_per_block=1,
+        block_out_channels=tuple(channels),
+        layers_per_block=blocks,
         norm_num_groups=8,  # with 32 groups of one channel each the decoder could not tell how bright a picture is
-        latent_channels=4,
+        latent_channels=latent_channels,
         sample_size=128,
         scaling_factor=LATENT_SCALE,
     )
 
 
 class _Crops(IterableDataset):
-    """Random crops of random frames, endless; float32 [3, crop, crop] in -1..1."""
+    """Random crops of random frames, some mirrored, endless; float32 [3, crop, crop] in -1..1.
 
-    def __init__(self, seed: int, size: int, crop: int):
-        self.seed, self.size, self.crop = seed, size, crop
+    render  a clip from its number, as `render_clip`
+    """
+
+    def __init__(self, seed: int, size: int, crop: int, render: Callable[..., Clip]):
+        self.seed, self.size, self.crop, self.render = seed, size, crop, render
 
     def __iter__(self):
         worker = get_worker_info()
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
         while True:
-            clip = render_clip(int(rng.integers(2**40)), size=self.size, num_frames=4)
-            for frame in clip.frames:
+            clip = self.render(int(rng.integers(2**40)), size=self.size, num_frames=1)
+            for _ in range(max(1, (self.size // self.crop) ** 2 // 2)):  # half of what there is to see
                 y, x = rng.integers(0, self.size - self.crop + 1, 2)
-                yield _to_signed(frame[y : y + self.crop, x : x + self.crop])
+                image = clip.frames[0, y : y + self.crop, x : x + self.crop]
+                yield _to_signed(image[:, ::-1] if rng.random() < 0.5 else image)
 
 
 def _to_signed(image: np.ndarray) -> Tensor:
@@ -77,6 +91,11 @@ def train_autoencoder(
     crop: int = 64,
     batch_size: int = 8,
     lr: float = 1.5e-3,
+    latent_channels: int = 4,
+    channels: Sequence[int] = (32, 32, 64, 128),
+    blocks: int = 1,
+    detail_weight: float = 0.5,
+    render: Callable[..., Clip] = render_world_clip,
     decoder_only: bool = False,
     seed: int = 0,
 ) -> AutoencoderKL:
@@ -86,7 +105,10 @@ def train_autoencoder(
     mean 0 and, times LATENT_SCALE, deviation 1 in each channel, by folding the statistics into the two 1x1
     convolutions.
 
-    decoder_only  improve the decoder of a finished autoencoder in `out`, on whole frames: latents keep their meaning
+    latent_channels, channels, blocks  see `small_autoencoder`
+    detail_weight  of `detail_loss`, which keeps edges and textures from being averaged
+    render         a clip from its number, as `render_clip`
+    decoder_only   improve the decoder of a finished autoencoder in `out`, on whole frames: latents keep their meaning
     """
     torch.manual_seed(seed)
     if decoder_only:
@@ -94,11 +116,11 @@ def train_autoencoder(
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
     else:
-        vae = small_autoencoder()
+        vae = small_autoencoder(latent_channels, channels, blocks)
         # Start with almost noiseless latents: a large variance would drown the image before the encoder can speak.
         with torch.no_grad():
-            vae.quant_conv.bias[4:] = -6
-            vae.quant_conv.weight[4:] *= 0.1
+            vae.quant_conv.bias[latent_channels:] = -6
+            vae.quant_conv.weight[latent_channels:] *= 0.1
     optimizer = torch.optim.AdamW(vae.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=1e-4)
     state_path = out / "vae" / ("decoder_state.pt" if decoder_only else "state.pt")
     step = 0
@@ -109,12 +131,12 @@ def train_autoencoder(
         step = state["step"]
 
     whole_from = 0 if decoder_only else steps * 4 // 5
-    batches = None
+    batches, psnr = None, []
     while step < steps:
         if batches is None or step == whole_from:
             whole = step >= whole_from
             side, batch = (size, max(1, batch_size * crop**2 // size**2)) if whole else (crop, batch_size)
-            batches = iter(DataLoader(_Crops(seed + step, size, side), batch_size=batch, num_workers=1))
+            batches = iter(DataLoader(_Crops(seed + step, size, side, render), batch_size=batch, num_workers=1))
         for group in optimizer.param_groups:
             group["lr"] = lr * min(1, (step + 1) / 50) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
         images = next(batches)
@@ -122,21 +144,36 @@ def train_autoencoder(
             posterior = vae.encode(images).latent_dist
             decoded = vae.decode(posterior.sample()).sample
         decoded = decoded.float()
-        loss = F.l1_loss(decoded, images) + 2 * F.mse_loss(decoded, images)
+        squared = F.mse_loss(decoded, images)
+        loss = F.l1_loss(decoded, images) + 2 * squared + detail_weight * detail_loss(decoded, images)
         loss = loss + KL_WEIGHT * posterior.kl().mean() / images[0].numel()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         step += 1
+        psnr.append(-10 * math.log10(squared.item() / 4))
         if step % 100 == 0 or step == steps:
-            psnr = -10 * math.log10(F.mse_loss(decoded, images).item() / 4)
-            print(f"autoencoder: step {step}, loss {loss.item():.4f}, {psnr:.1f} dB", flush=True)
+            print(f"autoencoder: step {step}, loss {loss.item():.4f}, {sum(psnr) / len(psnr):.1f} dB", flush=True)
+            psnr.clear()
             _save_state(state_path, {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
     if not decoder_only:
-        _normalise_latents(vae, size)
+        _normalise_latents(vae, size, render)
     vae.save_pretrained(out / "vae")
     return vae.eval()
+
+
+def detail_loss(decoded: Tensor, images: Tensor) -> Tensor:
+    """Mean absolute error of the differences between neighbours, at three scales; images [B, 3, H, W] -> scalar.
+
+    A perceptual term that needs no network: a blurred edge or texture is seen before a wrong shade is.
+    """
+    error = decoded - images
+    total = error.new_zeros(())
+    for _ in range(3):
+        total = total + error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+        error = F.avg_pool2d(error, 2)
+    return total / 6
 
 
 def _save_state(path: Path, state: dict) -> None:
@@ -145,15 +182,15 @@ def _save_state(path: Path, state: dict) -> None:
 
 
 @torch.no_grad()
-def _normalise_latents(vae: AutoencoderKL, size: int) -> None:
-    frames = [render_clip(i, size=size, num_frames=1).frames[0] for i in range(256)]
-    latents = torch.cat([vae.encode(_to_signed(f)[None]).latent_dist.mean for f in frames])  # [256, 4, h, w]
+def _normalise_latents(vae: AutoencoderKL, size: int, render: Callable[..., Clip]) -> None:
+    pictures = torch.stack([_to_signed(render(number, size=size, num_frames=1).frames[0]) for number in range(256)])
+    latents = torch.cat([vae.encode(part).latent_dist.mean for part in pictures.split(16)])  # [256, Z, h, w]
     mean = latents.mean((0, 2, 3))
     scale = 1 / (latents.std((0, 2, 3)) * LATENT_SCALE)
-    encode, decode = vae.quant_conv, vae.post_quant_conv
-    encode.weight[:4] *= scale[:, None, None, None]
-    encode.bias[:4] = (encode.bias[:4] - mean) * scale
-    encode.bias[4:] += 2 * scale.log()  # the posterior's log-variance scales along
+    encode, decode, means = vae.quant_conv, vae.post_quant_conv, len(mean)
+    encode.weight[:means] *= scale[:, None, None, None]
+    encode.bias[:means] = (encode.bias[:means] - mean) * scale
+    encode.bias[means:] += 2 * scale.log()  # the posterior's log-variance scales along
     decode.bias += decode.weight[:, :, 0, 0] @ mean
     decode.weight /= scale[None, :, None, None]
 
@@ -198,12 +235,13 @@ def train_text_encoder(
     """Train until the end-of-text state of a sentence tells who is in it; save `out`/text_encoder and `out`/tokenizer.
 
     Stands in for the contrastive training of CLIP: from that one vector a linear layer must say which colour goes with
-    which shape and which movement, and in which scene. So phrases that mean different things get vectors that differ.
+    which shape and which movement, whether there is an object without a name, and in which scene. So phrases that mean
+    different things get vectors that differ.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     encoder = small_text_encoder()
-    facts = [*product(COLORS, SHAPES), *product(COLORS, MOTIONS), *((scene,) for scene in SCENES)]
+    facts = [*product(COLORS, SHAPES), *product([*COLORS, UNNAMED], MOTIONS), (UNNAMED,), *((s,) for s in SCENES)]
     column = {fact: index for index, fact in enumerate(facts)}
     probe = nn.Linear(encoder.model.config.hidden_size, len(facts))
     optimizer = torch.optim.AdamW([*encoder.model.parameters(), *probe.parameters()], lr=lr, weight_decay=1e-2)
@@ -228,14 +266,17 @@ def train_text_encoder(
 
 
 def _random_sentence(rng: np.random.Generator) -> tuple[str, list[tuple[str, ...]]]:
-    """A phrase, with or without an article, or a caption as `render_clip` writes them; and the facts in it."""
-    colors = rng.permutation(list(COLORS))[: rng.integers(1, 4)]
-    shapes, motions = rng.choice(SHAPES, len(colors)), rng.choice(MOTIONS, len(colors))
-    scene = str(rng.choice(list(SCENES)))
-    phrases = [f"{color} {shape}" for color, shape in zip(colors, shapes)]
-    named = [(str(color), str(shape)) for color, shape in zip(colors, shapes)]
+    """A phrase, with or without an article, or a caption as the clips have them; and the facts in it."""
+    phrases, parts, facts = [], [], []
+    for color in rng.permutation(list(COLORS))[: rng.integers(1, 4)].tolist():
+        shape, motion = str(rng.choice(SHAPES)), str(rng.choice(MOTIONS))
+        named = rng.random() < 0.7
+        phrases.append(f"{color} {shape}" if named else UNNAMED)
+        facts += [(color, shape), (color, motion)] if named else [(UNNAMED,), (UNNAMED, motion)]
+        parts.append(describe(phrases[-1], motion))
     if rng.random() < 0.4:
-        return rng.choice(["", "a ", "the "]) + phrases[0], named[:1]
-    moving = [(str(color), str(motion)) for color, motion in zip(colors, motions)]
-    parts = [f"a {phrase} {motion}" for phrase, motion in zip(phrases, motions)]
-    return f"{' and '.join(parts)}, {scene}", [*named, *moving, (scene,)]
+        return rng.choice(["", "a ", "the "]) + phrases[0], facts[:1]
+    if rng.random() < 0.5:
+        return " and ".join(parts), facts
+    scene = str(rng.choice(list(SCENES)))
+    return f"{' and '.join(parts)}, {scene}", [*facts, (scene,)]

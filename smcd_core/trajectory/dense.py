@@ -1,15 +1,123 @@
-"""The trajectory frame by frame: one box per frame and enabled object.
+"""Dense boxes: one box per frame and object, as readers find them and the model takes them.
 
-F frames, N enabled objects. A box is xyxy in units of the frame: x / width, y / height. It may leave 0..1.
+F frames, N objects. A box is xyxy in units of the frame: x / width, y / height. It may leave 0..1.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .document import MAX_FRAMES, NAMED_EASES, Ease, Key, Trajectory, TrajectoryError, whole_number
+from .document import (
+    DEFAULT_FPS,
+    DEFAULT_TOLERANCE,
+    MAX_FRAMES,
+    MAX_SIDE,
+    NAMED_EASES,
+    Ease,
+    Key,
+    Trajectory,
+    TrajectoryError,
+    whole_number,
+)
+from .simplify import trajectory_from_boxes
+
+
+@dataclass(frozen=True)
+class DenseBoxes:
+    """The boxes of N objects in each of F frames.
+
+    xyxy       [F, N, 4] in units of the frame; not read where the mask is False
+    mask       bool [F, N], True where the object is visible
+    phrases    N phrases, "" for an object without one
+    strengths  N numbers, how much the boxes of each object count: 0 not at all, 1 as trained. Default: 1 each
+    size       (width, height) of the frame in pixels; None where nothing tells it
+    fps        frames per second
+    """
+
+    xyxy: np.ndarray
+    mask: np.ndarray
+    phrases: tuple[str, ...]
+    strengths: tuple[float, ...] = ()
+    size: tuple[int, int] | None = None
+    fps: float = DEFAULT_FPS
+
+    def __post_init__(self) -> None:
+        shape = (*self.mask.shape, 4)
+        if self.mask.ndim != 2 or self.xyxy.shape != shape or len(self.phrases) != self.mask.shape[1]:
+            found = f"boxes {list(self.xyxy.shape)}, mask {list(self.mask.shape)}, {len(self.phrases)} phrases"
+            raise TrajectoryError(f"{found}: give [F, N, 4], [F, N] and N")
+        object.__setattr__(self, "strengths", tuple(self.strengths) or (1.0,) * len(self.phrases))
+        if len(self.strengths) != len(self.phrases):
+            raise TrajectoryError(f"{len(self.strengths)} strengths for {len(self.phrases)} objects: give one each")
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.mask)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """float32 [F, N]: the strength of each object where it is visible, else 0."""
+        return self.mask * np.array(self.strengths, np.float32)
+
+    def clipped(self) -> DenseBoxes:
+        """The same boxes as the model takes them, float32: see `clip_boxes`."""
+        boxes, mask = clip_boxes(torch.from_numpy(self.xyxy).float(), torch.from_numpy(self.mask))
+        return replace(self, xyxy=boxes.numpy(), mask=mask.numpy())
+
+    def at(self, frames: Sequence[int]) -> DenseBoxes:
+        """The boxes in some frames; in those past the last one nothing is visible."""
+        frames = np.asarray(frames)
+        here = frames.clip(max=self.num_frames - 1)
+        inside = (frames == here)[:, None]
+        return replace(self, xyxy=self.xyxy[here], mask=self.mask[here] & inside)
+
+    def resampled(self, num_frames: int) -> DenseBoxes:
+        """The boxes at `num_frames` evenly spaced times, first and last frame included, with straight lines between
+        frames."""
+        if num_frames == self.num_frames:
+            return self
+        times = _even_times(self.num_frames, num_frames)
+        here = times.astype(int)
+        after = np.minimum(here + 1, self.num_frames - 1)
+        share = (times - here)[:, None, None]
+        # An object that is about to vanish rests: its next box may be anything.
+        end = np.where(self.mask[after][..., None], self.xyxy[after], self.xyxy[here])
+        boxes = self.xyxy[here] + (end - self.xyxy[here]) * share
+        return replace(self, xyxy=boxes.astype(self.xyxy.dtype), mask=self.mask[here])
+
+    def to_trajectory(self, tolerance: float = DEFAULT_TOLERANCE) -> Trajectory:
+        """Few keys for the editor, with an error of at most `tolerance` in units of the frame.
+
+        Raises TrajectoryError without a size, and for boxes far outside the frame.
+        """
+        if self.size is None:
+            raise TrajectoryError("the size of the frame in pixels is not known: give its width and height")
+        if not all(1 <= side <= MAX_SIDE for side in self.size):
+            width, height = self.size
+            raise TrajectoryError(f"the frame has {width}x{height} pixels; expected 1 to {MAX_SIDE} each")
+        trajectory = trajectory_from_boxes(self.xyxy, self.mask, *self.size, self.fps, self.phrases, tolerance)
+        objects = zip(trajectory.objects, self.strengths, strict=True)
+        return replace(trajectory, objects=tuple(replace(track, strength=strength) for track, strength in objects))
+
+
+def dense_boxes(boxes: Trajectory | DenseBoxes, num_frames: int | None = None) -> DenseBoxes:
+    """The boxes of the enabled objects as the model takes them: sampled at `num_frames` times (default: one for each
+    frame), float32, clipped to 0..1, and not visible where nothing of a box is inside the frame."""
+    if isinstance(boxes, DenseBoxes):
+        return boxes.resampled(num_frames or boxes.num_frames).clipped()
+    return every_box(boxes, num_frames).clipped()
+
+
+def every_box(trajectory: Trajectory, num_frames: int | None = None) -> DenseBoxes:
+    """The same, not clipped: float32."""
+    xyxy, mask = (part.numpy() for part in boxes_at(trajectory, num_frames))
+    names, size = tuple(phrases(trajectory)), (trajectory.width, trajectory.height)
+    return DenseBoxes(xyxy, mask, names, tuple(strengths(trajectory)), size, trajectory.fps)
 
 
 def phrases(trajectory: Trajectory) -> list[str]:
@@ -31,13 +139,17 @@ def boxes_at(
     A number of frames other than the document's samples evenly spaced times, first and last frame included. A track
     holds its first and last box outside its keys. Where the mask is False the box is where the object would be.
     """
-    last = trajectory.frames - 1
     count = trajectory.frames if num_frames is None else whole_number(num_frames, "num_frames", 1, MAX_FRAMES)
-    times = np.arange(count, dtype=np.float64) * last / max(count - 1, 1)
+    times = _even_times(trajectory.frames, count)
     tracks = [sample_track(track.keys, times) for track in trajectory.objects if track.enabled]
     boxes = np.stack([boxes for boxes, _ in tracks], 1) if tracks else np.zeros((count, 0, 4))
     mask = np.stack([visible for _, visible in tracks], 1) if tracks else np.zeros((count, 0), bool)
     return torch.from_numpy(boxes).to(dtype), torch.from_numpy(mask)
+
+
+def _even_times(frames: int, count: int) -> np.ndarray:
+    """`count` times from the first to the last of some frames, in frames."""
+    return np.arange(count, dtype=np.float64) * (frames - 1) / max(count - 1, 1)
 
 
 def sample_track(keys: Sequence[Key], times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ..files import replacing
 from ..networks.config import ConfigError, SMCDConfig
+from ..networks.in_parts import work_in_parts
 from ..networks.smcd import SMCD
 from .files import CheckpointError, WeightFile, read_weights, save_weights
 from .layouts import (
@@ -85,13 +86,14 @@ class Checkpoint:
 
 
 def build(checkpoint: Checkpoint, *, dtype=None, device="cpu", operations=nn) -> SMCD:
-    """The networks of a checkpoint, in evaluation mode.
+    """The networks of a checkpoint, for inference: in evaluation mode, with layers that work in parts.
 
     dtype None keeps that of the file; then the weights stay memory-mapped and are read when first used. Networks built
     twice from one Checkpoint share their weights.
     """
     model = SMCD(checkpoint.config, device="meta", operations=operations)
     model.load_state_dict(checkpoint.weights, assign=True)
+    work_in_parts(model)
     return model.to(device=device, dtype=dtype).eval()
 
 

@@ -64,11 +64,17 @@ test("every command that is enabled runs without the view on an empty and on a f
   }
 });
 
+test("a field that the state does not have cannot be set", () => {
+  const editor = newEditor();
+  assert.throws(() => editor.set({ isPlaying: true, isPlayin: false }), /no field isPlayin to set/);
+  assert.equal(editor.isPlaying, false);
+});
+
 test("arrow keys move by a pixel of the document, with Shift by ten", () => {
   const editor = newEditor(); // 64 x 48 pixels
   run(editor, "nudge.right");
   run(editor, "nudge.farDown");
-  const [{ box }] = editor.document.objects[0].keys;
+  const [{ box }] = editor.trajectory.objects[0].keys;
   assert.deepEqual(box, [0.115625, 0.408333, 0.315625, 0.708333]);
 });
 
@@ -77,13 +83,13 @@ test("with the camera chosen a step moves all objects that are not locked", () =
   editor.set({ locked: new Set(["dog"]) });
   editor.selectCamera();
   run(editor, "nudge.right");
-  assert.deepEqual(editor.document.objects.map(({ keys }) => keys[0].box[0]), [0.115625, 0.6]);
+  assert.deepEqual(editor.trajectory.objects.map(({ keys }) => keys[0].box[0]), [0.115625, 0.6]);
 });
 
 test("a box does not get narrower than nothing", () => {
   const editor = newEditor();
   for (let n = 0; n < 4; n += 1) run(editor, "grow.farNarrower");
-  const [{ box }] = editor.document.objects[0].keys;
+  const [{ box }] = editor.trajectory.objects[0].keys;
   assert.deepEqual(box, [0.1, 0.2, 0.1, 0.5]);
 });
 
@@ -91,12 +97,12 @@ test("delete takes the selected keys, and objects where there are none", () => {
   const editor = newEditor();
   editor.selectKeys([{ id: "car", frame: 4 }]);
   run(editor, "delete");
-  assert.deepEqual(framesOf(editor.document, "car"), [0]);
+  assert.deepEqual(framesOf(editor.trajectory, "car"), [0]);
   run(editor, "delete");
-  assert.deepEqual(editor.document.objects.map(({ id }) => id), ["dog"]);
+  assert.deepEqual(editor.trajectory.objects.map(({ id }) => id), ["dog"]);
   run(editor, "undo");
   run(editor, "undo");
-  assert.deepEqual(framesOf(editor.document, "car"), [0, 4]);
+  assert.deepEqual(framesOf(editor.trajectory, "car"), [0, 4]);
 });
 
 test("a locked object is not deleted", () => {
@@ -108,15 +114,15 @@ test("a locked object is not deleted", () => {
 test("a copy is selected, beside its original", () => {
   const editor = newEditor();
   run(editor, "duplicate");
-  assert.equal(editor.document.objects.length, 3);
-  assert.deepEqual([...editor.selected], [editor.document.objects[2].id]);
+  assert.equal(editor.trajectory.objects.length, 3);
+  assert.deepEqual([...editor.selected], [editor.trajectory.objects[2].id]);
 });
 
 test("hiding lasts to the next key, and again shows", () => {
   const editor = newEditor();
   editor.seek(2);
   run(editor, "toggleVisible");
-  const visible = () => editor.document.objects[0].keys.map((key) => [key.frame, key.visible]);
+  const visible = () => editor.trajectory.objects[0].keys.map((key) => [key.frame, key.visible]);
   assert.deepEqual(visible(), [[0, true], [2, false], [4, true]]);
   run(editor, "toggleVisible");
   assert.deepEqual(visible(), [[0, true], [2, true], [4, true]]);
@@ -126,10 +132,10 @@ test("an ease goes to the key before the playhead, or to all selected keys", () 
   const editor = newEditor();
   editor.seek(2);
   run(editor, "ease.hold");
-  assert.deepEqual(editor.document.objects[0].keys.map(({ ease }) => ease), ["hold", "linear"]);
+  assert.deepEqual(editor.trajectory.objects[0].keys.map(({ ease }) => ease), ["hold", "linear"]);
   editor.selectKeys([{ id: "car", frame: 0 }, { id: "car", frame: 4 }]);
   run(editor, "ease.in_out");
-  assert.deepEqual(editor.document.objects[0].keys.map(({ ease }) => ease), ["in_out", "in_out"]);
+  assert.deepEqual(editor.trajectory.objects[0].keys.map(({ ease }) => ease), ["in_out", "in_out"]);
 });
 
 test("the playhead goes from key to key and stops at the ends", () => {
@@ -149,7 +155,7 @@ test("a text from outside keeps selection, locks and playhead where they still m
   const editor = newEditor();
   editor.set({ locked: new Set(["dog"]), time: 3 });
   editor.selectKeys([{ id: "car", frame: 0 }, { id: "car", frame: 4 }]);
-  editor.load(model.serialiseTrajectory(model.setBox(model.removeTracks(editor.document, ["dog"]), "car", 4, A)));
+  editor.load(model.serialiseTrajectory(model.setBox(model.removeTracks(editor.trajectory, ["dog"]), "car", 4, A)));
   assert.deepEqual([[...editor.selected], [...editor.locked], editor.time], [["car"], [], 3]);
   assert.deepEqual(editor.selectedKeys, [{ id: "car", frame: 0 }, { id: "car", frame: 4 }]);
 });
@@ -162,7 +168,7 @@ test("a clip without objects plays too: a video may be behind it", () => {
 
 test("objects change places one by one", () => {
   const editor = newEditor({ car: [[0, A]], dog: [[0, B]], cat: [[0, A]] });
-  const order = () => editor.document.objects.map(({ id }) => id).join();
+  const order = () => editor.trajectory.objects.map(({ id }) => id).join();
   run(editor, "raise");
   assert.equal(order(), "dog,car,cat");
   run(editor, "raise");
@@ -178,7 +184,7 @@ test("moved keys stay selected", () => {
   assert.equal(editor.selectedKeys.length, 2);
   run(editor, "keysLater");
   assert.deepEqual(editor.selectedKeys, [{ id: "car", frame: 1 }, { id: "car", frame: 5 }]);
-  assert.deepEqual(framesOf(editor.document, "car"), [1, 5]);
+  assert.deepEqual(framesOf(editor.trajectory, "car"), [1, 5]);
 });
 
 test("phrases are stretches of the prompt between small words", () => {

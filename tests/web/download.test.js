@@ -60,8 +60,8 @@ test("licences, progress and end are told in the language of the page", async ()
     "共 1 个文件，7.34 GB。请确认接受以下许可协议：",
     "SMCD，来自 https://hub。许可协议：MIT",
     "/models/a.bin (7.34 GB)",
-    "下载期间可以继续工作。中断后，同一按钮会从停下的地方继续。",
-    "权重已齐全，现在可在“加载SMCD”“加载CLIP”和“加载VAE”中选择。",
+    "下载期间可以继续工作。如果中断，再次按下按钮即可继续。",
+    "权重已全部下载，现在可在“加载SMCD”“加载CLIP”和“加载VAE”中选择。",
   ]);
 });
 
@@ -71,7 +71,7 @@ test("a stop, and that nothing is missing, are told in the language of the page"
   assert.deepEqual(textsOf(stopping.said), [
     "停止下载？",
     "正在下载 a.bin (1/1)：7.34 GB 的 50 %。已下载的部分会保留。",
-    "已停止。已下载的部分会保留：同一按钮会从那里继续。",
+    "已停止。已下载的部分会保留：再次按下按钮即可继续。",
   ]);
   const complete = openPage("zh", { files: [{ ...FILE, there: true }] });
   await complete.node.button.press();
@@ -82,5 +82,5 @@ test("a failure is told with the server's words", async () => {
   const failed = { ...RUNNING, state: "failed", message: "no connection", hand: ["fetch it"] };
   const { node, said } = openPage("zh", { downloads: [null, failed] });
   await node.button.press();
-  assert.deepEqual(said[1], { title: "未能下载权重", type: "info", message: "no connection", itemList: ["fetch it"] });
+  assert.deepEqual(said[1], { title: "下载失败", type: "info", message: "no connection", itemList: ["fetch it"] });
 });

@@ -89,7 +89,7 @@ test("CSV objects are numbers or names, and names in quotes may hold commas and 
 test("frames that are asked for are held to", () => {
   assert.equal(read(MOT, { frames: 6 }).trajectory.frames, 6);
   assert.throws(() => read(MOT, { frames: 2 }), /boxes up to frame 3 of 2: add 1 frame or cut the file/);
-  assert.throws(() => read(XYXY, { format: "xyxy", frames: 8 }), /has 3 frames but there must be 8/);
+  assert.throws(() => read(XYXY, { format: "xyxy", frames: 8 }), /has 3 frames, expected 8: change one of the two/);
 });
 
 const REFUSED = [
@@ -209,7 +209,7 @@ test("bbox.txt has a line of corners per frame, and refuses frames without a box
   const text = writeBboxTxt(example(), "a");
   assert.equal(text.split("\n")[0], "64.0000,72.0000,192.0000,180.0000");
   assert.equal(text.trim().split("\n").length, 8);
-  assert.throws(() => writeBboxTxt(example(), "b"), /object b is not visible at frame 3: bbox.txt needs it/);
+  assert.throws(() => writeBboxTxt(example(), "b"), /object b is invisible at frame 3, bbox.txt needs a box per frame/);
 });
 
 test("boxes that an ease turned inside out along one axis are absent too", () => {

@@ -36,7 +36,7 @@ function drag(editor, from, ...to) {
 }
 
 const click = (editor, where) => drag(editor, where);
-const boxOf = (editor, id, frame = editor.frame) => boxAt(editor.document.objects.find((o) => o.id === id), frame);
+const boxOf = (editor, id, frame = editor.frame) => boxAt(editor.trajectory.objects.find((o) => o.id === id), frame);
 const isNear = (box, wanted) => assert.ok(distance(box, wanted) <= CENTS, `${box} is not ${wanted}`);
 
 // ---- drawing
@@ -45,11 +45,11 @@ test("a drag on empty space draws a box, selects it and is one step of undo", ()
   const editor = start({ a: [[0, left]] });
   drag(editor, at(0.5, 0.5), at(0.55, 0.6), at(0.7, 0.8));
   const [added] = editor.selected;
-  assert.equal(editor.document.objects.length, 2);
+  assert.equal(editor.trajectory.objects.length, 2);
   isNear(boxOf(editor, added), [0.5, 0.5, 0.7, 0.8]);
   assert.equal(editor.commits.length, 1);
   editor.undo();
-  assert.equal(editor.document.objects.length, 1);
+  assert.equal(editor.trajectory.objects.length, 1);
 });
 
 test("a drawn box may be drawn upwards, as a square of pixels with Shift, and about its middle with Alt", () => {
@@ -68,7 +68,7 @@ test("a drawn box may be drawn upwards, as a square of pixels with Shift, and ab
 test("with Ctrl a box is drawn over another one", () => {
   const editor = start({ a: [[0, left]] });
   drag(editor, at(0.15, 0.25, { ctrl: true }), at(0.25, 0.35, { ctrl: true }));
-  assert.equal(editor.document.objects.length, 2);
+  assert.equal(editor.trajectory.objects.length, 2);
   isNear(boxOf(editor, "a"), left);
 });
 
@@ -76,7 +76,7 @@ test("a box that is too small to be meant is not kept, and the selection is back
   const editor = start({ a: [[0, left]] });
   editor.select(["a"]);
   drag(editor, at(0.5, 0.5), at(0.6, 0.501));
-  assert.equal(editor.document.objects.length, 1);
+  assert.equal(editor.trajectory.objects.length, 1);
   assert.deepEqual([...editor.selected], ["a"]);
   assert.equal(editor.canUndo, false);
 });
@@ -91,7 +91,7 @@ test("a box drawn while others are solo is shown too", () => {
 test("more objects than a document takes are refused with a message", () => {
   const editor = start(Object.fromEntries(Array.from({ length: 256 }, (_, n) => [`o${n}`, [[0, left]]])));
   drag(editor, at(0.5, 0.5), at(0.7, 0.8));
-  assert.equal(editor.document.objects.length, 256);
+  assert.equal(editor.trajectory.objects.length, 256);
   assert.match(String(editor.notice.text), /limit is 256/);
 });
 
@@ -147,7 +147,7 @@ test("moving a box makes a key at the playhead's frame and leaves the other keys
   const before = boxOf(editor, "a");
   const [x, y] = [before[0] + 0.05, before[1] + 0.05];
   drag(editor, at(x, y), at(x + 0.1, y + 0.1));
-  assert.deepEqual(framesOf(editor.document, "a"), [0, 3, 7]);
+  assert.deepEqual(framesOf(editor.trajectory, "a"), [0, 3, 7]);
   isNear(boxOf(editor, "a"), before.map((v) => v + 0.1));
   isNear(boxOf(editor, "a", 0), left);
 });
@@ -179,7 +179,7 @@ test("an Alt-drag moves all keys of a selected box", () => {
   drag(editor, at(0.15, 0.25, { alt: true }), at(0.25, 0.35, { alt: true }));
   isNear(boxOf(editor, "a", 0), left.map((v) => v + 0.1));
   isNear(boxOf(editor, "a", 7), right.map((v) => v + 0.1));
-  assert.deepEqual(framesOf(editor.document, "a"), [0, 7]);
+  assert.deepEqual(framesOf(editor.trajectory, "a"), [0, 7]);
 });
 
 test("a pointer that trembles by a pixel clicks: nothing moves", () => {
@@ -195,12 +195,12 @@ test("a pointer that trembles by a pixel clicks: nothing moves", () => {
 
 test("a cancelled drag leaves everything as it was", () => {
   const editor = start({ a: [[0, left]] });
-  const before = editor.document;
+  const before = editor.trajectory;
   const gesture = gestureAt(editor, at(0.2, 0.3));
   gesture.move(at(0.5, 0.5));
-  assert.notEqual(editor.document, before);
+  assert.notEqual(editor.trajectory, before);
   gesture.cancel();
-  assert.equal(editor.document, before);
+  assert.equal(editor.trajectory, before);
   assert.equal(editor.commits.length, 0);
 });
 
@@ -212,7 +212,7 @@ test("a drag that was undone from the keyboard under way is over", () => {
   assert.deepEqual([...editor.selected], []);
   gesture.move(at(0.8, 0.9));
   gesture.end();
-  assert.deepEqual(editor.document.objects.map(({ id }) => id), ["a"]);
+  assert.deepEqual(editor.trajectory.objects.map(({ id }) => id), ["a"]);
 });
 
 test("a drag while playing from elsewhere than a box stops the playback at a whole frame", () => {
@@ -231,7 +231,7 @@ test("a locked box is selected by a click, and a drag on it draws a new box", ()
   click(editor, at(0.5, 0.6));
   assert.deepEqual([...editor.selected], ["a"]);
   drag(editor, at(0.5, 0.6), at(0.7, 0.8));
-  assert.equal(editor.document.objects.length, 3);
+  assert.equal(editor.trajectory.objects.length, 3);
   isNear(boxOf(editor, "a"), [0, 0, 1, 1]);
 });
 
@@ -357,7 +357,7 @@ test("a tick between keys makes a key of its own when it is dragged", () => {
   editor.select(["a"]);
   const [x, y] = centreOf(boxOf(editor, "a", 3));
   drag(editor, at(x, y), at(x, y + 0.2));
-  assert.deepEqual(framesOf(editor.document, "a"), [0, 3, 7]);
+  assert.deepEqual(framesOf(editor.trajectory, "a"), [0, 3, 7]);
 });
 
 test("ticks thin out where a path has no room for them, keys stay, and a box that stands still has none", () => {
@@ -405,7 +405,7 @@ test("a box dragged while the clip plays records where it was, as one step", () 
   assert.equal(editor.commits.length, 1);
   isNear(boxOf(editor, "a", 0), [0.15, 0.2, 0.35, 0.4]);
   isNear(boxOf(editor, "a", 5), [0.4, 0.2, 0.6, 0.4]);
-  assert.ok(keysOf(editor.document, "a").length <= 3, "a straight motion needs few keys");
+  assert.ok(keysOf(editor.trajectory, "a").length <= 3, "a straight motion needs few keys");
 });
 
 test("a hand that holds still records that the box stands still", () => {

@@ -34,10 +34,8 @@ import {
   setPhrase,
   setStrength,
   setVisible,
-  setVisibleRange,
   trackOf,
   TrajectoryError,
-  visibleRanges,
   withFrames,
 } from "../../web/trajectory/model.js";
 import { randomNumbers } from "../../web/trajectory/random.js";
@@ -233,15 +231,6 @@ test("hiding some frames hides exactly those and moves nothing", () => {
     assert.deepEqual(boxesAt(after).mask, expected);
     assert.ok(distance(boxesAt(after).boxes, boxesAt(document).boxes) < 2e-6);
     assert.equal(setVisible(after, ["a"], first, last, visible), after);
-  }
-});
-
-test("an object enters and leaves at the ends of its bar", () => {
-  const document = trajectory({ a: [[0, A, "linear", false], [5, B]] }, { frames: 10 });
-  for (const [first, last] of [[0, 9], [2, 6], [0, 0], [9, 9], [4, 9]]) {
-    const after = setVisibleRange(document, ["a"], first, last);
-    assert.deepEqual(visibleRanges(after.objects[0], 10), [[first, last]]);
-    assert.ok(distance(boxesAt(after).boxes, boxesAt(document).boxes) < 2e-6);
   }
 });
 

@@ -1,30 +1,30 @@
 /**
- * The editor over the whole page. It moves to the body, since what a host transforms holds even fixed elements; a
- * stand-in keeps its place.
- *
- * @import {EditorState} from "./state/state.js"
+ * Full screen: the editor moves to the body, because a transform of the host would contain even fixed elements. A
+ * placeholder stays behind.
  */
 
-import { h, listen } from "./kit/dom.js";
+import { h, listen, take } from "./kit/dom.js";
 
 /**
- * @param {EditorState} editor
  * @param {HTMLElement} root
  * @param {(key: string) => string} t
  * @param {(event: KeyboardEvent) => void} onKey
- * @returns {{element: HTMLElement, set: (isPoppedOut: boolean) => void, destroy: () => void}} element: for the host,
- *   which may move it about
+ * @param {() => void} changed  called after a change
+ * @returns {{element: HTMLElement, isOut: () => boolean, set: (isPoppedOut: boolean) => void, destroy: () => void}}
+ *   element: for the host
  */
-export function createPopOut(editor, root, t, onKey) {
+export function createPopOut(root, t, onKey, changed) {
   const element = h("div", { class: "smcd-host" }, root);
   const back = h("button", { type: "button", onclick: () => set(false) }, t("popOut.back"));
   const standIn = h("div", { class: "smcd-stand-in" }, h("p", {}, t("popOut.away")), back);
   const overlay = h("div", { class: "smcd-overlay" });
   let stopListening = () => {};
+  let isOut = false;
 
   function set(isPoppedOut) {
-    if (isPoppedOut === editor.isPoppedOut) return;
-    if (isPoppedOut) {
+    if (isPoppedOut === isOut) return;
+    isOut = isPoppedOut;
+    if (isOut) {
       element.replaceChildren(standIn);
       overlay.append(root);
       document.body.append(overlay);
@@ -34,22 +34,22 @@ export function createPopOut(editor, root, t, onKey) {
       element.replaceChildren(root);
       overlay.remove();
     }
-    editor.set({ isPoppedOut });
+    changed();
     root.focus({ preventScroll: true });
   }
 
-  /** The page behind cannot be seen, so its keys are ours when the focus got lost. */
+  /** Handle keys that reach the body, as nobody can see what they would do to the page behind. */
   function keydown(event) {
     if (event.target !== document.body) return;
     root.focus({ preventScroll: true });
     root.dispatchEvent(new KeyboardEvent("keydown", event));
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     onKey(event);
   }
 
   return {
     element,
+    isOut: () => isOut,
     set,
     destroy() {
       stopListening();

@@ -1,39 +1,41 @@
 /**
- * The editor as one element: its parts, drawn together once per animation frame, and what belongs to none of them:
- * keys, dropped files, the full-screen view.
+ * The whole editor as one element. It draws its parts together, once per animation frame, and handles keys, dropped
+ * files and full screen.
  *
- * A part is made by `createPart(context)` and is `{element, render, destroy}`. `render` is called after any change of
- * the state, at most once per animation frame, and is quick where nothing that it shows has changed.
+ * Each part is made by `createPart(context)` and is `{element, render, destroy}`. `render` is called after every change
+ * of the state, at most once per animation frame, and must be fast if nothing that it shows has changed.
  *
  * @import {Said} from "../trajectory/refusal.js"
  * @import {EditorState} from "./state/state.js"
- * @typedef {object} View  what commands ask of the view
- * @property {(isPoppedOut: boolean) => void} setPoppedOut  over the whole page, or back
- * @property {() => void} editPhrase  of the first selected object
- * @property {() => void} focusMotion  the form of presets, or of the camera
+ * @typedef {object} View  services for commands and parts
+ * @property {() => void} invalidate  redraws all parts in the next animation frame
+ * @property {boolean} isPoppedOut  whether the editor is in full screen
+ * @property {(isPoppedOut: boolean) => void} setPoppedOut
+ * @property {() => void} editPhrase  edits that of the first selected object
+ * @property {() => void} focusMotion  focuses the form of motion presets or camera moves
  * @property {() => void} openHelp
  * @typedef {{editor: EditorState, t: (key: string | Said, values?: object) => string, run: (id: string) => void,
  *   root: HTMLElement, view: View, onKey: (event: KeyboardEvent) => void}} Context  root: the editor's element, which
- *   dialogs are opened in
+ *   holds its dialogs
  * @typedef {{element: HTMLElement, render: () => void, destroy: () => void}} Part
  */
 
-import { listenToClipboard } from "./files/clipboard.js";
 import { canRun, commandOf } from "./actions/commands.js";
-import { h } from "./kit/dom.js";
-import { listenToDrops } from "./files/drops.js";
 import { openHelp } from "./actions/help.js";
 import { listenToKeys } from "./actions/keyboard.js";
-import { createPopOut } from "./pop_out.js";
+import { listenToClipboard } from "./files/clipboard.js";
+import { listenToDrops } from "./files/drops.js";
+import { h } from "./kit/dom.js";
 import { createProblem } from "./panels/problem.js";
 import { createSide } from "./panels/side.js";
-import { createStage } from "./stage/stage.js";
 import { createStatus } from "./panels/status.js";
+import { createToolbar } from "./panels/toolbar.js";
+import { createPopOut } from "./pop_out.js";
+import { createStage } from "./stage/stage.js";
 import { translator } from "./strings/strings.js";
 import { createTimeline } from "./timeline/timeline.js";
-import { createToolbar } from "./panels/toolbar.js";
 
-/** @type {Record<string, (context: Context) => Part>} in the order of the Tab key */
+/** @type {Record<string, (context: Context) => Part>} in Tab order */
 const PARTS = {
   toolbar: createToolbar,
   stage: createStage,
@@ -44,10 +46,10 @@ const PARTS = {
 
 /**
  * @param {EditorState} editor
- * @param {{language?: string, onKey?: (event: KeyboardEvent) => void}} [options]  onKey: is told of each key that the
- *   editor has taken
- * @returns {{element: HTMLElement, destroy: () => void}} element: stays where the host puts it, with the editor in it
- *   while that is not popped out
+ * @param {{language?: string, onKey?: (event: KeyboardEvent) => void}} [options]  onKey: called for each key event
+ *   that the editor handles
+ * @returns {{element: HTMLElement, destroy: () => void}} element: for the host; holds the editor unless it is in full
+ *   screen
  */
 export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   adoptStyles();
@@ -58,7 +60,15 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
     { class: "smcd-editor", role: "application", "aria-label": t("editor.name"), tabindex: "0" },
     layout,
   );
-  const popOut = createPopOut(editor, root, t, onKey);
+  let scheduled = 0;
+  const render = () => {
+    scheduled = 0;
+    for (const part of Object.values(parts)) part.render();
+  };
+  const invalidate = () => {
+    scheduled ||= requestAnimationFrame(render);
+  };
+  const popOut = createPopOut(root, t, onKey, invalidate);
   /** @type {Context} */
   const context = {
     editor,
@@ -70,6 +80,10 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
       if (canRun(editor, command)) command.run(context);
     },
     view: {
+      invalidate,
+      get isPoppedOut() {
+        return popOut.isOut();
+      },
       setPoppedOut: popOut.set,
       editPhrase: () => parts.side.editPhrase(),
       focusMotion: () => parts.side.focusMotion(),
@@ -81,16 +95,8 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   const isDrawn = Boolean(parts.toolbar);
   const endings = [listenToDrops(context), ...(isDrawn ? [listenToKeys(context), listenToClipboard(context)] : [])];
 
-  let scheduled = 0;
-  const render = () => {
-    scheduled = 0;
-    for (const part of Object.values(parts)) part.render();
-  };
-  const schedule = () => {
-    scheduled ||= requestAnimationFrame(render);
-  };
-  const unsubscribe = editor.subscribe(schedule);
-  schedule();
+  const unsubscribe = editor.subscribe(invalidate);
+  invalidate();
   return {
     element: popOut.element,
     destroy() {
@@ -103,7 +109,7 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   };
 }
 
-/** All parts. Where one cannot start, or the browser gives no canvas, the text stays to be edited. */
+/** Create all parts. If one fails, or the browser has no canvas, only the text can be edited. */
 function createParts(context) {
   /** @type {Record<string, any>} */
   const parts = {};
@@ -118,9 +124,10 @@ function createParts(context) {
   return { ...parts, problem: createProblem(context) };
 }
 
-/** The style sheet is one for all editors of the page, and stays, as another may come. */
+/** Add the style sheet, once per page. It stays for later editors. */
 function adoptStyles() {
   const href = new URL("./editor.css", import.meta.url).href;
-  const links = [...document.head.querySelectorAll("link[rel=stylesheet]")];
-  if (!links.some((link) => link.href === href)) document.head.append(h("link", { rel: "stylesheet", href }));
+  /** @type {NodeListOf<HTMLLinkElement>} */
+  const links = document.head.querySelectorAll("link[rel=stylesheet]");
+  if (![...links].some((link) => link.href === href)) document.head.append(h("link", { rel: "stylesheet", href }));
 }

@@ -1,5 +1,5 @@
 /**
- * Loading what is to be seen behind the boxes, and following the playhead with it.
+ * Loading the background image or video, and syncing it with the playhead.
  *
  * @import {EditorState} from "../editor/state/state.js"
  * @import {Picture, View} from "./picture.js"
@@ -8,12 +8,12 @@
 import { viewOf } from "./picture.js";
 
 /**
- * Put a picture behind the boxes. What cannot be loaded leaves nothing there.
+ * Show an image or video behind the boxes. If it cannot be loaded, there is no background.
  *
  * @param {EditorState} editor
  * @param {Picture} picture
  * @param {(size: {width: number, height: number}) => void} onReady
- * @returns {() => void} lets go of it
+ * @returns {() => void} releases it
  */
 export function showPicture(editor, picture, onReady) {
   const { kind, url, steps } = picture;
@@ -21,12 +21,12 @@ export function showPicture(editor, picture, onReady) {
 }
 
 /**
- * Images that are spread evenly over the clip.
+ * Show images, spread evenly over the clip.
  *
  * @param {EditorState} editor
  * @param {string[]} urls
  * @param {Picture["steps"]} [steps]
- * @param {(size: {width: number, height: number}) => void} [onReady]  the first is loaded
+ * @param {(size: {width: number, height: number}) => void} [onReady]  called when the first is loaded
  * @returns {() => void}
  */
 export function showImages(editor, urls, steps = [], onReady = () => {}) {
@@ -43,7 +43,7 @@ export function showImages(editor, urls, steps = [], onReady = () => {}) {
     const view = width && height ? viewOf(width, height, steps) : null;
     if (!view) return;
     const imageAt = (time) => {
-      const share = time / Math.max(editor.document.frames - 1, 1);
+      const share = time / Math.max(editor.trajectory.frames - 1, 1);
       const chosen = images[Math.round(share * (images.length - 1))];
       return chosen?.complete && chosen.naturalWidth ? partOf(chosen, view) : null;
     };
@@ -57,13 +57,13 @@ export function showImages(editor, urls, steps = [], onReady = () => {}) {
   };
 }
 
-/** A video whose time is that of the playhead. */
+/** Show a video at the time of the playhead. */
 function showVideo(editor, { url, timing, steps }, onReady) {
   const video = document.createElement("video");
   Object.assign(video, { muted: true, preload: "auto", playsInline: true, src: url });
   let wanted = 0;
   let isReady = false;
-  // One seek at a time: a browser drops those that come too fast.
+  // One seek at a time, because browsers drop seeks that come too fast.
   const seek = () => {
     if (!video.seeking && Math.abs(video.currentTime - wanted) > 0.001) video.currentTime = wanted;
   };
@@ -71,7 +71,7 @@ function showVideo(editor, { url, timing, steps }, onReady) {
     const view = video.videoWidth ? viewOf(video.videoWidth, video.videoHeight, steps) : null;
     if (!view) return;
     const imageAt = (time) => {
-      const seconds = (timing.skip + time * timing.every) / (timing.rate || editor.document.fps);
+      const seconds = (timing.skip + time * timing.every) / (timing.rate || editor.trajectory.fps);
       wanted = Math.min(seconds, Math.max((video.duration || 0) - 0.001, 0));
       seek();
       return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA ? partOf(video, view) : null;
@@ -90,7 +90,7 @@ function showVideo(editor, { url, timing, steps }, onReady) {
   };
 }
 
-/** The picture itself where all of it is seen, else a canvas with the part. */
+/** The image itself if all of it is visible, else a canvas with the visible part. */
 function partOf(image, { part: [left, top, width, height] }) {
   const [w, h] = [image.naturalWidth || image.videoWidth, image.naturalHeight || image.videoHeight];
   if (left === 0 && top === 0 && width === w && height === h) return image;

@@ -1,20 +1,19 @@
 /**
- * The button of Load SMCD that fetches the released weights. What there is to fetch, from where and to where only the
- * server knows: the page shows it, with the licences, and says which of them the user accepted. What the server says,
- * such as the cause of a failure, is English in every language.
+ * The button on Load SMCD that downloads the released weights. Only the server knows the files, their sources and their
+ * destinations. The page shows them with their licences, and reports which licences the user has accepted. Messages of
+ * the server, such as errors, are always English.
  *
- * @import {Host} from "./node.js"
+ * @import {Host} from "./host.js"
  * @typedef {{name: string, title: string, page: string, licence: string,
  *   files: {name: string, path: string, size: number, there: boolean}[]}} Weights
  * @typedef {{state: "running" | "stopped" | "failed" | "done", file: string, done: number, size: number,
- *   message: string, hand: string[]}} Download  message: why it failed
+ *   message: string, hand: string[]}} Download  message: the error; hand: how to download by hand
  * @typedef {ReturnType<typeof translator>} Translator
  */
 
 import { listen } from "../editor/kit/dom.js";
 import { translator } from "../editor/strings/strings.js";
-import { after } from "./hook.js";
-import { languageOf, settingsOf } from "./language.js";
+import { after, languageOf, settingsOf } from "./host.js";
 
 const ROUTE = "/smcd/download";
 const POLL = 500; // milliseconds
@@ -29,7 +28,7 @@ class DownloadButton {
   #node;
   #host;
   #widget;
-  /** What is followed to its end. @type {Download | null} */
+  /** The download in progress. @type {Download | null} */
   #running = null;
   #stopListening = () => {};
 
@@ -39,7 +38,7 @@ class DownloadButton {
     const pressed = () => this.#press().catch((error) => this.#notify("error", error.message));
     this.#widget = node.addWidget("button", "download_weights", null, pressed, { serialize: false });
     this.#widget.serialize = false;
-    // Not every node that is made comes into a graph, and one that was taken out may come back.
+    // Not every new node is added to a graph, and a removed one may come back.
     after(node, "onAdded", () => this.#listen());
     after(node, "onRemoved", () => this.#stopListening());
     this.#show();
@@ -74,7 +73,7 @@ class DownloadButton {
     await this.#follow(isToStop ? await ask(this.#host, `${ROUTE}/stop`, {}) : download);
   }
 
-  /** Show how far it is, until it has ended. @param {Download} download */
+  /** Show the progress until the download ends. @param {Download} download */
   async #follow(download) {
     if (this.#running) return;
     try {
@@ -113,7 +112,12 @@ class DownloadButton {
   }
 }
 
-/** What the user is asked. The host sets all of it as text. @param {Weights[]} missing @param {Translator} t */
+/**
+ * The content of the licence dialog, which the host shows as plain text.
+ *
+ * @param {Weights[]} missing
+ * @param {Translator} t
+ */
 function licences(missing, t) {
   const files = missing.flatMap((one) => one.files.filter(({ there }) => !there));
   const total = files.reduce((sum, { size }) => sum + size, 0);
@@ -141,7 +145,13 @@ function sizeText(bytes) {
   return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power]}`;
 }
 
-/** The answer to a GET, or to a POST of `body`. @param {Host} host @param {string} [route] @param {object} [body] */
+/**
+ * Send a GET request, or a POST with `body`, and return the JSON answer.
+ *
+ * @param {Host} host
+ * @param {string} [route]
+ * @param {object} [body]
+ */
 async function ask({ api }, route = ROUTE, body) {
   const headers = { "Content-Type": "application/json" };
   const response = await api.fetchApi(route, body && { method: "POST", headers, body: JSON.stringify(body) });

@@ -1,13 +1,13 @@
 /**
- * A picture or video that was dropped on the editor: it goes to the host's input folder and into a loader at the node,
- * so that a run sees it as well.
+ * Images and videos dropped on the editor: upload to the host's input folder, and connection through a loader node, so
+ * that a run uses them too.
  *
- * @import {Host} from "./node.js"
+ * @import {Host} from "./host.js"
  */
 
 import { inputIndex, searchUp } from "./links.js";
 
-const GAP = 40; // between nodes, in units of the canvas
+const GAP = 40; // between nodes, in graph units
 const LOADERS = { image: ["LoadImage", "image"], video: ["LoadVideo", "file"] };
 
 /**
@@ -22,7 +22,7 @@ export async function connectFile(node, file, { api }) {
   choose(loader.widgets.find(({ name }) => name === widget), value);
 }
 
-/** @returns {Promise<string>} the value of a loader's widget */
+/** Upload a file. @returns {Promise<string>} the value for a loader's widget */
 async function upload(file, api) {
   const body = new FormData();
   body.append("image", file); // the host's name for any file

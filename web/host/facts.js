@@ -1,5 +1,5 @@
 /**
- * What the run will be given besides the boxes, where the graph tells it.
+ * The inputs of a run besides the boxes, as far as they can be read from the graph.
  *
  * @import {ModelFacts} from "../editor/state/state.js"
  * @import {End} from "./links.js"
@@ -7,14 +7,14 @@
 
 import { inputIndex, searchUp, source, targets, widgetValue } from "./links.js";
 
-const CELL = 8; // pixels of a latent
+const CELL = 8; // pixels per latent cell
 const UNKNOWN = { prompt: null, width: null, height: null, numFrames: null };
 const CONSUMERS = ["SMCD_Conditioning", "SMCD_Motion", "SMCD_Generate"];
 const TEXTS = ["CLIPTextEncode", "CLIPTextEncodeSDXL"];
 
 /**
  * @param {any} node  SMCD Trajectory
- * @returns {Partial<ModelFacts>} null for what is not known
+ * @returns {Partial<ModelFacts>} null if unknown
  */
 export function modelFacts(node) {
   const consumer = targets(node, 0)
@@ -32,7 +32,7 @@ export function modelFacts(node) {
   };
 }
 
-/** SMCD Image, before or after SMCD Motion on the way of the prompt. */
+/** Find SMCD Image, before or after SMCD Motion in the conditioning chain. */
 function imageNodeOf(motion) {
   const isImage = ({ node }) => node.type === "SMCD_Image";
   const above = searchUp(motion, inputIndex(motion, "positive"), (end) => (isImage(end) ? end.node : promptInput(end)));
@@ -46,14 +46,15 @@ function promptOf(consumer) {
   );
 }
 
-/** The input that a conditioning passes on: that of the output's name, or the only one. @param {End} end */
+/** The input that a node passes its conditioning from: with the output's name, or the only one. @param {End} end */
 function promptInput({ node, slot }) {
-  const inputs = (node.inputs ?? []).flatMap(({ type, link }, n) => (type === "CONDITIONING" && link != null ? [n] : []));
+  const isLinked = ({ type, link }) => type === "CONDITIONING" && link != null;
+  const inputs = (node.inputs ?? []).flatMap((input, n) => (isLinked(input) ? [n] : []));
   const named = inputs.find((n) => node.inputs[n].name === node.outputs?.[slot]?.name?.toLowerCase());
   return named ?? (inputs.length === 1 ? inputs[0] : -1);
 }
 
-/** Of a widget, or of the text node that is linked to it. */
+/** The prompt of a widget, or of the text node linked to it. */
 function textOf(node, name) {
   const written = widgetValue(node, name);
   if (typeof written === "string") return written;
@@ -62,7 +63,7 @@ function textOf(node, name) {
   return typeof value === "string" ? value : null;
 }
 
-/** 0 means that the node decides for itself. */
+/** The value of a widget, or null for 0, which lets the node choose. */
 function positive(node, name) {
   const value = node && widgetValue(node, name);
   return typeof value === "number" && value > 0 ? value : null;

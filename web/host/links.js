@@ -1,18 +1,18 @@
 /**
- * Who is connected to whom, through reroutes, bypassed nodes and the walls of subgraphs.
+ * Connections between nodes, through reroutes, bypassed nodes and subgraph boundaries.
  *
  * @typedef {{node: any, slot: number}} End  a node and the index of its output, or of its input
  */
 
-// The host's ids of what leads into a subgraph and out of it; some front ends have ids as text.
+// The host's ids of the inputs and outputs of a subgraph. Some front ends have ids as strings.
 const SUBGRAPH_INPUT = -10;
 const SUBGRAPH_OUTPUT = -20;
-const MUTED = 2; // modes of a node
+const MUTED = 2; // node modes
 const BYPASSED = 4;
-const MAX_STEPS = 100; // of a walk, should a graph be a ring
+const MAX_STEPS = 100; // stops at cycles
 
 /**
- * The output that feeds an input; null where nothing does, or a node that is muted.
+ * The output connected to an input; null if there is none, or if its node is muted.
  *
  * @param {any} node
  * @param {number} slot  of the input
@@ -40,7 +40,7 @@ function origin(graph, linkId, steps) {
 }
 
 /**
- * The inputs that an output feeds.
+ * The inputs connected to an output.
  *
  * @param {any} node
  * @param {number} slot  of the output
@@ -74,7 +74,7 @@ function target(graph, linkId, steps) {
   return [{ node, slot: link.target_slot }];
 }
 
-/** The input whose value a bypassed node gives out, as the host chooses it: at the same place, else the first of it. */
+/** The input that a bypassed node passes on. The host takes the one at the same index, else the first of the type. */
 function passedInput(node, output) {
   if (node.type === "Reroute") return 0;
   const { type } = node.outputs[output];
@@ -83,12 +83,12 @@ function passedInput(node, output) {
 }
 
 /**
- * Walk up from an input until `find` has an answer.
+ * Walk upstream from an input until `find` returns an answer.
  *
  * @template T
  * @param {any} node
  * @param {number} slot  of the input
- * @param {(end: End) => T | number} find  the answer, or the index of the input to go on from; -1 ends the walk
+ * @param {(end: End) => T | number} find  the answer, or the index of the input to continue from; -1 stops
  * @returns {T | null}
  */
 export function searchUp(node, slot, find) {
@@ -102,7 +102,7 @@ export function searchUp(node, slot, find) {
 }
 
 /**
- * The value of a node's widget; undefined where there is none, or a link gives another.
+ * The value of a node's widget; undefined if there is none, or if a link replaces it.
  *
  * @param {any} node
  * @param {string} name
@@ -112,7 +112,7 @@ export function widgetValue(node, name) {
   return isLinked ? undefined : node.widgets?.find((widget) => widget.name === name)?.value;
 }
 
-/** The index of an input by its name, -1 where there is none. @param {any} node @param {string} name */
+/** The index of an input by name, or -1. @param {any} node @param {string} name */
 export function inputIndex(node, name) {
   return (node.inputs ?? []).findIndex((input) => input.name === name);
 }
@@ -121,7 +121,7 @@ function linkOf(graph, id) {
   return id == null ? null : (graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? null);
 }
 
-/** A node that stands for a subgraph in a graph around it; null for the outermost graph. */
+/** The node of a subgraph in its parent graph; null for the root graph. */
 function holderOf(graph) {
   const root = graph.rootGraph;
   if (!root || root === graph) return null;

@@ -1,11 +1,9 @@
 /**
- * The editor on a node. The node's `text` widget is all that is kept: the editor shows it and writes it, once per
- * gesture, and each writing is a step of the graph's own undo.
+ * The editor on a node. Only the node's `text` widget is saved. The editor writes it once per gesture, and each write
+ * is a step of the graph's undo.
  *
  * @import {Picture} from "./picture.js"
- * @typedef {{apiURL: (path: string) => string, fileURL: (path: string) => string,
- *   fetchApi: (path: string, options?: RequestInit) => Promise<Response>} & EventTarget} Api  the host's
- * @typedef {{app: any, api: Api}} Host
+ * @import {Host} from "./host.js"
  */
 
 import { h, listen } from "../editor/kit/dom.js";
@@ -16,12 +14,11 @@ import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { modelFacts } from "./facts.js";
-import { after } from "./hook.js";
-import { languageOf, settingsOf } from "./language.js";
+import { after, languageOf, settingsOf } from "./host.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
 const SIZE = [500, 820]; // of a new node
-const MIN_HEIGHT = 380; // of the editor in it, CSS pixels
+const MIN_HEIGHT = 380; // CSS pixels of the editor
 
 /** @type {WeakMap<object, NodeEditor>} */
 const attached = new WeakMap();
@@ -36,7 +33,7 @@ export function editorOf(node) {
   return attached.get(node)?.editor ?? null;
 }
 
-/** What the menu of a node offers besides the host's. @param {any} node */
+/** Additional entries of a node's menu. @param {any} node */
 export function menuItems(node) {
   return attached.get(node)?.menuItems() ?? [];
 }
@@ -48,30 +45,32 @@ class NodeEditor {
   #widget;
   #holder;
   #view = null;
-  /** What ends while the node is in no graph. @type {(() => void)[]} */
+  /** Called when the node is removed from the graph. @type {(() => void)[]} */
   #endings = [];
-  /** What is behind the boxes, as text; null before the first look. @type {string | null} */
+  /** Identifies the current background; null before the first check. @type {string | null} */
   #shown = null;
   #release = () => {};
 
   constructor(node, host) {
     this.#node = node;
     this.#host = host;
-    this.editor = new EditorState({ onCommit: (text) => this.#write(text) });
-    this.editor.onBackgroundFile = (file) => this.#connect(file);
+    this.editor = new EditorState({
+      onCommit: (text) => this.#write(text),
+      onBackgroundFile: (file) => this.#connect(file),
+    });
     this.#text = node.widgets.find((widget) => widget.name === "text");
-    // Core marks what takes the wheel while it has the focus like this, too.
+    // ComfyUI itself marks widgets that use the wheel while focused like this.
     this.#holder = h("div", { class: "smcd-node", "data-capture-wheel": "true" });
     this.#holder.style.minHeight = `${MIN_HEIGHT}px`;
-    // Nodes 2.0 keeps what it drew for a node of the same id and a widget of the same type, as undo of the graph makes
-    // them, and would show the element of the node before.
+    // Nodes 2.0 reuses the element of a node with the same id and widget type, so after an undo of the graph it would
+    // show the element of the old node. A unique type prevents that.
     this.#widget = node.addDOMWidget("editor", `SMCD_EDITOR_${crypto.randomUUID()}`, this.#holder, {
       serialize: false, // not in the prompt
       hideOnZoom: false,
       getMinHeight: () => MIN_HEIGHT,
     });
-    this.#widget.serialize = false; // nor in the workflow: the text is all there is
-    // Not every node that is made comes into a graph, and one that was taken out may come back.
+    this.#widget.serialize = false; // nor in the workflow, which has the text
+    // Not every new node is added to a graph, and a removed one may come back.
     after(node, "onAdded", () => this.#start());
     after(node, "onRemoved", () => this.#stop());
     after(node, "onConfigure", () => this.#read());
@@ -102,7 +101,7 @@ class NodeEditor {
       return;
     }
     const look = () => this.#look();
-    const soon = setTimeout(look, 0); // links come after the nodes
+    const soon = setTimeout(look, 0); // after the links are restored
     this.#endings.push(
       () => clearTimeout(soon),
       listen(api, { graphChanged: look }),
@@ -110,7 +109,7 @@ class NodeEditor {
         "Comfy.Locale.change": () => this.#show(),
         "Comfy.ColorPalette.change": () => this.#show(),
       }),
-      // Others may have written the text without a word.
+      // Another extension may have changed the text without calling back.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
       listen(this.#holder, { wheel: (event) => this.#passWheel(event) }, { passive: false }),
     );
@@ -125,7 +124,7 @@ class NodeEditor {
     this.#shown = null;
   }
 
-  /** Make the view anew, in the language that is set now. */
+  /** Recreate the view in the current language. */
   #show() {
     const view = createView(this.editor, { language: this.#language, onKey: hideFromTracker });
     this.#view?.destroy();
@@ -144,13 +143,13 @@ class NodeEditor {
     this.#node.setDirtyCanvas(true, false);
   }
 
-  /** The tracker of the graph's changes looks after mouse and keys, but not after all that the editor can do. */
+  /** Record a step of the graph's undo: its tracker watches mouse and keys, and misses other edits. */
   #capture() {
     const tracker = this.#host.app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
     (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker);
   }
 
-  /** Learn from the graph what is connected. */
+  /** Update model facts and background from the graph. */
   #look() {
     const node = this.#node;
     if (!node.graph) return;
@@ -163,13 +162,13 @@ class NodeEditor {
     const isFirst = this.#shown === null;
     this.#shown = name;
     this.#release();
-    // A picture that was connected by hand gives the trajectory its size; one of a loaded graph has done so.
+    // An image that the user connects sets the size of the trajectory. In a loaded graph that has been done before.
     if (picture) this.#release = showPicture(this.editor, picture, (size) => isFirst || this.#resize(size));
     else if (files.length) this.#release = showImages(this.editor, files.map((file) => fileUrl(file, this.#host.api)));
     else this.#release = () => {};
   }
 
-  /** A part of what the last run reported for the node. */
+  /** A value that the last run reported for the node. */
   #resultOf(name) {
     const { id, graph } = this.#node;
     const isInside = graph.rootGraph && graph.rootGraph !== graph;
@@ -179,18 +178,18 @@ class NodeEditor {
   }
 
   #resize({ width, height }) {
-    const { document, problem } = this.editor;
+    const { trajectory, problem } = this.editor;
     if (problem || Math.max(width, height) > LIMITS.side) return;
-    if (width === document.width && height === document.height) return;
+    if (width === trajectory.width && height === trajectory.height) return;
     this.editor.apply("step.clip", (before) => setClip(before, { width, height }));
   }
 
-  /** What a run reports. It comes again with results that were kept, so boxes count only once. */
+  /** Handle the output of a run. Cached results are reported again, so boxes are only taken once. */
   #take({ smcd_seed: [text] = [] }) {
-    setTimeout(() => this.#look(), 0); // once the host has put the report where results are kept
+    setTimeout(() => this.#look(), 0); // after the host has stored the output
     if (!text) return;
     const seed = parseTrajectory(text);
-    if (seed.source !== this.editor.document.source) this.editor.replace("step.seed", seed);
+    if (seed.source !== this.editor.trajectory.source) this.editor.replace("step.seed", seed);
   }
 
   async #connect(file) {
@@ -204,7 +203,7 @@ class NodeEditor {
     }
   }
 
-  /** The wheel is the graph's until the editor has the focus. Nodes 2.0 sees to that itself. */
+  /** Pass the wheel to the graph unless the editor is focused. Nodes 2.0 does so itself. */
   #passWheel(event) {
     if (event.defaultPrevented || this.#holder.matches(":focus-within")) return;
     this.#host.app.canvas.processMouseWheel(event);
@@ -215,15 +214,15 @@ class NodeEditor {
       widget.hidden = isHidden; // for the classic canvas
       widget.options.hidden = isHidden; // for Nodes 2.0
     }
-    // Older front ends look at these when the list of widgets changes, newer ones take note by themselves.
+    // Older front ends only read these when the list of widgets changes.
     if (!("hidden" in Object.getPrototypeOf(this.#widget))) this.#node.widgets.push(this.#node.widgets.pop());
     this.#node.setDirtyCanvas?.(true, true);
   }
 }
 
 /**
- * The tracker of the graph's changes hears keys before anybody else and reads them a frame later: by then a key that
- * the editor took, such as Ctrl+Z, is no shortcut any more.
+ * Hide the modifiers of a key event that the editor has handled, such as Ctrl+Z, from the graph's change tracker. It
+ * gets the event first, but reads it a frame later.
  */
 function hideFromTracker(event) {
   for (const name of ["ctrlKey", "metaKey"]) Object.defineProperty(event, name, { value: false });

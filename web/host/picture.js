@@ -1,15 +1,15 @@
 /**
- * The picture that feeds a node, as far as the graph tells it without a run: which file a loader names, and what the
- * nodes between do to its size. A node that is not known here may do anything, and so ends the search.
+ * The image or video connected to a node, as far as the graph shows it without a run: the file of the loader, and how
+ * the nodes between change its size. The search stops at unknown nodes, as they may do anything.
  *
- * @import {Api} from "./node.js"
+ * @import {Api} from "./host.js"
  * @typedef {{kind: "image" | "video", url: string, timing: Timing, steps: Step[]}} Picture  plain data, equal as JSON
- *   where it would look the same
- * @typedef {{rate: number, skip: number, every: number}} Timing  of a video: frames per second, 0 for those of the
- *   trajectory; frames left out at the start; every n-th is taken
+ *   if it looks the same
+ * @typedef {{rate: number, skip: number, every: number}} Timing  of a video. rate: frames per second, 0 for that of
+ *   the trajectory; skip: frames skipped at the start; every: use every n-th
  * @typedef {{name: keyof typeof STEPS, values: any[]}} Step
- * @typedef {{width: number, height: number, part: [number, number, number, number]}} View  size in pixels; the part of
- *   the file that is seen: left, top, width, height in its own pixels
+ * @typedef {{width: number, height: number, part: [number, number, number, number]}} View  size in pixels; part: the
+ *   visible part of the file, as left, top, width, height in its own pixels
  */
 
 import { inputIndex, searchUp, widgetValue } from "./links.js";
@@ -17,7 +17,7 @@ import { inputIndex, searchUp, widgetValue } from "./links.js";
 const VIDEO_FILE = /\.(mp4|webm|mov|m4v|mkv|ogv)$/i;
 const PLAIN = { rate: 0, skip: 0, every: 1 };
 
-/** Loaders by type: what they show. @type {Record<string, (node: any, api: Api) => Omit<Picture, "steps"> | null>} */
+/** Files of loaders, by node type. @type {Record<string, (node: any, api: Api) => Omit<Picture, "steps"> | null>} */
 const LOADERS = {
   LoadImage: (node, api) => fileOf(node, "image", api),
   LoadImageOutput: (node, api) => fileOf(node, "image", api),
@@ -35,7 +35,7 @@ const LOADERS = {
   },
 };
 
-/** Nodes that keep the picture, by type: its input, and what they do to the size with the widgets named. */
+/** Nodes that pass an image on, by type: the input, the step that changes the size, and the widgets for it. */
 const PASSES = {
   GetVideoComponents: ["video"],
   RepeatImageBatch: ["image"],
@@ -49,14 +49,14 @@ const PASSES = {
   ImageCrop: ["image", "crop", "x", "y", "width", "height"],
 };
 
-/** What a node does to a view. @type {Record<string, (view: View, ...values: any[]) => View | null>} */
+/** How nodes change a view. @type {Record<string, (view: View, ...values: any[]) => View | null>} */
 const STEPS = {
   by: (view, factor) => ({ ...view, width: view.width * factor, height: view.height * factor }),
   to: (view, width, height, crop) => scaled(view, width, height, crop === "center"),
   fit(view, width, height, keep) {
     if (keep === false || keep === "stretch") return scaled(view, width, height, false);
     if (keep === "crop") return scaled(view, width, height, true);
-    if (keep !== true && keep !== "resize") return null; // bars are added
+    if (keep !== true && keep !== "resize") return null; // adds bars
     const factor = Math.min(width / view.width || Infinity, height / view.height || Infinity);
     return Number.isFinite(factor) ? STEPS.by(view, factor) : view;
   },
@@ -69,9 +69,9 @@ const STEPS = {
 
 /**
  * @param {any} node
- * @param {string} input  its name
+ * @param {string} input  name
  * @param {Api} api
- * @returns {Picture | null} null where only a run can tell
+ * @returns {Picture | null} null if only a run can tell
  */
 export function connectedPicture(node, input, api) {
   const steps = [];
@@ -84,19 +84,19 @@ export function connectedPicture(node, input, api) {
     const [passed, name, ...widgets] = PASSES[found.type] ?? [];
     if (!passed) return null;
     const values = widgets.map((widget) => widgetValue(found, widget));
-    if (values.includes(undefined)) return null; // a link gives it
+    if (values.includes(undefined)) return null; // given by a link
     if (name) steps.push({ name, values });
     return inputIndex(found, passed);
   });
 }
 
 /**
- * What is seen of a file of a size.
+ * The view of a file of a given size after some steps.
  *
  * @param {number} width  pixels
  * @param {number} height
  * @param {Step[]} steps
- * @returns {View | null} null where that is not known
+ * @returns {View | null} null if unknown
  */
 export function viewOf(width, height, steps) {
   /** @type {View} */
@@ -105,12 +105,16 @@ export function viewOf(width, height, steps) {
   return view && { ...view, width: Math.max(Math.round(view.width), 1), height: Math.max(Math.round(view.height), 1) };
 }
 
-/** Where the host serves a file that a run or a widget names. @param {Record<string, string>} file @param {Api} api */
+/** The URL of a file that a run or a widget names. @param {Record<string, string>} file @param {Api} api */
 export function fileUrl({ filename, subfolder, type }, api) {
   return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder: subfolder ?? "", type })}`);
 }
 
-/** The file of a widget's value, such as "folder/picture.png [output]". */
+/**
+ * The file that a widget names, such as "folder/image.png [output]".
+ *
+ * @returns {Omit<Picture, "steps"> | null}
+ */
 function fileOf(node, widget, api, timing = PLAIN) {
   const value = widgetValue(node, widget);
   if (typeof value !== "string" || !value) return null;
@@ -121,7 +125,7 @@ function fileOf(node, widget, api, timing = PLAIN) {
   return { kind, url: fileUrl({ filename, subfolder: parts.join("/"), type }, api), timing };
 }
 
-/** 0 for one of the sides keeps the aspect, for both the size. */
+/** Scale a view. 0 for one side keeps the aspect ratio, 0 for both keeps the size. */
 function scaled(view, width, height, isCropped) {
   if (!width && !height) return view;
   const to = [width || (view.width * height) / view.height, height || (view.height * width) / view.width];
@@ -131,6 +135,7 @@ function scaled(view, width, height, isCropped) {
   return { ...cut(view, (view.width - w) / 2, (view.height - h) / 2, w, h), width: to[0], height: to[1] };
 }
 
+/** @returns {View} */
 function cut({ width, height, part: [left, top, w, h] }, x, y, newWidth, newHeight) {
   const [sx, sy] = [w / width, h / height];
   return { width: newWidth, height: newHeight, part: [left + x * sx, top + y * sy, newWidth * sx, newHeight * sy] };

@@ -1,10 +1,10 @@
-/** The text of SMCD Check, on the node. */
+/** Showing the text of SMCD Check on the node. */
 
 import { h } from "../editor/kit/dom.js";
-import { after } from "./hook.js";
+import { after } from "./host.js";
 
 const MIN_HEIGHT = 260; // CSS pixels
-const SIZE = [560, 420]; // of the node, once there is text
+const SIZE = [560, 420]; // minimum of the node with text
 const STYLE =
   "margin:0;padding:8px;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;user-select:text;" +
   "font:12px/1.4 monospace;color:var(--input-text);background:var(--comfy-input-bg)";

@@ -1,10 +1,10 @@
 /**
- * The scores that SMCD Metrics reports, for the editor of the trajectory that it was given.
+ * Passing the scores of SMCD Metrics to the editor of their trajectory.
  *
  * @import {Scores} from "../editor/state/state.js"
  */
 
-import { after } from "./hook.js";
+import { after } from "./host.js";
 import { inputIndex, source } from "./links.js";
 import { editorOf } from "./node.js";
 
@@ -13,7 +13,7 @@ export function attachScores(node) {
   after(node, "onExecuted", (output) => {
     const [report] = output?.smcd_scores ?? [];
     const editor = editorOf(source(node, inputIndex(node, "trajectory"))?.node);
-    if (report && editor) editor.set({ scores: scoresOf(report, editor.document.frames) });
+    if (report && editor) editor.set({ scores: scoresOf(report, editor.trajectory.frames) });
   });
 }
 
@@ -22,10 +22,10 @@ export function attachScores(node) {
  * @param {number} frames  of the trajectory
  * @returns {Scores}
  */
-export function scoresOf({ ids, iou }, frames) {
+function scoresOf({ ids, iou }, frames) {
   const seen = iou.flat().filter((value) => value !== null);
   const mean = seen.length ? seen.reduce((sum, value) => sum + value, 0) / seen.length : null;
-  // A video of another length shows the trajectory at evenly spaced times.
+  // A video of another length samples the trajectory at evenly spaced times.
   const at = (values, frame) => values[Math.round((frame * (values.length - 1)) / Math.max(frames - 1, 1))];
   const byFrame = iou.map((values) => Array.from({ length: frames }, (_, frame) => at(values, frame)));
   return { iou: Object.fromEntries(ids.map((id, n) => [id, byFrame[n]])), mean };

@@ -8,17 +8,19 @@ import { LIMITS } from "./document.js";
 import { say, TrajectoryError } from "./refusal.js";
 
 const [LOW, HIGH] = LIMITS.coordinate;
-const DECIMALS = 1e6; // a 60th of a pixel of the largest frame: drags leave no long tails of digits in the text
+const DECIMALS = 1e6; // 1/60 pixel of the largest image; keeps the text free of long decimals
 
 /**
- * A box as a key may hold it: inside the range of coordinates, and sides that crossed meet in their middle, where the
- * model does not see the box either.
+ * Make a box valid for a key: clamp it to the range of coordinates, and collapse crossed sides to their middle, as the
+ * model ignores such a box too.
  *
  * @param {Box} box
  * @returns {Box}
  */
 export function allowedBox(box) {
-  if (!box.every(Number.isFinite)) throw new TrajectoryError(say`box [${box.join(", ")}] is not finite: give numbers`);
+  if (!box.every(Number.isFinite)) {
+    throw new TrajectoryError(say`box [${box.join(", ")}] is not finite: numbers expected`);
+  }
   const [x1, y1] = [clampCoordinate(box[0]), clampCoordinate(box[1])];
   const [x2, y2] = [clampCoordinate(box[2]), clampCoordinate(box[3])];
   const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
@@ -26,7 +28,7 @@ export function allowedBox(box) {
 }
 
 /**
- * An allowed box with coordinates of six decimals, as operations of the editor leave it.
+ * Make a box valid and round it to six decimals, as every operation of the editor does.
  *
  * @param {Box} box
  * @returns {Box}
@@ -37,7 +39,7 @@ export function tidyBox(box) {
 }
 
 /**
- * The box between any two opposite corners.
+ * The box between two opposite corners, in any order.
  *
  * @returns {Box}
  */
@@ -46,7 +48,7 @@ export function boxBetween(xa, ya, xb, yb) {
 }
 
 /**
- * The box moved, as far as the range of coordinates lets it: it keeps its size.
+ * Move a box, at most to the end of the range of coordinates. Its size stays.
  *
  * @param {Box} box
  * @param {number} dx
@@ -60,7 +62,7 @@ export function movedBox([x1, y1, x2, y2], dx, dy) {
 }
 
 /**
- * The box scaled about a point.
+ * Scale a box about a point.
  *
  * @param {Box} box
  * @param {number} factor
@@ -81,7 +83,7 @@ export function centreOf([x1, y1, x2, y2]) {
 }
 
 /**
- * The smallest box around all of at least one.
+ * The bounding box of one or more boxes.
  *
  * @param {Box[]} boxes
  * @returns {Box}
@@ -101,7 +103,7 @@ export function sameBox(a, b) {
 }
 
 function rounded(v) {
-  return Math.round(v * DECIMALS) / DECIMALS + 0; // + 0 makes -0 a 0
+  return Math.round(v * DECIMALS) / DECIMALS + 0; // + 0 turns -0 into 0
 }
 
 function clampCoordinate(v) {

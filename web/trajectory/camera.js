@@ -1,5 +1,5 @@
 /**
- * Camera moves: all boxes move as if the camera did. Only boxes move; the model is not told about the background.
+ * Camera moves, imitated by moving all boxes. The model does not learn that the background moves too.
  *
  * @import {Box, Ease, Trajectory} from "./document.js"
  */
@@ -13,51 +13,51 @@ import { checkSpan, spanOf, withSpan } from "./span.js";
 import { changeTracks } from "./tracks.js";
 
 /**
- * Pan and zoom from frame `from` to frame `to`; afterwards the camera stays where it came to.
+ * Pan and zoom from frame `from` to frame `to`. The camera then stays where it is.
  *
- * @param {Trajectory} document
- * @param {Iterable<string>} ids  the objects that it sees: all but the locked ones
- * @param {{from: number, to: number, dx?: number, dy?: number, zoom?: number, ease?: Ease}} move  dx and dy are the way
- *   of the camera in units of the frame (right and down: boxes go left and up); zoom 2 makes boxes twice as large
+ * @param {Trajectory} trajectory
+ * @param {Iterable<string>} ids  objects that it moves: all but the locked ones
+ * @param {{from: number, to: number, dx?: number, dy?: number, zoom?: number, ease?: Ease}} move  dx, dy: camera
+ *   motion in units of the frame (right and down, so boxes go left and up); zoom 2 makes boxes twice as large
  * @returns {Trajectory}
  */
-export function moveCamera(document, ids, { from, to, dx = 0, dy = 0, zoom = 1, ease = "linear" }) {
-  checkSpan(document, from, to);
+export function moveCamera(trajectory, ids, { from, to, dx = 0, dy = 0, zoom = 1, ease = "linear" }) {
+  checkSpan(trajectory, from, to);
   readEase(ease, "ease");
   number(zoom, "zoom", 0.01, 100);
   const seen = (box, progress) => {
     const moved = movedBox(box, -dx * progress, -dy * progress);
     return scaledBox(moved, zoom ** progress, 0.5, 0.5);
   };
-  return changeTracks(document, ids, (track) => {
-    const dense = denseBoxes(track, document.frames);
+  return changeTracks(trajectory, ids, (track) => {
+    const dense = denseBoxes(track, trajectory.frames);
     const boxes = spanOf(from, to, (frame) => seen(boxOf(dense, frame), easeAt(ease, (frame - from) / (to - from))));
     const spanned = withSpan(track, from, boxes, DEFAULT_TOLERANCE);
-    // The same straight change of every later key is the same change of all boxes between them, whatever their ease.
+    // One linear change to all later keys changes every box between them alike, whatever their easing.
     const keys = spanned.keys.map((key) => (key.frame > to ? { ...key, box: tidyBox(seen(key.box, 1)) } : key));
     return { ...spanned, keys };
   });
 }
 
 /**
- * Shake the camera from frame `from` to frame `to`, which stay where they are.
+ * Shake the camera between the frames `from` and `to`, which stay as they are.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
- * @param {{from: number, to: number, amount?: number, seed?: number}} shake  amount: the furthest, in units
- *   of the frame
+ * @param {{from: number, to: number, amount?: number, seed?: number}} shake  amount: largest offset, in
+ *   units of the frame
  * @returns {Trajectory}
  */
-export function shakeCamera(document, ids, { from, to, amount = 0.02, seed = 1 }) {
-  checkSpan(document, from, to);
+export function shakeCamera(trajectory, ids, { from, to, amount = 0.02, seed = 1 }) {
+  checkSpan(trajectory, from, to);
   const random = randomNumbers(seed);
   const offsets = spanOf(from, to, (frame) => {
     const isInside = frame > from && frame < to;
     const [x, y] = [random(), random()];
     return isInside ? [(2 * x - 1) * amount, (2 * y - 1) * amount] : [0, 0];
   });
-  return changeTracks(document, ids, (track) => {
-    const dense = denseBoxes(track, document.frames);
+  return changeTracks(trajectory, ids, (track) => {
+    const dense = denseBoxes(track, trajectory.frames);
     const boxes = offsets.map(([dx, dy], n) => movedBox(boxOf(dense, from + n), dx, dy));
     return withSpan(track, from, boxes, 0);
   });

@@ -1,91 +1,80 @@
 /**
- * What may go wrong in a run, told beforehand. Each finding is a message key and the values for it, so that it can be
- * translated; MESSAGES is the English text and says what to do.
+ * Checks for problems that a run would have. Each finding is a message key with values, so that it can be translated;
+ * MESSAGES has the English text, which says what to do.
  *
  * @import {Track, Trajectory} from "./document.js"
  * @typedef {keyof typeof MESSAGES} MessageKey
  * @typedef {{key: MessageKey, values: Record<string, string | number>, id: string | null,
- *   frames: [number, number] | null}} Finding  id: the object; frames: first and last frame concerned, of the document
+ *   frames: [number, number] | null}} Finding  id: of the object; frames: first and last one affected
  * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
  *   numFrames: number | null, prompt: string | null}} Rules  columns and rows: cells of the latent grid; slots: objects
  *   that the model was trained on; minCells: smallest side of a box; maxSpeed: cells per frame; numFrames: frames that
- *   the model makes, null for all; prompt: null where it is not known
+ *   the model makes, null for all; prompt: null if unknown
  */
 
 import { boxAt, boxOf, denseBoxes, isInFrame, visibleAt, visibleRanges } from "./curve.js";
 
 /** @type {Rules} */
-export const DEFAULT_RULES = {
+const DEFAULT_RULES = {
   columns: 32, // 256 pixels, 8 to a cell
   rows: 32,
   slots: 8,
-  minCells: 2, // a 16th of the frame
-  maxSpeed: 6, // passing the whole frame in 8 frames is about 5
+  minCells: 2, // 1/16 of the frame
+  maxSpeed: 6, // crossing the image in 8 frames takes about 5
   numFrames: null,
   prompt: null,
 };
 
 export const MESSAGES = {
   "check.too_fast":
-    "{object} moves {speed} cells in one frame at frame {frame}, more than {limit} is hard to follow: " +
-    "give it more frames for the way.",
+    "{object} moves {speed} cells (of 8 px) at frame {frame}; the model follows about {limit}. " +
+    "Spread the move over more frames.",
   "check.too_small":
-    "{object} is {width} x {height} cells at frame {frame}, less than {limit} is hardly seen: make the box larger.",
-  "check.too_many": "{count} objects, but the model was trained on up to {limit}: disable or remove {over}.",
-  "check.no_phrase": "{object} has no phrase: write what it is, such as a noun of the prompt.",
-  "check.not_in_prompt":
-    "“{phrase}” is not in the prompt: add it to the prompt, or give the object a phrase that is.",
+    "{object} is {width} x {height} cells at frame {frame}; the model barely sees boxes below {limit}. Make it larger.",
+  "check.too_many": "{count} objects, but the model was trained on up to {limit}: exclude or remove {over}.",
+  "check.no_phrase": "{object} has no phrase: write what it is, such as a noun from the prompt.",
+  "check.not_in_prompt": "“{phrase}” is not in the prompt: add it there, or use a phrase that is.",
   "check.leaves_frame":
-    "{object} is outside of the frame from frame {first} to {last}: mark it as not visible there, or move it back in.",
-  "check.never_visible": "{object} is not visible in any frame: show it, or disable it.",
+    "{object} is outside the image in frames {first}–{last}: hide it there, or move it back in.",
+  "check.never_visible": "{object} is not visible in any frame: show it, or exclude it.",
 };
 
 /**
- * All findings, objects in their order. Objects that are not enabled are not looked at.
+ * All findings, in the order of the objects. Disabled objects are skipped.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Partial<Rules>} [rules]
  * @returns {Finding[]}
  */
-export function checkTrajectory(document, rules = {}) {
+export function checkTrajectory(trajectory, rules = {}) {
   const all = { ...DEFAULT_RULES, ...rules };
-  const tracks = document.objects.filter((track) => track.enabled);
+  const tracks = trajectory.objects.filter((track) => track.enabled);
   const over = tracks.length - all.slots;
   const values = { count: tracks.length, limit: all.slots, over };
   const tooMany = { key: "check.too_many", values, id: null, frames: null };
-  return [...(over > 0 ? [tooMany] : []), ...tracks.flatMap((track) => checkTrack(document, track, all))];
+  return [...(over > 0 ? [tooMany] : []), ...tracks.flatMap((track) => checkTrack(trajectory, track, all))];
 }
 
-/**
- * The English text of a finding, or its text after another table of messages.
- *
- * @param {Pick<Finding, "key" | "values">} finding
- * @param {Record<string, string>} [messages]
- */
-export function messageOf({ key, values }, messages = MESSAGES) {
-  return messages[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
-}
-
-function checkTrack(document, track, rules) {
+function checkTrack(trajectory, track, rules) {
   const object = track.phrase.trim() || track.id;
   const found = (key, values, frames = null) => [{ key, values: { object, ...values }, id: track.id, frames }];
-  const samples = samplesOf(document, track, rules);
+  const samples = samplesOf(trajectory, track, rules);
   const seen = samples.filter((sample) => sample.seen);
   return [
     ...checkPhrase(track.phrase, rules.prompt, found),
     ...(samples.some(({ visible }) => visible) ? [] : found("check.never_visible", {})),
     ...checkSpeed(samples, rules, found),
     ...checkSize(seen, rules, found),
-    ...checkOutside(document, track, found),
+    ...checkOutside(trajectory, track, found),
   ];
 }
 
-/** The track at each frame that the model makes; `seen`: whether the model gets a box of it there. */
-function samplesOf(document, track, { numFrames }) {
-  const count = numFrames ?? document.frames;
-  const dense = count === document.frames ? denseBoxes(track, count) : null;
+/** The track at each frame that the model makes; `seen`: whether the model gets a box there. */
+function samplesOf(trajectory, track, { numFrames }) {
+  const count = numFrames ?? trajectory.frames;
+  const dense = count === trajectory.frames ? denseBoxes(track, count) : null;
   return Array.from({ length: count }, (_, n) => {
-    const frame = (n * (document.frames - 1)) / Math.max(count - 1, 1);
+    const frame = (n * (trajectory.frames - 1)) / Math.max(count - 1, 1);
     const box = dense ? boxOf(dense, frame) : boxAt(track, frame);
     const visible = visibleAt(track, frame);
     return { frame, box, visible, seen: visible && isInFrame(box) };
@@ -96,12 +85,12 @@ function checkPhrase(phrase, prompt, found) {
   const words = wordsOf(phrase);
   if (!words) return found("check.no_phrase", {});
   if (prompt === null || ` ${wordsOf(prompt)} `.includes(` ${words} `)) return [];
-  // Languages that do not separate words have the phrase somewhere in the text.
+  // In languages without spaces between words the phrase may be anywhere in the text.
   if (/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}]/u.test(words) && wordsOf(prompt).includes(words)) return [];
   return found("check.not_in_prompt", { phrase: phrase.trim() });
 }
 
-/** Lower case, words only, one space between them: "A red  Car," and "a red car" are the same. */
+/** Normalise to lower-case words with single spaces, so that "A red  Car," equals "a red car". */
 function wordsOf(text) {
   return text.toLowerCase().normalize("NFKC").match(/[\p{L}\p{M}\p{N}]+/gu)?.join(" ") ?? "";
 }
@@ -123,7 +112,7 @@ function checkSpeed(samples, { columns, rows, maxSpeed }, found) {
 }
 
 function checkSize(seen, { columns, rows, minCells }, found) {
-  // The whole box, also where only a part of it is in the frame: there it is leaving, not small.
+  // Measure the whole box even if only a part is in the frame: such a box is leaving, not small.
   const sizes = seen.map(({ frame, box: [x1, y1, x2, y2] }) => {
     return { frame, width: (x2 - x1) * columns, height: (y2 - y1) * rows };
   });
@@ -135,11 +124,11 @@ function checkSize(seen, { columns, rows, minCells }, found) {
   return found("check.too_small", values, [Math.floor(small[0].frame), Math.ceil(small.at(-1).frame)]);
 }
 
-/** Each stretch of frames at which a visible box has no area in the frame. */
-function checkOutside(document, track, found) {
-  const dense = denseBoxes(track, document.frames);
+/** Report each run of frames in which a visible box lies outside the frame. */
+function checkOutside(trajectory, track, found) {
+  const dense = denseBoxes(track, trajectory.frames);
   const stretches = [];
-  for (const [first, last] of visibleRanges(track, document.frames)) {
+  for (const [first, last] of visibleRanges(track, trajectory.frames)) {
     for (let frame = first; frame <= last; frame += 1) {
       if (isInFrame(boxOf(dense, frame))) continue;
       const open = stretches.at(-1);

@@ -1,5 +1,5 @@
 /**
- * From keys to boxes: easing, one track at any time, all tracks at every frame.
+ * Interpolation: easing, the box of a track at any time, the boxes of all tracks at every frame.
  *
  * @import {Box, Ease, Key, Track, Trajectory} from "./document.js"
  */
@@ -10,13 +10,13 @@ import { say, TrajectoryError } from "./refusal.js";
 // https://www.w3.org/TR/css-easing-1/#cubic-bezier-easing-functions
 const NAMED_CURVES = { in: [0.42, 0, 1, 1], out: [0, 0, 0.58, 1], in_out: [0.42, 0, 0.58, 1] };
 
-/** One coordinate of the cubic Bezier curve through 0, a, b, 1. */
+/** One coordinate of the cubic Bezier curve with control values 0, a, b, 1. */
 function bezier(a, b, u) {
   return ((1 - 3 * b + 3 * a) * u + (3 * b - 6 * a)) * u * u + 3 * a * u;
 }
 
 /**
- * The four numbers of an ease's curve, or null for "linear" and "hold".
+ * The four control values of an easing curve, or null for "linear" and "hold".
  *
  * @param {Ease} ease
  * @returns {[number, number, number, number] | null}
@@ -26,8 +26,8 @@ export function easeCurve(ease) {
 }
 
 /**
- * The parameter u of the curve at time t. Python halves the same interval with the same polynomial in float64, and so
- * both agree to the last bits even where the curve is vertical; a search that stops at a residual would not.
+ * The parameter u of the curve at time t. Python bisects the same interval with the same polynomial in float64, so both
+ * agree to the last bits even where the curve is vertical. A search that stops at a residual would not.
  */
 function parameterAt(x1, x2, t) {
   let low = 0;
@@ -41,7 +41,7 @@ function parameterAt(x1, x2, t) {
 }
 
 /**
- * Progress along a segment, 0 at its start and 1 at its end, at time t (0..1) of it.
+ * Progress along a segment, from 0 to 1, at time t in 0..1.
  *
  * @param {Ease} ease
  * @param {number} t
@@ -54,7 +54,7 @@ export function easeAt(ease, t) {
 }
 
 /**
- * The two eases which together do what `ease` does, cut at time t (0 < t < 1): a key added there moves nothing.
+ * Split an ease at time t (0 < t < 1) into two that together equal it, so that a key can be added without motion.
  *
  * @param {Ease} ease
  * @param {number} t
@@ -75,7 +75,7 @@ export function splitEase(ease, t) {
   return [allowedEase(before, ease), allowedEase(after, ease)];
 }
 
-/** Control values of both halves of the curve 0, p, q, 1 cut at u: 0, a, b, middle and middle, c, d, 1. */
+/** Control values of both halves of the curve 0, p, q, 1 split at u: 0, a, b, middle and middle, c, d, 1. */
 function deCasteljau(p, q, u) {
   const mix = (v, w) => v + (w - v) * u;
   const [a, e, d] = [mix(0, p), mix(p, q), mix(q, 1)];
@@ -83,7 +83,7 @@ function deCasteljau(p, q, u) {
   return { a, b, middle: mix(b, c), c, d };
 }
 
-/** A curve that a document may hold; where the cut is degenerate (no way left to go) the old ease does. */
+/** Round to a valid curve; `otherwise` if the split is degenerate because no distance is left. */
 function allowedEase(curve, otherwise) {
   const rounded = curve.map((v, n) => Math.round((n % 2 ? v : Math.min(Math.max(v, 0), 1)) * 1e6) / 1e6);
   const inside = rounded.every((v, n) => n % 2 === 0 || (v >= LIMITS.ease_y[0] && v <= LIMITS.ease_y[1]));
@@ -91,7 +91,7 @@ function allowedEase(curve, otherwise) {
 }
 
 /**
- * Index of the last key at or before `time`; the first key where there is none.
+ * Index of the last key at or before `time`, or of the first key if there is none.
  *
  * @param {Key[]} keys
  * @param {number} time
@@ -108,7 +108,7 @@ export function keyIndexAt(keys, time) {
 }
 
 /**
- * The box of keys at a time in frames, which need not be whole. An overshooting ease can turn it inside out.
+ * The box of some keys at a time in frames, fractions included. An overshooting ease can turn it inside out.
  *
  * @param {Key[]} keys
  * @param {number} time
@@ -126,7 +126,7 @@ export function sampleKeys(keys, time) {
 }
 
 /**
- * Where a track is at a time in frames.
+ * The box of a track at a time in frames.
  *
  * @param {Track} track
  * @param {number} time
@@ -147,9 +147,9 @@ export function visibleAt(track, time) {
 }
 
 /**
- * The times that something is evenly sampled at: the frames that the model makes, or scores of them.
+ * Evenly spaced times over a trajectory, such as those of the frames that the model makes.
  *
- * @param {number} frames  of the document
+ * @param {number} frames  of the trajectory
  * @param {number} count
  * @returns {number[]}
  */
@@ -158,8 +158,8 @@ export function sampledTimes(frames, count) {
 }
 
 /**
- * Where each enabled object is at each frame, as the model gets it: boxes [F][N][4], not clipped, and mask [F][N].
- * A number of frames other than the document's samples evenly spaced times, first and last frame included.
+ * Boxes [F][N][4], not clipped, and mask [F][N] of all enabled objects, as the model gets them. Another number of
+ * frames than the trajectory's samples evenly spaced times, first and last frame included.
  *
  * @param {Trajectory} trajectory
  * @param {number | null} [numFrames]
@@ -176,8 +176,8 @@ export function boxesAt(trajectory, numFrames = null) {
 }
 
 /**
- * Prepare one raw box for the model: xyxy in 0..1, or null if it is off the frame, has no area left inside it, or was
- * turned inside out by an overshooting ease.
+ * Clip a box to 0..1 for the model. Null if nothing of it is left in the frame, or if an overshooting ease turned it
+ * inside out.
  *
  * @param {Box} box
  * @returns {Box | null}
@@ -191,7 +191,7 @@ export function clipBox(box) {
 }
 
 /**
- * Whether any area of a box is in the frame.
+ * Whether any area of a box lies in the frame.
  *
  * @param {Box} box
  */
@@ -200,7 +200,7 @@ export function isInFrame([x1, y1, x2, y2]) {
 }
 
 /**
- * What the model gets of boxes [F][N][4] and mask [F][N]: boxes in 0..1, and 0 where the mask is false.
+ * Clip boxes [F][N][4] with mask [F][N] for the model: to 0..1, and to 0 where the mask is false.
  *
  * @param {Box[][]} boxes
  * @param {boolean[][]} mask
@@ -214,7 +214,7 @@ export function clipBoxes(boxes, mask) {
   };
 }
 
-/** @type {Map<string, Float64Array>} progress at each frame of a segment, by ease and length: a cache */
+/** @type {Map<string, Float64Array>} cached progress at each frame of a segment, by ease and length */
 const progressCache = new Map();
 
 function progressOf(ease, span) {
@@ -232,10 +232,10 @@ function progressOf(ease, span) {
 const denseCache = new WeakMap();
 
 /**
- * A track's boxes at every frame, [F * 4], kept while its keys stay the same: drawing asks for it again and again.
+ * A track's boxes at every frame, [F * 4]. Cached while its keys stay the same, because drawing asks for it often.
  *
  * @param {Pick<Track, "keys">} track
- * @param {number} frames  of its document, all keys are before that
+ * @param {number} frames  of its trajectory; all keys lie before that
  * @returns {Float64Array}
  */
 export function denseBoxes(track, frames) {

@@ -1,16 +1,17 @@
 /**
- * The trajectory document: its types and limits, reading and writing it. The same rules are in smcd_core/trajectory/document.py;
+ * The trajectory as a document: types, limits, reading and writing. Python has the same rules;
  * tests/golden/trajectory.json holds both to them.
  *
  * A box is [x1, y1, x2, y2] in units of the frame (x / width, y / height) and may leave 0..1.
  *
  * @import {Said} from "./refusal.js"
  * @typedef {[number, number, number, number]} Box
- * @typedef {"linear" | "in" | "out" | "in_out" | "hold" | [number, number, number, number]} Ease  CSS cubic-bezier
- * @typedef {{frame: number, box: Box, ease: Ease, visible: boolean}} Key  ease and visible count until the next key
+ * @typedef {"linear" | "in" | "out" | "in_out" | "hold"} NamedEase
+ * @typedef {NamedEase | [number, number, number, number]} Ease  CSS cubic-bezier
+ * @typedef {{frame: number, box: Box, ease: Ease, visible: boolean}} Key  ease, visible: until the next key
  * @typedef {{id: string, phrase: string, color: string, strength: number, enabled: boolean, keys: Key[]}} Track
  * @typedef {{version: 1, width: number, height: number, frames: number, fps: number, source?: string,
- *   objects: Track[]}} Trajectory  source: marks the boxes that it was made from and edited since
+ *   objects: Track[]}} Trajectory  source: identifies the boxes that it was made from and edited since
  */
 
 import { say, TrajectoryError } from "./refusal.js";
@@ -32,13 +33,13 @@ export const LIMITS = {
 const MAX_TEXT = 32 * 2 ** 20; // characters of JSON
 export const DEFAULT_FPS = 8;
 
-// Okabe and Ito (2008), made to be told apart by colour-blind people, with grey for their black.
+// Okabe and Ito (2008): distinguishable for colour-blind people. Grey replaces their black.
 export const PALETTE = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#999999"];
 
 export const NAMED_EASES = ["linear", "in", "out", "in_out", "hold"];
 
 /**
- * An empty document.
+ * An empty trajectory.
  *
  * @param {{width?: number, height?: number, frames?: number, fps?: number}} [size] pixels, frames, frames per second
  * @returns {Trajectory}
@@ -48,18 +49,18 @@ export function emptyTrajectory({ width = 512, height = 512, frames = 8, fps = D
 }
 
 /**
- * The document with another source, or with none.
+ * Change or remove the source.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string | undefined} source
  * @returns {Trajectory}
  */
-export function withSource({ source: _, ...document }, source) {
-  return source ? { ...document, source } : document;
+export function withSource({ source: _, ...trajectory }, source) {
+  return source ? { ...trajectory, source } : trajectory;
 }
 
 /**
- * A key with a straight way to the next one.
+ * A key with linear motion to the next one.
  *
  * @param {number} frame
  * @param {Box} box
@@ -71,11 +72,11 @@ export function straightKey(frame, box, visible = true) {
 }
 
 /**
- * Read a document from its JSON text, with every default filled in.
+ * Parse the JSON text of a trajectory and fill in all defaults.
  *
  * @param {string} text
  * @returns {Trajectory}
- * @throws {TrajectoryError} for anything that is not exactly a document of a known version
+ * @throws {TrajectoryError} for anything but a valid trajectory of a known version
  */
 export function parseTrajectory(text) {
   if (typeof text !== "string") throw new TrajectoryError(say`a trajectory is JSON text, not ${typeof text}`);
@@ -86,10 +87,10 @@ export function parseTrajectory(text) {
 }
 
 /**
- * The value of JSON text.
+ * Parse JSON text.
  *
  * @param {string} text
- * @param {Said} what  what the text is, for the message
+ * @param {Said} what  name of the text in the message
  * @returns {any}
  * @throws {TrajectoryError}
  */
@@ -103,34 +104,34 @@ export function readJson(text, what) {
 }
 
 /**
- * Check a parsed document and fill in its defaults.
+ * Check a parsed trajectory and fill in its defaults.
  *
  * @param {any} value
  * @returns {Trajectory}
  */
 export function readTrajectory(value) {
-  const document = migrate(value);
-  checkKeys(document, say`the trajectory`, ["version", "width", "height", "frames", "objects"], ["fps", "source"]);
-  const frames = whole(document.frames, "frames", 1, LIMITS.frames);
-  const objects = list(document.objects, "objects", 0, LIMITS.objects);
+  const trajectory = migrate(value);
+  checkKeys(trajectory, say`the trajectory`, ["version", "width", "height", "frames", "objects"], ["fps", "source"]);
+  const frames = whole(trajectory.frames, "frames", 1, LIMITS.frames);
+  const objects = list(trajectory.objects, "objects", 0, LIMITS.objects);
   const tracks = objects.map((object, index) => readTrack(object, `objects[${index}]`, frames));
   return {
     version: VERSION,
-    width: whole(document.width, "width", 1, LIMITS.side),
-    height: whole(document.height, "height", 1, LIMITS.side),
+    width: whole(trajectory.width, "width", 1, LIMITS.side),
+    height: whole(trajectory.height, "height", 1, LIMITS.side),
     frames,
-    fps: number(given(document, "fps", DEFAULT_FPS), "fps", ...LIMITS.fps),
-    ...(Object.hasOwn(document, "source") ? { source: readName(document, "source", "source") } : {}),
+    fps: number(given(trajectory, "fps", DEFAULT_FPS), "fps", ...LIMITS.fps),
+    ...(Object.hasOwn(trajectory, "source") ? { source: readName(trajectory, "source", "source") } : {}),
     objects: completeTracks(tracks),
   };
 }
 
-// What brings a document of version n to version n + 1, by n. Version 1 is the first, so there is nothing yet.
+// Migrations from version n to n + 1, by n. There are none yet, as version 1 is the first.
 /** @type {Record<number, (document: any) => object>} */
 const MIGRATIONS = {};
 
 /**
- * Bring a document of an older version to the newest, one version at a time.
+ * Migrate a trajectory of an older version to the newest, one version at a time.
  *
  * @param {any} value
  * @param {number} [newest]
@@ -142,19 +143,19 @@ export function migrate(value, newest = VERSION, migrations = MIGRATIONS) {
   if (!Object.hasOwn(value, "version")) {
     throw new TrajectoryError(say`the trajectory lacks version: this editor reads up to version ${newest}`);
   }
-  let document = value;
-  while (document.version !== newest) {
-    const { version } = document;
+  let trajectory = value;
+  while (trajectory.version !== newest) {
+    const { version } = trajectory;
     if (!Number.isInteger(version) || !Object.hasOwn(migrations, version)) {
       throw new TrajectoryError(say`version is ${show(version)}: this editor reads up to version ${newest}`);
     }
-    document = { ...migrations[version](document), version: version + 1 };
+    trajectory = { ...migrations[version](trajectory), version: version + 1 };
   }
-  return document;
+  return trajectory;
 }
 
 /**
- * Write a document as JSON with one line per key, so that a diff shows which key changed. Python writes the same text.
+ * Write a trajectory as JSON with one line per key, so that diffs show which key changed. Python writes the same text.
  *
  * @param {Trajectory} trajectory
  * @returns {string}
@@ -167,11 +168,11 @@ export function serialiseTrajectory(trajectory) {
     const keys = track.keys.map(({ frame, box, ease, visible }) => `    ${toText({ frame, box, ease, visible })}`);
     return `  ${toText({ id, phrase, color, strength, enabled }).slice(0, -1)},\n   "keys": [\n${keys.join(",\n")}]}`;
   });
-  const list = body.length ? `[\n${body.join(",\n")}]` : "[]";
-  return `${toText(head).slice(0, -1)},\n "objects": ${list}}\n`;
+  const entries = body.length ? `[\n${body.join(",\n")}]` : "[]";
+  return `${toText(head).slice(0, -1)},\n "objects": ${entries}}\n`;
 }
 
-/** JSON with the spaces and the spelling of small numbers that Python has. */
+/** JSON with spaces and small numbers written as Python writes them. */
 function toText(value) {
   if (Array.isArray(value)) return `[${value.map(toText).join(", ")}]`;
   if (typeof value === "object") {
@@ -182,17 +183,17 @@ function toText(value) {
 }
 
 /**
- * The first of o1, o2, ... that is free, counting from `number`.
+ * The first unused id of o1, o2, ..., counting from `n`.
  *
  * @param {Set<string>} used
- * @param {number} [number]
+ * @param {number} [n]
  */
-export function freeId(used, number = 1) {
-  while (used.has(`o${number}`)) number += 1;
-  return `o${number}`;
+export function freeId(used, n = 1) {
+  while (used.has(`o${n}`)) n += 1;
+  return `o${n}`;
 }
 
-/** `id` and `color` stay empty where absent; `completeTracks` fills them in. */
+/** Read a track. `id` and `color` stay empty if absent; `completeTracks` fills them in. */
 function readTrack(value, place, frames) {
   checkKeys(value, place, ["phrase", "keys"], ["id", "color", "strength", "enabled"]);
   const phrase = readPhrase(value.phrase, `${place}.phrase`);
@@ -217,7 +218,7 @@ function readTrack(value, place, frames) {
 
 /**
  * @param {any} value
- * @param {string | Said} where  its place, for the message
+ * @param {string | Said} where  path of the value, for the message
  * @returns {string}
  */
 export function readPhrase(value, where) {
@@ -289,7 +290,7 @@ export function readEase(value, where) {
   return value;
 }
 
-/** Give each track without one an id that is free (o1, o2, ... by its place) and a color from the palette. */
+/** Give tracks without an id or color an unused id (o1, o2, ... by position) and a color from the palette. */
 function completeTracks(tracks) {
   const used = new Set();
   for (const { id } of tracks) {
@@ -321,7 +322,7 @@ function checkKeys(value, where, needed, optional) {
   }
 }
 
-/** A default stands in for an absent value only: null is a wrong value. */
+/** The value or its default if it is absent. An explicit null is an error. */
 function given(record, name, otherwise) {
   return Object.hasOwn(record, name) ? record[name] : otherwise;
 }
@@ -343,11 +344,11 @@ function list(value, where, low, high) {
  * @returns {number}
  */
 export function number(value, where, low, high) {
-  // A comparison with NaN is false, so NaN is refused here too.
+  // Comparisons with NaN are false, so NaN is refused here too.
   if (typeof value !== "number" || !(value >= low && value <= high)) {
     throw new TrajectoryError(say`${where} is ${show(value)}: give a number from ${low} to ${high}`);
   }
-  return value + 0; // -0 becomes 0, as it is written
+  return value + 0; // -0 becomes 0, as JSON writes it
 }
 
 /**
@@ -379,7 +380,7 @@ function readText(value, where, limit) {
   return value;
 }
 
-/** Optional text that names something; "" where it is left out. */
+/** Optional name; "" if absent. */
 function readName(record, key, where) {
   if (!Object.hasOwn(record, key)) return "";
   const name = readText(record[key], where, LIMITS.id);
@@ -387,7 +388,7 @@ function readName(record, key, where) {
   return name;
 }
 
-/** A value as short text for a message, however deep or long it is. */
+/** A value as short text for a message. */
 function show(value) {
   const inner = (v) => (typeof v === "object" ? "..." : show(v));
   if (Array.isArray(value)) return `[${value.slice(0, 4).map(inner).join(", ")}${value.length > 4 ? ", ..." : ""}]`;

@@ -1,86 +1,86 @@
 /**
- * Undo and redo, one step per gesture. All functions give a new history; documents share what did not change, so a step
- * costs what it changed.
+ * Undo and redo, one step per gesture. All functions return a new history. Trajectories share unchanged parts, so a
+ * step costs only what it changed.
  *
  * @import {Trajectory} from "./document.js"
- * @typedef {{document: Trajectory, label: string, cost: number}} Step  what to go back to; what was done, for the menu
+ * @typedef {{trajectory: Trajectory, label: string, cost: number}} Step  trajectory: to go back to; cost: keys that
+ *   only this step holds
  * @typedef {{past: Step[], present: Trajectory, future: Step[],
- *   gesture: {document: Trajectory, label: string} | null}} History  gesture: the one under way, with the document from
- *   before it
+ *   gesture: {trajectory: Trajectory, label: string} | null}} History  gesture: the open one, and what it began with
  */
 
 export const MAX_STEPS = 500;
-export const MAX_KEYS = 500_000; // held by undo steps alone: about 100 MB
+export const MAX_KEYS = 500_000; // held by undo steps only: about 100 MB
 
 /**
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @returns {History}
  */
-export function newHistory(document) {
-  return { past: [], present: document, future: [], gesture: null };
+export function newHistory(trajectory) {
+  return { past: [], present: trajectory, future: [], gesture: null };
 }
 
 /**
- * Start a gesture: changes until its commit are one step. One that is still under way is committed first.
+ * Start a gesture: all changes until its commit are one step. A gesture that is still open is committed first.
  *
  * @param {History} history
- * @param {string} label  what is being done, as a message key
+ * @param {string} label  message key of the change
  * @returns {History}
  */
 export function begin(history, label) {
   const done = commit(history);
-  return { ...done, gesture: { document: done.present, label } };
+  return { ...done, gesture: { trajectory: done.present, label } };
 }
 
 /**
- * Show another document within a gesture.
+ * Show another trajectory within a gesture.
  *
  * @param {History} history
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @returns {History}
  */
-export function preview(history, document) {
+export function preview(history, trajectory) {
   if (!history.gesture) throw new Error("no gesture is under way: begin one, or record a whole step");
-  return { ...history, present: document };
+  return { ...history, present: trajectory };
 }
 
 /**
- * End the gesture. Without a change it leaves no step and what can be redone stays.
+ * End the gesture. Without a change there is no step, and redo stays possible.
  *
  * @param {History} history
  * @returns {History}
  */
 export function commit(history) {
   const { gesture, present } = history;
-  if (!gesture || gesture.document === present) return { ...history, gesture: null };
-  const step = { ...gesture, cost: ownKeys(gesture.document, present) };
+  if (!gesture || gesture.trajectory === present) return { ...history, gesture: null };
+  const step = { ...gesture, cost: ownKeys(gesture.trajectory, present) };
   return { past: bounded([...history.past, step]), present, future: [], gesture: null };
 }
 
 /**
- * Give the gesture up: the document from before it is back.
+ * Cancel the gesture and restore the trajectory from before it.
  *
  * @param {History} history
  * @returns {History}
  */
 export function cancel(history) {
-  return history.gesture ? { ...history, present: history.gesture.document, gesture: null } : history;
+  return history.gesture ? { ...history, present: history.gesture.trajectory, gesture: null } : history;
 }
 
 /**
- * A whole step at once.
+ * Record a complete step.
  *
  * @param {History} history
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} label
  * @returns {History}
  */
-export function record(history, document, label) {
-  return commit(preview(begin(history, label), document));
+export function record(history, trajectory, label) {
+  return commit(preview(begin(history, label), trajectory));
 }
 
 /**
- * One step back. A gesture that is under way is given up instead.
+ * Undo one step, or cancel the open gesture.
  *
  * @param {History} history
  * @returns {History}
@@ -89,12 +89,12 @@ export function undo(history) {
   if (history.gesture) return cancel(history);
   const step = history.past.at(-1);
   if (!step) return history;
-  const back = { document: history.present, label: step.label, cost: step.cost };
-  return { past: history.past.slice(0, -1), present: step.document, future: [...history.future, back], gesture: null };
+  const future = [...history.future, { ...step, trajectory: history.present }];
+  return { past: history.past.slice(0, -1), present: step.trajectory, future, gesture: null };
 }
 
 /**
- * One step forth again.
+ * Redo one step.
  *
  * @param {History} history
  * @returns {History}
@@ -102,17 +102,17 @@ export function undo(history) {
 export function redo(history) {
   const step = history.gesture ? null : history.future.at(-1);
   if (!step) return history;
-  const back = { document: history.present, label: step.label, cost: step.cost };
-  return { past: [...history.past, back], present: step.document, future: history.future.slice(0, -1), gesture: null };
+  const past = [...history.past, { ...step, trajectory: history.present }];
+  return { past, present: step.trajectory, future: history.future.slice(0, -1), gesture: null };
 }
 
-/** How many keys `document` holds that `next` does not share. */
-function ownKeys(document, next) {
+/** Number of keys in `trajectory` that `next` does not share. */
+function ownKeys(trajectory, next) {
   const shared = new Set(next.objects.map((track) => track.keys));
-  return document.objects.reduce((sum, { keys }) => sum + (shared.has(keys) ? 0 : keys.length), 1);
+  return trajectory.objects.reduce((sum, { keys }) => sum + (shared.has(keys) ? 0 : keys.length), 1);
 }
 
-/** The latest steps that stay within both limits; the last one always stays. */
+/** The latest steps within both limits, at least the last one. */
 function bounded(past) {
   let cost = 0;
   let first = past.length;

@@ -1,15 +1,15 @@
 /**
- * What is under the pointer. All in units of the frame; `reach` is how far a handle can be grabbed along x and y, from
- * `reachOf`, as pixels are not square in these units.
+ * Hit tests. All values are in units of the frame. Pixels are not square in these units, so `reach`, the distance at
+ * which a handle can be grabbed, has an x and a y value, from `reachOf`.
  *
  * @import {Box} from "./document.js"
  * @typedef {"nw" | "n" | "ne" | "e" | "se" | "s" | "sw" | "w"} Handle
- * @typedef {{id: string, box: Box}} Shape  boxes that can be touched, in the order they are drawn
+ * @typedef {{id: string, box: Box}} Shape  a box that can be hit, in drawing order
  * @typedef {{kind: "handle", id: string, handle: Handle} | {kind: "point", id: string, frame: number} |
  *   {kind: "box", id: string} | null} Hit
  */
 
-/** Where each handle is on the box: 0 low side, 0.5 middle, 1 high side, in x and y. Corners come first: they win. */
+/** Position of each handle in x and y: 0 low side, 0.5 middle, 1 high side. Corners come first, so they win. */
 export const HANDLES = {
   nw: [0, 0],
   ne: [1, 0],
@@ -22,7 +22,7 @@ export const HANDLES = {
 };
 
 /**
- * Where the eight handles of a box are. On a small box they stand off, so that its middle can still be grabbed.
+ * Positions of the eight handles of a box. On a small box they move outwards, so that its middle can be grabbed.
  *
  * @param {Box} box
  * @param {[number, number]} reach
@@ -39,8 +39,8 @@ export function handlePoints([x1, y1, x2, y2], [reachX, reachY]) {
 }
 
 /**
- * What the pointer at x, y would take hold of: a handle of a selected box, else a point of a selected path, else the
- * box on top. Handles win over every box, also over those drawn later.
+ * Hit test at x, y: a handle of a selected box, else a point of a selected path, else the topmost box. Handles win even
+ * over boxes drawn later.
  *
  * @param {{shapes: Shape[], selected: Set<string>, points?: {id: string, frame: number, x: number, y: number}[]}} scene
  * @param {number} x
@@ -62,13 +62,13 @@ export function hitTest({ shapes, selected, points = [] }, x, y, reach) {
   return top ? { kind: "box", id: top } : null;
 }
 
-/** Whether any handle of a box can be in reach, which is quicker to say than where they all are. */
+/** Whether any handle of a box may be within reach: a quick test before computing their positions. */
 function isNearBox([x1, y1, x2, y2], x, y, [reachX, reachY]) {
   return x >= x1 - 3 * reachX && x <= x2 + 3 * reachX && y >= y1 - 3 * reachY && y <= y2 + 3 * reachY;
 }
 
 /**
- * The ids of all boxes at a point, the one on top first. A box without area can be hit within half of the reach.
+ * The ids of all boxes at a point, topmost first. A box without area can be hit within half the reach.
  *
  * @param {Shape[]} shapes
  * @param {number} x
@@ -85,7 +85,7 @@ export function boxesUnder(shapes, x, y, [reachX, reachY]) {
 }
 
 /**
- * The next box under the pointer, as Alt-click asks for: the one below the current one, then from the top again.
+ * The next box under the pointer for Alt-click: the one below the current one, or the topmost after the last.
  *
  * @param {string[]} under  from boxesUnder
  * @param {string | null} current
@@ -97,7 +97,7 @@ export function nextUnder(under, current) {
 }
 
 /**
- * The boxes that a marquee takes: all that it touches, or only those inside it.
+ * The boxes that a marquee selects: all that it touches, or only those inside it.
  *
  * @param {Shape[]} shapes
  * @param {Box} marquee

@@ -1,9 +1,9 @@
 /**
- * Operations on keys: where and when an object is. Each gives a new document that shares what did not change with the
- * old one, or the old one itself where nothing changed.
+ * Operations on keys: where and when an object is. Each returns a new trajectory that shares unchanged parts with the
+ * old one, or the old one itself if nothing changed.
  *
  * @import {Box, Ease, Key, Track, Trajectory} from "./document.js"
- * @typedef {{id: string, frame: number}} KeyRef  one key of one object
+ * @typedef {{id: string, frame: number}} KeyRef  a key of an object
  */
 
 import { centreOf, movedBox, sameBox, tidyBox } from "./box.js";
@@ -12,8 +12,8 @@ import { readEase, straightKey, whole } from "./document.js";
 import { changeTracks, trackOf } from "./tracks.js";
 
 /**
- * The track with a key at a frame, which moves nothing (to six decimals, and unless half of an ease is no ease: a curve
- * that doubles back at the cut).
+ * Add a key at a frame without changing the motion, to six decimals. The exception is an easing curve that doubles back
+ * at the frame, because its halves are not valid.
  *
  * @param {Track} track
  * @param {number} frame
@@ -34,78 +34,78 @@ export function withKey(track, frame) {
 }
 
 /**
- * Put an object's box at a frame, in the key there or in a new one.
+ * Set an object's box at a frame, in the key there or in a new one.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @param {number} frame
  * @param {Box} box
  * @returns {Trajectory}
  */
-export function setBox(document, id, frame, box) {
-  checkFrame(document, frame);
-  return changeTracks(document, [id], (track) => withBox(track, frame, box));
+export function setBox(trajectory, id, frame, box) {
+  checkFrame(trajectory, frame);
+  return changeTracks(trajectory, [id], (track) => withBox(track, frame, box));
 }
 
 /**
- * Move the boxes of some objects at a frame.
+ * Move the boxes of objects at a frame.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @param {number} frame
  * @param {number} dx  in units of the frame
  * @param {number} dy
  * @returns {Trajectory}
  */
-export function moveBoxes(document, ids, frame, dx, dy) {
-  checkFrame(document, frame);
-  if (dx === 0 && dy === 0) return document;
-  return changeTracks(document, ids, (track) => withBox(track, frame, movedBox(boxAt(track, frame), dx, dy)));
+export function moveBoxes(trajectory, ids, frame, dx, dy) {
+  checkFrame(trajectory, frame);
+  if (dx === 0 && dy === 0) return trajectory;
+  return changeTracks(trajectory, ids, (track) => withBox(track, frame, movedBox(boxAt(track, frame), dx, dy)));
 }
 
 /**
- * Put the centre of an object's box on a point, as dragging a point of its path does.
+ * Move the centre of an object's box to a point, as dragging a path point does.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @param {number} frame
  * @param {number} x
  * @param {number} y
  * @returns {Trajectory}
  */
-export function movePathPoint(document, id, frame, x, y) {
-  const [cx, cy] = centreOf(boxAt(trackOf(document, id), frame));
-  return moveBoxes(document, [id], frame, x - cx, y - cy);
+export function movePathPoint(trajectory, id, frame, x, y) {
+  const [cx, cy] = centreOf(boxAt(trackOf(trajectory, id), frame));
+  return moveBoxes(trajectory, [id], frame, x - cx, y - cy);
 }
 
 /**
- * Move whole tracks, all keys by the same way.
+ * Move whole tracks: all keys by the same offset.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @param {number} dx
  * @param {number} dy
  * @returns {Trajectory}
  */
-export function moveTracks(document, ids, dx, dy) {
-  if (dx === 0 && dy === 0) return document;
-  return changeTracks(document, ids, (track) => mapBoxes(track, (box) => movedBox(box, dx, dy)));
+export function moveTracks(trajectory, ids, dx, dy) {
+  if (dx === 0 && dy === 0) return trajectory;
+  return changeTracks(trajectory, ids, (track) => mapBoxes(track, (box) => movedBox(box, dx, dy)));
 }
 
 /**
- * Give a track another size at all times: its box at `frame` becomes `box`, the others grow and shift in proportion.
+ * Resize a whole track: its box at `frame` becomes `box`, the others grow and shift in proportion.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @param {number} frame
  * @param {Box} box
  * @returns {Trajectory}
  */
-export function resizeTrack(document, id, frame, box) {
-  checkFrame(document, frame);
-  return changeTracks(document, [id], (track) => {
+export function resizeTrack(trajectory, id, frame, box) {
+  checkFrame(trajectory, frame);
+  return changeTracks(trajectory, [id], (track) => {
     const old = boxAt(track, frame);
-    // Per axis: each side moves by its own share of the size that the box has at that time.
+    // Per axis, each side moves by a fixed share of the size that the box has at that time.
     const share = [0, 1, 2, 3].map((n) => {
       const size = old[(n % 2) + 2] - old[n % 2];
       return size > 0 ? (box[n] - old[n]) / size : 0;
@@ -115,102 +115,102 @@ export function resizeTrack(document, id, frame, box) {
 }
 
 /**
- * Add a key to each of some objects without moving them.
+ * Add a key to objects without moving them.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @param {number} frame
  * @returns {Trajectory}
  */
-export function addKeys(document, ids, frame) {
-  checkFrame(document, frame);
-  return changeTracks(document, ids, (track) => withKey(track, frame));
+export function addKeys(trajectory, ids, frame) {
+  checkFrame(trajectory, frame);
+  return changeTracks(trajectory, ids, (track) => withKey(track, frame));
 }
 
 /**
- * Delete keys. An object keeps one: where all of its keys are chosen, the first stays.
+ * Delete keys. An object keeps at least its first one.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
  * @returns {Trajectory}
  */
-export function deleteKeys(document, refs) {
-  return changeChosen(document, refs, (track, isChosen) => {
+export function deleteKeys(trajectory, refs) {
+  return changeChosen(trajectory, refs, (track, isChosen) => {
     const keys = track.keys.filter((key) => !isChosen(key));
     return { ...track, keys: keys.length ? keys : track.keys.slice(0, 1) };
   });
 }
 
 /**
- * How far keys can move together before the first or last of them meets the end of the clip.
+ * Limit a shift so that keys which move together stay inside the clip.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
  * @param {number} shift  in frames
  * @returns {number}
  */
-export function allowedShift(document, refs, shift) {
+export function allowedShift(trajectory, refs, shift) {
   const frames = refs.map((ref) => ref.frame);
-  const earliest = frames.reduce((a, b) => Math.min(a, b), document.frames - 1);
+  const earliest = frames.reduce((a, b) => Math.min(a, b), trajectory.frames - 1);
   const latest = frames.reduce((a, b) => Math.max(a, b), 0);
-  return Math.min(Math.max(Math.round(shift), -earliest), document.frames - 1 - latest) + 0;
+  return Math.min(Math.max(Math.round(shift), -earliest), trajectory.frames - 1 - latest) + 0;
 }
 
 /**
- * Move keys in time, by `allowedShift` of what is asked. They replace the keys that they land on.
+ * Move keys in time by the `allowedShift`. They replace keys that they land on.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
  * @param {number} shift  in frames
  * @returns {Trajectory}
  */
-export function moveKeys(document, refs, shift) {
-  const by = allowedShift(document, refs, shift);
-  if (by === 0) return document;
-  return changeChosen(document, refs, (track, isChosen) => {
+export function moveKeys(trajectory, refs, shift) {
+  const by = allowedShift(trajectory, refs, shift);
+  if (by === 0) return trajectory;
+  return changeChosen(trajectory, refs, (track, isChosen) => {
     const moved = track.keys.filter(isChosen).map((key) => ({ ...key, frame: key.frame + by }));
     return { ...track, keys: mergedKeys(track.keys.filter((key) => !isChosen(key)), moved) };
   });
 }
 
 /**
- * Set how the way from each of some keys to the next is shaped.
+ * Set the easing from each of some keys to the next.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
  * @param {Ease} ease
  * @returns {Trajectory}
  */
-export function setEase(document, refs, ease) {
+export function setEase(trajectory, refs, ease) {
   const checked = readEase(ease, "ease");
-  return changeChosen(document, refs, (track, isChosen) => {
+  return changeChosen(trajectory, refs, (track, isChosen) => {
     const isOther = (key) => isChosen(key) && `${key.ease}` !== `${checked}`;
     return withKeys(track, track.keys.map((key) => (isOther(key) ? { ...key, ease: checked } : key)));
   });
 }
 
 /**
- * Show or hide an object from frame `first` to frame `last`, both included. It moves as before; keys are added where
- * that begins and ends.
+ * Show or hide objects from frame `first` to frame `last`, both included. The motion stays; keys are added at both
+ * ends.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @param {number} first
  * @param {number} last
  * @param {boolean} visible
  * @returns {Trajectory}
  */
-export function setVisible(document, ids, first, last, visible) {
-  checkFrame(document, first);
-  checkFrame(document, last);
-  return changeTracks(document, ids, (track) => {
+export function setVisible(trajectory, ids, first, last, visible) {
+  checkFrame(trajectory, first);
+  checkFrame(trajectory, last);
+  return changeTracks(trajectory, ids, (track) => {
     let result = track;
     if (visibleAt(track, first) !== visible) {
-      // The first key also counts for all frames before it.
+      // The first key also applies to all frames before it.
       if (first > 0 && first <= track.keys[0].frame) result = withKey(result, 0);
       result = withKey(result, first);
     }
-    if (last + 1 < document.frames && visibleAt(track, last + 1) !== visible) result = withKey(result, last + 1);
+    if (last + 1 < trajectory.frames && visibleAt(track, last + 1) !== visible) result = withKey(result, last + 1);
     const keys = result.keys.map((key) => {
       const isInside = key.frame >= first && key.frame <= last;
       return isInside && key.visible !== visible ? { ...key, visible } : key;
@@ -220,24 +220,7 @@ export function setVisible(document, ids, first, last, visible) {
 }
 
 /**
- * Show an object from frame `first` to frame `last` only, as a bar of the timeline with two ends: it enters and leaves.
- *
- * @param {Trajectory} document
- * @param {Iterable<string>} ids
- * @param {number} first
- * @param {number} last
- * @returns {Trajectory}
- */
-export function setVisibleRange(document, ids, first, last) {
-  const chosen = [...ids];
-  let result = setVisible(document, chosen, first, last, true);
-  if (first > 0) result = setVisible(result, chosen, 0, first - 1, false);
-  if (last < document.frames - 1) result = setVisible(result, chosen, last + 1, document.frames - 1, false);
-  return result;
-}
-
-/**
- * Keys of one track in order; of two at one frame the one in `over` stays.
+ * Merge keys of one track, in order. At the same frame the one in `over` wins.
  *
  * @param {Key[]} under
  * @param {Key[]} over
@@ -249,16 +232,16 @@ export function mergedKeys(under, over) {
 }
 
 /**
- * Change the tracks that have chosen keys; `change` is given the track and a test for its chosen keys.
+ * Change the tracks that have chosen keys. `change` gets the track and a test for its chosen keys.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
  * @param {(track: Track, isChosen: (key: Key) => boolean) => Track} change
  * @returns {Trajectory}
  */
-export function changeChosen(document, refs, change) {
+export function changeChosen(trajectory, refs, change) {
   const chosen = framesById(refs);
-  return changeTracks(document, chosen.keys(), (track) => {
+  return changeTracks(trajectory, chosen.keys(), (track) => {
     const isChosen = (key) => chosen.get(track.id).has(key.frame);
     return track.keys.some(isChosen) ? change(track, isChosen) : track;
   });
@@ -268,7 +251,7 @@ export function changeChosen(document, refs, change) {
 const chosenFrames = new WeakMap();
 
 /**
- * The frames of keys by object, kept for a list as a gesture asks for it again and again.
+ * The frames of keys by object. Cached per list, because a gesture asks for it on every move.
  *
  * @param {KeyRef[]} refs
  * @returns {Map<string, Set<number>>}
@@ -302,6 +285,6 @@ function withKeys(track, keys) {
   return keys.some((key, n) => key !== track.keys[n]) || keys.length !== track.keys.length ? { ...track, keys } : track;
 }
 
-function checkFrame(document, frame) {
-  whole(frame, "frame", 0, document.frames - 1);
+function checkFrame(trajectory, frame) {
+  whole(frame, "frame", 0, trajectory.frames - 1);
 }

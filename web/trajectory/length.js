@@ -10,59 +10,59 @@ import { LIMITS, readTrajectory, straightKey, whole } from "./document.js";
 import { say, TrajectoryError } from "./refusal.js";
 
 /**
- * The document at another length.
+ * Change the number of frames.
  *
  * keep     keys keep their frame numbers
- * stretch  keys move in proportion; of two that meet on one frame the later one stays
- * crop     the boxes of the frames that remain do not change; keys past the new end go
+ * stretch  keys move in proportion; if two meet at one frame, the later one wins
+ * crop     boxes of the remaining frames do not change; keys past the new end are deleted
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {number} frames
  * @param {"keep" | "stretch" | "crop"} [mode]
  * @returns {Trajectory}
  * @throws {TrajectoryError} if "keep" would leave a key past the new end
  */
-export function withFrames(document, frames, mode = "keep") {
+export function withFrames(trajectory, frames, mode = "keep") {
   whole(frames, "frames", 1, LIMITS.frames);
-  if (frames === document.frames) return document;
+  if (frames === trajectory.frames) return trajectory;
   const changes = {
     keep: (keys) => keys,
-    stretch: (keys) => stretchedKeys(keys, frames, document.frames),
+    stretch: (keys) => stretchedKeys(keys, frames, trajectory.frames),
     crop: (keys) => croppedKeys(keys, frames),
   };
   const change = Object.hasOwn(changes, mode) ? changes[mode] : null;
   if (!change) throw new TrajectoryError(say`mode is ${mode}: use keep, stretch or crop`);
-  const late = lastKeyFrame(document);
+  const late = lastKeyFrame(trajectory);
   if (mode === "keep" && late >= frames) {
     throw new TrajectoryError(say`a key at frame ${late} lies past the end of ${frames} frames: use stretch or crop`);
   }
-  const objects = document.objects.map((track) => {
+  const objects = trajectory.objects.map((track) => {
     const keys = change(track.keys);
     return keys === track.keys ? track : { ...track, keys };
   });
-  return { ...document, frames, objects };
+  return { ...trajectory, frames, objects };
 }
 
 /**
- * The last frame with a key, -1 without one: a length beyond it can be kept without asking.
+ * The last frame with a key, or -1. Any longer clip can keep all keys.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  */
-export function lastKeyFrame(document) {
-  return document.objects.reduce((late, track) => Math.max(late, track.keys.at(-1).frame), -1);
+export function lastKeyFrame(trajectory) {
+  return trajectory.objects.reduce((late, track) => Math.max(late, track.keys.at(-1).frame), -1);
 }
 
 /**
- * Another size of the picture, or another frame rate. Boxes are in units of the frame and stay.
+ * Change the size of the image or the frame rate. Boxes are in units of the frame, so they stay.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {{width?: number, height?: number, fps?: number}} changes  pixels, frames per second
  * @returns {Trajectory}
  */
-export function setClip(document, { width = document.width, height = document.height, fps = document.fps }) {
-  if (width === document.width && height === document.height && fps === document.fps) return document;
-  const { objects, ...head } = readTrajectory({ ...document, width, height, fps, objects: [] });
-  return { ...head, objects: document.objects };
+export function setClip(trajectory, { width = trajectory.width, height = trajectory.height, fps = trajectory.fps }) {
+  if (width === trajectory.width && height === trajectory.height && fps === trajectory.fps) return trajectory;
+  const { objects, ...head } = readTrajectory({ ...trajectory, width, height, fps, objects: [] });
+  return { ...head, objects: trajectory.objects };
 }
 
 function stretchedKeys(keys, frames, framesBefore) {
@@ -76,8 +76,8 @@ function stretchedKeys(keys, frames, framesBefore) {
 }
 
 /**
- * Keys before the cut. An eased segment that the cut goes through becomes one key per frame, as half of it would need
- * another curve.
+ * Keys up to a cut. An eased segment that is cut becomes one key per frame, because half of it would need another
+ * curve.
  *
  * @param {Key[]} keys
  * @param {number} frames

@@ -1,4 +1,4 @@
-/** The whole pure model of the editor in one import. The order is the order to read it in. */
+/** The whole model of the editor in one import, in reading order. */
 export * from "./refusal.js";
 export * from "./document.js";
 export * from "./curve.js";

@@ -1,6 +1,6 @@
 /**
- * Ready-made motions of one object over a span of frames, as ordinary keys. They start from its box at the first frame
- * of the span and replace its keys in it; an object that is hidden there is shown.
+ * Motion presets of one object over a span of frames, as ordinary keys. They start from the box at the first frame of
+ * the span, replace the keys in the span, and make the object visible there.
  *
  * @import {Box, Key, Trajectory} from "./document.js"
  * @typedef {{from: number, to: number}} Span  first and last frame
@@ -14,20 +14,20 @@ import { say, TrajectoryError } from "./refusal.js";
 import { checkSpan, spanOf, withSpan } from "./span.js";
 import { changeTracks, trackOf } from "./tracks.js";
 
-const PATH_TOLERANCE = 0.002; // of the frame: half a pixel of 256, so that curves stay round
+const PATH_TOLERANCE = 0.002; // of the frame: half a pixel of 256, so curves stay round
 
 /**
- * Cross the frame in a straight line, from just outside of one side to just outside of the other.
+ * Cross the frame in a straight line, from just outside one side to just outside the other.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @param {Span & {towards?: "left" | "right" | "up" | "down"}} options
  * @returns {Trajectory}
  */
-export function passBy(document, id, { from, to, towards = "right" }) {
-  return withMotion(document, id, from, to, (box, progress) => {
+export function passBy(trajectory, id, { from, to, towards = "right" }) {
+  return withMotion(trajectory, id, from, to, (box, progress) => {
     const axis = towards === "left" || towards === "right" ? 0 : 1;
-    const [low, high] = [-box[axis + 2], 1 - box[axis]]; // ways to just outside
+    const [low, high] = [-box[axis + 2], 1 - box[axis]]; // offsets to just outside
     const isForward = towards === "right" || towards === "down";
     const by = isForward ? low + (high - low) * progress : high + (low - high) * progress;
     return axis === 0 ? movedBox(box, by, 0) : movedBox(box, 0, by);
@@ -35,35 +35,35 @@ export function passBy(document, id, { from, to, towards = "right" }) {
 }
 
 /**
- * Come closer (grow by `factor` about the middle of the lower side, where things stand) or, below 1, go away. As seen
- * from a camera that it nears at constant speed: slowly at first.
+ * Approach the camera: grow by `factor` about the middle of the lower side, where things stand. Below 1, move away. The
+ * distance to the camera changes at constant speed, so growth is slow at first.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @param {Span & {factor?: number}} options
  * @returns {Trajectory}
  */
-export function approach(document, id, { from, to, factor = 2 }) {
+export function approach(trajectory, id, { from, to, factor = 2 }) {
   number(factor, "factor", 0.01, 100);
-  return withMotion(document, id, from, to, (box, progress) => {
+  return withMotion(trajectory, id, from, to, (box, progress) => {
     const distance = 1 + (1 / factor - 1) * progress;
     return scaledBox(box, 1 / distance, centreOf(box)[0], box[3]);
   });
 }
 
 /**
- * Go around a point on an ellipse through the place where the object is.
+ * Orbit a point on an ellipse through the current position.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
- * @param {Span & {x?: number, y?: number, turns?: number, flatness?: number}} options  x, y: the middle; turns:
- *   negative ones go against the clock; flatness: height over width of the ellipse, 1 for a circle
+ * @param {Span & {x?: number, y?: number, turns?: number, flatness?: number}} options  x, y: the centre; turns:
+ *   negative for anticlockwise; flatness: height / width of the ellipse, 1 for a circle
  * @returns {Trajectory}
  */
-export function orbit(document, id, { from, to, x = 0.5, y = 0.5, turns = 1, flatness = 1 }) {
+export function orbit(trajectory, id, { from, to, x = 0.5, y = 0.5, turns = 1, flatness = 1 }) {
   number(flatness, "flatness", 0.01, 100);
-  const ratio = (flatness * document.width) / document.height; // a circle on the screen is none in units of the frame
-  return withMotion(document, id, from, to, (box, progress) => {
+  const ratio = (flatness * trajectory.width) / trajectory.height; // as pixels are not square in these units
+  return withMotion(trajectory, id, from, to, (box, progress) => {
     const [cx, cy] = centreOf(box);
     const radius = Math.hypot(cx - x, (cy - y) / ratio);
     const angle = Math.atan2((cy - y) / ratio, cx - x) + 2 * Math.PI * turns * progress;
@@ -72,20 +72,20 @@ export function orbit(document, id, { from, to, x = 0.5, y = 0.5, turns = 1, fla
 }
 
 /**
- * Jump up and fall down again, as often as told, on the way to a place dx further.
+ * Bounce a number of times on the way to a position dx further.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
- * @param {Span & {height?: number, bounces?: number, dx?: number, decay?: number}} options  height of the first jump in
- *   units of the frame; each jump is `decay` times as high as the one before, and shorter in time as gravity has it
+ * @param {Span & {height?: number, bounces?: number, dx?: number, decay?: number}} options  height: of the first jump,
+ *   in units of the frame; decay: height of each jump relative to the one before, its duration follows from gravity
  * @returns {Trajectory}
  */
-export function bounce(document, id, { from, to, height = 0.3, bounces = 2, dx = 0, decay = 0.6 }) {
+export function bounce(trajectory, id, { from, to, height = 0.3, bounces = 2, dx = 0, decay = 0.6 }) {
   whole(bounces, "bounces", 1, 100);
   const heights = Array.from({ length: bounces }, (_, n) => height * decay ** n);
   const times = heights.map((h) => Math.sqrt(Math.abs(h)));
   const total = times.reduce((a, b) => a + b, 0);
-  return withMotion(document, id, from, to, (box, progress) => {
+  return withMotion(trajectory, id, from, to, (box, progress) => {
     let left = progress * total;
     let jump = 0;
     while (jump < times.length - 1 && left > times[jump]) {
@@ -98,24 +98,24 @@ export function bounce(document, id, { from, to, height = 0.3, bounces = 2, dx =
 }
 
 /**
- * Follow another object at the distance that the two have at the first frame, or at a given one, in its own size. It
- * is hidden where the leader is.
+ * Follow another object at a given distance, or at the distance at the first frame. The size stays. The follower is
+ * hidden where the leader is.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @param {string} leader  id of the object to follow
  * @param {Span & {dx?: number, dy?: number}} options  dx, dy: from the leader's centre to the follower's
  * @returns {Trajectory}
  */
-export function follow(document, id, leader, { from, to, dx, dy }) {
-  checkSpan(document, from, to);
-  const ahead = trackOf(document, leader);
+export function follow(trajectory, id, leader, { from, to, dx, dy }) {
+  checkSpan(trajectory, from, to);
+  const ahead = trackOf(trajectory, leader);
   if (leader === id) throw new TrajectoryError(say`object ${id} cannot follow itself: choose another`);
-  const [cx, cy] = centreOf(boxAt(trackOf(document, id), from));
+  const [cx, cy] = centreOf(boxAt(trackOf(trajectory, id), from));
   const [lx, ly] = centreOf(boxAt(ahead, from));
   const [offsetX, offsetY] = [dx ?? cx - lx, dy ?? cy - ly];
   const way = withKey(withKey(ahead, from), to).keys.filter((key) => key.frame >= from && key.frame <= to);
-  return changeTracks(document, [id], (track) => {
+  return changeTracks(trajectory, [id], (track) => {
     const keyed = withKey(withKey(track, from), to);
     const start = boxAt(track, from);
     const copied = way.map((key) => {
@@ -134,10 +134,10 @@ export function follow(document, id, leader, { from, to, dx, dy }) {
   });
 }
 
-/** Show the object over the span and give it the box that `make` has for each progress 0..1, from the first one. */
-function withMotion(document, id, from, to, make) {
-  checkSpan(document, from, to);
-  return changeTracks(setVisible(document, [id], from, to, true), [id], (track) => {
+/** Show the object over the span, with the box that `make` returns for each progress 0..1 from the first box. */
+function withMotion(trajectory, id, from, to, make) {
+  checkSpan(trajectory, from, to);
+  return changeTracks(setVisible(trajectory, [id], from, to, true), [id], (track) => {
     const start = boxAt(track, from);
     const boxes = spanOf(from, to, (frame) => make(start, (frame - from) / (to - from)));
     return withSpan(track, from, boxes, PATH_TOLERANCE);

@@ -1,5 +1,5 @@
 /**
- * Random numbers in 0..1 that a seed repeats, so that the same shake comes again and tests can be repeated.
+ * Create a generator of random numbers in 0..1 that a seed makes repeatable.
  * Source: Mulberry32 by Tommy Ettinger (2017), public domain.
  *
  * @param {number} seed

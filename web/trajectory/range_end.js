@@ -6,41 +6,41 @@
 
 import { deleteKeys, denseBoxes, setVisible, trackOf } from "./model.js";
 
-const SAME = 1e-5; // of the frame; a key added on the way is rounded to six decimals
+const SAME = 1e-5; // of the frame; added keys are rounded to six decimals
 
 /**
- * Let a visible range begin or end at another frame; the object moves as before. The key that only the old end needed
- * goes, so that dragging an end about leaves nothing behind.
+ * Let a visible range begin or end at another frame without changing the motion. The key that only the old end needed
+ * is deleted, so dragging an end back and forth leaves nothing behind.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @param {[number, number]} range  one of the object's visibleRanges
  * @param {"first" | "last"} end
- * @param {number} frame  an end stops at the other one
+ * @param {number} frame  limited by the other end
  * @returns {Trajectory}
  */
-export function moveRangeEnd(document, id, [first, last], end, frame) {
+export function moveRangeEnd(trajectory, id, [first, last], end, frame) {
   if (end === "first") {
     const to = Math.min(Math.max(frame, 0), last);
-    if (to === first) return document;
+    if (to === first) return trajectory;
     const isLonger = to < first;
     const [from, until] = isLonger ? [to, first - 1] : [first, to - 1];
-    return withoutSpareKey(setVisible(document, [id], from, until, isLonger), id, first);
+    return withoutSpareKey(setVisible(trajectory, [id], from, until, isLonger), id, first);
   }
-  const to = Math.min(Math.max(frame, first), document.frames - 1);
-  if (to === last) return document;
+  const to = Math.min(Math.max(frame, first), trajectory.frames - 1);
+  if (to === last) return trajectory;
   const isLonger = to > last;
   const [from, until] = isLonger ? [last + 1, to] : [to + 1, last];
-  return withoutSpareKey(setVisible(document, [id], from, until, isLonger), id, last + 1);
+  return withoutSpareKey(setVisible(trajectory, [id], from, until, isLonger), id, last + 1);
 }
 
-/** Without the key at a frame, if neither boxes nor visibility need it. */
-function withoutSpareKey(document, id, frame) {
-  const track = trackOf(document, id);
+/** Delete the key at a frame unless boxes or visibility need it. */
+function withoutSpareKey(trajectory, id, frame) {
+  const track = trackOf(trajectory, id);
   const index = track.keys.findIndex((key) => key.frame === frame);
-  if (index < 1 || track.keys[index - 1].visible !== track.keys[index].visible) return document;
-  const without = deleteKeys(document, [{ id, frame }]);
-  const before = denseBoxes(track, document.frames);
-  const after = denseBoxes(trackOf(without, id), document.frames);
-  return before.every((value, n) => Math.abs(value - after[n]) <= SAME) ? without : document;
+  if (index < 1 || track.keys[index - 1].visible !== track.keys[index].visible) return trajectory;
+  const without = deleteKeys(trajectory, [{ id, frame }]);
+  const before = denseBoxes(track, trajectory.frames);
+  const after = denseBoxes(trackOf(without, id), trajectory.frames);
+  return before.every((value, n) => Math.abs(value - after[n]) <= SAME) ? without : trajectory;
 }

@@ -1,10 +1,10 @@
 /**
- * Boxes from the text of files of other programs. A file is recognised by what is in it, never by its name, after the
- * rules of smcd_core/trajectory/files.py; what lies beside a file is not seen here, so more is asked.
+ * Reading the box files of other programs. A format is detected from the content, never from the name, by the same
+ * rules as in Python. Files that lie beside it are not available here, so more questions are needed.
  *
  * | format | one entry                                                  |
  * |--------|------------------------------------------------------------|
- * | json   | our document                                               |
+ * | json   | our trajectory                                             |
  * | xyxy   | a line per frame: x1,y1,x2,y2 (released SMCD: bbox.txt)    |
  * | xywh   | a line per frame: x,y,w,h (GOT-10k: groundtruth.txt)       |
  * | mot    | frame,id,left,top,width,height,conf,... frames from 1      |
@@ -14,10 +14,10 @@
  * @import {Box, Trajectory} from "./document.js"
  * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv"} Format
  * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
- *   tolerance?: number}} Options  width and height: the frame in pixels, for formats that do not tell it; frames: how
- *   many there must be; format: the answer to a FormatQuestion; tolerance: of the simplification to keys
+ *   tolerance?: number}} Options  width, height: of the frame in pixels, for formats without them; frames: expected
+ *   number; format: the answer to a FormatQuestion; tolerance: of the simplification to keys
  * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number}} Reading
- *   what was recognised; leftOut: rows of MOT ground truth that do not count
+ *   leftOut: ignored rows of MOT ground truth
  * @typedef {{where: Said, fields: string[]}} Row
  */
 
@@ -27,11 +27,11 @@ import { trajectoryFromBoxes } from "./simplify.js";
 
 export const CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"];
 const MAX_FILE = 64 * 2 ** 20; // characters
-const MAX_ROWS = LIMITS.frames * LIMITS.objects + 1; // with the header of CSV
+const MAX_ROWS = LIMITS.frames * LIMITS.objects + 1; // with the CSV header
 const MAX_LINE = 5000; // characters
-const READ_TOLERANCE = 1e-6; // of the frame: files are read as they are
+const READ_TOLERANCE = 1e-6; // of the frame: practically exact
 
-// Milan et al., MOT16 (2016): the classes that are things to animate.
+// Milan et al., MOT16 (2016): the classes that can be animated.
 const MOT_CLASSES = {
   1: "pedestrian",
   2: "person on vehicle",
@@ -41,7 +41,7 @@ const MOT_CLASSES = {
   7: "static person",
 };
 
-/** The text may be of several formats: ask which of `choices`, and read it again with that `format`. */
+/** The text fits several formats: ask for one of `choices`, and read it again with that `format`. */
 export class FormatQuestion extends TrajectoryError {
   name = "FormatQuestion";
 
@@ -56,12 +56,12 @@ export class FormatQuestion extends TrajectoryError {
 }
 
 /**
- * Read a document from the text of a file.
+ * Read a trajectory from the text of a file.
  *
  * @param {string} text
  * @param {Options} options
  * @returns {{trajectory: Trajectory, reading: Reading}}
- * @throws {FormatQuestion} where the content leaves a choice
+ * @throws {FormatQuestion} if the content is ambiguous
  * @throws {TrajectoryError} with line, what was found and what was expected
  */
 export function readFile(text, options) {
@@ -112,10 +112,10 @@ function readingOf(format, { width, height, frames, objects }, leftOut) {
 function recogniseLines(first) {
   if (first.map((field) => field.toLowerCase()).join() === CSV_HEADER.join()) return "csv";
   if (first.length === 4) {
-    throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: say which`, ["xyxy", "xywh"]);
+    throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: choose one`, ["xyxy", "xywh"]);
   }
   if (first.length === 6) {
-    const message = say`6 numbers per line may be MOT or corners: say MOT, or put ${CSV_HEADER.join()} on top`;
+    const message = say`6 numbers per line may be MOT or corners: choose MOT, or add the header ${CSV_HEADER.join()}`;
     throw new FormatQuestion(message, ["mot"]);
   }
   if (first.length >= 7 && first.length <= 10) return "mot";
@@ -135,7 +135,7 @@ function readRow(line, where) {
   return { where, fields: fields.map((field) => field.trim()) };
 }
 
-/** Fields between commas; one in double quotes may hold commas, and "" for a quote. An open quote closes at the end. */
+/** Split at commas. A field in double quotes may hold commas, and "" for a quote. An open quote ends with the line. */
 function commaFields(line) {
   const fields = /(?:^|,)(?: *"((?:[^"]|"")*)(?:"([^,]*)|$)|([^,]*))/g;
   return [...line.matchAll(fields)].map(([, inner, after = "", bare]) =>
@@ -143,7 +143,7 @@ function commaFields(line) {
   );
 }
 
-/** The fields as finite numbers, one for each of the comma-separated names. */
+/** Parse the fields as finite numbers, one for each of the comma-separated names. */
 function numbersOf(fields, names, where) {
   if (fields.length !== names.split(",").length) {
     throw new TrajectoryError(say`${where}: found ${fields.length} fields, expected ${names}`);
@@ -155,7 +155,7 @@ function numbersOf(fields, names, where) {
   });
 }
 
-/** @returns {Box} xyxy from x1,y1,x2,y2 or from x,y,w,h */
+/** An xyxy box from x1,y1,x2,y2 or x,y,w,h. @returns {Box} */
 function cornersOf([x, y, a, b], isXywh, where) {
   const box = isXywh ? [x, y, x + a, y + b] : [x, y, a, b];
   if (box[2] >= x && box[3] >= y) return /** @type {Box} */ (box);
@@ -173,7 +173,7 @@ function readXywh(rows) {
   return { boxes, mask: boxes.map(() => [true]), phrases: [""] };
 }
 
-/** Pixels are taken as they are, as trackers write them; the rules of the challenge count them from 1. */
+/** Pixel coordinates are read as 0-based, as trackers write them, although the challenge defines them as 1-based. */
 function readMot(rows, frames) {
   const columns = rows[0].fields.length;
   const names = "frame,id,left,top,width,height,conf,x,y,z".split(",").slice(0, Math.max(columns, 6)).join();
@@ -185,7 +185,7 @@ function readMot(rows, frames) {
     if (frame < 1 || !Number.isInteger(frame) || id < 0 || !Number.isInteger(id)) {
       throw new TrajectoryError(say`${where}: found frame ${frame}, id ${id}; expected whole numbers, frames from 1`);
     }
-    if (columns >= 7 && values[6] === 0) continue; // ground truth says so of entries that do not count
+    if (columns >= 7 && values[6] === 0) continue; // marks ignored entries of ground truth
     kinds.set(id, columns === 9 ? (MOT_CLASSES[Math.trunc(values[7])] ?? "") : "");
     entries.push({ where, frame: frame - 1, name: id, box: cornersOf(values.slice(2, 6), true, where) });
   }
@@ -194,7 +194,7 @@ function readMot(rows, frames) {
   return { ...denseOf(entries, ids, frames), phrases, leftOut: rows.length - entries.length };
 }
 
-/** Objects are numbers or names; a name is the phrase as well. */
+/** Objects are numbers or names. A name is also the phrase. */
 function readCsv(rows, frames) {
   const objects = new Map();
   const entries = rows.slice(1).map(({ where, fields }) => {
@@ -212,7 +212,7 @@ function readCsv(rows, frames) {
   return { ...denseOf(entries, [...objects.keys()], frames), phrases: [...objects.values()] };
 }
 
-/** boxes [F][N] and mask [F][N] of entries by frame and name; `frames` is 0 if not known. */
+/** Boxes [F][N] and mask [F][N] of entries by frame and name; `frames` is 0 if unknown. */
 function denseOf(entries, names, frames) {
   const last = entries.reduce((late, { frame }) => Math.max(late, frame + 1), 0);
   const total = frames || last;
@@ -221,8 +221,8 @@ function denseOf(entries, names, frames) {
     throw new TrajectoryError(say`the file has ${total} frames and ${names.length} objects; expected ${limits}`);
   }
   if (last > total) {
-    const frames = last - total === 1 ? say`1 frame` : say`${last - total} frames`;
-    throw new TrajectoryError(say`the file has boxes up to frame ${last} of ${total}: add ${frames} or cut the file`);
+    const missing = last - total === 1 ? say`1 frame` : say`${last - total} frames`;
+    throw new TrajectoryError(say`the file has boxes up to frame ${last} of ${total}: add ${missing} or cut the file`);
   }
   const boxes = Array.from({ length: total }, () => names.map(() => /** @type {Box} */ ([0, 0, 0, 0])));
   const mask = Array.from({ length: total }, () => names.map(() => false));
@@ -240,7 +240,7 @@ function denseOf(entries, names, frames) {
 
 function checkFrames(found, { frames = null }) {
   if (frames === null || frames === found) return;
-  throw new TrajectoryError(say`the file has ${found} frames but there must be ${frames}: change one of the two`);
+  throw new TrajectoryError(say`the file has ${found} frames, expected ${frames}: change one of the two`);
 }
 
 function quoted(value) {

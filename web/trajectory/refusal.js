@@ -1,6 +1,6 @@
-/** Why something is refused: a text that other languages can say, as template and values. */
+/** Error messages that can be translated: templates with values. */
 
-/** English text around values, which may be of this kind themselves. */
+/** An English text with values, which may be such texts themselves. */
 export class Said {
   #parts;
 
@@ -10,7 +10,7 @@ export class Said {
     this.values = values;
   }
 
-  /** The text with {0}, {1} ... where the values go. */
+  /** The text with {0}, {1} ... in place of the values. */
   get template() {
     return this.#parts.reduce((text, part, n) => `${text}{${n - 1}}${part}`);
   }
@@ -21,7 +21,7 @@ export class Said {
 }
 
 /**
- * The text of a template literal: say`frame ${frame} is taken`.
+ * Make a text from a template literal: say`frame ${frame} is taken`.
  *
  * @param {TemplateStringsArray} parts
  * @param {...unknown} values
@@ -30,7 +30,7 @@ export function say(parts, ...values) {
   return new Said(parts, values);
 }
 
-/** A text or a file that is no trajectory, or an operation that is not possible. The message says where and why. */
+/** An invalid trajectory or file, or an impossible operation. The message says where and why. */
 export class TrajectoryError extends Error {
   name = "TrajectoryError";
 

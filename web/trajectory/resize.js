@@ -11,12 +11,12 @@ import { HANDLES } from "./hit.js";
 const NAMES = [["nw", "n", "ne"], ["w", "", "e"], ["sw", "s", "se"]];
 
 /**
- * The box after a handle of it was dragged by dx, dy, and the handle that is under the pointer then: where a side is
- * dragged past its opposite the box stays upright and the handle changes sides.
+ * Drag a handle of a box by dx, dy. Returns the handle that is then under the pointer too: if a side is dragged past
+ * the opposite one, the box stays upright and the handle changes sides.
  *
  * @param {Box} box  from before the drag
  * @param {Handle} handle
- * @param {number} dx  from the start of the drag, units of the frame
+ * @param {number} dx  since the start of the drag, in units of the frame
  * @param {number} dy
  * @param {{keepAspect?: boolean, aboutCentre?: boolean}} [options]  keepAspect has no effect on a box without area
  * @returns {{box: Box, handle: Handle}}
@@ -25,10 +25,10 @@ export function resizedBox(box, handle, dx, dy, { keepAspect = false, aboutCentr
   const sides = HANDLES[handle];
   const centre = centreOf(box);
   const sizes = [box[2] - box[0], box[3] - box[1]];
-  const about = aboutCentre ? 2 : 1; // the opposite side goes the other way too
+  const about = aboutCentre ? 2 : 1; // the opposite side moves the other way
   const dragged = [dx, dy].map((by, axis) => {
     const way = 2 * sides[axis] - 1; // -1 low side, 0 middle, 1 high side
-    return way === 0 ? null : { way, grown: sizes[axis] + by * way * about }; // grown below 0 is turned over
+    return way === 0 ? null : { way, grown: sizes[axis] + by * way * about }; // grown < 0: flipped
   });
   const aspect = keepAspect && sizes[0] > 0 && sizes[1] > 0 ? commonFactor(dragged, sizes) : null;
   const spans = [0, 1].map((axis) => {
@@ -51,10 +51,10 @@ export function resizedBox(box, handle, dx, dy, { keepAspect = false, aboutCentr
 }
 
 /**
- * A box of a selection after the box around all of it was resized.
+ * Resize one box of a selection with the bounding box of the selection.
  *
  * @param {Box} box
- * @param {Box} before  around the selection
+ * @param {Box} before  bounding box of the selection
  * @param {Box} after
  * @returns {Box}
  */
@@ -66,7 +66,7 @@ export function boxWithin(box, before, after) {
   return [place(box[0], 0), place(box[1], 1), place(box[2], 0), place(box[3], 1)];
 }
 
-/** One factor for both axes: of the dragged ones, the one that changes the size most. */
+/** One factor for both axes: that of the dragged axis which changes the size most. */
 function commonFactor(dragged, sizes) {
   const candidates = dragged.flatMap((side, axis) => (side ? [side.grown / sizes[axis]] : []));
   const change = (factor) => Math.abs(Math.abs(factor) - 1);

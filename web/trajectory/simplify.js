@@ -1,5 +1,5 @@
 /**
- * From a box per frame to few keys.
+ * Simplification of a box per frame to few keys.
  *
  * @import {Box, Key, Trajectory} from "./document.js"
  */
@@ -10,9 +10,9 @@ import { say, TrajectoryError } from "./refusal.js";
 export const DEFAULT_TOLERANCE = 0.004; // of the frame: one pixel of 256
 
 /**
- * Turn boxes [F][N] and mask [F][N] into a document with few keys, joined by straight lines. Its mask is the same, and
- * on visible frames no coordinate is further than `tolerance` (in units of the frame) from the input. Boxes where the
- * mask is false are not read. Python's trajectory_from_boxes gives the same.
+ * Turn boxes [F][N] and mask [F][N] into a trajectory with few keys and linear motion. The mask stays the same. On
+ * visible frames no coordinate differs by more than `tolerance` (in units of the frame). Boxes where the mask is false
+ * are not read. Python's trajectory_from_boxes returns the same.
  *
  * @param {Box[][]} boxes
  * @param {boolean[][]} mask
@@ -37,14 +37,14 @@ export function trajectoryFromBoxes(boxes, mask, { width, height, fps, phrases, 
 }
 
 /**
- * Keys for one object from a box per frame. A gap is one key that is not visible.
+ * Keys of one object from a box per frame. A gap becomes one invisible key.
  *
  * @param {Box[]} boxes  [F]
  * @param {boolean[]} visible  [F]
  * @param {number} tolerance
  * @returns {Key[]}
  */
-export function fewKeys(boxes, visible, tolerance) {
+function fewKeys(boxes, visible, tolerance) {
   if (!visible.includes(true)) return [straightKey(0, [0, 0, 0, 0], false)];
   return runs(visible).flatMap(([start, end]) => {
     if (visible[start]) {
@@ -56,7 +56,7 @@ export function fewKeys(boxes, visible, tolerance) {
 }
 
 /**
- * First and last index of each stretch of equal values.
+ * First and last index of each run of equal values.
  *
  * @param {boolean[]} values
  * @returns {[number, number][]}
@@ -67,7 +67,7 @@ export function runs(values) {
 }
 
 /**
- * The frames from start to end to keep, so that straight lines between them stay within `tolerance` of the rest.
+ * The frames from start to end to keep, so that linear motion between them stays within `tolerance` of the others.
  * Source: Ramer (1972), Douglas and Peucker (1973), with the distance measured at equal times.
  *
  * @param {Box[]} boxes

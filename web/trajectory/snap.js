@@ -1,5 +1,5 @@
 /**
- * Snapping: boxes stop at the frame, at other boxes and on a grid. All in units of the frame.
+ * Snapping to the frame, to other boxes and to a grid. All values are in units of the frame.
  *
  * @import {Box} from "./document.js"
  * @import {Handle} from "./hit.js"
@@ -10,14 +10,14 @@
 
 import { HANDLES } from "./hit.js";
 
-const EPSILON = 1e-9; // of the frame: lines that are the same up to rounding
+const EPSILON = 1e-9; // of the frame: lines that are equal except for rounding
 
 /**
- * How much further to move a box so that one of its sides or its middle meets a line, per axis.
+ * How much further to move a box so that a side or its middle meets a line, per axis.
  *
- * @param {Box} box  where the pointer has it
+ * @param {Box} box  without snapping
  * @param {Targets} targets
- * @param {[number, number]} reach  how near a line must be, from reachOf
+ * @param {[number, number]} reach  snapping distance, from reachOf
  * @returns {{dx: number, dy: number, guides: Guide[]}}
  */
 export function snapMove(box, targets, reach) {
@@ -29,10 +29,10 @@ export function snapMove(box, targets, reach) {
 }
 
 /**
- * How much further to drag a handle so that the sides it moves meet a line.
+ * How much further to drag a handle so that its sides meet a line.
  *
- * @param {Box} box  where the pointer has it
- * @param {Handle} handle  the one under the pointer
+ * @param {Box} box  without snapping
+ * @param {Handle} handle  under the pointer
  * @param {Targets} targets
  * @param {[number, number]} reach
  * @returns {{dx: number, dy: number, guides: Guide[]}}
@@ -46,7 +46,7 @@ export function snapResize(box, handle, targets, reach) {
   return { dx: x.by, dy: y.by, guides: [...x.guides, ...y.guides] };
 }
 
-/** The smallest step that takes one of `values` onto a line, and all lines met then. Real lines win over the grid. */
+/** The smallest step that moves one of `values` onto a line, and all lines met. Other lines win over the grid. */
 function snapAxis(values, axis, { frame = false, boxes = [], grid = null }, reach) {
   /** @type {Omit<Guide, "axis">[]} */
   const lines = frame ? [0, 0.5, 1].map((at) => ({ at, kind: "frame" })) : [];

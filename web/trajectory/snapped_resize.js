@@ -1,5 +1,5 @@
 /**
- * Resizing with snapping, also where the aspect ratio is kept. Pure.
+ * Resizing with snapping, with or without a fixed aspect ratio.
  *
  * @import {Box} from "./document.js"
  * @import {Handle} from "./hit.js"
@@ -11,7 +11,7 @@ import { HANDLES, resizedBox, snapResize } from "./model.js";
 const MET = 1e-7; // of the frame
 
 /**
- * The box after a handle was dragged by dx, dy and then on to lines that are near.
+ * Drag a handle by dx, dy, then snap to near lines.
  *
  * @param {Box} box  from before the drag
  * @param {Handle} handle
@@ -32,9 +32,9 @@ export function snappedResize(box, handle, dx, dy, options, snap) {
   return { ...snapped, guides: snapResize(snapped.box, snapped.handle, targets, [MET, MET]).guides };
 }
 
-/** The drag that takes the side which is nearer to its line onto it and the other side along in proportion, if any. */
+/** The drag that snaps the side nearest to a line and scales the other side in proportion, or null. */
 function aspectDrag(box, handle, free, by, { aboutCentre }, reach) {
-  if (free.handle !== handle) return null; // turned over
+  if (free.handle !== handle) return null; // flipped
   const near = [0, 1].filter((axis) => by[axis ? "dy" : "dx"] !== 0);
   const [axis] = near.sort((a, b) => distance(by, a, reach) - distance(by, b, reach));
   if (axis === undefined) return null;

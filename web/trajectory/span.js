@@ -1,5 +1,5 @@
 /**
- * Replace a stretch of a track by a box per frame.
+ * Replacing a span of a track by a box per frame.
  *
  * @import {Box, Track, Trajectory} from "./document.js"
  */
@@ -13,8 +13,8 @@ import { DEFAULT_TOLERANCE, runs, simplified } from "./simplify.js";
 import { changeTracks } from "./tracks.js";
 
 /**
- * The track with other boxes from frame `from` on, one per frame, as few keys. It is visible where it was, and its keys
- * outside of them stay.
+ * Replace boxes from frame `from` on, one per frame, with as few keys as possible. Visibility and keys outside the span
+ * stay.
  *
  * @param {Track} track
  * @param {number} from
@@ -42,58 +42,60 @@ export function withSpan(track, from, boxes, tolerance) {
 }
 
 /**
- * Lay down a path that was recorded by hand: samples of the box at times in frames, in the order they came. At each
- * whole frame the box is on the line between the samples around it. Samples that go back in time are left out.
+ * Apply a path that was recorded by hand: samples of the box at times in frames, in recording order. The box at each
+ * frame is interpolated from the samples around it. Samples that go back in time are ignored.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @param {{time: number, box: Box}[]} samples
  * @param {number} [tolerance]
  * @returns {Trajectory}
  */
-export function recordPath(document, id, samples, tolerance = DEFAULT_TOLERANCE) {
-  const last = document.frames - 1;
+export function recordPath(trajectory, id, samples, tolerance = DEFAULT_TOLERANCE) {
+  const last = trajectory.frames - 1;
   const forward = [];
   for (const { time, box } of samples) {
     const at = Math.min(Math.max(time, 0), last);
     if (forward.at(-1)?.frame === at) forward.pop();
     if (!(forward.at(-1)?.frame > at)) forward.push(straightKey(at, box));
   }
-  if (!forward.length) return document;
+  if (!forward.length) return trajectory;
   const from = Math.min(Math.ceil(forward[0].frame), Math.round(forward.at(-1).frame));
   const to = Math.max(Math.floor(forward.at(-1).frame), from);
   const boxes = spanOf(from, to, (frame) => sampleKeys(forward, frame));
-  return changeTracks(document, [id], (track) => withSpan(track, from, boxes, tolerance));
+  return changeTracks(trajectory, [id], (track) => withSpan(track, from, boxes, tolerance));
 }
 
 /**
- * The keys of objects replaced by fewer that stay within `tolerance`, joined by straight lines.
+ * Replace the keys of objects by fewer ones with linear motion, within `tolerance` of the old boxes.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @param {number} [tolerance]
  * @returns {Trajectory}
  */
-export function simplifyTracks(document, ids, tolerance = DEFAULT_TOLERANCE) {
-  return changeTracks(document, ids, (track) => {
-    const dense = denseBoxes(track, document.frames);
-    const boxes = spanOf(0, document.frames - 1, (frame) => boxOf(dense, frame));
+export function simplifyTracks(trajectory, ids, tolerance = DEFAULT_TOLERANCE) {
+  return changeTracks(trajectory, ids, (track) => {
+    const dense = denseBoxes(track, trajectory.frames);
+    const boxes = spanOf(0, trajectory.frames - 1, (frame) => boxOf(dense, frame));
     const simple = withSpan(track, 0, boxes, tolerance);
     return simple.keys.length < track.keys.length ? simple : track;
   });
 }
 
 /**
- * Refuse a span that no motion fits into.
+ * Refuse a span that is outside the clip or too short for motion.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {number} from
  * @param {number} to
  */
-export function checkSpan(document, from, to) {
-  whole(from, "from", 0, document.frames - 1);
-  whole(to, "to", 0, document.frames - 1);
-  if (to <= from) throw new TrajectoryError(say`frames ${from} to ${to} leave no time to move: give a later end`);
+export function checkSpan(trajectory, from, to) {
+  whole(from, "from", 0, trajectory.frames - 1);
+  whole(to, "to", 0, trajectory.frames - 1);
+  if (to <= from) {
+    throw new TrajectoryError(say`frames ${from} to ${to} leave no time to move: choose a later end frame`);
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Operations on whole objects. Each gives a new document that shares what did not change with the old one, or the old
- * one itself where nothing changed. New objects come last.
+ * Operations on whole objects. Each returns a new trajectory that shares unchanged parts with the old one, or the old
+ * one itself if nothing changed. New objects come last.
  *
  * @import {Box, Track, Trajectory} from "./document.js"
  */
@@ -11,175 +11,175 @@ import { croppedKeys } from "./length.js";
 import { say, TrajectoryError } from "./refusal.js";
 
 /**
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @returns {Track}
  */
-export function trackOf(document, id) {
-  const track = document.objects.find((object) => object.id === id);
-  if (!track) throw new TrajectoryError(say`there is no object ${id}: choose one of the list`);
+export function trackOf(trajectory, id) {
+  const track = trajectory.objects.find((object) => object.id === id);
+  if (!track) throw new TrajectoryError(say`there is no object ${id}: choose one from the list`);
   return track;
 }
 
 /**
- * Replace some objects by what `change` makes of them.
+ * Apply a change to some objects.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
- * @param {(track: Track) => Track} change  gives the same track where it changes nothing
+ * @param {(track: Track) => Track} change  returns the same track if it changes nothing
  * @returns {Trajectory}
  */
-export function changeTracks(document, ids, change) {
+export function changeTracks(trajectory, ids, change) {
   const chosen = new Set(ids);
-  for (const id of chosen) trackOf(document, id);
-  const objects = document.objects.map((track) => (chosen.has(track.id) ? change(track) : track));
-  return objects.some((track, n) => track !== document.objects[n]) ? { ...document, objects } : document;
+  for (const id of chosen) trackOf(trajectory, id);
+  const objects = trajectory.objects.map((track) => (chosen.has(track.id) ? change(track) : track));
+  return objects.some((track, n) => track !== trajectory.objects[n]) ? { ...trajectory, objects } : trajectory;
 }
 
 /**
- * Add an object that stands still, with one key.
+ * Add a motionless object with one key.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Box} box
  * @param {number} frame
- * @param {{phrase?: string, color?: string}} [details]  without a color it gets the least used of the palette
+ * @param {{phrase?: string, color?: string}} [details]  color: by default the least used one of the palette
  * @returns {Trajectory}
  */
-export function addTrack(document, box, frame, { phrase = "", color = nextColor(document) } = {}) {
+export function addTrack(trajectory, box, frame, { phrase = "", color = nextColor(trajectory) } = {}) {
   const keys = [straightKey(frame, tidyBox(box))];
-  return insertTracks(document, [{ id: "", phrase, color, strength: 1, enabled: true, keys }]);
+  return insertTracks(trajectory, [{ id: "", phrase, color, strength: 1, enabled: true, keys }]);
 }
 
 /**
- * Add copies of tracks, which may come from another document: they get ids that are free and end with this document.
+ * Add copies of tracks, also from another trajectory. They get unused ids and are cropped to the length of this one.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Track[]} tracks
  * @returns {Trajectory}
  */
-export function insertTracks(document, tracks) {
-  const total = document.objects.length + tracks.length;
+export function insertTracks(trajectory, tracks) {
+  const total = trajectory.objects.length + tracks.length;
   if (total > LIMITS.objects) {
     throw new TrajectoryError(say`there would be ${total} objects, the limit is ${LIMITS.objects}: remove some first`);
   }
-  if (!tracks.length) return document;
-  const used = new Set(document.objects.map((track) => track.id));
+  if (!tracks.length) return trajectory;
+  const used = new Set(trajectory.objects.map((track) => track.id));
   const added = tracks.map((track) => {
-    const id = freeId(used, document.objects.length + 1);
+    const id = freeId(used, trajectory.objects.length + 1);
     used.add(id);
     return {
       ...track,
       id,
       phrase: readPhrase(track.phrase, "phrase"),
       color: readColor(track.color, "color"),
-      keys: croppedKeys(track.keys, document.frames),
+      keys: croppedKeys(track.keys, trajectory.frames),
     };
   });
-  return { ...document, objects: [...document.objects, ...added] };
+  return { ...trajectory, objects: [...trajectory.objects, ...added] };
 }
 
 /**
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @returns {Trajectory}
  */
-export function removeTracks(document, ids) {
+export function removeTracks(trajectory, ids) {
   const gone = new Set(ids);
-  const objects = document.objects.filter((track) => !gone.has(track.id));
-  return objects.length < document.objects.length ? { ...document, objects } : document;
+  const objects = trajectory.objects.filter((track) => !gone.has(track.id));
+  return objects.length < trajectory.objects.length ? { ...trajectory, objects } : trajectory;
 }
 
 /**
- * Copy objects with all their keys, moved by dx, dy, in colors of their own.
+ * Duplicate objects with all keys, moved by dx, dy, with new colors.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @param {number} [dx]
  * @param {number} [dy]
  * @returns {Trajectory}
  */
-export function duplicateTracks(document, ids, dx = 0, dy = 0) {
+export function duplicateTracks(trajectory, ids, dx = 0, dy = 0) {
   return [...ids].reduce((result, id) => {
-    const track = trackOf(document, id);
+    const track = trackOf(trajectory, id);
     const keys = track.keys.map((key) => ({ ...key, box: tidyBox(movedBox(key.box, dx, dy)) }));
     return insertTracks(result, [{ ...track, color: nextColor(result), keys }]);
-  }, document);
+  }, trajectory);
 }
 
 /**
- * Put objects, in the order they have, in front of the one that is at `index` now; objects.length means last. Later
+ * Move objects, in their current order, in front of the one at `index`; objects.length moves them to the end. Later
  * objects are drawn over earlier ones, and the model gets them in this order.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @param {number} index
  * @returns {Trajectory}
  */
-export function reorderTracks(document, ids, index) {
+export function reorderTracks(trajectory, ids, index) {
   const moving = new Set(ids);
   const isMoving = (track) => moving.has(track.id);
   const stays = (track) => !moving.has(track.id);
-  const { objects } = document;
+  const { objects } = trajectory;
   const ordered = [
     ...objects.slice(0, index).filter(stays),
     ...objects.filter(isMoving),
     ...objects.slice(index).filter(stays),
   ];
-  return ordered.some((track, n) => track !== objects[n]) ? { ...document, objects: ordered } : document;
+  return ordered.some((track, n) => track !== objects[n]) ? { ...trajectory, objects: ordered } : trajectory;
 }
 
 /**
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @param {string} phrase
  * @returns {Trajectory}
  */
-export function setPhrase(document, id, phrase) {
-  return setProperty(document, [id], "phrase", readPhrase(phrase, "phrase"));
+export function setPhrase(trajectory, id, phrase) {
+  return setProperty(trajectory, [id], "phrase", readPhrase(phrase, "phrase"));
 }
 
 /**
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @param {string} color  like #e69f00
  * @returns {Trajectory}
  */
-export function setColor(document, ids, color) {
-  return setProperty(document, ids, "color", readColor(color, "color"));
+export function setColor(trajectory, ids, color) {
+  return setProperty(trajectory, ids, "color", readColor(color, "color"));
 }
 
 /**
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
- * @param {number} strength  0 not at all, 1 as trained, 2 at most
+ * @param {number} strength  0 no effect, 1 as trained, at most 2
  * @returns {Trajectory}
  */
-export function setStrength(document, ids, strength) {
-  return setProperty(document, ids, "strength", readStrength(strength, "strength"));
+export function setStrength(trajectory, ids, strength) {
+  return setProperty(trajectory, ids, "strength", readStrength(strength, "strength"));
 }
 
 /**
- * Objects that are not enabled stay in the document and are not given to the model.
+ * Enable or disable objects. Disabled ones stay in the trajectory, but the model does not get them.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {Iterable<string>} ids
  * @param {boolean} enabled
  * @returns {Trajectory}
  */
-export function setEnabled(document, ids, enabled) {
-  return setProperty(document, ids, "enabled", Boolean(enabled));
+export function setEnabled(trajectory, ids, enabled) {
+  return setProperty(trajectory, ids, "enabled", Boolean(enabled));
 }
 
 /**
- * The color of the palette that the fewest objects have.
+ * The least used color of the palette.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  */
-export function nextColor(document) {
-  const uses = (color) => document.objects.filter((track) => track.color === color).length;
+function nextColor(trajectory) {
+  const uses = (color) => trajectory.objects.filter((track) => track.color === color).length;
   return PALETTE.reduce((best, color) => (uses(color) < uses(best) ? color : best));
 }
 
-function setProperty(document, ids, name, value) {
-  return changeTracks(document, ids, (track) => (track[name] === value ? track : { ...track, [name]: value }));
+function setProperty(trajectory, ids, name, value) {
+  return changeTracks(trajectory, ids, (track) => (track[name] === value ? track : { ...track, [name]: value }));
 }

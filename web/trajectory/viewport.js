@@ -1,5 +1,5 @@
 /**
- * The one place that converts between units of the frame and pixels on the screen: px = left + x * width.
+ * Conversion between units of the frame and screen pixels: px = left + x * width.
  *
  * @import {Box} from "./document.js"
  * @typedef {{left: number, top: number, width: number, height: number}} Viewport  the frame on the screen,
@@ -10,11 +10,11 @@ const MIN_SIDE = 16; // pixels of the frame on the screen
 const MAX_SIDE = 65536;
 
 /**
- * The frame as large as it fits into a canvas, in its middle.
+ * Fit the frame into the middle of a canvas.
  *
  * @param {number} canvasWidth  CSS pixels
  * @param {number} canvasHeight
- * @param {number} width  of the frame; only the ratio counts
+ * @param {number} width  of the frame; only the ratio matters
  * @param {number} height
  * @param {number} [margin]  room for boxes that leave the frame, CSS pixels
  * @returns {Viewport}
@@ -27,7 +27,7 @@ export function fitViewport(canvasWidth, canvasHeight, width, height, margin = 0
 }
 
 /**
- * Zoom by a factor; the point under the pointer stays where it is.
+ * Zoom by a factor about the point under the pointer.
  *
  * @param {Viewport} viewport
  * @param {number} px
@@ -73,7 +73,7 @@ export function toPixels({ left, top, width, height }, x, y) {
 }
 
 /**
- * A length in CSS pixels along each axis, in units of the frame: how far a handle or a snap reaches.
+ * Convert a length in CSS pixels to units of the frame per axis: the reach of handles and snapping.
  *
  * @param {Viewport} viewport
  * @param {number} pixels

@@ -1,102 +1,102 @@
 /**
- * Boxes to the text of files of other programs. Only our own document (serialiseTrajectory) keeps keys, eases and
- * strengths; the others get a box per frame, in pixels of the document's size and not clipped.
+ * Writing the box files of other programs. They hold a box per frame, in pixels of the trajectory's size and not
+ * clipped. Only our own format (serialiseTrajectory) keeps keys, easing and strengths.
  *
  * @import {Box, Trajectory} from "./document.js"
  */
 
 import { boxAt, boxesAt, visibleAt } from "./curve.js";
-import { trackOf } from "./tracks.js";
 import { CSV_HEADER } from "./read_files.js";
 import { say, TrajectoryError } from "./refusal.js";
+import { trackOf } from "./tracks.js";
 
 /**
- * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids count from 1,
- * pixels from 0. The format holds neither phrases nor the size of the frame.
+ * MOTChallenge lines of all enabled objects: frame,id,left,top,width,height,1,-1,-1,-1. Frames and ids start at 1,
+ * pixels at 0. The format holds neither phrases nor the size of the frame.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @returns {string}
  */
-export function writeMot(document) {
-  return visibleRows(document, ({ frame, n, box: [x1, y1, x2, y2] }) => {
+export function writeMot(trajectory) {
+  return visibleRows(trajectory, ({ frame, n, box: [x1, y1, x2, y2] }) => {
     return `${frame + 1},${n + 1},${[x1, y1, x2 - x1, y2 - y1].map(fixed).join()},1,-1,-1,-1`;
   });
 }
 
 /**
- * CSV of all enabled objects under the header frame,object,x1,y1,x2,y2. The object is its phrase, with a number where
- * another has the same one, and its place in the list where it has none.
+ * CSV of all enabled objects with the header frame,object,x1,y1,x2,y2. The object is named by its phrase, numbered if
+ * another has the same, or by its position if it has none.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @returns {string}
  */
-export function writeCsv(document) {
-  const names = csvNames(document.objects.filter((track) => track.enabled));
-  const rows = visibleRows(document, ({ frame, n, box }) => `${frame},${names[n]},${box.map(fixed).join()}`);
+export function writeCsv(trajectory) {
+  const names = csvNames(trajectory.objects.filter((track) => track.enabled));
+  const rows = visibleRows(trajectory, ({ frame, n, box }) => `${frame},${names[n]},${box.map(fixed).join()}`);
   return `${CSV_HEADER.join()}\n${rows}`;
 }
 
 /**
- * One object as a line per frame, x1,y1,x2,y2: the bbox.txt of the released program, which has no frames without a box.
+ * One object as the bbox.txt of the released program: x1,y1,x2,y2 per line, with a box in every frame.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @returns {string}
  */
-export function writeBboxTxt(document, id) {
-  const { boxes, mask } = pixelsOf(document, id);
+export function writeBboxTxt(trajectory, id) {
+  const { boxes, mask } = pixelsOf(trajectory, id);
   const hidden = mask.indexOf(false);
   if (hidden >= 0) {
     throw new TrajectoryError(
-      say`object ${id} is not visible at frame ${hidden}: bbox.txt needs it in all, show it or write another format`,
+      say`object ${id} is invisible at frame ${hidden}, bbox.txt needs a box per frame: show it or use another format`,
     );
   }
   return boxes.map((box) => `${box.map(fixed).join()}\n`).join("");
 }
 
 /**
- * One object as the files of a GOT-10k sequence, by name. Absent frames keep the box where the object would be.
+ * One object as the files of a GOT-10k sequence, by name. Frames without the object keep the box where it would be.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {string} id
  * @returns {Record<"groundtruth.txt" | "absence.label" | "meta_info.ini", string>}
  */
-export function writeGot10k(document, id) {
-  const { boxes, mask } = pixelsOf(document, id);
-  const phrase = trackOf(document, id).phrase.split(/\s+/).filter(Boolean).join(" ");
+export function writeGot10k(trajectory, id) {
+  const { boxes, mask } = pixelsOf(trajectory, id);
+  const phrase = trackOf(trajectory, id).phrase.split(/\s+/).filter(Boolean).join(" ");
   const lines = boxes.map(([x1, y1, x2, y2]) => `${[x1, y1, x2 - x1, y2 - y1].map(fixed).join()}\n`);
   return {
     "groundtruth.txt": lines.join(""),
     "absence.label": mask.map((visible) => `${visible ? 0 : 1}\n`).join(""),
     "meta_info.ini":
-      `[METAINFO]\nobject_class: ${phrase}\nanno_fps: ${document.fps}Hz\n` +
-      `resolution: (${document.width}, ${document.height})\n`,
+      `[METAINFO]\nobject_class: ${phrase}\nanno_fps: ${trajectory.fps}Hz\n` +
+      `resolution: (${trajectory.width}, ${trajectory.height})\n`,
   };
 }
 
-/** Boxes in pixels and visibility of one object at each frame. */
-function pixelsOf(document, id) {
-  const track = trackOf(document, id);
-  const frames = Array.from({ length: document.frames }, (_, frame) => frame);
+/** Boxes in pixels and visibility of one object at every frame. */
+function pixelsOf(trajectory, id) {
+  const track = trackOf(trajectory, id);
+  const frames = Array.from({ length: trajectory.frames }, (_, frame) => frame);
   const raw = frames.map((frame) => boxAt(track, frame));
   return {
-    boxes: raw.map((box) => inPixels(box, document)),
+    boxes: raw.map((box) => inPixels(box, trajectory)),
     mask: raw.map((box, frame) => isUpright(box) && visibleAt(track, frame)),
   };
 }
 
-function visibleRows(document, write) {
-  const { boxes, mask } = boxesAt(document);
+function visibleRows(trajectory, write) {
+  const { boxes, mask } = boxesAt(trajectory);
   const lines = [];
   boxes.forEach((row, frame) => {
     row.forEach((box, n) => {
-      if (mask[frame][n] && isUpright(box)) lines.push(`${write({ frame, n, box: inPixels(box, document) })}\n`);
+      if (mask[frame][n] && isUpright(box)) lines.push(`${write({ frame, n, box: inPixels(box, trajectory) })}\n`);
     });
   });
   return lines.join("");
 }
 
-/** Sides that an overshooting ease has crossed meet at the low one, as a width may not be negative. */
+/** A negative width, from sides that an overshooting ease has crossed, becomes 0. */
 function inPixels([x1, y1, x2, y2], { width, height }) {
   return [x1 * width, y1 * height, Math.max(x1, x2) * width, Math.max(y1, y2) * height];
 }
@@ -109,7 +109,7 @@ function fixed(value) {
   return (value + 0).toFixed(4);
 }
 
-/** A name for each track that differs from the others and is read as its phrase. */
+/** Unique names of tracks that are read back as their phrases. */
 function csvNames(tracks) {
   const used = new Set();
   return tracks.map(({ phrase }, n) => {

@@ -24,7 +24,7 @@ with av.open(sys.argv[1], "w") as container:
 `;
 const SCREENSHOTS = process.env.SMCD_SCREENSHOTS; // a folder
 
-const boxOf = (document, n, key = 0) => document.objects[n].keys[key].box;
+const boxOf = (trajectory, n, key = 0) => trajectory.objects[n].keys[key].box;
 const isNear = (found, expected) =>
   assert.ok(found.every((value, n) => Math.abs(value - expected[n]) <= PIXEL), `${found} is not about ${expected}`);
 
@@ -239,7 +239,7 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.deepEqual(Object.keys(sent.inputs), ["text"]);
     await host.reload();
     assert.deepEqual(await host.prompt(), before);
-    assert.deepEqual(await host.editor(id, (editor) => editor.document), drawn);
+    assert.deepEqual(await host.editor(id, (editor) => editor.trajectory), drawn);
     const { status, outputs } = await host.run();
     assert.equal(status.status_str, "success", JSON.stringify(status));
     assert.ok(outputs);
@@ -268,7 +268,7 @@ function inRenderer(serverOf, { nodes2 }) {
     await host.press("Control+z"); // of the graph: what the editor did last was redoing
     await page.waitForTimeout(700);
     assert.equal(await host.text(id), one);
-    assert.deepEqual(await host.editor(id, (editor) => editor.document), parseTrajectory(one));
+    assert.deepEqual(await host.editor(id, (editor) => editor.trajectory), parseTrajectory(one));
     await host.drag(id, [0.7, 0.7], [0.9, 0.9]); // the editor works on
     assert.equal(parseTrajectory(await host.text(id)).objects.length, 2);
   });

@@ -85,7 +85,7 @@ function inRenderer(getServer, nodes2) {
     const [id] = await host.ids("SMCD_Load");
     await press(page, id);
     await answer(page, "Confirm");
-    await soon(page, async () => /were not fetched/.test(await dialog(page).innerText().catch(() => "")));
+    await soon(page, async () => /The download failed/.test(await dialog(page).innerText().catch(() => "")));
     const text = await dialog(page).innerText();
     await screenshot("failure");
     assert.match(text, /no connection to the hub/);
@@ -107,13 +107,13 @@ function inRenderer(getServer, nodes2) {
     // Text, not markup.
     assert.match(await dialog(page).innerText(), /<i>the released SMCD<\/i>[^]*<b>a\.bin<\/b> \(7\.34 GB\)/);
     await answer(page, "Confirm");
-    await soon(page, async () => (await button(page, id)).label === "Fetching a.bin (1/1), 50 % of 7.34 GB");
+    await soon(page, async () => (await button(page, id)).label === "Downloading a.bin (1/1), 50 % of 7.34 GB");
     await screenshot("progress");
     await press(page, id);
     await dialog(page).waitFor();
     await answer(page, "Confirm");
     states.splice(0, states.length, { ...running, state: "stopped" });
-    await page.getByText("Stopped. What has arrived is kept").first().waitFor();
+    await page.getByText("Stopped. The part already downloaded is kept").first().waitFor();
     assert.equal((await button(page, id)).label, LABEL);
     assert.deepEqual(posted, [
       ["/api/smcd/download", { licences_accepted: ["smcd"] }],

@@ -34,7 +34,7 @@ async function openWith(options = {}) {
 const settle = (page) => {
   return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 };
-const objects = (page) => page.evaluate(() => window.editor.document.objects);
+const objects = (page) => page.evaluate(() => window.editor.trajectory.objects);
 const select = async (page, ...ids) => {
   await page.evaluate((chosen) => window.editor.select(chosen), ids);
   await settle(page);
@@ -98,7 +98,7 @@ check("a phrase is edited in its row, as one step, and Escape leaves it", async 
 check("markup in a phrase is shown as text", async (page) => {
   const markup = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
   await page.evaluate((phrase) => {
-    const text = JSON.stringify(window.editor.document).replace('"red car"', JSON.stringify(phrase));
+    const text = JSON.stringify(window.editor.trajectory).replace('"red car"', JSON.stringify(phrase));
     window.editor.load(text);
     window.editor.set({ facts: { ...window.editor.facts, prompt: `a dog, ${phrase}` } });
     window.editor.select(["a"]);
@@ -112,8 +112,8 @@ check("markup in a phrase is shown as text", async (page) => {
 
 check("findings name an object without a phrase as the list does", async (page) => {
   await page.evaluate(() => {
-    const { document } = window.editor;
-    window.editor.load(JSON.stringify(document).replace("brown dog", ""));
+    const { trajectory } = window.editor;
+    window.editor.load(JSON.stringify(trajectory).replace("brown dog", ""));
   });
   await page.locator(".smcd-checks-button:not([disabled])").click();
   await page.locator(".smcd-checks", { hasText: "Object 2 has no phrase" }).waitFor({ timeout: 5000 });
@@ -134,9 +134,9 @@ check("a refusal can be read whole in a narrow editor, and ends with another doc
 
 check("eye, lock and solo of a row", async (page) => {
   await row(page, 0).hover();
-  await page.getByRole("button", { name: "Use red car" }).click();
+  await page.getByRole("button", { name: "Include red car" }).click();
   await page.getByRole("button", { name: "Lock red car" }).click();
-  await page.getByRole("button", { name: "Show red car alone" }).click();
+  await page.getByRole("button", { name: "Solo red car" }).click();
   const state = await page.evaluate(() => [[...window.editor.locked], [...window.editor.solo]]);
   assert.deepEqual(state, [["a"], ["a"]]);
   assert.equal((await objects(page))[0].enabled, false);
@@ -256,13 +256,13 @@ check("objects go from one editor to another through the clipboard, and keys to 
   await page.keyboard.press("Control+c");
   await page.locator(".smcd-editor").nth(1).focus();
   await page.keyboard.press("Control+v");
-  await page.waitForFunction(() => window.other.document.objects.length === 2);
-  assert.deepEqual(await page.evaluate(() => window.other.document.objects.map(({ phrase }) => phrase)), [
+  await page.waitForFunction(() => window.other.trajectory.objects.length === 2);
+  assert.deepEqual(await page.evaluate(() => window.other.trajectory.objects.map(({ phrase }) => phrase)), [
     "red car",
     "brown dog",
   ]);
   await page.keyboard.press("Control+x");
-  await page.waitForFunction(() => window.other.document.objects.length === 0);
+  await page.waitForFunction(() => window.other.trajectory.objects.length === 0);
 
   await page.locator(".smcd-editor").first().focus();
   await page.evaluate(() => window.editor.selectKeys([{ id: "a", frame: 12 }]));
@@ -272,7 +272,7 @@ check("objects go from one editor to another through the clipboard, and keys to 
     window.editor.seek(5);
   });
   await page.keyboard.press("Control+v");
-  await page.waitForFunction(() => window.editor.document.objects[1].keys.length === 2);
+  await page.waitForFunction(() => window.editor.trajectory.objects[1].keys.length === 2);
   assert.equal((await objects(page))[1].keys[1].frame, 5);
   await page.evaluate(() => window.otherView.destroy());
 });
@@ -281,7 +281,7 @@ check("text that does not parse is shown, kept, and written only once it is repa
   const broken = '{"version": 1, "width": 512, "hei<b>ght": 512}';
   await page.evaluate((text) => window.editor.load(text), broken);
   await settle(page);
-  const area = page.getByRole("textbox", { name: "Text of the trajectory" });
+  const area = page.getByRole("textbox", { name: "Trajectory text" });
   assert.equal(await area.inputValue(), broken);
   assert.match(await page.getByRole("alert").textContent(), /lacks height, frames, objects/);
   assert.equal(await page.locator(".smcd-side").isVisible(), false);
@@ -297,7 +297,7 @@ check("text that does not parse is shown, kept, and written only once it is repa
   await settle(page);
   assert.equal(await area.isVisible(), false);
   assert.equal(await page.evaluate(() => window.commits.length), 1);
-  assert.equal(await page.evaluate(() => window.editor.document.width), 64);
+  assert.equal(await page.evaluate(() => window.editor.trajectory.width), 64);
 });
 
 check("where a canvas cannot start, the text can be edited", async (page, problems) => {
@@ -313,7 +313,7 @@ check("where a canvas cannot start, the text can be edited", async (page, proble
     HTMLCanvasElement.prototype.getContext = getContext;
   });
   await settle(page);
-  const area = page.getByRole("textbox", { name: "Text of the trajectory" });
+  const area = page.getByRole("textbox", { name: "Trajectory text" });
   await area.fill((await area.inputValue()).replace('"fps": 8', '"fps": 12'));
   await page.locator(".smcd-editor").focus();
   assert.match((await page.evaluate(() => window.saved)).at(-1), /"fps": 12/);
@@ -322,7 +322,7 @@ check("where a canvas cannot start, the text can be edited", async (page, proble
 
 check("the help lists every command with its keys, and keeps the focus", async (page) => {
   await page.keyboard.press("?");
-  const dialog = page.getByRole("dialog", { name: "Keys and gestures" });
+  const dialog = page.getByRole("dialog", { name: "Shortcuts and gestures" });
   const text = await dialog.textContent();
   const labels = await page.evaluate(async () => {
     const { COMMANDS } = await import("/web/editor/actions/commands.js");
@@ -354,9 +354,9 @@ for (const [format, [name, content, frames]] of Object.entries(FILES)) {
     await dialog.waitFor();
     const isQuestion = format === "bbox" || format === "got10k";
     if (isQuestion) await dialog.locator("select").selectOption(format === "bbox" ? "xyxy" : "xywh");
-    if (format !== "json") await dialog.getByLabel("Picture width").fill("128");
+    if (format !== "json") await dialog.getByLabel("Image width").fill("128");
     await dialog.getByRole("button", { name: "Replace" }).click();
-    await page.waitForFunction((count) => window.editor.document.frames === count, frames);
+    await page.waitForFunction((count) => window.editor.trajectory.frames === count, frames);
     await settle(page);
     assert.match(await notice(page).textContent(), new RegExp(`^${name}: read as`));
     if (isQuestion) {
@@ -386,11 +386,11 @@ check("a share card carries the trajectory, and a damaged one is refused", async
   damaged[card.length - 40] ^= 1;
   await drop(page, "damaged.png", "image/png", damaged);
   await page.waitForFunction(() => window.editor.notice?.kind === "error");
-  assert.match(await page.evaluate(() => window.editor.notice.text), /^damaged\.png: the picture is damaged/);
+  assert.match(await page.evaluate(() => window.editor.notice.text), /^damaged\.png: the image is damaged/);
   await page.keyboard.press("Control+a");
   await page.keyboard.press("Delete");
   await drop(page, "card.png", "image/png", card);
-  await page.waitForFunction(() => window.editor.document.objects.length === 2);
+  await page.waitForFunction(() => window.editor.trajectory.objects.length === 2);
   assert.deepEqual(await objects(page), before);
 });
 
@@ -403,7 +403,7 @@ check("a share card shows the whole picture in the frame, stretched as on the st
     context.fillRect(0, 0, 400, 100);
     context.fillStyle = "#0000ff";
     context.fillRect(40, 0, 320, 100); // a tenth at either side stays red
-    window.editor.apply("step.delete", (document) => ({ ...document, objects: [] }));
+    window.editor.apply("step.delete", (trajectory) => ({ ...trajectory, objects: [] }));
     window.editor.set({ background: { width: 400, height: 100, imageAt: () => picture } });
   });
   const pixels = await page.evaluate(async () => {
@@ -479,7 +479,7 @@ check("the editor goes over the page out of a transformed host and back, and Esc
   await settle(page);
   const box = await page.locator(".smcd-editor").boundingBox();
   assert.deepEqual(box, { x: 0, y: 0, width: 1100, height: 800 });
-  assert.ok(await page.getByText("The editor is open over the whole page.").isVisible());
+  assert.ok(await page.getByText("The editor is in full screen.").isVisible());
   await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press("Escape"); // the selection
   await page.keyboard.press("Escape");
@@ -490,7 +490,7 @@ check("the editor goes over the page out of a transformed host and back, and Esc
 
 check("a check says what to do and leads to its object and frame", async (page) => {
   await page.evaluate(() => {
-    const text = JSON.stringify(window.editor.document).replace('"frame":12', '"frame":1');
+    const text = JSON.stringify(window.editor.trajectory).replace('"frame":12', '"frame":1');
     window.editor.load(text);
     window.editor.seek(9);
   });

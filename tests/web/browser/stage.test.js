@@ -35,7 +35,7 @@ async function open(objects = [], options = {}) {
   const boxes = () =>
     page.evaluate(async () => {
       const { boxAt } = await import("/web/trajectory/model.js");
-      return editor.document.objects.map((track) => boxAt(track, editor.frame));
+      return editor.trajectory.objects.map((track) => boxAt(track, editor.frame));
     });
   const drag = async (from, to, { keys = [], late = [], button = "left" } = {}) => {
     for (const key of keys) await page.keyboard.down(key);
@@ -191,7 +191,7 @@ browserTest("what is drawn after zoom and pan lands where the pointer was", [], 
   await drag([0.3, 0.3], [0.31, 0.31]);
   await page.keyboard.up("Space");
   assert.equal(await page.evaluate(() => editor.isPlaying), false);
-  assert.equal(await page.evaluate(() => editor.document.objects.length), 0);
+  assert.equal(await page.evaluate(() => editor.trajectory.objects.length), 0);
   assert.ok(width > 1000, `${width}`);
   await drag([0.2, 0.2], [0.3, 0.4]);
   await isNear((await boxes())[0], [0.2, 0.2, 0.3, 0.4]);
@@ -311,7 +311,7 @@ browserTest("each help of the view is drawn while it is on", [A, B], {}, async (
   await page.evaluate(async () => {
     const model = await import("/web/trajectory/model.js");
     // A way with keys, which leaves the frame.
-    editor.apply("step.box", (document) => model.setBox(document, "o1", 7, [0.9, 0.6, 1.2, 0.9]));
+    editor.apply("step.box", (trajectory) => model.setBox(trajectory, "o1", 7, [0.9, 0.6, 1.2, 0.9]));
     editor.seek(0);
   });
   const seen = async (change) => {
@@ -371,18 +371,18 @@ browserTest("a box dragged while the clip plays is recorded as one step", [A], {
   await page.mouse.up();
   await page.evaluate(() => editor.set({ isPlaying: false }));
   assert.equal(await commits(), 1);
-  const keys = await page.evaluate(() => editor.document.objects[0].keys.length);
+  const keys = await page.evaluate(() => editor.trajectory.objects[0].keys.length);
   assert.ok(keys >= 2, `${keys} keys`);
   assert.ok((await boxes())[0][0] > 0.4);
   await page.keyboard.press("Control+z");
-  assert.equal(await page.evaluate(() => editor.document.objects[0].keys.length), 1);
+  assert.equal(await page.evaluate(() => editor.trajectory.objects[0].keys.length), 1);
 });
 
 browserTest("what an object is called is only ever text", [A], {}, async ({ page, click }) => {
   await page.evaluate(async () => {
     const model = await import("/web/trajectory/model.js");
     const phrase = "<img src=x onerror='window.harmed = true'>\u0000\n" + "long ".repeat(180);
-    editor.apply("step.phrase", (document) => model.setPhrase(document, "o1", phrase));
+    editor.apply("step.phrase", (trajectory) => model.setPhrase(trajectory, "o1", phrase));
   });
   await click([0.3, 0.3]);
   await frame(page);

@@ -37,8 +37,8 @@ function toolsFor(page) {
   const at = async (row, frame, dx = 0) => {
     const box = await page.locator(".smcd-timeline-canvas").boundingBox();
     const { count, length, scores } = await page.evaluate(() => ({
-      count: editor.document.objects.length,
-      length: editor.document.frames,
+      count: editor.trajectory.objects.length,
+      length: editor.trajectory.frames,
       scores: editor.scores !== null,
     }));
     const view = { zoom: 1, start: 0, scroll: 0 };
@@ -56,11 +56,11 @@ function toolsFor(page) {
     if (modifier) await page.keyboard.up(modifier);
   };
   const keysOf = (id) =>
-    page.evaluate((name) => editor.document.objects.find((o) => o.id === name).keys.map((k) => k.frame), id);
+    page.evaluate((name) => editor.trajectory.objects.find((o) => o.id === name).keys.map((k) => k.frame), id);
   const rangesOf = (id) =>
     page.evaluate(async (name) => {
       const { visibleRanges } = await import("/web/trajectory/model.js");
-      return visibleRanges(editor.document.objects.find((o) => o.id === name), editor.document.frames);
+      return visibleRanges(editor.trajectory.objects.find((o) => o.id === name), editor.trajectory.frames);
     }, id);
   const steps = () => page.evaluate(() => commits.length);
   const read = (name) => page.evaluate((field) => editor[field], name);
@@ -127,7 +127,7 @@ test("dragging on the camera's row moves the keys of all objects there", { skip:
   withTimeline(CLIP, async (page, { at, drag, keysOf }) => {
     await page.evaluate(async () => {
       const { addKeys } = await import("/web/trajectory/model.js");
-      editor.apply("step.addKey", (document) => addKeys(document, ["dog"], 8));
+      editor.apply("step.addKey", (trajectory) => addKeys(trajectory, ["dog"], 8));
     });
     await drag(await at(0, 8), await at(0, 10));
     assert.deepEqual([await keysOf("car"), await keysOf("dog")], [[0, 10, 16], [4, 10]]);
@@ -286,7 +286,7 @@ for (const [mode, frames, keys] of [
       assert.equal(await dialog.locator("[data-action=crop]").count(), frames < 24 ? 1 : 0);
       const name = { stretch: "Stretch", keep: "Keep frame numbers", crop: "Crop" }[mode];
       await dialog.getByRole("button", { name }).click();
-      await page.waitForFunction((length) => editor.document.frames === length, frames);
+      await page.waitForFunction((length) => editor.trajectory.frames === length, frames);
       assert.deepEqual(await keysOf("car"), keys);
       assert.equal(await steps(), 1);
     }),
@@ -307,9 +307,9 @@ test("frame numbers cannot be kept where a key would be past the end; Escape cha
 test("without motion another length is just taken; a wrong one is refused with a message", { skip: missing }, () =>
   withTimeline({ ...CLIP, objects: [] }, async (page, { read }) => {
     await setLength(page, 60);
-    assert.equal((await read("document")).frames, 60);
+    assert.equal((await read("trajectory")).frames, 60);
     await setLength(page, 0);
-    assert.equal((await read("document")).frames, 60);
+    assert.equal((await read("trajectory")).frames, 60);
     await frames(page);
     assert.match(await page.locator(".smcd-notice").textContent(), /frames is 0/);
     assert.equal(await page.getByLabel("Length in frames").inputValue(), "60");
@@ -323,7 +323,7 @@ test("rate, size and frame are set by their fields", { skip: missing }, () =>
       await field.fill(String(value));
       await field.press("Enter");
     }
-    const { fps, width, height } = await read("document");
+    const { fps, width, height } = await read("trajectory");
     assert.deepEqual([fps, width, height], [12.5, 640, 360]);
     assert.equal(await steps(), 3);
     await page.getByLabel("Frame", { exact: true }).fill("7");

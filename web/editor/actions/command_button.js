@@ -4,9 +4,9 @@
  * @import {Context} from "../view.js"
  */
 
-import { commandOf } from "./commands.js";
 import { h } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
+import { commandOf } from "./commands.js";
 import { isMac, keyText } from "./keys.js";
 
 /**

@@ -1,43 +1,43 @@
 /**
- * Every action that needs no pointer: the one source for keyboard, menus, buttons and the help.
+ * All commands, for keyboard, menus, buttons and help.
  *
- * The keyboard repeats a command that has a `step` as one gesture while its key is held; all others just run.
+ * While a key is held, a command with a `step` repeats as one gesture. All others just run.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Trajectory} from "../../trajectory/document.js"
- * @import {Context} from "../view.js"
+ * @import {Context, View} from "../view.js"
  * @typedef {"edit" | "object" | "move" | "time" | "view" | "file"} Group
  * @typedef {{id: string, group: Group, label: string, keys: string[], isEnabled: (editor: EditorState) => boolean,
- *   run: (context: Context) => void, isOn?: (editor: EditorState) => boolean, isNative?: boolean,
- *   step?: {label: string, start: (editor: EditorState) => (times: number) => (document: Trajectory) => Trajectory}}
- * } Command  label: message key; keys: as of keys.js; isOn: for switches; isNative: its keys make the browser fire an
- *   event that does it (copy, cut, paste); step.start gives the change of so many presses from the same start
+ *   run: (context: Context) => void, isOn?: (editor: EditorState, view: View) => boolean, isNative?: boolean,
+ *   step?: {label: string, start: (editor: EditorState) => (times: number) => (trajectory: Trajectory) => Trajectory}}
+ * } Command  label: message key; keys: combinations as in keys.js; isOn: for toggles; isNative: the browser fires an
+ *   event for its keys (copy, cut, paste); step.start: returns the operation for a number of repeats
  */
 
 import * as model from "../../trajectory/model.js";
 import { copyByEvent, pasteFromClipboard } from "../files/clipboard.js";
-import { exportDocument, importByDialog } from "../files/files.js";
+import { exportTrajectory, importByDialog } from "../files/files.js";
 import { applyAndSelectAdded, easedKeys, editableKeys, movedIds, toggled } from "../state/selection.js";
 
-const FAR = 10; // pixels of a step with Shift
+const FAR = 10; // pixels per step with Shift
 const ZOOM = 1.25;
 
 function removeChosen({ editor }) {
   const keys = editableKeys(editor);
-  if (keys.length) editor.apply("step.deleteKeys", (document) => model.deleteKeys(document, keys));
-  else editor.apply("step.delete", (document) => model.removeTracks(document, editor.editable));
+  if (keys.length) editor.apply("step.deleteKeys", (trajectory) => model.deleteKeys(trajectory, keys));
+  else editor.apply("step.delete", (trajectory) => model.removeTracks(trajectory, editor.editable));
 }
 
 function selectNext(editor, by) {
-  const ids = editor.document.objects.map(({ id }) => id).filter((id) => editor.isShown(id));
+  const ids = editor.trajectory.objects.map(({ id }) => id).filter((id) => editor.isShown(id));
   const here = ids.findIndex((id) => editor.selected.has(id));
   const next = here < 0 ? (by > 0 ? 0 : ids.length - 1) : (here + by + ids.length) % ids.length;
   editor.select([ids[next]]);
 }
 
-/** Frames of the keys of the selected objects, of all where none is. */
+/** Frames with keys of the selected objects, or of all if none is selected. */
 function keyFrames(editor) {
-  const { objects } = editor.document;
+  const { objects } = editor.trajectory;
   const chosen = editor.selected.size ? objects.filter(({ id }) => editor.selected.has(id)) : objects;
   return chosen.flatMap(({ keys }) => keys.map(({ frame }) => frame));
 }
@@ -52,27 +52,27 @@ function stopAndSeek(editor, frame) {
   editor.seek(frame);
 }
 
-/** Show or hide from this frame to the next key, or to the end. */
+/** Show or hide objects from this frame to the next key or the end. */
 function toggleVisible(editor) {
   const { editable, frame } = editor;
-  const visible = !editable.every((id) => model.visibleAt(model.trackOf(editor.document, id), frame));
-  editor.apply(visible ? "step.show" : "step.hide", (document) =>
+  const visible = !editable.every((id) => model.visibleAt(model.trackOf(editor.trajectory, id), frame));
+  editor.apply(visible ? "step.show" : "step.hide", (trajectory) =>
     editable.reduce((result, id) => {
-      const next = model.trackOf(document, id).keys.find((key) => key.frame > frame);
-      return model.setVisible(result, [id], frame, (next?.frame ?? document.frames) - 1, visible);
-    }, document),
+      const next = model.trackOf(trajectory, id).keys.find((key) => key.frame > frame);
+      return model.setVisible(result, [id], frame, (next?.frame ?? trajectory.frames) - 1, visible);
+    }, trajectory),
   );
 }
 
 function reorder(editor, by) {
-  const { objects } = editor.document;
+  const { objects } = editor.trajectory;
   const places = objects.flatMap(({ id }, n) => (editor.selected.has(id) ? [n] : []));
   const index = by > 0 ? Math.min(places.at(-1) + 2, objects.length) : Math.max(places[0] - 1, 0);
-  editor.apply("step.reorder", (document) => model.reorderTracks(document, editor.selected, index));
+  editor.apply("step.reorder", (trajectory) => model.reorderTracks(trajectory, editor.selected, index));
 }
 
-/** Give up what is under way or chosen, the innermost first. */
-function escape({ editor, view }) {
+/** Cancel the gesture, else deselect keys, else deselect objects, else leave full screen. */
+function cancelInnermost({ editor, view }) {
   if (editor.isInGesture) editor.cancel();
   else if (editor.selectedKeys.length) editor.set({ selectedKeys: [] });
   else if (editor.selected.size || editor.isCameraSelected) editor.select([]);
@@ -80,54 +80,54 @@ function escape({ editor, view }) {
 }
 
 const always = () => true;
-const hasObjects = (editor) => editor.document.objects.length > 0;
+const hasObjects = (editor) => editor.trajectory.objects.length > 0;
 const hasSelection = (editor) => editor.selected.size > 0;
 const hasEditable = (editor) => editor.editable.length > 0;
 const hasMoved = (editor) => movedIds(editor).length > 0;
 const hasKeys = (editor) => editableKeys(editor).length > 0;
 
-/** @returns {Command} a step of the keyboard that can be repeated */
+/** A command that repeats while its key is held. @returns {Command} */
 function stepCommand(id, keys, label, change) {
   const start = (editor) => {
     const ids = movedIds(editor);
     const { frame } = editor;
-    return (times) => (document) => change(document, ids, frame, times);
+    return (times) => (trajectory) => change(trajectory, ids, frame, times);
   };
   const run = ({ editor }) => editor.apply(label, start(editor)(1));
   return { id, group: "move", label: `command.${id}`, keys, isEnabled: hasMoved, run, step: { label, start } };
 }
 
 function nudge(id, keys, x, y) {
-  return stepCommand(id, keys, "step.move", (document, ids, frame, times) =>
-    model.moveBoxes(document, ids, frame, (x * times) / document.width, (y * times) / document.height),
+  return stepCommand(id, keys, "step.move", (trajectory, ids, frame, times) =>
+    model.moveBoxes(trajectory, ids, frame, (x * times) / trajectory.width, (y * times) / trajectory.height),
   );
 }
 
-/** Move the right and lower sides; a side does not pass the one across. */
+/** Move the right and lower sides, at most to the opposite ones. */
 function grow(id, keys, x, y) {
-  return stepCommand(id, keys, "step.resize", (document, ids, frame, times) =>
+  return stepCommand(id, keys, "step.resize", (trajectory, ids, frame, times) =>
     ids.reduce((result, object) => {
-      const [x1, y1, x2, y2] = model.boxAt(model.trackOf(document, object), frame);
-      const right = Math.max(x2 + (x * times) / document.width, x1);
-      const bottom = Math.max(y2 + (y * times) / document.height, y1);
+      const [x1, y1, x2, y2] = model.boxAt(model.trackOf(trajectory, object), frame);
+      const right = Math.max(x2 + (x * times) / trajectory.width, x1);
+      const bottom = Math.max(y2 + (y * times) / trajectory.height, y1);
       return model.setBox(result, object, frame, [x1, y1, right, bottom]);
-    }, document),
+    }, trajectory),
   );
 }
 
 function align(edge) {
   return command("object", `align.${edge}`, [], hasEditable, ({ editor }) =>
-    editor.apply("step.align", (document) => model.alignBoxes(document, editor.editable, editor.frame, edge)),
+    editor.apply("step.align", (trajectory) => model.alignBoxes(trajectory, editor.editable, editor.frame, edge)),
   );
 }
 
 function distribute(axis) {
   return command("object", `distribute.${axis}`, [], (editor) => editor.editable.length > 2, ({ editor }) =>
-    editor.apply("step.distribute", (document) => model.distributeBoxes(document, editor.editable, editor.frame, axis)),
+    editor.apply("step.distribute", (before) => model.distributeBoxes(before, editor.editable, editor.frame, axis)),
   );
 }
 
-/** A switch for the selected objects that a set of the editor's holds. @param {"locked" | "solo"} set */
+/** A toggle of the selected objects in a set of the state. @param {"locked" | "solo"} set */
 function toggleIn(set, id, keys) {
   const run = ({ editor }) => editor.set({ [set]: toggled(editor[set], [...editor.selected]) });
   const isOn = (editor) => editor.selected.size > 0 && [...editor.selected].every((chosen) => editor[set].has(chosen));
@@ -137,12 +137,12 @@ function toggleIn(set, id, keys) {
 function ease(name, keys) {
   const run = ({ editor }) => {
     const refs = easedKeys(editor);
-    editor.apply("step.ease", (document) => model.setEase(document, refs, name));
+    editor.apply("step.ease", (trajectory) => model.setEase(trajectory, refs, name));
   };
   const isOn = (editor) => {
     const refs = easedKeys(editor);
     return refs.length > 0 && refs.every(({ id: object, frame }) => {
-      const key = model.trackOf(editor.document, object).keys.find((k) => k.frame === frame);
+      const key = model.trackOf(editor.trajectory, object).keys.find((k) => k.frame === frame);
       return key.ease === name;
     });
   };
@@ -169,19 +169,19 @@ export const COMMANDS = [
   command("edit", "copy", ["Mod+C"], hasSelection, (context) => copyByEvent(context, "copy"), { isNative: true }),
   command("edit", "paste", ["Mod+V"], always, pasteFromClipboard, { isNative: true }),
   command("edit", "duplicate", ["Mod+D"], hasSelection, ({ editor }) =>
-    applyAndSelectAdded(editor, "step.duplicate", (document) =>
-      model.duplicateTracks(document, [...editor.selected], FAR / document.width, FAR / document.height),
+    applyAndSelectAdded(editor, "step.duplicate", (trajectory) =>
+      model.duplicateTracks(trajectory, [...editor.selected], FAR / trajectory.width, FAR / trajectory.height),
     ),
   ),
   command("edit", "delete", ["Delete", "Backspace"], hasEditable, removeChosen),
   command("edit", "selectAll", ["Mod+A"], hasObjects, ({ editor }) =>
-    editor.select(editor.document.objects.map(({ id }) => id).filter((id) => editor.isShown(id))),
+    editor.select(editor.trajectory.objects.map(({ id }) => id).filter((id) => editor.isShown(id))),
   ),
   command("edit", "selectNone", ["Mod+Shift+A"], hasSelection, ({ editor }) => editor.select([])),
   command("edit", "selectNext", ["N"], hasObjects, ({ editor }) => selectNext(editor, 1)),
   command("edit", "selectPrevious", ["Shift+N"], hasObjects, ({ editor }) => selectNext(editor, -1)),
   command("edit", "selectCamera", ["C"], always, ({ editor }) => editor.selectCamera()),
-  command("edit", "escape", ["Escape"], always, escape),
+  command("edit", "escape", ["Escape"], always, cancelInnermost),
 
   nudge("nudge.left", ["ArrowLeft"], -1, 0),
   nudge("nudge.right", ["ArrowRight"], 1, 0),
@@ -201,8 +201,8 @@ export const COMMANDS = [
   grow("grow.farHigher", ["Mod+Shift+ArrowDown"], 0, FAR),
 
   command("object", "addBox", ["B"], always, ({ editor }) =>
-    applyAndSelectAdded(editor, "step.draw", (document) =>
-      model.addTrack(document, [0.375, 0.375, 0.625, 0.625], editor.frame),
+    applyAndSelectAdded(editor, "step.draw", (trajectory) =>
+      model.addTrack(trajectory, [0.375, 0.375, 0.625, 0.625], editor.frame),
     ),
   ),
   command("object", "editPhrase", ["F2", "Enter"], hasSelection, ({ view }) => view.editPhrase()),
@@ -213,10 +213,10 @@ export const COMMANDS = [
     hasSelection,
     ({ editor }) => {
       const ids = [...editor.selected];
-      const isOn = ids.every((id) => model.trackOf(editor.document, id).enabled);
-      editor.apply(isOn ? "step.disable" : "step.enable", (document) => model.setEnabled(document, ids, !isOn));
+      const isOn = ids.every((id) => model.trackOf(editor.trajectory, id).enabled);
+      editor.apply(isOn ? "step.disable" : "step.enable", (trajectory) => model.setEnabled(trajectory, ids, !isOn));
     },
-    { isOn: (e) => e.selected.size > 0 && e.document.objects.every((o) => !e.selected.has(o.id) || o.enabled) },
+    { isOn: (e) => e.selected.size > 0 && e.trajectory.objects.every((o) => !e.selected.has(o.id) || o.enabled) },
   ),
   toggleIn("locked", "toggleLock", ["L"]),
   toggleIn("solo", "toggleSolo", ["S"]),
@@ -226,7 +226,7 @@ export const COMMANDS = [
   distribute("x"),
   distribute("y"),
   command("object", "simplify", [], hasEditable, ({ editor }) =>
-    editor.apply("step.simplify", (document) => model.simplifyTracks(document, editor.editable)),
+    editor.apply("step.simplify", (trajectory) => model.simplifyTracks(trajectory, editor.editable)),
   ),
   command("object", "motion", ["M"], hasMoved, ({ view }) => view.focusMotion()),
 
@@ -236,20 +236,20 @@ export const COMMANDS = [
   command("time", "previousKey", ["<"], hasObjects, ({ editor }) => seekKey(editor, -1)),
   command("time", "nextKey", [">"], hasObjects, ({ editor }) => seekKey(editor, 1)),
   command("time", "firstFrame", ["Home"], always, ({ editor }) => stopAndSeek(editor, 0)),
-  command("time", "lastFrame", ["End"], always, ({ editor }) => stopAndSeek(editor, editor.document.frames - 1)),
+  command("time", "lastFrame", ["End"], always, ({ editor }) => stopAndSeek(editor, editor.trajectory.frames - 1)),
   setting("loop", [], "time"),
   command("time", "addKey", ["K"], hasEditable, ({ editor }) =>
-    editor.apply("step.addKey", (document) => model.addKeys(document, editor.editable, editor.frame)),
+    editor.apply("step.addKey", (trajectory) => model.addKeys(trajectory, editor.editable, editor.frame)),
   ),
   command("time", "selectKeys", ["Alt+K"], hasEditable, ({ editor }) =>
     editor.selectKeys(
-      editor.editable.flatMap((id) => model.trackOf(editor.document, id).keys.map(({ frame }) => ({ id, frame }))),
+      editor.editable.flatMap((id) => model.trackOf(editor.trajectory, id).keys.map(({ frame }) => ({ id, frame }))),
     ),
   ),
   command("time", "keysEarlier", ["Alt+ArrowLeft"], hasKeys, ({ editor }) => shiftKeys(editor, -1)),
   command("time", "keysLater", ["Alt+ArrowRight"], hasKeys, ({ editor }) => shiftKeys(editor, 1)),
   command("time", "toggleVisible", ["V"], hasEditable, ({ editor }) => toggleVisible(editor), {
-    isOn: (e) => hasEditable(e) && e.editable.every((id) => model.visibleAt(model.trackOf(e.document, id), e.frame)),
+    isOn: (e) => hasEditable(e) && e.editable.every((id) => model.visibleAt(model.trackOf(e.trajectory, id), e.frame)),
   }),
   ease("linear", ["1"]),
   ease("in", ["2"]),
@@ -274,28 +274,28 @@ export const COMMANDS = [
   setting("onionSkin", ["O"]),
   setting("paths", ["P"]),
   setting("crop", ["Shift+C"]),
-  command("view", "fullScreen", ["F"], always, ({ editor, view }) => view.setPoppedOut(!editor.isPoppedOut), {
-    isOn: (editor) => editor.isPoppedOut,
+  command("view", "fullScreen", ["F"], always, ({ view }) => view.setPoppedOut(!view.isPoppedOut), {
+    isOn: (_, view) => view.isPoppedOut,
   }),
   command("view", "help", ["?", "F1"], always, ({ view }) => view.openHelp()),
 
   command("file", "import", ["Mod+O"], always, importByDialog),
-  command("file", "export.json", [], always, (context) => exportDocument(context, "json")),
-  command("file", "export.csv", [], hasObjects, (context) => exportDocument(context, "csv")),
-  command("file", "export.mot", [], hasObjects, (context) => exportDocument(context, "mot")),
-  command("file", "export.got10k", [], hasObjects, (context) => exportDocument(context, "got10k")),
-  command("file", "export.bbox", [], hasObjects, (context) => exportDocument(context, "bbox")),
-  command("file", "export.card", [], hasObjects, (context) => exportDocument(context, "card")),
+  command("file", "export.json", [], always, (context) => exportTrajectory(context, "json")),
+  command("file", "export.csv", [], hasObjects, (context) => exportTrajectory(context, "csv")),
+  command("file", "export.mot", [], hasObjects, (context) => exportTrajectory(context, "mot")),
+  command("file", "export.got10k", [], hasObjects, (context) => exportTrajectory(context, "got10k")),
+  command("file", "export.bbox", [], hasObjects, (context) => exportTrajectory(context, "bbox")),
+  command("file", "export.card", [], hasObjects, (context) => exportTrajectory(context, "card")),
 ];
 
 function shiftKeys(editor, by) {
   const refs = editableKeys(editor);
-  const shift = model.allowedShift(editor.document, refs, by);
-  if (!editor.apply("step.moveKeys", (document) => model.moveKeys(document, refs, shift))) return;
+  const shift = model.allowedShift(editor.trajectory, refs, by);
+  if (!editor.apply("step.moveKeys", (trajectory) => model.moveKeys(trajectory, refs, shift))) return;
   editor.selectKeys(refs.map(({ id, frame }) => ({ id, frame: frame + shift })));
 }
 
-// What there is to do while the text does not parse: nothing that would write over it.
+// Available while the text is invalid: only what does not overwrite it.
 const WITH_PROBLEM = ["help", "fullScreen", "escape", "import"];
 
 /** @param {EditorState} editor @param {Command} command */
@@ -310,7 +310,7 @@ export function commandOf(id) {
   return found;
 }
 
-/** @param {string} combination  as of keys.js @returns {Command | undefined} */
+/** @param {string} combination  as in keys.js @returns {Command | undefined} */
 export function commandFor(combination) {
   return COMMANDS.find(({ keys }) => keys.includes(combination));
 }

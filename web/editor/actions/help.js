@@ -1,15 +1,15 @@
 /**
- * The help: all keys, from the commands themselves, and what the pointer does.
+ * The help dialog: all shortcuts, taken from the commands, and all pointer gestures.
  *
  * @import {Context} from "../view.js"
  */
 
-import { COMMANDS } from "./commands.js";
 import { openDialog } from "../kit/dialogs.js";
 import { h } from "../kit/dom.js";
+import { COMMANDS } from "./commands.js";
 import { isMac, keyText } from "./keys.js";
 
-/** What the pointer does: message keys of `gesture.` and `gesture.keys.`. */
+/** Pointer gestures, by the suffix of the message keys `gesture.` and `gesture.keys.`. */
 export const GESTURES = [
   ...["draw", "drawOver", "move", "moveTrack", "resize", "resizeSquare", "resizeCentre", "add", "below", "marquee"],
   ...["pan", "zoom", "noSnap", "pathPoint", "timelineKey", "timelineCopy"],

@@ -1,20 +1,20 @@
 /**
- * The keyboard of the editor: from keys to commands. Keys that it takes do not reach the host.
+ * Keyboard shortcuts. Key events that it handles do not reach the host.
  *
  * @import {Context} from "../view.js"
  */
 
+import { listen, take } from "../kit/dom.js";
 import { canRun, commandFor } from "./commands.js";
-import { listen } from "../kit/dom.js";
 import { combinationOf } from "./keys.js";
 
 /**
  * @param {Context} context
- * @returns {() => void} ends it
+ * @returns {() => void} stops listening
  */
 export function listenToKeys(context) {
   const { editor, root, onKey } = context;
-  /** The key of a step that is held, whose repeats are one gesture. */
+  /** The held key of a repeating command; its repeats are one gesture. */
   let held = null;
 
   function finish() {
@@ -27,11 +27,11 @@ export function listenToKeys(context) {
     if (!canRun(editor, command)) return;
     if (!event.repeat || held?.command !== command) {
       finish();
-      if (editor.isInGesture) return; // of the pointer
+      if (editor.isInGesture) return; // a pointer gesture
       held = { command, key: event.key, times: 0, change: command.step.start(editor) };
       editor.begin(command.step.label);
     }
-    if (!editor.isInGesture) return; // Escape has ended it
+    if (!editor.isInGesture) return; // ended by Escape
     held.times += 1;
     editor.preview(held.change(held.times));
   }
@@ -64,16 +64,11 @@ export function listenToKeys(context) {
   });
 }
 
-/** Whether a control that has the focus needs the key itself. */
+/** Whether the focused control needs the key itself. */
 function isOfControl(target, combination) {
   if (!(target instanceof Element)) return false;
   if (target.matches("textarea, select, input:not([type=checkbox], [type=range], [type=color])")) return true;
   if (combination.startsWith("Mod+")) return false;
   if (target.matches("input")) return combination !== "Escape";
   return target.matches("button, summary") && (combination === "Enter" || combination === "Space");
-}
-
-function take(event) {
-  event.preventDefault();
-  event.stopPropagation();
 }

@@ -1,8 +1,8 @@
 /**
- * Names of keys: how a key event is matched with the keys of a command, and how they are shown.
+ * Key combinations: from key events, and as text.
  *
- * A combination is written like Mod+Shift+Z, Shift+ArrowLeft, Space or ?. Mod is Ctrl or the Mac's command key. Shift
- * is named with letters and named keys only: it is part of how a sign such as ? is typed.
+ * A combination looks like Mod+Shift+Z, Shift+ArrowLeft, Space or ?. Mod is Ctrl, or Cmd on a Mac. Shift is only
+ * written with letters and named keys, because it is part of typing a character such as ?.
  */
 
 /**
@@ -22,7 +22,7 @@ export function combinationOf(event) {
   return parts.join("+");
 }
 
-/** The letter that was pressed; that of its place on the keyboard where the layout or Alt makes another sign of it. */
+/** The pressed letter, or the Latin letter at that position if the layout or Alt types another character. */
 function letterOf({ key, code = "" }) {
   if (/^[a-z]$/i.test(key)) return key.toUpperCase();
   const isOtherScript = key.length === 1 && key.charCodeAt(0) > 127;
@@ -33,22 +33,22 @@ const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: 
 const MAC_SIGNS = { Mod: "⌘", Alt: "⌥", Shift: "⇧" };
 
 /**
- * A combination as it is shown.
+ * A combination as text for the user.
  *
  * @param {string} combination
- * @param {boolean} isMac
+ * @param {boolean} forMac
  */
-export function keyText(combination, isMac) {
+export function keyText(combination, forMac) {
   const parts = combination === "+" ? ["+"] : combination.replace(/\+\+$/, "+plus").split("+");
   const shown = parts.map((part) => {
     if (part === "plus") return "+";
-    if (isMac && MAC_SIGNS[part]) return MAC_SIGNS[part];
+    if (forMac && MAC_SIGNS[part]) return MAC_SIGNS[part];
     return part === "Mod" ? "Ctrl" : SIGNS[part] ?? part;
   });
-  return shown.join(isMac ? "" : "+");
+  return shown.join(forMac ? "" : "+");
 }
 
-/** Whether keys are those of a Mac. Node has no platform to ask. */
+/** Whether this is a Mac. Node has no navigator.platform. */
 export function isMac() {
   return /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? "");
 }

@@ -1,18 +1,18 @@
 /**
- * A button that opens a list of commands, after the menu button pattern of ARIA.
+ * A button that opens a menu of commands, following the ARIA menu button pattern.
  *
  * @import {Context} from "../view.js"
  */
 
-import { canRun, commandOf } from "./commands.js";
 import { h, listen } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
+import { canRun, commandOf } from "./commands.js";
 import { isMac, keyText } from "./keys.js";
 
 /**
  * @param {Context} context
  * @param {string} label  shown on the button
- * @param {(string | null)[]} ids  commands; null is a line between groups
+ * @param {(string | null)[]} ids  commands; null for a separator
  * @returns {{element: HTMLElement, destroy: () => void}}
  */
 export function createMenu(context, label, ids) {
@@ -46,7 +46,7 @@ export function createMenu(context, label, ids) {
     const { label: name, keys, isOn } = command;
     const isEnabled = canRun(editor, command);
     const role = isOn ? "menuitemcheckbox" : "menuitem";
-    const checked = isOn ? String(isOn(editor)) : null;
+    const checked = isOn ? String(isOn(editor, context.view)) : null;
     const attributes = { type: "button", role, tabindex: "-1", "aria-checked": checked, "data-command": id };
     const choose = () => {
       close();
@@ -94,7 +94,7 @@ export function createMenu(context, label, ids) {
   return { element, destroy: close };
 }
 
-/** Shift a list that would leave the editor on the right, and let it scroll where it would leave it below. */
+/** Shift a list that would overflow the editor on the right, and let it scroll if it would overflow below. */
 function keepInside(list, root) {
   const scale = root.getBoundingClientRect().width / root.offsetWidth || 1;
   const [outer, inner] = [root.getBoundingClientRect(), list.getBoundingClientRect()];

@@ -1,31 +1,31 @@
 /**
- * Copy, cut and paste through the browser's own events, so that it works between editors and with other programs. What
- * is copied is the JSON text of a document.
+ * Copy, cut and paste by the browser's clipboard events, so they work across editors and with other programs. The
+ * clipboard holds the JSON text of a trajectory.
  *
  * @import {Context} from "../view.js"
  */
 
 import * as model from "../../trajectory/model.js";
-import { listen } from "../kit/dom.js";
-import { importFiles, importText } from "./files.js";
+import { listen, take } from "../kit/dom.js";
 import { applyAndSelectAdded, editableKeys, movedIds } from "../state/selection.js";
+import { importFiles, importText } from "./files.js";
 
-// Tells keys of objects from whole objects. Other programs see the text only, which is a trajectory either way.
+// Marks copied keys, as opposed to whole objects. Other programs only see the text, a trajectory in both cases.
 const KEYS_TYPE = "application/x-smcd-keys";
-const OFFSET = 10; // pixels that a copy is put beside its original
+const OFFSET = 10; // pixels between a copy and its original
 
 /**
- * Listen on the editor's element.
+ * Listen to clipboard events of the editor.
  *
  * @param {Context} context
- * @returns {() => void} ends it
+ * @returns {() => void} stops listening
  */
 export function listenToClipboard(context) {
   const { editor, root } = context;
   const copy = (event) => {
     if (isTyping(event) || editor.problem || !editor.selected.size) return false;
-    const keys = model.copyKeys(editor.document, editor.selectedKeys);
-    const copied = keys ?? model.copyTracks(editor.document, orderedSelection(editor));
+    const keys = model.copyKeys(editor.trajectory, editor.selectedKeys);
+    const copied = keys ?? model.copyTracks(editor.trajectory, orderedSelection(editor));
     event.clipboardData.setData("text/plain", model.serialiseTrajectory(copied));
     if (keys) event.clipboardData.setData(KEYS_TYPE, "1");
     take(event);
@@ -36,8 +36,8 @@ export function listenToClipboard(context) {
     cut(event) {
       if (!copy(event)) return;
       const keys = editableKeys(editor);
-      if (keys.length) editor.apply("step.cut", (document) => model.deleteKeys(document, keys));
-      else editor.apply("step.cut", (document) => model.removeTracks(document, editor.editable));
+      if (keys.length) editor.apply("step.cut", (trajectory) => model.deleteKeys(trajectory, keys));
+      else editor.apply("step.cut", (trajectory) => model.removeTracks(trajectory, editor.editable));
     },
     paste(event) {
       if (isTyping(event) || editor.problem) return;
@@ -50,15 +50,15 @@ export function listenToClipboard(context) {
   });
 }
 
-/** Copy or cut from a menu: focus, then let the browser fire its event. @param {Context} context */
+/** Copy or cut from a menu: focus the editor and let the browser fire its event. @param {Context} context */
 export function copyByEvent({ root }, name) {
   root.focus({ preventScroll: true });
-  document.execCommand(name); // deprecated, and the only way without asking for a permission
+  document.execCommand(name); // deprecated, but the only way without a permission
 }
 
-/** Paste from a menu. Browsers may not allow it; then it says which keys do. @param {Context} context */
+/** Paste from a menu. If the browser forbids it, tell the user which keys to press. @param {Context} context */
 export async function pasteFromClipboard(context) {
-  let text = "";
+  let text;
   try {
     text = await navigator.clipboard.readText();
   } catch {
@@ -71,9 +71,9 @@ export async function pasteFromClipboard(context) {
 /**
  * @param {Context} context
  * @param {string} text
- * @param {boolean} isKeys  whether it is of keys of objects, to be put into the selected ones
+ * @param {boolean} isKeys  whether it holds keys, which are pasted into the selected objects
  */
-export function pasteText(context, text, isKeys) {
+function pasteText(context, text, isKeys) {
   const { editor } = context;
   if (!/^\s*\{/.test(text)) return importText(context, text, context.t("clipboard.name"));
   let copied;
@@ -84,30 +84,25 @@ export function pasteText(context, text, isKeys) {
   }
   if (isKeys && movedIds(editor).length) {
     const { frame } = editor;
-    return editor.apply("step.paste", (document) => model.pasteKeys(document, copied, frame, movedIds(editor)));
+    return editor.apply("step.paste", (trajectory) => model.pasteKeys(trajectory, copied, frame, movedIds(editor)));
   }
-  const { width, height } = editor.document;
-  const by = hasSameBoxes(editor.document, copied) ? OFFSET : 0;
-  return applyAndSelectAdded(editor, "step.paste", (document) =>
-    model.pasteTracks(document, copied, by / width, by / height),
+  const { width, height } = editor.trajectory;
+  const by = hasSameBoxes(editor.trajectory, copied) ? OFFSET : 0;
+  return applyAndSelectAdded(editor, "step.paste", (trajectory) =>
+    model.pasteTracks(trajectory, copied, by / width, by / height),
   );
 }
 
 function orderedSelection(editor) {
-  return editor.document.objects.map(({ id }) => id).filter((id) => editor.selected.has(id));
+  return editor.trajectory.objects.map(({ id }) => id).filter((id) => editor.selected.has(id));
 }
 
-function hasSameBoxes(document, copied) {
-  const taken = new Set(document.objects.map(({ keys }) => JSON.stringify(keys)));
+function hasSameBoxes(trajectory, copied) {
+  const taken = new Set(trajectory.objects.map(({ keys }) => JSON.stringify(keys)));
   return copied.objects.some(({ keys }) => taken.has(JSON.stringify(keys)));
 }
 
-/** Whether the event belongs to a text field, or to a selection of text. */
+/** Whether the event belongs to a text field or dialog. */
 function isTyping({ target }) {
   return target instanceof Element && target.closest("input, textarea, .smcd-dialog") !== null;
-}
-
-function take(event) {
-  event.preventDefault();
-  event.stopPropagation();
 }

@@ -1,34 +1,33 @@
 /**
- * Files and texts that are dropped on the editor.
+ * Files and text dropped on the editor.
  *
  * @import {Context} from "../view.js"
  */
 
-import { listen } from "../kit/dom.js";
+import { listen, take } from "../kit/dom.js";
 import { importFiles, importText } from "./files.js";
 
 /**
  * @param {Context} context
- * @returns {() => void} ends it
+ * @returns {() => void} stops listening
  */
 export function listenToDrops(context) {
   const { root, t } = context;
   const isWanted = ({ dataTransfer }) => ["Files", "text/plain"].some((type) => dataTransfer.types.includes(type));
   const show = (isOver) => root.classList.toggle("smcd-is-dropping", isOver);
   root.dataset.dropHint = t("drop.hint");
-  const take = (event) => {
+  const accept = (event) => {
     if (!isWanted(event)) return false;
-    event.preventDefault();
-    event.stopPropagation(); // the host would open the file as a workflow
+    take(event); // or the host would open the file as a workflow
     return true;
   };
   return listen(root, {
-    dragenter: (event) => take(event) && show(true),
-    dragover: take,
+    dragenter: (event) => accept(event) && show(true),
+    dragover: accept,
     dragleave: (event) => root.contains(event.relatedTarget) || show(false),
     drop(event) {
       show(false);
-      if (!take(event)) return;
+      if (!accept(event)) return;
       const files = [...event.dataTransfer.files];
       const text = event.dataTransfer.getData("text/plain");
       if (files.length) importFiles(context, files);

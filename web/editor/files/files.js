@@ -1,5 +1,5 @@
 /**
- * Files in and out: trajectories of other programs, share cards, and pictures for the background.
+ * Import and export of trajectories, share cards and background images.
  *
  * @import {Context} from "../view.js"
  * @import {Trajectory} from "../../trajectory/document.js"
@@ -25,7 +25,7 @@ export function importByDialog(context) {
 
 /**
  * @param {Context} context
- * @param {File[]} files  taken one after the other, as each may ask
+ * @param {File[]} files  imported one by one, as each may open a dialog
  */
 export async function importFiles(context, files) {
   for (const file of files) await importFile(context, file);
@@ -40,17 +40,17 @@ async function importFile(context, file) {
   if (file.type.startsWith("video/")) return takeVideo(context, file);
   if (!file.type.startsWith("image/")) return importText(context, await file.text(), file.name);
   const bytes = new Uint8Array(await file.arrayBuffer());
-  let text = null;
+  let text;
   try {
     text = isPng(bytes) ? readCard(bytes) : null;
   } catch (error) {
     return refuse(context, file.name, error);
   }
-  return text === null ? takePicture(context, file) : importText(context, text, file.name);
+  return text === null ? takeImage(context, file) : importText(context, text, file.name);
 }
 
-/** A picture becomes the background; the host may do more with it. */
-async function takePicture({ editor, t }, file) {
+/** Use an image as the background and pass it to the host. */
+async function takeImage({ editor, t }, file) {
   let picture;
   try {
     picture = await createImageBitmap(file);
@@ -72,16 +72,16 @@ function refuse({ editor, t }, name, error) {
 }
 
 /**
- * Take the text of a file, after asking what the text does not tell.
+ * Import the text of a file, after asking for what it does not contain.
  *
  * @param {Context} context
  * @param {string} text
  * @param {string} name  of the file, for messages
  */
 export async function importText(context, text, name) {
-  const { editor, t } = context;
-  const { width, height } = editor.background ?? editor.document;
-  const { fps } = editor.document;
+  const { editor } = context;
+  const { width, height } = editor.background ?? editor.trajectory;
+  const { fps } = editor.trajectory;
   try {
     let question = null;
     let found = null;
@@ -92,7 +92,7 @@ export async function importText(context, text, name) {
       question = error.choices;
     }
     const isJson = found?.reading.format === "json";
-    const isEmpty = !editor.document.objects.length && !editor.problem;
+    const isEmpty = !editor.trajectory.objects.length && !editor.problem;
     if (isJson && isEmpty) return take(context, found, "replace", name);
     const answer = await ask(context, { name, choices: question, size: isJson ? null : { width, height }, isEmpty });
     if (!answer) return undefined;
@@ -104,8 +104,9 @@ export async function importText(context, text, name) {
 }
 
 function take({ editor, t }, { trajectory, reading }, action, name) {
-  if (action === "add") editor.apply("step.import", (document) => model.pasteTracks(document, trajectory));
-  else editor.replace("step.import", model.withSource(trajectory, editor.document.source)); // an edit of what came in
+  if (action === "add") editor.apply("step.import", (before) => model.pasteTracks(before, trajectory));
+  // It keeps the source, so that boxes of the same source do not replace it in the next run.
+  else editor.replace("step.import", model.withSource(trajectory, editor.trajectory.source));
   const format = t(`format.${reading.format}`);
   const { objects, frames, leftOut } = reading;
   const key = leftOut ? "file.readPart" : "file.read";
@@ -139,16 +140,16 @@ async function ask({ root, t }, { name, choices, size, isEmpty }) {
 }
 
 /**
- * Save the document as a file, or files.
+ * Save the trajectory as one or more files.
  *
  * @param {Context} context
  * @param {ExportFormat} format
  */
-export async function exportDocument(context, format) {
+export async function exportTrajectory(context, format) {
   const { editor, t } = context;
-  const { document } = editor;
+  const { trajectory } = editor;
   try {
-    const files = await filesOf(context, document, format);
+    const files = await filesOf(context, trajectory, format);
     for (const [name, content] of Object.entries(files)) download(name, content);
     editor.notify("info", t("file.saved", { names: Object.keys(files).join(", ") }));
   } catch (error) {
@@ -157,33 +158,35 @@ export async function exportDocument(context, format) {
 }
 
 /** @returns {Promise<Record<string, string | Uint8Array>>} by name */
-async function filesOf(context, document, format) {
+async function filesOf(context, trajectory, format) {
   switch (format) {
     case "csv":
-      return { "boxes.csv": model.writeCsv(document) };
+      return { "boxes.csv": model.writeCsv(trajectory) };
     case "mot":
-      return { "mot.txt": model.writeMot(document) };
+      return { "mot.txt": model.writeMot(trajectory) };
     case "got10k":
-      return model.writeGot10k(document, chosenId(context));
+      return model.writeGot10k(trajectory, chosenId(context));
     case "bbox":
-      return { "bbox.txt": model.writeBboxTxt(document, chosenId(context)) };
+      return { "bbox.txt": model.writeBboxTxt(trajectory, chosenId(context)) };
     case "card":
       return { "trajectory.png": await makeCard(context) };
     default:
-      return { "trajectory.json": model.serialiseTrajectory(document) };
+      return { "trajectory.json": model.serialiseTrajectory(trajectory) };
   }
 }
 
-/** The one object that a format without room for more is written of. */
+/** The object to save in a format that holds only one. */
 function chosenId({ editor }) {
-  const { objects } = editor.document;
+  const { objects } = editor.trajectory;
   const ids = editor.selected.size ? [...editor.selected] : objects.map(({ id }) => id);
-  if (ids.length !== 1) throw new model.TrajectoryError(model.say`this format holds one object: select the one to save`);
+  if (ids.length !== 1) {
+    throw new model.TrajectoryError(model.say`this format holds one object: select the one to save`);
+  }
   return ids[0];
 }
 
 function download(name, content) {
   const url = URL.createObjectURL(new Blob([content]));
   h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it later
 }

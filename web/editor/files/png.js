@@ -1,11 +1,11 @@
 /**
- * Text in PNG files: chunks of the kind iTXt. Source: PNG specification (third edition), sections 5 and 11.3.3.
+ * Text in PNG files, as iTXt chunks. Source: PNG specification (third edition), sections 5 and 11.3.3.
  */
 
 import { say, TrajectoryError } from "../../trajectory/model.js";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-const FRAME_BYTES = 12; // of a chunk besides its data: length, kind and CRC
+const FRAME_BYTES = 12; // of a chunk without its data: length, type and CRC
 
 /** @param {Uint8Array} bytes */
 export function isPng(bytes) {
@@ -13,7 +13,7 @@ export function isPng(bytes) {
 }
 
 /**
- * The file with a text added at its end.
+ * Append a text to a PNG file.
  *
  * @param {Uint8Array} bytes
  * @param {string} keyword  Latin-1, up to 79 characters
@@ -23,14 +23,14 @@ export function isPng(bytes) {
 export function withPngText(bytes, keyword, text) {
   const end = chunksOf(bytes).at(-1).start;
   const encoder = new TextEncoder();
-  // keyword, 0; 0 = not compressed, 0 = method; language and translated keyword, both empty, each ended by 0
+  // keyword, 0; 0 = not compressed, 0 = method; empty language and translated keyword, each terminated by 0
   const data = [...encoder.encode(keyword), 0, 0, 0, 0, 0];
   const chunk = makeChunk("iTXt", concatenated([Uint8Array.from(data), encoder.encode(text)]));
   return concatenated([bytes.subarray(0, end), chunk, bytes.subarray(end)]);
 }
 
 /**
- * The text under a keyword, null where there is none.
+ * The text with a keyword, or null.
  *
  * @param {Uint8Array} bytes
  * @param {string} keyword
@@ -43,32 +43,38 @@ export function readPngText(bytes, keyword) {
     if (kind !== "iTXt") continue;
     const ends = [data.indexOf(0)];
     if (ends[0] !== keyword.length || latin1(data.subarray(0, ends[0])) !== keyword) continue;
-    if (data[ends[0] + 1] !== 0) throw new TrajectoryError(say`the text of the picture is compressed: save it as it was`);
+    if (data[ends[0] + 1] !== 0) {
+      throw new TrajectoryError(say`the trajectory in the image is compressed: use the original file`);
+    }
     ends.push(data.indexOf(0, ends[0] + 3));
     ends.push(data.indexOf(0, ends[1] + 1));
-    if (ends.includes(-1)) throw new TrajectoryError(say`the text of the picture is cut off: take the file anew`);
+    if (ends.includes(-1)) {
+      throw new TrajectoryError(say`the trajectory in the image is cut off: download the file again`);
+    }
     try {
       return decoder.decode(data.subarray(ends[2] + 1));
     } catch {
-      throw new TrajectoryError(say`the text of the picture is not UTF-8: take the file anew`);
+      throw new TrajectoryError(say`the trajectory in the image is not UTF-8: download the file again`);
     }
   }
   return null;
 }
 
-/** All chunks, checked. @returns {{kind: string, data: Uint8Array, start: number}[]} start: offset in the file */
+/** Read and check all chunks. @returns {{kind: string, data: Uint8Array, start: number}[]} start: offset in the file */
 function chunksOf(bytes) {
-  if (!isPng(bytes)) throw new TrajectoryError(say`the file is not a PNG picture`);
+  if (!isPng(bytes)) throw new TrajectoryError(say`the file is not a PNG image`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const chunks = [];
   let start = SIGNATURE.length;
   while (chunks.at(-1)?.kind !== "IEND") {
     const length = start + FRAME_BYTES <= bytes.length ? view.getUint32(start) : Infinity;
     const end = start + FRAME_BYTES + length;
-    if (end > bytes.length) throw new TrajectoryError(say`the picture ends after ${bytes.length} bytes: take it anew`);
+    if (end > bytes.length) {
+      throw new TrajectoryError(say`the image ends after ${bytes.length} bytes: download the file again`);
+    }
     const kind = latin1(bytes.subarray(start + 4, start + 8));
     if (crc32(bytes.subarray(start + 4, end - 4)) !== view.getUint32(end - 4)) {
-      throw new TrajectoryError(say`the picture is damaged at byte ${start} (${kind}): take the file anew`);
+      throw new TrajectoryError(say`the image is damaged at byte ${start} (${kind}): download the file again`);
     }
     chunks.push({ kind, data: bytes.subarray(start + 8, end - 4), start });
     start = end;
@@ -87,10 +93,10 @@ function makeChunk(kind, data) {
 }
 
 /**
- * The check sum of PNG (and of ISO 3309), a byte at a time.
+ * The CRC of PNG (ISO 3309).
  *
  * @param {Uint8Array} bytes
- * @returns {number} of 32 bits
+ * @returns {number} 32 bits
  */
 export function crc32(bytes) {
   const table = Uint32Array.from({ length: 256 }, (_, n) => {

@@ -1,20 +1,21 @@
 /**
- * The share card: a PNG picture that shows a trajectory and carries it. Dropped on an editor, it is loaded.
+ * The share card: a PNG image that shows a trajectory and contains it. An editor loads it when it is dropped there.
  *
  * @import {Context} from "../view.js"
  * @import {Trajectory} from "../../trajectory/document.js"
  */
 
 import * as model from "../../trajectory/model.js";
+import { fittedText } from "../kit/canvas_text.js";
 import { readPngText, withPngText } from "./png.js";
 
 const KEYWORD = "smcd_trajectory";
 const WIDTH = 960; // pixels
 const MARGIN = 24;
 const GAP = 12;
-const MAX_HEIGHT = 640; // of the large picture
+const MAX_HEIGHT = 640; // of the large image
 const STILLS = 4;
-const LINE = 26; // of a phrase
+const LINE = 26; // per phrase
 const [PAPER, INK, FAINT] = ["#16181b", "#f0f0f0", "#9aa0a6"];
 
 /**
@@ -22,11 +23,11 @@ const [PAPER, INK, FAINT] = ["#16181b", "#f0f0f0", "#9aa0a6"];
  * @returns {Promise<Uint8Array>} the PNG file
  */
 export async function makeCard(context) {
-  const { document: trajectory, background } = context.editor;
+  const { trajectory, background } = context.editor;
   const canvas = document.createElement("canvas");
   drawCard(canvas, trajectory, background, context.t);
   const bytes = await bytesOf(canvas).catch(() => {
-    // A picture of another site may be shown and not be read back.
+    // The browser shows images of other sites but does not let scripts read them.
     drawCard(canvas, trajectory, null, context.t);
     return bytesOf(canvas);
   });
@@ -34,7 +35,7 @@ export async function makeCard(context) {
 }
 
 /**
- * The text of the trajectory in a PNG file, null where there is none.
+ * The trajectory text in a PNG file, or null.
  *
  * @param {Uint8Array} bytes
  * @throws {model.TrajectoryError} for a damaged file
@@ -50,18 +51,17 @@ async function bytesOf(canvas) {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
-/** A large picture with all paths, stills below, then the phrases. */
+/** Draw a large image with all paths, stills below it, then the phrases. */
 function drawCard(canvas, trajectory, background, t) {
   const { width, height, frames, fps } = trajectory;
   const tracks = trajectory.objects.filter((track) => track.enabled);
   const room = WIDTH - 2 * MARGIN;
-  const scale = Math.min(room / width, MAX_HEIGHT / height);
-  const large = [width * scale, height * scale];
+  const large = fitted(width, height, [room, MAX_HEIGHT]);
   const count = Math.min(STILLS, frames);
   const stillWidth = (room - GAP * (STILLS - 1)) / STILLS;
-  const still = [stillWidth, Math.min((stillWidth * height) / width, MAX_HEIGHT / 2)];
+  const stillHeight = Math.min((stillWidth * height) / width, MAX_HEIGHT / 2);
   const stillTop = MARGIN + large[1] + GAP;
-  const listTop = stillTop + still[1] + 2 * GAP;
+  const listTop = stillTop + stillHeight + 2 * GAP;
   const columns = 2;
   const lines = Math.ceil(tracks.length / columns);
   canvas.width = WIDTH;
@@ -76,7 +76,7 @@ function drawCard(canvas, trajectory, background, t) {
   });
   for (let n = 0; n < count; n += 1) {
     const frame = Math.round((n * (frames - 1)) / Math.max(count - 1, 1));
-    const size = fitted(width, height, still);
+    const size = fitted(width, height, [stillWidth, stillHeight]);
     within(context, MARGIN + n * (stillWidth + GAP) + (stillWidth - size[0]) / 2, stillTop, size, () => {
       drawBackground(context, background, frame, size);
       for (const track of tracks) if (model.visibleAt(track, frame)) drawBox(context, track, frame, size, 2);
@@ -92,18 +92,19 @@ function drawCard(canvas, trajectory, background, t) {
     context.fillStyle = track.color;
     context.fillRect(x, y, 14, 14);
     context.fillStyle = INK;
-    context.fillText(shortened(context, track.phrase || track.id, room / columns - 40), x + 22, y + 12);
+    context.fillText(fittedText(context, track.phrase || track.id, room / columns - 40).text, x + 22, y + 12);
   });
   context.fillStyle = FAINT;
   context.fillText(t("card.footer", { width, height, frames, fps }), MARGIN, listTop + lines * LINE + 12);
 }
 
+/** Scale a size to fit into another. @returns {[number, number]} */
 function fitted(width, height, [roomX, roomY]) {
   const scale = Math.min(roomX / width, roomY / height);
   return [width * scale, height * scale];
 }
 
-/** Draw into a rectangle, with its corner as origin. */
+/** Draw inside a rectangle, with its corner as the origin. */
 function within(context, x, y, [width, height], draw) {
   context.save();
   context.translate(x, y);
@@ -114,7 +115,7 @@ function within(context, x, y, [width, height], draw) {
   context.restore();
 }
 
-/** Stretched over the frame, as on the stage and as the model gets it. */
+/** Draw the background, stretched over the frame as on the stage and for the model. */
 function drawBackground(context, background, frame, [width, height]) {
   context.fillStyle = "#2a2d31";
   context.fillRect(0, 0, width, height);
@@ -122,7 +123,7 @@ function drawBackground(context, background, frame, [width, height]) {
   if (image) context.drawImage(image, 0, 0, width, height);
 }
 
-/** First and last box, and the way of the centre between them. */
+/** Draw the first and last box, and the path of the centre between them. */
 function drawPath(context, track, frames, size) {
   const dense = model.denseBoxes(track, frames);
   context.strokeStyle = track.color;
@@ -151,11 +152,4 @@ function drawBox(context, track, frame, [width, height], line) {
   context.strokeStyle = track.color;
   context.lineWidth = line;
   context.strokeRect(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height);
-}
-
-function shortened(context, text, room) {
-  if (context.measureText(text).width <= room) return text;
-  let length = Math.min(text.length, 80);
-  while (length > 1 && context.measureText(`${text.slice(0, length)}…`).width > room) length -= 1;
-  return `${text.slice(0, length)}…`;
 }

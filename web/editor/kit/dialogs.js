@@ -1,5 +1,5 @@
 /**
- * Dialogs inside the editor: they cover it and nothing else of the page, and follow it into full screen.
+ * Dialogs inside the editor. They cover only the editor, also in full screen.
  *
  * @typedef {{id: string, label: string, isPrimary?: boolean, isDisabled?: boolean}} Action
  */
@@ -9,17 +9,17 @@ import { h } from "./dom.js";
 const FOCUSABLE = "button:not([disabled]), input:not([disabled]), select, textarea, [tabindex='0']";
 
 /**
- * Ask. Enter takes the primary action once the fields of the body are valid; Escape and the area around take none.
+ * Open a dialog. Enter chooses the primary action if all fields are valid; Escape or a click outside cancels.
  *
  *     const actions = [{ id: "keep", label: t("length.keep"), isPrimary: true }];
  *     const answer = await openDialog(root, { title: t("length.title"), body: field, actions });
  *
  * @param {HTMLElement} root  the editor's element, or any element in it
  * @param {{title: string, body: Node | string, actions: Action[]}} content
- * @returns {Promise<string | null>}  id of the action, null for none; the body's fields still have their values then
+ * @returns {Promise<string | null>}  id of the action, or null; the fields keep their values
  */
 export function openDialog(root, { title, body, actions }) {
-  const editor = root.closest(".smcd-editor") ?? root;
+  const editor = /** @type {HTMLElement} */ (root.closest(".smcd-editor") ?? root);
   const focusedBefore = document.activeElement;
   return new Promise((resolve) => {
     const close = (answer) => {
@@ -48,11 +48,11 @@ export function openDialog(root, { title, body, actions }) {
     backdrop.addEventListener("pointerdown", (event) => {
       event.stopPropagation();
       if (event.target !== backdrop) return;
-      event.preventDefault(); // or the page would take the focus that goes back
+      event.preventDefault(); // or the page would take the restored focus
       close(null);
     });
     backdrop.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // neither commands nor the host's shortcuts, while a question is open
+      event.stopPropagation(); // no commands or host shortcuts while a dialog is open
       if (event.key === "Escape") {
         event.preventDefault();
         close(null);

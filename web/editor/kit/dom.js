@@ -1,12 +1,12 @@
-/** Building elements. Text from documents is only ever set as text, never as markup. */
+/** DOM helpers. Text is always set as text, never as markup. */
 
 /**
- * An element with properties, `data-*` and `aria-*` attributes, listeners and children.
+ * Create an element with attributes, listeners and children.
  *
  *     h("button", { type: "button", class: "tool", "aria-label": t("command.undo"), onclick: undo }, "↶")
  *
  * @param {string} tag
- * @param {Record<string, any>} [attributes]  on*: a listener; undefined, null and false leave it out
+ * @param {Record<string, any>} [attributes]  on*: a listener; undefined, null and false are skipped
  * @param {...(Node | string | null)} children  strings become text
  * @returns {any}
  */
@@ -22,12 +22,12 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * Listen, to be ended together with everything else of a part.
+ * Add event listeners that are removed together.
  *
  * @param {EventTarget} target
  * @param {Record<string, (event: any) => void>} handlers  by event name
  * @param {AddEventListenerOptions} [options]
- * @returns {() => void} ends it
+ * @returns {() => void} removes them
  */
 export function listen(target, handlers, options) {
   const ending = new AbortController();
@@ -37,8 +37,14 @@ export function listen(target, handlers, options) {
   return () => ending.abort();
 }
 
+/** Prevent the default action, and keep the event from the host. @param {Event} event */
+export function take(event) {
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 /**
- * Tell whether any of some values is another than the time before; the first time it is so.
+ * Create a test whether any of its values has changed since the last call. True on the first call.
  *
  * @returns {(...values: any[]) => boolean}
  */
@@ -53,11 +59,11 @@ export function watch() {
 }
 
 /**
- * Be told when an element gets another size, or the screen other pixels.
+ * Watch the size of an element and the device pixel ratio.
  *
  * @param {Element} element
  * @param {() => void} changed
- * @returns {() => void} ends it
+ * @returns {() => void} removes them
  */
 export function followSize(element, changed) {
   const observer = new ResizeObserver(() => changed());

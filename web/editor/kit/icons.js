@@ -1,4 +1,4 @@
-/** Icons, drawn by paths of a 16 x 16 grid in the color of the text. */
+/** Icons as paths on a 16 x 16 grid, in the color of the text. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -25,7 +25,7 @@ const PATHS = {
   add: "M8 3v10M3 8h10",
 };
 
-/** Areas instead of lines, a little smaller: those of the transport, by command. */
+/** Filled icons, slightly smaller: those of the transport bar, by command. */
 const FILLED = {
   firstFrame: "M3 3h2v10H3zM13 3v10L6 8z",
   previousKey: "M11 3v10L4 8zM13.5 5.5 16 8l-2.5 2.5L11 8z",
@@ -40,7 +40,7 @@ const FILLED = {
 
 /**
  * @param {string} name  of PATHS or FILLED
- * @returns {SVGElement} hidden from screen readers: the control that has it has a name
+ * @returns {SVGElement} hidden from screen readers, as its control has a label
  */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
@@ -54,4 +54,22 @@ export function icon(name) {
   path.setAttribute("d", isFilled ? FILLED[name] : PATHS[name]);
   svg.append(path);
   return svg;
+}
+
+/**
+ * Draw a padlock of 7 x 9 pixels on a canvas, in the current fill colour.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ */
+export function drawPadlock(context, x, y) {
+  context.save();
+  context.fillRect(x, y + 4, 7, 5);
+  context.beginPath();
+  context.arc(x + 3.5, y + 3.5, 2.25, Math.PI, 0);
+  context.lineWidth = 1.25;
+  context.strokeStyle = context.fillStyle;
+  context.stroke();
+  context.restore();
 }

@@ -1,25 +1,25 @@
 /**
- * Pointers on an element: where they are on it, and gestures that follow them. A gesture here is anything with `move`,
- * `end` and `cancel`; what it does is not known here.
+ * Pointer positions on an element, and gestures that follow a pointer. A gesture is anything with `move`, `end` and
+ * `cancel`.
  *
  * @typedef {{px: number, py: number, shift: boolean, alt: boolean, ctrl: boolean, isTouch: boolean}} Where  a pointer
- *   in CSS pixels of the element; ctrl is also Cmd
+ *   in CSS pixels of the element; ctrl: Ctrl or Cmd
  * @typedef {{move: (where: Where) => void, end: (where: Where) => void, cancel: () => void}} Followed
  */
 
-import { listen } from "./dom.js";
+import { listen, take } from "./dom.js";
 
-/** Keys that change what a gesture does. */
+/** Keys that modify a gesture. */
 const MODIFIERS = new Set(["Shift", "Alt", "Control", "Meta"]);
 
 /**
- * Where a pointer is on an element, in the element's own CSS pixels: hosts scale it by a transform.
+ * The position of a pointer in the element's own CSS pixels, as the host may scale it by a transform.
  *
  * @param {{clientX: number, clientY: number}} event
  * @param {HTMLElement} element  without a border
  * @returns {[number, number]}
  */
-export function pointerPosition({ clientX, clientY }, element) {
+function pointerPosition({ clientX, clientY }, element) {
   const rect = element.getBoundingClientRect();
   const scaleX = rect.width / element.offsetWidth || 1;
   const scaleY = rect.height / element.offsetHeight || 1;
@@ -38,13 +38,13 @@ export function whereOf(event, element) {
 }
 
 /**
- * Follow the pointers on an element: one at a time makes a gesture, a second finger turns it into a pinch. Escape, a
- * lost pointer and `cancel` give the gesture up. Modifier keys that change under way count at once.
+ * Follow the pointers on an element. One pointer makes a gesture, a second finger turns it into a pinch. Escape, a lost
+ * pointer and `cancel` cancel the gesture. Changes of modifier keys apply at once.
  *
  * @param {HTMLElement} element  with `touch-action: none`
  * @param {{press: (where: Where, button: number) => Followed | null, pinch?: (points: [Where, Where]) => {
- *   move: (points: [Where, Where]) => void}, hover?: (where: Where | null) => void, done?: () => void}} handlers  press
- *   and pinch start a gesture; hover: null where the pointer has left; done: after every end of a gesture
+ *   move: (points: [Where, Where]) => void}, hover?: (where: Where | null) => void, done?: () => void}} handlers
+ *   press, pinch: start a gesture; hover: gets null when the pointer leaves; done: called after every gesture
  * @returns {{isActive: () => boolean, cancel: () => void, destroy: () => void}}
  */
 export function followPointers(element, { press, pinch, hover = () => {}, done = () => {} }) {
@@ -74,12 +74,11 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
     const where = { ...last, shift: event.shiftKey, alt: event.altKey, ctrl: event.ctrlKey || event.metaKey };
     down.set(follower, where);
     gesture.move(where);
-    event.preventDefault(); // Alt alone would open the browser's menu
+    event.preventDefault(); // Alt would open the browser's menu
   };
   const keyDown = (event) => {
     if (event.key !== "Escape") return changeModifiers(event);
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     cancel();
   };
 

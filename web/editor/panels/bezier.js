@@ -1,15 +1,15 @@
 /**
- * The curve of an ease, with two points to drag or to move with the arrow keys: progress upwards, time to the right.
+ * The easing curve editor: two points that can be dragged or moved with arrow keys. Time runs right, progress up.
  *
  * @import {Ease} from "../../trajectory/document.js"
  */
 
 import { easeAt, easeCurve, LIMITS } from "../../trajectory/model.js";
-import { listen } from "../kit/dom.js";
+import { listen, take } from "../kit/dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const SIDE = 100; // of the unit square, in units of the drawing
-const ROOM = 40; // above and below it, for overshooting
+const SIDE = 100; // of the unit square, in SVG units
+const ROOM = 40; // above and below the square, for overshoot
 const [LOW, HIGH] = LIMITS.ease_y;
 const STEP = 0.02;
 const SAMPLES = 48;
@@ -35,7 +35,8 @@ export function createBezier(t, gesture) {
   element.append(frame, ...arms, path, ...points);
   /** @type {Ease | null} */
   let shown = null;
-  let curve = [1 / 3, 1 / 3, 2 / 3, 2 / 3]; // of a straight line
+  /** @type {[number, number, number, number]} */
+  let curve = [1 / 3, 1 / 3, 2 / 3, 2 / 3]; // linear
   let dragged = null;
 
   function draw() {
@@ -57,6 +58,7 @@ export function createBezier(t, gesture) {
   }
 
   function moved(n, x, y) {
+    /** @type {typeof curve} */
     const next = [...curve];
     next[2 * n] = tidy(Math.min(Math.max(x, 0), 1));
     next[2 * n + 1] = tidy(Math.min(Math.max(y, LOW), HIGH));
@@ -93,8 +95,7 @@ export function createBezier(t, gesture) {
       }
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
       if (n < 0 || !way || event.ctrlKey || event.metaKey || event.altKey) return undefined;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       const step = event.shiftKey ? 5 * STEP : STEP;
       gesture.begin();
       gesture.preview(moved(n, curve[2 * n] + way[0] * step, curve[2 * n + 1] + way[1] * step));

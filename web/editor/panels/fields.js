@@ -1,15 +1,16 @@
-/** Fields of forms: each is a label with its control. */
+/** Form fields: a label with its control. */
 
 import { h } from "../kit/dom.js";
 
 /**
- * A field for a number. `onchange` is called once the user is done with a value that is one.
+ * A number field. `onchange` is called when the user has finished entering a valid number.
  *
  * @param {string} label
- * @param {{min?: number, max?: number, step?: number | "any", value?: number, name?: string}} attributes
+ * @param {{min?: number, max?: number, step?: number | "any", value?: number | "", name?: string, required?: boolean}
+ *   } attributes
  * @param {(value: number) => void} [onchange]
- * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number) => void}} show: unless it is being
- *   edited
+ * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number) => void}} show: sets the value
+ *   unless the field is being edited
  */
 export function numberField(label, attributes, onchange) {
   const input = h("input", { type: "number", step: "any", ...attributes });

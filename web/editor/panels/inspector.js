@@ -1,16 +1,17 @@
 /**
- * What is selected, in numbers: the object, its box at the playhead, the way to its next key, ready-made motions.
+ * The properties of the selection: object, box at the playhead, easing to the next key, motion presets.
  *
  * @import {Context, Part} from "../view.js"
+ * @import {Box, NamedEase} from "../../trajectory/document.js"
  */
 
 import * as model from "../../trajectory/model.js";
-import { createBezier } from "./bezier.js";
 import { h, watch } from "../kit/dom.js";
+import { easedKeys } from "../state/selection.js";
+import { createBezier } from "./bezier.js";
 import { choiceField, numberField } from "./fields.js";
 import { createMotionForm } from "./motion_form.js";
 import { phrasesOf } from "./prompt_phrases.js";
-import { easedKeys } from "../state/selection.js";
 
 const SIDES = { x: 0, y: 1, w: 2, h: 3 };
 const MAX_CHIPS = 12;
@@ -46,9 +47,9 @@ export function createInspector(context) {
   };
 }
 
-/** The first of the selected objects, whose values are shown; changes go to all. */
-function firstTrack({ document, selected }) {
-  return document.objects.find(({ id }) => selected.has(id));
+/** The first selected object, whose values are shown. Changes apply to all selected ones. */
+function firstTrack({ trajectory, selected }) {
+  return trajectory.objects.find(({ id }) => selected.has(id));
 }
 
 function createObjectSection({ editor, t }) {
@@ -67,33 +68,33 @@ function createObjectSection({ editor, t }) {
     h("div", { class: "smcd-strength-fields" }, strength.element, slider),
   );
   const isOther = watch();
-  let edited = null; // id of the object whose phrase is being edited: the selection may change before it is done
+  let edited = null; // id of the object whose phrase is being edited, as the selection may change meanwhile
 
   function setStrength(value) {
-    editor.apply("step.strength", (document) => model.setStrength(document, editor.selected, value));
+    editor.apply("step.strength", (trajectory) => model.setStrength(trajectory, editor.selected, value));
   }
 
   function setPhrase(id, text) {
-    editor.apply("step.phrase", (document) => model.setPhrase(document, id, text));
+    editor.apply("step.phrase", (trajectory) => model.setPhrase(trajectory, id, text));
   }
 
   phrase.addEventListener("focus", () => {
     edited = firstTrack(editor)?.id ?? null;
   });
   phrase.addEventListener("change", () => {
-    if (editor.document.objects.some(({ id }) => id === edited)) setPhrase(edited, phrase.value);
+    if (editor.trajectory.objects.some(({ id }) => id === edited)) setPhrase(edited, phrase.value);
   });
   phrase.addEventListener("keydown", (event) => {
     if (event.key === "Escape") phrase.value = firstTrack(editor)?.phrase ?? "";
   });
   slider.addEventListener("input", () => {
     if (!editor.isInGesture) editor.begin("step.strength");
-    editor.preview((document) => model.setStrength(document, editor.selected, slider.valueAsNumber));
+    editor.preview((trajectory) => model.setStrength(trajectory, editor.selected, slider.valueAsNumber));
   });
   slider.addEventListener("change", () => editor.isInGesture && editor.commit());
 
   function showChips(track) {
-    const used = new Set(editor.document.objects.map((object) => object.phrase.toLowerCase()));
+    const used = new Set(editor.trajectory.objects.map((object) => object.phrase.toLowerCase()));
     const free = phrasesOf(editor.facts.prompt).filter((text) => !used.has(text.toLowerCase())).slice(0, MAX_CHIPS);
     const chip = (text) => h("button", { type: "button", onclick: () => setPhrase(track.id, text) }, text);
     chips.replaceChildren(...free.map(chip));
@@ -135,16 +136,17 @@ function createBoxSection({ editor, t, run }) {
 
   function setSide(name, value) {
     const { frame, editable } = editor;
-    editor.apply("step.box", (document) =>
+    editor.apply("step.box", (trajectory) =>
       editable.reduce((result, id) => {
         const [x1, y1, x2, y2] = model.boxAt(model.trackOf(result, id), frame);
         const axis = SIDES[name] % 2;
-        const units = value / (axis === 0 ? document.width : document.height);
+        const units = value / (axis === 0 ? trajectory.width : trajectory.height);
+        /** @type {Box} */
         const box = [x1, y1, x2, y2];
         if (SIDES[name] < 2) box[axis] = units;
         box[axis + 2] = SIDES[name] < 2 ? units + (axis === 0 ? x2 - x1 : y2 - y1) : box[axis] + units;
         return model.setBox(result, id, frame, box);
-      }, document),
+      }, trajectory),
     );
   }
 
@@ -152,7 +154,7 @@ function createBoxSection({ editor, t, run }) {
     const { frame, editable } = editor;
     if (!hasKey()) return run("addKey");
     const refs = editable.map((id) => ({ id, frame }));
-    return editor.apply("step.deleteKeys", (document) => model.deleteKeys(document, refs));
+    return editor.apply("step.deleteKeys", (trajectory) => model.deleteKeys(trajectory, refs));
   }
 
   function hasKey() {
@@ -163,12 +165,12 @@ function createBoxSection({ editor, t, run }) {
   return {
     element,
     render() {
-      const { document: shown, frame, locked, selected } = editor;
+      const { trajectory, frame, locked, selected } = editor;
       const track = firstTrack(editor);
-      if (!isOther(track, frame, locked, selected, shown.width, shown.height)) return;
+      if (!isOther(track, frame, locked, selected, trajectory.width, trajectory.height)) return;
       title.textContent = t("inspector.box", { frame });
       const [x1, y1, x2, y2] = model.boxAt(track, frame);
-      const { width, height } = shown;
+      const { width, height } = trajectory;
       const box = { x: x1 * width, y: y1 * height, w: (x2 - x1) * width, h: (y2 - y1) * height };
       const isLocked = !editor.editable.length;
       for (const [name, field] of Object.entries(fields)) {
@@ -195,7 +197,7 @@ function createEaseSection({ editor, t }) {
       refs = easedKeys(editor);
       editor.begin("step.ease");
     },
-    preview: (ease) => editor.isInGesture && editor.preview((document) => model.setEase(document, refs, ease)),
+    preview: (ease) => editor.isInGesture && editor.preview((trajectory) => model.setEase(trajectory, refs, ease)),
     commit: () => editor.isInGesture && editor.commit(),
     cancel: () => editor.isInGesture && editor.cancel(),
   });
@@ -208,17 +210,17 @@ function createEaseSection({ editor, t }) {
   const isOther = watch();
 
   choice.input.addEventListener("change", () => {
-    const name = choice.input.value;
+    const name = /** @type {NamedEase | "bezier"} */ (choice.input.value);
     const now = easeHere();
     const ease = name === "bezier" ? model.easeCurve(now) ?? [0.333, 0.333, 0.667, 0.667] : name;
     const chosen = easedKeys(editor);
-    editor.apply("step.ease", (document) => model.setEase(document, chosen, ease));
+    editor.apply("step.ease", (trajectory) => model.setEase(trajectory, chosen, ease));
   });
 
   function easeHere() {
     const [ref] = easedKeys(editor);
     if (!ref) return null;
-    return model.trackOf(editor.document, ref.id).keys.find(({ frame }) => frame === ref.frame)?.ease ?? null;
+    return model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame === ref.frame)?.ease ?? null;
   }
 
   return {
@@ -230,7 +232,7 @@ function createEaseSection({ editor, t }) {
       choice.input.disabled = ease === null;
       choice.input.value = Array.isArray(ease) ? "bezier" : ease ?? "linear";
       numbers.textContent = (model.easeCurve(ease) ?? []).join(", ");
-      const next = ref && model.trackOf(editor.document, ref.id).keys.find(({ frame }) => frame > ref.frame);
+      const next = ref && model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame > ref.frame);
       hint.textContent = next ? t("inspector.way", { from: ref.frame, to: next.frame }) : t("inspector.noWay");
       bezier.element.classList.toggle("smcd-is-disabled", !next);
       bezier.show(ease ?? "linear");

@@ -1,15 +1,15 @@
 /**
- * Ready-made motions: presets of the selected objects, or moves of the camera, with their parameters.
+ * The form for motion presets of the selected objects, or for camera moves.
  *
  * @import {Context} from "../view.js"
  */
 
 import * as model from "../../trajectory/model.js";
 import { h, watch } from "../kit/dom.js";
-import { choiceField, numberField } from "./fields.js";
 import { movedIds } from "../state/selection.js";
+import { choiceField, numberField } from "./fields.js";
 
-// Parameters are in the units of the operations; what is shown in pixels is marked with the axis it is measured along.
+// Parameters in the units of the operations. Those with an axis are shown in pixels.
 const PRESETS = {
   passBy: { towards: ["right", "left", "up", "down"] },
   approach: { factor: { value: 2, min: 0.1, max: 10, step: 0.1 } },
@@ -79,13 +79,13 @@ export function createMotionForm({ editor, t }) {
   function fieldOf(name, spec) {
     const label = t(`motion.${name}`);
     if (spec === "object") {
-      const others = editor.document.objects.filter(({ id }) => !editor.selected.has(id));
+      const others = editor.trajectory.objects.filter(({ id }) => !editor.selected.has(id));
       return choiceField(label, others.map(({ id, phrase }) => [id, phrase || id]));
     }
     if (Array.isArray(spec)) return choiceField(label, spec.map((value) => [value, t(`motion.${name}.${value}`)]));
     const { axis, value, ...limits } = spec;
     if (!axis) return numberField(label, { ...limits, value, required: true });
-    const pixels = value === null ? "" : Math.round(value * editor.document[axis]);
+    const pixels = value === null ? "" : Math.round(value * editor.trajectory[axis]);
     return numberField(`${label} (px)`, { value: pixels, required: value !== null });
   }
 
@@ -93,8 +93,8 @@ export function createMotionForm({ editor, t }) {
     const spec = table[kind.input.value];
     const read = ([name, { input }]) => {
       if (Array.isArray(spec[name]) || spec[name] === "object") return [name, input.value];
-      if (input.value === "") return [name, undefined]; // as it is now
-      return [name, input.valueAsNumber / (spec[name].axis ? editor.document[spec[name].axis] : 1)];
+      if (input.value === "") return [name, undefined]; // keeps the current distance
+      return [name, input.valueAsNumber / (spec[name].axis ? editor.trajectory[spec[name].axis] : 1)];
     };
     return {
       ...Object.fromEntries(Object.entries(fields).map(read)),
@@ -109,12 +109,12 @@ export function createMotionForm({ editor, t }) {
     const name = kind.input.value;
     if (table === CAMERA) {
       const move = name === "shake" ? model.shakeCamera : model.moveCamera;
-      editor.apply("step.camera", (document) => move(document, ids, options));
+      editor.apply("step.camera", (trajectory) => move(trajectory, ids, options));
     } else if (name === "follow") {
       const { leader, ...rest } = options;
-      editor.apply("step.preset", (document) => ids.reduce((d, id) => model.follow(d, id, leader, rest), document));
+      editor.apply("step.preset", (trajectory) => ids.reduce((d, id) => model.follow(d, id, leader, rest), trajectory));
     } else {
-      editor.apply("step.preset", (document) => ids.reduce((d, id) => model[name](d, id, options), document));
+      editor.apply("step.preset", (trajectory) => ids.reduce((d, id) => model[name](d, id, options), trajectory));
     }
   }
 
@@ -122,21 +122,21 @@ export function createMotionForm({ editor, t }) {
     element,
     render() {
       const next = editor.isCameraSelected ? CAMERA : PRESETS;
-      const { document: shown, selected } = editor;
-      const names = shown.objects.map(({ id, phrase }) => `${id} ${phrase}`).join("\n");
-      if (!isNew(next, shown.frames, shown.width, shown.height, selected, names)) return;
+      const { trajectory, selected } = editor;
+      const names = trajectory.objects.map(({ id, phrase }) => `${id} ${phrase}`).join("\n");
+      if (!isNew(next, trajectory.frames, trajectory.width, trajectory.height, selected, names)) return;
       const isOther = next !== table;
       const isFollow = table === PRESETS && kind.input.value === "follow";
       table = next;
       if (isOther) showKinds();
       else if (isFollow && !element.contains(document.activeElement)) showFields();
-      for (const field of [from, to]) field.input.max = shown.frames - 1;
-      if (!isSpanTouched || to.input.valueAsNumber >= shown.frames) {
-        from.input.value = 0;
-        to.input.value = shown.frames - 1;
+      for (const field of [from, to]) field.input.max = String(trajectory.frames - 1);
+      if (!isSpanTouched || to.input.valueAsNumber >= trajectory.frames) {
+        from.input.value = "0";
+        to.input.value = String(trajectory.frames - 1);
       }
-      kind.input.querySelector("option[value=follow]")?.toggleAttribute("disabled", shown.objects.length < 2);
-      button.disabled = !movedIds(editor).length || shown.frames < 2;
+      kind.input.querySelector("option[value=follow]")?.toggleAttribute("disabled", trajectory.objects.length < 2);
+      button.disabled = !movedIds(editor).length || trajectory.frames < 2;
     },
     focus: () => kind.input.focus(),
   };

@@ -1,12 +1,12 @@
 /**
- * The list of objects: a row each, with color, phrase and switches, and one for the camera.
+ * The list of objects: a row each, with color, phrase and toggles, and one row for the camera.
  *
  * @import {Context, Part} from "../view.js"
  * @import {Track} from "../../trajectory/document.js"
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, listen, watch } from "../kit/dom.js";
+import { h, listen, take, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 import { toggled } from "../state/selection.js";
 
@@ -26,9 +26,9 @@ export function createObjects(context) {
   const isOther = watch();
   const isOtherList = watch();
 
-  const ids = () => editor.document.objects.map(({ id }) => id);
+  const ids = () => editor.trajectory.objects.map(({ id }) => id);
 
-  /** Rows in the order of the list: the camera, then the objects. */
+  /** Rows in list order: the camera, then the objects. */
   const elements = () => [camera.element, ...ids().map((id) => rows.get(id).element)];
 
   function focusRow(by, event) {
@@ -54,8 +54,7 @@ export function createObjects(context) {
       };
       const isModified = event.ctrlKey || event.metaKey;
       if (!Object.hasOwn(actions, event.key) || isModified) return;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       actions[event.key]();
     },
   });
@@ -65,17 +64,17 @@ export function createObjects(context) {
   }
 
   function render() {
-    const { document: shown, selected, locked, solo, isCameraSelected } = editor;
-    if (!isOther(shown.objects, selected, locked, solo, isCameraSelected)) return;
-    if (isOtherList(shown.objects)) updateRows(shown.objects);
+    const { trajectory, selected, locked, solo, isCameraSelected } = editor;
+    if (!isOther(trajectory.objects, selected, locked, solo, isCameraSelected)) return;
+    if (isOtherList(trajectory.objects)) updateRows(trajectory.objects);
     const current = isCameraSelected ? null : ids().find((id) => selected.has(id)) ?? null;
     camera.update(isCameraSelected, current === null);
-    shown.objects.forEach((track, n) => {
+    trajectory.objects.forEach((track, n) => {
       const { id } = track;
       const state = { isSelected: selected.has(id), isLocked: locked.has(id), isSolo: solo.has(id) };
       rows.get(id).update(track, n, { ...state, isHere: id === current, isHidden: !editor.isShown(id) });
     });
-    empty.hidden = shown.objects.length > 0;
+    empty.hidden = trajectory.objects.length > 0;
   }
 
   function updateRows(objects) {
@@ -120,10 +119,10 @@ function createCameraRow({ editor, t }) {
   };
 }
 
-/** One object. Its controls can be reached with Tab while it is the current row. */
+/** The row of an object. Tab reaches its controls only in the current row. */
 function createRow(context, id) {
   const { editor, t } = context;
-  let track = model.trackOf(editor.document, id);
+  let track = model.trackOf(editor.trajectory, id);
   const isOther = watch();
   const controls = [];
   const color = h("input", { type: "color", class: "smcd-color" });
@@ -131,8 +130,8 @@ function createRow(context, id) {
   const phraseCell = h("span", { role: "gridcell", class: "smcd-phrase-cell" }, phrase);
   const strength = h("span", { role: "gridcell", class: "smcd-strength", title: t("inspector.strength") });
   const toggles = {
-    eye: toggle(() => editor.apply(track.enabled ? "step.disable" : "step.enable", (document) =>
-      model.setEnabled(document, [id], !track.enabled),
+    eye: toggle(() => editor.apply(track.enabled ? "step.disable" : "step.enable", (trajectory) =>
+      model.setEnabled(trajectory, [id], !track.enabled),
     )),
     lock: toggle(() => editor.set({ locked: toggled(editor.locked, [id]) })),
     solo: toggle(() => editor.set({ solo: toggled(editor.solo, [id]) })),
@@ -163,23 +162,21 @@ function createRow(context, id) {
     },
     dragover(event) {
       if (!event.dataTransfer.types.includes("application/x-smcd-row")) return;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       element.dataset.drop = isLowerHalf(event, element) ? "after" : "before";
     },
     dragleave: () => delete element.dataset.drop,
     drop(event) {
       delete element.dataset.drop;
       if (!event.dataTransfer.types.includes("application/x-smcd-row")) return;
-      event.preventDefault();
-      event.stopPropagation();
-      const index = editor.document.objects.findIndex((object) => object.id === id);
+      take(event);
+      const index = editor.trajectory.objects.findIndex((object) => object.id === id);
       const place = index + (isLowerHalf(event, element) ? 1 : 0);
-      editor.apply("step.reorder", (document) => model.reorderTracks(document, editor.selected, place));
+      editor.apply("step.reorder", (trajectory) => model.reorderTracks(trajectory, editor.selected, place));
     },
   });
   color.addEventListener("change", () => {
-    editor.apply("step.color", (document) => model.setColor(document, [id], color.value));
+    editor.apply("step.color", (trajectory) => model.setColor(trajectory, [id], color.value));
   });
 
   function toggle(onclick) {
@@ -197,18 +194,18 @@ function createRow(context, id) {
     };
   }
 
-  /** Put a text field in the place of the phrase. */
+  /** Replace the phrase by a text field. */
   function edit() {
     const input = h("input", { type: "text", class: "smcd-phrase-input", maxlength: model.LIMITS.phrase });
     input.value = track.phrase;
     input.setAttribute("aria-label", phrase.dataset.label);
-    let isDone = false; // taking the field away makes it lose the focus, which would end it once more
+    let isDone = false; // removing the field blurs it, which must not finish twice
     const finish = (isKept) => {
       if (isDone) return;
       isDone = true;
       const hadFocus = document.activeElement === input;
       phraseCell.replaceChildren(phrase);
-      if (isKept) editor.apply("step.phrase", (document) => model.setPhrase(document, id, input.value));
+      if (isKept) editor.apply("step.phrase", (trajectory) => model.setPhrase(trajectory, id, input.value));
       if (hadFocus) element.focus();
     };
     input.addEventListener("blur", () => finish(true));
@@ -229,11 +226,11 @@ function createRow(context, id) {
     update(next, place, { isSelected, isLocked, isSolo, isHere, isHidden }) {
       track = next;
       const { phrase: text, color: shade, strength: force, enabled } = next;
-      // A drag changes the keys of a track alone, many times a second.
+      // A drag changes only the keys of a track, many times a second.
       if (!isOther(text, shade, force, enabled, place, isSelected, isLocked, isSolo, isHere, isHidden)) return;
       const name = track.phrase || t("objects.unnamed", { number: place + 1 });
       const classes = { "smcd-is-disabled": !track.enabled, "smcd-is-hidden": isHidden };
-      for (const [name, isOn] of Object.entries(classes)) element.classList.toggle(name, isOn);
+      for (const [className, isOn] of Object.entries(classes)) element.classList.toggle(className, isOn);
       element.setAttribute("aria-selected", String(isSelected));
       element.setAttribute("aria-label", name);
       element.tabIndex = isHere ? 0 : -1;

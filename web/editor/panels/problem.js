@@ -1,6 +1,6 @@
 /**
- * The text itself, to be repaired where it does not parse, or where the editor cannot be drawn. It is written back only
- * once it is a trajectory; until then the text that was loaded stays as it is.
+ * A text field for invalid text, or for when the editor cannot start. The text is only written back once it is a valid
+ * trajectory; until then the loaded text stays unchanged.
  *
  * @import {Context, Part} from "../view.js"
  */
@@ -10,7 +10,7 @@ import { h } from "../kit/dom.js";
 
 /**
  * @param {Context} context
- * @param {string | null} [failure]  why the other parts are missing
+ * @param {string | null} [failure]  why the editor could not start
  * @returns {Part}
  */
 export function createProblem({ editor, t, root }, failure = null) {
@@ -44,17 +44,17 @@ export function createProblem({ editor, t, root }, failure = null) {
       const isShown = editor.problem !== null || failure !== null;
       element.hidden = !isShown;
       root.classList.toggle("smcd-has-problem", isShown);
-      const source = editor.problem ?? (failure === null ? null : editor.document);
+      const source = editor.problem ?? (failure === null ? null : editor.trajectory);
       if (!isShown || source === shown) return;
       shown = source;
-      area.value = editor.problem?.text ?? model.serialiseTrajectory(editor.document);
+      area.value = editor.problem?.text ?? model.serialiseTrajectory(editor.trajectory);
       message.textContent = editor.problem ? t(editor.problem.said) : failure;
     },
     destroy() {},
   };
 }
 
-/** Why a text is no trajectory. */
+/** The error of an invalid text, or null. */
 function refusalOf(text) {
   try {
     model.parseTrajectory(text);

@@ -1,12 +1,12 @@
 /**
- * Suggestions for phrases: stretches of the prompt between punctuation and small words. No grammar is known here, so
- * some of them are no noun; each is in the prompt as it stands.
+ * Suggested phrases: parts of the prompt between punctuation and stop words. Without grammar some of them are not
+ * nouns, but all occur in the prompt.
  */
 
 const MAX = 40; // suggestions
 const MAX_WORDS = 6;
 
-// Words that end a phrase: articles, prepositions, conjunctions, pronouns, common verbs.
+// Stop words: articles, prepositions, conjunctions, pronouns, common verbs.
 const STOPS = new Set(
   (
     "a an the this that these those some any each every its his her their my your our and or but nor so while as " +
@@ -20,10 +20,10 @@ const NOUNS_IN_ING = new Set("building king ring wing string spring thing painti
 
 /**
  * @param {string | null} prompt
- * @returns {string[]} in the order of the prompt, each once
+ * @returns {string[]} in prompt order, without duplicates
  */
 export function phrasesOf(prompt) {
-  // Weights of prompts, (red car:1.2), are no words.
+  // Remove prompt weights, as in (red car:1.2).
   const plain = (prompt ?? "").slice(0, 20_000).replace(/:\s*[\d.]+/g, "");
   const found = new Set();
   for (const clause of plain.split(/[^\p{L}\p{M}\p{N}'’\- ]+|[的和与在]/u)) {

@@ -1,10 +1,10 @@
 /**
- * The panel beside the stage, or below it where the editor is narrow: there it has tabs, and the open one closes it.
+ * The side panel. In a narrow editor it is below the stage and has tabs; clicking the open tab closes it.
  *
  * @import {Context, Part} from "../view.js"
  */
 
-import { h } from "../kit/dom.js";
+import { h, take } from "../kit/dom.js";
 import { createInspector } from "./inspector.js";
 import { createObjects } from "./objects.js";
 
@@ -32,8 +32,7 @@ export function createSide(context) {
 
   function onkeydown(event) {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     show(element.dataset.tab === "objects" ? "inspector" : "objects");
     tabs[element.dataset.tab].focus();
   }
@@ -59,7 +58,7 @@ export function createSide(context) {
     },
     focusMotion() {
       show("inspector");
-      panels.inspector.render(); // what was hidden until now cannot take the focus
+      panels.inspector.render(); // hidden elements cannot take the focus
       panels.inspector.focusMotion();
     },
     destroy() {

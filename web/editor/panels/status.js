@@ -1,5 +1,5 @@
 /**
- * The line at the bottom: the latest message, and what may go wrong in a run, with a list that leads there.
+ * The status line: the latest message, and a list of warnings that lead to their objects and frames.
  *
  * @import {Notice} from "../state/state.js"
  * @import {Context, Part} from "../view.js"
@@ -9,7 +9,7 @@ import * as model from "../../trajectory/model.js";
 import { h, listen } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 
-const DELAY = 250; // milliseconds without a change until the document is checked
+const DELAY = 250; // milliseconds without changes before the trajectory is checked
 
 /**
  * @param {Context} context
@@ -48,7 +48,7 @@ export function createStatus({ editor, t, root }) {
 
   function check() {
     timer = 0;
-    const findings = model.checkTrajectory(editor.document, editor.facts);
+    const findings = model.checkTrajectory(editor.trajectory, editor.facts);
     const isGood = findings.length === 0;
     const summary = isGood ? t("checks.none") : t("checks.count", { count: findings.length });
     count.textContent = isGood ? summary : String(findings.length);
@@ -64,14 +64,14 @@ export function createStatus({ editor, t, root }) {
   }
 
   function entry({ key, values, id, frames }) {
-    const number = editor.document.objects.findIndex((track) => track.id === id) + 1;
-    const phrase = editor.document.objects[number - 1]?.phrase.trim();
-    // Named as in the list: an id says nothing to a person.
+    const number = editor.trajectory.objects.findIndex((track) => track.id === id) + 1;
+    const phrase = editor.trajectory.objects[number - 1]?.phrase.trim();
+    // Named as in the list, because ids mean nothing to users.
     const text = t(key, { ...values, object: phrase || t("objects.unnamed", { number }) });
     const swatch = h("span", { class: "smcd-swatch" });
-    if (id) swatch.style.background = model.trackOf(editor.document, id).color;
+    if (id) swatch.style.background = model.trackOf(editor.trajectory, id).color;
     const goThere = () => {
-      if (editor.document.objects.some((track) => track.id === id)) editor.select([id]);
+      if (editor.trajectory.objects.some((track) => track.id === id)) editor.select([id]);
       if (frames) editor.seek(frames[0]);
     };
     return h("li", {}, h("button", { type: "button", onclick: goThere }, swatch, text));
@@ -85,18 +85,18 @@ export function createStatus({ editor, t, root }) {
   return {
     element,
     render() {
-      const { document: shown, notice, facts } = editor;
+      const { trajectory, notice, facts } = editor;
       if (notice !== drawn[0]) {
         const text = notice ? textOf(notice) : "";
         message.textContent = text;
         message.title = text;
         message.dataset.kind = notice?.kind ?? "";
       }
-      const { width, height, frames, fps } = shown;
-      if (shown !== drawn[1]) clip.textContent = t("status.clip", { width, height, frames, fps });
-      drawn = [notice, shown];
-      if (shown === checked[0] && facts === checked[1]) return;
-      checked = [shown, facts];
+      const { width, height, frames, fps } = trajectory;
+      if (trajectory !== drawn[1]) clip.textContent = t("status.clip", { width, height, frames, fps });
+      drawn = [notice, trajectory];
+      if (trajectory === checked[0] && facts === checked[1]) return;
+      checked = [trajectory, facts];
       clearTimeout(timer);
       timer = setTimeout(check, DELAY);
     },

@@ -1,14 +1,14 @@
 /**
- * The bar on top: menus of all commands, and buttons for the most used ones.
+ * The toolbar: menus of all commands, and buttons for the most used ones.
  *
  * @import {Context, Part} from "../view.js"
  */
 
 import { commandButton } from "../actions/command_button.js";
 import { canRun, commandOf } from "../actions/commands.js";
+import { createMenu } from "../actions/menu.js";
 import { h } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
-import { createMenu } from "../actions/menu.js";
 
 export const MENUS = {
   edit: [
@@ -34,7 +34,7 @@ export const MENUS = {
   ],
 };
 
-/** Buttons on the left and on the right of the menus, by command. */
+/** Icons of the buttons to the left and right of the menus, by command. */
 const LEFT = { undo: "undo", redo: "redo", addBox: "add" };
 const RIGHT = { zoomOut: "zoomOut", zoomFit: "fit", zoomIn: "zoomIn", fullScreen: "popOut", help: "help" };
 
@@ -43,7 +43,7 @@ const RIGHT = { zoomOut: "zoomOut", zoomFit: "fit", zoomIn: "zoomIn", fullScreen
  * @returns {Part}
  */
 export function createToolbar(context) {
-  const { editor, t } = context;
+  const { editor, t, view } = context;
   const buttons = new Map();
 
   function button([id, iconName]) {
@@ -66,8 +66,8 @@ export function createToolbar(context) {
     element,
     render() {
       for (const [id, control] of buttons) control.disabled = !canRun(editor, commandOf(id));
-      if (isPoppedOut === editor.isPoppedOut) return;
-      isPoppedOut = editor.isPoppedOut;
+      if (isPoppedOut === view.isPoppedOut) return;
+      isPoppedOut = view.isPoppedOut;
       buttons.get("fullScreen").replaceChildren(icon(isPoppedOut ? "popIn" : "popOut"));
       buttons.get("fullScreen").setAttribute("aria-pressed", String(isPoppedOut));
     },

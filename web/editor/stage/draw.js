@@ -1,31 +1,32 @@
 /**
- * Drawing the stage on a 2D context, in CSS pixels. Only `editor` and `look` are read, and nothing is kept but shapes
- * and texts that were measured.
+ * Drawing the stage on a 2D context, in CSS pixels. It depends only on `editor` and `look`; only paths and measured
+ * text are cached.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Box, Track} from "../../trajectory/document.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
+ * @import {Theme} from "../kit/theme.js"
  * @import {Gesture} from "./gestures.js"
  * @typedef {object} Look
  * @property {number} scale  device pixels per CSS pixel
- * @property {{surface: string, faint: string, text: string, accent: string}} colors
- * @property {Gesture | null} gesture  under way
+ * @property {Theme} theme
+ * @property {Gesture | null} gesture  the current one
  * @property {string | null} hovered  object under the pointer
- * @property {{frame: number, px: number, py: number} | null} tip  a frame's name beside a point of a path
- * @property {string} modelText  what the model gets, or nothing
+ * @property {{frame: number, px: number, py: number} | null} tip  frame number beside a path point
+ * @property {string} modelText  what the model gets, or empty
  */
 
 import * as model from "../../trajectory/model.js";
-import { drawGhosts, drawPath } from "./paths.js";
 import { drawLabel, FONT } from "./label.js";
+import { drawGhosts, drawPath } from "./paths.js";
 import { handleBox, shownBox, shownTracks } from "./scene.js";
 
 const HANDLE = 7; // CSS pixels
-const GRIP = 7; // CSS pixels that the handles of small boxes stand off, as hit tests have it
+const GRIP = 7; // CSS pixels that handles of small boxes move outwards, as in the hit test
 const DASHES = { solid: [], disabled: [6, 4], invisible: [1, 4] };
 const GUIDE = "#ff4fd8";
 const SHADE = 0.6; // opacity
-const MIN_CELL = 5; // CSS pixels of the grid
+const MIN_CELL = 5; // CSS pixels
 
 /**
  * @param {CanvasRenderingContext2D} context
@@ -37,7 +38,7 @@ export function drawStage(context, editor, look) {
   const { settings } = editor;
   const viewport = editor.shownViewport;
   context.setTransform(look.scale, 0, 0, look.scale, 0, 0);
-  context.fillStyle = look.colors.surface;
+  context.fillStyle = look.theme.surface;
   context.fillRect(0, 0, width, height);
   drawBackground(context, editor, viewport);
   if (settings.grid > 0) drawGrid(context, viewport, settings.grid);
@@ -64,7 +65,7 @@ function drawBackground(context, editor, { left, top, width, height }) {
   context.fillStyle = "#17191c";
   context.fillRect(left, top, width, height);
   if (!image) return;
-  // Stretched over the frame, as the model gets it. Pixels stay visible where they are large.
+  // Stretched over the frame, as for the model. Large pixels stay sharp.
   context.imageSmoothingEnabled = width < editor.background.width * 3;
   context.imageSmoothingQuality = "high";
   context.drawImage(image, left, top, width, height);
@@ -85,20 +86,20 @@ function drawGrid(context, { left, top, width, height }, count) {
   context.stroke();
 }
 
-/** Fade what is outside of the frame: the model does not see it. */
-function shadeOutside(context, { stageSize }, { left, top, width, height }, { colors }) {
+/** Shade everything outside the frame, which the model does not see. */
+function shadeOutside(context, { stageSize }, { left, top, width, height }, { theme }) {
   context.beginPath();
   context.rect(0, 0, stageSize.width, stageSize.height);
   context.rect(left, top, width, height);
   context.globalAlpha = SHADE;
-  context.fillStyle = colors.surface;
+  context.fillStyle = theme.surface;
   context.fill("evenodd");
   context.globalAlpha = 1;
 }
 
-function drawFrame(context, { left, top, width, height }, { colors }) {
+function drawFrame(context, { left, top, width, height }, { theme }) {
   context.lineWidth = 1;
-  context.strokeStyle = colors.faint;
+  context.strokeStyle = theme.faint;
   const [right, bottom] = [Math.round(left + width), Math.round(top + height)]; // the line is the frame's last pixel
   context.strokeRect(crisp(left), crisp(top), right - Math.round(left) - 1, bottom - Math.round(top) - 1);
 }
@@ -120,7 +121,7 @@ function drawBox(context, editor, track, viewport, look, isSelected) {
   context.setLineDash(DASHES[kind]);
   context.lineCap = kind === "invisible" ? "round" : "butt";
   context.lineWidth = line + 1.5;
-  context.strokeStyle = "rgb(0 0 0 / 55%)"; // so that a light color is seen on a light picture
+  context.strokeStyle = "rgb(0 0 0 / 55%)"; // contrast for light colors on a light image
   context.strokeRect(x, y, width, height);
   context.lineWidth = line;
   context.strokeStyle = track.color;
@@ -128,7 +129,7 @@ function drawBox(context, editor, track, viewport, look, isSelected) {
   context.setLineDash([]);
   context.lineCap = "butt";
   drawLabel(context, track, [x, y, width, height], {
-    number: editor.document.objects.indexOf(track) + 1,
+    number: editor.trajectory.objects.indexOf(track) + 1,
     isLocked: editor.locked.has(track.id),
     isRoomy: isSelected || isHovered,
   });
@@ -157,9 +158,9 @@ function drawHandles(context, editor, viewport) {
   context.stroke();
 }
 
-/** The way of the hand so far. */
-function drawRecorded(context, { recording, document }, viewport) {
-  const track = document.objects.find(({ id }) => id === recording.id);
+/** The recorded path so far. */
+function drawRecorded(context, { recording, trajectory }, viewport) {
+  const track = trajectory.objects.find(({ id }) => id === recording.id);
   context.beginPath();
   for (const { box } of recording.samples) context.lineTo(...model.toPixels(viewport, ...model.centreOf(box)));
   context.lineWidth = 3;
@@ -167,23 +168,23 @@ function drawRecorded(context, { recording, document }, viewport) {
   context.stroke();
 }
 
-function drawGesture(context, editor, viewport, { gesture, tip, colors }) {
+function drawGesture(context, editor, viewport, { gesture, tip, theme }) {
   context.lineWidth = 1;
   if (gesture?.guides?.length) drawGuides(context, editor.stageSize, viewport, gesture.guides);
   if (gesture?.marquee) {
     const marquee = rectangle(gesture.marquee, viewport);
     context.fillStyle = "rgb(86 180 233 / 15%)";
     context.fillRect(...marquee);
-    context.strokeStyle = colors.accent;
+    context.strokeStyle = theme.accent;
     context.strokeRect(...marquee);
   }
   if (gesture?.point) drawPointBox(context, editor, viewport, gesture.point);
   if (tip) drawChip(context, tip.px + 12, tip.py - 8, `${tip.frame}`);
 }
 
-/** The box of the frame that a point of a path is dragged at. */
-function drawPointBox(context, { document }, viewport, { id, frame }) {
-  const track = document.objects.find((object) => object.id === id);
+/** The box at the frame of a dragged path point. */
+function drawPointBox(context, { trajectory }, viewport, { id, frame }) {
+  const track = trajectory.objects.find((object) => object.id === id);
   context.setLineDash([3, 3]);
   context.strokeStyle = track.color;
   context.strokeRect(...rectangle(model.boxAt(track, frame), viewport));
@@ -213,7 +214,7 @@ function drawModelText(context, { stageSize }, { left, top, height }, { modelTex
   drawChip(context, x, Math.min(top + height + 12, stageSize.height - 11), modelText);
 }
 
-/** Short light text on dark, its left end and its middle at x, y. */
+/** Short light text on a dark chip, with x, y at its left end, vertically centred. */
 function drawChip(context, x, y, text) {
   context.font = FONT;
   context.textBaseline = "middle";
@@ -223,12 +224,12 @@ function drawChip(context, x, y, text) {
   context.fillText(text, x + 4, y + 0.5);
 }
 
-/** A box on the screen: left, top, width, height. @param {Box} box @param {Viewport} viewport */
+/** A box in CSS pixels: left, top, width, height. @param {Box} box @param {Viewport} viewport */
 function rectangle([x1, y1, x2, y2], { left, top, width, height }) {
   return [left + x1 * width, top + y1 * height, (x2 - x1) * width, (y2 - y1) * height];
 }
 
-/** Where a line of one pixel is sharp. */
+/** The nearest coordinate where a line of one pixel is sharp. */
 function crisp(v) {
   return Math.round(v) + 0.5;
 }

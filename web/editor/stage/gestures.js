@@ -1,5 +1,5 @@
 /**
- * What a press on the stage begins. Each gesture is `move` until `end` or `cancel`, and one step of undo. No DOM.
+ * Pointer gestures on the stage. Each gets `move` until `end` or `cancel`, and is one undo step. No DOM.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Box, Trajectory} from "../../trajectory/document.js"
@@ -10,30 +10,30 @@
  * @property {(where: Where) => void} move
  * @property {(where: Where) => void} end
  * @property {() => void} cancel
- * @property {string} cursor  of CSS
+ * @property {string} cursor  CSS value
  * @property {Guide[]} [guides]  to be drawn
  * @property {Box} [marquee]  to be drawn
- * @property {PathPoint} [point]  of a path, that is being dragged
+ * @property {PathPoint} [point]  of a path, being dragged
  */
 
 import * as model from "../../trajectory/model.js";
+import { snappedResize } from "../../trajectory/snapped_resize.js";
+import { movedIds } from "../state/selection.js";
 import { recordGesture } from "./record.js";
 import { changeable, handleBox, shownBox, snapTargets, touchableShapes, touchedAt } from "./scene.js";
-import { movedIds } from "../state/selection.js";
-import { snappedResize } from "../../trajectory/snapped_resize.js";
 
 const SNAP = 6; // CSS pixels
-const DRAG = { mouse: 3, touch: 8 }; // CSS pixels that a click may move
-const MIN_DRAWN = 4; // CSS pixels of each side of a drawn box
+const DRAG = { mouse: 3, touch: 8 }; // CSS pixels before a click becomes a drag
+const MIN_DRAWN = 4; // CSS pixels, for both sides of a drawn box
 
 const CURSORS = { nw: "nwse", se: "nwse", ne: "nesw", sw: "nesw", n: "ns", s: "ns", e: "ew", w: "ew" };
 
 /**
- * The cursor that says what a press would do.
+ * The cursor for what a press would do.
  *
  * @param {EditorState} editor
  * @param {Where} where
- * @param {boolean} isPanning  whether the key for it is held
+ * @param {boolean} isPanning  whether Space is held
  */
 export function cursorAt(editor, where, isPanning) {
   if (isPanning) return "grab";
@@ -59,7 +59,7 @@ export function gestureAt(editor, press) {
   return press.shift ? marquee(editor, press) : draw(editor, press, touched);
 }
 
-/** Move the view. @param {EditorState} editor @param {Where} press @returns {Gesture} */
+/** Pan the view. @param {EditorState} editor @param {Where} press @returns {Gesture} */
 export function pan(editor, press) {
   const before = editor.viewport;
   const start = editor.shownViewport;
@@ -67,7 +67,7 @@ export function pan(editor, press) {
   return { cursor: "grabbing", move, end: () => {}, cancel: () => editor.set({ viewport: before }) };
 }
 
-/** Zoom and move the view with two fingers. @param {EditorState} editor @param {[Where, Where]} points */
+/** Zoom and pan the view with two fingers. @param {EditorState} editor @param {[Where, Where]} points */
 export function pinch(editor, points) {
   let before = points;
   const middle = ([a, b]) => [(a.px + b.px) / 2, (a.py + b.py) / 2];
@@ -84,7 +84,7 @@ export function pinch(editor, points) {
   };
 }
 
-/** A press on boxes that can be changed: a click selects, a drag moves. */
+/** A press on editable boxes: a click selects, a drag moves. */
 function takeBox(editor, press, under) {
   const grabbed = under.find((id) => editor.selected.has(id));
   if (press.shift) {
@@ -113,7 +113,7 @@ function moveSelected(editor, press, { click, begun = () => {}, isWhole = false 
     begun() {
       begun();
       ids = changeable(editor);
-      around = model.boxAround(ids.map((id) => shownBox(editor, model.trackOf(editor.document, id))));
+      around = model.boxAround(ids.map((id) => shownBox(editor, model.trackOf(editor.trajectory, id))));
       targets = snapTargets(editor, ids);
     },
     change(where, gesture) {
@@ -126,18 +126,18 @@ function moveSelected(editor, press, { click, begun = () => {}, isWhole = false 
         gesture.guides = snap.guides;
       }
       const { frame } = editor;
-      return (document) =>
-        isWhole ? model.moveTracks(document, ids, dx, dy) : model.moveBoxes(document, ids, frame, dx, dy);
+      return (trajectory) =>
+        isWhole ? model.moveTracks(trajectory, ids, dx, dy) : model.moveBoxes(trajectory, ids, frame, dx, dy);
     },
   });
 }
 
-/** Resize the selected box, or all of several in proportion. */
+/** Resize the selected box, or several in proportion. */
 function resize(editor, press, handle) {
   const from = atFrame(editor, press);
   const ids = changeable(editor);
   const before = handleBox(editor);
-  const boxes = ids.map((id) => shownBox(editor, model.trackOf(editor.document, id)));
+  const boxes = ids.map((id) => shownBox(editor, model.trackOf(editor.trajectory, id)));
   const targets = snapTargets(editor, ids);
   return step(editor, press, {
     label: "step.resize",
@@ -150,16 +150,16 @@ function resize(editor, press, handle) {
       gesture.guides = result.guides;
       gesture.cursor = `${CURSORS[result.handle]}-resize`;
       const { frame } = editor;
-      return (document) =>
+      return (trajectory) =>
         ids.reduce((next, id, n) => {
           const box = ids.length === 1 ? result.box : model.boxWithin(boxes[n], before, result.box);
           return model.setBox(next, id, frame, box);
-        }, document);
+        }, trajectory);
     },
   });
 }
 
-/** Draw a new box. A click instead selects the locked box there, or nothing. */
+/** Draw a new box. A click selects the locked box there, or deselects all. */
 function draw(editor, press, touched) {
   const { selected, selectedKeys, solo } = editor;
   let targets, anchor;
@@ -181,12 +181,12 @@ function draw(editor, press, touched) {
     change(where, gesture) {
       const corner = snapped(where);
       gesture.guides = where.shift ? [] : corner.guides;
-      const box = drawnBox(editor.document, anchor, corner, where);
+      const box = drawnBox(editor.trajectory, anchor, corner, where);
       const { frame } = editor;
-      return (document) => model.addTrack(document, box, frame);
+      return (trajectory) => model.addTrack(trajectory, box, frame);
     },
     changed(before) {
-      const added = editor.document.objects.slice(before.objects.length).map(({ id }) => id);
+      const added = editor.trajectory.objects.slice(before.objects.length).map(({ id }) => id);
       if (!added.length || editor.selected.has(added[0])) return;
       editor.select(added);
       if (editor.solo.size) editor.set({ solo: new Set([...editor.solo, ...added]) });
@@ -201,7 +201,7 @@ function draw(editor, press, touched) {
   });
 }
 
-/** The box that is drawn from the anchor to a corner: with Shift a square, with Alt about the anchor. */
+/** The box from the anchor to a corner. Shift makes it square, Alt centres it on the anchor. */
 function drawnBox({ width, height }, anchor, corner, { shift, alt }) {
   let [dx, dy] = [corner.x - anchor.x, corner.y - anchor.y];
   if (shift) {
@@ -212,7 +212,7 @@ function drawnBox({ width, height }, anchor, corner, { shift, alt }) {
   return model.boxBetween(x, y, anchor.x + dx, anchor.y + dy);
 }
 
-/** Drag a point of a path; a click on it goes to its frame. */
+/** Drag a path point. A click moves the playhead to its frame. */
 function dragPoint(editor, press, point) {
   const from = atFrame(editor, press);
   return step(editor, press, {
@@ -223,12 +223,12 @@ function dragPoint(editor, press, point) {
       const [x, y] = atFrame(editor, where);
       const to = { ...point, x: point.x + x - from[0], y: point.y + y - from[1] };
       gesture.point = to;
-      return (document) => model.movePathPoint(document, point.id, point.frame, to.x, to.y);
+      return (trajectory) => model.movePathPoint(trajectory, point.id, point.frame, to.x, to.y);
     },
   });
 }
 
-/** Pan the camera so that the boxes at the playhead follow the pointer: from the first frame to the playhead. */
+/** Pan the camera from the first frame to the playhead, so that the boxes at the playhead follow the pointer. */
 function panCamera(editor, press) {
   const from = atFrame(editor, press);
   const ids = movedIds(editor);
@@ -237,13 +237,13 @@ function panCamera(editor, press) {
     cursor: "move",
     change(where) {
       const [x, y] = atFrame(editor, where);
-      const to = editor.frame || editor.document.frames - 1;
-      return (document) => model.moveCamera(document, ids, { from: 0, to, dx: from[0] - x, dy: from[1] - y });
+      const to = editor.frame || editor.trajectory.frames - 1;
+      return (trajectory) => model.moveCamera(trajectory, ids, { from: 0, to, dx: from[0] - x, dy: from[1] - y });
     },
   });
 }
 
-/** Select what a rectangle touches, together with what is selected. */
+/** Add all boxes that a rectangle touches to the selection. */
 function marquee(editor, press) {
   const { selected, selectedKeys } = editor;
   const [fromX, fromY] = atFrame(editor, press);
@@ -265,14 +265,14 @@ function marquee(editor, press) {
 }
 
 /**
- * A gesture that is a step of undo: nothing until the pointer has moved, then `change` of the document from its start.
+ * A gesture that is one undo step. Once the pointer has moved, it previews `change` on the trajectory from its start.
  *
  * @param {EditorState} editor
  * @param {Where} press
- * @param {{label: string, cursor: string, change: (where: Where, gesture: Gesture) => (document: Trajectory) =>
+ * @param {{label: string, cursor: string, change: (where: Where, gesture: Gesture) => (trajectory: Trajectory) =>
  *   Trajectory, click?: () => void, begun?: () => void, changed?: (before: Trajectory) => void, isKept?: () => boolean,
- *   restore?: () => void}} options  click: the pointer did not move; begun: it does now; changed: after each change;
- *   isKept: whether the result stays; restore: what else to bring back where it does not
+ *   restore?: () => void}} options  click: if the pointer did not move; begun: on the first move; changed: after each
+ *   change; isKept: whether to keep the result; restore: reverts other state if not
  * @returns {Gesture}
  */
 function step(editor, press, options) {
@@ -294,10 +294,10 @@ function step(editor, press, options) {
         if (!isDragged(where)) return;
         if (editor.isPlaying) editor.set({ isPlaying: false, time: editor.frame });
         begun();
-        before = editor.document;
+        before = editor.trajectory;
         editor.begin(label);
       }
-      if (!editor.isInGesture) return; // undone meanwhile
+      if (!editor.isInGesture) return; // ended meanwhile, such as by undo
       editor.preview(change(where, gesture));
       changed(before);
     },
@@ -311,7 +311,7 @@ function step(editor, press, options) {
   return gesture;
 }
 
-/** Whether a pointer has moved further than a click does, once or ever since. @param {Where} press */
+/** A test whether the pointer has ever moved further than a click. @param {Where} press */
 function isDrag(press) {
   const least = press.isTouch ? DRAG.touch : DRAG.mouse;
   let isDragged = false;

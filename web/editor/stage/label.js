@@ -1,84 +1,48 @@
 /**
- * The label of a box: its phrase on a chip of its colour. Phrases are drawn as text, whatever is in them.
+ * The label of a box: its phrase on a chip of its colour.
  *
  * @import {Track} from "../../trajectory/document.js"
  */
 
+import { fittedText } from "../kit/canvas_text.js";
+import { drawPadlock } from "../kit/icons.js";
+
 export const FONT = "11px system-ui, sans-serif";
 const HEIGHT = 15; // CSS pixels
 const PADDING = 4;
-const LEAST = 44; // CSS pixels of width below which the label is above the box
-const ROOMY = 220; // CSS pixels that a label above a box may have
-const OFF = 8; // CSS pixels between that label and the box, for the handles
-const LONGEST = 120; // characters that are looked at
-const MAX_TEXTS = 4000;
-
-/** @type {Map<string, {text: string, width: number}>} texts that were cut to a width */
-const fitted = new Map();
+const LEAST = 44; // CSS pixels; the label of a narrower box is above it
+const ROOMY = 220; // CSS pixels, maximum width of a label above a box
+const OFF = 8; // CSS pixels between that label and the box, room for the handles
 
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {Track} track
  * @param {[number, number, number, number]} box  left, top, width, height in CSS pixels
- * @param {{number: number, isLocked: boolean, isRoomy: boolean}} options  number: stands in for a missing phrase;
- *   isRoomy: the label of a small box is whole
+ * @param {{number: number, isLocked: boolean, isRoomy: boolean}} options  number: shown instead of an empty phrase;
+ *   isRoomy: allow a wide label above a small box
  */
 export function drawLabel(context, track, [left, top, width, height], { number, isLocked, isRoomy }) {
   const isSmall = width < LEAST || height < HEIGHT + 2;
-  if (isSmall && !isRoomy && Math.max(width, height) < 12) return; // only a speck
+  if (isSmall && !isRoomy && Math.max(width, height) < 12) return; // too small to label
   const lock = isLocked ? 11 : 0;
   const room = isSmall ? (isRoomy ? ROOMY : LEAST) : width - 2;
   const phrase = track.phrase.trim() || `#${number}`;
+  context.font = FONT;
   const { text, width: length } = fittedText(context, phrase, Math.floor((room - 2 * PADDING - lock) / 4) * 4);
   const whole = length + 2 * PADDING + lock;
-  // In a box that goes beyond the left or the upper edge of the canvas the label stays in sight.
+  // The label stays visible if the box extends beyond the left or upper edge of the canvas.
   const x = Math.round(isSmall ? left - 1 : Math.max(left + 1, Math.min(1, left + width - whole - 1)));
   const y = Math.round(isSmall ? top - HEIGHT - OFF : Math.max(top + 1, Math.min(1, top + height - HEIGHT - 1)));
   context.fillStyle = track.color;
   context.fillRect(x, y, whole, HEIGHT);
   context.fillStyle = isLight(track.color) ? "#101010" : "#ffffff";
-  context.font = FONT;
   context.textBaseline = "middle";
-  if (isLocked) drawLock(context, x + PADDING, y + 3);
+  if (isLocked) drawPadlock(context, x + PADDING, y + 3);
   context.fillText(text, x + PADDING + lock, y + HEIGHT / 2 + 0.5);
 }
 
-/** A padlock of 7 x 9 pixels in the colour of the text. */
-function drawLock(context, x, y) {
-  context.fillRect(x, y + 4, 7, 5);
-  context.beginPath();
-  context.arc(x + 3.5, y + 3.5, 2.25, Math.PI, 0);
-  context.lineWidth = 1.25;
-  context.strokeStyle = context.fillStyle;
-  context.stroke();
-}
-
-/** As much of a text as there is room for, with an ellipsis where some is missing. */
-function fittedText(context, phrase, room) {
-  const name = `${room} ${phrase}`;
-  const known = fitted.get(name);
-  if (known) return known;
-  if (fitted.size > MAX_TEXTS) fitted.clear();
-  context.font = FONT;
-  const measure = (text) => context.measureText(text).width;
-  const characters = [...phrase.replace(/\s+/g, " ").slice(0, LONGEST)];
-  let text = characters.join("");
-  if (text.length < phrase.length || measure(text) > room) {
-    let [low, high] = [0, characters.length]; // so many fit; so many and more do not
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (measure(`${characters.slice(0, middle).join("")}…`) <= room) low = middle;
-      else high = middle;
-    }
-    text = `${characters.slice(0, Math.max(low, 1)).join("").trimEnd()}…`;
-  }
-  const result = { text, width: measure(text) };
-  fitted.set(name, result);
-  return result;
-}
-
-/** Whether dark text is easier to read on a colour. @param {string} color */
+/** Whether dark text reads better on a colour. @param {string} color */
 function isLight(color) {
   const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(color.slice(at, at + 2), 16) / 255) ** 2.2);
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18; // relative luminance where both contrasts are equal
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18; // relative luminance at which both contrasts are equal
 }

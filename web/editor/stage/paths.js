@@ -1,21 +1,21 @@
 /**
- * Motion paths with ticks, and the ghosts of the neighbouring keys. A path is kept as long as its keys stay the same.
+ * Motion paths with ticks, and onion skin of the neighbouring keys. Paths are cached while their keys stay the same.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Track} from "../../trajectory/document.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
  * @typedef {{name: string, seen: Path2D, unseen: Path2D, ticks: Path2D | null, keys: Path2D | null,
  *   bounds: [number, number, number, number]}} Drawn  in CSS pixels from the frame's corner; unseen: where the object
- *   is not visible
+ *   is invisible
  */
 
 import * as model from "../../trajectory/model.js";
 import { tickFrames } from "./scene.js";
 
-const KEY = 4.5; // CSS pixels from the middle of a key's diamond to its tips
-const NEAR = 2; // CSS pixels between the diamonds of two keys, at least
-const APART = 1; // CSS pixels between two points of a drawn line, at least
-const SAMPLED = 5; // CSS pixels, radius of the ring around a frame that the model samples
+const KEY = 4.5; // CSS pixels from the centre of a key's diamond to its tips
+const NEAR = 2; // CSS pixels; of nearer keys only the first has a diamond
+const APART = 1; // CSS pixels; nearer points of a line are skipped
+const SAMPLED = 5; // CSS pixels, radius of the ring at a frame that the model samples
 const MOST_RINGS = 64;
 
 /** @type {WeakMap<Track["keys"], Drawn>} */
@@ -26,10 +26,10 @@ const cache = new WeakMap();
  * @param {EditorState} editor
  * @param {Track} track
  * @param {Viewport} viewport
- * @param {boolean} isSelected  with ticks, and stronger
+ * @param {boolean} isSelected  with ticks and a stronger line
  */
 export function drawPath(context, editor, track, viewport, isSelected) {
-  const drawn = pathOf(track, editor.document.frames, viewport, isSelected);
+  const drawn = pathOf(track, editor.trajectory.frames, viewport, isSelected);
   if (isOutside(drawn.bounds, viewport, editor.stageSize)) return;
   context.save();
   context.translate(viewport.left, viewport.top);
@@ -61,7 +61,7 @@ export function drawPath(context, editor, track, viewport, isSelected) {
 }
 
 /**
- * The boxes of the keys before and after the playhead, with their frames' numbers.
+ * Onion skin: the boxes of the keys before and after the playhead, with their frame numbers.
  *
  * @param {CanvasRenderingContext2D} context
  * @param {EditorState} editor
@@ -81,7 +81,7 @@ export function drawGhosts(context, editor, track, viewport) {
     const [x1, y1] = model.toPixels(viewport, key.box[0], key.box[1]);
     const [x2, y2] = model.toPixels(viewport, key.box[2], key.box[3]);
     context.globalAlpha = 0.75;
-    for (const [width, color] of [[3, "rgb(0 0 0 / 45%)"], [1.25, track.color]]) {
+    for (const { width, color } of [{ width: 3, color: "rgb(0 0 0 / 45%)" }, { width: 1.25, color: track.color }]) {
       context.lineWidth = width;
       context.strokeStyle = color;
       context.strokeRect(x1, y1, x2 - x1, y2 - y1);
@@ -95,12 +95,12 @@ export function drawGhosts(context, editor, track, viewport) {
   context.globalAlpha = 1;
 }
 
-/** Rings around the places at the times that the model gets, where it gets fewer frames than the clip has. */
-function drawSampled(context, { document, facts }, track, { width, height }) {
+/** Rings at the times that the model samples, if it makes fewer frames than the clip has. */
+function drawSampled(context, { trajectory, facts }, track, { width, height }) {
   const { numFrames } = facts;
-  if (!numFrames || numFrames >= document.frames || numFrames > MOST_RINGS) return;
+  if (!numFrames || numFrames >= trajectory.frames || numFrames > MOST_RINGS) return;
   context.beginPath();
-  for (const time of model.sampledTimes(document.frames, numFrames)) {
+  for (const time of model.sampledTimes(trajectory.frames, numFrames)) {
     const [x, y] = model.centreOf(model.boxAt(track, time));
     context.moveTo(x * width + SAMPLED, y * height);
     context.arc(x * width, y * height, SAMPLED, 0, 2 * Math.PI);
@@ -125,6 +125,7 @@ function linesOf(track, frames, { width, height }) {
   const dense = model.denseBoxes(track, frames);
   const lines = { true: new Path2D(), false: new Path2D() };
   let [lastX, lastY] = [NaN, NaN];
+  /** @type {Drawn["bounds"]} */
   const bounds = [Infinity, Infinity, -Infinity, -Infinity];
   let key = 0;
   let visible = track.keys[0].visible;
@@ -163,7 +164,7 @@ function ticksOf(track, frames, viewport) {
       ticks.rect(x - 1.5, y - 1.5, 3, 3);
       continue;
     }
-    if (Math.abs(x - lastX) < NEAR && Math.abs(y - lastY) < NEAR) continue; // under the one before
+    if (Math.abs(x - lastX) < NEAR && Math.abs(y - lastY) < NEAR) continue; // hidden by the previous one
     [lastX, lastY] = [x, y];
     keys.moveTo(x, y - KEY);
     keys.lineTo(x + KEY, y);

@@ -1,5 +1,5 @@
 /**
- * Recording a motion by hand: while the clip plays, the box is where the pointer has it. No DOM.
+ * Recording a motion by hand: while the clip plays, the box follows the pointer. No DOM.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Where} from "../kit/pointer.js"
@@ -8,8 +8,8 @@
 import * as model from "../../trajectory/model.js";
 
 /**
- * A drag of a box while the clip plays. It ends with the drag, with the playback or where that starts again, and is one
- * step then. The size of the box stays as it was at each time.
+ * Drag a box while the clip plays. Recording ends with the drag, with playback, or when playback loops, and is one
+ * step. The size of the box at each time stays.
  *
  * @param {EditorState} editor
  * @param {Where} press
@@ -17,7 +17,7 @@ import * as model from "../../trajectory/model.js";
  * @param {(where: Where) => boolean} isDragged
  */
 export function recordGesture(editor, press, id, isDragged) {
-  const box = model.boxAt(model.trackOf(editor.document, id), editor.time);
+  const box = model.boxAt(model.trackOf(editor.trajectory, id), editor.time);
   const [centreX, centreY] = model.centreOf(box);
   const [pressX, pressY] = model.toFrame(editor.shownViewport, press.px, press.py);
   let at = press;
@@ -26,7 +26,7 @@ export function recordGesture(editor, press, id, isDragged) {
 
   const addSample = () => {
     const [x, y] = model.toFrame(editor.shownViewport, at.px, at.py);
-    const now = model.boxAt(model.trackOf(editor.document, id), editor.time);
+    const now = model.boxAt(model.trackOf(editor.trajectory, id), editor.time);
     const [nowX, nowY] = model.centreOf(now);
     const moved = model.movedBox(now, centreX + x - pressX - nowX, centreY + y - pressY - nowY);
     samples.push({ time: editor.time, box: moved });
@@ -45,7 +45,7 @@ export function recordGesture(editor, press, id, isDragged) {
   const finish = () => {
     const recorded = samples;
     stop();
-    editor.apply("step.record", (document) => model.recordPath(document, id, recorded));
+    editor.apply("step.record", (trajectory) => model.recordPath(trajectory, id, recorded));
   };
   return {
     cursor: "grabbing",

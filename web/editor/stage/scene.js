@@ -1,5 +1,5 @@
 /**
- * What is on the stage at the playhead and what of it can be touched. No DOM, and no drawing.
+ * The contents of the stage at the playhead: what is shown, and what the pointer hits. No DOM, no drawing.
  *
  * @import {EditorState} from "../state/state.js"
  * @import {Box, Track} from "../../trajectory/document.js"
@@ -9,22 +9,22 @@
  * @import {Where} from "../kit/pointer.js"
  * @typedef {{id: string, frame: number, x: number, y: number}} PathPoint  in units of the frame
  * @typedef {{kind: "handle", handle: Handle} | {kind: "point", point: PathPoint} | {kind: "box", under: string[]} |
- *   {kind: "locked", id: string} | {kind: "empty"}} Touched  under: boxes that can be changed, the top one first
+ *   {kind: "locked", id: string} | {kind: "empty"}} Touched  under: editable boxes, topmost first
  */
 
 import * as model from "../../trajectory/model.js";
 
 const REACH = { mouse: 7, touch: 16 }; // CSS pixels
-const POINT_SPACING = 7; // CSS pixels between the ticks of a path, on average
+const POINT_SPACING = 7; // CSS pixels between ticks of a path, on average
 const POINT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]; // frames
 
-/** How far from a handle it can be grabbed, in units of the frame. @param {EditorState} editor @param {Where} where */
-export function reachAt(editor, { isTouch }) {
+/** The reach of handles, in units of the frame. @param {EditorState} editor @param {Where} where */
+function reachAt(editor, { isTouch }) {
   return model.reachOf(editor.shownViewport, isTouch ? REACH.touch : REACH.mouse);
 }
 
 /**
- * The box of a track at the playhead: under a hand that records, where that has it.
+ * The box of a track at the playhead, or under the pointer while it is being recorded.
  *
  * @param {EditorState} editor
  * @param {Track} track
@@ -37,36 +37,36 @@ export function shownBox(editor, track) {
 }
 
 /**
- * The tracks that are drawn, in the order of drawing: those not visible now are below all others.
+ * All shown tracks in drawing order. Those invisible at the playhead come first, below the others.
  *
  * @param {EditorState} editor
  * @returns {Track[]}
  */
 export function shownTracks(editor) {
-  const shown = editor.document.objects.filter(({ id }) => editor.isShown(id));
+  const shown = editor.trajectory.objects.filter(({ id }) => editor.isShown(id));
   const isVisible = (track) => model.visibleAt(track, editor.time);
   return [...shown.filter((track) => !isVisible(track)), ...shown.filter(isVisible)];
 }
 
-/** @param {EditorState} editor @returns {Shape[]} that can be clicked, in the order of drawing */
+/** @param {EditorState} editor @returns {Shape[]} clickable boxes, in drawing order */
 export function touchableShapes(editor) {
   const enabled = shownTracks(editor).filter((track) => track.enabled);
   return enabled.map((track) => ({ id: track.id, box: shownBox(editor, track) }));
 }
 
 /**
- * The objects that a gesture on the selection changes: shown, enabled and not locked.
+ * The selected objects that a gesture changes: shown, enabled and not locked.
  *
  * @param {EditorState} editor
  * @returns {string[]}
  */
 export function changeable(editor) {
-  const enabled = new Set(editor.document.objects.filter((track) => track.enabled).map((track) => track.id));
+  const enabled = new Set(editor.trajectory.objects.filter((track) => track.enabled).map((track) => track.id));
   return editor.editable.filter((id) => enabled.has(id) && editor.isShown(id));
 }
 
 /**
- * The box that has the handles: around all that the selection can change.
+ * The box with the handles: the bounding box of all changeable objects.
  *
  * @param {EditorState} editor
  * @returns {Box | null}
@@ -75,7 +75,7 @@ export function handleBox(editor) {
   if (editor.isCameraSelected || editor.recording) return null;
   const chosen = new Set(changeable(editor));
   if (!chosen.size) return null;
-  const tracks = editor.document.objects.filter(({ id }) => chosen.has(id));
+  const tracks = editor.trajectory.objects.filter(({ id }) => chosen.has(id));
   return model.boxAround(tracks.map((track) => shownBox(editor, track)));
 }
 
@@ -83,7 +83,7 @@ export function handleBox(editor) {
 const tickCache = new WeakMap();
 
 /**
- * The frames of a track that have a tick on its path: all keys, and between them as many as the path has room for.
+ * The frames with a tick on the path of a track: all keys, and as many between them as there is room for.
  *
  * @param {Track} track
  * @param {number} frames
@@ -110,8 +110,8 @@ export function tickFrames(track, frames, { width, height }) {
 }
 
 /**
- * The points of selected paths that can be dragged. Those at the middle of the box as it is now cannot: there the box
- * itself is meant.
+ * The draggable points of selected paths. Points at the centre of the current box are left out, so that the box can be
+ * dragged there.
  *
  * @param {EditorState} editor
  * @param {[number, number]} reach
@@ -119,10 +119,10 @@ export function tickFrames(track, frames, { width, height }) {
  */
 export function pathPoints(editor, [reachX, reachY]) {
   if (!editor.settings.paths || editor.isPlaying) return [];
-  const { frames } = editor.document;
+  const { frames } = editor.trajectory;
   const viewport = editor.shownViewport;
   return changeable(editor).flatMap((id) => {
-    const track = model.trackOf(editor.document, id);
+    const track = model.trackOf(editor.trajectory, id);
     const [nowX, nowY] = model.centreOf(model.boxAt(track, editor.frame));
     const dense = model.denseBoxes(track, frames);
     return tickFrames(track, frames, viewport).flatMap((frame) => {
@@ -134,7 +134,7 @@ export function pathPoints(editor, [reachX, reachY]) {
 }
 
 /**
- * What a pointer is on: a handle before a point of a path before a box. Locked boxes let through what is below them.
+ * Hit test: a handle, else a path point, else a box. Locked boxes do not block those below them.
  *
  * @param {EditorState} editor
  * @param {Where} where
@@ -159,16 +159,16 @@ export function touchedAt(editor, where) {
 }
 
 /**
- * What boxes snap to at the playhead, as the settings say.
+ * Snap targets at the playhead, according to the settings.
  *
  * @param {EditorState} editor
- * @param {Iterable<string>} moving  objects that do not stand still themselves
+ * @param {Iterable<string>} moving  objects that are being moved, which are no targets
  * @returns {Targets}
  */
 export function snapTargets(editor, moving) {
   const { snapToFrame, snapToBoxes, grid } = editor.settings;
   const excluded = new Set(moving);
-  const tracks = new Map(editor.document.objects.map((track) => [track.id, track]));
+  const tracks = new Map(editor.trajectory.objects.map((track) => [track.id, track]));
   const isTarget = ({ id }) => !excluded.has(id) && model.visibleAt(tracks.get(id), editor.time);
   return {
     frame: snapToFrame,

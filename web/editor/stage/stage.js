@@ -1,25 +1,26 @@
 /**
- * The stage: the picture with the boxes of the playhead's frame, where they are drawn, moved and resized.
+ * The stage: the image with the boxes at the playhead, which are drawn, moved and resized here.
  *
  * @import {Context, Part} from "../view.js"
  * @import {Gesture} from "./gestures.js"
  * @import {Where} from "../kit/pointer.js"
  */
 
-import { followSize, h, listen } from "../kit/dom.js";
+import { followSize, h, listen, take } from "../kit/dom.js";
+import { followPointers, whereOf } from "../kit/pointer.js";
+import { themeOf } from "../kit/theme.js";
 import { drawStage } from "./draw.js";
 import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
-import { followPointers, whereOf } from "../kit/pointer.js";
 import { touchedAt } from "./scene.js";
 
-const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // logarithm of the zoom per unit of each deltaMode: pixel, line, page
-const PINCHED = 6; // a pinch on a trackpad comes as a wheel with Ctrl and small steps
+const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // log of the zoom per unit of each deltaMode: pixel, line, page
+const PINCHED = 6; // a trackpad pinch arrives as wheel events with Ctrl and small steps
 
 /**
  * @param {Context} context
  * @returns {Part}
  */
-export function createStage({ editor, t, run, root }) {
+export function createStage({ editor, t, run, root, view }) {
   const canvas = h("canvas", { class: "smcd-stage-canvas", role: "application", tabindex: "0" });
   const hint = h("p", { class: "smcd-stage-hint" }, t("stage.empty"));
   const element = h("div", { class: "smcd-stage" }, canvas, hint);
@@ -27,58 +28,56 @@ export function createStage({ editor, t, run, root }) {
   /** @type {Gesture | null} */
   let gesture = null;
   /** @type {Where | null} */
-  let pointer = null; // while it hovers
-  let space = "up"; // or "down", or "used" once it has moved the view
-  let colors = colorsOf(element);
-  let named = -1; // the frame in the canvas's name
+  let pointer = null; // while hovering
+  let space = "up"; // or "down", or "used" once it has panned the view
+  let theme = themeOf(element);
+  let named = -1; // the frame in the canvas's label
   let cursor = "";
 
   const follower = followPointers(canvas, {
     press(where, button) {
-      if (editor.isInGesture) return null; // of the keyboard
+      if (editor.isInGesture) return null; // a keyboard gesture
       pointer = null;
       if (space !== "up") space = "used";
       gesture = button === 1 || space === "used" ? pan(editor, where) : gestureAt(editor, where);
-      editor.set({});
+      view.invalidate();
       return gesture;
     },
     pinch: (points) => pinch(editor, points),
     hover(where) {
       pointer = where;
-      editor.set({});
+      view.invalidate();
     },
     done() {
       gesture = null;
-      editor.set({});
+      view.invalidate();
     },
   });
 
   const endListening = listen(canvas, {
-    pointerdown: (event) => event.stopPropagation(), // the host would drag the node
+    pointerdown: (event) => event.stopPropagation(), // keeps the host from dragging the node
     pointerenter() {
-      colors = colorsOf(element); // the host's may have changed
-      editor.set({});
+      theme = themeOf(element); // the host may have changed its theme
+      view.invalidate();
     },
     wheel(event) {
       if (!root.matches(":focus-within")) return;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       const { px, py } = whereOf(event, canvas);
       const by = -event.deltaY * WHEEL[event.deltaMode] * (event.ctrlKey && Math.abs(event.deltaY) < 50 ? PINCHED : 1);
       editor.zoom(Math.exp(by), px, py);
     },
     keydown(event) {
       if (event.key !== " " || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
       if (space === "up") space = "down";
-      editor.set({});
+      view.invalidate();
     },
     keyup(event) {
       if (event.key !== " ") return;
-      if (space === "down") run("play"); // it was a press and not to move the view
+      if (space === "down") run("play"); // pressed, not used for panning
       space = "up";
-      editor.set({});
+      view.invalidate();
     },
     blur() {
       space = "up";
@@ -88,19 +87,19 @@ export function createStage({ editor, t, run, root }) {
     },
   });
 
-  /** Give the canvas as many pixels as the screen has under it; what was in its middle stays there. */
+  /** Match the canvas to the device pixels under it, and keep the view centred. */
   function fit() {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    if (!width || !height) return; // not shown
+    if (!width || !height) return; // hidden
     const scale = devicePixelRatio;
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(height * scale);
-    colors = colorsOf(element);
+    theme = themeOf(element);
     const { stageSize, viewport } = editor;
     const shift = [(width - stageSize.width) / 2, (height - stageSize.height) / 2];
     const moved = viewport && { ...viewport, left: viewport.left + shift[0], top: viewport.top + shift[1] };
     editor.set({ stageSize: { width, height }, viewport: moved });
-    draw(); // a resized canvas is empty until then
+    draw(); // resizing has cleared the canvas
   }
 
   const endSize = followSize(canvas, fit);
@@ -113,7 +112,7 @@ export function createStage({ editor, t, run, root }) {
     const modelText = modelTextOf(editor, t);
     drawStage(context, editor, {
       scale: canvas.width / editor.stageSize.width,
-      colors,
+      theme,
       gesture,
       hovered,
       tip: point && { frame: point.frame, px, py },
@@ -123,10 +122,10 @@ export function createStage({ editor, t, run, root }) {
 
   return {
     element,
-    // Always draws: a video's frame is another picture in the same element.
+    // Always redraws, because a video shows another frame in the same element.
     render() {
       draw();
-      hint.hidden = editor.document.objects.length > 0;
+      hint.hidden = editor.trajectory.objects.length > 0;
       const wanted = gesture?.cursor ?? (pointer ? cursorAt(editor, pointer, space !== "up") : "crosshair");
       if (wanted !== cursor) canvas.style.cursor = cursor = wanted;
       if (editor.frame !== named && !editor.isPlaying) {
@@ -142,24 +141,17 @@ export function createStage({ editor, t, run, root }) {
   };
 }
 
-/** What the model gets of the clip, where that is known and differs. */
-function modelTextOf({ document, facts }, t) {
+/** A text about how the input of the model differs from the clip, if known. */
+function modelTextOf({ trajectory, facts }, t) {
   const { width, height, numFrames } = facts;
   const parts = [];
   if (width && height) {
-    const isStretched = Math.abs((width * document.height) / (height * document.width) - 1) > 0.01;
+    const isStretched = Math.abs((width * trajectory.height) / (height * trajectory.width) - 1) > 0.01;
     parts.push(t(isStretched ? "stage.modelStretched" : "stage.modelSize", { width, height }));
   }
-  if (numFrames && numFrames !== document.frames) {
-    const key = numFrames < document.frames ? "stage.modelFrames" : "stage.modelMoreFrames";
-    parts.push(t(key, { count: numFrames, frames: document.frames }));
+  if (numFrames && numFrames !== trajectory.frames) {
+    const key = numFrames < trajectory.frames ? "stage.modelFrames" : "stage.modelMoreFrames";
+    parts.push(t(key, { count: numFrames, frames: trajectory.frames }));
   }
   return parts.join(" · ");
-}
-
-/** The colors of the theme, which a canvas has to be told. */
-function colorsOf(element) {
-  const style = getComputedStyle(element);
-  const names = ["surface", "faint", "text", "accent"];
-  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--smcd-${name}`).trim() || "#808080"]));
 }

@@ -1,5 +1,5 @@
 /**
- * What commands act on, from what is selected.
+ * The objects and keys that commands act on.
  *
  * @import {EditorState} from "./state.js"
  * @import {Trajectory} from "../../trajectory/document.js"
@@ -8,14 +8,14 @@
 
 import { keyIndexAt, trackOf } from "../../trajectory/model.js";
 
-/** Objects that a step moves: with the camera chosen all that are not locked. @param {EditorState} editor */
+/** Objects that move: the editable selected ones, or with the camera all unlocked ones. @param {EditorState} editor */
 export function movedIds(editor) {
   if (!editor.isCameraSelected) return editor.editable;
-  return editor.document.objects.map(({ id }) => id).filter((id) => !editor.locked.has(id));
+  return editor.trajectory.objects.map(({ id }) => id).filter((id) => !editor.locked.has(id));
 }
 
 /**
- * Add all of some ids to a set, or take them out where all are in it.
+ * Add ids to a set, or remove them if it has all of them.
  *
  * @param {Set<string>} set
  * @param {string[]} ids
@@ -25,30 +25,30 @@ export function toggled(set, ids) {
   return new Set(isAll ? [...set].filter((id) => !ids.includes(id)) : [...set, ...ids]);
 }
 
-/** The selected keys that may be changed. @param {EditorState} editor */
+/** The selected keys of unlocked objects. @param {EditorState} editor */
 export function editableKeys(editor) {
   return editor.selectedKeys.filter(({ id }) => !editor.locked.has(id));
 }
 
-/** The keys that an ease is set for: the selected ones, else the one at or before the playhead of each object. */
+/** The keys whose easing changes: the selected ones, else those at or before the playhead, one per object. */
 export function easedKeys(editor) {
   const chosen = editableKeys(editor);
   if (chosen.length) return chosen;
   return editor.editable.map((id) => {
-    const { keys } = trackOf(editor.document, id);
+    const { keys } = trackOf(editor.trajectory, id);
     return { id, frame: keys[keyIndexAt(keys, editor.frame)].frame };
   });
 }
 
 /**
- * Make a step that adds objects, and select them.
+ * Apply an operation that adds objects, and select them.
  *
  * @param {EditorState} editor
  * @param {string} label
- * @param {(document: Trajectory) => Trajectory} operation
+ * @param {(trajectory: Trajectory) => Trajectory} operation
  */
 export function applyAndSelectAdded(editor, label, operation) {
-  const before = new Set(editor.document.objects.map(({ id }) => id));
+  const before = new Set(editor.trajectory.objects.map(({ id }) => id));
   if (!editor.apply(label, operation)) return;
-  editor.select(editor.document.objects.map(({ id }) => id).filter((id) => !before.has(id)));
+  editor.select(editor.trajectory.objects.map(({ id }) => id).filter((id) => !before.has(id)));
 }

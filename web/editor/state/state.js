@@ -1,40 +1,41 @@
 /**
- * The state of one editor: the document with its history, and what only the person at it sees. No DOM.
+ * The state of one editor: the trajectory with its history, and all that is only on screen. No DOM.
  *
- * The parts of the view read it, change it through its methods and draw it anew when it tells them to. The document is
- * changed in one of two ways: `apply` for a whole step, or `begin`, `preview` ... and `commit` or `cancel` for a gesture.
+ * The parts of the view read it, change it through its methods, and redraw when it notifies them. The trajectory
+ * changes by `apply` for a complete step, or by `begin`, `preview` ... and `commit` or `cancel` for a gesture.
  *
  * @import {Box, Trajectory} from "../../trajectory/document.js"
  * @import {KeyRef} from "../../trajectory/keys.js"
  * @import {Said} from "../../trajectory/refusal.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
  * @typedef {{width: number, height: number, imageAt: (time: number) => CanvasImageSource | null}} Background
- *   width, height: pixels; time in frames of the document; null while it is not loaded yet
+ *   width, height: pixels; time: in frames of the trajectory; null until it is loaded
  * @typedef {{prompt: string | null, columns: number, rows: number, slots: number, numFrames: number | null,
- *   width: number | null, height: number | null}} ModelFacts  what the run downstream will be given, where known:
- *   prompt; cells of the latent grid; objects it was trained on; frames and pixels that it makes
+ *   width: number | null, height: number | null}} ModelFacts  inputs of the model downstream, null if unknown:
+ *   prompt; columns, rows: cells of the latent grid; slots: objects that it was trained on; numFrames, width, height:
+ *   of the video that it makes
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null}} Scores  of the last run, by object id and
- *   frame; null where the object was not to be seen
- * @typedef {{text: string, said: Said}} Problem  text that is no trajectory, and why
+ *   frame; null where the object was invisible
+ * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
  * @typedef {{kind: "info" | "error", text: string | Said}} Notice
  */
 
 import * as model from "../../trajectory/model.js";
 
-/** What the view shows and how it helps; not part of the document. */
+/** Settings of the view. They are not saved with the trajectory. */
 const SETTINGS = {
   snapToFrame: true,
   snapToBoxes: true,
-  grid: 0, // columns and rows that the grid divides the frame into; 0 is no grid
+  grid: 0, // number of columns and rows; 0 for none
   onionSkin: true,
   paths: true,
-  crop: true, // what the model will not see is shaded
-  keepAspect: false, // while a box is resized; Shift does the opposite
+  crop: true, // shades what the model will not see
+  keepAspect: false, // while resizing; Shift inverts it
   loop: true,
   speed: 1, // of playback
 };
 
-const STAGE_MARGIN = [16, 0.1, 64]; // around the fitted frame: at least, share of the stage's shorter side, at most
+const STAGE_MARGIN = [16, 0.1, 64]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
 
 export class EditorState {
   #history;
@@ -42,20 +43,21 @@ export class EditorState {
   #onCommit;
 
   /**
-   * @param {{trajectory?: Trajectory, onCommit?: (text: string) => void}} [options]  onCommit: called with the
-   *   document's new text once per step, for whoever keeps it
+   * @param {{trajectory?: Trajectory, onCommit?: (text: string) => void,
+   *   onBackgroundFile?: ((file: File) => void) | null}} [options]  onCommit: gets the trajectory's text after each
+   *   step; onBackgroundFile: gets an image or video that the user chose as the background
    */
-  constructor({ trajectory = model.emptyTrajectory(), onCommit = () => {} } = {}) {
+  constructor({ trajectory = model.emptyTrajectory(), onCommit = () => {}, onBackgroundFile = null } = {}) {
     this.#history = model.newHistory(trajectory);
     this.#onCommit = onCommit;
-    /** @type {Set<string>} objects */
+    /** @type {Set<string>} object ids */
     this.selected = new Set();
     /** @type {KeyRef[]} */
     this.selectedKeys = [];
     this.isCameraSelected = false;
-    /** @type {Set<string>} objects that gestures leave alone */
+    /** @type {Set<string>} objects that gestures do not change */
     this.locked = new Set();
-    /** @type {Set<string>} where any, only these are shown */
+    /** @type {Set<string>} if not empty, only these objects are shown */
     this.solo = new Set();
     this.time = 0; // of the playhead, in frames; whole unless playing
     this.isPlaying = false;
@@ -64,7 +66,7 @@ export class EditorState {
     this.settings = { ...SETTINGS };
     /** @type {Viewport | null} null: fitted to the stage */
     this.viewport = null;
-    this.stageSize = { width: 1, height: 1 }; // CSS pixels of the picture's canvas, which keeps it up to date
+    this.stageSize = { width: 1, height: 1 }; // CSS pixels of the stage's canvas, which updates it
     /** @type {Background | null} */
     this.background = null;
     /** @type {ModelFacts} */
@@ -75,27 +77,25 @@ export class EditorState {
     this.problem = null;
     /** @type {Notice | null} the latest message to the user */
     this.notice = null;
-    this.isPoppedOut = false;
-    /** @type {((file: File) => void) | null} told of a picture or video that was dropped to be the background */
-    this.onBackgroundFile = null;
+    this.onBackgroundFile = onBackgroundFile;
   }
 
-  get document() {
+  get trajectory() {
     return this.#history.present;
   }
 
-  /** The frame that edits go to. */
+  /** The frame that edits apply to. */
   get frame() {
-    return Math.min(Math.max(Math.round(this.time), 0), this.document.frames - 1);
+    return Math.min(Math.max(Math.round(this.time), 0), this.trajectory.frames - 1);
   }
 
-  /** Where the frame is on the stage. @returns {Viewport} */
+  /** Position of the frame on the stage. @returns {Viewport} */
   get shownViewport() {
     if (this.viewport) return this.viewport;
     const { width, height } = this.stageSize;
     const [least, share, most] = STAGE_MARGIN;
     const margin = Math.min(Math.max(Math.min(width, height) * share, least), most);
-    return model.fitViewport(width, height, this.document.width, this.document.height, margin);
+    return model.fitViewport(width, height, this.trajectory.width, this.trajectory.height, margin);
   }
 
   get canUndo() {
@@ -111,18 +111,24 @@ export class EditorState {
   }
 
   /**
-   * Be called after every change.
+   * Call a listener after every change.
    *
    * @param {() => void} listener
-   * @returns {() => void} ends it
+   * @returns {() => void} unsubscribes
    */
   subscribe(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Set fields of this state that are not the document's: `set({ isPlaying: true })`. */
+  /**
+   * Set fields of this state: `set({ isPlaying: true })`.
+   *
+   * @param {object} changes
+   */
   set(changes) {
+    const unknown = Object.keys(changes).find((name) => !Object.hasOwn(this, name));
+    if (unknown !== undefined) throw new TypeError(`the editor's state has no field ${unknown} to set`);
     Object.assign(this, changes);
     this.#emit();
   }
@@ -133,16 +139,16 @@ export class EditorState {
   }
 
   /**
-   * Make a whole step. An operation that refuses changes nothing and says why.
+   * Apply an operation as one step. If it refuses, nothing changes and the user gets the message.
    *
-   * @param {string} label  message key of what was done, for the undo button
-   * @param {(document: Trajectory) => Trajectory} operation
-   * @returns {boolean} whether the document changed
+   * @param {string} label  message key of the step
+   * @param {(trajectory: Trajectory) => Trajectory} operation
+   * @returns {boolean} whether the trajectory changed
    */
   apply(label, operation) {
     let next;
     try {
-      next = operation(this.document);
+      next = operation(this.trajectory);
     } catch (error) {
       this.refuse(error);
       return false;
@@ -157,20 +163,20 @@ export class EditorState {
   }
 
   /**
-   * Show a document within the gesture, made from the one at its start.
+   * Show the result of an operation on the trajectory from the start of the gesture.
    *
    * @param {(atStart: Trajectory) => Trajectory} operation
    */
   preview(operation) {
     try {
-      this.#history = model.preview(this.#history, operation(this.#history.gesture.document));
+      this.#history = model.preview(this.#history, operation(this.#history.gesture.trajectory));
     } catch (error) {
       this.refuse(error);
     }
     this.#emit();
   }
 
-  /** @returns {boolean} whether the gesture changed the document */
+  /** End the gesture as one step. @returns {boolean} whether the trajectory changed */
   commit() {
     return this.#step(model.commit(this.#history));
   }
@@ -191,13 +197,13 @@ export class EditorState {
   }
 
   /**
-   * Take a text from outside: of a loaded workflow, of the graph's own undo. Selection and playhead stay where they can.
-   * Text that is no trajectory is kept as `problem` and shown; the document stays and is not written over the text.
+   * Load a text from outside, such as from a workflow or the graph's undo. Selection and playhead stay if possible.
+   * Invalid text is kept as `problem` and shown; the old trajectory stays and does not overwrite the text.
    *
    * @param {string} text
    */
   load(text) {
-    if (this.problem === null && text === model.serialiseTrajectory(this.document)) return;
+    if (this.problem === null && text === model.serialiseTrajectory(this.trajectory)) return;
     try {
       this.#history = model.newHistory(model.parseTrajectory(text));
       this.problem = null;
@@ -205,13 +211,13 @@ export class EditorState {
       if (!(error instanceof model.TrajectoryError)) throw error;
       this.problem = { text, said: error.said };
     }
-    this.notice = null; // of another document
+    this.notice = null; // about the old trajectory
     this.#forgetTheGone();
     this.#emit();
   }
 
   /**
-   * Replace the whole document as one step, as files and boxes from upstream do. It also ends a `problem`.
+   * Replace the trajectory as one step, for files and for boxes from connected nodes. Clears `problem`.
    *
    * @param {string} label
    * @param {Trajectory} trajectory
@@ -231,11 +237,12 @@ export class EditorState {
       if (mode === "toggle" && selected.has(id)) selected.delete(id);
       else selected.add(id);
     }
-    this.set({ selected, selectedKeys: this.selectedKeys.filter(({ id }) => selected.has(id)), isCameraSelected: false });
+    const selectedKeys = this.selectedKeys.filter(({ id }) => selected.has(id));
+    this.set({ selected, selectedKeys, isCameraSelected: false });
   }
 
   /**
-   * Select keys, and the objects that they belong to.
+   * Select keys and their objects.
    *
    * @param {KeyRef[]} refs
    * @param {"only" | "add" | "toggle"} [mode]
@@ -248,18 +255,18 @@ export class EditorState {
     this.set({ selectedKeys, selected: new Set(selectedKeys.map(({ id }) => id)), isCameraSelected: false });
   }
 
-  /** Select the camera, which stands for all objects that are not locked. */
+  /** Select the camera, which moves all unlocked objects. */
   selectCamera() {
     this.set({ selected: new Set(), selectedKeys: [], isCameraSelected: true });
   }
 
   /** @param {number} time  in frames */
   seek(time) {
-    this.set({ time: Math.min(Math.max(time, 0), this.document.frames - 1) });
+    this.set({ time: Math.min(Math.max(time, 0), this.trajectory.frames - 1) });
   }
 
   /**
-   * Zoom the stage; the point at px, py (its middle where left out) stays.
+   * Zoom the stage about a point, by default its centre.
    *
    * @param {number} factor
    */
@@ -267,14 +274,14 @@ export class EditorState {
     this.set({ viewport: model.zoomAt(this.shownViewport, px, py, factor) });
   }
 
-  /** Whether an object is drawn: where some are solo, the others are not. @param {string} id */
+  /** Whether an object is drawn, given solo. @param {string} id */
   isShown(id) {
     return this.solo.size === 0 || this.solo.has(id);
   }
 
-  /** The selected objects that gestures may change, in the document's order. */
+  /** Selected unlocked objects, in list order. */
   get editable() {
-    return this.document.objects.map(({ id }) => id).filter((id) => this.selected.has(id) && !this.locked.has(id));
+    return this.trajectory.objects.map(({ id }) => id).filter((id) => this.selected.has(id) && !this.locked.has(id));
   }
 
   /** @param {"info" | "error"} kind @param {string | Said} text */
@@ -282,35 +289,35 @@ export class EditorState {
     this.set({ notice: { kind, text } });
   }
 
-  /** Show why something was refused; anything but a refusal is a fault of ours and goes on. @param {unknown} error */
+  /** Show a refusal to the user; rethrow any other error, as it is a bug. @param {unknown} error */
   refuse(error) {
     if (!(error instanceof model.TrajectoryError)) throw error;
     this.notify("error", error.said);
   }
 
   #step(history) {
-    const before = this.#history.gesture?.document ?? this.document;
+    const before = this.#history.gesture?.trajectory ?? this.trajectory;
     this.#history = history;
-    const isChanged = this.document !== before;
+    const isChanged = this.trajectory !== before;
     if (isChanged) {
       this.notice = null;
       this.#forgetTheGone();
-      this.#onCommit(model.serialiseTrajectory(this.document));
+      this.#onCommit(model.serialiseTrajectory(this.trajectory));
     }
     this.#emit();
     return isChanged;
   }
 
-  /** Drop what selections and playhead refer to and the document no longer has. */
+  /** Remove deleted objects and keys from selection, locks and solo; keep the playhead inside the clip. */
   #forgetTheGone() {
-    const tracks = new Map(this.document.objects.map((track) => [track.id, track]));
+    const tracks = new Map(this.trajectory.objects.map((track) => [track.id, track]));
     const kept = (ids) => new Set([...ids].filter((id) => tracks.has(id)));
     const hasKey = ({ id, frame }) => tracks.get(id)?.keys.some((key) => key.frame === frame);
     this.selected = kept(this.selected);
     this.locked = kept(this.locked);
     this.solo = kept(this.solo);
     this.selectedKeys = this.selectedKeys.filter(hasKey);
-    this.time = Math.min(this.time, this.document.frames - 1);
+    this.time = Math.min(this.time, this.trajectory.frames - 1);
   }
 
   #emit() {

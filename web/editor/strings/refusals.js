@@ -1,12 +1,12 @@
 /**
- * Why something is refused, in other languages than English, by the template of refusal.js. Names of fields and parts of
- * messages are here too.
+ * Translated refusals, by language and English template as in trajectory/refusal.js, with the field names and parts
+ * that appear in them.
  */
 
 /** @type {Record<string, Record<string, string>>} */
 export const REFUSALS = {
   zh: {
-    "box [{0}] is not finite: give numbers": "框 [{0}] 不是有限的数：请输入数字",
+    "box [{0}] is not finite: numbers expected": "框 [{0}] 不是有限的数：请输入数字",
     "a visible box is NaN or infinite: repair the boxes before clipping them": "可见的框含有 NaN 或无穷大：请先修复",
     "a trajectory is JSON text, not {0}": "轨迹应为 JSON 文本，而不是 {0}",
     "the trajectory has {0} characters, the limit is {1}": "轨迹有 {0} 个字符，上限为 {1}",
@@ -56,9 +56,9 @@ export const REFUSALS = {
       "文件是 YouTube-VIS，含有多个视频：请用导入节点读取",
     "the file is JSON with keys {0}: expected 'objects' (a trajectory)":
       "文件是键为 {0} 的 JSON：应含有“objects”（轨迹）",
-    "4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: say which":
+    "4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: choose one":
       "每行 4 个数可能是 x1,y1,x2,y2 或 x,y,w,h：请说明是哪一种",
-    "6 numbers per line may be MOT or corners: say MOT, or put {0} on top":
+    "6 numbers per line may be MOT or corners: choose MOT, or add the header {0}":
       "每行 6 个数可能是 MOT 或角点：请选择 MOT，或在首行写上 {0}",
     "4 numbers, 7 to 10 numbers (MOT), JSON, or the header {0}": "4 个数、7 到 10 个数（MOT）、JSON，或表头 {0}",
     "line 1: found {0} fields, first is {1}; expected {2}": "第 1 行：有 {0} 个字段，第一个是 {1}；应为 {2}",
@@ -78,23 +78,23 @@ export const REFUSALS = {
     "the file has boxes up to frame {0} of {1}: add {2} or cut the file":
       "文件中的框到第 {0} 帧，而总共 {1} 帧：请增加 {2}，或截短文件",
     "{0}: found a second box for object {1} in the same frame": "{0}：对象 {1} 在同一帧有第二个框",
-    "the file has {0} frames but there must be {1}: change one of the two":
+    "the file has {0} frames, expected {1}: change one of the two":
       "文件有 {0} 帧，而应为 {1} 帧：请更改其中之一",
     "tolerance is {0}: give 0 or more, in units of the frame": "tolerance 为 {0}：请输入不小于 0 的数，以画面为单位",
     "frame {0} has {1} objects but there are {2} phrases": "第 {0} 帧有 {1} 个对象，但有 {2} 个短语",
-    "frames {0} to {1} leave no time to move: give a later end": "第 {0} 到 {1} 帧没有运动的时间：请把结束帧推后",
-    "there is no object {0}: choose one of the list": "没有对象 {0}：请从列表中选择",
+    "frames {0} to {1} leave no time to move: choose a later end frame": "第 {0} 到 {1} 帧没有运动的时间：请把结束帧推后",
+    "there is no object {0}: choose one from the list": "没有对象 {0}：请从列表中选择",
     "there would be {0} objects, the limit is {1}: remove some first": "将有 {0} 个对象，上限为 {1}：请先移除一些",
-    "object {0} is not visible at frame {1}: bbox.txt needs it in all, show it or write another format":
+    "object {0} is invisible at frame {1}, bbox.txt needs a box per frame: show it or use another format":
       "对象 {0} 在第 {1} 帧不可见：bbox.txt 需要它在所有帧可见，请显示它或保存为其他格式",
-    "the text of the picture is compressed: save it as it was": "图片中的文本被压缩：请使用原来的图片",
-    "the text of the picture is cut off: take the file anew": "图片中的文本不完整：请重新获取文件",
-    "the text of the picture is not UTF-8: take the file anew": "图片中的文本不是 UTF-8：请重新获取文件",
-    "the file is not a PNG picture": "文件不是 PNG 图片",
-    "the picture ends after {0} bytes: take it anew": "图片在 {0} 字节后中断：请重新获取",
-    "the picture is damaged at byte {0} ({1}): take the file anew": "图片在第 {0} 字节（{1}）处损坏：请重新获取文件",
+    "the trajectory in the image is compressed: use the original file": "图片中的文本被压缩：请使用原来的图片",
+    "the trajectory in the image is cut off: download the file again": "图片中的文本不完整：请重新下载文件",
+    "the trajectory in the image is not UTF-8: download the file again": "图片中的文本不是 UTF-8：请重新下载文件",
+    "the file is not a PNG image": "文件不是 PNG 图片",
+    "the image ends after {0} bytes: download the file again": "图片在 {0} 字节后中断：请重新下载文件",
+    "the image is damaged at byte {0} ({1}): download the file again": "图片在第 {0} 字节（{1}）处损坏：请重新下载文件",
     "this format holds one object: select the one to save": "此格式只能保存一个对象：请选择要保存的对象",
-    // Fields that a person types into.
+    // Names of input fields.
     phrase: "短语",
     color: "颜色",
     strength: "强度",

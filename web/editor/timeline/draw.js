@@ -1,18 +1,19 @@
 /**
- * Drawing the timeline on a 2D context, in CSS pixels. Only the rows and frames that can be seen are drawn.
+ * Drawing the timeline on a 2D context, in CSS pixels. Only rows and frames in view are drawn.
  *
  * @import {Ease, Key, Track, Trajectory} from "../../trajectory/document.js"
  * @import {EditorState, Scores} from "../state/state.js"
+ * @import {Theme} from "../kit/theme.js"
  * @import {Layout} from "./layout.js"
- * @typedef {{text: string, faint: string, line: string, surface: string, background: string, accent: string,
- *   font: string}} Theme
- * @typedef {{document: Trajectory, selected: Set<string>, isKeySelected: (id: string, frame: number) => boolean,
+ * @typedef {{trajectory: Trajectory, selected: Set<string>, isKeySelected: (id: string, frame: number) => boolean,
  *   isCameraSelected: boolean, locked: Set<string>, isShown: (id: string) => boolean, numFrames: number | null,
  *   scores: Scores | null, marquee: {left: number, top: number, right: number, bottom: number} | null,
  *   names: {camera: string, object: (track: Track, number: number) => string}}} Scene
  */
 
 import { easeAt, easeCurve, keyIndexAt, sampledTimes, visibleRanges } from "../../trajectory/model.js";
+import { fittedText } from "../kit/canvas_text.js";
+import { drawPadlock } from "../kit/icons.js";
 import {
   framesInView,
   keysOfRow,
@@ -28,10 +29,10 @@ import {
   yOf,
 } from "./layout.js";
 
-const SIZE = 5; // pixels from the middle of a key to its corner
-const DENSE = 7; // pixels between keys, below which they are lines
-const GLYPH = 9; // pixels of an ease's curve
-const LOW = [213, 94, 0]; // of a score: vermilion and blue of the palette, with grey between them
+const SIZE = 5; // pixels from the centre of a key to its corner
+const DENSE = 7; // pixels; keys nearer to each other are drawn as lines
+const GLYPH = 9; // pixels of an easing curve
+const LOW = [213, 94, 0]; // colors of scores: vermilion to blue of the palette, through grey
 const MIDDLE = [150, 150, 150];
 const HIGH = [86, 180, 233];
 
@@ -66,7 +67,7 @@ function clipped(context, x, y, width, height, draw) {
   context.restore();
 }
 
-/** The frames from the first that can be seen, every `step`. */
+/** Every `step`-th frame in view. */
 function* everyFrame(layout, step) {
   const [first, last] = framesInView(layout);
   for (let frame = Math.ceil(first / step) * step; frame <= last; frame += step) yield frame;
@@ -81,7 +82,7 @@ function drawGrid(context, layout, theme) {
   context.globalAlpha = 1;
 }
 
-function drawRuler(context, layout, { document, numFrames }, theme) {
+function drawRuler(context, layout, { trajectory, numFrames }, theme) {
   const { label: labels, tick } = rulerSteps(layout.scale);
   context.fillStyle = theme.line;
   context.fillRect(0, RULER - 1, layout.width, 1);
@@ -97,11 +98,11 @@ function drawRuler(context, layout, { document, numFrames }, theme) {
     }
     context.fillStyle = theme.faint;
     const [first, last] = framesInView(layout);
-    const step = secondsStep(layout.scale, document.fps);
-    for (let n = Math.ceil(first / document.fps / step); n * step * document.fps <= last; n += 1) {
-      context.fillText(`${secondsText(n * step)}s`, xOf(layout, n * step * document.fps), 19);
+    const step = secondsStep(layout.scale, trajectory.fps);
+    for (let n = Math.ceil(first / trajectory.fps / step); n * step * trajectory.fps <= last; n += 1) {
+      context.fillText(`${secondsText(n * step)}s`, xOf(layout, n * step * trajectory.fps), 19);
     }
-    if (numFrames !== null && numFrames <= document.frames) drawSampled(context, layout, numFrames, theme);
+    if (numFrames !== null && numFrames <= trajectory.frames) drawSampled(context, layout, numFrames, theme);
   });
   context.textAlign = "start";
 }
@@ -111,7 +112,7 @@ export function secondsText(seconds) {
   return String(Math.round(seconds * 100) / 100);
 }
 
-/** Marks on the ruler's lower edge where the model makes a frame. */
+/** Marks on the ruler's lower edge at the frames that the model makes. */
 function drawSampled(context, layout, numFrames, theme) {
   context.fillStyle = theme.accent;
   context.beginPath();
@@ -127,7 +128,7 @@ function drawSampled(context, layout, numFrames, theme) {
 
 function drawRow(context, layout, scene, theme, row) {
   const y = yOf(layout, row);
-  const track = row > 0 ? scene.document.objects[row - 1] : null;
+  const track = row > 0 ? scene.trajectory.objects[row - 1] : null;
   const isSelected = track ? scene.selected.has(track.id) : scene.isCameraSelected;
   const isFaint = track !== null && !(track.enabled && scene.isShown(track.id));
   if (isSelected) {
@@ -165,8 +166,9 @@ function drawLabel(context, layout, scene, theme, row, track, isSelected) {
   }
   context.fillStyle = track && track.phrase === "" ? theme.faint : theme.text;
   const text = track ? scene.names.object(track, row) : scene.names.camera;
-  context.fillText(ellipsis(context, text, layout.label - 28 - (isLocked ? 12 : 0)), 24, y + 0.5);
-  if (isLocked) drawLock(context, layout.label - 13, y, theme.faint);
+  context.fillText(fittedText(context, text, layout.label - 28 - (isLocked ? 12 : 0)).text, 24, y + 0.5);
+  context.fillStyle = theme.faint;
+  if (isLocked) drawPadlock(context, layout.label - 13, y - 5);
 }
 
 function strike(context, x, y, width, color) {
@@ -187,42 +189,7 @@ function drawCameraIcon(context, x, y, color) {
   context.fill();
 }
 
-function drawLock(context, x, y, color) {
-  context.fillStyle = color;
-  context.fillRect(x, y - 1, 7, 5);
-  context.strokeStyle = color;
-  context.beginPath();
-  context.arc(x + 3.5, y - 1, 2.5, Math.PI, 0);
-  context.stroke();
-}
-
-/** @type {Map<string, string>} by font, width and text: measuring is slow */
-const shortened = new Map();
-
-function ellipsis(context, text, width) {
-  const name = `${context.font}/${width}/${text}`;
-  let short = shortened.get(name);
-  if (short === undefined) {
-    if (shortened.size > 2000) shortened.clear();
-    short = shorten(context, text, width);
-    shortened.set(name, short);
-  }
-  return short;
-}
-
-function shorten(context, text, width) {
-  const letters = [...text.slice(0, 200)];
-  if (letters.length === text.length && context.measureText(text).width <= width) return text;
-  let [low, high] = [0, letters.length];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (context.measureText(`${letters.slice(0, middle).join("")}…`).width <= width) low = middle;
-    else high = middle - 1;
-  }
-  return `${letters.slice(0, low).join("")}…`;
-}
-
-/** Indices of the keys around what can be seen. */
+/** Indices of the first and last key that affect the view. */
 function keysInView(layout, keys) {
   const [first, last] = framesInView(layout);
   return [keyIndexAt(keys, first), Math.min(keyIndexAt(keys, last) + 1, keys.length - 1)];
@@ -263,14 +230,14 @@ function drawTrack(context, layout, scene, theme, row, track) {
   context.lineWidth = 1;
 }
 
-/** Pixels from key n to the next one. */
+/** Pixels from key n to the next. */
 function gap(layout, keys, n) {
   return n < 0 || n + 1 >= keys.length ? Infinity : (keys[n + 1].frame - keys[n].frame) * layout.scale;
 }
 
 /**
- * What a key looks like: a square holds, triangles point to where it goes fast, a disc is slow at both ends, a hexagon
- * has a curve of its own, a diamond is straight.
+ * The shape of a key by its ease: square for hold, triangles towards the fast end, disc for ease in and out, hexagon
+ * for a custom curve, diamond for linear.
  *
  * @param {Path2D} path
  * @param {number} x
@@ -278,7 +245,7 @@ function gap(layout, keys, n) {
  * @param {Ease} ease
  * @param {number} size
  */
-export function addKeyShape(path, x, y, ease, size) {
+function addKeyShape(path, x, y, ease, size) {
   if (ease === "in_out") {
     path.moveTo(x + size, y);
     path.arc(x, y, size, 0, 2 * Math.PI);
@@ -287,7 +254,7 @@ export function addKeyShape(path, x, y, ease, size) {
   const corners = Array.isArray(ease) ? SHAPES.curve : SHAPES[ease];
   const [startX, startY] = corners.at(-1);
   path.moveTo(x + startX * size, y + startY * size);
-  // Not closePath, which measures the whole path each time.
+  // closePath would measure the whole path each time.
   for (const [dx, dy] of corners) path.lineTo(x + dx * size, y + dy * size);
 }
 
@@ -300,8 +267,8 @@ const SHAPES = {
 };
 
 /**
- * The way from key to key: a line, dashed where the box stands still, dots where it is not visible; and the ease's
- * curve where there is room.
+ * The segments between keys: a line, dashed while the box is still, dotted while invisible, and the easing curve if
+ * there is room.
  */
 function drawSegments(context, layout, keys, from, to, y, color, theme) {
   const solid = new Path2D();
@@ -315,7 +282,7 @@ function drawSegments(context, layout, keys, from, to, y, color, theme) {
     const path = !visible ? dotted : ease === "hold" ? dashed : solid;
     path.moveTo(left, y);
     path.lineTo(right, y);
-    // Where a segment reaches out of view, the glyph stays in it.
+    // The glyph stays in view if the segment extends beyond it.
     const middle = (Math.max(left, layout.label) + Math.min(right, layout.width - SCROLLBAR)) / 2;
     if (right - left > 4 * GLYPH && easeCurve(ease)) addGlyph(glyphs, middle, y, ease);
   }
@@ -336,7 +303,7 @@ function drawSegments(context, layout, keys, from, to, y, color, theme) {
   context.lineWidth = 1;
 }
 
-/** @type {Map<string, number[]>} progress at nine times of the ease, by its text */
+/** @type {Map<string, number[]>} progress at nine times, by ease */
 const curves = new Map();
 
 function addGlyph(path, x, y, ease) {
@@ -351,7 +318,7 @@ function addGlyph(path, x, y, ease) {
   });
 }
 
-/** Bars of the frames at which an object is there, with a grip at each end. */
+/** Bars of the visible ranges, with a grip at each end. */
 function drawRanges(context, layout, row, track) {
   const top = yOf(layout, row) + 2;
   const height = layout.row - layout.strip - 5;
@@ -367,8 +334,8 @@ function drawRanges(context, layout, row, track) {
   }
 }
 
-function drawSummary(context, layout, { document }, theme) {
-  const keys = /** @type {Key[]} */ (keysOfRow(document, 0));
+function drawSummary(context, layout, { trajectory }, theme) {
+  const keys = /** @type {Key[]} */ (keysOfRow(trajectory, 0));
   if (!keys.length) return;
   const [from, to] = keysInView(layout, keys);
   const y = keyY(layout, 0);
@@ -383,7 +350,7 @@ function drawSummary(context, layout, { document }, theme) {
   context.fill(path);
 }
 
-/** A bar per frame of the last run: as high as its IoU, orange where low and blue where high. */
+/** A bar per frame of the last run. Its height is the IoU, its color goes from orange (low) to blue (high). */
 function drawScores(context, layout, row, iou, theme) {
   const bottom = yOf(layout, row) + layout.row - 2;
   context.fillStyle = theme.line;

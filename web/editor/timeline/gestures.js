@@ -1,5 +1,5 @@
 /**
- * What a pointer does on the timeline, from its press to its release.
+ * Pointer gestures on the timeline.
  *
  * @import {Trajectory} from "../../trajectory/document.js"
  * @import {KeyRef} from "../../trajectory/keys.js"
@@ -8,26 +8,26 @@
  * @import {Hit, Layout} from "./layout.js"
  * @typedef {{layout: () => Layout, scrollBy: (frames: number, pixels: number) => void,
  *   setMarquee: (rectangle: {left: number, top: number, right: number, bottom: number} | null) => void,
- *   reveal: (frame: number) => void}} Surface  what gestures ask of the timeline
+ *   reveal: (frame: number) => void}} Surface  the timeline, for gestures
  */
 
 import * as model from "../../trajectory/model.js";
 import { moveRangeEnd } from "../../trajectory/range_end.js";
 import { frameAt, keysIn, RULER, scrollOfThumb, timeAt, xOf } from "./layout.js";
 
-const THRESHOLD = 3; // pixels that a pointer moves before its press is a drag
-const DONE = { move() {}, end() {}, cancel() {} }; // of a press that has done all there is to do
+const THRESHOLD = 3; // pixels before a click becomes a drag
+const DONE = { move() {}, end() {}, cancel() {} }; // for presses that need no more
 
 /**
  * @param {EditorState} editor
  * @param {Surface} surface
- * @param {Hit} hit  what the pointer was pressed on
+ * @param {Hit} hit  under the pointer
  * @param {Where} press
  * @returns {Followed}
  */
 export function gestureOf(editor, surface, hit, press) {
-  const { document } = editor;
-  const id = hit.row > 0 ? document.objects[hit.row - 1].id : null;
+  const { trajectory } = editor;
+  const id = hit.row > 0 ? trajectory.objects[hit.row - 1].id : null;
   switch (hit.kind) {
     case "ruler":
       return scrub(editor, surface, press);
@@ -46,7 +46,7 @@ export function gestureOf(editor, surface, hit, press) {
   }
 }
 
-/** Drag the view about, with the middle button. @param {Surface} surface @param {Where} press @returns {Followed} */
+/** Pan the view with the middle button. @param {Surface} surface @param {Where} press @returns {Followed} */
 export function pan(surface, press) {
   let before = press;
   const move = (point) => {
@@ -57,27 +57,27 @@ export function pan(surface, press) {
 }
 
 /**
- * Add a key where somebody clicked twice, and select it.
+ * Add a key at a double click, and select it.
  *
  * @param {EditorState} editor
  * @param {Hit} hit
- * @param {number} frame  the nearest one
+ * @param {number} frame  nearest to the pointer
  */
 export function addKeyAt(editor, { kind, row }, frame) {
   if (!["row", "segment"].includes(kind)) return;
-  const ids = row > 0 ? [editor.document.objects[row - 1].id] : editor.document.objects.map(({ id }) => id);
+  const ids = row > 0 ? [editor.trajectory.objects[row - 1].id] : editor.trajectory.objects.map(({ id }) => id);
   const free = ids.filter((id) => !editor.locked.has(id));
   if (!free.length) return;
-  editor.apply("step.addKey", (document) => model.addKeys(document, free, frame));
+  editor.apply("step.addKey", (trajectory) => model.addKeys(trajectory, free, frame));
   editor.selectKeys(free.map((id) => ({ id, frame })));
   editor.seek(frame);
 }
 
-/** The key at a frame; on the camera's row those of all objects. @returns {KeyRef[]} */
+/** The key at a frame, or those of all objects for the camera. @returns {KeyRef[]} */
 function keysAt(editor, id, frame) {
   if (id !== null) return [{ id, frame }];
   const has = ({ keys }) => keys[model.keyIndexAt(keys, frame)].frame === frame;
-  return editor.document.objects.filter(has).map((track) => ({ id: track.id, frame }));
+  return editor.trajectory.objects.filter(has).map((track) => ({ id: track.id, frame }));
 }
 
 function selectRow(editor, id, { shift, ctrl }) {
@@ -85,7 +85,7 @@ function selectRow(editor, id, { shift, ctrl }) {
   else editor.select([id], shift || ctrl ? "toggle" : "only");
 }
 
-/** A click on a segment selects its first key, whose ease it has. */
+/** Select the first key of a clicked segment, which defines its easing. */
 function clickRow(editor, hit, id, press) {
   const mode = press.shift || press.ctrl ? "toggle" : "only";
   if (hit.kind === "segment") editor.selectKeys([{ id, frame: hit.frame }], mode);
@@ -102,8 +102,8 @@ function scrub(editor, surface, press) {
 }
 
 /**
- * Change the document in a gesture that begins with the first change. It ends early if something else ends the gesture,
- * such as another document that is loaded meanwhile.
+ * Edit the trajectory in a gesture that begins with the first change. It stops if something else ends the gesture, such
+ * as loading another trajectory.
  */
 function editing(editor, label) {
   let hasBegun = false;
@@ -121,7 +121,7 @@ function editing(editor, label) {
   };
 }
 
-/** Move keys in time, or with Ctrl or Alt copies of them. A click goes to the key. */
+/** Move keys in time, or copies of them with Ctrl or Alt. A click moves the playhead to the key. */
 function dragKeys(editor, surface, pressed, frame, press) {
   const isSelected = (ref) => editor.selectedKeys.some(({ id, frame: at }) => id === ref.id && at === ref.frame);
   const wasSelected = pressed.every(isSelected);
@@ -130,10 +130,10 @@ function dragKeys(editor, surface, pressed, frame, press) {
     return DONE;
   }
   if (!wasSelected) editor.selectKeys(pressed);
-  const { document, selectedKeys } = editor;
+  const { trajectory, selectedKeys } = editor;
   const refs = selectedKeys.filter(({ id }) => !editor.locked.has(id));
   const isCopy = press.ctrl || press.alt;
-  const change = isCopy ? copying(document, refs) : (start, shift) => model.moveKeys(start, refs, shift);
+  const change = isCopy ? copying(trajectory, refs) : (start, shift) => model.moveKeys(start, refs, shift);
   const edit = editing(editor, isCopy ? "step.copyKeys" : "step.moveKeys");
   let isDrag = false;
   let shift = 0;
@@ -143,7 +143,7 @@ function dragKeys(editor, surface, pressed, frame, press) {
       if (!isDrag || !refs.length) return;
       const to = frameAt(surface.layout(), point.px);
       surface.reveal(to);
-      const allowed = model.allowedShift(document, refs, to - frame);
+      const allowed = model.allowedShift(trajectory, refs, to - frame);
       if (allowed === shift) return;
       shift = allowed;
       edit.preview((start) => change(start, shift));
@@ -163,21 +163,21 @@ function dragKeys(editor, surface, pressed, frame, press) {
   };
 }
 
-/** @param {Trajectory} document @param {KeyRef[]} refs */
-function copying(document, refs) {
-  const clipboard = model.copyKeys(document, refs);
+/** @param {Trajectory} trajectory @param {KeyRef[]} refs */
+function copying(trajectory, refs) {
+  const clipboard = model.copyKeys(trajectory, refs);
   const ids = clipboard?.objects.map(({ id }) => id) ?? [];
   const first = Math.min(...refs.map(({ frame }) => frame));
   return (start, shift) => (shift && clipboard ? model.pasteKeys(start, clipboard, first + shift, ids) : start);
 }
 
-/** Let an object enter or leave at another frame. */
-function dragEnd(editor, surface, { range, end }, id, press) {
+/** Drag an end of a visible range. */
+function dragEnd(editor, surface, /** @type {Hit} */ { range, end }, id, press) {
   if (!editor.selected.has(id)) editor.select([id]);
   if (editor.locked.has(id)) return DONE;
   const edit = editing(editor, "step.range");
   let before = end === "first" ? range[0] : range[1];
-  const offset = press.px - xOf(surface.layout(), before); // an end is beside its frame
+  const offset = press.px - xOf(surface.layout(), before); // an end is drawn beside its frame
   return {
     move(point) {
       const frame = frameAt(surface.layout(), point.px - offset);
@@ -191,7 +191,7 @@ function dragEnd(editor, surface, { range, end }, id, press) {
   };
 }
 
-/** Select the keys in a rectangle; without a drag it is a click. */
+/** Select the keys in a rectangle, or call `click` if there was no drag. */
 function chooseKeys(editor, surface, press, click) {
   const { selected, selectedKeys, isCameraSelected } = editor;
   const heightOf = (point) => point.py - RULER + surface.layout().scroll;
@@ -202,8 +202,9 @@ function chooseKeys(editor, surface, press, click) {
       isDrag ||= Math.hypot(point.px - press.px, point.py - press.py) > THRESHOLD;
       if (!isDrag) return;
       const layout = surface.layout();
+      /** @type {[number, number]} */
       const times = [from.time, timeAt(layout, point.px)];
-      const refs = keysIn(layout, editor.document, times, [from.height, heightOf(point)]);
+      const refs = keysIn(layout, editor.trajectory, times, [from.height, heightOf(point)]);
       const startY = from.height + RULER - layout.scroll;
       surface.setMarquee({
         left: Math.min(press.px, point.px),

@@ -1,20 +1,20 @@
 /**
- * Where things are on the timeline, in CSS pixels of its canvas. Pure geometry.
+ * Geometry of the timeline, in CSS pixels of its canvas.
  *
- * Row 0 is the camera's, row n is that of object n - 1.
+ * Row 0 is the camera, row n is object n - 1.
  *
  * @import {Key, Trajectory} from "../../trajectory/document.js"
  * @import {KeyRef} from "../../trajectory/keys.js"
  * @typedef {{zoom: number, start: number, scroll: number}} TimelineView  zoom: 1 shows the whole clip; start: frame at
- *   the left end; scroll: pixels that the rows are scrolled by
+ *   the left end; scroll: vertical scroll of the rows in pixels
  * @typedef {{width: number, height: number, label: number, bottom: number, row: number, strip: number, rows: number,
  *   frames: number, scale: number, fit: number, span: number, start: number, scroll: number, content: number,
- *   body: number}} Layout  label: width of the names at the left; bottom: where the rows are cut off; row: height of
- *   one; strip: height of the scores in it; scale: pixels per frame, fit: those that show the whole clip; span: pixels
- *   of the time axis; content: height of all rows, body: what can be seen of it
+ *   body: number}} Layout  label: width of the names at the left; bottom: lower end of the rows; row: height of one
+ *   row; strip: height of its scores; scale: pixels per frame; fit: scale that shows the whole clip; span: pixels of
+ *   the time axis; content: height of all rows; body: visible height of the rows
  * @typedef {"ruler" | "label" | "key" | "end" | "segment" | "row" | "empty" | "scrollX" | "scrollY"} HitKind
  * @typedef {{kind: HitKind, row: number, frame: number, range?: [number, number], end?: "first" | "last"}} Hit
- *   frame: of the key, of the segment's first key, else the nearest; range and end: the visible range whose end it is
+ *   frame: of the key, of the segment's first key, else the nearest; range, end: the visible range and which end
  */
 
 import { keyIndexAt, visibleRanges } from "../../trajectory/model.js";
@@ -24,14 +24,14 @@ export const SCROLLBAR = 8;
 const ROW = 22;
 const STRIP = 10; // of scores, in each row
 const PADDING = 14; // before the first and after the last frame: room for half a key and the end of a range
-const MAX_SCALE = 40; // pixels per frame that one can zoom to
-const REACH = 7; // pixels around a key or an end of a range
-const EDGE = 9; // pixels that a range's bar goes on beyond its frames, so that its ends are beside the keys there
+const MAX_SCALE = 40; // pixels per frame
+const REACH = 7; // pixels around a key or the end of a range
+const EDGE = 9; // pixels that the bar of a range extends beyond its frames, so that its ends are beside the keys
 
 /**
  * @param {{width: number, height: number}} size
  * @param {{frames: number, objects: number, hasScores: boolean}} content
- * @param {TimelineView} view  is brought to what there is
+ * @param {TimelineView} view  clamped to the content
  * @returns {Layout}
  */
 export function layoutOf({ width, height }, { frames, objects, hasScores }, view) {
@@ -56,38 +56,38 @@ export function xOf(layout, time) {
   return layout.label + PADDING + (time - layout.start) * layout.scale;
 }
 
-/** The time at a place, which may lie before or after the clip. @param {Layout} layout @param {number} x */
+/** The time at x, which may lie before or after the clip. @param {Layout} layout @param {number} x */
 export function timeAt(layout, x) {
   return (x - layout.label - PADDING) / layout.scale + layout.start;
 }
 
-/** The nearest frame of the clip. @param {Layout} layout @param {number} x */
+/** The frame of the clip nearest to x. @param {Layout} layout @param {number} x */
 export function frameAt(layout, x) {
   return Math.min(Math.max(Math.round(timeAt(layout, x)), 0), layout.frames - 1);
 }
 
-/** The upper side of a row. @param {Layout} layout @param {number} row */
+/** The top of a row. @param {Layout} layout @param {number} row */
 export function yOf(layout, row) {
   return RULER + row * layout.row - layout.scroll;
 }
 
-/** The height at which a row's keys are. @param {Layout} layout @param {number} row */
+/** The vertical centre of a row's keys. @param {Layout} layout @param {number} row */
 export function keyY(layout, row) {
   return yOf(layout, row) + (layout.row - layout.strip) / 2;
 }
 
-/** The row at a place, -1 where there is none. @param {Layout} layout @param {number} y */
+/** The row at y, or -1. @param {Layout} layout @param {number} y */
 export function rowAt(layout, y) {
   const row = Math.floor((y - RULER + layout.scroll) / layout.row);
   return y >= RULER && y < layout.bottom && row < layout.rows ? row : -1;
 }
 
-/** First and last row that can be seen. @param {Layout} layout @returns {[number, number]} */
+/** First and last row in view. @param {Layout} layout @returns {[number, number]} */
 export function rowsInView({ scroll, row, body, rows }) {
   return [Math.floor(scroll / row), Math.min(Math.ceil((scroll + body) / row), rows) - 1];
 }
 
-/** First and last frame that can be seen, and one more. @param {Layout} layout @returns {[number, number]} */
+/** First and last frame in view, with a margin of one. @param {Layout} layout @returns {[number, number]} */
 export function framesInView(layout) {
   const first = Math.floor(timeAt(layout, layout.label)) - 1;
   const last = Math.ceil(timeAt(layout, layout.width)) + 1;
@@ -95,7 +95,7 @@ export function framesInView(layout) {
 }
 
 /**
- * Zoom so that the time at `x` stays there.
+ * Zoom about the time at `x`.
  *
  * @param {Layout} layout
  * @param {number} x
@@ -109,7 +109,7 @@ export function zoomedAt(layout, x, factor) {
 }
 
 /**
- * Where the view starts so that a time is seen; where it was if it is seen.
+ * The start of the view that shows a time; unchanged if it is in view.
  *
  * @param {Layout} layout
  * @param {number} time
@@ -120,13 +120,13 @@ export function startToShow(layout, time) {
   return time > layout.start + seen ? Math.max(time - seen * 0.1, 0) : layout.start;
 }
 
-/** Where the rows are scrolled to so that one is seen. @param {Layout} layout @param {number} row */
+/** The scroll position that shows a row. @param {Layout} layout @param {number} row */
 export function scrollToShow({ scroll, row: height, body }, row) {
   return Math.min(Math.max(scroll, (row + 1) * height - body), row * height);
 }
 
 /**
- * Every how many frames the ruler has a number, and every how many a line.
+ * The intervals of the ruler in frames: of numbers, and of ticks.
  *
  * @param {number} scale  pixels per frame
  * @returns {{label: number, tick: number}}
@@ -136,7 +136,7 @@ export function rulerSteps(scale) {
 }
 
 /**
- * Every how many seconds the ruler tells the time: fewer than frames, which they are not to be taken for.
+ * The interval of the ruler in seconds: sparse, so that times are not mistaken for frame numbers.
  *
  * @param {number} scale  pixels per frame
  * @param {number} fps
@@ -145,7 +145,7 @@ export function secondsStep(scale, fps) {
   return roundStep(scale * fps, Math.max(60, 2 * scale), 0.01);
 }
 
-/** The least of 1, 2, 5, 10, 20 ... times `unit` that is so many pixels wide. */
+/** The smallest of 1, 2, 5, 10, 20 ... times `unit` with at least the given width in pixels. */
 function roundStep(scale, pixels, unit) {
   for (let ten = 1; ; ten *= 10) {
     const step = [1, 2, 5].find((n) => n * ten * unit * scale >= pixels);
@@ -154,7 +154,7 @@ function roundStep(scale, pixels, unit) {
 }
 
 /**
- * The places of scrollbars' thumbs, null where all is seen: [start, length] along the bar.
+ * The thumbs of the scrollbars as [start, length] along the bar, or null if everything is in view.
  *
  * @param {Layout} layout
  * @returns {{x: [number, number] | null, y: [number, number] | null}}
@@ -172,7 +172,7 @@ export function thumbs({ width, label, span, scale, frames, start, content, body
 }
 
 /**
- * How much the view scrolls when a thumb is dragged by some pixels.
+ * How far the view scrolls if a thumb is dragged by some pixels.
  *
  * @param {Layout} layout
  * @param {"x" | "y"} axis
@@ -186,7 +186,7 @@ export function scrollOfThumb(layout, axis, pixels) {
 }
 
 /**
- * The bars of visible ranges: left and right side of each. Neighbours share a gap that is narrower than their ends.
+ * Left and right sides of the bars of visible ranges. Neighbours share a gap that is too narrow for both of their ends.
  *
  * @param {Layout} layout
  * @param {[number, number][]} ranges
@@ -204,34 +204,34 @@ export function rangeEdges(layout, ranges) {
 const summaries = new WeakMap();
 
 /**
- * The keys that a row shows. The camera's row shows where any object has one.
+ * The keys of a row. The camera's row has those of all objects.
  *
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {number} row
  * @returns {Pick<Key, "frame">[]}
  */
-export function keysOfRow(document, row) {
-  if (row > 0) return document.objects[row - 1].keys;
-  let summary = summaries.get(document.objects);
+export function keysOfRow(trajectory, row) {
+  if (row > 0) return trajectory.objects[row - 1].keys;
+  let summary = summaries.get(trajectory.objects);
   if (!summary) {
-    const byFrame = new Map(document.objects.flatMap(({ keys }) => keys.map((key) => [key.frame, key])));
+    const byFrame = new Map(trajectory.objects.flatMap(({ keys }) => keys.map((key) => [key.frame, key])));
     summary = [...byFrame.values()].sort((a, b) => a.frame - b.frame);
-    summaries.set(document.objects, summary);
+    summaries.set(trajectory.objects, summary);
   }
   return summary;
 }
 
 /**
- * What is at a place.
+ * Hit test.
  *
  * @param {Layout} layout
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {number} x
  * @param {number} y
- * @param {number} [reach]  pixels around keys and ends; more for a finger
+ * @param {number} [reach]  pixels around keys and ends; larger for touch
  * @returns {Hit}
  */
-export function hitAt(layout, document, x, y, reach = REACH) {
+export function hitAt(layout, trajectory, x, y, reach = REACH) {
   const row = rowAt(layout, y);
   const frame = frameAt(layout, x);
   const bars = thumbs(layout);
@@ -240,7 +240,7 @@ export function hitAt(layout, document, x, y, reach = REACH) {
   if (y < RULER) return { kind: "ruler", row, frame };
   if (row < 0) return { kind: "empty", row, frame };
   if (x < layout.label) return { kind: "label", row, frame };
-  const keys = keysOfRow(document, row);
+  const keys = keysOfRow(trajectory, row);
   if (!keys.length) return { kind: "row", row, frame };
   const index = keyIndexAt(/** @type {Key[]} */ (keys), timeAt(layout, x));
   const distance = (key) => (key ? Math.abs(xOf(layout, key.frame) - x) : Infinity);
@@ -248,7 +248,7 @@ export function hitAt(layout, document, x, y, reach = REACH) {
   const nearest = distance(next) < distance(here) ? next : here;
   if (distance(nearest) <= reach) return { kind: "key", row, frame: nearest.frame };
   if (row === 0) return { kind: "row", row, frame };
-  const ranges = visibleRanges(document.objects[row - 1], document.frames);
+  const ranges = visibleRanges(trajectory.objects[row - 1], trajectory.frames);
   const edges = rangeEdges(layout, ranges);
   for (let n = 0; n < ranges.length; n += 1) {
     const [first, last] = edges[n].map((edge) => Math.abs(edge - x));
@@ -260,18 +260,18 @@ export function hitAt(layout, document, x, y, reach = REACH) {
 }
 
 /**
- * The keys in a rectangle between two times and two heights; the latter are counted from the first row's top.
+ * The keys in a rectangle between two times and two heights, measured from the top of the first row.
  *
  * @param {Layout} layout
- * @param {Trajectory} document
+ * @param {Trajectory} trajectory
  * @param {[number, number]} times
  * @param {[number, number]} heights
  * @returns {KeyRef[]}
  */
-export function keysIn({ row: height, strip }, document, times, heights) {
+export function keysIn({ row: height, strip }, trajectory, times, heights) {
   const [from, to] = [Math.min(...times), Math.max(...times)];
   const [top, bottom] = [Math.min(...heights), Math.max(...heights)];
-  return document.objects.flatMap(({ id, keys }, n) => {
+  return trajectory.objects.flatMap(({ id, keys }, n) => {
     const y = (n + 1) * height + (height - strip) / 2;
     if (y < top || y > bottom) return [];
     return keys.filter(({ frame }) => frame >= from && frame <= to).map(({ frame }) => ({ id, frame }));

@@ -1,5 +1,5 @@
 /**
- * Another length of the clip, with the question of what the keys do then.
+ * Changing the clip length, with a dialog that asks what should happen to the keys.
  *
  * @import {Context} from "../view.js"
  */
@@ -9,17 +9,17 @@ import { openDialog } from "../kit/dialogs.js";
 import { h } from "../kit/dom.js";
 
 /**
- * Change the length. Without keys past the first frame there is nothing to ask.
+ * Change the length. Only ask if there are keys after the first frame.
  *
  * @param {Pick<Context, "editor" | "t" | "root">} context
  * @param {number} frames
  */
 export async function changeLength({ editor, t, root }, frames) {
-  const { document } = editor;
-  if (frames === document.frames) return;
-  const late = lastKeyFrame(document);
+  const { trajectory } = editor;
+  if (frames === trajectory.frames) return;
+  const late = lastKeyFrame(trajectory);
   const isValid = Number.isInteger(frames) && frames > 0;
-  const mode = isValid && late > 0 ? await askForMode({ t, root }, document.frames, frames, late) : "keep";
+  const mode = isValid && late > 0 ? await askForMode({ t, root }, trajectory.frames, frames, late) : "keep";
   if (mode) editor.apply("step.length", (current) => withFrames(current, frames, /** @type {any} */ (mode)));
 }
 

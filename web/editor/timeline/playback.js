@@ -1,8 +1,8 @@
 /**
  * Playback: while `editor.isPlaying`, the playhead runs at the clip's frame rate times `settings.speed`.
  *
- * Each frame is shown for 1 / fps seconds, the last one too. At the end it starts again with `settings.loop`, but never
- * while a motion is recorded by hand.
+ * Each frame is shown for 1 / fps seconds, including the last. With `settings.loop` it starts again at the end, except
+ * while recording by hand.
  *
  * @import {EditorState} from "../state/state.js"
  */
@@ -14,11 +14,11 @@
 export function createPlayback(editor) {
   let request = 0;
   let before = 0; // milliseconds, of the last tick
-  let position = 0; // in frames, up to the clip's length: the last frame lasts as long as the others
-  let shown = 0; // what the playhead was set to: another time means that somebody moved it
+  let position = 0; // in frames, up to the clip's length, as the last frame is shown in full too
+  let shown = 0; // where playback put the playhead; any other time means that the user moved it
 
   const start = () => {
-    const isAtEnd = editor.time >= editor.document.frames - 1;
+    const isAtEnd = editor.time >= editor.trajectory.frames - 1;
     position = isAtEnd && !editor.recording ? 0 : editor.time;
     before = performance.now();
     request = requestAnimationFrame(tick);
@@ -30,11 +30,11 @@ export function createPlayback(editor) {
     if (!Number.isInteger(editor.time)) editor.seek(editor.frame);
   };
   const show = () => {
-    shown = Math.min(position, editor.document.frames - 1);
+    shown = Math.min(position, editor.trajectory.frames - 1);
     editor.seek(shown);
   };
   const tick = (now) => {
-    const { frames, fps } = editor.document;
+    const { frames, fps } = editor.trajectory;
     if (editor.time !== shown) position = editor.time;
     position += (Math.max(now - before, 0) / 1000) * fps * editor.settings.speed;
     before = now;

@@ -1,16 +1,16 @@
 /**
- * The timeline: the transport bar and, below it, a canvas with the rows of all objects.
+ * The timeline: the transport bar, and a canvas with the rows of all objects.
  *
  * @import {Context, Part} from "../view.js"
  * @import {Where} from "../kit/pointer.js"
- * @import {Theme} from "./draw.js"
+ * @import {Theme} from "../kit/theme.js"
  * @import {Hit, Layout, TimelineView} from "./layout.js"
  */
 
 import { framesById, sampledTimes } from "../../trajectory/model.js";
-import { followSize, h, listen } from "../kit/dom.js";
-import { createPlayback } from "./playback.js";
+import { followSize, h, listen, take } from "../kit/dom.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
+import { themeOf } from "../kit/theme.js";
 import { drawTimeline, scoreColor, secondsText } from "./draw.js";
 import { addKeyAt, gestureOf, pan } from "./gestures.js";
 import {
@@ -24,12 +24,13 @@ import {
   yOf,
   zoomedAt,
 } from "./layout.js";
+import { createPlayback } from "./playback.js";
 import { createTransport } from "./transport.js";
 
 const MIN_HEIGHT = 60;
 const MAX_PART = 0.6; // of the editor's height
 const STEP = 16; // pixels of height per press of an arrow key
-const FINGER = 13; // pixels that it reaches around keys and ends
+const FINGER = 13; // pixels, the reach of touch around keys and ends
 const FAR = 10; // frames of Page Up and Page Down
 const CURSORS = { ruler: "col-resize", label: "pointer", key: "grab", end: "ew-resize", segment: "pointer" };
 
@@ -44,7 +45,7 @@ export function createTimeline(context) {
   let size = { width: 0, height: 0 };
   let marquee = null;
   let drawn = [];
-  /** @type {Theme | null} null: to be read, which takes longer than all drawing */
+  /** @type {Theme | null} null until it is read again, which is slower than drawing */
   let theme = null;
   let wasAt = { time: 0, selected: editor.selected };
 
@@ -75,7 +76,11 @@ export function createTimeline(context) {
   const layout = () =>
     layoutOf(
       size,
-      { frames: editor.document.frames, objects: editor.document.objects.length, hasScores: editor.scores !== null },
+      {
+        frames: editor.trajectory.frames,
+        objects: editor.trajectory.objects.length,
+        hasScores: editor.scores !== null,
+      },
       view,
     );
 
@@ -84,7 +89,7 @@ export function createTimeline(context) {
     view = { ...view, ...changes };
     const { start, scroll } = layout();
     view = { ...view, start, scroll };
-    editor.set({}); // to be drawn with the others
+    context.view.invalidate();
   }
 
   const surface = {
@@ -92,14 +97,14 @@ export function createTimeline(context) {
     scrollBy: (frames, pixels) => setView({ start: view.start + frames, scroll: view.scroll + pixels }),
     setMarquee(rectangle) {
       marquee = rectangle;
-      editor.set({});
+      context.view.invalidate();
     },
     reveal: (frame) => setView({ start: startToShow(layout(), frame) }),
   };
 
   /** @param {Where} where @returns {Hit} */
   function hit({ px, py, isTouch }) {
-    return hitAt(layout(), editor.document, px, py, isTouch ? FINGER : undefined);
+    return hitAt(layout(), editor.trajectory, px, py, isTouch ? FINGER : undefined);
   }
 
   const pointers = followPointers(canvas, {
@@ -121,8 +126,8 @@ export function createTimeline(context) {
     hover,
   });
   const stopCanvas = listen(canvas, {
-    pointerdown: (event) => event.stopPropagation(), // the host would drag the node
-    pointerenter: drawAnew,
+    pointerdown: (event) => event.stopPropagation(), // keeps the host from dragging the node
+    pointerenter: redraw,
     dblclick(event) {
       event.stopPropagation();
       const where = whereOf(event, canvas);
@@ -132,12 +137,11 @@ export function createTimeline(context) {
       const action = event.ctrlKey || event.metaKey || event.altKey ? undefined : keyAction(event);
       if (!action) return;
       action();
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
     },
   });
 
-  /** What arrows and page keys do on the timeline; all others are commands as elsewhere. */
+  /** Arrow and page keys on the timeline. All others are commands as elsewhere. */
   function keyAction({ key, shiftKey }) {
     const far = (by) => () => editor.seek(editor.frame + by);
     const actions = {
@@ -151,14 +155,13 @@ export function createTimeline(context) {
     return Object.hasOwn(actions, key) ? actions[key] : undefined;
   }
 
-  // Without the focus the wheel is the host's: it zooms the graph.
+  // Without focus the wheel belongs to the host, which zooms the graph.
   const stopWheel = listen(
     canvas,
     {
       wheel(event) {
         if (!element.closest(".smcd-editor")?.matches(":focus-within")) return;
-        event.preventDefault();
-        event.stopPropagation();
+        take(event);
         const now = layout();
         const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
         if (event.ctrlKey || event.metaKey) {
@@ -185,7 +188,7 @@ export function createTimeline(context) {
     tip.style.transform = `translate(${left}px, ${tipTop(where.py)}px)`;
   }
 
-  /** Above the pointer where there is room, else below. */
+  /** Above the pointer if there is room, else below. */
   function tipTop(y) {
     const above = y - tip.offsetHeight - 8;
     return above >= 0 ? above : Math.min(y + 16, size.height - tip.offsetHeight);
@@ -193,12 +196,12 @@ export function createTimeline(context) {
 
   /** @param {Hit} found @param {Where} where @returns {string | null} */
   function tipText(found, { px, py }) {
-    const { document, scores } = editor;
+    const { trajectory, scores } = editor;
     const now = layout();
-    const object = found.row > 0 ? document.objects[found.row - 1] : null;
+    const object = found.row > 0 ? trajectory.objects[found.row - 1] : null;
     const iou = object ? scores?.iou[object.id] : undefined;
     if (iou?.length && px >= now.label && py >= yOf(now, found.row) + now.row - now.strip) {
-      const times = sampledTimes(document.frames, iou.length);
+      const times = sampledTimes(trajectory.frames, iou.length);
       const time = timeAt(now, px);
       const n = times.reduce((best, at, i) => (Math.abs(at - time) < Math.abs(times[best] - time) ? i : best), 0);
       const frame = Math.round(times[n] * 100) / 100;
@@ -206,7 +209,7 @@ export function createTimeline(context) {
       return t("timeline.score", { frame, iou: iou[n].toFixed(2) });
     }
     const { frame } = found;
-    const values = { frame, seconds: secondsText(frame / document.fps) };
+    const values = { frame, seconds: secondsText(frame / trajectory.fps) };
     if (found.kind === "key" && !object) return t("timeline.allKeys", values);
     if (found.kind === "key" || found.kind === "segment") {
       const { ease } = object.keys.find((key) => key.frame === frame);
@@ -241,8 +244,7 @@ export function createTimeline(context) {
       const by = { ArrowUp: STEP, ArrowDown: -STEP }[event.key];
       if (!by) return;
       resize(area.offsetHeight + by);
-      event.preventDefault();
-      event.stopPropagation();
+      take(event);
     },
   });
 
@@ -253,37 +255,37 @@ export function createTimeline(context) {
     if (canvas.width !== pixelsX) canvas.width = pixelsX;
     if (canvas.height !== pixelsY) canvas.height = pixelsY;
     size = { width, height: clientHeight };
-    drawAnew();
+    redraw();
   }
-  /** After the canvas was emptied by another size, or the host's colors may have changed. */
-  function drawAnew() {
+  /** Redraw after a resize, which clears the canvas, or if the host's colors may have changed. */
+  function redraw() {
     theme = null;
     drawn = [];
-    editor.set({});
+    context.view.invalidate();
   }
   const stopSize = followSize(area, measure);
 
-  /** Show the playhead where it went, and the object that was selected elsewhere. */
+  /** Scroll to the playhead if it has moved, and to an object that was selected elsewhere. */
   function follow() {
-    const { time, selected, document } = editor;
+    const { time, selected, trajectory } = editor;
     if (time !== wasAt.time && !pointers.isActive()) view.start = startToShow(layout(), time);
     if (selected !== wasAt.selected && !pointers.isActive() && selected.size === 1) {
       const [id] = selected;
-      view.scroll = scrollToShow(layout(), document.objects.findIndex((object) => object.id === id) + 1);
+      view.scroll = scrollToShow(layout(), trajectory.objects.findIndex((object) => object.id === id) + 1);
     }
     wasAt = { time, selected };
   }
 
   function renderPlayhead(now) {
-    const { time, frame, document } = editor;
+    const { time, frame, trajectory } = editor;
     const x = xOf(now, time);
     playhead.style.transform = `translateX(${x - now.label}px)`;
     track.style.left = `${now.label}px`;
     playhead.dataset.frame = String(frame);
-    canvas.setAttribute("aria-valuemax", String(document.frames - 1));
+    canvas.setAttribute("aria-valuemax", String(trajectory.frames - 1));
     canvas.setAttribute("aria-valuenow", String(frame));
-    const seconds = secondsText(frame / document.fps);
-    canvas.setAttribute("aria-valuetext", t("timeline.value", { frame, last: document.frames - 1, seconds }));
+    const seconds = secondsText(frame / trajectory.fps);
+    canvas.setAttribute("aria-valuetext", t("timeline.value", { frame, last: trajectory.frames - 1, seconds }));
   }
 
   function renderScore() {
@@ -295,8 +297,8 @@ export function createTimeline(context) {
   }
 
   function renderCanvas(now) {
-    const { document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts } = editor;
-    const next = [document, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts, marquee];
+    const { trajectory, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts } = editor;
+    const next = [trajectory, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts, marquee];
     next.push(now.start, now.scroll, now.scale);
     if (drawn.length && next.every((value, n) => value === drawn[n])) return;
     drawn = next;
@@ -305,7 +307,7 @@ export function createTimeline(context) {
     const ratio = canvas.width / Math.max(size.width, 1);
     drawing.setTransform(ratio, 0, 0, ratio, 0, 0);
     const scene = {
-      document,
+      trajectory,
       selected,
       isKeySelected: (id, frame) => chosen.get(id)?.has(frame) ?? false,
       isCameraSelected,
@@ -349,22 +351,7 @@ function middleOf([a, b]) {
   return { px: (a.px + b.px) / 2, py: (a.py + b.py) / 2 };
 }
 
-/** Along the time, of two fingers. @param {[Where, Where]} points */
+/** Horizontal distance of two fingers. @param {[Where, Where]} points */
 function distanceOf([a, b]) {
-  return Math.max(Math.abs(a.px - b.px), 20); // fingers above each other zoom nothing
-}
-
-/** The colors of the editor, which are the host's. */
-function themeOf(element) {
-  const style = getComputedStyle(element);
-  const color = (name) => style.getPropertyValue(`--smcd-${name}`).trim();
-  return {
-    text: color("text"),
-    faint: color("faint"),
-    line: color("line"),
-    surface: color("surface"),
-    background: color("background"),
-    accent: color("accent"),
-    font: `11px ${style.fontFamily}`,
-  };
+  return Math.max(Math.abs(a.px - b.px), 20); // fingers above each other must not zoom
 }

@@ -1,14 +1,14 @@
 /**
- * The bar over the timeline: buttons to play and step, fields for the frame, the clip's length, rate and size.
+ * The transport bar: buttons to play and step, fields for frame, clip length, frame rate and size.
  *
  * @import {Context, Part} from "../view.js"
  */
 
 import { setClip } from "../../trajectory/model.js";
 import { commandButton } from "../actions/command_button.js";
-import { changeLength } from "./length_dialog.js";
 import { h } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
+import { changeLength } from "./length_dialog.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2];
 
@@ -57,7 +57,7 @@ export function createTransport(context) {
     return commandButton(context, id, "smcd-transport-button", id);
   }
 
-  /** A field for a number, which takes effect when it is left or at Enter. */
+  /** A number field that applies on Enter or blur. */
   function field(name, attributes, change) {
     const label = t(`transport.${name}`);
     const input = h("input", {
@@ -76,25 +76,25 @@ export function createTransport(context) {
   }
 
   function clip(changes) {
-    editor.apply("step.clip", (document) => setClip(document, changes));
+    editor.apply("step.clip", (trajectory) => setClip(trajectory, changes));
   }
 
   function render() {
-    const { document, settings } = editor;
+    const { trajectory, settings } = editor;
     const values = [
       [frame, editor.frame],
-      [frames, document.frames],
-      [fps, document.fps],
-      [width, document.width],
-      [height, document.height],
+      [frames, trajectory.frames],
+      [fps, trajectory.fps],
+      [width, trajectory.width],
+      [height, trajectory.height],
     ];
     for (const [input, value] of values) {
       const isTyped = input === input.ownerDocument.activeElement && input.dataset.value === String(value);
-      if (isTyped || input.value === String(value)) continue; // what is being typed stays until the value changes
+      if (isTyped || input.value === String(value)) continue; // keeps typed text until the value changes
       input.value = String(value);
       input.dataset.value = String(value);
     }
-    frame.max = String(document.frames - 1);
+    frame.max = String(trajectory.frames - 1);
     if (play.dataset.shown !== String(editor.isPlaying)) {
       play.dataset.shown = String(editor.isPlaying);
       play.replaceChildren(icon(editor.isPlaying ? "pause" : "play"));

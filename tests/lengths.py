@@ -1,12 +1,20 @@
-"""A trajectory at another number of frames."""
+"""A trajectory at another number of frames: what web/trajectory/length.js is compared with."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from .dense import sample_track
-from .document import COORDINATE_RANGE, MAX_FRAMES, Box, Key, Trajectory, TrajectoryError, whole_number
+from smcd_core.trajectory.dense import sample_track
+from smcd_core.trajectory.document import (
+    COORDINATE_RANGE,
+    MAX_FRAMES,
+    Box,
+    Key,
+    Trajectory,
+    TrajectoryError,
+    whole_number,
+)
 
 
 def with_frames(trajectory: Trajectory, frames: int, mode: str = "keep") -> Trajectory:

@@ -1,0 +1,22 @@
+"""Remarks of a run: in the log, and on the node that they are about."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import server
+
+_SHOWN: set[str] = set()  # nodes that show one
+
+
+def remark(node: type, lines: Sequence[str]) -> None:
+    """Show lines on a node in place of those of its last run. `node` is the class that the host gives to `execute`."""
+    for line in lines:
+        logging.getLogger("smcd").warning("%s", line)
+    node_id = getattr(node.hidden, "unique_id", None)
+    page = getattr(server.PromptServer, "instance", None)
+    if page is None or node_id is None or not (lines or node_id in _SHOWN):
+        return
+    page.send_progress_text("\n".join(f"{line[0].upper()}{line[1:]}." for line in lines), node_id)
+    _SHOWN.add(node_id)

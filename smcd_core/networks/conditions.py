@@ -1,0 +1,70 @@
+"""The conditions of a prediction: everything the networks are given besides noisy latents and timestep."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Encoded conditions of B videos of F frames. They stay the same through all steps of a run.
+
+    text          [B, T, D]     text tokens
+    num_frames    F
+    first_frame   [B, 4, H, W]  latent, read by SMCD: for the input convolution (ZC) or the ControlNet
+    box_tokens    [BF, N, D]    None: all gates are skipped, the image gate too
+    image_tokens  [B, L, D]     None: the image gate is skipped
+    boxes_xyxy    [BF, N, 4]    units of the frame, 0..1; only networks with the coverage bias read boxes and mask
+    box_mask      [BF, N]       1 object, 0 nothing, between for a weaker object
+    copies        K: the batch is K copies of B/K videos that differ in their text only, as the branches of text
+                  guidance do; layers before the first text attention then run for one copy
+    images        True for stills: no layer looks across frames
+    """
+
+    text: Tensor
+    num_frames: int
+    first_frame: Tensor | None = None
+    box_tokens: Tensor | None = None
+    image_tokens: Tensor | None = None
+    boxes_xyxy: Tensor | None = None
+    box_mask: Tensor | None = None
+    copies: int = 1
+    images: bool = False
+
+    def to(self, *args, **kwargs) -> Conditions:
+        """The same on another device or in another dtype; boxes keep float32."""
+        exact = ("boxes_xyxy", "box_mask")
+        moved = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                moved[name] = value.to(*args, **kwargs)
+                if name in exact:
+                    moved[name] = value.to(device=moved[name].device)
+        return replace(self, **moved)
+
+    @staticmethod
+    def cat(branches: list[Conditions]) -> Conditions:
+        """Several branches of guidance as one batch."""
+        joined = {}
+        for name, value in vars(branches[0]).items():
+            joined[name] = torch.cat([vars(b)[name] for b in branches]) if isinstance(value, Tensor) else value
+        return Conditions(**joined)
+
+    def part(self, frames: slice, of: int) -> Conditions:
+        """The conditions of some of `of` frames: of whole videos, or of some frames of one video.
+
+        With `of` less than BF these are frames of the first copy, and the part has the text of every copy.
+        """
+        videos = slice(frames.start // self.num_frames, math.ceil(frames.stop / self.num_frames))
+        rows = dict(first_frame=videos, image_tokens=videos, box_tokens=frames, boxes_xyxy=frames, box_mask=frames)
+        values = {name: getattr(self, name) for name in rows}
+        return replace(
+            self,
+            text=self.text.unflatten(0, (-1, of // self.num_frames))[:, videos].flatten(0, 1),
+            num_frames=min(self.num_frames, frames.stop - frames.start),
+            **{name: None if value is None else value[rows[name]] for name, value in values.items()},
+        )

@@ -1,0 +1,194 @@
+"""A file of boxes: its text, its lines, what lies beside it, and errors that name it."""
+
+from __future__ import annotations
+
+import configparser
+import csv
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..document import TrajectoryError
+from ..rows import MAX_PIXELS
+
+MAX_BYTES = 512 * 2**20
+MAX_DATASET_BYTES = 4 * 2**30  # YouTube-VIS keeps a whole split, with its masks, in one file
+
+Row = tuple[str, Sequence[str]]  # where it was found, and its fields
+
+
+class BoxFileError(TrajectoryError):
+    """A file of boxes that cannot be read.
+
+    path, where  the file and the place in it
+    option       the argument of `read_trajectory` that settles it, "" if none does
+    candidates   values for it
+    otherwise    what else would help
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        problem: str,
+        where: str = "",
+        option: str = "",
+        candidates: Sequence[Any] = (),
+        otherwise: str = "",
+    ):
+        super().__init__(str(path), problem, where, option, tuple(candidates), otherwise)
+        self.path, self.problem, self.where = str(path), problem, where
+        self.option, self.candidates, self.otherwise = option, tuple(candidates), otherwise
+
+    @property
+    def reason(self) -> str:
+        """The message without the name of the file."""
+        return self.told(lambda value: f"{self.option}={value!r}").removeprefix(self.path)[2:]
+
+    def __str__(self) -> str:
+        return self.told(lambda value: f"{self.option}={value!r}")
+
+    def told(self, spell: Callable[[Any], str]) -> str:
+        """The message for a front end that spells a choice of `option` in its own way, such as "--box-format xyxy"."""
+        place = f", {self.where}" if self.where else ""
+        choices = " or ".join(map(spell, self.candidates[:5]))
+        advice = ", or ".join(part for part in (choices and f"say {choices}", self.otherwise) if part)
+        return f"{self.path}{place}: {self.problem}" + (f": {advice}" if advice else "")
+
+
+class BoxFile:
+    """A file that a reader of a format is given."""
+
+    def __init__(self, path: str | os.PathLike, limit: int | None = None):
+        self.path, self.limit = Path(path), limit or MAX_BYTES
+
+    def error(self, reason: str, where: str = "") -> BoxFileError:
+        return BoxFileError(self.path, reason, where)
+
+    def choice(self, reason: str, option: str, candidates: Sequence[Any], otherwise: str = "") -> BoxFileError:
+        """An error that an argument of `read_trajectory` settles."""
+        return BoxFileError(self.path, reason, "", option, candidates, otherwise)
+
+    def beside(self, name: str) -> BoxFile | None:
+        path = self.path.parent / name
+        return BoxFile(path) if path.is_file() else None
+
+    @cached_property
+    def text(self) -> str:
+        """Text with \\n at the end of lines and nothing after the last one."""
+        return read_text(self.path, self.limit).replace("\r\n", "\n").replace("\r", "\n").rstrip()
+
+    def rows(self) -> Iterator[Row]:
+        """The fields of each line, separated by commas, semicolons, tabs or spaces."""
+        for number, line in enumerate(self.text.split("\n"), 1):
+            yield f"line {number}", self._fields(line, f"line {number}")
+
+    def _fields(self, line: str, where: str) -> list[str]:
+        if ";" in line and not line.count(";") < line.count(","):
+            # Programs that write decimal commas separate by semicolons.
+            return [re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", field.strip()) for field in self._split(line, ";", where)]
+        if "," in line:
+            return [field.strip() for field in self._split(line, ",", where)]
+        return [field.strip() for field in (line.strip().split("\t") if "\t" in line.strip() else line.split())]
+
+    def _split(self, line: str, delimiter: str, where: str) -> list[str]:
+        if '"' not in line:
+            return line.split(delimiter)
+        try:
+            return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
+        except csv.Error as error:
+            raise self.error(f"is not comma-separated: {error}", where) from None
+
+    def numbers(self, fields: Sequence[str], names: str, where: str) -> list[float]:
+        """The fields as finite numbers, one for each of the comma-separated names."""
+        if len(fields) == 1 and not fields[0] or not fields:
+            raise self.error("is empty: expected boxes", where)
+        if len(fields) != len(names.split(",")):
+            raise self.error(f"found {len(fields)} fields, expected {names}", where)
+        return [self.number(field, names, where) for field in fields]
+
+    def number(self, field: str, names: str, where: str) -> float:
+        try:
+            value = float(field)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or "_" in field or not field.isascii():  # Python reads 1_0 and Arabic digits
+            raise self.error(f"found {field[:40]!r}, expected a number in each of {names}", where)
+        return value
+
+    def corners(self, box: Sequence[float], is_xywh: bool, where: str) -> list[float]:
+        """xyxy from x1, y1, x2, y2 or from x, y, width, height in pixels."""
+        if not all(abs(value) <= MAX_PIXELS for value in box):
+            raise self.error(f"found box {list(box)}, expected numbers of up to {MAX_PIXELS} pixels", where)
+        x, y, a, b = box
+        x2, y2 = (x + a, y + b) if is_xywh else (a, b)
+        if x2 < x or y2 < y:
+            rule = "width and height of 0 or more" if is_xywh else "x1 <= x2 and y1 <= y2"
+            raise self.error(f"found box {list(box)}, expected {rule}", where)
+        return [x, y, x2, y2]
+
+    def json_box(self, box: Any, where: str) -> list[float]:
+        """xyxy from a JSON value [x, y, width, height] in pixels."""
+        if not isinstance(box, list) or not all(type(value) in (int, float) for value in box):
+            raise self.error(f"found box {str(box)[:60]}, expected [x, y, w, h] or null", where)
+        if len(box) != 4:
+            raise self.error(f"found {len(box)} fields in box {str(box)[:60]}, expected x,y,w,h", where)
+        return self.corners(box, True, where)
+
+    def json(self, unread: Sequence[str] = ()) -> Any:
+        """The content of a JSON file, without the keys that nobody reads, such as masks."""
+
+        def lean(entry: dict[str, Any]) -> dict[str, Any]:
+            for name in unread:
+                entry.pop(name, None)
+            return entry
+
+        try:
+            return json.loads(self.text, object_hook=lean if unread else None)
+        except RecursionError:
+            raise self.error("is nested too deeply to hold boxes") from None
+        except ValueError as error:
+            raise self.error(f"is not JSON: {str(error)[:200]}") from None
+
+    def ini(self, section: str) -> Mapping[str, str]:
+        """A section of an ini file."""
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read_string(self.text)
+            return parser[section]
+        except (configparser.Error, KeyError) as error:
+            raise self.error(f"expected [{section}] and lines of name and value: {error}") from None
+
+    def setting(self, settings: Mapping[str, str], name: str, otherwise: float) -> float:
+        """A number of an ini file; a unit after it ("10Hz") is dropped."""
+        if name not in settings:
+            return otherwise
+        number = re.match(r"\d{1,9}(\.\d{1,9})?", settings[name], re.ASCII)
+        if not number:
+            raise self.error(f"found {name} {settings[name][:40]!r}, expected a number")
+        return float(number[0])
+
+
+def read_text(path: Path, limit: int) -> str:
+    """The text of a UTF-8 file."""
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise BoxFileError(path, f"has {size} bytes, the limit is {limit}")
+        data = path.read_bytes()
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        found = ", but UTF-16" if is_utf16 else ""
+        raise BoxFileError(path, f"is not UTF-8 text (byte {error.start}){found}: save it as UTF-8") from None
+    except OSError as error:
+        raise BoxFileError(path, f"cannot be read: {error.strerror}") from None
+
+
+def natural(name: str) -> list[str | int]:
+    """A sort key for which frame2 comes before frame10."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]{1,18})", name))]

@@ -1,0 +1,117 @@
+"""MOTChallenge: frame,id,left,top,width,height,conf,class,visibility, or ...,conf,x,y,z.
+
+Frames count from 1. Rows with conf 0 do not count: ground truth says so. Pixels are taken as they are, as trackers
+write them; the rules of the challenge count them from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..document import DEFAULT_FPS
+from ..rows import BoxRows, all_are_shares, joined
+from .box_file import BoxFile, Row
+
+NAMES = "frame,id,left,top,width,height,conf,x,y,z".split(",")
+
+# Milan et al., MOT16 (2016): the classes that are things to animate.
+CLASSES = {1: "pedestrian", 2: "person on vehicle", 3: "car", 4: "bicycle", 5: "motorbike", 7: "static person"}
+NUM_CLASSES = 13
+
+
+def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
+    """All objects, in the order of their ids.
+
+    Size, rate and length come from seqinfo.ini beside the file or above it, names of classes from labels.txt as CVAT
+    writes it. Without one, classes are those of MOT16 where the file surely is of that challenge.
+    """
+    table, places = _table(file, rows)
+    info_file = file.beside("seqinfo.ini") or file.beside("../seqinfo.ini")
+    info = info_file.ini("Sequence") if info_file else {}
+    names, names_from = _class_names(file, table, info.get("name", ""))
+    counted = table[:, 6] != 0 if table.shape[1] >= 7 else np.ones(len(table), bool)
+    notes = [_rows(int((~counted).sum()), "with conf 0 left out")] if not counted.all() else []
+    if names and names_from == "MOT16":
+        wanted = counted & np.isin(table[:, 7], list(names))
+        left_out = int(counted.sum() - wanted.sum())
+        notes += [_rows(left_out, "of classes that are no objects left out")] if left_out else []
+        counted = wanted
+    notes += [f"classes of {names_from}"] if names else []
+    table, places = table[counted], [place for place, keep in zip(places, counted, strict=True) if keep]
+    _refuse_repeated(file, table, places)
+    identities, objects = np.unique(table[:, 1], return_inverse=True)
+    objects = objects.reshape(-1)
+    kinds = [""] * len(identities)
+    if names:
+        kinds_of_rows = zip(objects, table[:, 7], strict=True)
+        for n, kind in kinds_of_rows:
+            kinds[n] = names.get(int(kind), "")
+
+    def setting(name: str, otherwise: float = 0.0) -> float:
+        return info_file.setting(info, name, otherwise) if info_file else otherwise
+
+    width, height, length = (int(setting(name)) for name in ("imWidth", "imHeight", "seqLength"))
+    xyxy = np.concatenate((table[:, 2:4], table[:, 2:4] + table[:, 4:6]), 1)
+    if all_are_shares(xyxy):
+        raise file.error("all numbers are 0 to 1, which are shares of the picture, not pixels as MOT has them")
+    found = BoxRows(
+        what="MOTChallenge" + (f" ({', '.join(notes)})" if notes else ""),
+        frames=table[:, 0].astype(int) - 1,
+        objects=objects,
+        xyxy=xyxy,
+        phrases=tuple(kinds),
+        size=(width, height) if width and height else None,
+        size_from="from seqinfo.ini",
+        length=length or None,
+        fps=setting("frameRate", DEFAULT_FPS),
+        may_start_late=True,
+    )
+    return joined(found)
+
+
+def _table(file: BoxFile, rows: Sequence[Row]) -> tuple[np.ndarray, list[str]]:
+    """float64 [K, columns] and the place of each row, checked. Empty lines are skipped."""
+    rows = [(where, row) for where, row in rows if any(row)]
+    columns = max(len(rows[0][1]) if rows else 0, 6)
+    expected = ",".join(NAMES[:columns])
+    table = []
+    for where, row in rows:
+        values = file.numbers(row, expected, where)
+        frame, identity = values[:2]
+        if frame < 1 or frame != int(frame) or identity < 0 or identity != int(identity):
+            hint = " (id -1 is a detection that no tracker has joined to an object)" if identity == -1 else ""
+            raise file.error(
+                f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 1, ids from 0{hint}",
+                where,
+            )
+        file.corners(values[2:6], True, where)
+        table.append(values)
+    return np.array(table, np.float64).reshape(-1, columns), [where for where, _ in rows]
+
+
+def _class_names(file: BoxFile, table: np.ndarray, sequence: str) -> tuple[Mapping[int, str], str]:
+    """Names of the classes in column 8, and where they are from; none where column 8 may be anything else."""
+    if table.shape[1] != 9:
+        return {}, ""
+    if labels := file.beside("labels.txt"):
+        return {n: line.strip() for n, line in enumerate(labels.text.split("\n"), 1)}, "labels.txt"
+    classes, visibility = table[:, 7], table[:, 8]
+    are_classes = ((classes >= 1) & (classes <= NUM_CLASSES) & (classes == classes.round())).all()
+    # Other datasets have whole numbers there: how much is occluded, a flag, or -1.
+    are_shares = ((visibility >= 0) & (visibility <= 1)).all() and (visibility != visibility.round()).any()
+    is_mot = sequence.upper().startswith("MOT")
+    return (CLASSES, "MOT16") if is_mot or (are_classes and are_shares) else ({}, "")
+
+
+def _refuse_repeated(file: BoxFile, table: np.ndarray, places: Sequence[str]) -> None:
+    seen = set()
+    for (frame, identity), place in zip(table[:, :2].tolist(), places, strict=True):
+        if (frame, identity) in seen:
+            raise file.error(f"found a second box for object {identity:g} in the same frame", place)
+        seen.add((frame, identity))
+
+
+def _rows(count: int, what: str) -> str:
+    return f"{count} {'row' if count == 1 else 'rows'} {what}"

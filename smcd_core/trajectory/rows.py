@@ -1,0 +1,113 @@
+"""The boxes of one video as files list them: what every reader of a format gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from .dense import DenseBoxes
+from .document import DEFAULT_FPS, TrajectoryError
+
+NO_SIZE = "boxes are in pixels and the size of the frame is not known: give width and height"
+MAX_PIXELS = 10**6  # of a coordinate, which may lie outside the frame
+
+
+@dataclass(frozen=True)
+class BoxRows:
+    """K boxes of the N objects of one video. Far fewer than frames x objects in long videos.
+
+    what       the format, in words
+    frames     int [K], from 0
+    objects    int [K], indices into `phrases`
+    xyxy       float64 [K, 4] in pixels, or in units of the frame if `in_pixels` is False
+    phrases    N phrases, "" for an object that the file does not name
+    size       (width, height) of the frame in pixels, None if the file does not tell it
+    size_from  where the size was found, in words
+    length     number of frames, None if the file does not tell it
+    may_start_late  whether frame numbers may be those of a longer video that this is a part of
+    """
+
+    what: str
+    frames: np.ndarray
+    objects: np.ndarray
+    xyxy: np.ndarray
+    phrases: tuple[str, ...]
+    size: tuple[int, int] | None = None
+    size_from: str = "as given"
+    length: int | None = None
+    fps: float = DEFAULT_FPS
+    in_pixels: bool = True
+    may_start_late: bool = False
+
+    @property
+    def last_frame(self) -> int:
+        """-1 without any box"""
+        return int(self.frames.max(initial=-1))
+
+    def at(self, frames: Sequence[int], size: tuple[int, int] | None = None) -> DenseBoxes:
+        """The boxes in some rising frames, not clipped. `size` is that of the frame where the file tells none."""
+        frames = np.asarray(frames)
+        size = self.size or size
+        if size is None:
+            raise TrajectoryError(NO_SIZE)
+        boxes = np.zeros((len(frames), len(self.phrases), 4))
+        mask = np.zeros(boxes.shape[:2], bool)
+        places = np.searchsorted(frames, self.frames).clip(max=len(frames) - 1)
+        inside = frames[places] == self.frames
+        places, objects = places[inside], self.objects[inside]
+        boxes[places, objects] = self.xyxy[inside] / (np.tile(size, 2) if self.in_pixels else 1)
+        mask[places, objects] = True
+        return DenseBoxes(boxes, mask, self.phrases, size=size, fps=self.fps)
+
+
+def rows_of(entries: Sequence[tuple[int, int, Sequence[float]]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`frames`, `objects` and `xyxy` of BoxRows, from entries of frame, object and box."""
+    frames, objects = (np.array([entry[part] for entry in entries], int) for part in (0, 1))
+    return frames, objects, np.array([entry[2] for entry in entries], np.float64).reshape(-1, 4)
+
+
+def all_are_shares(xyxy: np.ndarray) -> bool:
+    """Whether boxes [K, 4] are in shares of the frame: in pixels they would lie in a corner of a pixel."""
+    return bool(xyxy.size and xyxy.any() and (xyxy >= -0.05).all() and (xyxy <= 1.05).all())
+
+
+def joined(rows: BoxRows) -> BoxRows:
+    """Fill in the frames between those of a file that was annotated every n-th frame, with straight lines."""
+    numbers = np.unique(rows.frames)
+    step = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 2 else 1
+    if step == 1:
+        return rows
+    parts = []
+    for n in range(len(rows.phrases)):
+        own = np.flatnonzero(rows.objects == n)
+        own = own[np.argsort(rows.frames[own], kind="stable")]
+        for here, after in pairwise(own):
+            if rows.frames[after] - rows.frames[here] == step:
+                share = np.arange(1, step)[:, None] / step
+                between = rows.xyxy[here] + (rows.xyxy[after] - rows.xyxy[here]) * share
+                parts.append((rows.frames[here] + np.arange(1, step), np.full(step - 1, n), between))
+    if not parts:
+        return rows
+    frames, objects, xyxy = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return replace(
+        rows,
+        what=f"{rows.what}, every {step}th frame, straight lines between",
+        frames=np.concatenate((rows.frames, frames)),
+        objects=np.concatenate((rows.objects, objects)),
+        xyxy=np.concatenate((rows.xyxy, xyxy)),
+    )
+
+
+def started(rows: BoxRows) -> BoxRows:
+    """Rows of a part of a longer video, numbered from its first frame. Those that start soon stay as they are."""
+    if rows.length or not rows.may_start_late or not len(rows.frames):
+        return rows
+    first, last = int(rows.frames.min()), rows.last_frame
+    if first < last - first + 1:
+        return rows
+    return replace(
+        rows, what=f"{rows.what}, without the {first} frames before the first box", frames=rows.frames - first
+    )

@@ -1,0 +1,99 @@
+"""Trajectories as files and values of other programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..files import replacing
+from .dense import boxes_at, phrases
+from .document import Trajectory, TrajectoryError, dumps
+
+
+def write_json(path: str | os.PathLike, trajectory: Trajectory) -> None:
+    """Write the document: the only format that keeps keys, eases and strengths."""
+    _write_text(Path(path), dumps(trajectory))
+
+
+def write_got10k(folder: str | os.PathLike, trajectory: Trajectory, object_id: str | None = None) -> None:
+    """Write one object as a GOT-10k sequence folder: groundtruth.txt, absence.label and meta_info.ini.
+
+    Boxes are in pixels of width x height, not clipped; absent frames keep the box where the object would be.
+    """
+    ids = [track.id for track in trajectory.objects if track.enabled]
+    if object_id is None and len(ids) != 1:
+        raise TrajectoryError(f"GOT-10k holds one object and this trajectory has {len(ids)}: choose one of {ids}")
+    if object_id is not None and object_id not in ids:
+        raise TrajectoryError(f"there is no enabled object {object_id!r}: choose one of {ids}")
+    index = ids.index(object_id) if object_id is not None else 0
+    boxes, mask = _pixels(trajectory)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f}\n" for x1, y1, x2, y2 in boxes[:, index]]
+    phrase = " ".join(phrases(trajectory)[index].split())
+    meta = f"object_class: {phrase}\nanno_fps: {trajectory.fps:g}Hz\n"
+    size = f"resolution: ({trajectory.width}, {trajectory.height})\n"
+    _write_text(folder / "meta_info.ini", f"[METAINFO]\n{meta}{size}")
+    _write_text(folder / "absence.label", "".join(f"{int(not visible)}\n" for visible in mask[:, index]))
+    _write_text(folder / "groundtruth.txt", "".join(lines))
+
+
+def write_mot(path: str | os.PathLike, trajectory: Trajectory) -> None:
+    """Write all enabled objects as MOTChallenge lines: frame,id,left,top,width,height,1,-1,-1,-1.
+
+    Frames and ids count from 1, pixels from 0. The format holds neither phrases nor the size of the frame.
+    """
+    boxes, mask = _pixels(trajectory)
+    lines = []
+    for frame, n in np.argwhere(mask):
+        x1, y1, x2, y2 = boxes[frame, n]
+        lines.append(f"{frame + 1},{n + 1},{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f},1,-1,-1,-1\n")
+    _write_text(Path(path), "".join(lines))
+
+
+def bounding_boxes(trajectory: Trajectory) -> list[list[dict[str, Any]]]:
+    """ComfyUI's BOUNDING_BOX: for each frame the boxes of the visible objects in pixels, cropped to the frame."""
+    boxes, mask = boxes_at(trajectory, dtype=torch.float64)
+    names = phrases(trajectory)
+    size = torch.tensor([trajectory.width, trajectory.height] * 2)
+    corners = (boxes.clamp(0, 1) * size).round().long().tolist()
+    frames = []
+    for f, row in enumerate(corners):
+        frame = []
+        for n, (x1, y1, x2, y2) in enumerate(row):
+            if mask[f, n] and x2 > x1 and y2 > y1:
+                frame.append({"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": names[n]})
+        frames.append(frame)
+    return frames
+
+
+def point_tracks(trajectory: Trajectory) -> dict[str, Tensor]:
+    """ComfyUI's TRACKS: the centre of each box in pixels, float32 [F, N, 2], and visibility [F, N]."""
+    boxes, mask = boxes_at(trajectory)
+    middles = (boxes[..., :2] + boxes[..., 2:]) / 2 * torch.tensor([trajectory.width, trajectory.height])
+    return {"track_path": middles, "track_visibility": mask}
+
+
+def coordinates(trajectory: Trajectory) -> str:
+    """The centres as JSON text, a list of {x, y} in pixels for each object, as KJNodes writes several splines."""
+    path = point_tracks(trajectory)["track_path"].round().int()
+    return json.dumps([[{"x": x, "y": y} for x, y in track] for track in path.transpose(0, 1).tolist()])
+
+
+def _pixels(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
+    """boxes [F, N, 4] xyxy in pixels and mask [F, N]; boxes that an overshooting ease turned inside out are absent."""
+    boxes, mask = (tensor.numpy() for tensor in boxes_at(trajectory, dtype=torch.float64))
+    upright = (boxes[..., 2:] >= boxes[..., :2]).all(-1)
+    boxes = np.concatenate((boxes[..., :2], np.maximum(boxes[..., :2], boxes[..., 2:])), -1)
+    return boxes * np.tile((trajectory.width, trajectory.height), 2), mask & upright
+
+
+def _write_text(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))

@@ -1,0 +1,38 @@
+/**
+ * Shared access to ComfyUI: types, node methods, language and settings.
+ *
+ * @typedef {{apiURL: (path: string) => string, fileURL: (path: string) => string,
+ *   fetchApi: (path: string, options?: RequestInit) => Promise<Response>} & EventTarget} Api
+ * @typedef {{app: any, api: Api}} Host
+ */
+
+/**
+ * Call a function after a method of one node. Only the node is changed, never its class.
+ *
+ * @param {any} node
+ * @param {string} name  such as onConfigure
+ * @param {(...values: any[]) => void} then  gets the method's arguments
+ */
+export function after(node, name, then) {
+  const own = node[name];
+  node[name] = function (...values) {
+    const result = own?.apply(this, values);
+    then(...values);
+    return result;
+  };
+}
+
+/** The language of the page, such as en, zh or zh-TW. @param {Host} host @returns {string} */
+export function languageOf({ app }) {
+  return app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
+}
+
+/**
+ * The target of events such as Comfy.Locale.change for changed settings.
+ *
+ * @param {Host} host
+ * @returns {EventTarget}  without events if the page has none
+ */
+export function settingsOf({ app }) {
+  return app.ui?.settings ?? new EventTarget();
+}
