@@ -20,7 +20,8 @@ def _write(args: argparse.Namespace) -> dict[str, float]:
 
     from smcd_core.networks.config import SMCDConfig
     from smcd_core.networks.smcd import SMCD
-    from smcd_core.weights.checkpoint import Checkpoint, write_checkpoint, write_diffusers
+    from smcd_core.weights.checkpoint import Checkpoint, write_checkpoint
+    from smcd_core.weights.export import write_diffusers
 
     size = SMALL if args.tiny else {}
 

@@ -1,4 +1,4 @@
-"""What ComfyUI sees of SMCD, in the order of a workflow."""
+"""The extension that ComfyUI loads, with its nodes in the order of a workflow."""
 
 from comfy_api.latest import ComfyExtension, io
 

@@ -1,4 +1,4 @@
-"""What is installed and what is missing, without leaving ComfyUI."""
+"""The node SMCD Check: the report of smcd info inside ComfyUI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from comfy_api.latest import io, ui
 
 
 class SMCDCheck(io.ComfyNode):
-    """smcd info, of the folders that ComfyUI uses."""
+    """smcd info for the folders that ComfyUI uses."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -17,9 +17,9 @@ class SMCDCheck(io.ComfyNode):
             node_id="SMCD_Check",
             display_name="SMCD Check",
             category="SMCD",
-            description="Says what is installed, which weights are found, missing or damaged, with exact names and "
-            "folders, and what to do next. Run it when something does not work, and put its text into a report of a "
-            "fault.",
+            description="Reports what is installed, which weights are found, missing or damaged, with exact names and "
+            "folders, and what to do next. Run it when something does not work, and paste its output into a bug "
+            "report.",
             search_aliases=["info", "diagnose", "missing models", "versions"],
             inputs=[
                 io.Boolean.Input(
@@ -37,22 +37,22 @@ class SMCDCheck(io.ComfyNode):
 
     @classmethod
     def execute(cls, verify: bool) -> io.NodeOutput:
-        from ..smcd_core.doctor import PLACES, as_text, report
+        from ..smcd_core.doctor import PLACES, as_text, system_report
         from .host.saved import read_any_checkpoint
 
         folders = {place: [Path(folder) for folder in folder_paths.get_folder_paths(place)] for place in PLACES}
-        text = as_text(report(folders, comfyui=_version(), read=read_any_checkpoint, verify=verify))
+        text = as_text(system_report(folders, comfyui=_version(), read=read_any_checkpoint, verify=verify))
         return io.NodeOutput(text, ui=ui.PreviewText(text))
 
     @classmethod
     def fingerprint_inputs(cls, verify: bool) -> float:
-        """Never the same: files come and go."""
+        """Never cached: files come and go."""
         return float("nan")
 
 
 def _version() -> str | None:
     try:
         from comfyui_version import __version__
-    except ImportError:  # it has not always been there
+    except ImportError:  # older hosts do not have it
         return None
     return __version__

@@ -1,8 +1,8 @@
-"""The button of Load SMCD that fetches the released weights: its three routes, and the one download they control.
+"""Routes behind the download button of Load SMCD, and the one download that they control.
 
-What can be fetched, from where and to where is fixed: the list in smcd_core.weights.published and the host's model
-folders. A request can only name weights of that list, to say that their licences were read and accepted. It has to be a
-POST with JSON, which no page of another origin can send: the host refuses other origins and answers no preflight.
+Addresses and folders are fixed: the list in smcd_core.weights.published and the host's model folders. A request can
+only name weights of that list, to say that the user accepts their licences. It must be a POST with JSON, which pages of
+other origins cannot send: the host refuses other origins and answers no preflight.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from typing import Any
 
 import folder_paths
 
-from ..smcd_core.weights.download import DownloadError, Item, Stopped, by_hand, fetch, plan
+from ..smcd_core.weights.download import PlannedFile, fetch, manual_lines, plan_downloads
+from ..smcd_core.weights.hub import DownloadError, Stopped
 from ..smcd_core.weights.published import ALL, FOR_COMFYUI
 
 ROUTE = "/smcd/download"
 
 
 class Download(threading.Thread):
-    """Fetches files one after the other; `state` is what the page shows of it."""
+    """Fetches files one after the other; the page shows its `state`."""
 
-    def __init__(self, items: list[Item]):
-        super().__init__(name="smcd download", daemon=True)  # an end of the host is no harm: it goes on next time
-        self._items = items
+    def __init__(self, files: list[PlannedFile]):
+        super().__init__(name="smcd download", daemon=True)  # ending the host is harmless: it resumes
+        self._files = files
         self._stop_asked = threading.Event()
         self.state: dict[str, Any] = {"state": "running", "file": "", "done": 0, "size": 0, "message": "", "hand": []}
 
@@ -33,14 +34,16 @@ class Download(threading.Thread):
 
     def run(self) -> None:
         try:
-            for number, item in enumerate(self._items, 1):
-                self._show(file=f"{item.path.name} ({number}/{len(self._items)})", done=0, size=int(item.file.size))
-                fetch(item, self._progress)
+            for number, planned in enumerate(self._files, 1):
+                self._show(
+                    file=f"{planned.path.name} ({number}/{len(self._files)})", done=0, size=int(planned.file.size)
+                )
+                fetch(planned, self._progress)
         except Stopped:
             self._show(state="stopped")
         except (DownloadError, OSError, ImportError) as error:
-            rest = [item for item in self._items if not item.is_there]
-            self._show(state="failed", message=str(error), hand=by_hand(rest))
+            rest = [planned for planned in self._files if not planned.is_there]
+            self._show(state="failed", message=str(error), hand=manual_lines(rest))
         except Exception as error:
             self._show(state="failed", message=f"{type(error).__name__}: {error}")
             raise
@@ -53,14 +56,14 @@ class Download(threading.Thread):
         self._show(done=done, size=size)
 
     def _show(self, **changes: Any) -> None:
-        self.state = {**self.state, **changes}  # another object, as it is read in other threads
+        self.state = {**self.state, **changes}  # a new dict: other threads read the old one
 
 
 _download: Download | None = None
 
 
 def add_routes() -> None:
-    """There is no server where nodes are used from Python."""
+    """Add the routes to the host's server, where there is one: Python programs use nodes without."""
     from aiohttp import web
     from server import PromptServer
 
@@ -80,7 +83,7 @@ def add_routes() -> None:
             return web.json_response({"error": f"expected JSON: {expected}"}, status=400)
         if _download is not None and _download.is_alive():
             return web.json_response({"error": "a download is running already"}, status=409)
-        _download = Download(_items(names))
+        _download = Download(_files(names))
         _download.start()
         return web.json_response(_download.state, status=202)
 
@@ -106,15 +109,15 @@ async def _accepted(request) -> list[str] | None:
     return [name for name in FOR_COMFYUI if name in names]
 
 
-def _items(names: list[str]) -> list[Item]:
-    return plan(names, lambda place: Path(folder_paths.get_folder_paths(place)[0]))
+def _files(names: list[str]) -> list[PlannedFile]:
+    return plan_downloads(names, lambda place: Path(folder_paths.get_folder_paths(place)[0]))
 
 
 def _weights() -> list[dict[str, Any]]:
-    """What there is to fetch for ComfyUI."""
+    """The weights for ComfyUI, as the page shows them."""
     found = []
     for name in FOR_COMFYUI:
         weights = ALL[name]
         shown = {key: getattr(weights, key) for key in ("name", "title", "use", "page", "licence")}
-        found.append({**shown, "files": [item.to_dict() for item in _items([name])]})
+        found.append({**shown, "files": [planned.to_dict() for planned in _files([name])]})
     return found

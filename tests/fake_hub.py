@@ -173,7 +173,7 @@ def released_contents(folder: Path) -> dict[tuple[str, str], bytes]:
     from tiny_bundle import CONFIG, bare, tiny_text, write_components
 
     from smcd_core.networks.text import tokenizer_files
-    from smcd_core.weights.checkpoint import write_released
+    from smcd_core.weights.export import write_released
 
     # What a release is without a configuration beside it.
     write_released(folder / "released", bare(replace(CONFIG, norm_groups=32, num_heads=8, head_dim=4, box_slots=8)))

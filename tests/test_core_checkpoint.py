@@ -18,15 +18,8 @@ from safetensors.torch import load_file, save_file
 from smcd_core.networks.config import RELEASED, SMCDConfig
 from smcd_core.networks.smcd import SMCD
 from smcd_core.networks.unet import ControlNet, UNet3D
-from smcd_core.weights.checkpoint import (
-    CheckpointError,
-    Component,
-    build,
-    read_checkpoint,
-    write_checkpoint,
-    write_diffusers,
-    write_released,
-)
+from smcd_core.weights.checkpoint import CheckpointError, Component, build, read_checkpoint, write_checkpoint
+from smcd_core.weights.export import write_diffusers, write_released
 from smcd_core.weights.layouts import diffusers_name, join_gates, released_config, released_name, split_gates
 
 KEYS = Path(__file__).parent / "golden" / "keys"

@@ -20,7 +20,8 @@ from smcd_core.sampling.pipeline import read_defaults
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.trajectory.files import FORMATS
 from smcd_core.video import read_metadata
-from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint, write_released
+from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
+from smcd_core.weights.export import write_released
 
 BOXES = {
     "version": 1, "width": 60, "height": 40, "frames": 3,

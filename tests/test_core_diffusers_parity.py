@@ -10,7 +10,8 @@ from test_core_model import INPUTS
 from smcd_core.networks.conditions import Conditions
 from smcd_core.networks.config import SMCDConfig
 from smcd_core.networks.smcd import SMCD
-from smcd_core.weights.checkpoint import build, read_checkpoint, write_checkpoint, write_diffusers
+from smcd_core.weights.checkpoint import build, read_checkpoint, write_checkpoint
+from smcd_core.weights.export import write_diffusers
 
 TOLERANCE = 1e-5  # outputs are of magnitude 3; the published code differs from diffusers by 4e-6
 

@@ -11,8 +11,9 @@ import pytest
 from fake_hub import FakeHub, copy_program, random_contents, released_contents
 from PIL import Image
 
-from smcd_core.weights import download
-from smcd_core.weights.download import DownloadError, by_hand, destination, fetch, licences, plan
+from smcd_core.weights import download, hub
+from smcd_core.weights.download import destination, fetch, licence_lines, manual_lines, plan_downloads
+from smcd_core.weights.hub import DownloadError
 from smcd_core.weights.published import ALL, FOR_COMFYUI, FOR_COMMAND_LINE
 
 MIB = 1 << 20
@@ -142,7 +143,7 @@ def test_without_a_yes_the_hub_is_not_even_asked(tmp_path, program, fake, answer
 def test_a_yes_fetches(tmp_path, program, fake):
     code, output = answered(program, fake.url, tmp_path, "y")
     assert code == 0 and len(files_in(tmp_path)) == 1
-    assert output.index("CC-BY-NC-4.0") < output.index("Are all licences accepted")
+    assert output.index("CC-BY-NC-4.0") < output.index("Do you accept all licences")
 
 
 def test_where_nobody_can_be_asked_yes_has_to_be_given(tmp_path, program, fake):
@@ -152,7 +153,7 @@ def test_where_nobody_can_be_asked_yes_has_to_be_given(tmp_path, program, fake):
 
 
 def test_page_licence_place_and_size_of_everything_are_shown(tmp_path):
-    shown = "\n".join(licences(plan(ALL, lambda place: tmp_path / place)))
+    shown = "\n".join(licence_lines(plan_downloads(ALL, lambda place: tmp_path / place)))
     for weights in ALL.values():
         assert weights.page in shown and weights.licence in shown
         assert all(str(destination(tmp_path / file.place, file.target)) in shown for file in weights.files)
@@ -203,12 +204,12 @@ def test_a_connection_that_breaks_says_what_is_kept(tmp_path):
         fake.go_on.set()  # so each connection is closed there, and so are those that go on from there
         done = smcd(program, fake.url, "download", "smcd", "--yes", "--folder", tmp_path / "weights")
     last = done.stderr.splitlines()[-1]
-    assert done.returncode == 2 and "have arrived and are kept: starting again goes on there" in last, done.stderr
+    assert done.returncode == 2 and "have arrived and are kept: start again to resume" in last, done.stderr
     assert len([*(tmp_path / "weights").rglob("*.part")]) == 1
 
 
 def test_what_is_left_of_another_version_is_not_continued(tmp_path, program, fake, contents):
-    (item,) = plan(["vae"], lambda place: tmp_path)
+    (item,) = plan_downloads(["vae"], lambda place: tmp_path)
     stale = item.path.with_name(f".{item.path.name}.000000000000.part")
     stale.write_bytes(b"old")
     assert smcd(program, fake.url, "download", "vae", "--yes", "--folder", tmp_path).returncode == 0
@@ -221,18 +222,20 @@ def test_what_is_left_of_another_version_is_not_continued(tmp_path, program, fak
 def test_a_damaged_file_is_deleted_and_named(tmp_path, program, fake):
     fake.damage = True
     done = smcd(program, fake.url, "download", "vae", "--yes", "--folder", tmp_path)
-    assert done.returncode == 2 and "has not the checksum" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and "does not have the hub's checksum" in done.stderr.splitlines()[-1]
     assert not [name for name in files_in(tmp_path) if not name.endswith(".lock")]
 
 
 def test_a_damaged_small_file_is_noticed_too(tmp_path, program, fake, contents, monkeypatch):
-    (item,) = [one for one in plan(["components"], lambda place: tmp_path) if one.file.name == "tokenizer/vocab.json"]
+    (item,) = [
+        one for one in plan_downloads(["components"], lambda place: tmp_path) if one.file.name == "tokenizer/vocab.json"
+    ]
     content = contents["components", item.file.name]
-    monkeypatch.setattr(download, "_ask", lambda item: download._Remote(f"{fake.url}/x", len(content), "0" * 40))
+    monkeypatch.setattr(download, "look_up", lambda *_: hub.RemoteFile(f"{fake.url}/x", len(content), "0" * 40))
     monkeypatch.setattr(
         "huggingface_hub.file_download.http_get", lambda url, stream, **_: stream.write(content), raising=True
     )
-    with pytest.raises(DownloadError, match="has not the checksum"):
+    with pytest.raises(DownloadError, match="does not have the hub's checksum"):
         fetch(item, lambda done, size: None)
     assert not item.path.exists()
 
@@ -246,7 +249,7 @@ def test_a_file_that_was_exchanged_on_the_hub_is_not_fetched(tmp_path, program, 
 
 
 def test_a_file_of_the_user_is_never_overwritten(tmp_path, program, fake):
-    (item,) = plan(["vae"], lambda place: tmp_path)
+    (item,) = plan_downloads(["vae"], lambda place: tmp_path)
     item.path.write_bytes(b"mine")
     done = smcd(program, fake.url, "download", "vae", "--yes", "--folder", tmp_path)
     assert done.returncode == 2 and "Nothing is ever overwritten" in done.stderr
@@ -272,14 +275,14 @@ def test_a_closed_or_moved_file_sends_to_its_page(tmp_path, program, fake, statu
 def test_without_a_network_it_says_what_to_fetch_and_where_to_put_it(tmp_path, program, url, more, reason):
     done = smcd(program, url, "download", "--yes", "--folder", tmp_path, **more)
     assert done.returncode == 2 and reason in done.stderr.splitlines()[-1]
-    for item in plan(FOR_COMMAND_LINE, lambda place: tmp_path):
+    for item in plan_downloads(FOR_COMMAND_LINE, lambda place: tmp_path):
         assert f"  fetch    {item.weights.url(item.file)}\n  save as  {item.path}\n" in done.stderr
     assert not files_in(tmp_path)
 
 
 def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):
-    (item,) = plan(["vae"], lambda place: tmp_path)
-    monkeypatch.setattr(download, "_ask", lambda item: download._Remote("http://127.0.0.1:9", 10**18, item.file.sha256))
+    (item,) = plan_downloads(["vae"], lambda place: tmp_path)
+    monkeypatch.setattr(download, "look_up", lambda *_: hub.RemoteFile("http://127.0.0.1:9", 10**18, item.file.sha256))
     with pytest.raises(DownloadError, match="needs 1e\\+09 GB, but only"):
         fetch(item, lambda done, size: None)
 
@@ -288,7 +291,7 @@ def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):
     "target", ["../a.bin", "/etc/a.bin", "a/../../b.bin", "C:/a.bin", "a\\..\\..\\b.bin", "a\0.bin", "", "."]
 )
 def test_no_name_leads_out_of_the_folder(tmp_path, target):
-    with pytest.raises(DownloadError, match="is no name of a file below"):
+    with pytest.raises(DownloadError, match="is not a file name below"):
         destination(tmp_path, target)
 
 
@@ -298,7 +301,7 @@ def test_a_table_with_such_a_name_writes_nothing(tmp_path, contents, fake):
     evil = '\nALL["vae"] = _replace(ALL["vae"], files=(_replace(ALL["vae"].files[0], target="../../evil.bin"),))\n'
     table.write_text(table.read_text() + evil)
     done = smcd(program, fake.url, "download", "vae", "--yes", "--folder", tmp_path / "a" / "b")
-    assert done.returncode == 2 and "is no name of a file below" in done.stderr
+    assert done.returncode == 2 and "is not a file name below" in done.stderr
     assert not fake.asked and not [*tmp_path.rglob("evil.bin")]
 
 
@@ -307,7 +310,7 @@ def test_a_table_with_such_a_name_writes_nothing(tmp_path, contents, fake):
     [
         (["everything", "--folder", "x"], "no weights are called 'everything'"),
         (["--folder", "x", "--models", "y"], "choose one"),
-        ([], "where to?"),
+        ([], "no ComfyUI was found: give its folder models with --models DIR"),
     ],
 )
 def test_each_mistake_gives_one_line(program, argv, message):
@@ -329,4 +332,4 @@ def test_the_table_is_sound():
 def test_the_list_needs_no_network(program, tmp_path):
     done = smcd(program, "http://127.0.0.1:9", "download", "--list", "--folder", tmp_path)
     assert done.returncode == 0
-    assert done.stdout.splitlines() == by_hand(plan(FOR_COMMAND_LINE, lambda place: tmp_path))
+    assert done.stdout.splitlines() == manual_lines(plan_downloads(FOR_COMMAND_LINE, lambda place: tmp_path))

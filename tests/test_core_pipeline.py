@@ -19,14 +19,9 @@ from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS
 from smcd_core.sampling.pipeline import Request, SMCDPipeline, pick_dtype
 from smcd_core.sampling.settings import Settings
 from smcd_core.trajectory.document import parse_trajectory
-from smcd_core.weights.checkpoint import (
-    CheckpointError,
-    read_checkpoint,
-    write_checkpoint,
-    write_diffusers,
-    write_released,
-)
+from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from smcd_core.weights.components import frames_at_once, load_components, pack_components, unpack_components
+from smcd_core.weights.export import write_diffusers, write_released
 
 ALL = Guidance(text=3.0, boxes=2.0, image=1.5)  # four branches
 

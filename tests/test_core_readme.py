@@ -22,9 +22,9 @@ import smcd_core
 from smcd_core.__main__ import main, make_parser
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights import published
-from smcd_core.weights.checkpoint import write_released
 from smcd_core.weights.defaults import DEFAULTS, FAST
-from smcd_core.weights.download import show_size
+from smcd_core.weights.export import write_released
+from smcd_core.weights.hub import show_size
 
 ROOT = Path(__file__).parent.parent
 PATTERNS = ["*.md", "docs/*.md", "models/*.md", "workflows/*.md", "web/docs/*.md", "benchmarks/**/*.md"]

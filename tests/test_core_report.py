@@ -16,6 +16,7 @@ from tiny_bundle import write_bundle
 from smcd_core import __version__, doctor
 from smcd_core.__main__ import main
 from smcd_core.doctor import as_text, folders_below
+from smcd_core.weights import checkpoint, inventory
 from smcd_core.weights.download import destination
 from smcd_core.weights.published import ALL
 
@@ -32,7 +33,7 @@ def models(tmp_path):
 
 def look(models, **options):
     """The report, and the states of its files by their path below models."""
-    found = doctor.report(folders_below(models), **options)
+    found = doctor.system_report(folders_below(models), **options)
     below = {os.path.relpath(file["path"], models).replace(os.sep, "/"): file for file in found["files"]}
     return found, {name: file for name, file in below.items() if not name.startswith("..")}
 
@@ -101,9 +102,9 @@ def test_what_is_absent_gets_a_command(models, monkeypatch):
     installed = doctor._version
     monkeypatch.setattr(doctor, "_version", lambda name: None if name in ("einops", "diffusers") else installed(name))
     found, _ = look(models)
-    assert "Install what is absent: pip install einops" in found["next"]
+    assert "Install the missing packages: pip install einops" in found["next"]
     # ComfyUI does not install it, and the nodes do without.
-    assert "diffusers is absent, which is needed by the command line only: pip install diffusers" in found["next"]
+    assert "diffusers is not installed; it is needed only by the command line: pip install diffusers" in found["next"]
     assert re.search(r"^absent +einops, diffusers$", as_text(found), re.MULTILINE)
 
 
@@ -146,7 +147,7 @@ def test_a_file_that_is_cut_off_is_damaged(models, name):
     path.write_bytes(path.read_bytes()[:-10])
     found, files = look(models)
     assert files[name]["state"] == "damaged" and "no complete .safetensors" in files[name]["note"]
-    assert any(step.startswith(f"{path} cannot be used: delete it and get it again") for step in found["next"])
+    assert any(step.startswith(f"{path} cannot be used: delete it and download it again") for step in found["next"])
 
 
 def test_a_torch_file_that_is_cut_off_is_damaged(models, tmp_path):
@@ -235,7 +236,7 @@ def test_an_interrupted_download_is_told(models):
     (models / "vae" / ".vae.safetensors.0123.part").write_bytes(b"12345")
     found, _ = look(models)
     assert (
-        f"A download into {models / 'vae'} was interrupted after 5 bytes: start it again, it goes on there."
+        f"A download into {models / 'vae'} was interrupted after 5 bytes: start it again and it will resume."
         in (found["next"])
     )
 
@@ -257,16 +258,31 @@ def test_verify_finds_a_published_file_that_was_changed(models):
     name = f"vae/{path.name}"
     assert states(models)[name] == "found"
     _, files = look(models, verify=True)
-    assert files[name]["state"] == "damaged" and "published are 167 MB" in files[name]["note"]
+    assert files[name]["state"] == "damaged" and "the published file 167 MB" in files[name]["note"]
 
 
 def test_verify_compares_checksums(models, monkeypatch):
     path = put(models / "vae" / ALL["vae"].files[0].target, vae())
-    monkeypatch.setattr(doctor, "is_size", lambda size, file: True)
+    monkeypatch.setattr(inventory, "is_size", lambda size, file: True)
     _, files = look(models, verify=True)
-    assert f"not the published sha256 {ALL['vae'].files[0].sha256}" in files[f"vae/{path.name}"]["note"]
-    monkeypatch.setattr(doctor, "sha256_of", lambda path: ALL["vae"].files[0].sha256)
+    assert f"does not have the published sha256 {ALL['vae'].files[0].sha256}" in files[f"vae/{path.name}"]["note"]
+    monkeypatch.setattr(inventory, "sha256_of", lambda path: ALL["vae"].files[0].sha256)
     assert states(models, verify=True)[f"vae/{path.name}"] == "found"
+
+
+def test_each_file_is_read_once(models, monkeypatch):
+    """Weights are gigabytes on disks that may be slow."""
+    (models / "smcd").mkdir()
+    write_bundle(models / "smcd" / "bundle.safetensors")
+    put(models / "checkpoints" / "sd15.safetensors", {"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(2)})
+    put(models / "vae" / "cut.safetensors", vae()).write_bytes(b"{")
+    put(models / "vae" / "any.safetensors", vae())
+    reads, real = [], inventory.read_weights
+    for module in (inventory, checkpoint):
+        monkeypatch.setattr(module, "read_weights", lambda path: (reads.append(path.name), real(path))[1])
+    look(models)
+    names = ["any.safetensors", "bundle.safetensors", "cut.safetensors", "sd15.safetensors", "smcd-tiny.safetensors"]
+    assert sorted(reads) == names
 
 
 # The command ---------------------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from small_bundle import write_small_bundle
 from tiny_bundle import bare
 
 from smcd_core.__main__ import main
-from smcd_core.weights.checkpoint import write_checkpoint, write_released
+from smcd_core.weights.checkpoint import write_checkpoint
+from smcd_core.weights.export import write_released
 
 comfy_host = host.start()
 

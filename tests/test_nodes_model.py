@@ -17,7 +17,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from smcd_core.networks.config import SMALL, system_config
 from smcd_core.networks.smcd import SMCD, Inputs
 from smcd_core.networks.text import TextEncoder, text_transformer
-from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint, write_diffusers, write_released
+from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
+from smcd_core.weights.export import write_diffusers, write_released
 
 comfy_host = host.start()
 inside = host.pack_module("nodes.host.model")

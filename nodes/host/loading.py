@@ -1,4 +1,4 @@
-"""From a file to the host's handles on model and VAE."""
+"""Load the model and the VAE of a checkpoint into the host's handles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .preview import FittedLatents
 from .saved import read_any_checkpoint
 
 HOST_NORM_GROUPS = 32  # of all group norms of the host's VAE
-HOST_VAE_CHANNELS = 128  # of Stable Diffusion's VAE, which the host's memory estimate and previews are made for
+HOST_VAE_CHANNELS = 128  # of Stable Diffusion's VAE, which the host's memory estimate and previews assume
 
 
 def load_model(
@@ -23,8 +23,11 @@ def load_model(
     disable_dynamic: bool = False,
     checkpoint: Checkpoint | None = None,
 ):
-    """The host's handle (ModelPatcher) on an SMCDModel. weight_dtype None leaves the choice to the host; `checkpoint`:
-    what is in the file, where it has been read."""
+    """Load an SMCDModel, and return the host's handle on it, a ModelPatcher.
+
+    weight_dtype  None: the host chooses
+    checkpoint    content of the file, if it has been read already
+    """
     checkpoint = checkpoint or read_any_checkpoint(path)
     weights = {name.removeprefix("unet."): tensor for name, tensor in checkpoint.weights.items()}
     management = comfy.model_management
@@ -41,7 +44,7 @@ def load_model(
     )
     config.set_inference_dtype(dtype, management.unet_manual_cast(dtype, device, supported))
     model = SMCDModel(config, checkpoint, device=management.unet_inital_load_device(size, dtype))
-    # Looked up now: the host exchanges the class after packs could have imported it.
+    # Looked up here: the host replaces the class after it has imported packs.
     patchers = comfy.model_patcher
     patcher_class = patchers.ModelPatcher if disable_dynamic else patchers.CoreModelPatcher
     patcher = patcher_class(model, load_device=device, offload_device=management.unet_offload_device())
@@ -51,7 +54,7 @@ def load_model(
 
 
 def load_vae(path: str, checkpoint: Checkpoint | None = None) -> comfy.sd.VAE:
-    """The VAE inside a checkpoint. Raises CheckpointError if the host cannot have it."""
+    """Load the VAE inside a checkpoint. Raises CheckpointError if the host cannot build it."""
     checkpoint = checkpoint or read_any_checkpoint(path)
     config = checkpoint.vae.config
     channels = config["block_out_channels"]
@@ -86,5 +89,5 @@ def load_vae(path: str, checkpoint: Checkpoint | None = None) -> comfy.sd.VAE:
 
 
 def _load_vae_patcher(path: str, disable_dynamic: bool = False):
-    """As the host's own factory does, `disable_dynamic` is accepted and has no effect on a VAE."""
+    """Load a VAE's patcher; like the host's own factory it ignores `disable_dynamic`."""
     return load_vae(path).patcher

@@ -1,4 +1,4 @@
-"""Live previews of latents that the host has no colours for."""
+"""Live previews for VAEs whose latents have no colours in the host."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import comfy.latent_formats
 import torch
 from torch import Tensor
 
-PICTURES = 16  # more change the colours little
+IMAGES = 16  # more images hardly change the colours
 
 
 class FittedLatents(comfy.latent_formats.LatentFormat):
-    """Latents of a VAE other than Stable Diffusion's, whose colours are found from what it makes of known pictures.
+    """Latent format whose preview colours are fitted to what the VAE makes of known images.
 
-    encode  IMAGE [B, H, W, 3] -> latents [B, 4, h, w], not scaled. Called when a preview is first asked for.
+    encode  IMAGE [B, H, W, 3] -> latents [B, 4, h, w], not scaled; called for the first preview
     """
 
     def __init__(self, encode: Callable[[Tensor], Tensor], scale_factor: float):
@@ -31,14 +31,14 @@ class FittedLatents(comfy.latent_formats.LatentFormat):
 
     @cached_property
     def _fit(self) -> Tensor:
-        """[5, 3]: what a latent's channels, and 1, add to its colour in -1..1; least squares."""
+        """[5, 3]: contribution of each latent channel, and a constant, to RGB in -1..1, by least squares."""
         from ...smcd_core.data import render_clip
 
-        frames = [torch.from_numpy(render_clip(index, num_frames=1).frames) for index in range(PICTURES)]
-        pictures = torch.cat(frames).float() / 255  # [B, H, W, 3]
-        latents = self.process_in(self._encode(pictures)).float().cpu()
-        side = pictures.shape[1] // latents.shape[2]
-        colors = torch.nn.functional.avg_pool2d(pictures.movedim(-1, 1), side) * 2 - 1
+        frames = [torch.from_numpy(render_clip(index, num_frames=1).frames) for index in range(IMAGES)]
+        images = torch.cat(frames).float() / 255  # [B, H, W, 3]
+        latents = self.process_in(self._encode(images)).float().cpu()
+        side = images.shape[1] // latents.shape[2]
+        colors = torch.nn.functional.avg_pool2d(images.movedim(-1, 1), side) * 2 - 1
         latents, colors = (x.movedim(1, -1).flatten(0, -2) for x in (latents, colors))
         ones = torch.ones(len(latents), 1)
         return torch.linalg.lstsq(torch.cat([latents, ones], dim=1), colors).solution

@@ -42,8 +42,9 @@ def _convert(args: argparse.Namespace) -> None:
 
     import torch
 
-    from ..weights.checkpoint import read_checkpoint, write_checkpoint, write_diffusers, write_released
+    from ..weights.checkpoint import read_checkpoint, write_checkpoint
     from ..weights.components import load_components, pack_components
+    from ..weights.export import write_diffusers, write_released
 
     checkpoint = read_checkpoint(args.source)
     if args.to == "smcd":

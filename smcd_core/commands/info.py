@@ -1,4 +1,4 @@
-"""smcd info: what is installed and which weights are found; or what a file of weights is, or how a video was made."""
+"""smcd info: report on the installation, a checkpoint or a video."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from ..errors import SMCDError
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
-        "info", help="say what is installed and what to do next; what a checkpoint is; how a video was made"
+        "info", help="report what is installed and what to do next, or describe a checkpoint or a video"
     )
     parser.add_argument(
-        "file", type=Path, nargs="?", help="file or folder of weights, or a video that smcd wrote (default: everything)"
+        "file",
+        type=Path,
+        nargs="?",
+        help="file or folder of weights, or a video by smcd (default: the whole installation)",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--models", type=Path, metavar="DIR", help="ComfyUI's folder models (default: if found)")
     parser.add_argument("--verify", action="store_true", help="compare published weights with their sha256: takes long")
     parser.set_defaults(run=_info)
@@ -47,12 +50,12 @@ def _info(args: argparse.Namespace) -> None:
 
 
 def _report(args: argparse.Namespace) -> None:
-    from ..doctor import as_text, folders_below, report
+    from ..doctor import as_text, folders_below, system_report
     from ..weights.download import find_models
 
     models = args.models or find_models()
-    found = report(folders_below(models) if models else {}, verify=args.verify)
-    print(json.dumps(found, indent=1, ensure_ascii=False) if args.json else as_text(found))
+    report = system_report(folders_below(models) if models else {}, verify=args.verify)
+    print(json.dumps(report, indent=1, ensure_ascii=False) if args.json else as_text(report))
 
 
 def _describe(checkpoint) -> list[tuple[str, str]]:

@@ -1,17 +1,17 @@
-"""Read and write weights in every layout that SMCD comes in. Which one it is, the names of the tensors say.
+"""Read checkpoints in any layout, told apart by their tensor names, and write layout smcd.
 
-    smcd        one .safetensors with the configuration in its metadata, perhaps with VAE and text encoder inside
+    smcd        one .safetensors with the configuration in its metadata; may hold a VAE and a text encoder
     released    a folder: UNet, position net, visual encoder or ControlNet, one file each, .bin or .safetensors
     modelscope  the backbone alone under the same names: text2video_pytorch_model.pth
     diffusers   the backbone alone as UNet3DConditionModel: a folder or a file
 
-Files are memory-mapped: reading copies nothing, and what is never used is never read.
+Files are memory-mapped: reading copies nothing, and tensors that are never used are never read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,34 +19,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..files import replacing
 from ..networks.config import ConfigError, SMCDConfig
 from ..networks.in_parts import work_in_parts
 from ..networks.smcd import SMCD
 from .files import CheckpointError, WeightFile, read_weights, save_weights
 from .layouts import (
-    HEADS,
     LayoutError,
+    Shapes,
+    detect_layout,
     diffusers_config,
-    diffusers_name,
-    join_gates,
-    recognise,
+    diffusers_names,
+    is_conv1d,
     released_config,
     released_name,
+    shapes_of,
     split_gates,
 )
 
 VERSION = "1"  # of layout smcd
-CONFIG_FILE = "smcd.json"  # beside released files: the configuration, where it does not follow from their shapes
+CONFIG_FILE = "smcd.json"  # beside released files: the configuration, where their shapes do not give it
 RELEASED_FILES = {
     "unet": "pytorch_model.bin",
     "box_encoder": "pytorch_model_1.bin",
     "image_encoder": "pytorch_model_2.bin",
     "control_net": "pytorch_model_2.bin",
 }
-_PARTS = {"unet": "UNet", "box_encoder": "position net", "image_encoder": "visual encoder", "control_net": "ControlNet"}
-_KINDS = {**_PARTS, "smcd": "SMCD checkpoint", "diffusers": "diffusers UNet3DConditionModel"}
-_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt")
+PARTS = {"unet": "UNet", "box_encoder": "position net", "image_encoder": "visual encoder", "control_net": "ControlNet"}
+_KINDS = {**PARTS, "smcd": "SMCD checkpoint", "diffusers": "diffusers UNet3DConditionModel"}
+SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt")
 _EXPECTED = (
     "expected an SMCD .safetensors, a folder with the released pytorch_model*.bin, ModelScope's "
     "text2video_pytorch_model.pth or a diffusers UNet3DConditionModel"
@@ -55,9 +55,9 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Component:
-    """A network that SMCD takes ready-made, carried in the same file.
+    """A pretrained network stored along with SMCD: the VAE or the text encoder.
 
-    config   of diffusers' AutoencoderKL or transformers' CLIPTextModel, JSON-able
+    config   JSON-able, of diffusers' AutoencoderKL or transformers' CLIPTextModel
     weights  its state dict
     """
 
@@ -67,12 +67,12 @@ class Component:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file or folder holds.
+    """The networks of a file or folder, with their configuration.
 
     layout     "smcd", "released", "modelscope" or "diffusers"
-    weights    state dict of model.SMCD(config), complete and of the right shapes
+    weights    state dict of SMCD(config)
     tokenizer  of a CLIPTokenizer: {"vocab": {token: id}, "merges": ["a b", ...]}
-    info       anything JSON-able: how it was trained, a model card
+    info       anything JSON-able: training settings, defaults, a model card
     """
 
     path: Path
@@ -84,12 +84,26 @@ class Checkpoint:
     tokenizer: dict[str, Any] | None = None
     info: dict[str, Any] = field(default_factory=dict)
 
+    def checked(self) -> Checkpoint:
+        """Return the checkpoint itself if its weights are exactly those of its configuration; values are not read.
 
-def build(checkpoint: Checkpoint, *, dtype=None, device="cpu", operations=nn) -> SMCD:
-    """The networks of a checkpoint, for inference: in evaluation mode, with layers that work in parts.
+        Raises CheckpointError if a tensor is missing, unknown, misshapen or not of floating point.
+        """
+        _check(self.path, "SMCD", self.weights, _expected(self.path, self.config, len(self.weights)))
+        return self
 
-    dtype None keeps that of the file; then the weights stay memory-mapped and are read when first used. Networks built
-    twice from one Checkpoint share their weights.
+
+def build(
+    checkpoint: Checkpoint,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str = "cpu",
+    operations: Any = nn,
+) -> SMCD:
+    """Build the networks of a checkpoint for inference: in evaluation mode, with layers that work in parts.
+
+    dtype       None keeps the file's, and the weights memory-mapped; networks built twice from it then share them
+    operations  namespace of layer classes: torch.nn, or the host's
     """
     model = SMCD(checkpoint.config, device="meta", operations=operations)
     model.load_state_dict(checkpoint.weights, assign=True)
@@ -100,28 +114,27 @@ def build(checkpoint: Checkpoint, *, dtype=None, device="cpu", operations=nn) ->
 # Reading -------------------------------------------------------------------------------------------------------------
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Find out what a file or folder holds, and check it completely but for the values.
+def read_checkpoint(source: str | Path | WeightFile) -> Checkpoint:
+    """Detect the layout of a file or folder, and check every name and shape; values are not read.
 
-    Raises CheckpointError if it is no SMCD checkpoint or backbone, or if any tensor is missing, misshapen or unknown.
+    source  a path, or what read_weights has read
+
+    Raises CheckpointError if it is no SMCD checkpoint or backbone, or if a tensor is missing, misshapen or unknown.
     """
-    path = Path(path)
-    if not path.exists():
-        raise CheckpointError(f"{path}: no such file or folder")
+    path = source.path if isinstance(source, WeightFile) else Path(source)
     found: dict[str, WeightFile] = {}
     others = []
-    for file_path in _weight_files(path) if path.is_dir() else [path]:
-        file = read_weights(file_path)
-        kind = recognise(file.tensors)
+    for file in [source] if isinstance(source, WeightFile) else _read_all(path):
+        kind = detect_layout(file.tensors)
         if kind in found:
             raise CheckpointError(
-                f"{path}: {found[kind].path.name} and {file_path.name} both hold a {_KINDS[kind]}: "
+                f"{path}: {found[kind].path.name} and {file.path.name} both hold a {_KINDS[kind]}: "
                 "move one away, or name one file"
             )
         if kind in _KINDS:
             found[kind] = file
         else:
-            others.append(kind if file_path == path else f"{kind} in {file_path.name}")
+            others.append(kind if file.path == path else f"{kind} in {file.path.name}")
     whole = [kind for kind in ("smcd", "diffusers", "unet") if kind in found]
     if len(whole) > 1:
         names = " and ".join(f"a {_KINDS[kind]} ({found[kind].path.name})" for kind in whole)
@@ -136,17 +149,23 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return _read_released(path, found)
 
 
+def _read_all(path: Path) -> Iterator[WeightFile]:
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such file or folder")
+    yield from map(read_weights, _weight_files(path) if path.is_dir() else [path])
+
+
 def _weight_files(folder: Path) -> list[Path]:
-    files = sorted(file for file in folder.iterdir() if file.suffix in _SUFFIXES and not file.name.startswith("."))
+    files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
     if not files and (folder / "unet").is_dir():  # a whole diffusers pipeline
         return _weight_files(folder / "unet")
     if not files:
-        raise CheckpointError(f"{folder}: no weight files in this folder ({', '.join(_SUFFIXES)}); {_EXPECTED}")
+        raise CheckpointError(f"{folder}: no weight files in this folder ({', '.join(SUFFIXES)}); {_EXPECTED}")
     return [file for file in files if not any(better in files for better in _better(file))]
 
 
 def _better(file: Path) -> list[Path]:
-    """Files that hold the same weights as `file` in a safer format or, as diffusers names them, at full precision."""
+    """Names of the same weights in a safer format, or at full precision as diffusers names it."""
     full = file.with_name(file.name.replace(".fp16.", "."))
     same = {full, full.with_suffix(".safetensors")} if full != file else {file.with_suffix(".safetensors")}
     return sorted(same - {file})
@@ -164,7 +183,8 @@ def _read_smcd(file: WeightFile) -> Checkpoint:
             f"{file.path}: is of version {metadata['smcd_version'][:40]!r}, this program reads {VERSION!r}. Update it"
         )
     config = _config(file.path, metadata.get("config", ""))
-    weights, inside = dict(file.tensors), {}
+    weights = dict(file.tensors)
+    inside: dict[str, Any] = {}
     for name in ("vae", "text_encoder"):
         tensors = {key.removeprefix(f"{name}."): weights.pop(key) for key in file.tensors if key.startswith(f"{name}.")}
         if bool(tensors) != (name in metadata):
@@ -175,21 +195,20 @@ def _read_smcd(file: WeightFile) -> Checkpoint:
     for name in ("tokenizer", "info"):
         if name in metadata:
             inside[name] = _json(file, name)
-    _check(file.path, "SMCD", weights, _expected(file.path, config, len(weights)))
-    return Checkpoint(file.path, "smcd", config, weights, **inside)
+    return Checkpoint(file.path, "smcd", config, weights, **inside).checked()
 
 
 def _read_released(path: Path, found: dict[str, WeightFile]) -> Checkpoint:
-    shapes = {part: _shapes(file.tensors) for part, file in found.items()}
+    shapes: dict[str, Shapes] = {part: shapes_of(file.tensors) for part, file in found.items()}
     beside = found["unet"].path.parent / CONFIG_FILE
     if beside.exists():
         config = _config(beside, _text(beside))
     else:
         encoders = [shapes.get(part) for part in ("box_encoder", "image_encoder")]
         config = _inferred(found["unet"].path, released_config, shapes["unet"], *encoders)
-    weights = {}
+    weights: dict[str, Tensor] = {}
     expected = _expected(path, config, sum(map(len, shapes.values())))
-    for part, what in _PARTS.items():
+    for part, what in PARTS.items():
         prefix = f"{part}."
         names = {released_name(name.removeprefix(prefix)): name for name in expected if name.startswith(prefix)}
         if names and part not in found:
@@ -211,24 +230,23 @@ def _read_released(path: Path, found: dict[str, WeightFile]) -> Checkpoint:
 
 
 def _read_diffusers(path: Path, file: WeightFile) -> Checkpoint:
-    beside, known = file.path.parent / "config.json", {}
-    if beside.exists():
-        known = _diffusers_settings(beside)
-    config = _inferred(file.path, diffusers_config, _shapes(file.tensors), **known)
+    beside = file.path.parent / "config.json"
+    known = _diffusers_settings(beside) if beside.exists() else {}
+    config = _inferred(file.path, diffusers_config, shapes_of(file.tensors), **known)
     expected = _expected(file.path, config, len(file.tensors))
-    names = _diffusers_names(config, expected)
+    names = diffusers_names(config, expected)
     # diffusers has linear layers where the release has convolutions of width 1.
-    theirs = {names[ours]: shape[:2] if _is_conv1d(shape) else shape for ours, shape in expected.items()}
+    theirs = {names[ours]: shape[:2] if is_conv1d(shape) else shape for ours, shape in expected.items()}
     _check(file.path, "UNet3DConditionModel", file.tensors, theirs)
     weights = {}
     for ours, shape in expected.items():
         tensor = file.tensors[names[ours]]
-        weights[ours] = tensor[..., None] if _is_conv1d(shape) else tensor  # [O, I, 1]
+        weights[ours] = tensor[..., None] if is_conv1d(shape) else tensor  # [O, I, 1]
     return Checkpoint(path, "diffusers", config, weights)
 
 
 def _diffusers_settings(path: Path) -> dict[str, int]:
-    """What the shapes of the weights do not say, from diffusers' config.json."""
+    """Read what shapes do not give from diffusers' config.json."""
     text = _text(path)
     try:
         settings = json.loads(text)
@@ -237,7 +255,7 @@ def _diffusers_settings(path: Path) -> dict[str, int]:
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path}: is not the JSON object that diffusers writes. Get the file again")
     if settings.get("_class_name") != "UNet3DConditionModel":
-        return {}  # of something else that lies in the same folder
+        return {}  # of another model in the same folder
     known = dict(head_dim=settings.get("attention_head_dim", 64), norm_groups=settings.get("norm_num_groups", 32))
     for name, value in known.items():
         if type(value) is not int or value < 1:
@@ -245,33 +263,24 @@ def _diffusers_settings(path: Path) -> dict[str, int]:
     return known
 
 
-def _diffusers_names(config: SMCDConfig, names: Iterable[str]) -> dict[str, str]:
-    return {name: diffusers_name(name.removeprefix("unet."), config.num_res_blocks) for name in names}
-
-
-def _is_conv1d(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3
-
-
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-
 def _expected(path: Path, config: SMCDConfig, count: int) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the networks of `config`. `count` tensors are there: no network of many more is built."""
+    """Names and shapes of the networks of `config`, which a file of `count` tensors claims to hold.
+
+    A damaged configuration could describe millions of layers: with more blocks than tensors nothing is built.
+    """
     blocks = len(config.channel_mult) * config.num_res_blocks
     if config.image_tokens != "none":
         blocks += len(config.image_encoder_channels) * config.image_encoder_blocks
     if blocks > count:
         raise CheckpointError(f"{path}: its configuration has {blocks} blocks, but it holds {count} tensors")
     try:
-        return _shapes(SMCD(config, device="meta").state_dict())
+        return shapes_of(SMCD(config, device="meta").state_dict())
     except (ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"{path}: no network can be built from its configuration: {error}") from None
 
 
 def _check(path: Path, what: str, tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Every expected tensor once, nothing else."""
+    """Raise CheckpointError unless `tensors` are the expected ones and no others."""
     faults = []
     if missing := [name for name in expected if name not in tensors]:
         faults.append(f"{len(missing)} of {len(expected)} tensors of the {what} are missing, the first is {missing[0]}")
@@ -297,7 +306,7 @@ def _config(path: Path, text: str) -> SMCDConfig:
         raise CheckpointError(f"{path}: bad configuration: {error}") from None
 
 
-def _inferred(path: Path, infer: Callable[..., SMCDConfig], *shapes, **known) -> SMCDConfig:
+def _inferred(path: Path, infer: Callable[..., SMCDConfig], *shapes: Shapes | None, **known: int) -> SMCDConfig:
     try:
         return infer(*shapes, **known)
     except LayoutError as error:
@@ -340,11 +349,13 @@ def write_checkpoint(
 ) -> None:
     """Write layout smcd. The file appears under its name only when it is complete.
 
-    weights  state dict of model.SMCD(config)
+    weights  state dict of SMCD(config)
+
+    Raises CheckpointError if they are not.
     """
     path = Path(path)
-    _check(path, "SMCD", weights, _expected(path, config, len(weights)))
-    tensors, metadata = dict(weights), {"smcd_version": VERSION, "config": config.to_json()}
+    tensors = dict(Checkpoint(path, "smcd", config, dict(weights)).checked().weights)
+    metadata = {"smcd_version": VERSION, "config": config.to_json()}
     for name, component in (("vae", vae), ("text_encoder", text_encoder)):
         if component is not None:
             metadata[name] = json.dumps(component.config)
@@ -353,82 +364,3 @@ def write_checkpoint(
         if value is not None:
             metadata[name] = json.dumps(value)
     save_weights(path, tensors, metadata)
-
-
-def write_released(folder: str | Path, checkpoint: Checkpoint) -> None:
-    """Write the networks, and nothing else, as the files of the release; `folder` must hold no weights yet.
-
-    Where the configuration does not follow from their shapes, it is added as smcd.json.
-    """
-    folder = _empty_folder(folder)
-    parts: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in checkpoint.weights.items():
-        part, rest = name.split(".", 1)
-        parts.setdefault(part, {})[rest] = tensor
-    parts = {part: join_gates(tensors) for part, tensors in parts.items()}
-    shapes = {part: _shapes(tensors) for part, tensors in parts.items()}
-    try:
-        inferred = released_config(*map(shapes.get, ("unet", "box_encoder", "image_encoder")))
-    except (LayoutError, ConfigError):
-        inferred = None
-    # Numbered as released: in this order, without gaps.
-    for index, part in enumerate(part for part in _PARTS if part in parts):
-        name = f"pytorch_model_{index}.bin" if index else "pytorch_model.bin"
-        with replacing(folder / name) as temporary:
-            torch.save({key: x.detach().contiguous() for key, x in parts[part].items()}, temporary)
-    if inferred != checkpoint.config:
-        with replacing(folder / CONFIG_FILE) as temporary:
-            temporary.write_text(checkpoint.config.to_json(), encoding="utf-8")
-
-
-def write_diffusers(folder: str | Path, checkpoint: Checkpoint) -> None:
-    """Write the backbone for diffusers' UNet3DConditionModel.from_pretrained; `folder` must hold no weights yet.
-
-    Raises CheckpointError for networks that have more than a backbone, or one that diffusers cannot express.
-    """
-    config = checkpoint.config
-    lost = {
-        "the box and image gates": config.boxes,
-        "the ControlNet": config.control,
-        f"{config.num_heads} heads in the first temporal transformer (there always {HEADS})": config.num_heads != HEADS,
-        f"prediction of {config.prediction} (there epsilon)": config.prediction != "epsilon",
-    }
-    if any(lost.values()):
-        what = ", ".join(name for name, is_lost in lost.items() if is_lost)
-        raise CheckpointError(
-            f"{checkpoint.path}: a diffusers UNet3DConditionModel cannot hold {what}; keep it as it is"
-        )
-    folder = _empty_folder(folder)
-    names = _diffusers_names(config, checkpoint.weights)
-    tensors = {
-        names[name]: tensor.squeeze(-1) if _is_conv1d(tensor.shape) else tensor
-        for name, tensor in checkpoint.weights.items()
-    }
-    levels = range(len(config.channel_mult))
-    with_attention = [2.0**-level in config.attention_scales for level in levels]
-    settings = {
-        "_class_name": "UNet3DConditionModel",
-        "in_channels": config.in_channels,
-        "out_channels": config.latent_channels,
-        "block_out_channels": [config.model_channels * mult for mult in config.channel_mult],
-        "layers_per_block": config.num_res_blocks,
-        "down_block_types": ["CrossAttnDownBlock3D" if has else "DownBlock3D" for has in with_attention],
-        "up_block_types": ["CrossAttnUpBlock3D" if has else "UpBlock3D" for has in reversed(with_attention)],
-        "cross_attention_dim": config.context_dim,
-        "attention_head_dim": config.head_dim,
-        "norm_num_groups": config.norm_groups,
-    }
-    save_weights(folder / "diffusion_pytorch_model.safetensors", tensors, {"format": "pt"})
-    with replacing(folder / "config.json") as temporary:
-        temporary.write_text(json.dumps(settings, indent=2), encoding="utf-8")
-
-
-def _empty_folder(folder: str | Path) -> Path:
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise CheckpointError(f"{folder}: is a file, but this layout is a folder: name another one")
-    folder.mkdir(parents=True, exist_ok=True)
-    taken = sorted(file.name for file in folder.iterdir() if file.suffix in (*_SUFFIXES, ".json"))
-    if taken:
-        raise CheckpointError(f"{folder}: holds {taken[0]} already: name a folder without weights and configurations")
-    return folder

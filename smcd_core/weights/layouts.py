@@ -1,9 +1,10 @@
-"""Names of weights in every layout that SMCD comes in, and what a network's names and shapes say about it."""
+"""Tensor names in each layout of SMCD's weights, and the configuration that names and shapes imply."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -14,12 +15,16 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 class LayoutError(SMCDError):
-    """Names and shapes from which no configuration follows."""
+    """Names and shapes that fit no configuration."""
 
 
-# What is it? ---------------------------------------------------------------------------------------------------------
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
-# The first pattern that is found in any name decides.
+
+# Layout --------------------------------------------------------------------------------------------------------------
+
+# The first pattern that occurs in any name decides.
 _SIGNS = {
     "a LoRA": r"lora_|\.lora\.|lokr_|hada_w",
     "smcd": r"^unet\.input_blocks\.",
@@ -36,8 +41,11 @@ _SIGNS = {
 }
 
 
-def recognise(names: Iterable[str]) -> str:
-    """One of smcd, diffusers, unet, box_encoder, image_encoder, control_net, or a description for people."""
+def detect_layout(names: Iterable[str]) -> str:
+    """Tell what the tensors of one file are, from their names.
+
+    returns smcd, diffusers, unet, box_encoder, image_encoder or control_net; for anything else a description for people
+    """
     names = list(names)
     for kind, sign in _SIGNS.items():
         if any(re.search(sign, name) for name in names):
@@ -64,12 +72,12 @@ _RELEASED_BETAS = {ours: released for released, ours in _BETAS.items()}
 
 
 def split_gates(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Released names to ours: one gate module becomes box_gate and image_gate."""
+    """Rename released tensors to ours: one gate module becomes box_gate and image_gate."""
     return {_split_gate(name): value for name, value in state_dict.items()}
 
 
 def join_gates(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our names to the released ones; the inverse of split_gates."""
+    """Rename our tensors to the released names; the inverse of split_gates."""
     return {released_name(name): value for name, value in state_dict.items()}
 
 
@@ -86,6 +94,7 @@ def _split_gate(name: str) -> str:
 
 
 def released_name(name: str) -> str:
+    """Released name of one of our tensors."""
     match = _OUR_GATE.fullmatch(name)
     if not match:
         return name
@@ -118,12 +127,25 @@ _DIFFUSERS_RESNET = {
 }
 
 
+def is_conv1d(shape: tuple[int, ...]) -> bool:
+    """Whether a tensor is a convolution of width 1, [O, I, 1], which diffusers has as a linear layer, [O, I]."""
+    return len(shape) == 3
+
+
+def diffusers_names(config: SMCDConfig, names: Iterable[str]) -> dict[str, str]:
+    """Names in diffusers by our names, which begin with unet."""
+    return {name: diffusers_name(name.removeprefix("unet."), config.num_res_blocks) for name in names}
+
+
 def diffusers_name(name: str, num_res_blocks: int) -> str:
-    """Name in diffusers of a tensor of the backbone. One to one; source: SPEC, section 10."""
+    """Name in diffusers of a backbone tensor; a one-to-one mapping."""
     for ours, theirs in _DIFFUSERS_ENDS.items():
         if name.startswith(ours + "."):
             return theirs + name.removeprefix(ours)
-    half, index, rest = re.fullmatch(r"(input|middle|output)_blocks?\.(\d+)\.(.+)", name).groups()
+    match = re.fullmatch(r"(input|middle|output)_blocks?\.(\d+)\.(.+)", name)
+    if match is None:
+        raise LayoutError(f"{name} is no tensor of the backbone")
+    half, index, rest = match.groups()
     if half == "middle":
         number, layer = divmod(int(index), 3)
         block = "mid_block"
@@ -146,21 +168,21 @@ def diffusers_name(name: str, num_res_blocks: int) -> str:
 
 # Configuration from names and shapes ---------------------------------------------------------------------------------
 
-HEADS = 8  # of the first temporal transformer: the same in ModelScope, in diffusers and in the released SMCD
+HEADS = 8  # of the first temporal transformer, in ModelScope, diffusers and the released SMCD alike
 
 
 def released_config(unet: Shapes, box_encoder: Shapes | None = None, image_encoder: Shapes | None = None) -> SMCDConfig:
-    """Configuration of networks with the released names.
+    """Infer the configuration of networks with the released names.
 
-    Everything follows from the shapes but the group norms (32 as released), the diffusion's prediction (epsilon) and
-    the width of a head, for which the first temporal transformer must have its 8 heads.
+    Shapes do not give the number of norm groups, the prediction type and the head width: the first two are taken as
+    released (32, epsilon), the last follows from the 8 heads of the first temporal transformer. Raises LayoutError.
     """
     last = _highest(unet, r"input_blocks\.(\d+)\.")
     downsamples = [int(m[1]) for name in unet if (m := re.match(r"input_blocks\.(\d+)\.op\.", name))]
     num_res_blocks = min(downsamples, default=last + 1) - 1
     gate = {m[2].split(".")[0] for name in unet if (m := _GATE.fullmatch(name))}
     image_tokens = "parallel" if gate & set(_BETAS) else "serial" if gate & set(_IMAGE_GATE) else "none"
-    parts = dict(boxes=bool(gate), image_tokens=image_tokens, box_coverage_bias="coverage_bias" in gate)
+    parts: dict[str, Any] = dict(boxes=bool(gate), image_tokens=image_tokens, box_coverage_bias="coverage_bias" in gate)
     if box_encoder is not None:
         parts["phrase_dim"] = _size(box_encoder, "null_positive_feature", 0)
     if image_encoder is not None:
@@ -169,7 +191,12 @@ def released_config(unet: Shapes, box_encoder: Shapes | None = None, image_encod
 
 
 def diffusers_config(unet: Shapes, **known: int) -> SMCDConfig:
-    """Configuration of a backbone with the names of diffusers; `known`: head_dim and norm_groups, else as released."""
+    """Infer the configuration of a backbone with the names of diffusers.
+
+    known  head_dim and norm_groups, where they are not as released
+
+    Raises LayoutError.
+    """
     levels = _highest(unet, r"down_blocks\.(\d+)\.") + 1
     num_res_blocks = _highest(unet, r"down_blocks\.0\.resnets\.(\d+)\.") + 1
 
@@ -179,7 +206,7 @@ def diffusers_config(unet: Shapes, **known: int) -> SMCDConfig:
     return _config(unet, levels, num_res_blocks, rename, boxes=False, image_tokens="none", **known)
 
 
-def _config(unet: Shapes, levels: int, num_res_blocks: int, rename: Callable[[str], str], **known) -> SMCDConfig:
+def _config(unet: Shapes, levels: int, num_res_blocks: int, rename: Callable[[str], str], **known: Any) -> SMCDConfig:
     def size(name: str, axis: int) -> int:
         return _size(unet, rename(name), axis)
 
@@ -203,7 +230,7 @@ def _config(unet: Shapes, levels: int, num_res_blocks: int, rename: Callable[[st
     inner = size("input_blocks.0.1.proj_in.weight", 0)
     head_dim = known.pop("head_dim", inner // HEADS)
     if head_dim < 1 or inner % head_dim:
-        raise LayoutError(f"the first temporal transformer is {inner} wide, no multiple of {head_dim or HEADS}")
+        raise LayoutError(f"the first temporal transformer is {inner} wide, not a multiple of {head_dim or HEADS}")
     return SMCDConfig(
         latent_channels=latent,
         model_channels=channels,
