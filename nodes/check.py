@@ -17,20 +17,20 @@ class SMCDCheck(io.ComfyNode):
             node_id="SMCD_Check",
             display_name="SMCD Check",
             category="SMCD",
-            description="Says what is installed, which weights are found, missing or damaged, with exact names and "
-            "folders, and what to do next. Run it when something does not work, and put its text into a report of a "
-            "fault.",
+            description="Reports what is installed and which weights are found, missing or damaged, with exact names "
+            "and folders, and what to do next. Run it when something does not work, and paste its text into your bug "
+            "report.",
             search_aliases=["info", "diagnose", "missing models", "versions"],
             inputs=[
                 io.Boolean.Input(
                     "verify",
                     default=False,
                     advanced=True,
-                    tooltip="Also compare published weights with their sha256. Reads them whole: a minute for 10 GB.",
+                    tooltip="Also check published weights by their sha256. Reads them completely: a minute for 10 GB.",
                 ),
             ],
             outputs=[
-                io.String.Output(display_name="text", tooltip="What the node shows, for Save Text or Preview as Text.")
+                io.String.Output(display_name="text", tooltip="The text on the node, for Save Text or Preview as Text.")
             ],
             is_output_node=True,
         )
