@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from smcd_core.data import DatasetError, FolderClips, SampleError, read_all, stream
 from smcd_core.data.media import FrameFolder, VideoFile, inside, read_image, reading
@@ -87,6 +87,61 @@ def test_a_large_jpeg_looks_as_if_it_was_decoded_whole(tmp_path):
         whole = np.asarray(image.resize((256, 256), Image.Resampling.BILINEAR))
     read = read_image(tmp_path / "0.jpg", 256)
     assert not np.array_equal(read, whole) and psnr(read, whole) > 40
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_frames_of_a_phone_are_turned_as_it_was_held(tmp_path, orientation):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)).resize((640, 480))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.save(tmp_path / "0.png", exif=exif)
+    upright = ImageOps.exif_transpose(picture_with(tmp_path / "0.png"))
+    assert FrameFolder(tmp_path).size() == upright.size
+    expected = np.asarray(upright.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR)).astype(int)
+    assert np.abs(read_image(tmp_path / "0.png", 64) - expected).max() <= 2
+
+
+def picture_with(path):
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+@pytest.mark.parametrize("dtype, top", [(np.uint16, 65535), (np.int32, 65535), (np.float32, 1)])
+def test_deep_grey_images_keep_their_brightness(tmp_path, dtype, top):
+    """Pillow itself turns 16 bits to white and fractions to black."""
+    ramp = np.linspace(0, 1, 64)[None].repeat(48, 0)
+    Image.fromarray((ramp * top).astype(dtype)).save(tmp_path / "0.tiff")
+    read = read_image(tmp_path / "0.tiff", 64)
+    assert np.abs(read[24, :, 0] - ramp[0] * 255).max() <= 3
+
+
+def test_an_avi_with_frames_stored_out_of_order_is_read_in_order(tmp_path):
+    import av
+
+    with av.open(tmp_path / "walk.avi", "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.options = {"g": "12", "bf": "3", "crf": "1"}
+        for frame in numbered_frames(25):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    video = VideoFile(tmp_path / "walk.avi")
+    assert video.length == 25
+    for start in range(0, 18, 3):
+        assert numbers(video.read(range(start, start + 8), 16)) == list(range(start, start + 8))
+
+
+def test_ids_of_detections_are_refused_and_labels_of_cvat_name_objects(tmp_path):
+    write_frames(tmp_path / "walk", 4)
+    (tmp_path / "walk" / "gt").mkdir()
+    boxes = tmp_path / "walk" / "gt" / "gt.txt"
+    boxes.write_text("1 -1 5 10 20 20 0.9 -1 -1 -1\n")
+    with pytest.raises(SampleError, match="id -1 is a detection that no tracker has joined"):
+        FolderClips(tmp_path, size=16, num_frames=4)[0]
+    boxes.write_text("".join(f"{frame} 1 5 10 20 20 1 2 1.0\n" for frame in range(1, 5)))
+    (boxes.parent / "labels.txt").write_text("bus\ndog\n")
+    assert FolderClips(tmp_path, size=16, num_frames=4)[0].phrases == ("dog",)
 
 
 def test_an_interval_leaves_frames_out(tmp_path):

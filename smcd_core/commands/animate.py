@@ -39,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--prompt", help="a sentence about the video (default: the phrases)")
     parser.add_argument("--phrase", action="append", help="what a box holds; once for all objects, or once for each")
     parser.add_argument("--box-format", choices=BOX_FORMATS, help="for a boxes file that could be read in several ways")
+    parser.add_argument("--box-video", metavar="ID", help="which video of a boxes file that holds several")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out.mp4"), help=".mp4, .webp, .gif or a folder (default %(default)s)"
     )
@@ -126,12 +127,16 @@ def _check_outputs(args: argparse.Namespace) -> None:
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     from ..sampling.settings import check_objects
     from ..trajectory.files import read_trajectory
+    from ..trajectory.formats.box_file import BoxFileError
 
     image = _read_image(args.image)
     phrase = args.phrase[0] if args.phrase and len(args.phrase) == 1 else args.phrase
-    trajectory, recognised = read_trajectory(
-        args.boxes, width=image.width, height=image.height, phrase=phrase, format=args.box_format
-    )
+    chosen = {"phrase": phrase, "format": args.box_format, "video": args.box_video}
+    try:
+        trajectory, recognised = read_trajectory(args.boxes, width=image.width, height=image.height, **chosen)
+    except BoxFileError as error:
+        option = f"--box-{error.option}"
+        raise SMCDError(error.told(lambda value: f"{option} {value}")) from None
     _note(f"{args.boxes}: {recognised}")
     check_objects(trajectory)
     return image, trajectory

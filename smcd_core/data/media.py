@@ -1,4 +1,4 @@
-"""Frames out of image files and videos, at the size asked for, and never out of a file that an annotation made up."""
+"""Read frames from images and videos, resized; paths from annotations may not leave the dataset."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..trajectory.document import MAX_SIDE
 from ..trajectory.formats.box_file import natural
 from .samples import DatasetError, SampleError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif")
+VIDEO_SUFFIXES = (
+    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif", ".ts", ".mts", ".mpg", ".mpeg", ".wmv", ".3gp"
+)  # fmt: skip
 # A JPEG is decoded at half, a quarter or an eighth of its size if that stays this much larger than what is asked for:
 # 0.6 of the time for 1280 x 720 to 256 x 256, and 45 dB from what decoding it whole gives.
 _SPARE = 1.25
+_ORIENTATION = 0x0112  # the tag of Exif
+_ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 @contextmanager
@@ -61,7 +65,7 @@ def read_image(
 ) -> np.ndarray:
     """uint8 [size, size, 3] from an image file, or from its bytes; `path` is then only for messages.
 
-    crop  x1, y1, x2, y2 in pixels of the file; default: all
+    crop  x1, y1, x2, y2 in pixels of the file; default: all, turned as the camera was held
     """
     with reading(path), Image.open(BytesIO(content) if content is not None else path) as image:
         width, height = image.size
@@ -70,11 +74,26 @@ def read_image(
         image.draft("RGB", (int(width * across), int(height * down)))
         smaller = image.width / width, image.height / height
         box = (x1 * smaller[0], y1 * smaller[1], x2 * smaller[0], y2 * smaller[1])
-        return np.array(image.convert("RGB").resize((size, size), resample, box=box))
+        square = eight_bits(image).resize((size, size), resample, box=box)
+        if crop is None:
+            square.getexif().update(image.getexif())
+            square = ImageOps.exif_transpose(square)
+        return np.array(square)
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """The image as RGB. Pillow turns 16 bits to white and fractions to black."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        return Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        pixels = np.nan_to_num(np.asarray(image))
+        pixels = pixels * 255 if pixels.max(initial=0) <= 1 else pixels
+        return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")
 
 
 def image_size(path: str | os.PathLike, content: bytes | None = None) -> tuple[int, int]:
-    """(width, height) from the head of an image file."""
+    """(width, height) from the head of an image file, as stored."""
     with reading(path), Image.open(BytesIO(content) if content is not None else path) as image:
         if max(image.size) > MAX_SIDE:
             raise SampleError(path, f"has {image.width} x {image.height} pixels, the limit is {MAX_SIDE} each")
@@ -104,7 +123,11 @@ class FrameFolder:
         self.length = len(self.files)
 
     def size(self) -> tuple[int, int]:
-        return image_size(self.path / self.files[0])
+        """(width, height) as shown: a phone may have stored the picture on its side."""
+        path = self.path / self.files[0]
+        size = image_size(path)
+        with reading(path), Image.open(path) as image:
+            return size[::-1] if image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE else size
 
     def read(self, frames: Sequence[int], size: int) -> np.ndarray:
         """uint8 [F, size, size, 3]"""
@@ -122,7 +145,7 @@ class VideoFile:
         self.files: list[str] = []
         with reading(path):
             stat = path.stat()
-        self.times, self._size = _times_and_size(path, stat.st_mtime_ns, stat.st_size)
+        self.times, self._size, self._is_numbered = _times_and_size(path, stat.st_mtime_ns, stat.st_size)
         self.length = len(self.times)
 
     def size(self) -> tuple[int, int]:
@@ -131,6 +154,8 @@ class VideoFile:
 
     def read(self, frames: Sequence[int], size: int) -> np.ndarray:
         """uint8 [F, size, size, 3] of rising frame numbers"""
+        if self._is_numbered:
+            return self._read_in_order(frames, size)
         wanted = {int(self.times[frame]): place for place, frame in enumerate(frames)}
         found: dict[int, np.ndarray] = {}
         # Some files seek to a place behind the one asked for; from the start every frame is met.
@@ -145,6 +170,20 @@ class VideoFile:
         missing = next(frame for place, frame in enumerate(frames) if place not in found)
         raise SampleError(self.path, f"frame {missing} of {self.length} cannot be decoded")
 
+    def _read_in_order(self, frames: Sequence[int], size: int) -> np.ndarray:
+        """The frames counted from the first one, which has to be decoded, too."""
+        wanted = {frame: place for place, frame in enumerate(frames)}
+        found: dict[int, np.ndarray] = {}
+        for number, frame in enumerate(self._decoded(0)):
+            if number in wanted and not frame.is_corrupt:
+                found[wanted[number]] = _pixels(frame, size)
+            if number >= frames[-1]:
+                break
+        missing = next((frame for place, frame in enumerate(frames) if place not in found), None)
+        if missing is not None:
+            raise SampleError(self.path, f"frame {missing} of {self.length} cannot be decoded")
+        return np.stack([found[place] for place in range(len(frames))])
+
     def _decoded(self, start: int) -> Iterator:
         av = _import_av(self.path)
         with reading(self.path), av.open(self.path) as container:
@@ -155,8 +194,11 @@ class VideoFile:
 
 
 @lru_cache(maxsize=4096)
-def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.ndarray, tuple[int, int]]:
+def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.ndarray, tuple[int, int], bool]:
     """Time stamps of all frames in order, found without decoding more than the first, and its (width, height).
+
+    AVI has no times at which to show a frame. Where frames are stored in another order than they are shown in, they are
+    numbered by decoding all of them, and the last value is True.
 
     The date and size of the file are there to tell a file that was replaced.
     """
@@ -173,7 +215,11 @@ def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.nda
         if not times or first is None:
             raise SampleError(path, "holds no frames with a time stamp; write it again, for example as .mp4")
         sides = first.width, first.height
-        return np.array(sorted(times)), sides[::-1] if _quarter_turns(first) % 2 else sides
+        sides = sides[::-1] if _quarter_turns(first) % 2 else sides
+        if "avi" not in container.format.name.split(",") or not stream.codec_context.has_b_frames:
+            return np.array(sorted(times)), sides, False
+    with reading(path), av.open(path) as container:
+        return np.arange(sum(1 for _ in container.decode(container.streams.video[0]))), sides, True
 
 
 def _pixels(frame, size: int) -> np.ndarray:

@@ -10,6 +10,12 @@ A file is recognised by what is in it and beside it, never by its own name.
 | mot         | frame,id,left,top,width,height,conf,... frames from 1      | seqinfo.ini beside it      |
 | youtube_vis | annotations[].bboxes, a list of [x, y, w, h] or null       | in the file                |
 | csv         | frame,object,x1,y1,x2,y2 under that header, frames from 0  | to be given                |
+| vot         | a line per frame: x1,y1,...,x4,y4, a turned rectangle      | to be given                |
+| kitti       | KITTI tracking: frame id type ... left top right bottom    | to be given                |
+| yolo        | a folder with a file per frame: class cx cy w h [conf] id  | not needed                 |
+| cvat        | CVAT for video 1.1, tracks with keyframes                  | in the file                |
+| label_studio| video rectangles with keyframes, in percent                | not needed                 |
+| values      | JSON of boxes {x, y, width, height} or points, see values  | to be given                |
 """
 
 from __future__ import annotations
@@ -24,14 +30,28 @@ from typing import Any
 
 from .dense import DenseBoxes, every_box
 from .document import MAX_FRAMES, MAX_OBJECTS, MAX_SIDE, Trajectory, TrajectoryError, parse_trajectory, whole_number
+from .formats.annotation_tools import read_cvat, read_label_studio
 from .formats.box_file import BoxFile, BoxFileError
 from .formats.coco_video import MASKS, choose_video
-from .formats.lines import CSV_HEADER, read_csv, read_xywh, read_xyxy
+from .formats.detect import detect_json, detect_lines, is_number
+from .formats.folders import is_yolo_folder, read_kitti, read_yolo
+from .formats.lines import read_vot, read_xywh, read_xyxy
 from .formats.mot import read_mot
-from .rows import NO_SIZE, BoxRows
+from .formats.tables import read_csv
+from .rows import NO_SIZE, BoxRows, started
+from .values import boxes_from_value
 
-FORMATS = ("json", "xyxy", "xywh", "mot", "youtube_vis", "csv")
+FORMATS = (
+    "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values"
+)  # fmt: skip
 READ_TOLERANCE = 1e-6  # of the frame: files are read as they are
+RESTING_FRAMES = 8  # of boxes that do not move, as long as the released model's videos
+
+_Size = tuple[int | None, int | None]
+_Found = tuple[str, Trajectory | DenseBoxes | BoxRows]  # what it is, for people, and the boxes
+_LINES = {
+    "xyxy": read_xyxy, "xywh": read_xywh, "mot": read_mot, "csv": read_csv, "vot": read_vot, "kitti": read_kitti
+}  # fmt: skip
 
 
 def read_trajectory(
@@ -45,22 +65,23 @@ def read_trajectory(
     video: int | str | None = None,
     tolerance: float = READ_TOLERANCE,
 ) -> tuple[Trajectory, str]:
-    """Read boxes from a file or folder in any format of this module. Returns the trajectory and what was recognised.
+    """Read boxes from a file or folder in any format of this module. Returns the trajectory and a line on what it is.
 
-    width, height  the frame in pixels, for pixel formats that do not tell it; a size in the file wins
+    width, height  of the image in pixels that boxes in pixels refer to; a size in the file wins
     frames         how many there must be; formats that list boxes by frame number may end earlier
     phrase         one for all objects or one each; wins over the file. Without either, phrases are empty
     format         one of FORMATS, where the content leaves a choice
     video          id, or name of the folder of frames, for files with several videos
     tolerance      how far simplification to few keys may move a coordinate, in units of the frame
 
-    Raises TrajectoryError with file, line, what was found and what was expected.
+    Raises TrajectoryError with file, line, what was found and what was expected; its subclass BoxFileError also tells
+    which of these arguments would settle it.
     """
-    file, found = _read(path, format, video)
+    file, what, found = _read(path, (width, height), format, video)
     with _naming(file):
         if isinstance(found, Trajectory):
-            return _renamed(found, frames, phrase)
-        boxes, what = _dense(found, (width, height), frames, phrase)
+            return _renamed(what, found, frames, phrase)
+        boxes, what = _dense(what, found, (width, height), frames, phrase)
         return boxes.to_trajectory(tolerance), what
 
 
@@ -75,38 +96,70 @@ def read_dense(
     video: int | str | None = None,
 ) -> tuple[DenseBoxes, str]:
     """Read the same files for those who need no keys: one box per frame and object, not clipped."""
-    file, found = _read(path, format, video)
+    file, what, found = _read(path, (width, height), format, video)
     with _naming(file):
-        if isinstance(found, BoxRows):
-            return _dense(found, (width, height), frames, phrase)
-        trajectory, what = _renamed(found, frames, phrase)
-        return every_box(trajectory), what
+        if isinstance(found, Trajectory):
+            trajectory, what = _renamed(what, found, frames, phrase)
+            return every_box(trajectory), what
+        return _dense(what, found, (width, height), frames, phrase)
 
 
-def _read(path: str | os.PathLike, format: str | None, video: int | str | None) -> tuple[BoxFile, Trajectory | BoxRows]:
+def _read(path: str | os.PathLike, size: _Size, format: str | None, video: int | str | None) -> tuple:
+    """The file, what it is, and its boxes."""
     if format is not None and format not in FORMATS:
         raise TrajectoryError(f"format is {format!r}: use one of {', '.join(FORMATS)}")
     path = Path(path)
+    if format == "yolo" or (format is None and path.is_dir() and is_yolo_folder(path)):
+        rows = read_yolo(path)
+        return BoxFile(path), rows.what, rows
     file = BoxFile(_file_in(path) if path.is_dir() else path)
     if not file.text:
         raise file.error("is empty: expected boxes")
-    readers: dict[str, Callable[[], Trajectory | BoxRows]]
-    if file.text.lstrip().startswith(("{", "[")):
+    if file.text.startswith("<"):
+        detect, readers = lambda: "cvat", {"cvat": lambda: ("CVAT tracks", read_cvat(file))}
+    elif file.text.lstrip().startswith(("{", "[")):
         content = file.json(unread=MASKS)
-        format = format or _detect_json(file, content)
-        readers = {
-            "json": lambda: parse_trajectory(content),
-            "youtube_vis": lambda: choose_video(file, content, video).rows,
-        }
+        detect, readers = partial(detect_json, file, content), _readers_of_json(file, content, size, video)
     else:
         rows = list(file.rows())
-        format = format or _detect_lines(file, rows[0][1])
-        of_lines = {"xyxy": read_xyxy, "xywh": read_xywh, "mot": read_mot, "csv": read_csv}
-        readers = {name: partial(reader, file, rows) for name, reader in of_lines.items()}
+        detect = partial(detect_lines, file, rows)
+        readers = {name: partial(_of_lines, reader, file, rows) for name, reader in _LINES.items()}
+    format = format or detect()
     if format not in readers:
         raise file.error(f"does not look like {format}: its content could be {' or '.join(readers)}")
     with _naming(file):
-        return file, readers[format]()
+        return file, *readers[format]()
+
+
+def _readers_of_json(
+    file: BoxFile, content: Any, size: _Size, video: int | str | None
+) -> dict[str, Callable[[], _Found]]:
+    def of_youtube_vis() -> _Found:
+        rows = choose_video(file, content, video).rows
+        return rows.what, rows
+
+    return {
+        "json": lambda: ("SMCD trajectory", parse_trajectory(content)),
+        "youtube_vis": of_youtube_vis,
+        "label_studio": lambda: ("Label Studio", read_label_studio(file, content, _known(size), video)),
+        "values": lambda: boxes_from_value(content, *_known(size)),
+    }
+
+
+def _of_lines(reader: Callable[[BoxFile, list], BoxRows], file: BoxFile, rows: list) -> _Found:
+    if len(rows) > 1 and reader is not read_csv and not any(map(is_number, rows[0][1])):
+        rows = rows[1:]  # a header
+    found = reader(file, rows)
+    return found.what, found
+
+
+def _known(size: _Size) -> tuple[int, int]:
+    width, height = size
+    if width is None or height is None:
+        raise TrajectoryError(NO_SIZE)
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise TrajectoryError(f"the frame has {width}x{height} pixels; expected 1 to {MAX_SIDE} each")
+    return width, height
 
 
 @contextmanager
@@ -114,8 +167,10 @@ def _naming(file: BoxFile) -> Iterator[None]:
     """Put the file's name into errors of code that knows only its content."""
     try:
         yield
-    except BoxFileError:
-        raise
+    except BoxFileError as error:
+        if error.path:
+            raise
+        raise BoxFileError(file.path, error.problem, option=error.option) from None
     except TrajectoryError as error:
         raise file.error(str(error)) from None
 
@@ -128,59 +183,57 @@ def _file_in(folder: Path) -> Path:
     return folder / found[0]
 
 
-def _detect_json(file: BoxFile, content: Any) -> str:
-    if isinstance(content, dict) and {"videos", "annotations"} <= content.keys():
-        return "youtube_vis"
-    if isinstance(content, dict) and "objects" in content:
-        return "json"
-    found = f"keys {', '.join(map(repr, list(content)[:8])) or 'none'}" if isinstance(content, dict) else "a list"
-    raise file.error(f"JSON with {found}: expected 'objects' (a trajectory) or 'videos', 'annotations' (YouTube-VIS)")
-
-
-def _detect_lines(file: BoxFile, first: Sequence[str]) -> str:
-    header = ",".join(CSV_HEADER)
-    if [field.lower() for field in first] == CSV_HEADER:
-        return "csv"
-    if len(first) == 4:
-        # Four numbers say nothing about themselves; what lies beside them does.
-        released = file.beside("img.png")
-        got10k = file.beside("meta_info.ini") or file.beside("absence.label")
-        if bool(released) == bool(got10k):
-            raise file.choice("4 numbers per line may be x1,y1,x2,y2 or x,y,w,h", "format", ("xyxy", "xywh"))
-        return "xyxy" if released else "xywh"
-    if len(first) == 6:
-        raise file.choice(
-            "6 numbers per line may be MOT or corners", "format", ("mot",), otherwise=f"put {header} on top"
-        )
-    if 7 <= len(first) <= 10:
-        return "mot"
-    expected = f"4 numbers, 7 to 10 numbers (MOT), JSON, or the header {header}"
-    raise file.error(f"found {len(first)} fields, first is {''.join(first[:1])[:40]!r}; expected {expected}", "line 1")
-
-
-def _renamed(trajectory: Trajectory, frames: int | None, phrase: str | Sequence[str] | None) -> tuple[Trajectory, str]:
+def _renamed(
+    what: str, trajectory: Trajectory, frames: int | None, phrase: str | Sequence[str] | None
+) -> tuple[Trajectory, str]:
     _check_frames(trajectory.frames, frames)
     names = _phrases([track.phrase for track in trajectory.objects], phrase)
     tracks = tuple(replace(track, phrase=name) for track, name in zip(trajectory.objects, names, strict=True))
-    what = f"SMCD trajectory: {_count(len(tracks), 'object')}, {_count(trajectory.frames, 'frame')}"
-    return replace(trajectory, objects=tracks), what
+    found = f"{what}: {_count(len(tracks), 'object')}, {_count(trajectory.frames, 'frame')}"
+    return replace(trajectory, objects=tracks), found
 
 
 def _dense(
-    rows: BoxRows, size: tuple[int | None, int | None], frames: int | None, phrase: str | Sequence[str] | None
+    what: str,
+    found: BoxRows | DenseBoxes,
+    size: _Size,
+    frames: int | None,
+    phrase: str | Sequence[str] | None,
 ) -> tuple[DenseBoxes, str]:
-    """The rows over all frames, and what was recognised."""
-    total, count = _frames_of(rows, frames), len(rows.phrases)
-    width, height = rows.size or size
-    if width is None or height is None:
-        raise TrajectoryError(NO_SIZE)
-    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-        raise TrajectoryError(f"the frame has {width}x{height} pixels; expected 1 to {MAX_SIDE} each")
-    names = tuple(_phrases(rows.phrases, phrase))
-    boxes = replace(rows.at(range(total), (width, height)), phrases=names)
-    unnamed = "" if all(names) else ", without a phrase" if count == 1 else ", some without a phrase"
-    size_from = f"{width}x{height} pixels {rows.size_from if rows.size else 'as given'}"
-    return boxes, f"{rows.what}: {_count(count, 'object')}{unnamed}, {_count(total, 'frame')}, {size_from}"
+    """The boxes in all frames, and what they are."""
+    if isinstance(found, BoxRows):
+        rows = found if frames else started(found)
+        what, total = rows.what, _frames_of(rows, frames)
+        size_from = rows.size_from if rows.size else "as given"
+        boxes = rows.at(range(total), _known(rows.size or size))
+        if not rows.size and rows.in_pixels:
+            _check_inside(boxes)
+    else:
+        boxes = found.resampled(frames or RESTING_FRAMES) if found.num_frames == 1 else found
+        boxes, size_from = replace(boxes, size=_known(size)), "as given"
+        _check_frames(boxes.num_frames, frames)
+    count = len(boxes.phrases)
+    boxes = replace(boxes, phrases=tuple(_phrases(boxes.phrases, phrase)))
+    unnamed = "" if all(boxes.phrases) else ", without a phrase" if count == 1 else ", some without a phrase"
+    width, height = boxes.size
+    frame = f"{width}x{height} pixels {size_from}"
+    return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.num_frames, 'frame')}, {frame}"
+
+
+def _check_inside(boxes: DenseBoxes) -> None:
+    """Refuse boxes that were made on a larger image: most of them have their centre outside this one."""
+    xyxy = boxes.xyxy[boxes.mask]
+    centres = (xyxy[:, :2] + xyxy[:, 2:]) / 2
+    outside = ((centres < 0) | (centres > 1)).any(1)
+    if 2 * outside.sum() > len(outside):
+        width, height = boxes.size
+        right, bottom = xyxy[:, 2].max() * width, xyxy[:, 3].max() * height
+        raise BoxFileError(
+            "",
+            f"boxes reach to {right:.0f} x {bottom:.0f}, the image has {width} x {height} pixels: give the size of the "
+            "image that they were made on",
+            option="size",
+        )
 
 
 def _frames_of(rows: BoxRows, frames: int | None) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class BoxRows:
     size       (width, height) of the frame in pixels, None if the file does not tell it
     size_from  where the size was found, in words
     length     number of frames, None if the file does not tell it
+    may_start_late  whether frame numbers may be those of a longer video that this is a part of
     """
 
     what: str
@@ -38,6 +40,7 @@ class BoxRows:
     length: int | None = None
     fps: float = DEFAULT_FPS
     in_pixels: bool = True
+    may_start_late: bool = False
 
     @property
     def last_frame(self) -> int:
@@ -64,3 +67,47 @@ def rows_of(entries: Sequence[tuple[int, int, Sequence[float]]]) -> tuple[np.nda
     """`frames`, `objects` and `xyxy` of BoxRows, from entries of frame, object and box."""
     frames, objects = (np.array([entry[part] for entry in entries], int) for part in (0, 1))
     return frames, objects, np.array([entry[2] for entry in entries], np.float64).reshape(-1, 4)
+
+
+def all_are_shares(xyxy: np.ndarray) -> bool:
+    """Whether boxes [K, 4] are in shares of the frame: in pixels they would lie in a corner of a pixel."""
+    return bool(xyxy.size and xyxy.any() and (xyxy >= -0.05).all() and (xyxy <= 1.05).all())
+
+
+def joined(rows: BoxRows) -> BoxRows:
+    """Fill in the frames between those of a file that was annotated every n-th frame, with straight lines."""
+    numbers = np.unique(rows.frames)
+    step = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 2 else 1
+    if step == 1:
+        return rows
+    parts = []
+    for n in range(len(rows.phrases)):
+        own = np.flatnonzero(rows.objects == n)
+        own = own[np.argsort(rows.frames[own], kind="stable")]
+        for here, after in pairwise(own):
+            if rows.frames[after] - rows.frames[here] == step:
+                share = np.arange(1, step)[:, None] / step
+                between = rows.xyxy[here] + (rows.xyxy[after] - rows.xyxy[here]) * share
+                parts.append((rows.frames[here] + np.arange(1, step), np.full(step - 1, n), between))
+    if not parts:
+        return rows
+    frames, objects, xyxy = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return replace(
+        rows,
+        what=f"{rows.what}, every {step}th frame, straight lines between",
+        frames=np.concatenate((rows.frames, frames)),
+        objects=np.concatenate((rows.objects, objects)),
+        xyxy=np.concatenate((rows.xyxy, xyxy)),
+    )
+
+
+def started(rows: BoxRows) -> BoxRows:
+    """Rows of a part of a longer video, numbered from its first frame. Those that start soon stay as they are."""
+    if rows.length or not rows.may_start_late or not len(rows.frames):
+        return rows
+    first, last = int(rows.frames.min()), rows.last_frame
+    if first < last - first + 1:
+        return rows
+    return replace(
+        rows, what=f"{rows.what}, without the {first} frames before the first box", frames=rows.frames - first
+    )

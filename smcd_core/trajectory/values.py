@@ -3,11 +3,12 @@
 | value                                            | size of the frame | objects over time                          |
 |--------------------------------------------------|-------------------|--------------------------------------------|
 | our document, as a dict or as JSON text          | not needed        | as written                                 |
-| {x, y, width, height, label?}                    | in pixels         | one, resting                               |
+| {x, y, width, height, label?}, or w and h        | in pixels         | one, resting                               |
 | list of those                                    | in pixels         | one each, resting                          |
 | list of such lists, one for each frame           | in pixels         | joined by label, then by nearness          |
 | {track_path [F, N, 2], track_visibility [F, N]}  | in pixels         | a square around each point                 |
 | points {x, y}: a list, or a list of lists        | in pixels         | a square around each point                 |
+| {predictions: [...], image?} of Roboflow          | image, or pixels  | one each, resting; x, y are the centre     |
 | masks [F, H, W], or a list of them               | the mask's        | one each: the box around what is set       |
 
 Text is JSON of any of these but masks.
@@ -20,6 +21,7 @@ import json
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -28,13 +30,16 @@ from torch import Tensor
 
 from .dense import DenseBoxes, phrases
 from .document import DEFAULT_FPS, MAX_FRAMES, MAX_OBJECTS, MAX_TEXT, Trajectory, TrajectoryError, parse_trajectory
-from .rows import MAX_PIXELS
+from .rows import MAX_PIXELS, all_are_shares
 
 EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
-BOX_KEYS = {"x", "y", "width", "height"}
+BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
+BOX_SIDES = {"width", "height", "w", "h"}
+SMALLEST_PART = 0.02  # of the area of a mask's largest part
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
 
-_Found = tuple[str, DenseBoxes]  # what was recognised, and boxes; of one frame if they rest
+_Found = tuple[str, DenseBoxes]
+_Size = tuple[int, int]
 
 
 def trajectory_from_value(
@@ -61,19 +66,23 @@ def trajectory_from_value(
     if isinstance(value, str):
         value = _json(value)
     if isinstance(value, Mapping) and "objects" in value:
-        trajectory = parse_trajectory(value)
-        return _named(
-            trajectory, phrase
-        ), f"SMCD trajectory: {len(trajectory.objects)} objects, {trajectory.frames} frames"
-    what, boxes = _read_value(value, width, height, point_size)
-    if not boxes.mask.any():
-        raise TrajectoryError(f"found {what} without any box: nothing to animate")
+        trajectory = _named(parse_trajectory(value), phrase)
+        return trajectory, f"SMCD trajectory: {len(trajectory.objects)} objects, {trajectory.frames} frames"
+    what, boxes = boxes_from_value(value, width, height, point_size)
     if boxes.num_frames == 1:
         boxes = boxes.resampled(frames)
     names = tuple(_lines(phrase, len(boxes.phrases)) or boxes.phrases)
     boxes = replace(boxes, phrases=names, size=(width, height), fps=fps)
     found = f"{what}: {len(names)} objects, {boxes.num_frames} frames of {width} x {height} pixels"
     return boxes.to_trajectory(tolerance), found
+
+
+def boxes_from_value(value: Any, width: int, height: int, point_size: float = POINT_SIZE) -> tuple[str, DenseBoxes]:
+    """Read any value of the table above but a document: what it is, and its boxes, in one frame if they rest."""
+    what, boxes = _read_value(value, (width, height), point_size)
+    if not boxes.mask.any():
+        raise TrajectoryError(f"found {what} without any box: nothing to animate")
+    return what, boxes
 
 
 def _json(text: str) -> Any:
@@ -106,33 +115,36 @@ def _lines(text: str, count: int) -> list[str]:
     return lines
 
 
-def _read_value(value: Any, width: int, height: int, point_size: float) -> _Found:
-    size = (width, height)
+def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
     if isinstance(value, Tensor):
         return _masks([value])
     if isinstance(value, Mapping):
         if "track_path" in value:
             return _tracks(value, size, point_size)
-        if value.keys() >= BOX_KEYS:
+        if isinstance(value.get("predictions"), Sequence) and not isinstance(value["predictions"], str):
+            return _read_value(value["predictions"], _size_of_image(value, size), point_size)
+        if _is_box(value):
             return _per_frame([[value]], size, "a bounding box")
         raise TrajectoryError(f"found an object with {_names(value)}: {EXPECTED}")
-    if not isinstance(value, Sequence):
+    if not isinstance(value, Sequence) or isinstance(value, str):
         raise TrajectoryError(f"found {type(value).__name__}: {EXPECTED}")
     if len(value) == 0:
         raise TrajectoryError(f"found an empty list: {EXPECTED}")
     if all(isinstance(item, Tensor) for item in value):
         return _masks(value)
+    if all(isinstance(item, str) for item in value):
+        return _texts(value, size, point_size)
     if all(isinstance(item, Mapping) for item in value):
-        if all(item.keys() >= BOX_KEYS for item in value):
+        if all(map(_is_box, value)):
             return _per_frame([value], size, "bounding boxes")
-        if all(item.keys() >= {"x", "y"} for item in value):
+        if all(map(_is_point, value)):
             return _points([value], size, point_size)
         raise TrajectoryError(f"found a list of objects with {_names(value[0])}: {EXPECTED}")
     if all(isinstance(item, Sequence) and not isinstance(item, str) for item in value):
         inner = list(itertools.chain.from_iterable(value))
-        if all(isinstance(item, Mapping) and item.keys() >= BOX_KEYS for item in inner):
+        if all(map(_is_box, inner)):
             return _per_frame(value, size, "bounding boxes for each frame")
-        if all(isinstance(item, Mapping) and item.keys() >= {"x", "y"} for item in inner):
+        if all(map(_is_point, inner)):
             return _points(value, size, point_size)
         if inner and not any(isinstance(item, Mapping) for item in inner):
             raise TrajectoryError(
@@ -142,13 +154,39 @@ def _read_value(value: Any, width: int, height: int, point_size: float) -> _Foun
     raise TrajectoryError(f"found a list of {type(value[0]).__name__}: {EXPECTED}")
 
 
+def _is_box(item: Any) -> bool:
+    return isinstance(item, Mapping) and any(item.keys() >= keys for keys in BOX_KEYS)
+
+
+def _is_point(item: Any) -> bool:
+    return isinstance(item, Mapping) and item.keys() >= {"x", "y"} and not item.keys() & BOX_SIDES
+
+
+def _texts(texts: Sequence[str], size: _Size, point_size: float) -> _Found:
+    """A list of texts with one track of points each, as several spline editors give it."""
+    tracks = [_json(text) for text in texts]
+    if all(isinstance(track, list) and track and all(map(_is_point, track)) for track in tracks):
+        return _points(tracks, size, point_size)
+    if len(tracks) == 1:
+        return _read_value(tracks[0], size, point_size)
+    raise TrajectoryError("found a list of texts: each must be a list of points {x, y}")
+
+
+def _size_of_image(value: Mapping, size: _Size) -> _Size:
+    """The size that a detector gives with its predictions, else `size`."""
+    image = value.get("image")
+    sides = [image.get(side) for side in ("width", "height")] if isinstance(image, Mapping) else []
+    is_known = len(sides) == 2 and all(type(side) is int and side > 0 for side in sides)
+    return (sides[0], sides[1]) if is_known else size
+
+
 def _names(value: Mapping) -> str:
     return f"keys {', '.join(map(repr, list(value)[:6]))}" if value else "no keys"
 
 
 def _number(value: Any, where: str) -> float:
     # A comparison with NaN is false, so NaN is refused here too.
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MAX_PIXELS:
+    if isinstance(value, bool) or not isinstance(value, Real) or not abs(value) <= MAX_PIXELS:
         raise TrajectoryError(f"{where} is {reprlib.repr(value)}: give a finite number, of up to {MAX_PIXELS} pixels")
     return float(value)
 
@@ -166,8 +204,13 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     _check_counts(len(frames), max(map(len, frames)))
     tracks: list[dict[int, list[float]]] = []
     labels: list[str] = []
+    corners = [
+        [_xyxy(item, f"frame {frame}, box {n}") for n, item in enumerate(items)] for frame, items in enumerate(frames)
+    ]
+    if all_are_shares(np.array([box for boxes in corners for box in boxes])):
+        raise TrajectoryError(f"all numbers of {what} are 0 to 1, which are shares of the picture, not pixels")
     for frame, items in enumerate(frames):
-        boxes = [_xyxy(item, size, f"frame {frame}, box {n}") for n, item in enumerate(items)]
+        boxes = [[x1 / size[0], y1 / size[1], x2 / size[0], y2 / size[1]] for x1, y1, x2, y2 in corners[frame]]
         names = [_label(item) for item in items]
         distances = _distances([list(track.values())[-1] for track in tracks], boxes)  # [T, N]
         distances[np.array(labels, object)[:, None] != np.array(names, object)] = np.inf
@@ -189,18 +232,27 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
 
 
 def _label(item: Mapping) -> str:
-    """What detectors call `label` and the host's own editor `metadata.desc`."""
+    """The name of a box: detectors write `label` or `class`, ComfyUI's own editor `metadata.desc`."""
     metadata = item.get("metadata")
-    if isinstance(metadata, Mapping):
-        return str(item.get("label") or metadata.get("desc") or "")
-    return str(item.get("label") or "")
+    described = metadata.get("desc") if isinstance(metadata, Mapping) else None
+    found = [item.get(name) for name in ("label", "class_name", "class")]
+    return next((str(name) for name in [found[0], described, *found[1:]] if name and not isinstance(name, Real)), "")
 
 
-def _xyxy(item: Mapping, size: tuple[int, int], where: str) -> list[float]:
-    x, y, width, height = (_number(item[key], f"{where}: {key}") for key in ("x", "y", "width", "height"))
+def _xyxy(item: Mapping, where: str) -> list[float]:
+    """x1, y1, x2, y2 in pixels."""
+    if item.keys() & {"frame", "frame_number", "frame_id"}:
+        raise TrajectoryError(
+            f"{where} has a frame number: these are keyframes of an annotation tool. Give a list of boxes for each "
+            "frame, or the export of CVAT or Label Studio as a file"
+        )
+    sides = ("width", "height") if "width" in item else ("w", "h")
+    x, y, width, height = (_number(item[key], f"{where}: {key}") for key in ("x", "y", *sides))
     if width < 0 or height < 0:
         raise TrajectoryError(f"{where} is {width:g} x {height:g} pixels: give 0 or more")
-    return [x / size[0], y / size[1], (x + width) / size[0], (y + height) / size[1]]
+    if "confidence" in item and item.keys() & {"class", "class_id"}:  # Roboflow: x and y are the centre
+        x, y = x - width / 2, y - height / 2
+    return [x, y, x + width, y + height]
 
 
 def _distances(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> np.ndarray:
@@ -223,7 +275,15 @@ def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_si
         for n, track in enumerate(tracks)
     ]
     points = np.array(points).transpose(1, 0, 2)  # [F, N, 2]
+    if _are_shares(points):
+        points = points * size
     return _around(points, np.ones(points.shape[:2], bool), size, point_size)
+
+
+def _are_shares(points: np.ndarray) -> bool:
+    """Whether points [..., 2] are in shares of the frame: in pixels they would lie in one corner."""
+    has_fractions = bool((points != points.round()).any())
+    return has_fractions and bool((points >= 0).all() and (points <= 1).all())
 
 
 def _tracks(value: Mapping, size: tuple[int, int], point_size: float) -> _Found:
@@ -238,6 +298,8 @@ def _tracks(value: Mapping, size: tuple[int, int], point_size: float) -> _Found:
     mask = np.broadcast_to(visible != 0, path.shape[:2]).copy()  # some nodes give one column for all
     if not np.isfinite(path[mask]).all():
         raise TrajectoryError("a visible point of track_path is NaN or infinite: repair the tracks")
+    if _are_shares(path[mask]):
+        raise TrajectoryError("all points of track_path are 0 to 1, which are shares of the picture, not pixels")
     return _around(path, mask, size, point_size)
 
 
@@ -257,7 +319,9 @@ def _around(points: np.ndarray, mask: np.ndarray, size: tuple[int, int], point_s
 
 
 def _masks(masks: Sequence[Tensor]) -> _Found:
-    """Each [F, H, W] is one object."""
+    """Each [F, H, W] is one object; one image may come without F, and masks with a channel."""
+    masks = [mask[:, 0] if mask.ndim == 4 and mask.shape[1] == 1 else mask for mask in masks]
+    masks = [mask[None] if mask.ndim == 2 and mask.any() else mask for mask in masks]
     for n, mask in enumerate(masks):
         if mask.ndim != 3 or mask.shape[0] != masks[0].shape[0]:
             found = list(mask.shape)
@@ -271,9 +335,23 @@ def _masks(masks: Sequence[Tensor]) -> _Found:
 
 def _mask_boxes(mask: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """mask [F, H, W], set where above 0.5: boxes [F, 4] in units of the frame, visibility [F]"""
-    inside = (mask > 0.5).cpu().numpy()
+    inside = _without_specks((mask > 0.5).cpu().numpy())
     columns, rows = inside.any(1), inside.any(2)  # [F, W], [F, H]
     low_x, low_y = columns.argmax(1), rows.argmax(1)
     high_x, high_y = columns.shape[1] - columns[:, ::-1].argmax(1), rows.shape[1] - rows[:, ::-1].argmax(1)
     scale = np.array([columns.shape[1], rows.shape[1]] * 2)
     return np.stack([low_x, low_y, high_x, high_y], 1) / scale, inside.any((1, 2))
+
+
+def _without_specks(inside: np.ndarray) -> np.ndarray:
+    """The masks [F, H, W] without parts that are tiny beside the largest: segmentation leaves stray pixels."""
+    from scipy import ndimage  # ComfyUI brings it; files of boxes need no masks
+
+    inside = inside.copy()
+    for mask in inside:
+        parts, count = ndimage.label(mask, np.ones((3, 3)))
+        if count > 1:
+            areas = np.bincount(parts.ravel(), minlength=count + 1)
+            areas[0] = 0
+            mask &= areas[parts] >= SMALLEST_PART * areas.max()
+    return inside

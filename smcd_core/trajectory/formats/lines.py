@@ -1,92 +1,122 @@
-"""Boxes as lines of numbers or as a table: corners, GOT-10k, CSV."""
+"""One object as a line of numbers for each frame: corners, GOT-10k and LaSOT, polygons of VOT."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 
 from ..document import DEFAULT_FPS
-from ..rows import BoxRows, rows_of
+from ..rows import BoxRows, all_are_shares
 from .box_file import BoxFile, Row
 
-CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"]
+# Files beside the boxes with a 1 for each frame without the object: GOT-10k, then LaSOT.
+ABSENCE = ("absence.label", "full_occlusion.txt", "out_of_view.txt")
 
 
 def read_xyxy(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """x1,y1,x2,y2 of one object in each frame, as the released SMCD has them in bbox.txt beside img.png."""
-    boxes = [file.corners(file.numbers(row, "x1,y1,x2,y2", where), False, where) for where, row in rows]
+    boxes, mask = _boxes(file, rows, "x1,y1,x2,y2")
     size = _png_size(file.beside("img.png"))
-    return _one_object("x1,y1,x2,y2 per frame", boxes, np.ones(len(boxes), bool), "", size, "from img.png")
+    return _one_object("x1,y1,x2,y2 per frame", boxes, mask, size=size, size_from="from img.png")
 
 
 def read_xywh(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
-    """x,y,w,h of one object in each frame: groundtruth.txt of GOT-10k, with absence.label and meta_info.ini."""
-    boxes = got10k_boxes(file, rows)
-    mask = np.ones(len(boxes), bool)
-    if label := file.beside("absence.label"):
-        absent = label.text.split()
+    """x,y,w,h of one object in each frame: groundtruth.txt of GOT-10k or LaSOT, with what lies beside it."""
+    boxes, mask = _boxes(file, rows, "x,y,w,h")
+    for label in filter(None, map(file.beside, ABSENCE)):
+        absent = re.split(r"[\s,]+", label.text.strip())
         if len(absent) != len(boxes) or set(absent) - {"0", "1"}:
             raise file.error(
                 f"has {len(boxes)} boxes, expected as many 0 or 1 in {label.path.name}, found {len(absent)}"
             )
-        mask = np.array(absent) == "0"
+        mask &= np.array(absent) == "0"
     info = file.beside("meta_info.ini")
     meta = info.ini("METAINFO") if info else {}
-    fps = info.setting(meta, "anno_fps", DEFAULT_FPS) if info else DEFAULT_FPS
-    phrase, size = meta.get("object_class", ""), got10k_size(meta)
-    return _one_object("x,y,w,h per frame (GOT-10k)", boxes, mask, phrase, size, "from meta_info.ini", fps)
+    return _one_object(
+        "x,y,w,h per frame (GOT-10k)",
+        boxes,
+        mask,
+        phrase=meta.get("object_class", ""),
+        size=got10k_size(meta),
+        size_from="from meta_info.ini",
+        fps=info.setting(meta, "anno_fps", DEFAULT_FPS) if info else DEFAULT_FPS,
+    )
 
 
-def got10k_boxes(file: BoxFile, rows: Sequence[Row]) -> list[list[float]]:
-    """xyxy in pixels of each line of x,y,w,h."""
-    return [file.corners(file.numbers(row, "x,y,w,h", where), True, where) for where, row in rows]
+def read_vot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
+    """x1,y1,...,x4,y4, the corners of a turned rectangle, in each frame: the box around them."""
+    names = ",".join(f"{axis}{n}" for n in range(1, 5) for axis in "xy")
+    corners, mask = _values(file, rows, names)
+    points = corners.reshape(-1, 4, 2)
+    boxes = np.concatenate((points.min(1), points.max(1)), 1)
+    return _one_object("polygons per frame (VOT)", boxes, mask)
 
 
-def got10k_size(meta) -> tuple[int, int] | None:
+def got10k_boxes(file: BoxFile, rows: Sequence[Row]) -> np.ndarray:
+    """[F, 4], xyxy in pixels, from lines of x,y,w,h; without area where the object is absent."""
+    return _boxes(file, rows, "x,y,w,h")[0]
+
+
+def got10k_size(meta: Mapping[str, str]) -> tuple[int, int] | None:
     """(width, height) from meta_info.ini, None if it does not tell them."""
     size = re.fullmatch(r"\((\d{1,6}), *(\d{1,6})\)", meta.get("resolution", ""), re.ASCII)
     return (int(size[1]), int(size[2])) if size else None
 
 
-def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
-    """frame,object,x1,y1,x2,y2 under that header. Objects are numbers or names; a name is the phrase as well."""
-    names = ",".join(CSV_HEADER)
-    entries, objects, phrases = [], {}, []
-    seen = set()
-    for where, row in rows[1:]:
-        if len(row) != len(CSV_HEADER):
-            raise file.error(f"found {len(row)} fields, expected {names}", where)
-        frame, *box = file.numbers([row[0], *row[2:]], "frame,x1,y1,x2,y2", where)
-        if frame < 0 or frame != int(frame):
-            raise file.error(f"found frame {row[0]}, expected a whole number from 0", where)
-        name = row[1]
-        if name not in objects:
-            objects[name] = len(objects)
-            phrases.append("" if re.fullmatch(r"-?[\d.]*", name) else name)
-        if (frame, name) in seen:
-            raise file.error(f"found a second box for object {name!r} in the same frame", where)
-        seen.add((frame, name))
-        entries.append((int(frame), objects[name], file.corners(box, False, where)))
-    return BoxRows("CSV of corners", *rows_of(entries), tuple(phrases))
+def _values(file: BoxFile, rows: Sequence[Row], names: str) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers [F, columns] and mask [F], False for a line of NaN."""
+    rows = list(rows)
+    mask = np.array([not row or set(map(str.lower, row)) != {"nan"} for _, row in rows], bool)
+    zeros = [0.0] * len(names.split(","))
+    values = [file.numbers(row, names, where) if seen else zeros for (where, row), seen in zip(rows, mask, strict=True)]
+    return np.array(values, np.float64).reshape(len(rows), len(zeros)), mask
+
+
+def _boxes(file: BoxFile, rows: Sequence[Row], names: str) -> tuple[np.ndarray, np.ndarray]:
+    """xyxy [F, 4] in pixels and mask [F].
+
+    Frames without the object are written as 0,0,0,0, as -1,-1,-1,-1, as a box with negative width and height, or as
+    NaN. In a file that has such lines a box with one side of no length is absent, too.
+    """
+    values, mask = _values(file, rows, names)
+    sides = values[:, 2:] if names == "x,y,w,h" else values[:, 2:] - values[:, :2]
+    absent = ~mask | (values == 0).all(1) | (values == -1).all(1) | (sides < 0).all(1)
+    if absent.any():
+        absent |= (sides <= 0).any(1)
+    boxes = np.zeros((len(values), 4))
+    for n in np.flatnonzero(~absent):
+        boxes[n] = file.corners(values[n].tolist(), names == "x,y,w,h", rows[n][0])
+    return boxes, ~absent
 
 
 def _one_object(
     what: str,
-    boxes: Sequence[Sequence[float]],
+    boxes: np.ndarray,
     mask: np.ndarray,
-    phrase: str,
-    size: tuple[int, int] | None,
-    size_from: str,
+    *,
+    phrase: str = "",
+    size: tuple[int, int] | None = None,
+    size_from: str = "",
     fps: float = DEFAULT_FPS,
 ) -> BoxRows:
-    """BoxRows of one object with a box and a mask [F] for each frame."""
+    """BoxRows from boxes [F, 4] and mask [F]."""
     frames = np.flatnonzero(mask)
-    xyxy = np.array(boxes, np.float64).reshape(-1, 4)[frames]
-    objects = np.zeros(len(frames), int)
-    return BoxRows(what, frames, objects, xyxy, (phrase,), size, size_from if size else "", len(boxes), fps)
+    is_shares = all_are_shares(boxes[frames])
+    return BoxRows(
+        what + (" in shares of the frame" if is_shares else ""),
+        frames,
+        np.zeros(len(frames), int),
+        boxes[frames],
+        (phrase,),
+        size,
+        size_from,
+        length=len(boxes),
+        fps=fps,
+        in_pixels=not is_shares,
+    )
 
 
 def _png_size(file: BoxFile | None) -> tuple[int, int] | None:

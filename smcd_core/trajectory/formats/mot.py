@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..document import DEFAULT_FPS
-from ..rows import BoxRows
+from ..rows import BoxRows, all_are_shares, joined
 from .box_file import BoxFile, Row
 
 NAMES = "frame,id,left,top,width,height,conf,x,y,z".split(",")
@@ -53,17 +53,22 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         return info_file.setting(info, name, otherwise) if info_file else otherwise
 
     width, height, length = (int(setting(name)) for name in ("imWidth", "imHeight", "seqLength"))
-    return BoxRows(
+    xyxy = np.concatenate((table[:, 2:4], table[:, 2:4] + table[:, 4:6]), 1)
+    if all_are_shares(xyxy):
+        raise file.error("all numbers are 0 to 1, which are shares of the picture, not pixels as MOT has them")
+    found = BoxRows(
         what="MOTChallenge" + (f" ({', '.join(notes)})" if notes else ""),
         frames=table[:, 0].astype(int) - 1,
         objects=objects,
-        xyxy=np.concatenate((table[:, 2:4], table[:, 2:4] + table[:, 4:6]), 1),
+        xyxy=xyxy,
         phrases=tuple(kinds),
         size=(width, height) if width and height else None,
         size_from="from seqinfo.ini",
         length=length or None,
         fps=setting("frameRate", DEFAULT_FPS),
+        may_start_late=True,
     )
+    return joined(found)
 
 
 def _table(file: BoxFile, rows: Sequence[Row]) -> tuple[np.ndarray, list[str]]:

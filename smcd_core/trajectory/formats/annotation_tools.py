@@ -1,0 +1,136 @@
+"""Tracks with keyframes from annotation tools: CVAT for video 1.1 (XML), Label Studio (JSON).
+
+Both hold keyframes, joined by straight lines, as our documents do: they become a Trajectory key by key.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as xml
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..document import DEFAULT_FPS, MAX_FRAMES, VERSION, Trajectory, parse_trajectory
+from .box_file import BoxFile
+
+Record = dict[str, Any]
+
+
+def read_cvat(file: BoxFile) -> Trajectory:
+    """Tracks of "CVAT for video 1.1". A box that is outside hides the object; an occluded one stays visible."""
+    if re.search(r"<!(DOCTYPE|ENTITY)", file.text, re.IGNORECASE):
+        raise file.error("declares a document type, which the XML of CVAT does not")
+    try:
+        root = xml.fromstring(file.text)  # noqa: S314 (entities, which may blow it up, are refused above)
+    except (xml.ParseError, ValueError, RecursionError) as error:
+        raise file.error(f"is not XML: {error}") from None
+    if root.tag != "annotations":
+        raise file.error(f"XML of <{root.tag[:40]}>, expected <annotations> (CVAT for video 1.1)")
+    tracks = root.findall("track")
+    if not tracks:
+        is_images = root.find("image") is not None
+        hint = "it holds images: export as CVAT for video 1.1" if is_images else "no <track> in it has a box"
+        raise file.error(f"has no tracks; {hint}")
+    size = root.find(".//original_size")
+    width, height = (
+        _whole(file, None if size is None else size.findtext(side), side) or 1 for side in ("width", "height")
+    )
+    # A track names every frame, or only its keyframes; the interpolated boxes between need no key.
+    objects = []
+    for number, track in enumerate(tracks):
+        where = f"track {track.get('id', number)}"
+        keys = []
+        for box in track.findall("box"):
+            if box.get("keyframe", "1") == "1" or box.get("outside") == "1":
+                keys.append(_cvat_key(file, box, where, width, height))
+        if not keys:
+            shapes = sorted({child.tag for child in track} - {"box"})
+            raise file.error(f"holds {', '.join(shapes) or 'nothing'}, expected boxes", where)
+        objects.append({"phrase": track.get("label", ""), "keys": _hidden_until_first(_sorted(keys))})
+    length = root.findtext("meta/task/size") or root.findtext("meta/job/size")
+    last = max(key["frame"] for track in objects for key in track["keys"])
+    frames = max(_whole(file, length, "size") if length else 0, last + 1)
+    return _document(width, height, min(frames, MAX_FRAMES + 1), DEFAULT_FPS, objects)
+
+
+def _cvat_key(file: BoxFile, box: xml.Element, where: str, width: int, height: int) -> Record:
+    frame = _whole(file, box.get("frame"), "frame", where)
+    where = f"{where}, frame {frame}"
+    names = "xtl,ytl,xbr,ybr"
+    values = [file.number(box.get(name, ""), names, where) for name in names.split(",")]
+    x1, y1, x2, y2 = file.corners(values, False, where)
+    shares = [x1 / width, y1 / height, x2 / width, y2 / height]
+    return {"frame": frame, "box": shares, "visible": box.get("outside") != "1"}
+
+
+def _whole(file: BoxFile, text: str | None, name: str, where: str = "") -> int:
+    if text is None or not re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):
+        raise file.error(f"found {name} {str(text)[:40]!r}, expected a whole number", where)
+    return int(text)
+
+
+def is_label_studio(content: Any) -> bool:
+    """Whether JSON is an export of Label Studio: tasks with annotations or predictions that have results."""
+    tasks = content if isinstance(content, list) else [content]
+    return bool(tasks) and all(
+        isinstance(task, dict) and isinstance(task.get("annotations"), list) and "videos" not in task for task in tasks
+    )
+
+
+def read_label_studio(file: BoxFile, content: Any, size: tuple[int, int], task: int | str | None) -> Trajectory:
+    """Video rectangles of one task. Boxes are in percent: `size` of the frame only matters for the editor."""
+    tasks = content if isinstance(content, list) else [content]
+    chosen = [entry for entry in tasks if task is None or str(entry.get("id")) == str(task)]
+    if len(chosen) != 1:
+        ids = [entry.get("id") for entry in tasks]
+        raise file.choice(f"has {len(tasks)} tasks and {len(chosen)} are meant", "video", ids)
+    results = [
+        result
+        for annotation in chosen[0]["annotations"]
+        for result in (annotation.get("result") if isinstance(annotation, dict) else None) or []
+        if isinstance(result, dict) and result.get("type") == "videorectangle"
+    ]
+    if not results:
+        raise file.error("no annotation of the task has video rectangles ('videorectangle')")
+    objects, frames, fps = [], 1, DEFAULT_FPS
+    for number, result in enumerate(results):
+        where, value = f"result {result.get('id', number)!r}", result.get("value")
+        if not isinstance(value, Mapping) or not isinstance(value.get("sequence"), list) or not value["sequence"]:
+            raise file.error("has no 'sequence' of keyframes", where)
+        keys = [_studio_key(file, entry, f"{where}, keyframe {n}") for n, entry in enumerate(value["sequence"])]
+        labels = value.get("labels")
+        phrase = labels[0] if isinstance(labels, list) and labels and isinstance(labels[0], str) else ""
+        count, duration = value.get("framesCount"), value.get("duration")
+        if type(count) is int and type(duration) in (int, float) and duration > 0:
+            fps = round(count / duration, 3)
+        frames = max(frames, count if type(count) is int else 1, *(key["frame"] + 1 for key in keys))
+        objects.append({"phrase": phrase, "keys": _hidden_until_first(_sorted(keys))})
+    return _document(*size, min(frames, MAX_FRAMES + 1), fps, objects)
+
+
+def _studio_key(file: BoxFile, entry: Any, where: str) -> Record:
+    names = "x,y,width,height"
+    box = [entry.get(name) for name in names.split(",")] if isinstance(entry, dict) else [None]
+    if not all(type(value) in (int, float) for value in box) or entry.get("rotation") not in (None, 0):
+        raise file.error(f"found {str(entry)[:60]}, expected frame, {names} in percent, without a rotation", where)
+    frame = entry.get("frame")
+    if type(frame) is not int or frame < 1:
+        raise file.error(f"found frame {str(frame)[:20]}, expected a whole number from 1", where)
+    x1, y1, x2, y2 = file.corners(box, True, where)
+    # A keyframe with enabled false is the last one before the object goes.
+    key = {"frame": frame - 1, "box": [x1 / 100, y1 / 100, x2 / 100, y2 / 100]}
+    return key if entry.get("enabled", True) else key | {"visible": False}
+
+
+def _sorted(keys: Sequence[Record]) -> list[Record]:
+    return sorted(keys, key=lambda key: key["frame"])
+
+
+def _hidden_until_first(keys: list[Record]) -> list[Record]:
+    """Before its first key a track of ours is where that key has it; there it is not yet there."""
+    return keys if keys[0]["frame"] == 0 else [{**keys[0], "frame": 0, "visible": False}, *keys]
+
+
+def _document(width: int, height: int, frames: int, fps: float, objects: Sequence[Record]) -> Trajectory:
+    head = {"version": VERSION, "width": width, "height": height, "frames": frames, "fps": fps}
+    return parse_trajectory({**head, "objects": objects})

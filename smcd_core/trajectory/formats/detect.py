@@ -1,0 +1,118 @@
+"""Tell the format of a file by its content and by what lies beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from .annotation_tools import is_label_studio
+from .box_file import BoxFile, Row
+from .folders import KITTI_FIELDS
+from .tables import CSV_HEADER, EXPECTED, columns_of
+
+_LINE_HEADERS = {
+    ("x1", "y1", "x2", "y2"): "xyxy",
+    ("xmin", "ymin", "xmax", "ymax"): "xyxy",
+    ("x", "y", "w", "h"): "xywh",
+    ("x", "y", "width", "height"): "xywh",
+}
+
+
+def detect_json(file: BoxFile, content: Any) -> str:
+    """The format of a JSON file. Raises BoxFileError for one that holds no boxes."""
+    if isinstance(content, dict) and {"videos", "annotations"} <= content.keys():
+        return "youtube_vis"
+    if isinstance(content, dict) and "objects" in content:
+        return "json"
+    if is_label_studio(content):
+        return "label_studio"
+    if is_value(content):
+        return "values"
+    found = f"keys {', '.join(map(repr, list(content)[:8])) or 'none'}" if isinstance(content, dict) else "a list"
+    raise file.error(f"JSON with {found}: expected 'objects' (a trajectory) or 'videos', 'annotations' (YouTube-VIS)")
+
+
+def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
+    """The format of a file of lines. Raises BoxFileError where it is none, or where there is a choice."""
+    first = rows[0][1]
+    if len(first) > 3 and not any(map(is_number, first)):
+        return _of_header(file, first)
+    if len(first) == 4:
+        # Four numbers say nothing about themselves; what lies beside them does.
+        released = file.beside("img.png")
+        got10k = any(map(file.beside, ("meta_info.ini", "absence.label", "full_occlusion.txt", "out_of_view.txt")))
+        if bool(released) == got10k:
+            raise file.choice("4 numbers per line may be x1,y1,x2,y2 or x,y,w,h", "format", ("xyxy", "xywh"))
+        return "xyxy" if released else "xywh"
+    if len(first) == 6:
+        header = ",".join(CSV_HEADER)
+        raise file.choice(
+            "6 numbers per line may be MOT or corners", "format", ("mot",), otherwise=f"put {header} on top"
+        )
+    if len(first) == 8:
+        if all(_is_visdrone_detection(row) for _, row in rows if any(row)):
+            raise file.error(
+                "8 numbers per line that end in a score and small whole numbers are detections of VisDrone, without "
+                "frame and object: expected boxes with both"
+            )
+        return "vot"
+    if len(first) in (7, 9, 10):
+        if not _may_be_mot(rows):
+            raise file.choice(
+                f"{len(first)} numbers per line that are no MOT lines (whole numbers of frame and object first, then "
+                "left, top, width, height in pixels); labels of YOLO and detections look so, and hold no frame",
+                "format",
+                ("mot",),
+                otherwise=f"put a header with {EXPECTED} on top",
+            )
+        return "mot"
+    if len(first) in KITTI_FIELDS:
+        return "kitti"
+    if len(first) == 5:
+        raise file.error("5 numbers per line are YOLO labels of one image: give the folder with a file per frame")
+    expected = f"4 numbers, 7 to 10 numbers (MOT), JSON, or the header {','.join(CSV_HEADER)}"
+    raise file.error(f"found {len(first)} fields, first is {''.join(first[:1])[:40]!r}; expected {expected}", "line 1")
+
+
+def is_value(content: Any) -> bool:
+    """Whether JSON holds boxes or points as nodes of ComfyUI pass them."""
+    while isinstance(content, list) and content:
+        content = content[0]
+    if isinstance(content, str):
+        return True
+    return isinstance(content, dict) and (
+        {"x", "y"} <= content.keys() or "track_path" in content or "predictions" in content
+    )
+
+
+def is_number(field: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?nan", field.lower(), re.ASCII))
+
+
+def _of_header(file: BoxFile, header: Sequence[str]) -> str:
+    names = tuple(re.sub(r"[\s_.-]", "", name.lower()) for name in header)
+    if names in _LINE_HEADERS:
+        return _LINE_HEADERS[names]
+    if columns_of(header) is None:
+        raise file.error(f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}", "line 1")
+    return "csv"
+
+
+def _whole(field: str) -> bool:
+    return is_number(field) and "nan" not in field.lower() and float(field) == round(float(field), 0)
+
+
+def _may_be_mot(rows: Sequence[Row]) -> bool:
+    """Whether most lines start with a frame and an object, and have boxes larger than some pixels."""
+    good = [row for _, row in rows if len(row) > 6 and _whole(row[0]) and _whole(row[1]) and float(row[1]) >= -1]
+    lines = sum(any(row) for _, row in rows)
+    return 2 * len(good) >= lines
+
+
+def _is_visdrone_detection(row: Sequence[str]) -> bool:
+    """left,top,width,height,score,category,truncation,occlusion"""
+    if len(row) != 8 or not all(map(is_number, row)):
+        return False
+    score, *flags = map(float, row[4:])
+    return 0 <= score <= 1 and all(flag == round(flag) and -1 <= flag <= 12 for flag in flags)

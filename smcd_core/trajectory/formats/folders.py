@@ -1,0 +1,101 @@
+"""Boxes with a file or a line for each frame and object: labels of YOLO trackers, KITTI tracking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..rows import BoxRows, rows_of
+from .box_file import BoxFile, Row, natural
+
+KITTI_FIELDS = (17, 18)
+
+
+def is_yolo_folder(folder: Path) -> bool:
+    """Whether a folder holds a text file for each frame, with lines of class, centre and size."""
+    files = sorted(folder.glob("*.txt"), key=lambda path: natural(path.name))
+    files = [path for path in files if path.name not in ("classes.txt", "labels.txt")]
+    if len(files) < 2:
+        return False
+    first = next((file for file in map(BoxFile, files[:50]) if file.text), None)
+    return first is not None and len(next(first.rows())[1]) in (5, 6, 7)
+
+
+def read_yolo(folder: Path) -> BoxRows:
+    """class,cx,cy,w,h[,conf][,id] in shares of the frame, a file for each frame, as trackers write them.
+
+    The number at the end of a file's name is the frame. Without ids a class may have one box in a frame. Names come
+    from classes.txt (or labels.txt) in the folder.
+    """
+    paths = sorted(folder.glob("*.txt"), key=lambda path: natural(path.name))
+    named = [path for path in paths if path.name in ("classes.txt", "labels.txt")]
+    classes = BoxFile(named[0]).text.split("\n") if named else []
+    paths = [path for path in paths if path not in named]
+    if not paths:
+        raise BoxFile(folder).error("is no folder of label files, a .txt file for each frame with objects")
+    frames = _frames_of(folder, paths)
+    entries, objects, phrases = [], {}, []
+    for path, frame in zip(paths, frames, strict=True):
+        file = BoxFile(path)
+        seen = set()
+        for where, row in file.rows() if file.text else ():
+            columns = len(row)
+            names = {5: "class,cx,cy,w,h", 6: "class,cx,cy,w,h,id", 7: "class,cx,cy,w,h,conf,id"}
+            if columns not in names:
+                raise file.error(f"found {columns} fields, expected {names[7]}", where)
+            values = file.numbers(row, names[columns], where)
+            kind, cx, cy, w, h = values[:5]
+            if not all(-0.05 <= value <= 1.05 for value in (cx, cy, w, h)) or kind != int(kind) or kind < 0:
+                raise file.error(f"found {','.join(row)[:60]}, expected a class and shares of the frame", where)
+            # Of six columns the last one is the id of a tracker if it is whole, else a confidence.
+            has_id = columns == 7 or columns == 6 and values[5] >= 1 and values[5] == int(values[5])
+            name = ("id", values[-1]) if has_id else ("class", kind)
+            if name in seen:
+                hint = "" if has_id else ": ids are missing, so run a tracker that saves them"
+                raise file.error(f"found a second box of {name[0]} {name[1]:g} in a frame{hint}", where)
+            seen.add(name)
+            if name not in objects:
+                objects[name] = len(objects)
+                phrases.append(classes[int(kind)].strip() if kind < len(classes) else "")
+            box = file.corners([cx - w / 2, cy - h / 2, w, h], True, where)
+            entries.append((frame, objects[name], box))
+    what = "YOLO labels" + (f" (classes of {named[0].name})" if named else "")
+    return BoxRows(what, *rows_of(entries), tuple(phrases), length=max(frames) + 1, in_pixels=False)
+
+
+def _frames_of(folder: Path, paths: Sequence[Path]) -> list[int]:
+    """The number at the end of each name, from the first one on."""
+    numbers = []
+    for path in paths:
+        parts = natural(path.stem)
+        number = parts[-2] if len(parts) > 1 and parts[-1] == "" else None
+        if number is None:
+            raise BoxFile(folder).error(f"{path.name} has no number of a frame at the end of its name")
+        numbers.append(int(number))
+    if len(set(numbers)) != len(numbers):
+        raise BoxFile(folder).error("holds label files of more than one video: give a folder for each")
+    return [number - min(numbers) for number in numbers]
+
+
+def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
+    """frame track type truncated occluded alpha left top right bottom ... of KITTI tracking; DontCare is left out."""
+    entries, objects, phrases, seen, left_out = [], {}, [], set(), 0
+    names = "frame,id,left,top,right,bottom"
+    for where, row in rows:
+        if len(row) not in KITTI_FIELDS:
+            raise file.error(f"found {len(row)} fields, expected 17 or 18 of KITTI tracking", where)
+        frame, identity, *box = file.numbers([*row[:2], *row[6:10]], names, where)
+        if frame < 0 or frame != int(frame) or identity != int(identity):
+            raise file.error(f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 0", where)
+        if row[2] == "DontCare":
+            left_out += 1
+            continue
+        if (frame, identity) in seen:
+            raise file.error(f"found a second box for object {identity:g} in the same frame", where)
+        seen.add((frame, identity))
+        if identity not in objects:
+            objects[identity] = len(objects)
+            phrases.append({"Person_sitting": "sitting person", "Misc": ""}.get(row[2], row[2].lower()))
+        entries.append((int(frame), objects[identity], file.corners(box, False, where)))
+    what = "KITTI tracking" + (f" ({left_out} rows of DontCare left out)" if left_out else "")
+    return BoxRows(what, *rows_of(entries), tuple(phrases), may_start_late=True)

@@ -1,0 +1,121 @@
+"""Boxes as CSV with a header: ours, and those of pandas, supervision and VoTT."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ..rows import BoxRows, all_are_shares, joined, rows_of
+from .box_file import BoxFile, Row, natural
+
+CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"]
+EXPECTED = "columns frame, object, label, and x1, y1, x2, y2 or x, y, width, height"
+
+# Names of each column, in lower case and without spaces, dashes and underscores.
+_NAMES = {
+    "frame": "frame frameid frameindex frameidx framenumber framenum frameno image imageid filename imagepath path",
+    "object": "object objectid trackid trackerid objid id track",
+    "label": "label class classname category categoryname name labelname",
+    "x1": "x1 xmin left bbleft boxleft bboxleft bboxx1 xtl",
+    "y1": "y1 ymin top bbtop boxtop bboxtop bboxy1 ytl",
+    "x2": "x2 xmax right bbright bboxright bboxx2 xbr",
+    "y2": "y2 ymax bottom bbbottom bboxbottom bboxy2 ybr",
+    "x": "x bboxx",
+    "y": "y bboxy",
+    "w": "w width bbwidth boxwidth bboxwidth bboxw",
+    "h": "h height bbheight boxheight bboxheight bboxh",
+    "cx": "cx xcenter xcentre centerx centrex",
+    "cy": "cy ycenter ycentre centery centrey",
+}
+_COLUMNS = {name: column for column, names in _NAMES.items() for name in names.split()}
+_CORNERS = (("x1", "y1", "x2", "y2"), ("x1", "y1", "w", "h"), ("x", "y", "w", "h"), ("cx", "cy", "w", "h"))
+
+
+def columns_of(header: Sequence[str]) -> Mapping[str, int] | None:
+    """The place of each known column of a header, None if it does not tell boxes by frame."""
+    places: dict[str, int] = {}
+    for place, name in enumerate(header):
+        column = _COLUMNS.get(re.sub(r"[\s_.-]", "", name.lower()))
+        if column:
+            places.setdefault(column, place)
+    has_box = any(places.keys() >= set(names) for names in _CORNERS)
+    return places if has_box and "frame" in places else None
+
+
+def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
+    """Frames from 0 under our header. Objects are numbers or names; a name without a label is the phrase as well."""
+    header, rows = list(rows[0][1]), rows[1:]
+    columns = columns_of(header)
+    if columns is None:
+        raise file.error(f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}", "line 1")
+    is_ours = [name.lower() for name in header] == CSV_HEADER
+    box_names = next(names for names in _CORNERS if columns.keys() >= set(names))
+    needed = ",".join(CSV_HEADER) if is_ours else ",".join(header)
+    frames = _frame_numbers(file, rows, columns, header, needed)
+    entries, objects, phrases, seen = [], {}, [], set()
+    for (where, row), frame in zip(rows, frames, strict=True):
+        box = [file.number(row[columns[name]], ",".join(box_names), where) for name in box_names]
+        name = _same_id(row[columns["object"]]) if "object" in columns else None
+        label = row[columns["label"]] if "label" in columns else None
+        name = label if name is None else name
+        if name not in objects:
+            objects[name] = len(objects)
+            phrases.append(_phrase(name, label))
+        if (frame, name) in seen:
+            raise file.error(
+                f"found a second box for object {name!r} in the same frame"
+                + ("" if "object" in columns else ": add a column 'object' that tells them apart"),
+                where,
+            )
+        seen.add((frame, name))
+        entries.append((frame, objects[name], _corners(file, box, box_names, where)))
+    frames, places, xyxy = rows_of(entries)
+    if not is_ours and frames.size and frames.min() == 1:
+        frames = frames - 1  # others count from 1
+    is_shares = all_are_shares(xyxy)
+    what = ("CSV of corners" if is_ours else "CSV") + (" in shares of the frame" if is_shares else "")
+    found = BoxRows(what, frames, places, xyxy, tuple(phrases), in_pixels=not is_shares)
+    return joined(replace(found, may_start_late=not is_ours))
+
+
+def _frame_numbers(
+    file: BoxFile, rows: Sequence[Row], columns: Mapping[str, int], header: Sequence[str], needed: str
+) -> list[int]:
+    for where, row in rows:
+        if len(row) != len(header):
+            raise file.error(f"found {len(row)} fields, expected {needed}", where)
+    names = [row[columns["frame"]] for _, row in rows]
+    if names and not any(re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", name, re.ASCII) for name in names):
+        if re.sub(r"[\s_.-]", "", header[columns["frame"]].lower()) not in ("frame", "frameid"):
+            order = {name: n for n, name in enumerate(sorted(set(names), key=natural))}  # names of image files
+            return [order[name] for name in names]
+    numbers = []
+    for (where, _), name in zip(rows, names, strict=True):
+        frame = file.number(name, needed, where)
+        if frame < 0 or frame != int(frame):
+            raise file.error(f"found frame {name}, expected a whole number from 0", where)
+        numbers.append(int(frame))
+    return numbers
+
+
+def _same_id(name: str) -> str:
+    """1, 1.0 and 01 are one id."""
+    if re.fullmatch(r"-?\d{1,15}(\.0*)?", name, re.ASCII):
+        return str(int(float(name)))
+    return name
+
+
+def _phrase(name: str | None, label: str | None) -> str:
+    text = (name or "") if label is None else label
+    return "" if re.fullmatch(r"-?[\d.]*", text) else text
+
+
+def _corners(file: BoxFile, box: Sequence[float], names: Sequence[str], where: str) -> list[float]:
+    if names[0] == "cx":
+        cx, cy, w, h = box
+        box = [cx - w / 2, cy - h / 2, w, h]
+    if not all(map(math.isfinite, box)):
+        raise file.error(f"found box {list(box)}, expected finite numbers", where)
+    return file.corners(box, names[2] == "w", where)
