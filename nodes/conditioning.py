@@ -25,12 +25,10 @@ SIZE_NOTE = "the first frame is resized to it. Released weights: 256."
 
 def _outputs(latent: bool) -> list:
     both = [
-        io.Conditioning.Output(display_name=name, tooltip=f"The {name} prompt with what this node adds to it.")
+        io.Conditioning.Output(display_name=name, tooltip=f"The {name} prompt with the additions of this node.")
         for name in ("positive", "negative")
     ]
-    return (
-        [*both, io.Latent.Output(display_name="latent", tooltip="Empty, one entry for each frame.")] if latent else both
-    )
+    return [*both, io.Latent.Output(display_name="latent", tooltip="Empty, one entry per frame.")] if latent else both
 
 
 class SMCDConditioning(io.ComfyNode):
@@ -42,7 +40,7 @@ class SMCDConditioning(io.ComfyNode):
             node_id="SMCD_Conditioning",
             display_name="SMCD Conditioning",
             category="SMCD",
-            description="Animates an image: each box says where its object is in each frame.",
+            description="Animates an image: the boxes say where each object is in each frame.",
             search_aliases=["animate your motion", "bounding box", "image to video"],
             inputs=[
                 *inputs.prompts(),
@@ -106,7 +104,7 @@ class SMCDMotion(io.ComfyNode):
             node_id="SMCD_Motion",
             display_name="SMCD Motion (MIM)",
             category="SMCD/conditioning",
-            description="Attaches boxes and their phrases to a prompt.",
+            description="Adds boxes and their phrases to a prompt.",
             inputs=[
                 *inputs.prompts(),
                 inputs.clip(),
@@ -116,9 +114,11 @@ class SMCDMotion(io.ComfyNode):
                     default=512,
                     min=1,
                     max=MAX_SIDE,
-                    tooltip="Of the frame that boxes in pixels refer to, in pixels.",
+                    tooltip="Width of the image that boxes in pixels refer to, in pixels.",
                 ),
-                io.Int.Input("box_height", default=512, min=1, max=MAX_SIDE, tooltip="Of that frame, in pixels."),
+                io.Int.Input(
+                    "box_height", default=512, min=1, max=MAX_SIDE, tooltip="Height of that image, in pixels."
+                ),
                 *inputs.motion_settings(),
             ],
             outputs=_outputs(latent=False),
@@ -155,7 +155,7 @@ class SMCDImage(io.ComfyNode):
             node_id="SMCD_Image",
             display_name="SMCD Image (DIIM)",
             category="SMCD/conditioning",
-            description="Attaches the first frame to a prompt.",
+            description="Adds the first frame to a prompt.",
             inputs=[
                 *inputs.prompts(),
                 *inputs.picture(),

@@ -28,32 +28,30 @@ class SMCDMetrics(io.ComfyNode):
             node_id="SMCD_Metrics",
             display_name="SMCD Metrics",
             category="SMCD",
-            description="Compares where the objects are with where they should be, as GOT-10k does, and the first "
-            "frame "
-            "with the one that was asked for.",
+            description="Measures how well the objects follow their boxes, as GOT-10k does, and how close the first "
+            "frame is to the requested one.",
             search_aliases=["average overlap", "IoU", "success rate", "grounding"],
             inputs=[
-                io.Image.Input("images", tooltip="The result, a frame for each of the trajectory."),
+                io.Image.Input("images", tooltip="The result, one frame for each frame of the trajectory."),
                 boxes_input(),
                 io.MultiType.Input(
                     "found",
                     types=ACCEPTED,
                     optional=True,
-                    tooltip="Where the objects are in the result: BOUNDING_BOX for each frame from RT-DETR or SAM3, "
-                    "or masks "
-                    "of a SAM3 track. As many objects as the trajectory, in its order or with its phrases as labels. "
-                    "Without it objects are found by their colour in the first frame, which is good for drawn "
-                    "pictures only.",
+                    tooltip="Where the objects are in the result: BOUNDING_BOX per frame from RT-DETR or SAM3, or "
+                    "masks of a SAM3 track. As many objects as in the trajectory, in the same order or with its "
+                    "phrases as labels. If not connected, objects are found by their colour in the first frame, which "
+                    "only works for drawings.",
                 ),
-                io.Image.Input("first_frame", optional=True, tooltip="What frame 0 was to be."),
+                io.Image.Input("first_frame", optional=True, tooltip="The requested frame 0."),
             ],
             outputs=[
                 io.Float.Output(display_name="AO", tooltip="Average overlap: mean IoU over all visible boxes, 0..1."),
                 io.Float.Output(display_name="SR50", tooltip="Share of the visible boxes with an IoU above 0.5."),
                 io.Float.Output(display_name="SR75", tooltip="The same for 0.75."),
                 io.Float.Output(display_name="first_frame_psnr", tooltip="In dB; 0 without first_frame."),
-                io.String.Output(display_name="text", tooltip="The scores in a line."),
-                io.Image.Output(display_name="plot", tooltip="Average overlap of each frame."),
+                io.String.Output(display_name="text", tooltip="The scores in one line."),
+                io.Image.Output(display_name="plot", tooltip="Average overlap by frame."),
             ],
         )
 
