@@ -215,9 +215,11 @@ def _train(args: argparse.Namespace) -> None:
             before = "stage 1 (--preset stage1)" if preset.training.stage == "diim" else "the backbone"
             raise ValueError(f"--init is missing: the preset {args.preset} starts from a checkpoint of {before}")
         _compare(preset, data[0]["latents"].shape, data[0]["mask"].shape[1])
+    # An autoencoder of one's own may have more latent channels than the 4 of the released one.
+    sizes = (SMALL if args.small else {}) | {"latent_channels": data[0]["latents"].shape[1]}
     train(
         config,
-        system_config(system, SMALL if args.small else {}, args.coverage_bias),
+        system_config(system, sizes, args.coverage_bias),
         data,
         args.out,
         start=read_checkpoint(args.init) if args.init else None,
