@@ -1,10 +1,12 @@
-# make demo   animate demo/beach.png along demo/beach.json, into out/
-# make test   run all tests
+# make demo       animate demo/beach.png along demo/beach.json, into out/
+# make test       run the tests in a few minutes: all but those marked slow
+# make test-all   run every test
+# make lint       check style, types and formatting
 #
-# Both set up .venv first, once. PYTHON chooses the interpreter, TORCH what pip installs as torch. COMFYUI_PYTHON is the
-# Python that runs ComfyUI (in COMFYUI_PATH, else ~/comfy/ComfyUI): with it the tests in the real host run too. With
-# COMFYUI_NEWEST_FRONTEND, a folder into which `pip download --no-deps comfyui-frontend-package` wrote, those of the
-# editor run a second time, in that front end.
+# All of them set up .venv first, once. PYTHON chooses the interpreter, TORCH what pip installs as torch, JOBS how many
+# tests of the core run at a time. The tests of the nodes need a ComfyUI, in COMFYUI_PATH, and the Python that runs it,
+# COMFYUI_PYTHON; both are found where comfy-cli puts them. With COMFYUI_NEWEST_FRONTEND, a folder that `pip download
+# --no-deps comfyui-frontend-package` wrote to, the tests of the editor run in that front end too.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -12,44 +14,70 @@ VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-PLAYWRIGHT = tests/web/node_modules/.package-lock.json
+JS_PACKAGES = tests/web/node_modules/.package-lock.json
 BROWSER = $(or $(CHROMIUM_PATH),$(shell command -v chromium || command -v chromium-browser || command -v google-chrome))
 
-.PHONY: demo test clean
+JOBS ?= 2
+COMFYUI_PATH ?= $(HOME)/comfy/ComfyUI
+COMFYUI_PYTHON ?= $(firstword $(wildcard $(addsuffix /bin/python,\
+  $(COMFYUI_PATH)/venv $(COMFYUI_PATH)/.venv $(dir $(COMFYUI_PATH))venv)))
+export COMFYUI_PATH
+ifneq ($(COMFYUI_PYTHON),)
+export COMFYUI_PYTHON
+endif
+
+.PHONY: demo test test-all lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/smcd animate demo/beach.png --boxes demo/beach.json \
 	  --prompt "a yellow circle moving down and a cyan diamond moving up, beach" \
 	  -o out/demo.mp4 --contact-sheet out/demo.png
 
-test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q
+test: SELECT = -m "not slow"
+test test-all: $(VENV)/test.stamp
 	@skipped=; \
-	if command -v node >/dev/null; then \
-	  node --test --test-reporter=spec tests/web/*.test.js || exit 1; \
-	  if $(MAKE) --silent $(PLAYWRIGHT); then \
-	    node --test --test-concurrency=1 --test-reporter=spec tests/web/browser/*.test.js || exit 1; \
-	    [ -n "$(BROWSER)" ] || skipped="$$skipped the editor in a browser (install Chromium, or set CHROMIUM_PATH);"; \
-	  else \
-	    skipped="$$skipped the editor in a browser (npm ci in tests/web failed);"; \
-	  fi; \
-	else \
+	if ! command -v node >/dev/null; then \
 	  skipped="$$skipped JavaScript (install Node.js 20 or newer);"; \
-	fi; \
-	if [ -n "$(COMFYUI_PYTHON)" ]; then \
-	  "$(COMFYUI_PYTHON)" -m pytest -q -rs tests/test_nodes_*.py || exit 1; \
 	else \
-	  skipped="$$skipped ComfyUI (set COMFYUI_PYTHON to the Python that runs it, with pytest and hypothesis);"; \
+	  node --test --test-reporter=spec tests/web/*.test.js || exit 1; \
+	fi; \
+	$(BIN)/python -m pytest -q --durations=10 $(SELECT) -n $(JOBS) --dist loadfile tests/test_core_*.py || exit 1; \
+	if [ ! -x "$(COMFYUI_PYTHON)" ] || [ ! -f "$(COMFYUI_PATH)/main.py" ]; then \
+	  skipped="$$skipped ComfyUI (set COMFYUI_PATH to its folder and COMFYUI_PYTHON to the Python that runs it);"; \
+	elif ! "$(COMFYUI_PYTHON)" -c 'import pytest, hypothesis' 2>/dev/null; then \
+	  skipped="$$skipped ComfyUI ($(COMFYUI_PYTHON) -m pip install pytest hypothesis);"; \
+	else \
+	  "$(COMFYUI_PYTHON)" -m pytest -q -rs --durations=10 $(SELECT) tests/test_nodes_*.py || exit 1; \
+	fi; \
+	if ! command -v node >/dev/null; then :; \
+	elif [ -z "$(BROWSER)" ]; then \
+	  skipped="$$skipped the editor in a browser (install Chromium, or set CHROMIUM_PATH);"; \
+	elif ! $(MAKE) --silent $(JS_PACKAGES); then \
+	  skipped="$$skipped the editor in a browser (npm ci in tests/web failed);"; \
+	else \
+	  node --test --test-concurrency=1 --test-reporter=spec tests/web/browser/*.test.js || exit 1; \
 	fi; \
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || \
-	  skipped="$$skipped NVIDIA GPU (none found, all ran on the CPU);"; \
-	echo "all tests passed; skipped:$${skipped:- nothing}"
+	  skipped="$$skipped CUDA (no NVIDIA GPU found);"; \
+	[ -z '$(SELECT)' ] || skipped="$$skipped slow tests (make test-all);"; \
+	echo "All tests passed. Skipped:$${skipped:- nothing}"
+
+lint: $(VENV)/lint.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@if ! command -v node >/dev/null; then \
+	  echo "Skipped: lint of JavaScript (install Node.js 20 or newer)"; \
+	elif ! $(MAKE) --silent $(JS_PACKAGES); then \
+	  echo "Skipped: lint of JavaScript (npm ci in tests/web failed)"; \
+	else \
+	  npm run --silent lint --prefix tests/web; \
+	fi
 
 clean:
 	rm -rf $(VENV) tests/web/node_modules
 
-$(PLAYWRIGHT): tests/web/package-lock.json
-	@echo "Installing playwright-core"
+$(JS_PACKAGES): tests/web/package-lock.json
+	@echo "Installing playwright-core, TypeScript and ESLint"
 	@npm ci --prefix tests/web --no-audit --no-fund --silent
 	@touch $@
 
@@ -62,6 +90,11 @@ $(VENV)/test.stamp: $(VENV)/torch.stamp pyproject.toml
 	@echo "Installing smcd and what its tests need"
 	@$(PIP) install -e ".[test]"
 	@touch $@ $(VENV)/demo.stamp
+
+$(VENV)/lint.stamp: $(VENV)/test.stamp
+	@echo "Installing ruff and pyright"
+	@$(PIP) install -e ".[lint]"
+	@touch $@
 
 # A torch that the interpreter has already is used as it is. Else, without an NVIDIA GPU on Linux, pip is asked for a CPU
 # build first, as the usual one brings several gigabytes of CUDA along; not every package index has one.

@@ -29,7 +29,7 @@ from smcd_core.weights.checkpoint import Checkpoint, build, read_checkpoint
 from smcd_core.weights.components import vae_stride
 
 PROBE_CLIPS = 16  # validation clips, for the probe in each run's log
-BATCH = 4  # videos generated at once
+BATCH = 4  # videos per call
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the experiments on generated clips share: videos are made once, and rows are compared clip by clip."""
+"""Shared by experiments on generated clips: make videos once, and compare rows clip by clip."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from smcd_core.files import replacing
 
 
 def options(about: str, folder: Path) -> argparse.Namespace:
-    """--clips and --folder, by default `folder`, which is made. Sets torch to one thread."""
+    """Parse --clips and --folder, create the folder, and set torch to one thread."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=24)
-    parser.add_argument("--folder", type=Path, default=folder, help="for the videos of each row")
+    parser.add_argument("--folder", type=Path, default=folder, help="for the videos (default %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def options(about: str, folder: Path) -> argparse.Namespace:
 
 
 def made_once(label: str, args: argparse.Namespace, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What `make` gives, or gave in an earlier run: the tensors of a row."""
+    """The tensors of a row: made by `make`, or read if an earlier run made them."""
     path = args.folder / f"{label.replace(' ', '_')}_{args.clips}.safetensors"
     if not path.is_file():
         with replacing(path) as temporary:
@@ -36,7 +36,7 @@ def made_once(label: str, args: argparse.Namespace, make: Callable[[], dict[str,
 
 
 def differences(row: Result, reference: Result, scores: Iterable[str]) -> dict[str, dict[str, object]]:
-    """Of each score the mean with its interval, and the mean difference from the reference's with its interval."""
+    """Mean and mean difference from the reference with their intervals, by score."""
     values = {}
     for name in scores:
         gaps = [new[name] - old[name] for new, old in zip(row.clips, reference.clips, strict=True)]

@@ -1,9 +1,9 @@
-"""Time and peak memory of getting a clip from disk, with reading it in the published way as the measure.
+"""Time and peak memory of reading a clip from disk, compared with the published way.
 
-The published way decodes each frame whole and resizes it after that, in one process. A clip is 8 frames of 256 x 256
-pixels from a GOT-10k sequence of 1280 x 720 JPEGs, from the same sequence as an .mp4 with one key frame, or as latents
-on disk (where the VAE has done its work before). "processor" is the time of all processes together, which a busy
-machine changes less. Writes the sequences into --folder first; they are in the system's cache when they are read.
+The published way decodes each frame at full size and then resizes it, in one process. A clip is 8 frames of 256 x 256
+pixels: from a GOT-10k sequence of 1280 x 720 JPEGs, from the same sequence as an .mp4 with one keyframe, or as latents
+that the VAE encoded beforehand. "processor" is the CPU time of all processes together, which depends less on a busy
+machine. The sequences are written to --folder first, so they are in the system's cache when they are read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _write(args: argparse.Namespace) -> dict[str, float]:
 
     width, height, length = (160, 96, 12) if args.tiny else (1280, 720, 100)
     rng = np.random.default_rng(0)
-    # Grain, as a picture without any would be decoded faster than a photo.
+    # Grain, because an image without it decodes faster than a photo.
     grain = rng.normal(0, 6, (height, width, 1)).astype(np.float32)
     for number in range(1, args.videos + 1):
         clip = render_clip(number, size=max(width, height), num_frames=length)
@@ -54,7 +54,7 @@ def _write(args: argparse.Namespace) -> dict[str, float]:
 
 
 def _measure(args: argparse.Namespace, clips) -> dict[str, float]:
-    """`clips`: an iterator over one clip of each video for each pass"""
+    """Time an iterator over one clip per video and pass."""
     began, used, count = time.perf_counter(), _processor_time(), 0
     for _ in clips:
         count += 1
@@ -65,7 +65,7 @@ def _measure(args: argparse.Namespace, clips) -> dict[str, float]:
 
 
 def _processor_time() -> float:
-    """Of this process and of workers that have ended."""
+    """CPU time of this process and of workers that have ended."""
     return sum(os.times()[:4])
 
 
@@ -113,7 +113,7 @@ if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--folder", type=Path, help="where to write the data (default: a temporary folder)")
     parser.add_argument("--videos", type=int, default=6)
-    parser.add_argument("--passes", type=int, default=20, help="clips of each video")
+    parser.add_argument("--passes", type=int, default=20, help="clips per video (default %(default)s)")
     args = parser.parse_args()
     cases = {
         "JPEGs, the published way": published,

@@ -1,7 +1,7 @@
-"""Fewer and cheaper steps: what they save and what they cost, against 50 steps of DDIM.
+"""Time and quality of fewer and cheaper steps, compared with 50 steps of DDIM.
 
-Each row of ROWS makes the same validation clips with the bundled checkpoint. Writes results/fast.json and prints a
-table. About 25 minutes on one core of a small machine. What lies in --folder from an earlier run is not made again.
+Every row makes the same validation clips with the bundled checkpoint. Writes results/fast.json and prints a table.
+Takes about 25 minutes on one core of a small machine. Videos that an earlier run left in --folder are reused.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def make(count: int, **settings) -> dict[str, Tensor]:
 
 
 def compared(made: dict[str, Tensor], reference: dict[str, Tensor], clips: list, vae: AutoencoderKL) -> dict:
-    """Scores with the mean difference from the reference's and its interval; time as a ratio; distance from the
-    reference's videos in pixels, and in features: of the VAE's encoder, in units of their deviation."""
+    """Scores with their differences from the reference, time as a ratio, and the distance from the reference's videos:
+    in pixels, and in features of the VAE's encoder, in units of their standard deviation."""
     videos, others = list(made["videos"].numpy()), list(reference["videos"].numpy())
     row, other = score_row(videos, clips), score_row(others, clips)
     values: dict[str, object] = {"time": (made["seconds"] / reference["seconds"]).item()}

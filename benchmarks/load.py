@@ -1,7 +1,7 @@
-"""Time and peak memory of loading a checkpoint, with diffusers' from_pretrained as the measure.
+"""Time and peak memory of loading a checkpoint, compared with diffusers' from_pretrained.
 
-"load" is until the network can be called, "load and read" until each of its weights was read once: files are
-memory-mapped, so that the first number alone would flatter. Writes 14 GB of random fp32 weights into --folder first;
+"load" ends when the network can be called, "load and read" when every weight has been read once: files are
+memory-mapped, so the first number alone would flatter. 14 GB of random fp32 weights are written to --folder first, so
 the files are in the system's cache when they are loaded, as far as memory allows.
 """
 

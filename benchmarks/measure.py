@@ -1,8 +1,8 @@
-"""Run cases one at a time, each in a process of its own, and compare them with the first ones.
+"""Run benchmark cases one at a time, each in its own process, and compare them with the first ones.
 
-A benchmark script calls `main` with its cases. It calls itself again with `--case NAME` for each measurement; that
-process prints its numbers as JSON. Only that process imports torch: the peak memory that a system reports for a new
-process is at least that of its parent.
+A benchmark script calls `main` with its cases. The script calls itself with `--case NAME` for each measurement, and
+that process prints its numbers as JSON. Only that process imports torch, because the peak memory reported for a new
+process is at least its parent's.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ Case = Callable[[argparse.Namespace], dict[str, float]]
 
 
 def peak_memory() -> int:
-    """Bytes that this process held at most so far."""
+    """Peak memory of this process so far, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def held_memory() -> int:
-    """Bytes that this process holds now. Linux only."""
+    """Current memory of this process, in bytes. Linux only."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--tiny", action="store_true", help="a small network, to try the benchmark itself")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each case, in turn (default 3)")
+    parser.add_argument("--tiny", action="store_true", help="a small network, to test the benchmark itself")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements per case, in turn (default %(default)s)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: all")
     parser.add_argument("--out", type=Path, help="results as JSON (default out/benchmarks/<name>.json)")
     parser.add_argument("--case", help=argparse.SUPPRESS)
@@ -48,8 +48,11 @@ def arguments(description: str) -> argparse.ArgumentParser:
 
 
 def main(name: str, args: argparse.Namespace, cases: dict[str, Case], references: int = 1) -> None:
-    """`cases`: functions that return numbers in seconds (`..._s`) and bytes (`..._bytes`); the first `references` of
-    them are what all are compared with."""
+    """Measure all cases, print a table, and write the results as JSON.
+
+    cases       functions that return numbers in seconds (`..._s`) and bytes (`..._bytes`)
+    references  how many of the cases, from the first, to compare all with
+    """
     if args.case:
         import torch
 
@@ -75,8 +78,10 @@ def main(name: str, args: argparse.Namespace, cases: dict[str, Case], references
 
 
 def main_with_folder(name: str, args: argparse.Namespace, cases: dict[str, Case], write: Case) -> None:
-    """`main` for cases that read what `write` puts into args.folder first, in a process of its own; the folder is a
-    temporary one, in the one that --folder names if it does."""
+    """Call `main` after `write` has filled args.folder in its own process.
+
+    The folder is temporary, inside the one that --folder names if it is given.
+    """
     if args.case:
         main(name, args, cases | {"write": write})
         return
@@ -91,13 +96,13 @@ def _in_own_process(case: str) -> dict[str, float]:
 
 
 def _run_case(case: str) -> str:
-    """What it printed."""
+    """Run a case in a new process; returns its output."""
     command = [sys.executable, *sys.argv, "--case", case]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
 
 
 def table(medians: dict[str, dict[str, float]], references: int) -> str:
-    """Each number with its ratio to those of the references, as Markdown."""
+    """Format the numbers as Markdown, each with its ratios to the references."""
     measures = list(medians.values())[:references]
     first, *_ = measures
     head = "| | " + " | ".join(key.rsplit("_", 1)[0].replace("_", " ") for key in first) + " |"
@@ -114,7 +119,7 @@ def _amount(key: str, value: float) -> str:
 
 
 def machine() -> dict[str, str]:
-    """What the numbers depend on besides the code."""
+    """Machine and versions that the numbers depend on."""
     names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     versions = {name: version(name) for name in ("torch", "diffusers", "numpy")}
     processor = names[0] if names else platform.processor() or platform.machine()

@@ -1,8 +1,8 @@
-"""What helps against the failures that the paper names: colours that drift, small objects that are overlooked.
+"""Remedies for the failures that the paper names: colours that drift, small objects that are ignored.
 
-Each row of ROWS makes the same validation clips with the bundled checkpoint. Differences are taken clip by clip, their
-intervals by bootstrap over the clips. Writes results/mitigations.json and .png. About 4 minutes a row of 24 clips on
-one core of a small machine, 9 for 192 pixels. What lies in --folder from an earlier run is not made again.
+Every row makes the same validation clips with the bundled checkpoint. Differences are paired by clip, with bootstrap
+intervals. Writes results/mitigations.json and .png. Takes about 4 minutes per row of 24 clips on one core of a small
+machine, 9 for 192 pixels. Videos that an earlier run left in --folder are reused.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from smcd_core.data import SyntheticClips
 from smcd_core.evaluation.scores import Result, request_of, score_row
 from smcd_core.files import replacing
 from smcd_core.sampling.color_match import match_colors
-from smcd_core.sampling.diffusion import Guidance
+from smcd_core.sampling.diffusion import Guidance, noise_of
 from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.weights.components import vae_stride
 
 RESULTS = Path(__file__).parent / "results"
 DEFAULT = "as it is"
@@ -44,16 +45,17 @@ def make(
 ) -> torch.Tensor:
     """Videos uint8 [clips, F, size, size, 3].
 
-    shared  share of the variance of the noise that all frames of a clip have in common
+    shared  share of the noise's variance that all frames of a clip have in common
     """
     defaults, clips = pipeline.defaults, SyntheticClips(count, split="validation", size=size)
     guidance = Guidance(defaults["text"], defaults["boxes"] if boxes is None else boxes, defaults["image"])
     requests, videos = [request_of(clip, number) for number, clip in enumerate(clips)], []
+    channels, side = pipeline.smcd.config.latent_channels, size // vae_stride(pipeline.vae)
     for start in range(0, count, BATCH):
         part, noise = requests[start : start + BATCH], []
         for request in part:
-            own = pipeline._noise(request.seed, clips.num_frames, size, size)
-            common = pipeline._noise(request.seed + 10**6, 1, size, size)
+            own = noise_of(request.seed, (clips.num_frames, channels, side, side))
+            common = noise_of(request.seed + 10**6, (1, channels, side, side))
             noise.append(shared**0.5 * common + (1 - shared) ** 0.5 * own)
         tokens, weights = pipeline.tokens(part, clips.num_frames, size, size, guidance)
         latents = pipeline.denoise(torch.cat(noise), tokens, weights, defaults["steps"])
@@ -62,7 +64,7 @@ def make(
 
 
 def table(rows: dict[str, dict]) -> str:
-    """Mean scores as Markdown; in bold where the interval of the difference from the first row leaves out 0."""
+    """Mean scores as Markdown, in bold if the interval of the difference from the first row excludes 0."""
     lines = ["| | " + " | ".join(SCORES) + " |", "|" + "---|" * (len(SCORES) + 1)]
     for label, values in rows.items():
         cells = []

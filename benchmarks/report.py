@@ -1,7 +1,7 @@
-"""Write README.md from results/; run the benchmarks named first, or "all": `python benchmarks/report.py step`.
+"""Write README.md from results/, after running the benchmarks named as arguments, or "all": `report.py step load`.
 
-All together take about two hours on a small machine, which nothing else should use meanwhile. `windows` must be run by
-the Python that runs ComfyUI.
+All of them take about two hours on a small machine that does nothing else. `windows` needs the Python that runs
+ComfyUI.
 """
 
 from __future__ import annotations
@@ -16,27 +16,29 @@ from measure import ROOT, table
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-SCRIPTS = {  # those of measure.py, with the options that the committed numbers were made with
+SCRIPTS = {  # built on measure.py, with the options that made the committed numbers
     "step": ["--rounds", "3"],
     "load": ["--rounds", "2"],
     "windows": ["--tiny", "--rounds", "1"],
     "training": ["--threads", "1"],
     "data": ["--threads", "1"],
 }
-EXPERIMENTS = ("fast", "mitigations")  # write results/ themselves, and print their table
-PAGES = ("editor_view", "editor_timeline", "editor_model")  # for Node.js; print theirs
+EXPERIMENTS = ("fast", "mitigations")  # write their own results, and print their table
+PAGES = ("editor_view", "editor_timeline", "editor_model")  # for Node.js; print their table
 HEAD = """# Benchmarks
 
-Every claim on speed or memory is a ratio within one run of a script here. Times of two runs, let alone of two machines,
-say little: single runs on the machine below differ by up to 10 %. `python benchmarks/report.py` writes this file from
-`results/`; `python benchmarks/report.py all` runs everything first, `... step load` some of it.
+Every claim about speed or memory in this project is a ratio within one run of a script in this folder. Times from two
+runs, let alone two machines, cannot be compared: single runs on the machine below differ by up to 10 %.
+`python benchmarks/report.py` writes this file from `results/`; `python benchmarks/report.py all` runs everything first,
+`... step load` some of it. `python benchmarks/ablation.py` compares the systems of the paper
+([results](results/ablation/README.md)).
 
-No GPU was at hand: what is said here is said of CPUs.
+Nothing here was measured on a GPU.
 """
 
 
 def run(name: str) -> None:
-    """Leaves results/NAME.json, or .txt for what prints a table."""
+    """Run a benchmark, which leaves results/NAME.json, or NAME.txt if it prints its table."""
     if name in SCRIPTS:
         options = [*SCRIPTS[name], "--out", str(RESULTS / f"{name}.json")]
         _call([sys.executable, str(HERE / f"{name}.py"), *options])
@@ -53,7 +55,7 @@ def _call(command: list[str]) -> str:
 
 
 def section(name: str) -> str:
-    """Markdown: what was measured, the command, the machine, the ratios."""
+    """Format a benchmark as Markdown: description, command, machine, ratios."""
     if name in PAGES:
         body = f"```\n{(RESULTS / f'{name}.txt').read_text(encoding='utf-8').strip()}\n```"
         return f"## {name}\n\n`node benchmarks/{name}.mjs`\n\n{body}\n"

@@ -1,9 +1,9 @@
-"""Time and peak memory of a training step, with the same step written plainly as the measure.
+"""Time and peak memory of a training step, compared with the same step in a plain loop.
 
-The plain loop trains the same parameters of the bundled checkpoint on the same clips, with the same loss and AdamW, and
-has nothing of the trainer. Stage 2; a step sees 16 frames of 128 x 128 pixels: 2 clips, or 16 images in stage 1. "wait"
-is the part of a step in which it waits for its batch. "encoding in the step" has VAE and text encoder make what
-`smcd encode` keeps on disk; its frames are in memory.
+The plain loop trains the same parameters of the bundled checkpoint on the same clips with the same loss and AdamW,
+without the trainer. Stage 2; a step sees 16 frames of 128 x 128 pixels: 2 clips, or 16 images in stage 1. "wait" is the
+part of a step spent waiting for its batch. "encoding in the step" runs VAE and text encoder on frames in memory,
+instead of reading what `smcd encode` keeps on disk.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _side(args: argparse.Namespace) -> int:
 
 
 class _Watched:
-    """Hands batches on, and notes when each was asked for and when it was there."""
+    """Passes batches on, and records when each was requested and how long it took."""
 
     def __init__(self, batches: Iterable):
         self.batches, self.asked, self.waited = iter(batches), [], []
@@ -57,7 +57,7 @@ class _Watched:
         return batch
 
     def numbers(self, parts: int) -> dict[str, float]:
-        """Of steps of so many batches, but the first, which also sets things up, and the last, whose end is not seen"""
+        """Medians over steps of `parts` batches; the first also sets up, and the end of the last is not seen."""
         starts = self.asked[::parts]
         waits = [sum(self.waited[number : number + parts]) for number in range(0, len(self.waited), parts)]
         return {
@@ -98,7 +98,7 @@ def plain(args: argparse.Namespace) -> dict[str, float]:
 
 
 def _start(args: argparse.Namespace, stage: str, **settings):
-    """The run, and what it starts from."""
+    """Settings of the run, and the checkpoint that it starts from."""
     from smcd_core.training.config import TrainingConfig
     from smcd_core.weights.checkpoint import read_checkpoint
     from smcd_core.weights.defaults import DEFAULT_CHECKPOINT
@@ -122,7 +122,7 @@ def trainer(args: argparse.Namespace, stage: str = "diim", is_encoding: bool = F
 
 
 def _encoding(args: argparse.Namespace, encoded):
-    """The same clips, encoded whenever one is asked for"""
+    """A data set of the same clips that encodes each when it is requested."""
     from smcd_core.data import SyntheticClips
     from smcd_core.training.encoded import _encode
     from smcd_core.weights.checkpoint import read_checkpoint

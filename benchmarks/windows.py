@@ -1,7 +1,7 @@
-"""Memory of sampling a long video in context windows, with one window's frames at once as the measure.
+"""Memory of sampling a long video in context windows, compared with the frames of one window at once.
 
 Runs ComfyUI with the bundled checkpoint: start it with the Python that runs ComfyUI (COMFYUI_PATH, else
-~/comfy/ComfyUI). Counted is what sampling adds to the process at most, beyond what it held with the model loaded.
+~/comfy/ComfyUI). "sampling memory" is the peak that sampling adds to the process with the model loaded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _measure(args: argparse.Namespace, frames: int, windowed: bool) -> dict[str,
     if windowed:
         (model,) = host.call("SMCD_LongVideo", model=model, window=WINDOW, overlap=WINDOW // 2)
     inputs = dict(positive=positive, negative=negative, latent_image=latent, cfg=1.5, sampler_name="ddim")
-    # Loads the model and runs once on a little picture, so that only what belongs to these frames is counted.
+    # Load the model and run once on a small image, so that only the memory of these frames is counted.
     little = host.call("SMCD_Conditioning", **prompts, trajectory=trajectory, width=64, height=64, frames=WINDOW)
     warm = inputs | dict(zip(("positive", "negative", "latent_image"), little))
     host.call("KSampler", model=model, **warm, steps=1)

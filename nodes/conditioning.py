@@ -205,7 +205,7 @@ def length(trajectory: Trajectory, frames: int, if_lengths_differ: str) -> int:
 
 
 def remarks(clip, picture: Image.Image, texts: list[str], size: tuple[int, int], fit: str) -> list[str]:
-    """What the result cannot be: of words that a small model does not know, and a first frame of another shape."""
+    """Warnings: words that a small model does not know, and a first frame that is squeezed."""
     from ..smcd_core.sampling.vocabulary import limits
     from .host.text import tokenizer_of
 

@@ -24,14 +24,14 @@ WEIGHT_DTYPES = {
 
 
 def register_model_folder() -> None:
-    """Make models/smcd known to the host, beside what the user's extra_model_paths.yaml says of it."""
+    """Add models/smcd to the host's folders, beside those of the user's extra_model_paths.yaml."""
     folder_paths.add_model_folder_path("smcd", str(Path(folder_paths.models_dir) / "smcd"))
     paths, extensions = folder_paths.folder_names_and_paths["smcd"]
     folder_paths.folder_names_and_paths["smcd"] = (paths, extensions | folder_paths.supported_pt_extensions)
 
 
 def checkpoint_names() -> list[str]:
-    """What the node offers, the bundled one first. A release is offered as its folder."""
+    """The choices of the node, the bundled checkpoint first; a release is listed as its folder."""
     names = [BUNDLED]
     for folder in FOLDERS:
         for name in folder_paths.get_filename_list(folder):
@@ -122,13 +122,13 @@ class SMCDLoad(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, checkpoint: str = BUNDLED) -> bool | str:
-        """Asked before a run, in place of the host's own check, whose message does not say what to do. The default is
-        for a name that comes through a link."""
+        """Called before a run in place of the host's own check, whose message does not say what to do. The default is
+        used for a name that comes through a link."""
         return checkpoint in checkpoint_names() or _missing(checkpoint)
 
     @classmethod
     def fingerprint_inputs(cls, checkpoint: str, weight_dtype: str) -> tuple:
-        """A file that was replaced is read again."""
+        """Changes when a file is replaced, so that it is read again."""
         path = checkpoint_path(checkpoint)
         files = [path, *path.iterdir()] if path.is_dir() else [path]
         return (weight_dtype, *((str(file), file.stat().st_mtime_ns) for file in sorted(files)))

@@ -1,4 +1,4 @@
-"""How well a result follows its boxes."""
+"""Score how well a video follows its boxes."""
 
 from __future__ import annotations
 
@@ -109,14 +109,14 @@ def first_colors(picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> li
 
 
 def found_boxes(found: Trajectory, asked: Trajectory, frames: int) -> np.ndarray:
-    """[F, N, 4] in the order of the objects that were asked for; zeros where nothing was found."""
+    """[F, N, 4] in the order of the wanted objects; zeros where nothing was found."""
     if found.frames != frames:
         raise SMCDError(f"found has {found.frames} frames, images {frames}: give boxes for each frame of the result")
     return dense_boxes(found).xyxy[:, matched(asked, found)]
 
 
 def matched(asked: Trajectory, found: Trajectory) -> list[int]:
-    """For each object that was asked for the index of the found one: by phrase where those agree, else by order."""
+    """The index of the found object for each wanted one: by phrase where the phrases agree, else by order."""
     wanted, names = phrases(asked), phrases(found)
     if len(set(wanted)) == len(wanted) and set(wanted) <= set(names):
         return [names.index(name) for name in wanted]

@@ -1,4 +1,4 @@
-"""Write files so that they are complete or not there."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of `path` once it is written; nothing stays if that fails."""
+    """A temporary file that replaces `path` once it is written; if that fails, it is deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

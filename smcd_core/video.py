@@ -1,4 +1,4 @@
-"""Videos as files, with what they were made from in their metadata, and boxes drawn over frames.
+"""Write and read videos with metadata, and draw boxes over frames.
 
 A video is uint8 [F, H, W, 3], RGB.
 """
@@ -23,7 +23,7 @@ from .errors import SMCDError
 from .files import replacing
 
 SUFFIXES = (".mp4", ".webp", ".gif")
-LEAST_SIDE = 256  # pixels; smaller frames are enlarged before anything is drawn on them
+LEAST_SIDE = 256  # pixels; smaller frames are enlarged before drawing on them
 MOST_SIDE = 512  # of one frame in a contact sheet
 MOST_FRAMES = 16  # in a contact sheet
 _FRAME_NAME = "{:04d}.png"
@@ -39,7 +39,7 @@ class VideoError(SMCDError):
 
 
 def check_output(path: str | Path) -> None:
-    """Raise VideoError if `write_video` could not write there; to be asked before the work, not after it."""
+    """Raise VideoError if `write_video` could not write there; call it before the work, not after."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix and suffix not in SUFFIXES:
@@ -59,11 +59,11 @@ def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict
 
     metadata  JSON-able; `read_metadata` gives it back
 
-    What is at `path` is replaced when the new video is complete; nothing else stays, whatever happens.
+    A video at `path` is replaced once the new one is complete; a failure leaves no partial file.
     """
     path = Path(path)
     check_output(path)
-    text = json.dumps(metadata)  # ASCII, as not every format knows more
+    text = json.dumps(metadata)  # ASCII: some formats hold nothing else
     images = [Image.fromarray(frame) for frame in frames]
     if not path.suffix:
         _write_folder(images, path, text)
@@ -82,7 +82,7 @@ def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict
 
 
 def _write_folder(images: list[Image.Image], path: Path, text: str) -> None:
-    """The new folder takes the place of the old one; a name that starts with a dot is not yet, or no longer, it."""
+    """Write to a hidden folder beside it, then swap it in, so that `path` is always complete."""
     info = PngImagePlugin.PngInfo()
     info.add_text("smcd", text)
     new, old = (path.with_name(f".{path.name}.{os.getpid()}.{word}") for word in ("tmp", "old"))
@@ -111,7 +111,7 @@ def _import_av(path: Path):
 def _write_mp4(frames: np.ndarray, path: Path, fps: float, text: str) -> None:
     av = _import_av(path)
     height, width = frames.shape[1:3]
-    # Colour is stored for every second pixel, so odd sides get their last row or column twice.
+    # H.264 stores colour for every second pixel, so the last row or column of an odd side is repeated.
     frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     with av.open(path, "w", format="mp4") as container:
         container.metadata["comment"] = text
@@ -125,7 +125,10 @@ def _write_mp4(frames: np.ndarray, path: Path, fps: float, text: str) -> None:
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """What `write_video` was given. Raises VideoError for files that it did not write, OSError for unreadable ones."""
+    """The metadata that `write_video` was given.
+
+    Raises VideoError for files that it did not write, OSError for unreadable ones.
+    """
     path = Path(path)
     source = path / _FRAME_NAME.format(0) if path.is_dir() else path
     if source.suffix.lower() == ".mp4":
@@ -145,7 +148,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         except OSError:
             raise
         except Exception as error:  # decoders raise many types, down to SyntaxError: tried with random bytes
-            raise VideoError(f"{path}: cannot be read as a picture ({str(error)[:200]})") from None
+            raise VideoError(f"{path}: cannot be read as an image ({str(error)[:200]})") from None
     try:
         metadata = json.loads(text or "")
     except (ValueError, TypeError, RecursionError):  # a damaged Exif block holds numbers instead of text
@@ -171,7 +174,7 @@ def draw_boxes(
     boxes_xyxy  [F, N, 4]  units of the frame
     mask        [F, N]     boxes with 0 are not drawn
     colors      N, "#rrggbb" or RGB 0..255
-    paths       show the way of each box's middle over the whole video too
+    paths       also draw the path of each box's centre over the whole video
     """
     boxes, mask = np.asarray(boxes_xyxy, np.float64), np.asarray(mask)
     middles = (boxes[..., :2] + boxes[..., 2:]) / 2  # [F, N, 2]
@@ -195,7 +198,7 @@ def draw_boxes(
 
 
 def _enlarged(frames: np.ndarray) -> np.ndarray:
-    """By a whole factor, so that every pixel stays a crisp square."""
+    """Enlarge by a whole factor, so that every pixel stays a crisp square."""
     factor = math.ceil(LEAST_SIDE / min(frames.shape[1:3]))
     return frames.repeat(factor, axis=1).repeat(factor, axis=2)
 
@@ -205,7 +208,7 @@ def _line_width(draw: ImageDraw.ImageDraw) -> int:
 
 
 def _draw_path(draw: ImageDraw.ImageDraw, points: np.ndarray, seen: np.ndarray, color: Color) -> None:
-    """Lines between the points [F, 2] of neighbouring frames where both are seen, and a dot at each that is."""
+    """A dot at each visible point [F, 2], and lines between those of neighbouring frames."""
     width = _line_width(draw)
     steps = [points[f : f + 2] for f in range(len(points) - 1) if seen[f] and seen[f + 1]]
     for edge, fill in ((2, (20, 20, 20)), (0, color)):
@@ -217,7 +220,7 @@ def _draw_path(draw: ImageDraw.ImageDraw, points: np.ndarray, seen: np.ndarray, 
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color) -> None:
-    """A line inside the box, with a dark one around it that shows it on any ground."""
+    """A line inside the box, with a dark one around it to stand out on any background."""
     x1, y1, x2, y2 = box.tolist()
     x2, y2 = max(x1, x2 - 1), max(y1, y2 - 1)
     draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=(20, 20, 20), width=_line_width(draw) + 2)
@@ -225,7 +228,7 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color) -> None:
 
 
 def _draw_label(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color, phrase: str) -> None:
-    """The phrase on a plate of the box's colour: on top of the box, or inside it at the upper edge of the frame."""
+    """The phrase on a plate of the box's colour: above the box, or inside it at the top of the frame."""
     width, height = draw.im.size
     font = ImageFont.load_default(max(13, round(min(width, height) / 20)))
     text = phrase if len(phrase) <= 32 else phrase[:31] + "\u2026"
@@ -251,8 +254,10 @@ def contact_sheet(
     colors: Sequence[Color],
     phrases: Sequence[str],
 ) -> Image.Image:
-    """Frames side by side with their numbers and boxes (see `draw_boxes`): all, or MOST_FRAMES of them, the first and
-    the last included."""
+    """Frames side by side with their numbers and boxes, see `draw_boxes`.
+
+    Of a long video MOST_FRAMES are shown, evenly spaced, first and last included.
+    """
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
     boxes, mask = np.asarray(boxes_xyxy)[chosen], np.asarray(mask)[chosen]
     tiles = [Image.fromarray(frame) for frame in draw_boxes(frames[chosen], boxes, mask, colors, phrases)]

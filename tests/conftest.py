@@ -1,4 +1,4 @@
-"""One thread for all tests: on tensors this small, threads cost more than they save, most of all on a busy machine."""
+"""Run all tests on one thread: on tensors this small, threads cost more than they save."""
 
 import torch
 

@@ -239,6 +239,10 @@ def broken(files):
     }
     for name, objects in others.items():
         (files / f"{name}.json").write_text(json.dumps(BOXES | {"objects": objects}))
+    (files / "four.txt").write_text("6,4,30,20\n")
+    entry = {"width": 60, "height": 40, "length": 1, "file_names": ["0.jpg"]}
+    videos = [entry | {"id": name} for name in (3, 7)]
+    (files / "two.json").write_text(json.dumps({"videos": videos, "annotations": [], "categories": []}))
     weights = (files / "bundle.safetensors").read_bytes()
     (files / "cut.safetensors").write_bytes(weights[:5000])
     (files / "other").mkdir(exist_ok=True)
@@ -281,6 +285,8 @@ def broken(files):
         ({"boxes": "outside.json"}, [], "no box is inside the frame at any time"),
         ({"boxes": "five.json"}, [], "there are 5 objects, this model was trained with 3 at most: disable some"),
         ({}, ["--fit", "pad"], "argument --fit"),
+        ({"boxes": "four.txt"}, [], "say --box-format xyxy or --box-format xywh"),
+        ({"boxes": "two.json"}, [], "has 2 videos and none was chosen.*say --box-video 3 or --box-video 7"),
         ({}, ["--contact-sheet", "a.bmp"], "must end in .png"),
         ({}, ["--no-such-option"], "unrecognized arguments"),
     ],

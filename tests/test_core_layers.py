@@ -20,7 +20,7 @@ from smcd_core.networks.blocks import (
     Upsample,
 )
 from smcd_core.networks.conditions import Conditions
-from smcd_core.networks.config import RELEASED, ConfigError, SMCDConfig
+from smcd_core.networks.config import RELEASED, SYSTEMS, ConfigError, SMCDConfig, system_config
 from smcd_core.networks.image import widen_input_conv
 from smcd_core.networks.smcd import SMCD, Inputs
 from smcd_core.networks.unet import UNet3D, timestep_features
@@ -338,6 +338,14 @@ def test_a_size_that_the_stride_does_not_divide_is_an_error(height, width):
     [
         (dict(image_tokens="double"), "image_tokens is 'double', expected 'none', 'serial' or 'parallel'"),
         (dict(prediction="x0"), "prediction is 'x0'"),
+        (dict(model_channels=0), "model_channels is 0, expected 1 to 65536"),
+        (dict(box_slots=2.5), "box_slots is 2.5, expected 1 to 65536"),
+        (dict(channel_mult=(1, -2)), "channel_mult is -2, expected 1 to 65536"),
+        (dict(channel_mult=()), "channel_mult is empty, expected one number for each level"),
+        (dict(image_encoder_channels=()), "image_encoder_channels is empty"),
+        (dict(attention_scales=(1.0, 0.3)), "attention_scales has 0.3, expected scales of levels: 1.0, 0.5, 0.25, ..."),
+        (dict(dropout=-1.0), "dropout is -1.0, expected 0 to less than 1"),
+        (dict(dropout=1.0), "dropout is 1.0, expected 0 to less than 1"),
         (dict(boxes=False), "image_tokens needs boxes=True"),
         (dict(boxes=False, image_tokens="none", box_coverage_bias=True), "box_coverage_bias needs boxes=True"),
         (dict(norm_groups=48), "model_channels is 320, expected a multiple of norm_groups 48"),
@@ -366,6 +374,12 @@ def test_impossible_configurations_are_errors(changes, message):
 def test_malformed_configurations_are_errors(text, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         SMCDConfig.from_json(text)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_system_listens_to_what_it_has_parts_for(system):
+    parts = {"backbone": {"text"}, "mim": {"text", "boxes"}}
+    assert system_config(system, {}).conditions == parts.get(system, {"text", "boxes", "image"})
 
 
 @pytest.mark.parametrize("config", [RELEASED, SMALL, *CONFIGS.values()])

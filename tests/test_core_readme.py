@@ -1,4 +1,4 @@
-"""What the README and the docs say is true: commands, names of files, links, and the tables that repeat the program."""
+"""Check the README and the docs: commands, file names, links, and the tables that repeat the program."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 PATTERNS = ["*.md", "docs/*.md", "models/*.md", "workflows/*.md", "web/docs/*.md", "benchmarks/**/*.md"]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for pattern in PATTERNS for path in ROOT.glob(pattern))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+QUICK_PAGES = ("README.md", "docs/command_line.md", "docs/weights.md")  # whose quick commands run here, in this order
 
 LISTINGS = ("walk.mp4", "videos/walk.mp4")  # blocks that begin so show files, not commands
 HOST_MODELS = ("smcd", "checkpoints", "diffusion_models", "text_encoders", "vae", "diffusers")  # below ComfyUI's models
@@ -134,7 +135,7 @@ def test_what_make_demo_writes_is_what_the_readme_names():
     parse(words)
 
 
-SHORT = {  # what makes a command of the README quick; its files are tiny ones
+SHORT = {  # options that make a command of QUICK_PAGES quick; its files are tiny ones
     "animate": ["--steps", "1", "--device", "cpu"],
     "info": [],
     "convert": [],
@@ -145,7 +146,7 @@ TINY = ["--size", "32x32", "--frames", "2"]  # the released model's own size tak
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with what the commands of the README name."""
+    """A folder with the files that the commands of QUICK_PAGES name."""
     pytest.importorskip("av")
     shutil.copytree(ROOT / "demo", tmp_path / "demo")
     shutil.copy(ROOT / "demo" / "beach.png", tmp_path / "picture.png")
@@ -158,9 +159,9 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_quick_commands_of_the_readme_run_in_their_order(workplace, capsys):
+def test_the_quick_commands_of_the_docs_run_in_their_order(workplace, capsys):
     """Those that train, and those that fetch gigabytes, have tests of their own."""
-    run = [words[1:] for page, words in COMMANDS if page == "README.md" and words[0] == "smcd"]
+    run = [words[1:] for quick in QUICK_PAGES for page, words in COMMANDS if page == quick and words[0] == "smcd"]
     run = [words for words in run if words[0] in SHORT and (words[0] != "download" or "--list" in words)]
     assert [words[0] for words in run].count("animate") >= 2 and {words[0] for words in run} == {*SHORT}
     for words in run:
@@ -172,9 +173,9 @@ def test_the_quick_commands_of_the_readme_run_in_their_order(workplace, capsys):
     assert main(["info", "out.mp4"]) == 0 and "trajectory" in capsys.readouterr().out
 
 
-def test_the_python_of_the_readme_runs(workplace):
+def test_the_python_of_the_docs_runs(workplace):
     """In few steps."""
-    (code,) = [block for language, block in blocks("README.md") if language == "python"]
+    (code,) = [block for language, block in blocks("docs/python.md") if language == "python"]
     assert code.count("seed=1") == 1
     command = [sys.executable, "-c", code.replace("seed=1", "seed=1, steps=1")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -257,8 +258,8 @@ def test_pictures_of_the_docs_can_be_shown():
 # Tables that repeat the program --------------------------------------------------------------------------------------
 
 
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def section(title: str, page: str) -> str:
+    return text_of(page).split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def rows(text: str) -> list[list[str]]:
@@ -279,14 +280,15 @@ def declared_nodes() -> Iterator[tuple[str, str]]:
 
 
 def test_the_table_of_nodes_has_each_one_with_its_help():
-    links = [re.fullmatch(r"\[(.+)\]\(web/docs/(\w+)\.md\)", row[0]).groups() for row in rows(section("Nodes"))]
+    table = rows(text_of("docs/nodes.md"))
+    links = [re.fullmatch(r"\[(.+)\]\(\.\./web/docs/(\w+)\.md\)", row[0]).groups() for row in table]
     nodes = [*declared_nodes()]
     assert len(nodes) > 10 and len(links) == len(set(links))
     assert {(title, node_id) for node_id, title in nodes} == set(links)
 
 
 def test_the_table_of_weights_is_that_of_the_program():
-    table = rows(section("Weights"))
+    table = rows(text_of("docs/weights.md"))
     assert table[0][1] == "`smcd-tiny.safetensors`"
     size = (ROOT / "models" / "smcd-tiny.safetensors").stat().st_size
     assert table[0][3].split() == [str(round(size / 1e6)), "MB"]
@@ -306,7 +308,7 @@ def test_the_table_of_weights_is_that_of_the_program():
     components = published.COMPONENTS.files
     assert table[place.index("components")][3] == show_size(sum(file.size for file in components))
     total = sum(file.size for name in published.FOR_COMFYUI for file in published.ALL[name].files)
-    assert f"({show_size(total)})" in section("First video in five minutes")
+    assert f"({show_size(total)})" in section("Your first video", "README.md")
 
 
 def test_licences_and_the_network_are_spoken_of_plainly():
@@ -319,12 +321,12 @@ def test_licences_and_the_network_are_spoken_of_plainly():
 def test_the_tables_of_the_editor_are_those_of_its_help():
     text, source = text_of("web/editor/strings/strings.js"), text_of("web/editor/actions/commands.js")
     english = dict(re.findall(r'"([\w.]+)": "(.*)",$', text.split("\n  zh: {")[0], re.M))
-    pointer, keys = section("Editor").split("\n\n| key |")
     gestures = {english[f"gesture.{name}"]: shown for name, shown in _gestures(english)}
-    assert dict(rows(pointer)) == gestures
-    cells = [pair for row in rows("| key |" + keys) for pair in (row[:2], row[2:])]
-    assert len(cells) == 30
-    for shown, label in cells:
+    assert dict(rows(section("Gestures", "docs/editor.md"))) == gestures
+    shortcuts = rows(section("Shortcuts", "docs/editor.md"))
+    named = [name for name, _ in re.findall(r'"([\w.]+)",\s*\[((?:"[^"]*"(?:, )?)+)\]', source)]
+    assert len(shortcuts) == len([name for name in named if not name.startswith(("nudge.", "grow."))]) > 40
+    for shown, label in shortcuts:
         (command,) = [key for key, value in english.items() if key.startswith("command.") and value == label]
         name = command.removeprefix("command.").removeprefix("setting.").removeprefix("ease.")
         found = re.findall(rf'"{name}",\s*\[((?:"[^"]*"(?:, )?)+)\]', source)
@@ -342,8 +344,9 @@ def test_the_evaluations_of_the_network_are_counted_right():
     """Guidance by the text alone takes two in a step, no guidance one."""
     fast = 2 * FAST["steps"]
     steps = DEFAULTS["steps"]
-    assert f"runs {fast} times instead of {2 * steps} ({steps} steps" in " ".join(section("Fast").split())
-    assert f"with {FAST['steps']} steps" in section("Fast")
+    text = " ".join(section("Fast", "docs/performance.md").split())
+    assert f"runs {fast} times instead of {2 * steps} ({steps} steps" in text
+    assert f"with {FAST['steps']} steps" in text
 
 
 def test_names_and_numbers_of_the_project_are_those_of_pyproject():
@@ -353,6 +356,6 @@ def test_names_and_numbers_of_the_project_are_those_of_pyproject():
     assert set(re.findall(r"https://github\.com/\S+?/smcd\b", README)) == {repository}
     assert f"comfy node install {re.search(r'^name = .(.+).$', project, re.M)[1]}`" in README
     oldest = re.search(r'^requires-comfyui = ">=(\d+\.\d+)\.0"$', project, re.M)[1]
-    assert f"ComfyUI, {oldest} or newer" in README
+    assert f"ComfyUI {oldest} or newer" in README
     assert f"version = {{{smcd_core.__version__}}}" in README
     assert "Python 3.10 or newer" in README and 'requires-python = ">=3.10"' in project

@@ -41,10 +41,14 @@ def prompts(model, monkeypatch):
     """positive and negative of the recorded runs."""
     # Those runs were given tokens of another picture than the concatenated one.
     recorded = INPUTS["visual_tokens"][:1]
-    monkeypatch.setattr(model.model.diffusion_model.image_encoder, "forward", lambda latent: recorded)
+    networks = model.model.diffusion_model
+    monkeypatch.setattr(networks.image_encoder, "forward", lambda latent: recorded)
+    # They were also given other phrases in each frame.
+    phrases, encode = INPUTS["phrase"][:FRAMES], networks.box_encoder.forward
+    monkeypatch.setattr(networks.box_encoder, "forward", lambda boxes, mask, _phrases: encode(boxes, mask, phrases))
     values = {
         inside.BOXES: torch.cat([INPUTS["boxes"][:FRAMES], INPUTS["masks"][:FRAMES, :, None]], dim=-1),
-        inside.PHRASES: INPUTS["phrase"][:FRAMES],  # another one in each frame
+        inside.PHRASES: phrases[0],
         inside.FIRST_FRAME: INPUTS["first_latent"][:1, :, :, :16] / LATENT_SCALE,
     }
     return [[[INPUTS["text"][n : n + 1], values]] for n in (0, 1)]

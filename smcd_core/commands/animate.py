@@ -150,7 +150,7 @@ def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Traj
 
 
 def _note_limits(pipeline: SMCDPipeline, image: Image.Image, texts: list[str], is_bundled: bool) -> None:
-    """Say before the work what the result cannot be."""
+    """Say before the work what the model cannot do."""
     from ..sampling.vocabulary import limits
 
     model = "the bundled model" if is_bundled else "this model"
@@ -185,7 +185,7 @@ def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings) -> n
 
 
 def _told(settings: Settings, fit: str) -> dict[str, Any]:
-    """Settings as the metadata of the video has them; what is as released by default is left out."""
+    """Settings as the video's metadata has them, without those that are as released."""
     values = vars(settings) | {"guidance": vars(settings.guidance), "frames": settings.num_frames, "fit": fit}
     del values["num_frames"]
     return {name: value for name, value in values.items() if (name, value) not in AS_RELEASED}

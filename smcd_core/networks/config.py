@@ -1,4 +1,4 @@
-"""What an SMCD network looks like. The defaults are the released model."""
+"""Configuration of an SMCD network: sizes, parts, and the systems that the paper compares."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Literal
 
 from ..errors import SMCDError
 
+MAX_COUNT = 65536  # of channels, blocks and such: numbers beyond it come from damaged files
+MAX_LEVELS = 16
+
 
 class ConfigError(SMCDError):
-    """A configuration that names no network that this code can build."""
+    """A configuration that no network can be built from."""
 
 
 @dataclass(frozen=True)
 class SMCDConfig:
-    """Sizes and parts of the networks. Source: SPEC, sections 1, 2 and 5.
+    """Sizes and parts of the networks. The defaults are the released model.
 
-    The systems that the paper compares are in SYSTEMS.
+    Raises ConfigError for values that fit no network. Source: SPEC, sections 1, 2 and 5.
     """
 
     # Backbone: ModelScope text-to-video.
@@ -25,18 +28,18 @@ class SMCDConfig:
     model_channels: int = 320
     channel_mult: tuple[int, ...] = (1, 2, 4, 4)
     num_res_blocks: int = 2
-    attention_scales: tuple[float, ...] = (1.0, 0.5, 0.25)  # levels (by scale of the latent) with transformers
+    attention_scales: tuple[float, ...] = (1.0, 0.5, 0.25)  # levels with transformers, by their scale of the latent
     num_heads: int = 8  # of the first temporal transformer, whose width is num_heads * head_dim
     head_dim: int = 64
     context_dim: int = 1024  # width of text, box and image tokens
-    norm_groups: int = 32  # of every group norm; a narrow network needs fewer, or each channel is a group
+    norm_groups: int = 32  # of every group norm; a narrow network needs fewer, so that a group has several channels
     dropout: float = 0.1  # in training only
 
     # MIM
     boxes: bool = True
     phrase_dim: int = 1024
-    box_slots: int = 8  # boxes per frame in training; fewer are padded with null tokens
-    box_coverage_bias: bool = False  # own addition: adds the log of the share of a cell that a box covers to its score
+    box_slots: int = 8  # boxes per frame in training; missing ones are null tokens
+    box_coverage_bias: bool = False  # not in the paper: boxes attract attention where they cover the image
 
     # DIIM
     first_frame_concat: bool = True
@@ -49,6 +52,18 @@ class SMCDConfig:
     prediction: Literal["epsilon", "v"] = "epsilon"
 
     def __post_init__(self):
+        for name in _COUNTS:
+            for value in _values(getattr(self, name)):
+                if type(value) is not int or not 0 < value <= MAX_COUNT:
+                    raise ConfigError(f"{name} is {value!r}, expected 1 to {MAX_COUNT}")
+        for name in ("channel_mult", "image_encoder_channels"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} is empty, expected one number for each level")
+        for scale in self.attention_scales:
+            if scale not in [2.0**-level for level in range(MAX_LEVELS)]:
+                raise ConfigError(f"attention_scales has {scale!r}, expected scales of levels: 1.0, 0.5, 0.25, ...")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout is {self.dropout!r}, expected 0 to less than 1")
         if self.image_tokens not in ("none", "serial", "parallel"):
             raise ConfigError(f"image_tokens is {self.image_tokens!r}, expected 'none', 'serial' or 'parallel'")
         if self.prediction not in ("epsilon", "v"):
@@ -84,7 +99,7 @@ class SMCDConfig:
 
     @classmethod
     def from_json(cls, text: str) -> SMCDConfig:
-        """Raises ConfigError for text that is not JSON, an unknown field or a value of the wrong type."""
+        """Read what to_json wrote. Raises ConfigError for anything else, and for values that fit no network."""
         try:
             values = json.loads(text)
         except ValueError as error:
@@ -106,10 +121,14 @@ def _like(name: str, value: object, default: object) -> object:
         return float(value)
     if type(value) is not type(default):
         raise ConfigError(f"{name} is {value!r}, expected a {type(default).__name__}")
-    if isinstance(value, int) and not isinstance(value, bool) and not 0 < value <= 65536:
-        raise ConfigError(f"{name} is {value}, expected 1 to 65536")
     return value
 
+
+def _values(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+_COUNTS = [field.name for field in fields(SMCDConfig) if field.type in ("int", "tuple[int, ...]")]
 
 RELEASED = SMCDConfig()
 
@@ -130,8 +149,7 @@ def system_name(config: SMCDConfig) -> str | None:
     return next((name for name, parts in SYSTEMS.items() if asdict(config) | parts == asdict(config)), None)
 
 
-# The bundled default: everything of the released model, small. It departs from it in (see models/README.md):
-# fewer norm groups, v-prediction, the coverage bias, and 4 box slots.
+# The bundled network: all parts of the released model, small. models/README.md says where it differs.
 SMALL = dict(
     model_channels=32,
     channel_mult=(1, 2, 3),
@@ -151,7 +169,7 @@ SMALL = dict(
 
 
 def system_config(system: str, sizes: dict[str, object], coverage_bias: bool = False) -> SMCDConfig:
-    """One of SYSTEMS at some size: {} for the released one, SMALL, or other fields of SMCDConfig."""
+    """The configuration of one of SYSTEMS. `sizes` are fields of SMCDConfig: SMALL, or {} for the released sizes."""
     if system not in SYSTEMS:
         raise ConfigError(f"system is {system!r}, expected one of {', '.join(SYSTEMS)}")
     parts = SYSTEMS[system]

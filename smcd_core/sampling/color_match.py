@@ -1,7 +1,4 @@
-"""Colours that stay: those of every frame are drawn back to the picture that the video was made from.
-
-What it helps and where it was measured: docs/metrics.md.
-"""
+"""Shift the colours of every frame back to those of the first image. Measured in docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -9,16 +6,15 @@ import numpy as np
 
 from ..colors import background, middle_colors, to_lab
 
-ALIKE = 60.0  # RGB distance, 0..255, within which a pixel of a box is taken for a part of its object
-MOST_DRIFT = 30.0  # delta E; what differs more is not a colour that drifted, but something else in the object's place
+ALIKE = 60.0  # RGB distance, 0..255; nearer pixels of a box are taken to belong to its object
+MOST_DRIFT = 30.0  # delta E; a larger difference is another thing in the object's place, not a drift of its colour
 
 
 def match_colors(frames: np.ndarray, picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A copy of the video with the colours of the picture, its first frame as it should be.
+    """A copy of the video with the colours of `picture`, which its first frame should equal.
 
-    Outside all boxes each frame gets the picture's mean and deviation of every channel. In its box each object that
-    the picture shows is shifted by the difference of its mean colour there and now. Right for a camera and a light that
-    stand still.
+    Outside all boxes each frame gets the picture's mean and deviation of every channel. Inside its boxes each object
+    that the picture shows is shifted by the drift of its mean colour. For a still camera and still light only.
 
     frames uint8 [F, H, W, 3], picture uint8 [H, W, 3], boxes [F, N, 4] xyxy in units of the frame, mask bool [F, N]
     """

@@ -15,7 +15,7 @@ from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps
 
 @dataclass(frozen=True)
 class Settings:
-    """How a video is made, whatever it shows.
+    """How a video is made, as opposed to its content, a Request.
 
     width, height   pixels
     fps             frames per second of the file; the model does not see it
@@ -77,10 +77,10 @@ class Settings:
         fast: bool = False,
         **others: float,
     ) -> Settings:
-        """What was given, else what the trajectory says, else what the checkpoint does best with.
+        """Settings as given, else of the trajectory, else of the checkpoint.
 
-        defaults           of the checkpoint, as `read_defaults` gives them
-        trajectory         says length and frames per second; one of a single frame rests and has no length
+        defaults           of the checkpoint, from `read_defaults`
+        trajectory         its length and frames per second count; a single frame has no length
         text, boxes, image scales of guidance, where `guidance` is not given
         fast               FAST instead of the checkpoint's steps and the released sampler
         others             the fields of Settings that have a default

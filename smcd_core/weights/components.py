@@ -22,16 +22,14 @@ _INSIDE = {"vae": "VAE", "text_encoder": "text encoder", "tokenizer": "tokenizer
 
 
 def missing_components(checkpoint: Checkpoint) -> list[str]:
-    """What a checkpoint lacks to be used alone: "VAE", "text encoder", "tokenizer"."""
+    """The parts that a checkpoint lacks to work alone: "VAE", "text encoder", "tokenizer"."""
     return [name for field, name in _INSIDE.items() if getattr(checkpoint, field) is None]
 
 
 def load_components(folder: str | Path) -> tuple[AutoencoderKL, TextEncoder]:
-    """VAE and text encoder of a diffusers pipeline such as text-to-video-ms-1.7b; never looks on the network.
+    """VAE and text encoder of a diffusers pipeline such as text-to-video-ms-1.7b, or of a checkpoint file.
 
-    A file is a checkpoint that has them inside.
-
-    Raises CheckpointError for what is neither.
+    Never uses the network. Raises CheckpointError if `folder` is neither.
     """
     folder = Path(folder)
     if folder.is_file():
@@ -56,7 +54,7 @@ def load_components(folder: str | Path) -> tuple[AutoencoderKL, TextEncoder]:
 def pack_components(vae: AutoencoderKL, text: TextEncoder) -> dict[str, Any]:
     """The arguments vae, text_encoder and tokenizer of `write_checkpoint`."""
     vae_config = {name: value for name, value in vae.config.items() if not name.startswith("_")}
-    # Without the outermost name, which transformers 4 has and transformers 5 has not.
+    # Without the outermost name, which transformers 5 has dropped.
     text_weights = text_transformer(text.model).state_dict()
     return {
         "vae": Component(json.loads(json.dumps(vae_config)), vae.state_dict()),
@@ -66,7 +64,7 @@ def pack_components(vae: AutoencoderKL, text: TextEncoder) -> dict[str, Any]:
 
 
 def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncoder]:
-    """The inverse of `pack_components`. Raises CheckpointError if there is one that cannot be built."""
+    """The inverse of `pack_components`. Raises CheckpointError if a part is missing or cannot be built."""
     if missing := missing_components(checkpoint):
         raise CheckpointError(f"{checkpoint.path}: carries no {' and no '.join(missing)}")
     try:
@@ -75,7 +73,7 @@ def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncode
         model = CLIPTextModel(CLIPTextConfig.from_dict(checkpoint.text_encoder.config))
         text_transformer(model).load_state_dict(checkpoint.text_encoder.weights)
         tokenizer = make_tokenizer(**checkpoint.tokenizer)
-    except Exception as error:  # whatever two libraries say to a configuration or weights that do not fit
+    except Exception as error:  # two libraries raise many types for a configuration or weights that do not fit
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
             f"{checkpoint.path}: the VAE or text encoder inside it cannot be built ({reason}). Get the original file"
@@ -98,8 +96,8 @@ def encode_frames(vae: AutoencoderKL, frames: np.ndarray) -> Tensor:
     """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""
     height, width = frames.shape[1:3]
     pixels = torch.from_numpy(frames).to(vae.device).permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
-    # The release takes a random sample of the posterior, twice. Its deviation is tiny, and with the mean the
-    # first frame does not depend on chance (SPEC, section 14).
+    # The release samples the posterior, twice. Its deviation is tiny, and the mean makes the first frame deterministic
+    # (SPEC, section 14).
     means = [vae.encode(part).latent_dist.mean for part in pixels.split(frames_at_once(width, height))]
     return torch.cat(means) * vae.config.scaling_factor
 

@@ -1,0 +1,109 @@
+"""One rule for the settings of a video, cropping with its boxes, and the words that a model knows."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_bundle import tiny_text
+
+from smcd_core.errors import SMCDError
+from smcd_core.sampling.diffusion import Guidance
+from smcd_core.sampling.framing import cropped, resized, stretch
+from smcd_core.sampling.settings import Settings, check_size
+from smcd_core.sampling.vocabulary import known_words, limits
+from smcd_core.trajectory.dense import boxes_at
+from smcd_core.trajectory.document import parse_trajectory
+from smcd_core.trajectory.files import read_trajectory
+from smcd_core.weights.checkpoint import read_checkpoint
+from smcd_core.weights.components import unpack_components
+from smcd_core.weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, EXAMPLES, FAST
+
+
+def trajectory(frames=16, fps=24, **changes):
+    keys = [{"frame": 0, "box": [0.4, 0.2, 0.6, 0.6], "ease": "in_out"}]
+    keys += [{"frame": frames - 1, "box": [0.5, 0.3, 0.9, 0.7]}] if frames > 1 else []
+    objects = [{"phrase": "red circle", "keys": keys}]
+    head = {"version": 1, "width": 80, "height": 40, "frames": frames, "fps": fps}
+    return parse_trajectory(head | {"objects": objects} | changes)
+
+
+@pytest.mark.parametrize(
+    ("document", "given", "expected"),
+    [
+        (trajectory(), {}, {"num_frames": 16, "fps": 24, "steps": 50, "sampler": "ddim", "width": 256}),
+        (trajectory(), {"num_frames": 4, "fps": 6.5}, {"num_frames": 4, "fps": 6.5}),
+        (trajectory(1), {}, {"num_frames": DEFAULTS["frames"], "fps": 24}),
+        (None, {}, {"num_frames": DEFAULTS["frames"], "fps": DEFAULTS["fps"]}),
+        (None, {"fast": True}, FAST),
+        (None, {"fast": True, "steps": 7}, FAST | {"steps": 7}),
+        (None, {"text": 3.0}, {"guidance": Guidance(3.0, 1.0, 1.0)}),
+        (None, {"guidance": Guidance(0, 0, 0), "height": 64}, {"guidance": Guidance(0, 0, 0), "height": 64}),
+        (None, {"match_colors": True}, {"match_colors": True, "guided": 1.0, "reuse_features": False}),
+    ],
+)
+def test_what_is_given_wins_over_the_trajectory_and_that_over_the_checkpoint(document, given, expected):
+    settings = vars(Settings.of(DEFAULTS, document, **given))
+    assert {name: settings[name] for name in expected} == expected
+
+
+def test_a_misspelt_setting_is_an_error():
+    with pytest.raises(TypeError, match="step"):
+        Settings.of(DEFAULTS, step=5)
+
+
+@pytest.mark.parametrize("size, nearest", [((64, 50), 48), ((64, 0), 16), ((64, -16), 16)])
+def test_a_size_that_does_not_fit_names_the_nearest(size, nearest):
+    check_size(64, 48, 16)
+    with pytest.raises(SMCDError, match=f"height is {size[1]}, expected a multiple of 16 pixels: use {nearest}"):
+        check_size(*size, 16)
+
+
+def test_boxes_stay_on_their_part_of_a_cropped_image():
+    """One pixel of each object is found again where its box says, at every frame."""
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[8:24, 32:48] = 255  # the first box
+    image, moved = cropped(pixels, trajectory(), 32, 32)
+    assert image.size == (40, 40) == (moved.width, moved.height)
+    x1, y1, x2, y2 = (boxes_at(moved)[0][0, 0] * 40).round().int().tolist()
+    assert np.array(image)[y1:y2, x1:x2].min() == 255 and np.array(image).sum() == 255 * 3 * 16 * 16
+    before, after = (boxes_at(one)[0][:, 0] for one in (trajectory(), moved))
+    assert np.allclose(after[:, 0::2] * 40 + 20, before[:, 0::2] * 80, atol=1e-5)  # eased ways too
+    assert np.allclose(after[:, 1::2], before[:, 1::2])
+
+
+def test_a_box_far_outside_the_cropped_part_is_refused():
+    far = trajectory(objects=[{"phrase": "cat", "keys": [{"frame": 0, "box": [-15, 0, 0.5, 1]}]}])
+    with pytest.raises(SMCDError, match=r"object o1 \(cat\), frame 0, cropped to 8 x 64: box"):
+        cropped(np.zeros((40, 80, 3), np.uint8), far, 8, 64)
+
+
+def test_only_a_visible_change_of_shape_is_said():
+    assert stretch((640, 480), (256, 192)) is stretch((100, 100), (64, 62)) is None
+    assert stretch((640, 480), (256, 256)) == "the image is squeezed from 640 x 480 to 256 x 256"
+    assert resized(Image.new("L", (8, 6)), 4, 5).shape == (5, 4, 3)
+
+
+def test_the_bundled_model_says_which_words_it_knows():
+    """Its tokenizer has 599 tokens, most of them letters and parts of words."""
+    _, text = unpack_components(read_checkpoint(DEFAULT_CHECKPOINT))
+    known = known_words(text.tokenizer)
+    assert {"circle", "square", "yellow", "beach", "moving"} <= set(known) and len(known) == 26
+    said = limits(text.tokenizer, ["Yellow circle", "a spaceship", "spaceship over Paris"], model="the bundled model")
+    assert said.startswith("the bundled model was trained on simple drawings and knows only and, beach, ")
+    assert said.endswith("yellow: 'spaceship', 'over', 'paris' mean nothing to it")
+
+
+def test_on_its_own_example_the_bundled_model_has_nothing_to_say():
+    _, text = unpack_components(read_checkpoint(DEFAULT_CHECKPOINT))
+    example, _ = read_trajectory(EXAMPLES / "beach.json")
+    words = [track.phrase for track in example.objects]
+    image = Image.open(EXAMPLES / "beach.png").convert("RGB")
+    assert limits(text.tokenizer, words, image) is None
+    assert limits(text.tokenizer, words, image.rotate(90)).endswith("up, yellow")
+    assert limits(text.tokenizer, [*words, "spaceship"], image).endswith("'spaceship' means nothing to it")
+
+
+def test_a_tokenizer_of_a_whole_language_has_no_limits(monkeypatch):
+    tokenizer = tiny_text().tokenizer
+    assert known_words(tokenizer)
+    monkeypatch.setattr("smcd_core.sampling.vocabulary.MAX_SMALL", 10)
+    assert known_words(tokenizer) is None and limits(tokenizer, ["spaceship"]) is None
