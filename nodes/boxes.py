@@ -9,6 +9,7 @@ import numpy as np
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..smcd_core.errors import SMCDError
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps
 from ..smcd_core.trajectory.values import POINT_SIZE, trajectory_from_value
 from ..smcd_core.trajectory.write import (
@@ -168,6 +169,8 @@ def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
     size = (trajectory.width, trajectory.height)
     # Refuses what leads out of the output folder.
     folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
+    if name in ("", "."):  # would be a hidden file
+        raise SMCDError(f"filename_prefix is {prefix!r}: end it with the name of a file")
     path = f"{folder}/{name}_{counter:05}_"
     if format == "json":
         write_json(f"{path}.json", trajectory)

@@ -120,6 +120,21 @@ def every_box(trajectory: Trajectory, num_frames: int | None = None) -> DenseBox
     return DenseBoxes(xyxy, mask, names, tuple(strengths(trajectory)), size, trajectory.fps)
 
 
+def of_another_size(boxes: DenseBoxes) -> str:
+    """How far boxes reach if they must have been made on a larger image, as most have their centre outside; else ""."""
+    xyxy = boxes.xyxy[boxes.mask]
+    centres = (xyxy[:, :2] + xyxy[:, 2:]) / 2
+    outside = ((centres < 0) | (centres > 1)).any(1)
+    if 2 * outside.sum() <= len(outside) or boxes.size is None:
+        return ""
+    width, height = boxes.size
+    right, bottom = xyxy[:, 2].max() * width, xyxy[:, 3].max() * height
+    return (
+        f"boxes reach to {right:.0f} x {bottom:.0f}, the image has {width} x {height} pixels: give the size of the "
+        "image that they were made on"
+    )
+
+
 def phrases(trajectory: Trajectory) -> list[str]:
     """The phrase of each enabled object, in the order of the N boxes of `boxes_at`."""
     return [track.phrase for track in trajectory.objects if track.enabled]

@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .dense import DenseBoxes, every_box
+from .dense import DenseBoxes, every_box, of_another_size
 from .document import MAX_FRAMES, MAX_OBJECTS, MAX_SIDE, Trajectory, TrajectoryError, parse_trajectory, whole_number
 from .formats.annotation_tools import read_cvat, read_label_studio
 from .formats.box_file import BoxFile, BoxFileError
@@ -211,8 +211,8 @@ def _dense(
         what, total = rows.what, _frames_of(rows, frames)
         size_from = rows.size_from if rows.size else "as given"
         boxes = rows.at(range(total), _known(rows.size or size))
-        if not rows.size and rows.in_pixels:
-            _check_inside(boxes)
+        if not rows.size and rows.in_pixels and (problem := of_another_size(boxes)):
+            raise BoxFileError("", problem, option="size")
     else:
         boxes = found.resampled(frames or RESTING_FRAMES) if found.frames == 1 else found
         boxes, size_from = replace(boxes, size=_known(size)), "as given"
@@ -223,22 +223,6 @@ def _dense(
     width, height = boxes.size
     frame = f"{width}x{height} pixels {size_from}"
     return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.frames, 'frame')}, {frame}"
-
-
-def _check_inside(boxes: DenseBoxes) -> None:
-    """Refuse boxes that were made on a larger image: most of them have their centre outside this one."""
-    xyxy = boxes.xyxy[boxes.mask]
-    centres = (xyxy[:, :2] + xyxy[:, 2:]) / 2
-    outside = ((centres < 0) | (centres > 1)).any(1)
-    if 2 * outside.sum() > len(outside):
-        width, height = boxes.size
-        right, bottom = xyxy[:, 2].max() * width, xyxy[:, 3].max() * height
-        raise BoxFileError(
-            "",
-            f"boxes reach to {right:.0f} x {bottom:.0f}, the image has {width} x {height} pixels: give the size of the "
-            "image that they were made on",
-            option="size",
-        )
 
 
 def _frames_of(rows: BoxRows, frames: int | None) -> int:

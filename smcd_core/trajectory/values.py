@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .dense import DenseBoxes, phrases
+from .dense import DenseBoxes, of_another_size, phrases
 from .document import DEFAULT_FPS, MAX_FRAMES, MAX_OBJECTS, MAX_TEXT, Trajectory, TrajectoryError, parse_trajectory
 from .rows import MAX_PIXELS, all_are_shares
 
@@ -228,7 +228,10 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     for t, track in enumerate(tracks):
         for frame, box in track.items():
             boxes[frame, t], mask[frame, t] = box, True
-    return what, DenseBoxes(boxes, mask, tuple(labels))
+    found = DenseBoxes(boxes, mask, tuple(labels), size=size)
+    if problem := of_another_size(found):
+        raise TrajectoryError(problem)
+    return what, found
 
 
 def _label(item: Mapping) -> str:
