@@ -82,6 +82,8 @@ class SMCDPipeline:
             ("phrase embeddings", config.phrase_dim if config.boxes else width, width, "text encoder"),
             ("latents", config.latent_channels, vae.config.latent_channels, "VAE"),
         ]
+        if config.image_tokens != "none":
+            needs.append(("image tokens", config.context_dim, config.image_encoder_channels[-1], "image encoder"))
         for what, needed, given, giver in needs:
             if needed != given:
                 raise SMCDError(
