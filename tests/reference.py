@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from smcd_core.networks.config import SMCDConfig
-from smcd_core.weights.checkpoint import split_gates
+from smcd_core.weights.layouts import split_gates
 
 FOLDER = Path(__file__).parent / "golden" / "reference"
 

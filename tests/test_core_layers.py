@@ -24,7 +24,7 @@ from smcd_core.networks.config import RELEASED, SYSTEMS, ConfigError, SMCDConfig
 from smcd_core.networks.image import widen_input_conv
 from smcd_core.networks.smcd import SMCD, Inputs
 from smcd_core.networks.unet import UNet3D, timestep_features
-from smcd_core.weights.checkpoint import split_gates
+from smcd_core.weights.layouts import split_gates
 
 UNIT_INPUTS, UNIT_OUTPUTS = tensors("unit_inputs"), tensors("unit_outputs")
 BACKBONE = CONFIGS["backbone"]

@@ -25,7 +25,8 @@ from smcd_core.training.parameters import trainable_parameters
 from smcd_core.training.run_folder import PROBES, Log
 from smcd_core.training.start import make_model, start_from
 from smcd_core.trajectory.document import PALETTE
-from smcd_core.weights.checkpoint import join_gates, read_checkpoint
+from smcd_core.weights.checkpoint import read_checkpoint
+from smcd_core.weights.layouts import join_gates
 
 RELEASED_LISTS = json.loads((Path(__file__).parent / "golden/keys/trainable_keys.json").read_text())
 

@@ -171,6 +171,7 @@ def test_the_memory_estimate_is_near_what_a_call_was_seen_to_take(path):
         assert measured / 1.6 < estimate < 1.6 * measured
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_model_gives_the_same(tmp_path):
     config = dataclasses.replace(TINY, channel_mult=(1,), attention_scales=(1.0,))

@@ -124,6 +124,7 @@ def test_published_sampler_and_guider_equal_the_pipeline(parts, picture, pipelin
     assert difference(found, expected) < 1e-4
 
 
+@pytest.mark.slow
 def test_ddim_of_the_host_is_near_the_published_sampler(parts, picture, pipeline):
     positive, negative, latent = conditioned(parts, picture)
     (guider,) = host.call("SMCD_Guider", model=parts[0], positive=positive, negative=negative, text=3.0)
@@ -186,6 +187,7 @@ def test_prompts_of_unequal_length_run_in_one_call(parts, picture):
     assert calls.batches == [2 * FRAMES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", comfy.samplers.SCHEDULER_NAMES)
 def test_every_scheduler_gives_a_video(parts, picture, scheduler):
     positive, negative, latent = conditioned(parts, picture)
@@ -194,6 +196,7 @@ def test_every_scheduler_gives_a_video(parts, picture, scheduler):
     assert out["samples"].isfinite().all() and out["samples"].shape[0] == FRAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", comfy.samplers.SAMPLER_NAMES)
 def test_every_sampler_gives_a_video(parts, picture, sampler):
     positive, negative, latent = conditioned(parts, picture)

@@ -150,18 +150,17 @@ PATHS = [
 ]  # fmt: skip
 
 
-def test_the_server_gives_no_file_but_the_examples_and_the_front_end(tmp_path):
-    with host.serve(tmp_path) as server:
-        address = server.url.removeprefix("http://")
+def test_the_server_gives_no_file_but_the_examples_and_the_front_end(plain_server):
+    address = plain_server.url.removeprefix("http://")
 
-        def get(path):
-            connection = http.client.HTTPConnection(address)  # sends the path as it is
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+    def get(path):
+        connection = http.client.HTTPConnection(address)  # sends the path as it is
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
-        assert {path: get(path)[0] for path in PATHS if get(path)[0] not in (400, 403, 404)} == {}
-        assert b"yellow circle" in get("/smcd/examples/beach.json")[1]
+    assert {path: get(path)[0] for path in PATHS if get(path)[0] not in (400, 403, 404)} == {}
+    assert b"yellow circle" in get("/smcd/examples/beach.json")[1]
 
 
 def test_a_checkpoint_with_code_does_not_run_it(folders):

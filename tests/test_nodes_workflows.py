@@ -78,7 +78,10 @@ def read(name, steps=2):
     return prompt
 
 
-@pytest.mark.parametrize("name", NAMES)
+SLOW = ("boxes_from_video", "long_video")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in NAMES])
 def test_each_workflow_runs_to_a_video_file(name, output):
     prompt = read(name)
     result = host.run(prompt)
@@ -134,7 +137,7 @@ def state():
     }
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
 def test_the_bundled_default_follows_its_boxes_as_on_the_command_line(monkeypatch, seed):
     monkeypatch.undo()  # the random one
     model, clip, vae = host.call("SMCD_Load")
