@@ -200,7 +200,7 @@ def test_stray_pixels_do_not_stretch_the_box_of_a_mask_and_halves_do():
     "value, message",
     [
         ({"x": 0.1, "y": 0.2, "width": 0.3, "height": 0.2}, "shares of the picture, not pixels"),
-        ({"track_path": torch.rand(4, 2, 2), "track_visibility": torch.ones(4, 2)}, "shares of the picture"),
+        ({"track_path": torch.full((4, 2, 2), 0.25), "track_visibility": torch.ones(4, 2)}, "shares of the picture"),
         ([{"frame": 1, "x": 1, "y": 2, "width": 30, "height": 20}], "keyframes of an annotation tool"),
         ({"x": 1500, "y": 800, "width": 300, "height": 200}, "boxes reach to 1800 x 1000, the image has 200 x 100"),
         (["[1]", "[2]"], "each must be a list of points"),
