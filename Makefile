@@ -65,6 +65,7 @@ test test-all: $(VENV)/test.stamp
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
 	@if ! command -v node >/dev/null; then \
 	  echo "Skipped: lint of JavaScript (install Node.js 20 or newer)"; \
 	elif ! $(MAKE) --silent $(JS_PACKAGES); then \
@@ -92,7 +93,7 @@ $(VENV)/test.stamp: $(VENV)/torch.stamp pyproject.toml
 	@touch $@ $(VENV)/demo.stamp
 
 $(VENV)/lint.stamp: $(VENV)/test.stamp
-	@echo "Installing ruff and pyright"
+	@echo "Installing ruff and mypy"
 	@$(PIP) install -e ".[lint]"
 	@touch $@
 

@@ -69,8 +69,11 @@ def make(count: int, **settings) -> dict[str, Tensor]:
 
 
 def compared(made: dict[str, Tensor], reference: dict[str, Tensor], clips: list, vae: AutoencoderKL) -> dict:
-    """Scores with their differences from the reference, time as a ratio, and the distance from the reference's videos:
-    in pixels, and in features of the VAE's encoder, in units of their standard deviation."""
+    """Compare videos and their time with a reference.
+
+    Gives scores and their differences, time as a ratio, and the distance of the videos: in pixels, and in features of
+    the VAE's encoder in units of their standard deviation.
+    """
     videos, others = list(made["videos"].numpy()), list(reference["videos"].numpy())
     row, other = score_row(videos, clips), score_row(others, clips)
     values: dict[str, object] = {"time": (made["seconds"] / reference["seconds"]).item()}

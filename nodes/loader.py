@@ -44,8 +44,11 @@ def checkpoint_names() -> list[str]:
 
 
 def checkpoint_path(name: str) -> Path:
-    """Raises FileNotFoundError for a file that is no longer there, ValueError for one from anywhere else: the host does
-    not check names that come over a link."""
+    """Path of a checkpoint by its name in the list.
+
+    The host does not check names that come through a link. Raises FileNotFoundError for a file that is gone, ValueError
+    for a name from elsewhere.
+    """
     if name == BUNDLED:
         return DEFAULT_CHECKPOINT
     folder, _, rest = name.partition("/")
@@ -123,8 +126,10 @@ class SMCDLoad(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, checkpoint: str = BUNDLED) -> bool | str:
-        """Called before a run in place of the host's own check, whose message does not say what to do. The default is
-        used for a name that comes through a link."""
+        """Replace the host's check, whose message does not say what to do.
+
+        A name that comes through a link is not known yet: the default stands for it.
+        """
         return checkpoint in checkpoint_names() or _missing(checkpoint)
 
     @classmethod

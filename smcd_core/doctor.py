@@ -54,7 +54,7 @@ def system_report(
     read     reads a checkpoint
     verify   also compare published files with their size and sha256, which reads them whole
     """
-    versions = {"smcd": __version__, "python": platform.python_version()}
+    versions: dict[str, str | None] = {"smcd": __version__, "python": platform.python_version()}
     versions |= {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
     if comfyui or folders:
         versions["comfyui"] = comfyui or _comfyui_version(folders)

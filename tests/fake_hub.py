@@ -32,7 +32,8 @@ for _name, _files in _KNOWN.items():
 
 
 class FakeHub:
-    """
+    """A running hub; use it as a context manager.
+
     contents   bytes by (name of the weights, name of the file)
     url        for HF_ENDPOINT
     asked      (method, path, headers) of all requests

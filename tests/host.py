@@ -98,7 +98,7 @@ def _defaults(node) -> dict[str, Any]:
 
 
 class _Server:
-    """What the executor wants of a server; keeps the messages that it sends."""
+    """A server as the executor needs it; keeps the messages that it is sent."""
 
     def __init__(self):
         self.client_id, self.last_node_id, self.last_prompt_id = "test", None, None
@@ -133,8 +133,10 @@ def run(prompt: dict[str, Any]) -> SimpleNamespace:
 
 @contextlib.contextmanager
 def serve(base: Path, *options: str) -> Iterator[SimpleNamespace]:
-    """A fresh server with its folders in `base`, and no packs but this one and those that are there; gives url, base
-    and log (a file)."""
+    """Run a server with its folders in `base`, and this pack beside those that are there.
+
+    Gives url, base and log, a file.
+    """
     for name in ("custom_nodes", "models", "input", "output", "user", "temp"):
         (base / name).mkdir(exist_ok=True)
     (base / "custom_nodes" / "smcd").symlink_to(PACK)
@@ -213,7 +215,8 @@ async def _watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNames
 
 def _add_binary(found: SimpleNamespace, message: bytes) -> None:
     """4 bytes type, 4 bytes length of the head, head, body. Type 3 is a text with the node's id as its head, type 4 a
-    preview with JSON as its head."""
+    preview with JSON as its head.
+    """
     kind, length = struct.unpack(">II", message[:8])
     head, body = message[8 : 8 + length], message[8 + length :]
     assert kind in (3, 4), kind

@@ -45,7 +45,7 @@ def attributes() -> dict[str, Any]:
 
 
 def settings() -> dict[str, Any]:
-    """What is global to the process."""
+    """State that is global to the process."""
     return {
         "path": list(sys.path),
         "environment": dict(os.environ),

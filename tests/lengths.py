@@ -49,7 +49,8 @@ def _stretched(keys: Sequence[Key], scale: float) -> tuple[Key, ...]:
 
 def _cropped(keys: Sequence[Key], frames: int) -> tuple[Key, ...]:
     """Keys before the cut. An eased segment that the cut goes through becomes one key per frame, as half of it would
-    need another curve."""
+    need another curve.
+    """
     inside = [key for key in keys if key.frame < frames]
     if not inside:
         return (replace(keys[0], frame=0),)
@@ -64,7 +65,8 @@ def _cropped(keys: Sequence[Key], frames: int) -> tuple[Key, ...]:
 
 def _allowed(box: np.ndarray) -> Box:
     """A box that an overshooting ease has made, as a key may have it: inverted sides meet in their middle, where the
-    model does not see the box either."""
+    model does not see the box either.
+    """
     x1, y1, x2, y2 = np.clip(box, *COORDINATE_RANGE).tolist()
     x1, x2 = (x1, x2) if x1 <= x2 else ((x1 + x2) / 2,) * 2
     y1, y2 = (y1, y2) if y1 <= y2 else ((y1 + y2) / 2,) * 2

@@ -69,6 +69,7 @@ def load(module: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
 
 def close(actual: Tensor, expected: Tensor, tolerance: float = 2e-5) -> bool:
     """Absolute or relative to the largest value. The published code itself differs from its float64 self by up to
-    6e-6 on UNet outputs, 1.2e-5 on ControlNet features of magnitude 14."""
+    6e-6 on UNet outputs, 1.2e-5 on ControlNet features of magnitude 14.
+    """
     assert actual.shape == expected.shape
     return (actual - expected).abs().max().item() <= tolerance * max(1.0, expected.abs().max().item())

@@ -6,8 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from test_core_data_folder import JSON, consecutive, numbered_frames, numbers, youtube_vis
 

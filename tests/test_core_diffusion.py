@@ -196,7 +196,8 @@ def test_progress_is_reported_after_each_step(sampler):
 @pytest.mark.parametrize("step", [501, 981])
 def test_one_guided_step_equals_the_published_one(step):
     """With the published image guidance too, whose terms are added to a whole prediction: weights sum to 2, 3 and 4
-    (SPEC, section 9.2). That is why this project has its own."""
+    (SPEC, section 9.2). That is why this project has its own.
+    """
     x, t = frames(RECORDED["noise"]), torch.tensor([step])
     with torch.no_grad():
         prompted, plain, without_image = (network()(x, t, b) for b in (branch(0), branch(1), branch(0, False)))

@@ -203,7 +203,8 @@ class LiveTensors(TorchDispatchMode):
 @torch.no_grad()
 def test_the_memory_estimate_is_near_what_a_forward_holds(frames, side, changes, monkeypatch):
     """Released sizes, without arithmetic: on the device "meta" tensors have sizes only. The estimate of 16 frames of
-    256 x 256 is 1.06 times the count, of more 0.85 to 1.11."""
+    256 x 256 is 1.06 times the count, of more 0.85 to 1.11.
+    """
     # Fused attention, as on all devices, has no scores in memory; that of "meta" has.
     monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, k, v, attn_mask: torch.empty_like(q))
     config = replace(SMCDConfig(), **changes)

@@ -1,7 +1,8 @@
-"""What is published fits together: versions, dependencies, addresses, and what the registry's archive holds."""
+"""Versions, dependencies, addresses and the registry's archive fit together."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -76,6 +77,27 @@ def test_every_folder_of_the_core_is_a_package_that_gets_installed():
     assert PYPROJECT["tool"]["setuptools"]["packages"]["find"] == {"include": ["smcd_core*"]}
     folders = {path.parent for path in ROOT.glob("smcd_core/**/*.py")}
     assert {folder for folder in folders if not (folder / "__init__.py").is_file()} == set()
+
+
+def test_editors_see_the_public_names_and_their_types():
+    source = (ROOT / "smcd_core" / "__init__.py").read_text(encoding="utf-8")
+    (block,) = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
+    assert ast.unparse(block.test) == "TYPE_CHECKING"
+    shown = {(line.module, name.name, name.asname) for line in block.body for name in line.names}
+    assert shown == {(home, name, name) for home, names in smcd_core._PUBLIC.items() for name in names}
+    assert (ROOT / "smcd_core" / "py.typed").is_file()
+    assert PYPROJECT["tool"]["setuptools"]["package-data"] == {"smcd_core": ["py.typed"]}
+
+
+def test_no_docstring_begins_with_what():
+    """The first line says what a thing does, in the imperative or as a noun phrase."""
+    wrong = []
+    for path in (ROOT / name for name in tracked() if name.endswith(".py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                if (ast.get_docstring(node) or "").startswith("What "):
+                    wrong.append(f"{path.relative_to(ROOT)}: {ast.get_docstring(node).splitlines()[0]}")
+    assert wrong == []
 
 
 def test_addresses_name_one_repository_and_its_files():

@@ -15,8 +15,7 @@ from smcd_core.errors import SMCDError
 from smcd_core.networks.config import SMALL, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs, Tokens
 from smcd_core.sampling.diffusion import SAMPLERS, Guidance, noise_of
-from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS
-from smcd_core.sampling.pipeline import Request, SMCDPipeline, pick_dtype
+from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS, Request, SMCDPipeline, pick_dtype
 from smcd_core.sampling.settings import Settings
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
@@ -51,7 +50,7 @@ def pipeline(bundle):
 
 
 def latents(pipeline, *requests, guidance=ALL, steps=2):
-    """What `generate` decodes, before rounding hides small differences."""
+    """Latents that `generate` decodes, before rounding hides small differences."""
     kept = []
     decode, pipeline.decode = pipeline.decode, lambda x: kept.append(x) or decode(x)
     try:

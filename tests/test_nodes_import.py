@@ -26,7 +26,8 @@ def found():
 
 def test_the_pack_is_imported_and_asked_for_its_nodes_in_under_a_second(found):
     """Measured: 0.07 s. Time of the CPU and not of the clock, as tests share their machine; imports are read from disk
-    that was read before."""
+    that was read before.
+    """
     assert found["loaded"] and found["seconds"] < 1
     assert HEAVY.isdisjoint(found["packages"])
 

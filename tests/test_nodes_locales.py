@@ -73,8 +73,7 @@ def texts(tree: Any, at: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
 
 
 def marks(text: str) -> tuple[Counter, set[str]]:
-    """What a translation keeps: how often each number is there, and the words with two capitals or more, less their
-    plural."""
+    """Parts of a text that every translation keeps: counts of its numbers, and words with two capitals or more."""
     return Counter(re.findall(r"\d+", text)), set(re.findall(r"\w*[A-Z]\w*[A-Z]\w*?(?=s?\b)", text))
 
 

@@ -50,7 +50,7 @@ def document(*objects: dict[str, Any], frames: int = 8) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """What the mistakes are made with: a small checkpoint loaded, and a folder with good, bad and broken files."""
+    """A small checkpoint, loaded, and a folder with good, bad and broken files."""
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("mistakes")
@@ -321,6 +321,6 @@ def test_each_message_is_one_line_that_says_what_to_do(messages):
 
 
 def test_without_the_mistake_there_is_no_message(place):
-    """What is made wrong above is right otherwise."""
+    """Each call above fails only through its mistake."""
     assert len(conditioning()(place)) == 3
     assert len(load("smcd/small.safetensors")(place)) == 3

@@ -10,8 +10,7 @@ import torch
 from reference import CONFIGS
 from safetensors.torch import save_file
 from small_bundle import CONFIG, write_small_bundle
-from tiny_bundle import CONFIG as TINY
-from tiny_bundle import tiny_smcd
+from tiny_bundle import CONFIG as TINY, tiny_smcd
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from smcd_core.networks.config import SMALL, system_config
@@ -164,7 +163,8 @@ def test_dynamic_memory_and_partial_loading_give_the_same(path, monkeypatch):
 
 def test_the_memory_estimate_is_near_what_a_call_was_seen_to_take(path):
     """Growth of the process in MiB for 16 frames in float32 with the host's attention for CPUs, measured twice: 55 and
-    76, 134 and 117. So near it cannot be told; test_core_model.py counts the tensors of the released network."""
+    76, 134 and 117. So near it cannot be told; test_core_model.py counts the tensors of the released network.
+    """
     model = loading.load_model(str(path)).model
     for side, measured in ((32, 65), (48, 125)):
         estimate = model.memory_required([16, 4, side, side]) / 2**20

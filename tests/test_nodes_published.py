@@ -81,7 +81,7 @@ def test_the_published_sampler_gives_the_published_latents(model, prompts, steps
 
 @pytest.fixture
 def ddim(model):
-    """What KSampler takes with ddim, ddim_uniform and 50 steps: its sampler and noise levels."""
+    """Sampler and noise levels of KSampler with ddim, ddim_uniform and 50 steps."""
     (sampler,) = host.call("KSamplerSelect", sampler_name="ddim")
     (sigmas,) = host.call("BasicScheduler", model=model, scheduler="ddim_uniform", steps=50, denoise=1.0)
     return sampler, sigmas

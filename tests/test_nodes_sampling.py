@@ -329,7 +329,7 @@ def test_boxes_count_only_in_their_share_of_the_sampling(parts, picture):
 
 
 def test_a_first_frame_without_boxes_is_a_video_without_boxes(parts, picture):
-    """What the message about a trajectory without objects tells to do: SMCD Image alone."""
+    """The message about a trajectory without objects recommends SMCD Image alone."""
     model, clip, vae = parts
     inputs = dict(model=model, steps=2, cfg=1.0, seed=1)
     (prompt,) = host.call("CLIPTextEncode", clip=clip, text=PROMPT)

@@ -1,4 +1,4 @@
-"""What a workflow from a stranger can name: files of the chosen folders, and nothing else."""
+"""A stranger's workflow can name files in the chosen folders, and nothing else."""
 
 from __future__ import annotations
 

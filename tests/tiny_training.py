@@ -19,7 +19,8 @@ TINY = dict(
 
 def write_clips(folder: Path) -> EncodedClips:
     """Eight clips of two frames: an object of one value on a ground of another, with its box and a phrase that says
-    which value."""
+    which value.
+    """
     random = torch.Generator().manual_seed(0)
     latents = torch.full((8, 2, 4, 8, 8), -0.5)
     boxes = torch.zeros(8, 2, 2, 4)

@@ -99,8 +99,10 @@ def _without(conditioning: list, dropped: frozenset[str]) -> list:
 
 
 def _rescaled(x: Tensor, denoised: Tensor, condition: Tensor, sigma: Tensor, share: float) -> Tensor:
-    """Give the guided prediction the deviation of the unguided one. Source: Lin et al. (2023), section 3.4, taken on v
-    as the host's RescaleCFG does."""
+    """Give the guided prediction the deviation of the unguided one, on v as the host's RescaleCFG does.
+
+    Source: Lin et al. (2023), section 3.4.
+    """
     sigma = sigma.reshape(-1, *[1] * (x.ndim - 1))
     root = (sigma**2 + 1).sqrt()
 

@@ -77,6 +77,8 @@ def _cast(checkpoint: Checkpoint, dtype: torch.dtype) -> Checkpoint:
     def cast(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {name: x.to(dtype) if x.is_floating_point() else x for name, x in weights.items()}
 
-    parts = {"vae": checkpoint.vae, "text_encoder": checkpoint.text_encoder}
-    parts = {name: part and replace(part, weights=cast(part.weights)) for name, part in parts.items()}
+    components = {"vae": checkpoint.vae, "text_encoder": checkpoint.text_encoder}
+    parts: dict[str, Any] = {
+        name: part and replace(part, weights=cast(part.weights)) for name, part in components.items()
+    }
     return replace(checkpoint, weights=cast(checkpoint.weights), **parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from ..errors import SMCDError
 
@@ -26,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:
-    """What `open_options` reads."""
+    """Add the options that `open_options` reads."""
     parser.add_argument("--split", help="default train; GOT-10k: train, val; YouTube-VIS: train, valid, test")
     parser.add_argument("--frames", type=int, help="of a clip (default 8; images 1)")
     parser.add_argument("--pixels", type=int, help="side of the frames (default 256; synthetic 128)")
@@ -36,7 +37,7 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that read ahead (default none)")
 
 
-def open_options(args: argparse.Namespace) -> dict[str, str | int | None]:
+def open_options(args: argparse.Namespace) -> dict[str, Any]:
     """Arguments of `open_dataset`."""
     return {
         "split": args.split,

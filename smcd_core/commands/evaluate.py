@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SMCDError
 
@@ -109,7 +109,7 @@ def _tools(args: argparse.Namespace) -> ScoringNetworks:
     from ..evaluation.scores import ScoringNetworks
     from ..sampling.pipeline import pick_device
 
-    where = {"device": args.device or pick_device()}
+    where: dict[str, Any] = {"device": args.device or pick_device()}
     source = where | {"download": args.download}
     threshold = args.detector_threshold
     return ScoringNetworks(

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..weights.checkpoint import Checkpoint
 
 from ..errors import SMCDError
 
@@ -58,7 +62,7 @@ def _report(args: argparse.Namespace) -> None:
     print(json.dumps(report, indent=1, ensure_ascii=False) if args.json else as_text(report))
 
 
-def _describe(checkpoint) -> list[tuple[str, str]]:
+def _describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     from ..networks.config import system_name
     from ..sampling.pipeline import read_defaults
     from ..weights.components import missing_components

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..errors import SMCDError
 from ..networks.config import SMALL, SYSTEMS, system_config
@@ -102,7 +103,7 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConf
             continue
         default = getattr(defaults, field.name) if defaults else field.default
         said = {MISSING: None, None: "default: the stage's"}.get(default, f"default {default}")
-        options = {"default": argparse.SUPPRESS, "help": said}
+        options: dict[str, Any] = {"default": argparse.SUPPRESS, "help": said}
         kind = hints[field.name]
         if kind is bool or kind == bool | None:
             options["action"] = argparse.BooleanOptionalAction
@@ -115,9 +116,11 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConf
         parser.add_argument("--" + field.name.replace("_", "-"), **options)
 
 
-def given_training(args: argparse.Namespace) -> dict[str, object]:
+def given_training(args: argparse.Namespace) -> dict[str, Any]:
     """The fields of TrainingConfig that were given on the command line."""
-    values = {field.name: getattr(args, field.name) for field in fields(TrainingConfig) if hasattr(args, field.name)}
+    values: dict[str, Any] = {
+        field.name: getattr(args, field.name) for field in fields(TrainingConfig) if hasattr(args, field.name)
+    }
     values.pop("stage", None)
     return values | ({"betas": tuple(values["betas"])} if "betas" in values else {})
 
@@ -147,7 +150,7 @@ def _pretrain(args: argparse.Namespace) -> None:
 def _encode(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from ..data.samples import log_left_out
+    from ..data.samples import SampleError, log_left_out
     from ..sampling.pipeline import pick_device
     from ..training.encoded import encode_clips, shards
     from ..weights.components import load_components
@@ -157,7 +160,7 @@ def _encode(args: argparse.Namespace) -> None:
     vae, text = (network.to(args.device or pick_device()) for network in load_components(args.components))
     damaged = []
 
-    def report(error: Exception) -> None:
+    def report(error: SampleError) -> None:
         damaged.append(error)
         log_left_out(error)
 
@@ -255,7 +258,7 @@ def training_of(args: argparse.Namespace) -> tuple[TrainingConfig, str]:
     return TrainingConfig(args.stage, **given), args.system or "zc+gca"
 
 
-def log_settings(args: argparse.Namespace) -> dict[str, object]:
+def log_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `train` that concern validation and logs."""
     from ..training.encoded import EncodedClips
     from ..weights.components import load_components

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import got10k, youtube_vis
 from .folder import FolderClips
@@ -55,7 +56,7 @@ def open_dataset(
     num_frames: int | None = None,
     clips: int | None = None,
     phrase: str | None = None,
-    **options,
+    **options: Any,
 ) -> ClipDataset:
     """A dataset of KINDS with the published sizes where none are given.
 

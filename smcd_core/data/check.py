@@ -1,4 +1,4 @@
-"""What a dataset holds: counts, damaged samples, statistics of boxes, and a picture of some samples."""
+"""Summary of a dataset: counts, damaged samples, box statistics, and a contact sheet of some samples."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def check(
     workers: int = 0,
     progress: Callable[[int], None] = lambda clips: None,
 ) -> tuple[dict[str, Any], Image.Image | None]:
-    """Read `samples` clips (0: all) spread over the dataset. Returns what was found, which is JSON-able, and a contact
-    sheet, which is None if no clip could be read."""
+    """Read `samples` clips (0: all) spread over the dataset.
+
+    returns JSON-able findings, and a contact sheet, None if no clip could be read
+    """
     count = len(clips.names)
     chosen = range(count) if not samples else np.unique(np.linspace(0, count - 1, min(samples, count)).round())
     indices = [int(index) for index in chosen]
@@ -139,8 +141,7 @@ def describe(findings: dict[str, Any], most: int) -> Iterator[str]:
 
 
 def _sheet(pictures: list[tuple[str, Clip]]) -> Image.Image:
-    """A row for each clip: frames from its first to its last, with boxes; over it file and caption. Clips of one frame
-    lie side by side."""
+    """A row of frames with boxes for each clip, under its file and caption; clips of one frame side by side."""
     font = ImageFont.load_default(14)
     count = min(SHEET_FRAMES, len(pictures[0][1].frames))
     columns = 1 if count > 1 else min(4, len(pictures))

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class FolderClips(ClipDataset):
     phrase  names objects whose file does not, such as those of a tracker
     """
 
-    def __init__(self, root: str | os.PathLike, *, phrase: str | None = None, **options):
+    def __init__(self, root: str | os.PathLike, *, phrase: str | None = None, **options: Any):
         super().__init__(root, **options)
         self.phrase = phrase
         self.paths = find_videos(self.root)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class GOT10kClips(ClipDataset):
     As published, the object counts as visible in every frame: absence.label is not read.
     """
 
-    def __init__(self, root: str | os.PathLike, *, split: str = "train", **options):
+    def __init__(self, root: str | os.PathLike, *, split: str = "train", **options: Any):
         super().__init__(root, **options)
         if split not in SPLITS:
             raise DatasetError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")

@@ -42,7 +42,7 @@ class GroundingClips(ClipDataset):
     root  a .tsv file, or a folder that holds some, or whose folders do
     """
 
-    def __init__(self, root: str | os.PathLike, *, num_frames: int = 1, **options):
+    def __init__(self, root: str | os.PathLike, *, num_frames: int = 1, **options: Any):
         super().__init__(root, num_frames=num_frames, **options)
         if num_frames != 1:
             raise DatasetError(f"num_frames is {num_frames}, but {root} holds images: expected 1")
@@ -51,7 +51,7 @@ class GroundingClips(ClipDataset):
             raise DatasetError(f"{root}: holds no .tsv files of GLIGEN")
         self.tables = [Table(path) for path in files]
         self.ends = np.cumsum([len(table) for table in self.tables])
-        self.names = _RowNames(self)
+        self.names = _RowNames(self)  # type: ignore[assignment]  # as much of a Sequence as is used
         if not self.names:
             raise DatasetError(f"{root}: its .tsv files are empty")
 
@@ -195,7 +195,7 @@ def _decode(image: Any, where: str) -> bytes:
 def _annotations(content: dict[str, Any], where: str) -> tuple[str, np.ndarray, list[str]]:
     """Caption ("" if it is to be made of the objects), boxes [N, 4] xyxy in pixels, and N phrases."""
     is_detection = bool(content.get("is_det"))
-    caption = "" if is_detection else content.get("caption")
+    caption: Any = "" if is_detection else content.get("caption")
     if not is_detection:
         clean_text(caption, where, "its caption")  # places of phrases count in the caption as it is
     annos = content.get("annos")

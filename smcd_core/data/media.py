@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -222,12 +223,12 @@ def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.nda
         return np.arange(sum(1 for _ in container.decode(container.streams.video[0]))), sides, True
 
 
-def _pixels(frame, size: int) -> np.ndarray:
+def _pixels(frame: Any, size: int) -> np.ndarray:
     pixels = frame.to_ndarray(width=size, height=size, format="rgb24", interpolation="BILINEAR")
     return np.ascontiguousarray(np.rot90(pixels, _quarter_turns(frame)))
 
 
-def _quarter_turns(frame) -> int:
+def _quarter_turns(frame: Any) -> int:
     return round(getattr(frame, "rotation", 0) / 90)  # older releases of av do not tell
 
 

@@ -1,4 +1,4 @@
-"""What all datasets of files share: which frames are read from which seed, and what becomes of a damaged sample."""
+"""Base of all datasets of files: it chooses frames by seed, and reports damaged samples."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def clean_text(text: object, path: str | os.PathLike, what: str) -> str:
 
 
 def caption_from(phrases: Sequence[str]) -> str:
-    """What stands for the caption where a dataset has none: its objects, each named once.
+    """Make a caption for a dataset that has none: its objects, each named once.
 
     Source: GLIGEN (CVPR 2023), which does so for detection datasets.
     """

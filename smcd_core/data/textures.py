@@ -138,8 +138,10 @@ _CHANCES = (0.3, 0.14, 0.1, 0.12, 0.1, 0.16, 0.08)
 
 
 def _cloud(rng: np.random.Generator, size: int, exponent: float) -> np.ndarray:
-    """Noise whose amplitude falls with frequency^-exponent; 0..1. Half as fine as the others: it is a third of the work
-    and supersampling would blur it away."""
+    """Noise in 0..1 whose amplitude falls with frequency^-exponent.
+
+    Made at half the size: a third of the work, and supersampling would blur finer detail away.
+    """
     half = -(-size // 2)
     noise = (0.5 + _filtered(rng, half, _frequencies(half) ** -exponent) / 5).clip(0, 1)
     return noise.repeat(2, 0).repeat(2, 1)[:size, :size]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -25,6 +26,7 @@ UNNAMED = "object"  # the phrase of all others
 _SUPERSAMPLING = 4  # of outlines
 _REACH = 1.2  # a texture goes on beyond the outline, so that its rim has neighbours to be mixed with
 _SIDES = {"square": 4, "triangle": 3, "diamond": 4}
+_NO_SHADOW = (0.0, 0.0, 0.0, 0.0)
 _SALT = 17  # keeps the random numbers apart from those of `synthetic`
 
 
@@ -61,7 +63,7 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a clip is painted from: background float32 [H, W, 3], 0..255, and the cut-outs, the last one in front."""
+    """Layers of a clip: background float32 [H, W, 3], 0..255, and the cut-outs, the last one in front."""
 
     background: np.ndarray
     cutouts: tuple[Cutout, ...]
@@ -97,7 +99,7 @@ def vocabulary() -> list[str]:
 
 
 def make_scene(index: int, *, split: str = "train", size: int = 128, num_frames: int = 8) -> Scene | None:
-    """What `render_world_clip` paints; None where that is a clip of `synthetic`."""
+    """Scene that `render_world_clip` paints; None for a clip of `synthetic`."""
     rng = _generator(index, split)
     return None if rng.random() < SPRITES else _make_scene(rng, size, num_frames)
 
@@ -137,8 +139,8 @@ def _make_scene(rng: np.random.Generator, size: int, num_frames: int) -> Scene:
         named = name is not None and rng.random() < 0.8
         for _ in range(20):
             centers, scales, angles = _random_path(rng, num_frames)
-            at = dict(centers=centers, scales=scales, angles=angles, outline=outline)
-            boxes = Cutout("", texture=None, shadow=(), **at).boxes()
+            at: dict[str, Any] = dict(centers=centers, scales=scales, angles=angles, outline=outline)
+            boxes = Cutout("", texture=None, shadow=_NO_SHADOW, **at).boxes()
             if all(largest_cover(boxes, other.boxes()) < 0.15 for other in cutouts):
                 texture = _make_texture(
                     rng, outline, int(2 * _REACH * scales.max() * size) + 8, light, color if named else None

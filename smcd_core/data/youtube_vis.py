@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -30,13 +31,14 @@ class YouTubeVISClips(ClipDataset):
     slots gets the first 8. Without caption.json the caption names the objects ("dog, person").
     """
 
-    def __init__(self, root: str | os.PathLike, *, split: str = "train", **options):
+    def __init__(self, root: str | os.PathLike, *, split: str = "train", **options: Any):
         super().__init__(root, **options)
         if split not in SPLITS:
             raise DatasetError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
-        self.home = find_split(self.root, split)
-        if self.home is None:
+        home = find_split(self.root, split)
+        if home is None:
             raise DatasetError(f"{root}: holds no {split}/{BOXES} beside {split}/{FRAMES}/, or these two themselves")
+        self.home = home
         entries = read_videos(self.home / BOXES)
         self.captions = _read_captions(self.home, self.root)
         span = (self.num_frames - 1) * self.interval + 1

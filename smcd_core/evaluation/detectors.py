@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ class Detector:
     threshold  minimum score of a detection, 0..1
     """
 
-    def __init__(self, model, processor, *, threshold: float = 0.25):
+    def __init__(self, model: Any, processor: Any, *, threshold: float = 0.25):
         self.model, self.processor, self.threshold = model.eval(), processor, threshold
 
     @classmethod

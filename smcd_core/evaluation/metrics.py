@@ -67,8 +67,11 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
 
 
 def _bounded(boxes: np.ndarray) -> np.ndarray:
-    """Boxes moved into the frame as GOT-10k's toolkit does it: a box that starts left of or above the frame is moved,
-    then the right and lower edges are cut. Cutting on all sides would be right, but official numbers are made so."""
+    """Boxes moved into the frame as by GOT-10k's toolkit, which makes the official numbers.
+
+    A box that starts left of or above the frame is moved, then its right and lower edges are cut; cutting on all sides
+    would be right.
+    """
     start = boxes[..., :2].clip(0, 1)
     return np.concatenate([start, (start + boxes[..., 2:] - boxes[..., :2]).clip(start, 1)], -1)
 

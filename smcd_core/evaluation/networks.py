@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ BATCH = 16  # frames per call
 VIDEO_FRAMES = 16  # shorter clips repeat their last frame up to this; I3D needs 10
 
 
-def load_pretrained(kind, source: str, download: bool):
+def load_pretrained(kind: Any, source: str, download: bool) -> Any:
     """Load with `kind`.from_pretrained from a folder, or with `download` from the Hugging Face Hub by name."""
     if not download and not Path(source).is_dir():
         raise SMCDError(
@@ -34,7 +35,9 @@ def unit(features: Tensor) -> np.ndarray:
     return functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
-def _in_batches(frames: np.ndarray, processor, features: Callable[[Tensor], Tensor], device) -> np.ndarray:
+def _in_batches(
+    frames: np.ndarray, processor: Any, features: Callable[[Tensor], Tensor], device: torch.device
+) -> np.ndarray:
     """Unit features [F, D] of frames [F, H, W, 3]; `features` maps pixels from the processor to [f, D]."""
     parts = []
     for start in range(0, len(frames), BATCH):
@@ -46,7 +49,7 @@ def _in_batches(frames: np.ndarray, processor, features: Callable[[Tensor], Tens
 class ClipFeatures:
     """CLIP: images and sentences in one space."""
 
-    def __init__(self, model, processor):
+    def __init__(self, model: Any, processor: Any):
         self.model, self.processor = model.eval(), processor
 
     @classmethod
@@ -79,7 +82,7 @@ class ClipFeatures:
 class DinoFeatures:
     """DINO or DINOv2: the class token of a vision transformer."""
 
-    def __init__(self, model, processor):
+    def __init__(self, model: Any, processor: Any):
         self.model, self.processor = model.eval(), processor
 
     @classmethod
@@ -117,8 +120,10 @@ class Lpips(nn.Module):
 
     @classmethod
     def from_files(cls, alexnet: Path, heads: Path, *, device: str = "cpu") -> Lpips:
-        """alexnet  the weights of torchvision (alexnet-owt-7be5be79.pth)
-        heads    alex.pth, as in the packages lpips and torchmetrics
+        """Build LPIPS from its two files.
+
+        alexnet  weights of torchvision (alexnet-owt-7be5be79.pth)
+        heads    alex.pth of the packages lpips and torchmetrics
         """
         weights, heads_found = read_weights(alexnet).tensors, read_weights(heads).tensors
         network = alexnet_features()

@@ -65,6 +65,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
+Scores = dict[str, Any]  # a number for the clip, or a list with one for each frame
+
+
 @dataclass(frozen=True)
 class ScoringNetworks:
     """Networks that some scores need; without its network a score is left out.
@@ -83,9 +86,9 @@ class ScoringNetworks:
 class Result:
     """One row: mean scores by name, their 95 % intervals, and the scores of each clip."""
 
-    scores: dict[str, float | list[float]]
+    scores: Scores
     intervals: dict[str, tuple[float, float]]
-    clips: list[dict[str, float | list[float]]]
+    clips: list[Scores]
 
 
 def request_of(clip: Clip, seed: int = 0) -> Request:
@@ -154,7 +157,8 @@ def score_row(
     """Score one row; `found` holds the boxes of the objects in each video, see `score`."""
     given = [None] * len(clips) if found is None else found
     entries = [score(video, clip, networks, boxes) for video, clip, boxes in zip(videos, clips, given, strict=True)]
-    scores, intervals = {}, {}
+    scores: Scores = {}
+    intervals = {}
     for name in entries[0]:
         values = [entry[name] for entry in entries]
         if name.startswith("boxes"):
@@ -179,7 +183,7 @@ def score(
     clip: Clip,
     networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008
     found: np.ndarray | None = None,
-) -> dict[str, float | list[float]]:
+) -> Scores:
     """Score one video. `clip.frames` is the reference: the whole video, its first frame alone, or no frame.
 
     found  [F, N, 4] boxes of the objects in the video, zeros where there is none; default: the detector's
@@ -189,7 +193,7 @@ def score(
         found = match_detections(networks.detector(video, clip.phrases), boxes, mask, clip.phrases)
     elif found is None and clip.colors is not None:
         found = find_colors(video, clip.colors)
-    scores: dict[str, float | list[float]] = {}
+    scores: Scores = {}
     if found is not None:
         scores |= grounding(found, boxes, mask)
         scores["ao_last"] = scores["ao_frames"][-1]
@@ -220,8 +224,9 @@ def _fidelity(video: np.ndarray, clip: Clip, networks: ScoringNetworks) -> dict[
             cosines = (features if name == "clip" else network.images(video)) @ network.images(clip.frames[:1])[0]
             scores |= {f"{name}_first": float(cosines[0]), f"{name}_frames": float(cosines.mean())}
     if _is_whole(clip, video):
-        scene = background(clip.boxes_xyxy, clip.mask, *video.shape[1:3])
-        inside = ~background(clip.boxes_xyxy, clip.mask, *video.shape[1:3], margin=0)
+        height, width = video.shape[1:3]
+        scene = background(clip.boxes_xyxy, clip.mask, height, width)
+        inside = ~background(clip.boxes_xyxy, clip.mask, height, width, margin=0)
         scores["background_psnr"] = psnr(video, clip.frames, scene) if scene.any() else math.nan
         scores["object_psnr"] = psnr(video, clip.frames, inside) if inside.any() else math.nan
     return scores

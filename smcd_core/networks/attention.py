@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from .types import Device, Dtype, Operations
+
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
     """softmax(q k^T / sqrt(d) + mask) v for each head.
@@ -35,7 +37,17 @@ class Attention(nn.Module):
     # A host may set its own attention on an instance; it has the signature of scaled_dot_product.
     attend = staticmethod(scaled_dot_product)
 
-    def __init__(self, dim: int, context_dim: int, heads: int, head_dim: int, *, dtype, device, operations):
+    def __init__(
+        self,
+        dim: int,
+        context_dim: int,
+        heads: int,
+        head_dim: int,
+        *,
+        dtype: Dtype,
+        device: Device,
+        operations: Operations,
+    ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         inner = heads * head_dim
@@ -56,7 +68,7 @@ class Attention(nn.Module):
 class GEGLU(nn.Module):
     """value * gelu(gate), both from one projection. x [..., C] -> [..., inner]"""
 
-    def __init__(self, dim: int, inner: int, *, dtype, device, operations):
+    def __init__(self, dim: int, inner: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
         self.proj = operations.Linear(dim, 2 * inner, dtype=dtype, device=device)
 
@@ -68,7 +80,7 @@ class GEGLU(nn.Module):
 class FeedForward(nn.Module):
     """Two linear layers, four times as wide inside. x [..., C] -> [..., C]. Source: SPEC, section 2.7."""
 
-    def __init__(self, dim: int, *, dtype, device, operations):
+    def __init__(self, dim: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         self.net = nn.Sequential(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -12,6 +14,7 @@ from .conditions import Conditions
 from .config import SMCDConfig
 from .image import GatedCrossAttention
 from .motion import GatedSelfAttention, box_coverage
+from .types import Device, Dtype, Operations
 
 
 class ResBlock(nn.Module):
@@ -25,7 +28,9 @@ class ResBlock(nn.Module):
     Source: SPEC, section 2.4.
     """
 
-    def __init__(self, dim: int, out_dim: int, config: SMCDConfig, *, dtype, device, operations):
+    def __init__(
+        self, dim: int, out_dim: int, config: SMCDConfig, *, dtype: Dtype, device: Device, operations: Operations
+    ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         self.in_layers = nn.Sequential(
@@ -58,7 +63,7 @@ class ResBlock(nn.Module):
 class TemporalConv(nn.Module):
     """Four convolutions over time with a residual, norms over all frames. x [BF, C, H, W] -> [BF, C, H, W]"""
 
-    def __init__(self, dim: int, config: SMCDConfig, *, dtype, device, operations):
+    def __init__(self, dim: int, config: SMCDConfig, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
 
@@ -83,14 +88,14 @@ class TemporalConv(nn.Module):
         return x + rearrange(h, "b c f h w -> (b f) c h w")
 
 
-def _conv_over_time(dim: int, *, dtype, device, operations) -> nn.Module:
+def _conv_over_time(dim: int, *, dtype: Dtype, device: Device, operations: Operations) -> nn.Module:
     """Conv3d with a kernel of (3, 1, 1)."""
     conv = operations.Conv3d(dim, dim, (3, 1, 1), padding=(1, 0, 0), dtype=dtype, device=device)
     conv._conv_forward = _as_conv2d
     return conv
 
 
-def _as_conv2d(x: Tensor, weight: Tensor, bias: Tensor, *_args, **_kwargs) -> Tensor:
+def _as_conv2d(x: Tensor, weight: Tensor, bias: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
     """The same as a 2-D convolution over (F, H * W): up to 1.8x faster on a CPU. x [B, C, F, H, W]"""
     out = F.conv2d(x.flatten(3), weight.flatten(3), bias, padding=(1, 0))
     return out.unflatten(3, x.shape[3:])
@@ -99,7 +104,7 @@ def _as_conv2d(x: Tensor, weight: Tensor, bias: Tensor, *_args, **_kwargs) -> Te
 class Downsample(nn.Module):
     """Strided convolution. x [BF, C, H, W] -> [BF, C, H/2, W/2]"""
 
-    def __init__(self, dim: int, *, dtype, device, operations):
+    def __init__(self, dim: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
         self.op = operations.Conv2d(dim, dim, 3, stride=2, padding=1, dtype=dtype, device=device)
 
@@ -110,7 +115,7 @@ class Downsample(nn.Module):
 class Upsample(nn.Module):
     """Nearest neighbour, then a convolution. x [BF, C, H, W] -> [BF, C, 2H, 2W]"""
 
-    def __init__(self, dim: int, *, dtype, device, operations):
+    def __init__(self, dim: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
         self.conv = operations.Conv2d(dim, dim, 3, padding=1, dtype=dtype, device=device)
 
@@ -121,7 +126,9 @@ class Upsample(nn.Module):
 class SpatialTransformer(nn.Module):
     """Attention within each frame. x [BF, C, H, W] -> [BF, C, H, W]. Source: SPEC, section 2.8."""
 
-    def __init__(self, dim: int, config: SMCDConfig, gates: bool, *, dtype, device, operations):
+    def __init__(
+        self, dim: int, config: SMCDConfig, gates: bool, *, dtype: Dtype, device: Device, operations: Operations
+    ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         self.norm = operations.GroupNorm(config.norm_groups, dim, eps=1e-6, **factory)
@@ -144,7 +151,9 @@ def repeated(x: Tensor, length: int) -> Tensor:
 class SpatialBlock(nn.Module):
     """Self-attention, box gate (MIM), image gate (DIIM), text cross-attention, feed-forward. x [BF, S, C]"""
 
-    def __init__(self, dim: int, config: SMCDConfig, gates: bool, *, dtype, device, operations):
+    def __init__(
+        self, dim: int, config: SMCDConfig, gates: bool, *, dtype: Dtype, device: Device, operations: Operations
+    ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         layers = dict(operations=operations, **factory)
@@ -193,7 +202,9 @@ class SpatialBlock(nn.Module):
 class TemporalTransformer(nn.Module):
     """Attention across frames, for each position. x [BF, C, H, W] -> [BF, C, H, W]. Source: SPEC, section 2.9."""
 
-    def __init__(self, dim: int, config: SMCDConfig, heads: int, *, dtype, device, operations):
+    def __init__(
+        self, dim: int, config: SMCDConfig, heads: int, *, dtype: Dtype, device: Device, operations: Operations
+    ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         head_dim = config.head_dim
@@ -223,7 +234,7 @@ class TemporalTransformer(nn.Module):
 class TemporalBlock(nn.Module):
     """Self-attention twice and feed-forward. x [B*S, F, C]"""
 
-    def __init__(self, dim: int, heads: int, head_dim: int, *, dtype, device, operations):
+    def __init__(self, dim: int, heads: int, head_dim: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         layers = dict(operations=operations, **factory)

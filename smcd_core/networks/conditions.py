@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,10 +62,11 @@ class Conditions:
         """
         videos = slice(frames.start // self.num_frames, math.ceil(frames.stop / self.num_frames))
         rows = dict(first_frame=videos, image_tokens=videos, box_tokens=frames, boxes_xyxy=frames, box_mask=frames)
-        values = {name: getattr(self, name) for name in rows}
+        values: dict[str, Any] = {name: getattr(self, name) for name in rows}
+        parts: dict[str, Any] = {name: None if x is None else x[rows[name]] for name, x in values.items()}
         return replace(
             self,
             text=self.text.unflatten(0, (-1, of // self.num_frames))[:, videos].flatten(0, 1),
             num_frames=min(self.num_frames, frames.stop - frames.start),
-            **{name: None if value is None else value[rows[name]] for name, value in values.items()},
+            **parts,
         )

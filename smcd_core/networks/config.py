@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import SMCDError
 
@@ -80,7 +80,7 @@ class SMCDConfig:
 
     @property
     def conditions(self) -> frozenset[str]:
-        """What the system listens to: "text", and "boxes" and "image" where it has the parts for them."""
+        """Conditions that the system uses: "text", and "boxes" and "image" if it has the parts for them."""
         sees_image = self.first_frame_concat or self.image_tokens != "none" or self.control
         return frozenset(["text"] + ["boxes"] * self.boxes + ["image"] * sees_image)
 
@@ -113,7 +113,7 @@ class SMCDConfig:
         return cls(**{name: _like(name, value, defaults[name]) for name, value in values.items()})
 
 
-def _like(name: str, value: object, default: object) -> object:
+def _like(name: str, value: object, default: object) -> Any:
     """`value` with the type of `default`; JSON has no tuples and may write 1.0 as 1."""
     if isinstance(default, tuple) and isinstance(value, list) and value:
         return tuple(_like(name, item, default[0]) for item in value)
@@ -150,7 +150,7 @@ def system_name(config: SMCDConfig) -> str | None:
 
 
 # The bundled network: all parts of the released model, small. models/README.md says where it differs.
-SMALL = dict(
+SMALL: dict[str, Any] = dict(
     model_channels=32,
     channel_mult=(1, 2, 3),
     num_res_blocks=1,
@@ -168,9 +168,9 @@ SMALL = dict(
 )
 
 
-def system_config(system: str, sizes: dict[str, object], coverage_bias: bool = False) -> SMCDConfig:
+def system_config(system: str, sizes: dict[str, Any], coverage_bias: bool = False) -> SMCDConfig:
     """The configuration of one of SYSTEMS. `sizes` are fields of SMCDConfig: SMALL, or {} for the released sizes."""
     if system not in SYSTEMS:
         raise ConfigError(f"system is {system!r}, expected one of {', '.join(SYSTEMS)}")
-    parts = SYSTEMS[system]
+    parts: dict[str, Any] = SYSTEMS[system]
     return SMCDConfig(**(sizes | parts | dict(box_coverage_bias=coverage_bias and parts["boxes"])))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Attention, FeedForward, gated
+from .types import Device, Dtype, Operations
 
 
 def widen_input_conv(weight: Tensor, in_channels: int) -> Tensor:
@@ -29,7 +30,16 @@ class ImageEncoder(nn.Module):
     Plain convolutions without norms. Source: SPEC, section 5 (VisualEncoder).
     """
 
-    def __init__(self, in_channels: int, channels: Sequence[int], blocks: int, *, dtype, device, operations):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: Sequence[int],
+        blocks: int,
+        *,
+        dtype: Dtype,
+        device: Device,
+        operations: Operations,
+    ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         self.conv_in = operations.Conv2d(in_channels, channels[0], 3, padding=1, **factory)
@@ -51,7 +61,9 @@ class ImageEncoder(nn.Module):
 class _ImageBlock(nn.Module):
     """Residual block. x [B, C, H, W] -> [B, C', H, W], or [B, C', H/2, W/2] with `downsample`."""
 
-    def __init__(self, dim: int, out_dim: int, downsample: bool, *, dtype, device, operations):
+    def __init__(
+        self, dim: int, out_dim: int, downsample: bool, *, dtype: Dtype, device: Device, operations: Operations
+    ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         if downsample:
@@ -81,7 +93,17 @@ class GatedCrossAttention(nn.Module):
     Source: Animate Your Motion (ECCV 2024), section 3.3; SPEC, section 3.2.
     """
 
-    def __init__(self, dim: int, image_dim: int, heads: int, head_dim: int, *, dtype, device, operations):
+    def __init__(
+        self,
+        dim: int,
+        image_dim: int,
+        heads: int,
+        head_dim: int,
+        *,
+        dtype: Dtype,
+        device: Device,
+        operations: Operations,
+    ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         layers = dict(operations=operations, **factory)

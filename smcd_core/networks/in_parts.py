@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -77,7 +78,7 @@ def _by_frames(run: Callable[[slice], Tensor], x: Tensor, num_frames: int) -> Te
     if len(x) * positions <= at_once:
         return run(slice(0, len(x)))
     size = math.ceil(num_frames / math.ceil(num_frames * positions / at_once))
-    out = None
+    out: Any = None  # as large as the first part tells
     for video in range(0, len(x), num_frames):
         for start in range(video, video + num_frames, size):
             frames = slice(start, min(start + size, video + num_frames))

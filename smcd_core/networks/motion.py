@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Attention, FeedForward, gated
+from .types import Device, Dtype, Operations
 
 FREQUENCIES = 8  # of a box's Fourier features
 MIN_COVERAGE = 2e-3  # lower bound of coverage: log(0.002) = -6.2 all but hides a box from a cell that it does not cover
@@ -26,7 +27,7 @@ class BoxEncoder(nn.Module):
     Source: SPEC, section 4 (PositionNet).
     """
 
-    def __init__(self, phrase_dim: int, out_dim: int, *, dtype, device, operations):
+    def __init__(self, phrase_dim: int, out_dim: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
         factory = dict(dtype=dtype, device=device)
         position_dim = 2 * 4 * FREQUENCIES
@@ -91,7 +92,16 @@ class GatedSelfAttention(nn.Module):
     """
 
     def __init__(
-        self, dim: int, box_dim: int, heads: int, head_dim: int, coverage_bias: bool, *, dtype, device, operations
+        self,
+        dim: int,
+        box_dim: int,
+        heads: int,
+        head_dim: int,
+        coverage_bias: bool,
+        *,
+        dtype: Dtype,
+        device: Device,
+        operations: Operations,
     ):
         super().__init__()
         factory = dict(dtype=dtype, device=device)

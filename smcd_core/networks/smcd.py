@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from .conditions import Conditions
 from .config import SMCDConfig
 from .image import ImageEncoder
 from .motion import BoxEncoder
+from .types import Device, Dtype, Operations
 from .unet import ControlNet, DeepFeatures, UNet3D
 
 Tokens = Conditions  # its public name
@@ -64,7 +66,8 @@ def pad_boxes(config: SMCDConfig, inputs: Inputs) -> tuple[Tensor, Tensor, Tenso
         mask = boxes[..., 0]
         phrases = like.new_zeros(batch, 0, config.phrase_dim)
     else:
-        boxes, mask, phrases = inputs.boxes_xyxy.float(), inputs.box_mask.float(), inputs.phrases
+        mask, phrases = inputs.box_mask.float(), inputs.phrases  # type: ignore[union-attr]  # all three, or none
+        boxes = inputs.boxes_xyxy.float()
     missing = max(0, config.box_slots - boxes.shape[2])
     boxes, phrases = (nn.functional.pad(x, (0, 0, 0, missing)) for x in (boxes, phrases))
     mask = nn.functional.pad(mask, (0, missing))
@@ -77,7 +80,7 @@ class SMCD(nn.Module):
     State dict prefixes: unet, box_encoder, image_encoder, control_net.
     """
 
-    def __init__(self, config: SMCDConfig, *, dtype=None, device=None, operations=nn):
+    def __init__(self, config: SMCDConfig, *, dtype: Dtype = None, device: Device = None, operations: Operations = nn):
         super().__init__()
         self.config = config
         layers = dict(dtype=dtype, device=device, operations=operations)
@@ -124,5 +127,6 @@ class SMCD(nn.Module):
         if self.config.control:
             control = self.control_net(x, conditions.first_frame, t, conditions.text, conditions.num_frames)
         if self.config.first_frame_concat:
-            x = torch.cat([x, conditions.first_frame.repeat_interleave(conditions.num_frames, dim=0)], dim=1)
+            first_frame: Any = conditions.first_frame  # never None: the configuration asks for it
+            x = torch.cat([x, first_frame.repeat_interleave(conditions.num_frames, dim=0)], dim=1)
         return self.unet(x, t, replace(conditions, images=images), control=control, deep=deep)

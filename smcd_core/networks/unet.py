@@ -11,6 +11,7 @@ from ..errors import SMCDError
 from .blocks import Downsample, ResBlock, SpatialTransformer, TemporalTransformer, Upsample, repeated
 from .conditions import Conditions
 from .config import SMCDConfig
+from .types import Device, Dtype, Operations
 
 
 class UNet3D(nn.Module):
@@ -20,7 +21,7 @@ class UNet3D(nn.Module):
     (`box_gate`, `image_gate`).
     """
 
-    def __init__(self, config: SMCDConfig, *, dtype=None, device=None, operations=nn):
+    def __init__(self, config: SMCDConfig, *, dtype: Dtype = None, device: Device = None, operations: Operations = nn):
         super().__init__()
         self.config = config
         factory = dict(dtype=dtype, device=device)
@@ -115,7 +116,7 @@ class ControlNet(nn.Module):
     Source: SPEC, section 6.
     """
 
-    def __init__(self, config: SMCDConfig, *, dtype=None, device=None, operations=nn):
+    def __init__(self, config: SMCDConfig, *, dtype: Dtype = None, device: Device = None, operations: Operations = nn):
         super().__init__()
         self.config = config
         factory = dict(dtype=dtype, device=device)
@@ -178,7 +179,7 @@ def timestep_features(t: Tensor, dim: int) -> Tensor:
 
 
 def encoder_blocks(
-    config: SMCDConfig, in_channels: int, *, gates: bool, dtype, device, operations
+    config: SMCDConfig, in_channels: int, *, gates: bool, dtype: Dtype, device: Device, operations: Operations
 ) -> tuple[nn.ModuleList, list[int]]:
     """Build the downward half of the UNet; also returns the number of channels that each block gives."""
     factory = dict(dtype=dtype, device=device)
@@ -206,7 +207,9 @@ def encoder_blocks(
     return nn.ModuleList(blocks), channels
 
 
-def _transformers(dim: int, config: SMCDConfig, *, gates: bool, dtype, device, operations) -> list[nn.Module]:
+def _transformers(
+    dim: int, config: SMCDConfig, *, gates: bool, dtype: Dtype, device: Device, operations: Operations
+) -> list[nn.Module]:
     layers = dict(dtype=dtype, device=device, operations=operations)
     return [
         SpatialTransformer(dim, config, gates, **layers),

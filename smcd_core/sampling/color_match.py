@@ -26,7 +26,8 @@ def match_colors(frames: np.ndarray, picture: np.ndarray, boxes: np.ndarray, mas
 
 
 def _match_scene(frames: np.ndarray, picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> None:
-    outside = background(boxes, mask, *picture.shape[:2], margin=0)  # [F, H, W]
+    height, width = picture.shape[:2]
+    outside = background(boxes, mask, height, width, margin=0)  # [F, H, W]
     wanted = picture[outside[0]].astype(np.float32)
     for frame, scene in zip(frames, outside):
         if len(wanted) and scene.any():
@@ -37,7 +38,8 @@ def _match_scene(frames: np.ndarray, picture: np.ndarray, boxes: np.ndarray, mas
 
 def _match_object(frames: np.ndarray, picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> None:
     """boxes [F, 1, 4], mask [F, 1] of one object"""
-    inside = ~background(boxes, mask, *picture.shape[:2], margin=0)
+    height, width = picture.shape[:2]
+    inside = ~background(boxes, mask, height, width, margin=0)
     wanted = middle_colors(picture[None], boxes[:1], mask[:1])[0, 0]
     means = middle_colors(frames, boxes, mask)[:, 0]
     for frame, place, now in zip(frames, inside, means):

@@ -17,6 +17,6 @@ class EverySecondStep:
     def next(self, frames: int) -> DeepFeatures:
         """The features of the last step if it computed them for as many frames, else empty ones to fill."""
         last, self._last = self._last, None
-        if last is None or len(last.features) != frames:
+        if last is None or last.features is None or len(last.features) != frames:
             last = self._last = DeepFeatures()
         return last

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes, dense_boxes
@@ -75,7 +76,7 @@ class Settings:
         image: float | None = None,
         sampler: str | None = None,
         fast: bool = False,
-        **others: float,
+        **others: Any,
     ) -> Settings:
         """Settings as given, else of the trajectory, else of the checkpoint.
 
@@ -87,11 +88,10 @@ class Settings:
 
         Raises SMCDError as Settings does.
         """
-        has_length = trajectory is not None and trajectory.frames > 1
-        length = trajectory.frames if has_length else defaults["frames"]
+        length = trajectory.frames if trajectory is not None and trajectory.frames > 1 else defaults["frames"]
         scales = {"text": text, "boxes": boxes, "image": image}
         scales = {name: defaults[name] if scale is None else scale for name, scale in scales.items()}
-        preset = {"sampler": "ddim", "steps": defaults["steps"]} | (FAST if fast else {})
+        preset: dict[str, Any] = {"sampler": "ddim", "steps": defaults["steps"]} | (FAST if fast else {})
         return cls(
             width=defaults["width"] if width is None else width,
             height=defaults["height"] if height is None else height,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from ..errors import SMCDError
 
@@ -115,7 +116,7 @@ class Preset:
 
 
 # Source: SPEC, section 12. The authors publish 60,000 steps for stage 2, and for stage 1 only the limit of 200,000.
-_COMMON = dict(mixed_precision="fp16", save_every=10_000, validate_every=10_000)
+_COMMON: dict[str, Any] = dict(mixed_precision="fp16", save_every=10_000, validate_every=10_000)
 _STAGE1 = Preset("mim", TrainingConfig("mim", 200_000, batch_size=64, lr=3e-5, **_COMMON), frames=1, slots=30)
 _STAGE2 = TrainingConfig("diim", 60_000, batch_size=4, accumulation=4, lr=5e-5, **_COMMON)
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -37,13 +38,14 @@ class EncodedClips(Dataset):
         self.folder = Path(folder)
         self.shards = sorted(self.folder.rglob("clips-*.safetensors"))
         self.ends: list[int] = []
-        shapes, first = None, None
+        shapes: dict[str, Any] = {}  # of one clip
+        first = None
         for shard in self.shards:
             with _open(shard) as file:
                 count = file.get_slice("latents").get_shape()[0]
                 self.ends.append((self.ends[-1] if self.ends else 0) + count)
                 found = {name: file.get_slice(name).get_shape()[1:] for name in file.keys()} if count else shapes
-            if shapes is None:
+            if not shapes:
                 shapes, first = found, shard
             elif shapes != found:
                 name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
@@ -51,7 +53,7 @@ class EncodedClips(Dataset):
                     f"{shard}: {name} of a clip is {found.get(name)}, but {shapes.get(name)} in {first}; encode "
                     "all with the same frames, pixels, slots and components"
                 )
-        if not self.ends or not self.ends[-1]:
+        if first is None or not self.ends[-1]:
             raise SMCDError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
         with _open(first) as file:
             self.null_text = file.get_tensor("null_text").float()

@@ -38,8 +38,7 @@ KL_WEIGHT = 1e-3  # small: the latents are to carry the picture, not to be noise
 def small_autoencoder(
     latent_channels: int = 4, channels: Sequence[int] = (32, 32, 64, 128), blocks: int = 1
 ) -> AutoencoderKL:
-    """An AutoencoderKL with the stride (8) of Stable Diffusion and, by default, its 4 latent channels and 3 % of its
-    weights.
+    """Build an AutoencoderKL with Stable Diffusion's stride (8) and latent channels, and 3 % of its weights.
 
     latent_channels  what bounds the sharpness: 8 x 8 pixels of 3 colours become this many numbers
     channels         of the four resolutions, the finest first, multiples of 8; the first costs most time, the last most

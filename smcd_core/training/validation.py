@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..files import replacing
+from ..networks.conditions import Conditions
 from ..sampling.diffusion import add_noise, ddim, predicted_x0
 from ..trajectory.document import PALETTE
 from ..video import draw_boxes
@@ -50,10 +51,10 @@ def validate(
 
 @torch.no_grad()
 def probe(loss: DenoisingLoss, examples: Sequence[dict[str, Tensor]]) -> dict[str, float]:
-    """Mean squared error of the clean latents that one call predicts at PROBE_TIMESTEP, by boxes: the right ones, none,
-    those of another clip.
+    """Error of one prediction with the right boxes, with none, and with those of another clip.
 
-    It shows that boxes are used long before samples do.
+    It is the mean squared error of the clean latents, predicted at PROBE_TIMESTEP, and shows that boxes are used long
+    before samples do.
     """
     model, errors = loss.model, {"right": [], "none": [], "wrong": []}
     for number, example in enumerate(examples):
@@ -75,14 +76,17 @@ def probe(loss: DenoisingLoss, examples: Sequence[dict[str, Tensor]]) -> dict[st
 
 @torch.no_grad()
 def sample_sheet(loss: DenoisingLoss, examples: Sequence[dict[str, Tensor]], vae: AutoencoderKL) -> Image.Image:
-    """Draw two lines of frames with boxes for each of the first SAMPLES clips: the clip through the autoencoder, and a
-    video that the model makes from its conditions, without guidance and always from the same noise."""
+    """Draw two rows of frames with boxes for each of the first SAMPLES clips.
+
+    The first row is the clip through the autoencoder, the second a video that the model makes from its conditions,
+    without guidance and always from the same noise.
+    """
     lines = []
     for number, example in enumerate(examples[:SAMPLES]):
         batch = _batch(example, number, loss)
         tokens = loss.model.encode(loss.inputs(batch))
 
-        def predict(x: Tensor, t: Tensor, tokens=tokens) -> Tensor:
+        def predict(x: Tensor, t: Tensor, tokens: Conditions = tokens) -> Tensor:
             return loss.model(x, t, tokens, images=loss.images).float()
 
         noise = batch["noise"].flatten(0, 1)  # [F, 4, h, w]

@@ -106,8 +106,11 @@ class DenseBoxes:
 
 
 def dense_boxes(boxes: Trajectory | DenseBoxes, num_frames: int | None = None) -> DenseBoxes:
-    """The boxes of the enabled objects as the model takes them: sampled at `num_frames` times (default: one for each
-    frame), float32, clipped to 0..1, and not visible where nothing of a box is inside the frame."""
+    """The boxes of the enabled objects as the model takes them.
+
+    They are sampled at `num_frames` times (default: one for each frame), float32, clipped to 0..1, and not visible
+    where nothing of a box is inside the frame.
+    """
     if isinstance(boxes, DenseBoxes):
         return boxes.resampled(num_frames or boxes.frames).clipped()
     return every_box(boxes, num_frames).clipped()
@@ -148,8 +151,9 @@ def strengths(trajectory: Trajectory) -> list[float]:
 def boxes_at(
     trajectory: Trajectory, num_frames: int | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor]:
-    """Where each enabled object is at each frame: boxes [F, N, 4], xyxy in units of the frame and not clipped, and
-    mask [F, N], True where it is visible.
+    """Sample the box of each enabled object at each frame.
+
+    returns boxes [F, N, 4], xyxy in units of the frame and not clipped, and mask [F, N], True where one is visible.
 
     A number of frames other than the document's samples evenly spaced times, first and last frame included. A track
     holds its first and last box outside its keys. Where the mask is False the box is where the object would be.

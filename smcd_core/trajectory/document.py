@@ -87,8 +87,10 @@ class Trajectory:
     source: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as JSON-able values, with every default but an empty source written out. Whole numbers are ints,
-        as JavaScript writes them."""
+        """The document as JSON-able values, with every default but an empty source written out.
+
+        Whole numbers are ints, as JavaScript writes them.
+        """
         return {
             "version": VERSION,
             "width": self.width,
@@ -215,7 +217,8 @@ def _parse_ease(value: Any, where: str) -> Ease:
     if isinstance(value, list | tuple):
         values = _list(value, where, 4, 4)
         ranges = ((0.0, 1.0), EASE_Y_RANGE, (0.0, 1.0), EASE_Y_RANGE)
-        return tuple(_number(v, f"{where}[{n}]", *ranges[n]) for n, v in enumerate(values))
+        x1, y1, x2, y2 = (_number(v, f"{where}[{n}]", *ranges[n]) for n, v in enumerate(values))
+        return x1, y1, x2, y2
     names = ("linear", *NAMED_EASES, "hold")
     if not isinstance(value, str) or value not in names:
         raise TrajectoryError(f"{where} is {_show(value)}: use {', '.join(names)}, or four numbers x1, y1, x2, y2")

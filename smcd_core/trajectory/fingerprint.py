@@ -24,7 +24,7 @@ def fingerprint(value: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def _feed(digest, value: Any) -> None:
+def _feed(digest: Any, value: Any) -> None:
     if isinstance(value, Mapping):
         digest.update(b"{")
         for key in sorted(value, key=str):

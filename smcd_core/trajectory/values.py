@@ -175,9 +175,10 @@ def _texts(texts: Sequence[str], size: _Size, point_size: float) -> _Found:
 def _size_of_image(value: Mapping, size: _Size) -> _Size:
     """The size that a detector gives with its predictions, else `size`."""
     image = value.get("image")
-    sides = [image.get(side) for side in ("width", "height")] if isinstance(image, Mapping) else []
-    is_known = len(sides) == 2 and all(type(side) is int and side > 0 for side in sides)
-    return (sides[0], sides[1]) if is_known else size
+    width, height = (image.get("width"), image.get("height")) if isinstance(image, Mapping) else (None, None)
+    if type(width) is int and type(height) is int and width > 0 and height > 0:
+        return width, height
+    return size
 
 
 def _names(value: Mapping) -> str:
@@ -186,7 +187,8 @@ def _names(value: Mapping) -> str:
 
 def _number(value: Any, where: str) -> float:
     # A comparison with NaN is false, so NaN is refused here too.
-    if isinstance(value, bool) or not isinstance(value, Real) or not abs(value) <= MAX_PIXELS:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= MAX_PIXELS:
         raise TrajectoryError(f"{where} is {reprlib.repr(value)}: give a finite number, of up to {MAX_PIXELS} pixels")
     return float(value)
 

@@ -65,14 +65,16 @@ def pack_components(vae: AutoencoderKL, text: TextEncoder) -> dict[str, Any]:
 
 def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncoder]:
     """The inverse of `pack_components`. Raises CheckpointError if a part is missing or cannot be built."""
-    if missing := missing_components(checkpoint):
-        raise CheckpointError(f"{checkpoint.path}: carries no {' and no '.join(missing)}")
+    stored_vae, stored_text, stored_tokenizer = checkpoint.vae, checkpoint.text_encoder, checkpoint.tokenizer
+    if stored_vae is None or stored_text is None or stored_tokenizer is None:
+        missing = " and no ".join(missing_components(checkpoint))
+        raise CheckpointError(f"{checkpoint.path}: carries no {missing}")
     try:
-        vae = AutoencoderKL.from_config(checkpoint.vae.config)
-        vae.load_state_dict(checkpoint.vae.weights)
-        model = CLIPTextModel(CLIPTextConfig.from_dict(checkpoint.text_encoder.config))
-        text_transformer(model).load_state_dict(checkpoint.text_encoder.weights)
-        tokenizer = make_tokenizer(**checkpoint.tokenizer)
+        vae = AutoencoderKL.from_config(stored_vae.config)
+        vae.load_state_dict(stored_vae.weights)
+        model = CLIPTextModel(CLIPTextConfig.from_dict(stored_text.config))
+        text_transformer(model).load_state_dict(stored_text.weights)
+        tokenizer = make_tokenizer(**stored_tokenizer)
     except Exception as error:  # two libraries raise many types for a configuration or weights that do not fit
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(

@@ -147,8 +147,7 @@ def diffusers_name(name: str, num_res_blocks: int) -> str:
         raise LayoutError(f"{name} is no tensor of the backbone")
     half, index, rest = match.groups()
     if half == "middle":
-        number, layer = divmod(int(index), 3)
-        block = "mid_block"
+        block, number, layer = "mid_block", int(index) // 3, str(int(index) % 3)
     else:
         first, side = (1, "down") if half == "input" else (0, "up")
         level, number = divmod(int(index) - first, num_res_blocks + 1)

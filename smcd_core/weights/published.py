@@ -1,7 +1,7 @@
-"""Which weights of others SMCD can use, where they are published, under which licence, and where they belong.
+"""Table of the published weights that SMCD uses: address, licence, and place in ComfyUI.
 
-Sources: the README of the paper's code for the released SMCD, the hub's own pages for everything else. Revisions are
-pinned, so that a file cannot change under its name.
+Sources: the README of the paper's code for the released SMCD, the hub's pages for everything else. Revisions are
+pinned, so that no file can change under its name.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ _NON_COMMERCIAL = "CC-BY-NC-4.0, not for commercial use: https://creativecommons
 
 @dataclass(frozen=True)
 class HubFile:
-    """
+    """A file of a repository, and where it belongs.
+
     name    in its repository
-    place   folder of ComfyUI's models that it belongs into
-    target  its name below that folder, or below any other that takes its place; with / on all systems
-    size    bytes, as the hub shows them: rounded to three digits
-    sha256  of the content, where the hub's pages tell it. The hub itself tells it for all large files, when asked
+    place   folder below ComfyUI's models
+    target  path below that folder, or below any other folder instead; with / on all systems
+    size    bytes, rounded to three digits as the hub shows them
+    sha256  where the hub's pages give it; asked, the hub gives it for all large files
     """
 
     name: str
@@ -31,7 +32,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class Weights:
-    """Files of one repository that are used together."""
+    """Files of one repository that are used together; `use` tells what loads them."""
 
     name: str
     title: str
@@ -46,7 +47,7 @@ class Weights:
         return f"{HUB}/{self.repository}"
 
     def url(self, file: HubFile) -> str:
-        """For a browser."""
+        """Address of a file for a browser."""
         return f"{self.page}/resolve/{self.revision}/{file.name}"
 
 

@@ -36,7 +36,7 @@ def read_cvat(file: BoxFile) -> Trajectory:
         _whole(file, None if size is None else size.findtext(side), side) or 1 for side in ("width", "height")
     )
     # A track names every frame, or only its keyframes; the interpolated boxes between need no key.
-    objects = []
+    objects: list[Record] = []
     for number, track in enumerate(tracks):
         where = f"track {track.get('id', number)}"
         keys = []
@@ -104,7 +104,7 @@ def read_label_studio(file: BoxFile, content: Any, size: tuple[int, int], task: 
         labels = value.get("labels")
         phrase = labels[0] if isinstance(labels, list) and labels and isinstance(labels[0], str) else ""
         count, duration = value.get("framesCount"), value.get("duration")
-        if type(count) is int and type(duration) in (int, float) and duration > 0:
+        if type(count) is int and isinstance(duration, int | float) and duration > 0:
             fps = round(count / duration, 3)
         frames = max(frames, count if type(count) is int else 1, *(key["frame"] + 1 for key in keys))
         objects.append({"phrase": phrase, "keys": _hidden_until_first(_sorted(keys))})
@@ -113,7 +113,7 @@ def read_label_studio(file: BoxFile, content: Any, size: tuple[int, int], task: 
 
 def _studio_key(file: BoxFile, entry: Any, where: str) -> Record:
     names = "x,y,width,height"
-    box = [entry.get(name) for name in names.split(",")] if isinstance(entry, dict) else [None]
+    box: list[Any] = [entry.get(name) for name in names.split(",")] if isinstance(entry, dict) else [None]
     if not all(type(value) in (int, float) for value in box) or entry.get("rotation") not in (None, 0):
         raise file.error(f"found {str(entry)[:60]}, expected frame, {names} in percent, without a rotation", where)
     frame = entry.get("frame")

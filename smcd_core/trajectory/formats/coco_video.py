@@ -9,7 +9,7 @@ Both have `videos` and `categories`. They differ in where the boxes are:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -112,13 +112,13 @@ class VideoIndex:
         entries, objects = boxes
         phrases = tuple(self._name(category) for category in objects)
         first = images[0] if images else video
-        size = tuple(video.get(side, first.get(side)) for side in ("width", "height"))
+        width, height = (video.get(side, first.get(side)) for side in ("width", "height"))
         what = "CocoVID" if images else "YouTube-VIS"
         rows = BoxRows(
             f"{what}, video {identity!r}",
             *rows_of(entries),
             phrases,
-            size=size if all(type(side) is int for side in size) else None,
+            size=(width, height) if type(width) is int and type(height) is int else None,
             size_from="from the file",
             length=length,
         )
@@ -178,7 +178,7 @@ def _longest(annotations: Sequence[Mapping[str, Any]]) -> int:
     return max((len(boxes) for boxes in lists if isinstance(boxes, list)), default=0)
 
 
-def _grouped(entries) -> dict[str, list[dict[str, Any]]]:
+def _grouped(entries: Iterable[tuple[Any, dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for home, entry in entries:
         groups[key_of(home)].append(entry)
