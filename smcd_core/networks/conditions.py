@@ -36,7 +36,7 @@ class Conditions:
     copies: int = 1
     images: bool = False
 
-    def to(self, *args, **kwargs) -> Conditions:
+    def to(self, *args: Any, **kwargs: Any) -> Conditions:
         """Move to another device or dtype; boxes keep float32."""
         exact = ("boxes_xyxy", "box_mask")
         moved = {}

@@ -40,7 +40,9 @@ class Inputs:
     image_latent: Tensor | None = None
 
 
-def networks_beside_unet(config: SMCDConfig, *, dtype, device, operations) -> dict[str, nn.Module]:
+def networks_beside_unet(
+    config: SMCDConfig, *, dtype: Dtype, device: Device, operations: Operations
+) -> dict[str, nn.Module]:
     """Build the encoders and the ControlNet that a configuration asks for, by their prefix in the state dict."""
     layers = dict(dtype=dtype, device=device, operations=operations)
     networks: dict[str, nn.Module] = {}

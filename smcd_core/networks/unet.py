@@ -161,7 +161,7 @@ def apply_block(block: nn.Module, x: Tensor, time: Tensor, conditions: Condition
     return x
 
 
-def time_mlp(dim: int, *, dtype, device, operations) -> nn.Sequential:
+def time_mlp(dim: int, *, dtype: Dtype, device: Device, operations: Operations) -> nn.Sequential:
     """Embedding of the timestep features. [B, C] -> [B, 4 * C]"""
     factory = dict(dtype=dtype, device=device)
     return nn.Sequential(

@@ -62,7 +62,7 @@ class Settings:
     @classmethod
     def of(
         cls,
-        defaults: Mapping[str, float],
+        defaults: Mapping[str, Any],
         trajectory: Trajectory | DenseBoxes | None = None,
         *,
         width: int | None = None,

@@ -77,8 +77,7 @@ class DenseBoxes:
         return replace(self, xyxy=self.xyxy[here], mask=self.mask[here] & inside)
 
     def resampled(self, num_frames: int) -> DenseBoxes:
-        """The boxes at `num_frames` evenly spaced times, first and last frame included, with straight lines between
-        frames."""
+        """The boxes at `num_frames` evenly spaced times, first and last frame included, on straight lines between."""
         if num_frames == self.frames:
             return self
         times = _even_times(self.frames, num_frames)

@@ -220,6 +220,7 @@ def _dense(
     count = len(boxes.phrases)
     boxes = replace(boxes, phrases=tuple(_phrases(boxes.phrases, phrase)))
     unnamed = "" if all(boxes.phrases) else ", without a phrase" if count == 1 else ", some without a phrase"
+    width, height = boxes.size
     frame = f"{width}x{height} pixels {size_from}"
     return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.frames, 'frame')}, {frame}"
 
@@ -250,9 +251,7 @@ def _phrases(found: Sequence[str], given: str | Sequence[str] | None) -> list[st
         return list(found)
     names = [given] * len(found) if isinstance(given, str) else list(given)
     if len(names) != len(found):
-        raise TrajectoryError(
-            f"has {_count(len(found), 'object')} but {len(names)} phrases were given: give one, or one each"
-        )
+        raise TrajectoryError(f"has {len(found)} objects but {len(names)} phrases were given: give one, or one each")
     return names
 
 
