@@ -210,17 +210,18 @@ def _dense(
         rows = found if frames or keep_lead else started(found)
         what, total = rows.what, _frames_of(rows, frames)
         size_from = rows.size_from if rows.size else "as given"
-        boxes = rows.at(range(total), _known(rows.size or size))
+        width, height = _known(rows.size or size)
+        boxes = rows.at(range(total), (width, height))
         if not rows.size and rows.in_pixels and (problem := of_another_size(boxes)):
             raise BoxFileError("", problem, option="size")
     else:
         boxes = found.resampled(frames or RESTING_FRAMES) if found.frames == 1 else found
-        boxes, size_from = replace(boxes, size=_known(size)), "as given"
+        width, height = _known(size)
+        boxes, size_from = replace(boxes, size=(width, height)), "as given"
         _check_frames(boxes.frames, frames)
     count = len(boxes.phrases)
     boxes = replace(boxes, phrases=tuple(_phrases(boxes.phrases, phrase)))
     unnamed = "" if all(boxes.phrases) else ", without a phrase" if count == 1 else ", some without a phrase"
-    width, height = boxes.size
     frame = f"{width}x{height} pixels {size_from}"
     return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.frames, 'frame')}, {frame}"
 
@@ -251,7 +252,9 @@ def _phrases(found: Sequence[str], given: str | Sequence[str] | None) -> list[st
         return list(found)
     names = [given] * len(found) if isinstance(given, str) else list(given)
     if len(names) != len(found):
-        raise TrajectoryError(f"has {len(found)} objects but {len(names)} phrases were given: give one, or one each")
+        raise TrajectoryError(
+            f"has {_count(len(found), 'object')} but {len(names)} phrases were given: give one, or one each"
+        )
     return names
 
 
