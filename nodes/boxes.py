@@ -9,9 +9,17 @@ import numpy as np
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..smcd_core.errors import SMCDError
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps
 from ..smcd_core.trajectory.values import POINT_SIZE, trajectory_from_value
-from ..smcd_core.trajectory.write import bounding_boxes, coordinates, point_tracks, write_got10k, write_json, write_mot
+from ..smcd_core.trajectory.write import (
+    bounding_boxes,
+    coordinates,
+    point_tracks,
+    write_got10k,
+    write_json,
+    write_mot_sequence,
+)
 from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
 
 
@@ -24,8 +32,8 @@ class SMCDFromBoxes(io.ComfyNode):
             node_id="SMCD_FromBoxes",
             display_name="SMCD Trajectory from Boxes / Tracks / Masks",
             category="SMCD/trajectory",
-            description="Turns boxes, point tracks, masks or text into a trajectory with few keys, and says what it "
-            "found.",
+            description="Converts boxes, point tracks, masks or text to a trajectory with few keyframes, and "
+            "reports what it found.",
             search_aliases=["bounding box", "tracks", "mask to box", "SAM3", "detections"],
             inputs=[
                 boxes_input(),
@@ -33,25 +41,25 @@ class SMCDFromBoxes(io.ComfyNode):
                     "phrases",
                     multiline=True,
                     default="",
-                    tooltip="A line for each object, or one for all. Empty: the labels of the boxes.",
+                    tooltip="One line per object, or one line for all. Empty: the labels of the boxes.",
                 ),
                 io.Int.Input(
                     "width",
                     default=512,
                     min=1,
                     max=MAX_SIDE,
-                    tooltip="Of the frame that boxes in pixels refer to, in pixels.",
+                    tooltip="Width of the image that boxes in pixels refer to, in pixels.",
                 ),
-                io.Int.Input("height", default=512, min=1, max=MAX_SIDE, tooltip="Of that frame, in pixels."),
+                io.Int.Input("height", default=512, min=1, max=MAX_SIDE, tooltip="Height of that image, in pixels."),
                 io.Int.Input(
                     "frames",
                     default=8,
                     min=1,
                     max=MAX_FRAMES,
-                    tooltip="For boxes that rest; boxes for each frame bring their own number.",
+                    tooltip="Number of frames for boxes that do not move. Boxes per frame have their own number.",
                 ),
                 io.Float.Input(
-                    "fps", default=8.0, min=0.01, max=1000.0, tooltip="Frames per second, kept in the trajectory."
+                    "fps", default=8.0, min=0.01, max=1000.0, tooltip="Frames per second of the trajectory."
                 ),
                 io.Float.Input(
                     "tolerance",
@@ -59,7 +67,8 @@ class SMCDFromBoxes(io.ComfyNode):
                     min=0.0,
                     max=0.5,
                     step=0.001,
-                    tooltip="How far a box may move for fewer keys, as a share of the frame. 0 keeps every bend.",
+                    tooltip="How far a box may deviate to save keyframes, as a fraction of the frame. 0 keeps every "
+                    "bend.",
                 ),
                 io.Float.Input(
                     "point_size",
@@ -68,13 +77,15 @@ class SMCDFromBoxes(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     advanced=True,
-                    tooltip="Side of the square around a tracked point, as a share of the frame's shorter side.",
+                    tooltip="Side of the square around a tracked point, as a fraction of the frame's shorter side.",
                 ),
             ],
             outputs=[
-                SMCDTrajectoryType.Output(display_name="trajectory", tooltip="As few keys as tolerance allows."),
+                SMCDTrajectoryType.Output(
+                    display_name="trajectory", tooltip="As few keyframes as the tolerance allows."
+                ),
                 io.String.Output(
-                    display_name="recognised", tooltip="What was found: its kind, objects, frames and frame size."
+                    display_name="recognised", tooltip="What was found: format, objects, frames and frame size."
                 ),
             ],
         )
@@ -113,28 +124,32 @@ class SMCDExport(io.ComfyNode):
             node_id="SMCD_Export",
             display_name="SMCD Export Trajectory",
             category="SMCD/trajectory",
-            description="Writes a trajectory as a file, and gives it in the forms that other packs take.",
+            description="Saves a trajectory as a file, and converts it for other node packs.",
             inputs=[
                 boxes_input(),
                 io.Combo.Input(
                     "format",
                     options=["none", "json", "got10k", "mot"],
                     default="none",
-                    tooltip="The file to write; none writes nothing. GOT-10k is a folder for each object.",
+                    tooltip="The file to save; none saves nothing. GOT-10k is one folder per object.",
                 ),
-                io.String.Input("filename_prefix", default="SMCD/trajectory", tooltip="Below the output folder."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="SMCD/trajectory",
+                    tooltip="Path and start of the file name, in the output folder.",
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="json", tooltip="The SMCD trajectory, version 1; boxes in 0..1."),
                 io.String.Output(
                     display_name="coordinates",
-                    tooltip="JSON: for each object the middles of its boxes, as x and y in pixels (KJNodes, WanMove).",
+                    tooltip="JSON: the centres of each object's boxes, as x and y in pixels (KJNodes, WanMove).",
                 ),
                 io.BoundingBox.Output(
-                    display_name="boxes", tooltip="In pixels, a list for each frame, with the phrases as labels."
+                    display_name="boxes", tooltip="In pixels, one list per frame, with the phrases as labels."
                 ),
                 io.Tracks.Output(
-                    display_name="tracks", tooltip="The middles of the boxes in pixels, and where they are visible."
+                    display_name="tracks", tooltip="The centres of the boxes in pixels, and when they are visible."
                 ),
             ],
             is_output_node=True,
@@ -154,11 +169,13 @@ def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
     size = (trajectory.width, trajectory.height)
     # Refuses what leads out of the output folder.
     folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), *size)
+    if name in ("", "."):  # would be a hidden file
+        raise SMCDError(f"filename_prefix is {prefix!r}: end it with the name of a file")
     path = f"{folder}/{name}_{counter:05}_"
     if format == "json":
         write_json(f"{path}.json", trajectory)
     elif format == "mot":
-        write_mot(f"{path}.txt", trajectory)
+        write_mot_sequence(path, trajectory)
     else:
         enabled = [track for track in trajectory.objects if track.enabled]
         for number, track in enumerate(enabled, 1):
@@ -175,14 +192,16 @@ class SMCDDraw(io.ComfyNode):
             node_id="SMCD_Draw",
             display_name="SMCD Draw Boxes",
             category="SMCD/trajectory",
-            description="Draws boxes with their phrases over a video, or over copies of one picture.",
+            description="Draws boxes with their phrases over a video, or over copies of one image.",
             inputs=[
-                io.Image.Input("images", tooltip="A frame for each of the trajectory, or one for all."),
+                io.Image.Input("images", tooltip="One image for each frame of the trajectory, or one for all."),
                 boxes_input(),
-                io.Boolean.Input("paths", default=False, tooltip="The way of each box's middle over the whole video."),
-                io.Boolean.Input("ids", default=False, tooltip="The id of each object before its phrase."),
+                io.Boolean.Input(
+                    "paths", default=False, tooltip="Draw the path of each box's centre over the whole video."
+                ),
+                io.Boolean.Input("ids", default=False, tooltip="Show the id of each object before its phrase."),
             ],
-            outputs=[io.Image.Output(tooltip="A frame for each of the trajectory, or of images.")],
+            outputs=[io.Image.Output(tooltip="One frame for each frame of the trajectory, or of images.")],
         )
 
     @classmethod

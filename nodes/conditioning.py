@@ -14,7 +14,7 @@ from ..smcd_core.errors import SMCDError
 from ..smcd_core.networks.config import RELEASED
 from ..smcd_core.sampling.framing import cropped, resized, stretch
 from ..smcd_core.sampling.settings import Settings, check_objects
-from ..smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases, strengths
+from ..smcd_core.trajectory.dense import dense_boxes, phrases
 from ..smcd_core.trajectory.document import MAX_SIDE, Trajectory
 from ..smcd_core.weights.defaults import DEFAULTS
 from . import inputs
@@ -25,12 +25,10 @@ SIZE_NOTE = "the first frame is resized to it. Released weights: 256."
 
 def _outputs(latent: bool) -> list:
     both = [
-        io.Conditioning.Output(display_name=name, tooltip=f"The {name} prompt with what this node adds to it.")
+        io.Conditioning.Output(display_name=name, tooltip=f"The {name} prompt with the additions of this node.")
         for name in ("positive", "negative")
     ]
-    return (
-        [*both, io.Latent.Output(display_name="latent", tooltip="Empty, one entry for each frame.")] if latent else both
-    )
+    return [*both, io.Latent.Output(display_name="latent", tooltip="Empty, one entry per frame.")] if latent else both
 
 
 class SMCDConditioning(io.ComfyNode):
@@ -42,7 +40,7 @@ class SMCDConditioning(io.ComfyNode):
             node_id="SMCD_Conditioning",
             display_name="SMCD Conditioning",
             category="SMCD",
-            description="Animates an image: each box says where its object is in each frame.",
+            description="Animates an image: the boxes say where each object is in each frame.",
             search_aliases=["animate your motion", "bounding box", "image to video"],
             inputs=[
                 *inputs.prompts(),
@@ -106,7 +104,7 @@ class SMCDMotion(io.ComfyNode):
             node_id="SMCD_Motion",
             display_name="SMCD Motion (MIM)",
             category="SMCD/conditioning",
-            description="Attaches boxes and their phrases to a prompt.",
+            description="Adds boxes and their phrases to a prompt.",
             inputs=[
                 *inputs.prompts(),
                 inputs.clip(),
@@ -116,9 +114,11 @@ class SMCDMotion(io.ComfyNode):
                     default=512,
                     min=1,
                     max=MAX_SIDE,
-                    tooltip="Of the frame that boxes in pixels refer to, in pixels.",
+                    tooltip="Width of the image that boxes in pixels refer to, in pixels.",
                 ),
-                io.Int.Input("box_height", default=512, min=1, max=MAX_SIDE, tooltip="Of that frame, in pixels."),
+                io.Int.Input(
+                    "box_height", default=512, min=1, max=MAX_SIDE, tooltip="Height of that image, in pixels."
+                ),
                 *inputs.motion_settings(),
             ],
             outputs=_outputs(latent=False),
@@ -155,7 +155,7 @@ class SMCDImage(io.ComfyNode):
             node_id="SMCD_Image",
             display_name="SMCD Image (DIIM)",
             category="SMCD/conditioning",
-            description="Attaches the first frame to a prompt.",
+            description="Adds the first frame to a prompt.",
             inputs=[
                 *inputs.prompts(),
                 *inputs.picture(),
@@ -228,11 +228,11 @@ def motion_values(
     if span[0] >= span[1]:
         raise SMCDError(f"box_start is {span[0]} and box_end {span[1]}: start before the end")
     check_objects(trajectory)
-    boxes, mask = clip_boxes(*boxes_at(trajectory, num_frames))
-    strong = mask * torch.tensor(strengths(trajectory)) * strength  # [F, N]
+    boxes = dense_boxes(trajectory, num_frames)
+    weights = torch.from_numpy(boxes.weights) * strength  # [F, N]
     return {
-        BOXES: torch.cat([boxes, strong[..., None]], dim=-1),
-        PHRASES: phrase_vectors(clip, phrases(trajectory)),
+        BOXES: torch.cat([torch.from_numpy(boxes.xyxy), weights[..., None]], dim=-1),
+        PHRASES: phrase_vectors(clip, boxes.phrases),
         BOX_RANGE: span,
     }
 

@@ -76,8 +76,8 @@ class SMCDLoad(io.ComfyNode):
             display_name="Load SMCD",
             category="SMCD",
             description="Loads an SMCD checkpoint: its own .safetensors, a folder with the released "
-            "pytorch_model*.bin, ModelScope's text2video_pytorch_model.pth, a diffusers UNet3DConditionModel, or what "
-            "Save Checkpoint wrote of an SMCD model.",
+            "pytorch_model*.bin, ModelScope's text2video_pytorch_model.pth, a diffusers UNet3DConditionModel, or an "
+            "SMCD model from Save Checkpoint.",
             search_aliases=["animate your motion", "checkpoint"],
             inputs=[
                 io.Combo.Input(
@@ -92,13 +92,14 @@ class SMCDLoad(io.ComfyNode):
                     options=[*WEIGHT_DTYPES],
                     default="default",
                     advanced=True,
-                    tooltip="How the weights are kept in memory. fp8 takes half of fp16 and moves the result a little.",
+                    tooltip="Precision of the weights in memory. fp8 needs half of fp16 and changes the result "
+                    "slightly.",
                 ),
             ],
             outputs=[
                 io.Model.Output(tooltip="The denoiser, with the encoders of boxes and image."),
-                io.Clip.Output(tooltip="None if the file holds none: then use Load CLIP with OpenCLIP ViT-H."),
-                io.Vae.Output(tooltip="None if the file holds none: then use Load VAE with a Stable Diffusion 1 VAE."),
+                io.Clip.Output(tooltip="None if the file has none: then use Load CLIP with OpenCLIP ViT-H."),
+                io.Vae.Output(tooltip="None if the file has none: then use Load VAE with a Stable Diffusion 1 VAE."),
             ],
             hidden=[io.Hidden.unique_id],
         )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
 from ..smcd_core.sampling.framing import resized
-from ..smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases
+from ..smcd_core.trajectory.dense import dense_boxes, phrases
 from ..smcd_core.trajectory.document import Trajectory
 from .values import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
 
@@ -28,32 +28,30 @@ class SMCDMetrics(io.ComfyNode):
             node_id="SMCD_Metrics",
             display_name="SMCD Metrics",
             category="SMCD",
-            description="Compares where the objects are with where they should be, as GOT-10k does, and the first "
-            "frame "
-            "with the one that was asked for.",
+            description="Measures how well the objects follow their boxes, as GOT-10k does, and how close the first "
+            "frame is to the requested one.",
             search_aliases=["average overlap", "IoU", "success rate", "grounding"],
             inputs=[
-                io.Image.Input("images", tooltip="The result, a frame for each of the trajectory."),
+                io.Image.Input("images", tooltip="The result, one frame for each frame of the trajectory."),
                 boxes_input(),
                 io.MultiType.Input(
                     "found",
                     types=ACCEPTED,
                     optional=True,
-                    tooltip="Where the objects are in the result: BOUNDING_BOX for each frame from RT-DETR or SAM3, "
-                    "or masks "
-                    "of a SAM3 track. As many objects as the trajectory, in its order or with its phrases as labels. "
-                    "Without it objects are found by their colour in the first frame, which is good for drawn "
-                    "pictures only.",
+                    tooltip="Where the objects are in the result: BOUNDING_BOX per frame from RT-DETR or SAM3, or "
+                    "masks of a SAM3 track. As many objects as in the trajectory, in the same order or with its "
+                    "phrases as labels. If not connected, objects are found by their colour in the first frame, which "
+                    "only works for drawings.",
                 ),
-                io.Image.Input("first_frame", optional=True, tooltip="What frame 0 was to be."),
+                io.Image.Input("first_frame", optional=True, tooltip="The requested frame 0."),
             ],
             outputs=[
                 io.Float.Output(display_name="AO", tooltip="Average overlap: mean IoU over all visible boxes, 0..1."),
                 io.Float.Output(display_name="SR50", tooltip="Share of the visible boxes with an IoU above 0.5."),
                 io.Float.Output(display_name="SR75", tooltip="The same for 0.75."),
                 io.Float.Output(display_name="first_frame_psnr", tooltip="In dB; 0 without first_frame."),
-                io.String.Output(display_name="text", tooltip="The scores in a line."),
-                io.Image.Output(display_name="plot", tooltip="Average overlap of each frame."),
+                io.String.Output(display_name="text", tooltip="The scores in one line."),
+                io.Image.Output(display_name="plot", tooltip="Average overlap by frame."),
             ],
         )
 
@@ -65,7 +63,8 @@ class SMCDMetrics(io.ComfyNode):
 
         frames, height, width = images.shape[:3]
         asked = read_boxes(trajectory, width, height, frames)
-        boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(asked, frames)))
+        wanted = dense_boxes(asked, frames)
+        boxes, mask = wanted.xyxy, wanted.mask
         if not mask.any():
             raise SMCDError("the trajectory has no box inside the frame at any time: there is nothing to score")
         pixels = to_pixels(images)
@@ -77,8 +76,8 @@ class SMCDMetrics(io.ComfyNode):
         scores = grounding(seen_boxes, boxes, mask)
         quality = 0.0
         if first_frame is not None:
-            wanted = resized(to_pixels(first_frame)[0], width, height)
-            quality = min(psnr(pixels[:1], wanted[None]), 100.0)
+            expected = resized(to_pixels(first_frame)[0], width, height)
+            quality = min(psnr(pixels[:1], expected[None]), 100.0)
         text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
         figure = to_image(plot(scores["ao_frames"], text)[None])
@@ -111,8 +110,7 @@ def found_boxes(found: Trajectory, asked: Trajectory, frames: int) -> np.ndarray
     """[F, N, 4] in the order of the wanted objects; zeros where nothing was found."""
     if found.frames != frames:
         raise SMCDError(f"found has {found.frames} frames, images {frames}: give boxes for each frame of the result")
-    boxes, _ = clip_boxes(*boxes_at(found))
-    return boxes[:, matched(asked, found)].numpy()
+    return dense_boxes(found).xyxy[:, matched(asked, found)]
 
 
 def matched(asked: Trajectory, found: Trajectory) -> list[int]:

@@ -8,7 +8,7 @@ from ..smcd_core.errors import SMCDError
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Guidance
 from . import inputs
 
-FROM_CHECKPOINT = "0: what the checkpoint is best used with."
+FROM_CHECKPOINT = "0: the checkpoint's own value."
 RANGES = ("text", "boxes", "image")
 
 
@@ -21,9 +21,9 @@ class SMCDGuider(io.ComfyNode):
             node_id="SMCD_Guider",
             display_name="SMCD Guider",
             category="SMCD",
-            description="Guidance with one scale each for text, boxes and first frame. With boxes and image at 1 it "
-            "does what KSampler does with cfg = text. Outside its share of the sampling a scale is 1; less to compare "
-            "is faster. For SamplerCustomAdvanced.",
+            description="Guidance with separate scales for text, boxes and first frame. With boxes and image at 1 it "
+            "equals KSampler with cfg = text. Outside its part of the sampling a scale is 1, which saves time. For "
+            "SamplerCustomAdvanced.",
             search_aliases=["cfg", "guidance"],
             inputs=[
                 inputs.model(),
@@ -38,10 +38,10 @@ class SMCDGuider(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     advanced=True,
-                    tooltip="Against too much contrast at high scales: share of the prediction that is brought back "
+                    tooltip="Reduces excess contrast at high scales: fraction of the prediction that is scaled back "
                     "to the contrast without guidance.",
                 ),
-                *(part for name in RANGES for part in inputs.time_range(name, f"the scale of {name} holds")),
+                *(part for name in RANGES for part in inputs.time_range(name, f"The scale of {name} applies")),
             ],
             outputs=[io.Guider.Output(tooltip="For SamplerCustomAdvanced.")],
         )
@@ -78,8 +78,8 @@ class SMCDSampler(io.ComfyNode):
             node_id="SMCD_Sampler",
             display_name="SMCD Sampler (as published)",
             category="SMCD",
-            description="DDIM as released, which stops at timestep 0 and so leaves a little noise that ddim "
-            "takes out (2 % of the latents). For SamplerCustomAdvanced.",
+            description="DDIM as released. It stops at timestep 0, which leaves a little noise that ddim removes "
+            "(2 % of the latents). For SamplerCustomAdvanced.",
             inputs=[
                 inputs.model(),
                 io.Int.Input(
@@ -87,11 +87,11 @@ class SMCDSampler(io.ComfyNode):
                     default=50,
                     min=1,
                     max=TRAIN_STEPS,
-                    tooltip="Released: 50. A number that does not divide 1000 gives a few more.",
+                    tooltip="Released: 50. A number that does not divide 1000 results in a few more.",
                 ),
             ],
             outputs=[
-                io.Sampler.Output(tooltip="The released DDIM; goes with these sigmas."),
+                io.Sampler.Output(tooltip="The released DDIM. Use it with these sigmas."),
                 io.Sigmas.Output(tooltip="The noise level of each step; the last one is 0.029, not 0."),
             ],
         )
@@ -112,8 +112,8 @@ class SMCDLongVideo(io.ComfyNode):
             node_id="SMCD_LongVideo",
             display_name="SMCD Long Video",
             category="SMCD",
-            description="Makes any number of frames in the memory of one window: Context Windows with the settings for "
-            "SMCD. Boxes are cut along; every window sees the first frame.",
+            description="Makes any number of frames in the memory of one window: Context Windows with settings for "
+            "SMCD. Boxes are split with the frames; every window sees the first frame.",
             search_aliases=["context windows"],
             inputs=[
                 inputs.model(),
@@ -122,14 +122,14 @@ class SMCDLongVideo(io.ComfyNode):
                     default=8,
                     min=1,
                     max=256,
-                    tooltip="Frames that are seen at once; best as many as the model was trained with.",
+                    tooltip="Frames sampled at once. Best is the number that the model was trained with.",
                 ),
                 io.Int.Input(
                     "overlap",
                     default=4,
                     min=0,
                     max=255,
-                    tooltip="Frames that neighbouring windows share: more is smoother and slower.",
+                    tooltip="Frames that neighbouring windows share. More is smoother and slower.",
                 ),
             ],
             outputs=[io.Model.Output(tooltip="The model, for KSampler or a guider.")],

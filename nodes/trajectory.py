@@ -46,27 +46,27 @@ class SMCDTrajectory(io.ComfyNode):
             node_id="SMCD_Trajectory",
             display_name="SMCD Trajectory",
             category="SMCD",
-            description="An editor for boxes with phrases and keyframes. Boxes of a detector or tracker may come in to "
-            "be edited.",
+            description="An editor for boxes with phrases and keyframes. It can start from the boxes of a detector or "
+            "tracker.",
             search_aliases=["bounding box", "keyframes", "motion path", "box editor"],
             inputs=[
                 io.String.Input(
                     "text", multiline=True, default=EXAMPLE, tooltip="An SMCD trajectory, version 1; boxes in 0..1."
                 ),
-                io.Image.Input("background", optional=True, tooltip="Shown behind the boxes; changes nothing else."),
+                io.Image.Input("background", optional=True, tooltip="Shown behind the boxes. It has no other effect."),
                 boxes_input(
                     "boxes",
                     optional=True,
-                    note=" They replace the text when they are new, and come into the editor as keys; edits of them "
-                    "count until other boxes come.",
+                    note=" New boxes replace the text and appear in the editor as keyframes; your edits stay until "
+                    "other boxes arrive.",
                 ),
             ],
             outputs=[
-                SMCDTrajectoryType.Output(display_name="trajectory", tooltip="What the editor shows."),
+                SMCDTrajectoryType.Output(display_name="trajectory", tooltip="The boxes of the editor."),
                 io.BoundingBox.Output(
-                    display_name="boxes", tooltip="In pixels, a list for each frame, for other packs."
+                    display_name="boxes", tooltip="In pixels, one list per frame, for other node packs."
                 ),
-                io.Int.Output(display_name="frames", tooltip="How many frames the trajectory has."),
+                io.Int.Output(display_name="frames", tooltip="Number of frames in the trajectory."),
             ],
         )
 
@@ -104,18 +104,18 @@ class SMCDExample(io.ComfyNode):
             node_id="SMCD_Example",
             display_name="SMCD Example",
             category="SMCD",
-            description="A picture that comes with the pack, with boxes and a prompt for it.",
+            description="An example image with boxes and a prompt.",
             inputs=[
                 io.Combo.Input(
                     "example",
                     options=sorted(path.stem for path in EXAMPLES.glob("*.png")),
-                    tooltip="Each is a picture of the folder demo of the pack, with its boxes and its prompt.",
+                    tooltip="An image from the pack's demo folder, with its boxes and prompt.",
                 )
             ],
             outputs=[
                 io.Image.Output(tooltip="For first_frame."),
-                SMCDTrajectoryType.Output(display_name="trajectory", tooltip="Where each object of it goes."),
-                io.String.Output(display_name="prompt", tooltip="What the video is to show, in a sentence."),
+                SMCDTrajectoryType.Output(display_name="trajectory", tooltip="Where each object goes."),
+                io.String.Output(display_name="prompt", tooltip="One sentence that describes the video."),
             ],
         )
 

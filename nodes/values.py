@@ -24,8 +24,8 @@ def boxes_input(name: str = "trajectory", optional: bool = False, note: str = ""
         name,
         types=ACCEPTED,
         optional=optional,
-        tooltip="Where each object is in each frame: an SMCD trajectory, BOUNDING_BOX in pixels of the picture (label "
-        f"= phrase), TRACKS, a MASK batch with one mask for each frame, or JSON text of these.{note}",
+        tooltip="Where each object is in each frame: an SMCD trajectory, BOUNDING_BOX in image pixels (label = "
+        f"phrase), TRACKS, a MASK batch with one mask per frame, or JSON text of these.{note}",
     )
 
 

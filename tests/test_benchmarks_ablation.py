@@ -73,6 +73,7 @@ def test_asking_for_a_run_brings_those_it_starts_from():
         select_runs(["stage2"])
 
 
+@pytest.mark.slow
 def test_finished_runs_are_kept_and_make_the_tables(tmp_path):
     torch.manual_seed(0)
     vae, text = small_autoencoder().eval(), small_text_encoder().eval()

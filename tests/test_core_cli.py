@@ -14,7 +14,7 @@ from tiny_bundle import DEFAULTS, bare, write_bundle, write_components
 
 import smcd_core.sampling.pipeline
 from smcd_core.__main__ import main
-from smcd_core.commands.animate import BOX_FORMATS
+from smcd_core.commands.box_file import BOX_FORMATS
 from smcd_core.sampling.pipeline import read_defaults
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.trajectory.files import FORMATS

@@ -40,7 +40,7 @@ def clips(count: int = 2, **options) -> SyntheticClips:
 
 def test_a_request_carries_the_boxes_of_its_clip_exactly():
     clip = clips()[0]
-    boxes, mask = boxes_at(request_of(clip).trajectory)
+    boxes, mask = boxes_at(request_of(clip).trajectory.to_trajectory(0.0))
     assert np.array_equal(mask.numpy(), clip.mask)
     # The document keeps the shortest decimals that stand for the float32 values.
     assert np.allclose(boxes.numpy()[clip.mask], clip.boxes_xyxy[clip.mask], atol=1e-6)
@@ -185,7 +185,7 @@ def write_folders(root, *, carried: bool = False) -> list[Clip]:
     """ours/ and theirs/ (whose objects stand still), boxes/ and real/, of two synthetic clips."""
     made = [clip for clip in clips(2, size=SIZE)]
     for number, clip in enumerate(made):
-        trajectory = request_of(clip).trajectory
+        trajectory = request_of(clip).trajectory.to_trajectory(0.0)
         told = {"trajectory": trajectory.to_dict(), "settings": {"prompt": clip.caption}} if carried else {}
         still = np.repeat(clip.frames[:1], len(clip.frames), 0)
         for name, video in (("ours", clip.frames), ("theirs", still), ("real", clip.frames)):
@@ -220,7 +220,7 @@ def test_a_video_of_smcd_brings_its_boxes_and_its_prompt(tmp_path):
 @pytest.mark.parametrize("settings", ["text", ["list"], {"prompt": 3}, {}])
 def test_settings_that_another_program_wrote_into_a_video_are_ignored(settings, tmp_path):
     clip = clips(1, size=SIZE)[0]
-    metadata = {"trajectory": request_of(clip).trajectory.to_dict(), "settings": settings}
+    metadata = {"trajectory": request_of(clip).trajectory.to_trajectory(0.0).to_dict(), "settings": settings}
     write_video(clip.frames, tmp_path / "clip", 8, metadata)
     _, (read,), _ = read_videos(tmp_path, VideoSources(), size=32)
     assert read.caption == " and ".join(clip.phrases)

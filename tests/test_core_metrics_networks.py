@@ -288,7 +288,10 @@ def test_the_command_takes_every_network_from_files(tmp_path, capsys):
     write_lpips(tmp_path, *lpips_weights()[1:])
     torch.jit.script(MeanColors()).save(str(tmp_path / "i3d.pt"))
     for clip in SyntheticClips(3, split="validation", size=64, num_frames=3):
-        told = {"trajectory": request_of(clip).trajectory.to_dict(), "settings": {"prompt": clip.caption}}
+        told = {
+            "trajectory": request_of(clip).trajectory.to_trajectory(0.0).to_dict(),
+            "settings": {"prompt": clip.caption},
+        }
         for folder, video in (("made", 255 - clip.frames), ("real", clip.frames)):
             (tmp_path / folder).mkdir(exist_ok=True)
             write_video(video, tmp_path / folder / clip.caption.replace(" ", "_"), 8, told)

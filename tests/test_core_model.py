@@ -16,7 +16,7 @@ from smcd_core.networks.image import ImageEncoder
 from smcd_core.networks.in_parts import AT_ONCE, peak_activations, work_in_parts
 from smcd_core.networks.motion import BoxEncoder, fourier_features
 from smcd_core.networks.smcd import SMCD, Inputs
-from smcd_core.networks.unet import ControlNet, UNet3D
+from smcd_core.networks.unet import ControlNet, DeepFeatures, UNet3D
 
 INPUTS = tensors("inputs")
 OUTPUTS = tensors("outputs")
@@ -130,6 +130,21 @@ def test_guidance_pair_in_one_batch_equals_the_published_one(copies, at_once, mo
     network = unet("smcd", in_parts=at_once is not None)
     out = network(twice(noisy(1, concat=True)), twice(INPUTS["t"][:1]), conditions)
     assert close(rearrange(out, "(b f) c h w -> b c f h w", f=3), OUTPUTS["smcd.b2_cfg"])
+
+
+@pytest.mark.parametrize("system", ["backbone", "zc+gca", "zc+ctrlnet"])
+@pytest.mark.parametrize("levels", [1, 3])
+@torch.no_grad()
+def test_deep_features_of_the_same_input_give_the_same_output(system, levels):
+    torch.manual_seed(0)
+    smcd = SMCD(replace(system_config(system, SMALL), channel_mult=(1, 2, 3)[:levels])).eval()
+    text, first = torch.randn(2, 5, 128), torch.randn(1, 4, 8, 8).repeat(2, 1, 1, 1)
+    conditions = replace(smcd.encode(Inputs(text, 3, first_frame=first)), copies=2)
+    x, t, deep, ran = torch.randn(3, 4, 8, 8).repeat(2, 1, 1, 1), torch.tensor([900, 900]), DeepFeatures(), []
+    smcd.unet.middle_block[0].register_forward_hook(lambda *_: ran.append(1))
+    whole = smcd(x, t, conditions, deep=deep)
+    assert torch.equal(whole, smcd(x, t, conditions))
+    assert torch.equal(whole, smcd(x, t, conditions, deep=deep)) and len(ran) == 2
 
 
 @torch.no_grad()

@@ -323,6 +323,12 @@ def test_networks_of_different_widths_are_refused(tmp_path):
         SMCDPipeline.from_checkpoint(path)
 
 
+def test_an_image_encoder_of_another_width_is_refused(tmp_path):
+    path = write_bundle(tmp_path / "narrow.safetensors", replace(CONFIG, image_encoder_channels=(16, 24)))
+    with pytest.raises(CheckpointError, match="image tokens of width 32, the image encoder gives 24"):
+        SMCDPipeline.from_checkpoint(path)
+
+
 @pytest.mark.parametrize("defaults", [{"size": 3}, {"width": "big"}, {"steps": 2.5}, {"text": True}, [8]])
 def test_malformed_defaults_are_refused(tmp_path, defaults):
     path, checkpoint = tmp_path / "x.safetensors", bare()

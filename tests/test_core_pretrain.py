@@ -5,13 +5,15 @@ import torch
 import torch.nn.functional as F
 
 from smcd_core.__main__ import main
-from smcd_core.data import render_clip, render_world_clip
+from smcd_core.data import WorldClips, render_clip, render_world_clip
 from smcd_core.data.world import vocabulary
-from smcd_core.training import pretrain
+from smcd_core.training import loop, pretrain
+from smcd_core.training.encoded import encode_clips
 from smcd_core.training.pretrain import (
     LATENT_SCALE,
     _to_signed,
     detail_loss,
+    small_autoencoder,
     small_tokenizer,
     train_autoencoder,
     train_text_encoder,
@@ -75,6 +77,17 @@ def test_the_command_line_says_what_the_autoencoder_is_and_what_it_sees(tmp_path
     assert seen[1]["channels"] == [8, 8, 16, 16]
 
 
+def test_a_network_has_the_latent_channels_of_the_clips_that_it_learns_from(tmp_path, components, monkeypatch):
+    _, text = load_components(components)
+    encode_clips(WorldClips(1, size=16, num_frames=1), small_autoencoder(8, (8, 8, 8, 8)), text, tmp_path, slots=4)
+    seen = []
+    monkeypatch.setattr(loop, "train", lambda config, model_config, *arguments, **options: seen.append(model_config))
+    main(
+        ["train", "--stage", "all", "--small", "--steps", "1", "--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    )
+    assert seen[0].latent_channels == 8 and seen[0].model_channels == 32
+
+
 def test_the_detail_loss_sees_a_blur_and_not_a_shade():
     pictures = frames(4)
     blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="reflect"), 3, stride=1)
@@ -84,7 +97,7 @@ def test_the_detail_loss_sees_a_blur_and_not_a_shade():
 
 
 def test_a_stopped_autoencoder_goes_on_where_it_was(components, tmp_path, capsys):
-    options = dict(size=32, crop=16, batch_size=2)
+    options = dict(size=32, crop=16, batch_size=2, render=render_clip)
     train_autoencoder(tmp_path, steps=1, **options)
     train_autoencoder(tmp_path, steps=1, **options)
     assert capsys.readouterr().out.count("step 1,") == 1

@@ -13,7 +13,7 @@ from smcd_core.trajectory.dense import boxes_at, phrases
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
 from smcd_core.trajectory.files import FORMATS, read_trajectory
 from smcd_core.trajectory.formats import box_file
-from smcd_core.trajectory.write import write_got10k, write_json, write_mot
+from smcd_core.trajectory.write import write_got10k, write_json, write_mot, write_mot_sequence
 
 SIZE = {"width": 100, "height": 50}
 PIXELS = np.tile((100, 50), 2)
@@ -352,6 +352,59 @@ def test_mot_survives_being_written_and_read(tmp_path):
     np.testing.assert_array_equal(mask_again, mask)
     np.testing.assert_allclose(boxes_again[mask], boxes[mask], atol=1e-3)
     assert phrases(again) == phrases(example())
+
+
+def test_a_mot_sequence_keeps_length_size_and_rate(tmp_path):
+    """Of 8 frames the last two have no visible box, which lines alone cannot tell."""
+    keys = [{"frame": 0, "box": [0.1, 0.1, 0.3, 0.4]}, {"frame": 6, "box": [0.1, 0.1, 0.3, 0.4], "visible": False}]
+    head = {"version": 1, "width": 640, "height": 360, "frames": 8, "fps": 12}
+    written = parse_trajectory({**head, "objects": [{"phrase": "x", "keys": keys}]})
+    write_mot_sequence(tmp_path / "MOT-1", written)
+    again, _ = read_trajectory(tmp_path / "MOT-1", phrase="x")
+    assert (again.width, again.height, again.frames, again.fps) == (640, 360, 8, 12)
+    np.testing.assert_array_equal(boxes_at(again)[1], boxes_at(written)[1])
+
+
+@st.composite
+def trajectories(draw):
+    """One to three objects with linear keys over up to 12 frames, some of them hidden for a while."""
+    frames = draw(st.integers(1, 12))
+    side = st.integers(1, 40).map(lambda n: n / 100)
+    place = st.integers(-20, 90).map(lambda n: n / 100)
+    objects = []
+    for _ in range(draw(st.integers(1, 3))):
+        keys = []
+        for frame in sorted(draw(st.sets(st.integers(0, frames - 1), min_size=1, max_size=4))):
+            x, y, w, h = draw(st.tuples(place, place, side, side))
+            box = [round(value, 4) for value in (x, y, x + w, y + h)]
+            keys.append({"frame": frame, "box": box, "visible": draw(st.booleans())})
+        objects.append({"phrase": draw(st.sampled_from(["dog", "red car"])), "keys": keys})
+    size = draw(st.sampled_from([(640, 360), (101, 53)]))
+    head = {"version": 1, "width": size[0], "height": size[1], "frames": frames, "fps": 8}
+    return parse_trajectory({**head, "objects": objects})
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(trajectories())
+def test_any_trajectory_survives_each_format_that_is_written(tmp_path, trajectory):
+    boxes, mask = pixels(trajectory, np.tile((trajectory.width, trajectory.height), 2))
+    write_json(tmp_path / "a.json", trajectory)
+    assert read_trajectory(tmp_path / "a.json")[0] == trajectory
+    for number, track in enumerate(trajectory.objects):
+        write_got10k(tmp_path / "got10k", trajectory, track.id)
+        again, _ = read_trajectory(tmp_path / "got10k")
+        boxes_again, mask_again = pixels(again, np.tile((again.width, again.height), 2))
+        np.testing.assert_array_equal(mask_again[:, 0], mask[:, number])
+        seen = mask[:, number]
+        np.testing.assert_allclose(boxes_again[seen, 0], boxes[seen, number], atol=1e-3)
+    shown = mask.any(0)
+    if shown.any():
+        write_mot_sequence(tmp_path / "mot", trajectory)
+        again, what = read_trajectory(tmp_path / "mot")
+        if "straight lines between" not in what:
+            boxes_again, mask_again = pixels(again, np.tile((again.width, again.height), 2))
+            np.testing.assert_array_equal(mask_again, mask[:, shown])
+            np.testing.assert_allclose(boxes_again[mask_again], boxes[:, shown][mask_again], atol=1e-3)
 
 
 @pytest.mark.parametrize("object_id, column", [("a", 0), ("b", 1)])

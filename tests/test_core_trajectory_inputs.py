@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -170,3 +171,43 @@ def test_fingerprints_of_saved_documents_stay_what_they_were():
         "e2b893ae46cc827a",
         "7ebc7aed74452a3c",
     ]
+
+
+@pytest.mark.parametrize("number", [int, np.int64, np.float32, np.float64])
+def test_numbers_of_numpy_are_numbers(number):
+    value = [{"x": number(20), "y": number(10), "width": number(60), "height": number(40), "label": "cat"}]
+    trajectory, _ = read(value)
+    assert boxes_at(trajectory)[0][0, 0].tolist() == pytest.approx(XYXY) and phrases(trajectory) == ["cat"]
+
+
+@pytest.mark.parametrize("shape", [(10, 20), (1, 10, 20), (1, 1, 10, 20)])
+def test_a_single_mask_may_come_in_any_shape(shape):
+    mask = torch.zeros(10, 20)
+    mask[2:5, 4:8] = 1
+    boxes, visible = boxes_at(read(mask.reshape(shape))[0])
+    assert visible.all() and boxes[0, 0].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.5])
+
+
+def test_stray_pixels_do_not_stretch_the_box_of_a_mask_and_halves_do():
+    mask = torch.zeros(2, 64, 64)
+    mask[:, 10:20, 10:20] = mask[0, 60, 60] = mask[1, 40:50, 40:50] = 1
+    boxes, _ = boxes_at(read(mask)[0])
+    assert (boxes[0, 0] * 64).tolist() == pytest.approx([10, 10, 20, 20])
+    assert (boxes[1, 0] * 64).tolist() == pytest.approx([10, 10, 50, 50])
+
+
+@pytest.mark.parametrize(
+    "value, message",
+    [
+        ({"x": 0.1, "y": 0.2, "width": 0.3, "height": 0.2}, "shares of the picture, not pixels"),
+        ({"track_path": torch.full((4, 2, 2), 0.25), "track_visibility": torch.ones(4, 2)}, "shares of the picture"),
+        ([{"frame": 1, "x": 1, "y": 2, "width": 30, "height": 20}], "keyframes of an annotation tool"),
+        ({"x": 1500, "y": 800, "width": 300, "height": 200}, "boxes reach to 1800 x 1000, the image has 200 x 100"),
+        (["[1]", "[2]"], "each must be a list of points"),
+        (torch.zeros(0, 4, 4), "without any box"),
+    ],
+    ids=str,
+)
+def test_values_that_cannot_be_meant_are_refused(value, message):
+    with pytest.raises(TrajectoryError, match=message):
+        read(value)

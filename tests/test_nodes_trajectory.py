@@ -69,3 +69,9 @@ def test_a_long_background_comes_back_as_a_few_pictures():
 def test_broken_text_is_refused_with_boxes_too():
     with pytest.raises(ValueError, match="not JSON"):
         run("{", boxes=DETECTED)
+
+
+@pytest.mark.parametrize("prefix", ["", "."])
+def test_an_export_without_a_name_is_refused(prefix):
+    with pytest.raises(ValueError, match="end it with the name of a file"):
+        host.call("SMCD_Export", trajectory=BOX, format="json", filename_prefix=prefix)

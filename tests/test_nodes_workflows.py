@@ -251,7 +251,7 @@ def test_boxes_of_a_detector_pass_through_the_graph_and_back():
     assert drawn.shape == (3, 32, 64, 3) and drawn.max() > 0
 
 
-@pytest.mark.parametrize("format, file", [("json", "*.json"), ("mot", "*.txt"), ("got10k", "*/groundtruth.txt")])
+@pytest.mark.parametrize("format, file", [("json", "*.json"), ("mot", "*/gt/gt.txt"), ("got10k", "*/groundtruth.txt")])
 def test_export_writes_files_that_are_read_again(output, format, file):
     from smcd_core.trajectory.files import read_trajectory
 

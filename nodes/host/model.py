@@ -1,7 +1,4 @@
-"""SMCD's networks and conditions under ComfyUI's conventions.
-
-No file but this one and the other host_*.py knows the insides of comfy.
-"""
+"""SMCD's networks and conditions under ComfyUI's conventions. Only this folder knows comfy's internals."""
 
 from __future__ import annotations
 
@@ -30,12 +27,12 @@ from ...smcd_core.weights.checkpoint import Checkpoint
 from ...smcd_core.weights.defaults import read_defaults
 from . import saved
 
-# What the nodes put into a conditioning; frames are F, objects N.
-BOXES = "smcd_boxes"  # [F, N, 5] float32: xyxy in 0..1, then 0 for nothing to 1 for an object, more for a stronger one
+# Keys that the nodes add to a conditioning, for F frames and N objects.
+BOXES = "smcd_boxes"  # [F, N, 5] float32: xyxy in 0..1, then the strength, 0 where there is no object, usually 1
 PHRASES = "smcd_phrases"  # [N, P]
-BOX_RANGE = "smcd_box_range"  # (start, end), shares of the sampling
-FIRST_FRAME = "smcd_first_frame"  # [1, 4, h, w] as VAE Encode gives it
-IMAGE_STRENGTHS = "smcd_image_strengths"  # (of the concatenated frame, of the image tokens)
+BOX_RANGE = "smcd_box_range"  # (start, end) as shares of the sampling, 0..1
+FIRST_FRAME = "smcd_first_frame"  # [1, 4, h, w] from VAE Encode
+IMAGE_STRENGTHS = "smcd_image_strengths"  # (concatenated frame, image tokens)
 
 CLIP_HINT = "the CLIP output of Load SMCD, or Load CLIP with OpenCLIP ViT-H for the released weights"
 
@@ -44,10 +41,10 @@ CLIP_HINT = "the CLIP output of Load SMCD, or Load CLIP with OpenCLIP ViT-H for 
 
 
 class _HostAttention:
-    """The attention that the user has chosen in the host; same signature as smcd_core's scaled_dot_product."""
+    """The attention that the user chose in ComfyUI, with the signature of smcd_core's scaled_dot_product."""
 
     def __init__(self):
-        self.options: dict[str, Any] = {}  # of the running step; other packs override attention through them
+        self.options: dict[str, Any] = {}  # of the current step; other packs override attention here
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
         backends = comfy.ldm.modules.attention
@@ -56,9 +53,10 @@ class _HostAttention:
 
 
 class HostSMCD(UNet3D):
-    """SMCD's networks as one diffusion model of the host.
+    """SMCD's networks as one diffusion model.
 
-    UNet weights keep the released names, which LoRAs and block patches use; the other networks have SMCD's prefixes.
+    The UNet's weights have their released names, without a prefix: LoRAs and block patches look for them. Therefore
+    this is a UNet with the other networks added, while smcd_core's SMCD holds a UNet, and both put them together.
     """
 
     def __init__(self, smcd_config: SMCDConfig, *, dtype, device, operations):
@@ -90,12 +88,18 @@ class HostSMCD(UNet3D):
         first_frame: Tensor | None = None,
         **_others,
     ) -> Tensor:
-        """x [BF, C, h, w], where B counts the conditionings that run together and the videos of a batch.
+        """Denoise once. B counts all videos, those of every conditioning in the batch.
 
-        The host repeats everything along the batch: timesteps [BF], context [BF, T, D], image_tokens [BF, L, D],
-        first_frame [BF, 4, h, w]. box_tokens is [BF, N, D]; boxes is BOXES for BF frames, its bits as int32, the only
-        type that the host does not round to that of the model. Outside box_steps [BF, 2] (first and last timestep)
-        box_tokens_off are used.
+        Shapes (the host repeats everything for each frame):
+            x             [BF, C, h, w]
+            timesteps     [BF]
+            context       [BF, T, D]
+            box_tokens    [BF, N, D]
+            box_steps     [BF, 2]        first and last timestep with boxes; box_tokens_off are used outside
+            boxes         [BF, N, 5]     BOXES as the bits of an int32: the host rounds floats to the model's dtype
+            image_tokens  [BF, L, D]
+            first_frame   [BF, 4, h, w]
+            returns       [BF, 4, h, w]
         """
         if control is not None:
             raise SMCDError("SMCD cannot be combined with a ControlNet: remove the Apply ControlNet node")
@@ -125,7 +129,7 @@ class HostSMCD(UNet3D):
 
     @staticmethod
     def _frames(x: Tensor, num_frames: int, transformer_options: dict[str, Any]) -> int:
-        """Frames of one video in x: num_frames, or fewer in a context window."""
+        """The length of each video in x: num_frames, or less in a context window."""
         window = transformer_options.get("context_window")
         if window is None:
             return num_frames
@@ -138,7 +142,7 @@ class HostSMCD(UNet3D):
 
 
 class ModelConfig(comfy.supported_models_base.BASE):
-    """Description of a model that the host reads before building it."""
+    """The facts about a model that ComfyUI needs before it is built."""
 
     unet_extra_config: dict[str, Any] = {}
     sampling_settings = {"beta_schedule": "linear", "linear_start": 0.00085, "linear_end": 0.012}
@@ -149,7 +153,7 @@ class ModelConfig(comfy.supported_models_base.BASE):
 
 
 class SMCDModel(comfy.model_base.BaseModel):
-    """The networks with noise schedule and conditions; `defaults` are those of the checkpoint."""
+    """The networks with their noise schedule and conditions; `defaults` are the checkpoint's."""
 
     def __init__(self, model_config: ModelConfig, checkpoint: Checkpoint, device=None):
         kind = ModelType.V_PREDICTION if checkpoint.config.prediction == "v" else ModelType.EPS
@@ -159,12 +163,12 @@ class SMCDModel(comfy.model_base.BaseModel):
         self._header = saved.header(checkpoint)
 
     def state_dict_for_saving(self, *parts, **more_parts) -> dict[str, Tensor]:
-        """Weights for the host's save nodes, with the header that Load SMCD reads."""
+        """The weights that ComfyUI's save nodes write, with the header that Load SMCD reads."""
         return super().state_dict_for_saving(*parts, **more_parts) | {saved.HEADER: self._header}
 
     @property
     def conditions(self) -> frozenset[str]:
-        """Conditions that the networks use: "text", and "boxes" and "image" if the system has them."""
+        """See `SMCDConfig.conditions`."""
         return self.smcd_config.conditions
 
     @property
@@ -173,7 +177,7 @@ class SMCDModel(comfy.model_base.BaseModel):
         return self.latent_format.spacial_downscale_ratio * self.smcd_config.stride
 
     def memory_required(self, input_shape, cond_shapes=None) -> float:
-        """Bytes for a call with x of that shape."""
+        """Bytes of memory for a call with x of that shape."""
         config, device = self.smcd_config, comfy.model_management.get_torch_device()
         # The host's attention for CPUs copies a bias for each head.
         copies = 1 + config.model_channels // config.head_dim
@@ -181,7 +185,7 @@ class SMCDModel(comfy.model_base.BaseModel):
         return numbers * comfy.model_management.dtype_size(self.get_dtype_inference())
 
     def extra_conds(self, **kwargs) -> dict[str, comfy.conds.CONDRegular]:
-        """Called once for each conditioning of a run: the encoders run here."""
+        """Run the encoders. ComfyUI calls this once for each conditioning of a run."""
         out = super().extra_conds(**kwargs)
         config, noise = self.smcd_config, kwargs["noise"]
         like = noise.new_empty(0, device=kwargs["device"], dtype=self.get_dtype_inference())
@@ -263,7 +267,7 @@ class SMCDModel(comfy.model_base.BaseModel):
             encode = self.diffusion_model.image_encoder
             image_tokens = encode(latent.to(like))
             if tokens != 1:
-                # 0 is a model that was shown no image, as in training: an encoded black latent.
+                # At 0 the image is dropped as in training: the tokens are those of an all-zero latent.
                 image_tokens = torch.lerp(encode(torch.zeros_like(latent).to(like)), image_tokens, tokens)
             out["image_tokens"] = comfy.conds.CONDRegular(image_tokens)
         return out

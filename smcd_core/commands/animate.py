@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import SMCDError
+from .box_file import add_box_options, pixel_size, read_boxes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,25 +22,14 @@ if TYPE_CHECKING:
     from ..sampling.settings import Settings
     from ..trajectory.document import Trajectory
 
-BOX_FORMATS = (
-    "json",
-    "xyxy",
-    "xywh",
-    "mot",
-    "youtube_vis",
-    "csv",
-)  # FORMATS of trajectory.files, which is slow to import
 AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"))
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("animate", help="animate an image whose objects follow boxes")
     parser.add_argument("image", type=Path, help="the first frame")
-    parser.add_argument("--boxes", type=Path, required=True, help="trajectory JSON, or boxes in another known format")
+    add_box_options(parser)
     parser.add_argument("--prompt", help="a sentence about the video (default: the phrases)")
-    parser.add_argument("--phrase", action="append", help="what a box holds; once for all objects, or once for each")
-    parser.add_argument("--box-format", choices=BOX_FORMATS, help="for a boxes file that could be read in several ways")
-    parser.add_argument("--box-video", metavar="ID", help="which video of a boxes file that holds several")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out.mp4"), help=".mp4, .webp, .gif or a folder (default %(default)s)"
     )
@@ -61,7 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", type=_size, metavar="WxH", help="pixels, as 256x256 (default: as in training)")
+    parser.add_argument("--size", type=pixel_size, metavar="WxH", help="pixels, as 256x256 (default: as in training)")
     parser.add_argument(
         "--fit",
         choices=("stretch", "crop"),
@@ -126,19 +116,14 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     from ..sampling.settings import check_objects
-    from ..trajectory.files import read_trajectory
-    from ..trajectory.formats.box_file import BoxFileError
+    from ..trajectory.dense import dense_boxes
 
     image = _read_image(args.image)
-    phrase = args.phrase[0] if args.phrase and len(args.phrase) == 1 else args.phrase
-    chosen = {"phrase": phrase, "format": args.box_format, "video": args.box_video}
-    try:
-        trajectory, recognised = read_trajectory(args.boxes, width=image.width, height=image.height, **chosen)
-    except BoxFileError as error:
-        option = f"--box-{error.option}"
-        raise SMCDError(error.told(lambda value: f"{option} {value}")) from None
-    _note(f"{args.boxes}: {recognised}")
+    trajectory, found = read_boxes(args, image.width, image.height)
+    _note(f"{args.boxes}: {found}")
     check_objects(trajectory)
+    seen = int(dense_boxes(trajectory).mask.any(1).sum())
+    _note(f"boxes are visible in {seen} of {trajectory.frames} frames")
     return image, trajectory
 
 
@@ -249,13 +234,6 @@ def _checked_device(name: str) -> str:
 
 def _note(text: str) -> None:
     print(f"smcd: {text}", file=sys.stderr)
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write it like 256x256")
-    return int(match[1]), int(match[2])
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

@@ -224,7 +224,9 @@ def _train(args: argparse.Namespace) -> None:
             before = "stage 1 (--preset stage1)" if preset.training.stage == "diim" else "the backbone"
             raise SMCDError(f"--init is missing: the preset {args.preset} starts from a checkpoint of {before}")
         _compare(preset, data[0]["latents"].shape, data[0]["mask"].shape[1])
-    model_config = system_config(system, SMALL if args.small else {}, args.coverage_bias)
+    # An autoencoder of one's own may have more latent channels than the 4 of the released one.
+    sizes = (SMALL if args.small else {}) | {"latent_channels": data[0]["latents"].shape[1]}
+    model_config = system_config(system, sizes, args.coverage_bias)
     start = read_checkpoint(args.init) if args.init else None
     with log_beside_bars():
         train(config, model_config, data, args.out, start=start, **log_settings(args))

@@ -22,9 +22,9 @@ from ..data import Clip
 from ..data.folder import find_videos
 from ..data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, VideoFile, read_image
 from ..errors import SMCDError
-from ..trajectory.dense import boxes_at, clip_boxes, phrases
+from ..trajectory.dense import DenseBoxes, dense_boxes
 from ..trajectory.document import Trajectory, parse_trajectory
-from ..trajectory.files import read_trajectory
+from ..trajectory.files import read_dense
 from ..video import VideoError, read_metadata
 from .metrics import match_tracks
 
@@ -61,15 +61,15 @@ def read_videos(
         source = _open(path)
         video = source.read(range(source.length), size)
         trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
-        boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(trajectory, len(video))))
-        names = phrases(trajectory)
+        boxes = dense_boxes(trajectory, len(video))
         frames = _reference(key, sources.references, len(video), size)
         videos[key] = video
-        clips.append(Clip(frames, boxes, mask > 0, tuple(names), prompt))
+        clips.append(Clip(frames, boxes.xyxy, boxes.mask, boxes.phrases, prompt))
         if found is not None:
-            tracks = _read_boxes(found, key, source)
-            places, present = (part.numpy() for part in clip_boxes(*boxes_at(tracks)))
-            boxes_found.append(match_tracks(places, present > 0, phrases(tracks), boxes, mask > 0, names))
+            tracks = _read_boxes(found, key, source).clipped()
+            boxes_found.append(
+                match_tracks(tracks.xyxy, tracks.mask, tracks.phrases, boxes.xyxy, boxes.mask, boxes.phrases)
+            )
     return videos, clips, boxes_found if found is not None else None
 
 
@@ -84,8 +84,8 @@ def _open(path: Path) -> VideoFile | FrameFolder:
 
 def _trajectory_and_prompt(
     key: str, video: VideoFile | FrameFolder, folder: Path, sources: VideoSources
-) -> tuple[Trajectory, str]:
-    """Trajectory and prompt that a video was made with."""
+) -> tuple[Trajectory | DenseBoxes, str]:
+    """Boxes and prompt that a video was made with."""
     try:
         metadata = read_metadata(video.path)
     except (VideoError, OSError):
@@ -93,13 +93,13 @@ def _trajectory_and_prompt(
     home = sources.trajectories or folder
     # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
     is_inside = sources.trajectories is None and _boxes_path(home, key) is None and "trajectory" in metadata
-    trajectory = parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video)
+    boxes = parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video)
     if sources.prompts is not None and key not in sources.prompts:
         raise SMCDError(f"there is no prompt for {key}: add it to the file of prompts")
     settings = metadata.get("settings")
     written = settings.get("prompt") if isinstance(settings, dict) else None  # another program may use the same key
     prompt = (sources.prompts or {}).get(key) or (written if isinstance(written, str) else "")
-    return trajectory, prompt or " and ".join(dict.fromkeys(phrases(trajectory)))
+    return boxes, prompt or " and ".join(dict.fromkeys(dense_boxes(boxes).phrases))
 
 
 def _boxes_path(folder: Path, key: str) -> Path | None:
@@ -112,15 +112,14 @@ def _boxes_path(folder: Path, key: str) -> Path | None:
     return path if path.is_dir() and any(child.suffix in BOX_SUFFIXES for child in path.iterdir()) else None
 
 
-def _read_boxes(folder: Path, key: str, video: VideoFile | FrameFolder) -> Trajectory:
+def _read_boxes(folder: Path, key: str, video: VideoFile | FrameFolder) -> DenseBoxes:
     """Read the boxes. Pixels are those of the stored video, unless the file names another size."""
     path = _boxes_path(folder, key)
     if path is None:
         names = ", ".join(f"{key}{suffix}" for suffix in BOX_SUFFIXES)
         raise SMCDError(f"{folder}: has no boxes for {key}; expected {names}, or a folder {key} with such a file")
     width, height = video.size()
-    trajectory, _ = read_trajectory(path, width=width, height=height, frames=video.length)
-    return trajectory
+    return read_dense(path, width=width, height=height, frames=video.length)[0]
 
 
 def _reference(key: str, folder: Path | None, length: int, size: int) -> np.ndarray:

@@ -18,8 +18,7 @@ from ..colors import background
 from ..data import Clip
 from ..sampling.diffusion import Guidance
 from ..sampling.pipeline import Request, SMCDPipeline
-from ..trajectory.document import DEFAULT_FPS
-from ..trajectory.simplify import trajectory_from_boxes
+from ..trajectory.dense import DenseBoxes
 from ..weights.components import decode_latents, encode_frames
 from .detectors import Detector
 from .metrics import (
@@ -95,10 +94,8 @@ class Result:
 def request_of(clip: Clip, seed: int = 0) -> Request:
     """The request that should make this clip: its first frame, boxes, phrases and caption."""
     height, width = clip.frames.shape[1:3]
-    trajectory = trajectory_from_boxes(
-        clip.boxes_xyxy, clip.mask, width, height, DEFAULT_FPS, clip.phrases, tolerance=0.0
-    )
-    return Request(clip.frames[0], trajectory, clip.caption, seed)
+    boxes = DenseBoxes(clip.boxes_xyxy, clip.mask, tuple(clip.phrases), size=(width, height))
+    return Request(clip.frames[0], boxes, clip.caption, seed)
 
 
 def generate_rows(

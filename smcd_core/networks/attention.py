@@ -1,4 +1,4 @@
-"""Attention, feed-forward and the gate: what every transformer block here is made of."""
+"""Attention, feed-forward and gate: the parts of every transformer block here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Attention(nn.Module):
     Source: SPEC, section 2.6.
     """
 
-    # The host puts its own attention here; same signature as scaled_dot_product.
+    # A host may set its own attention on an instance; it has the signature of scaled_dot_product.
     attend = staticmethod(scaled_dot_product)
 
     def __init__(
@@ -78,7 +78,7 @@ class GEGLU(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """x [..., C] -> [..., C], four times as wide inside. Source: SPEC, section 2.7."""
+    """Two linear layers, four times as wide inside. x [..., C] -> [..., C]. Source: SPEC, section 2.7."""
 
     def __init__(self, dim: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
@@ -94,5 +94,5 @@ class FeedForward(nn.Module):
 
 
 def gated(gate: Tensor, branch: Tensor) -> Tensor:
-    """tanh(gate) * branch, with the gate (a scalar parameter) cast to where the branch is."""
+    """tanh(gate) * branch; the gate, a scalar parameter, is cast to the branch's device and dtype."""
     return torch.tanh(gate.to(device=branch.device, dtype=branch.dtype)) * branch

@@ -61,7 +61,7 @@ class ResBlock(nn.Module):
 
 
 class TemporalConv(nn.Module):
-    """x + four convolutions over time, norms over all frames. x [BF, C, H, W] -> [BF, C, H, W]"""
+    """Four convolutions over time with a residual, norms over all frames. x [BF, C, H, W] -> [BF, C, H, W]"""
 
     def __init__(self, dim: int, config: SMCDConfig, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
@@ -102,7 +102,7 @@ def _as_conv2d(x: Tensor, weight: Tensor, bias: Tensor, *_args: Any, **_kwargs: 
 
 
 class Downsample(nn.Module):
-    """x [BF, C, H, W] -> [BF, C, H/2, W/2]"""
+    """Strided convolution. x [BF, C, H, W] -> [BF, C, H/2, W/2]"""
 
     def __init__(self, dim: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
@@ -113,7 +113,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """x [BF, C, H, W] -> [BF, C, 2H, 2W]"""
+    """Nearest neighbour, then a convolution. x [BF, C, H, W] -> [BF, C, 2H, 2W]"""
 
     def __init__(self, dim: int, *, dtype: Dtype, device: Device, operations: Operations):
         super().__init__()
@@ -144,7 +144,7 @@ class SpatialTransformer(nn.Module):
 
 
 def repeated(x: Tensor, length: int) -> Tensor:
-    """As many copies, one after the other, as make this length."""
+    """Repeat x as a whole until it has this length."""
     return x if len(x) == length else x.repeat(length // len(x), *[1] * (x.ndim - 1))
 
 
@@ -178,10 +178,10 @@ class SpatialBlock(nn.Module):
     def forward(self, x: Tensor, conditions: Conditions, height: int, width: int) -> Tensor:
         h = self.norm1(x)
         x = x + self.attn1(h, h)
-        # As released: without boxes the image tokens are not looked at either.
+        # As released: without boxes the image gate is skipped too.
         if conditions.box_tokens is not None and hasattr(self, "box_gate"):
             x = self._gates(x, conditions, height, width)
-        x = repeated(x, len(conditions.text) * conditions.num_frames)  # if there are several texts for each video
+        x = repeated(x, len(conditions.text) * conditions.num_frames)  # from here on each copy has its own text
         x = x + self.attn2(self.norm2(x), conditions.text)
         return x + self.ff(self.norm3(x))
 
@@ -194,13 +194,13 @@ class SpatialBlock(nn.Module):
             return boxed
         if not self.parallel:
             return self.image_gate(boxed, conditions.image_tokens)
-        # As released: both branches contain x already, so it is counted up to three times.
+        # As released: both branches contain x already, so it may count three times.
         imaged = self.image_gate(x, conditions.image_tokens)
         return x + gated(self.box_beta, boxed) + gated(self.image_beta, imaged)
 
 
 class TemporalTransformer(nn.Module):
-    """Attention across the frames, for each position. x [BF, C, H, W] -> [BF, C, H, W]. Source: SPEC, section 2.9."""
+    """Attention across frames, for each position. x [BF, C, H, W] -> [BF, C, H, W]. Source: SPEC, section 2.9."""
 
     def __init__(
         self, dim: int, config: SMCDConfig, heads: int, *, dtype: Dtype, device: Device, operations: Operations
@@ -221,7 +221,8 @@ class TemporalTransformer(nn.Module):
             return x
         height, width = x.shape[2:]
         h = self.norm(rearrange(x, "(b f) c h w -> b c f h w", f=conditions.num_frames))  # statistics over all frames
-        h = self.each_position(rearrange(h, "b c f h w -> (b h w) c f"))
+        h = rearrange(h, "b c f h w -> (b h w) c f")
+        h = self.each_position(h)
         return x + rearrange(h, "(b h w) c f -> (b f) c h w", h=height, w=width)
 
     def each_position(self, h: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The conditions of a prediction: everything the networks are given besides noisy latents and timestep."""
+"""The conditions of a prediction: all that a network is given besides noisy latents and timestep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Conditions:
-    """Encoded conditions of B videos of F frames. They stay the same through all steps of a run.
+    """Encoded conditions of B videos of F frames, the same in all steps of a run.
 
     text          [B, T, D]     text tokens
     num_frames    F
@@ -21,8 +21,8 @@ class Conditions:
     image_tokens  [B, L, D]     None: the image gate is skipped
     boxes_xyxy    [BF, N, 4]    units of the frame, 0..1; only networks with the coverage bias read boxes and mask
     box_mask      [BF, N]       1 object, 0 nothing, between for a weaker object
-    copies        K: the batch is K copies of B/K videos that differ in their text only, as the branches of text
-                  guidance do; layers before the first text attention then run for one copy
+    copies        K > 1: the batch is K copies of B/K videos that differ only in their text, as with text guidance;
+                  layers before the first text attention then run for one copy
     images        True for stills: no layer looks across frames
     """
 
@@ -37,7 +37,7 @@ class Conditions:
     images: bool = False
 
     def to(self, *args: Any, **kwargs: Any) -> Conditions:
-        """The same on another device or in another dtype; boxes keep float32."""
+        """Move to another device or dtype; boxes keep float32."""
         exact = ("boxes_xyxy", "box_mask")
         moved = {}
         for name, value in vars(self).items():
@@ -49,16 +49,16 @@ class Conditions:
 
     @staticmethod
     def cat(branches: list[Conditions]) -> Conditions:
-        """Several branches of guidance as one batch."""
+        """Join several branches of guidance to one batch."""
         joined = {}
         for name, value in vars(branches[0]).items():
             joined[name] = torch.cat([vars(b)[name] for b in branches]) if isinstance(value, Tensor) else value
         return Conditions(**joined)
 
     def part(self, frames: slice, of: int) -> Conditions:
-        """The conditions of some of `of` frames: of whole videos, or of some frames of one video.
+        """Select frames of x, which has `of` frames: those of whole videos, or some of one video.
 
-        With `of` less than BF these are frames of the first copy, and the part has the text of every copy.
+        With `of` less than BF, x is the first copy, and the part has the texts of all copies.
         """
         videos = slice(frames.start // self.num_frames, math.ceil(frames.stop / self.num_frames))
         rows = dict(first_frame=videos, image_tokens=videos, box_tokens=frames, boxes_xyxy=frames, box_mask=frames)

@@ -1,4 +1,4 @@
-"""DIIM, the dual image integration module: the first frame as extra input channels and as tokens behind a gate."""
+"""DIIM, the dual image integration module: the first frame as extra input channels and as gated tokens."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .types import Device, Dtype, Operations
 
 
 def widen_input_conv(weight: Tensor, in_channels: int) -> Tensor:
-    """Zero-initialised input convolution (ZC): new input channels start without any effect.
+    """Add zero-initialised input channels (ZC), which have no effect at first.
 
-    weight [C, c, 3, 3] -> [C, in_channels, 3, 3], the old channels first. Source: SPEC, section 2.10.
+    weight [C, c, 3, 3] -> [C, in_channels, 3, 3], old channels first. Source: SPEC, section 2.10.
     """
     extra = in_channels - weight.shape[1]
     return torch.cat([weight, weight.new_zeros(weight.shape[0], extra, *weight.shape[2:])], dim=1)
@@ -59,7 +59,7 @@ class ImageEncoder(nn.Module):
 
 
 class _ImageBlock(nn.Module):
-    """x [B, C, H, W] -> [B, C', H, W], half as large with `downsample`."""
+    """Residual block. x [B, C, H, W] -> [B, C', H, W], or [B, C', H/2, W/2] with `downsample`."""
 
     def __init__(
         self, dim: int, out_dim: int, downsample: bool, *, dtype: Dtype, device: Device, operations: Operations

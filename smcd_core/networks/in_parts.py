@@ -1,7 +1,7 @@
-"""Inference in parts: layers run on a few frames or positions at a time, with the same result in less memory.
+"""Inference in parts: layers run on a few frames or positions at a time, to cap peak memory.
 
-The layers know nothing about this: `work_in_parts` wraps their methods from outside, once a network is built. It also
-saves time on a CPU, whose caches then hold what a layer works on.
+The layers know nothing about this: `work_in_parts` wraps their methods once a network is built. Values agree up to
+rounding: sums may be taken in another order.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .blocks import ResBlock, SpatialTransformer, TemporalConv, TemporalTransfor
 from .conditions import Conditions
 from .config import SMCDConfig
 
-AT_ONCE = {"cpu": 2048}  # positions, counted over all frames, that a layer works on at once
+AT_ONCE = {"cpu": 2048}  # positions of all frames together that a layer works on at once; fit a CPU's caches
 AT_ONCE_ELSEWHERE = 2**16
 INNER_AT_ONCE = 640  # of the 4 * C inner channels of a feed-forward on a CPU
 
 
 def work_in_parts(network: nn.Module) -> None:
-    """Wrap all layers of a network that has been built for inference. Names of weights stay; call it only once."""
+    """Wrap the layers of a network that was built for inference. Call it once; names of weights stay."""
     for layer in network.modules():
         if isinstance(layer, ResBlock):
             layer.each_frame = partial(_frames_of_res_block, layer.each_frame)
@@ -70,9 +70,9 @@ def _frames_of_transformer(layer: Callable[..., Tensor], x: Tensor, conditions: 
 
 
 def _by_frames(run: Callable[[slice], Tensor], x: Tensor, num_frames: int) -> Tensor:
-    """Join run(frames) of all frames of x. No part spans two videos.
+    """Join run(frames) for all frames of x. No chunk spans two videos.
 
-    The layer in which copies part (see Conditions) gives K frames for each frame of x, copy after copy.
+    Where the copies of a video begin to differ (see Conditions), a layer gives K frames for each frame of x.
     """
     at_once, positions = _at_once(x), x.shape[2:].numel()
     if len(x) * positions <= at_once:
@@ -114,22 +114,26 @@ def _positions(layer: Callable[..., Tensor], h: Tensor) -> Tensor:
 
 
 def _geglu(layer: GEGLU, x: Tensor) -> Tensor:
-    """One fewer of the largest tensors of a forward."""
-    value, gate = layer.proj(x).chunk(2, dim=-1)
+    return _gated_in_place(*layer.proj(x).chunk(2, dim=-1))
+
+
+def _gated_in_place(value: Tensor, gate: Tensor) -> Tensor:
+    """value * gelu(gate), with one fewer of the largest tensors of all."""
     return F.gelu(gate).mul_(value)
 
 
 def _inner_channels(layer: FeedForward, x: Tensor) -> Tensor:
     widen, narrow = layer.net[0].proj, layer.net[2]
-    # Layers of a host fetch and cast their weights themselves. A GPU is fastest with one large product.
+    # A host's layers fetch and cast their weights themselves. A GPU is fastest with one large product.
     if not type(widen) is type(narrow) is nn.Linear or x.device.type != "cpu" or torch.compiler.is_compiling():
         return layer.net(x)
     values, gates = (half.split(INNER_AT_ONCE) for half in widen.weight.chunk(2))
     value_biases, gate_biases = (half.split(INNER_AT_ONCE) for half in widen.bias.chunk(2))
     out = None
     for part, columns in enumerate(narrow.weight.split(INNER_AT_ONCE, dim=1)):
-        inner = F.gelu(F.linear(x, gates[part], gate_biases[part]))
-        inner.mul_(F.linear(x, values[part], value_biases[part]))
+        inner = _gated_in_place(
+            F.linear(x, values[part], value_biases[part]), F.linear(x, gates[part], gate_biases[part])
+        )
         out = F.linear(inner, columns, narrow.bias) if out is None else out.add_(F.linear(inner, columns))
     return out
 
@@ -138,11 +142,11 @@ def _inner_channels(layer: FeedForward, x: Tensor) -> Tensor:
 
 
 def peak_activations(config: SMCDConfig, frames: int, positions: int, device_type: str, score_copies: int = 1) -> float:
-    """Estimate how many numbers the tensors of a forward in parts hold at its peak, without weights.
+    """Estimate the peak memory of inference in parts, as a count of numbers in all tensors but the weights.
 
     frames        of all videos together
     positions     of the latent of one frame, H * W
-    score_copies  of the coverage bias that attention makes; counts only for networks with that bias
+    score_copies  copies of the coverage bias that attention makes; only for networks with that bias
 
     The peak is in the first temporal transformer, which is num_heads * head_dim wide and works in parts, or in the
     last level, where x, a skip connection and their block's tensors meet. The factors count the tensors alive there.
@@ -151,7 +155,7 @@ def peak_activations(config: SMCDConfig, frames: int, positions: int, device_typ
     inside = 7 * config.model_channels * rows + 14 * config.num_heads * config.head_dim * min(rows, at_once)
     numbers = max(inside, 10 * config.model_channels * rows)
     if config.control:
-        numbers += 7 * config.model_channels * rows  # its features, one for each skip connection
+        numbers += 7 * config.model_channels * rows  # ControlNet's features, one for each skip connection
     if config.box_coverage_bias:
         # The only part that grows with the square of the positions.
         numbers += min(rows, max(positions, at_once)) * (positions + config.box_slots) * score_copies

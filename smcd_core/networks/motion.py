@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from .attention import Attention, FeedForward, gated
 from .types import Device, Dtype, Operations
 
-FREQUENCIES = 8  # of the Fourier features of a box
-# Coverage of a cell by a box is never taken as less than this: log(0.002) = -6.2 all but hides the box from the cell.
-MIN_COVERAGE = 2e-3
+FREQUENCIES = 8  # of a box's Fourier features
+MIN_COVERAGE = 2e-3  # lower bound of coverage: log(0.002) = -6.2 all but hides a box from a cell that it does not cover
 
 
 class BoxEncoder(nn.Module):
@@ -20,11 +19,11 @@ class BoxEncoder(nn.Module):
 
     Shapes:
         boxes_xyxy  [B, N, 4]       units of the frame, 0..1; any leading batch
-        mask        [B, N]          1 where there is an object, 0 for padding, between for a weaker one
+        mask        [B, N]          1 object, 0 padding, between for a weaker object
         phrases     [B, N, P]       embedding of each phrase
         returns     [B, N, D]
 
-    Where the mask is 0 the token is the learned null token, whatever the box and the phrase say.
+    Where the mask is 0, the token is the learned null token, whatever box and phrase are.
     Source: SPEC, section 4 (PositionNet).
     """
 
@@ -127,9 +126,9 @@ class GatedSelfAttention(nn.Module):
         return x + gated(self.alpha_dense, self.ff(self.norm2(x)))
 
     def _score_bias(self, coverage: Tensor, x: Tensor) -> Tensor:
-        """Bias of the attention scores, [BF, 1, S, S + N]: 0 for image keys, for boxes their coverage.
+        """Additive mask [BF, 1, S, S + N]: 0 for image keys, log coverage for box keys.
 
-        It is raised so that the few boxes together start with as much attention as the many image tokens.
+        An offset of log(S / N) gives the few boxes together as much attention to start with as the S image tokens.
         """
         positions, boxes = coverage.shape[1:]
         bias = torch.log(coverage + MIN_COVERAGE) + math.log(positions / boxes) + self.coverage_bias.to(coverage)

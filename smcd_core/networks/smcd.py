@@ -1,4 +1,4 @@
-"""The networks of SMCD together: from text, boxes and a first frame to a prediction."""
+"""All networks of SMCD: from text, boxes and a first frame to a prediction."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Tokens = Conditions  # its public name
 
 @dataclass(frozen=True)
 class Inputs:
-    """Conditions of B videos of F frames, in the form that the networks take.
+    """Conditions of B videos of F frames, before the encoders.
 
     text          [B, T, D]      hidden states of the text encoder
     num_frames    F
-    boxes_xyxy    [B, F, N, 4]   units of the frame, 0..1; None for a network or a run without boxes
+    boxes_xyxy    [B, F, N, 4]   units of the frame, 0..1; None without boxes
     box_mask      [B, F, N]      1 object, 0 nothing, between for a weaker object
     phrases       [B, N, P]      phrase embeddings
     first_frame   [B, 4, H, W]   latent, scaled; enters through the input convolution (ZC) or the ControlNet
-    image_latent  [B, 4, H, W]   latent that the image tokens are made of (GCA); None: the first frame
+    image_latent  [B, 4, H, W]   latent that ImageEncoder reads (GCA); None: the first frame
     """
 
     text: Tensor
@@ -43,7 +43,7 @@ class Inputs:
 def networks_beside_unet(
     config: SMCDConfig, *, dtype: Dtype, device: Device, operations: Operations
 ) -> dict[str, nn.Module]:
-    """The encoders and the ControlNet that a configuration asks for, by their prefix in the state dict."""
+    """Build the encoders and the ControlNet that a configuration asks for, by their prefix in the state dict."""
     layers = dict(dtype=dtype, device=device, operations=operations)
     networks: dict[str, nn.Module] = {}
     if config.boxes:
@@ -77,7 +77,7 @@ def pad_boxes(config: SMCDConfig, inputs: Inputs) -> tuple[Tensor, Tensor, Tenso
 
 
 class SMCD(nn.Module):
-    """UNet with the encoders that its configuration asks for.
+    """A UNet with the encoders that its configuration asks for.
 
     State dict prefixes: unet, box_encoder, image_encoder, control_net.
     """
@@ -93,8 +93,8 @@ class SMCD(nn.Module):
     def encode(self, inputs: Inputs) -> Conditions:
         """Run the encoders once; the result serves every step.
 
-        Boxes are padded with null tokens to config.box_slots, as in training: the number of slots changes the result
-        (SPEC, section 7). A network with MIM that gets no boxes at all sees null tokens only.
+        Boxes are padded with null tokens to config.box_slots, as in training, since the number of slots changes the
+        result (SPEC, section 7). Without any boxes, a network with MIM sees null tokens only.
         """
         box_tokens = boxes = mask = None
         if self.config.boxes:
@@ -117,7 +117,13 @@ class SMCD(nn.Module):
     ) -> Tensor:
         """Predict the noise, or v (see config.prediction).
 
-        x [BF, 4, H, W] noisy latents, t [B] in 0..999; returns [BF, 4, H, W]. `deep` as in UNet3D.forward.
+        Shapes:
+            x        [BF, 4, H, W]  noisy latents
+            t        [B]            timesteps 0..999
+            returns  [BF, 4, H, W]
+
+        images  True for stills: no layer looks across frames
+        deep    see UNet3D.forward
         """
         control = None
         if self.config.control:

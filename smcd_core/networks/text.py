@@ -1,4 +1,4 @@
-"""Prompts and phrases through a CLIP text model, as the released SMCD reads them."""
+"""Encode prompts and phrases with a CLIP text model, as the released SMCD does."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class TextEncoder(nn.Module):
         self.model = model
 
     def ids(self, texts: Sequence[str]) -> Tensor:
-        """[B, T] token ids: start, text, end, padding. A text that is too long loses its last words."""
+        """Token ids [B, T]: start, text, end, padding. Texts that are too long lose their last words."""
         length = self.model.config.max_position_embeddings
         rows = [self.tokenizer(text, truncation=True, max_length=length).input_ids for text in texts]
         return torch.tensor([row + [PADDING_ID] * (length - len(row)) for row in rows])
 
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """Hidden states of each text, [B, T, D]: of the penultimate layer, after the final norm."""
+        """Hidden states [B, T, D] of the penultimate layer, after the final norm."""
         return self.hidden_states(self.ids(texts))
 
     def prompts(self, texts: Sequence[str]) -> Tensor:
@@ -57,14 +57,14 @@ class TextEncoder(nn.Module):
         return [row + [PADDING_ID] * (length - len(row)) for row in rows]
 
     def phrases(self, texts: Sequence[str]) -> Tensor:
-        """One vector for each phrase, [N, D]: the hidden state at its end-of-text token."""
+        """One vector per phrase, [N, D]: the hidden state at its end-of-text token."""
         ids = self.ids(texts)
         end = (ids == self.tokenizer.eos_token_id).int().argmax(dim=1)
         hidden = self.hidden_states(ids)
         return hidden[torch.arange(len(texts)), end.to(hidden.device)]
 
     def hidden_states(self, ids: Tensor) -> Tensor:
-        """ids [B, T] -> [B, T, D]"""
+        """Run the text model: token ids [B, T] -> [B, T, D]."""
         device = next(self.model.parameters()).device
         output = self.model(input_ids=ids.to(device), output_hidden_states=True)
         if self.model.config.num_hidden_layers == TRUNCATED_LAYERS:
@@ -79,12 +79,12 @@ def same_length(states: Sequence[Tensor]) -> list[Tensor]:
 
 
 def text_transformer(model: CLIPTextModel) -> nn.Module:
-    """The module with the layers; transformers 4 keeps it in `text_model`, transformers 5 is it."""
+    """The module that holds the layers: `text_model` in transformers 4, the model itself in transformers 5."""
     return getattr(model, "text_model", model)
 
 
 def make_tokenizer(vocab: dict[str, int], merges: Sequence[str]) -> CLIPTokenizer:
-    """A CLIPTokenizer from the content of its two files."""
+    """Build a CLIPTokenizer from the contents of its two files."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "vocab.json").write_text(json.dumps(vocab), encoding="utf-8")
         Path(folder, "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n", encoding="utf-8")
@@ -92,7 +92,7 @@ def make_tokenizer(vocab: dict[str, int], merges: Sequence[str]) -> CLIPTokenize
 
 
 def tokenizer_files(tokenizer: CLIPTokenizer) -> dict[str, Any]:
-    """The inverse of make_tokenizer: {"vocab": ..., "merges": ...}"""
+    """Arguments of make_tokenizer that give this tokenizer: {"vocab": ..., "merges": ...}."""
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
         path = Path(folder, "tokenizer.json")

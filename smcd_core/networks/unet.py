@@ -69,11 +69,10 @@ class UNet3D(nn.Module):
         Shapes:
             x        [BF, in_channels, H, W]  noisy latents, then (ZC) the first frame's latent in every frame
             t        [B]                      timesteps 0..999
-            control  outputs of ControlNet, only for networks with config.control
+            control  ControlNet's output, only for networks with config.control
+            deep     filled if empty; else only the first level runs, on these features of an earlier call
             returns  [BF, 4, H, W]
 
-        deep: if empty, it receives the output of the levels below the first; if not, it stands for them, and only the
-        first level runs.
         Raises SMCDError unless config.stride divides H and W.
         """
         height, width = x.shape[2:]
@@ -83,9 +82,9 @@ class UNet3D(nn.Module):
                 "change the size of the video"
             )
         time = self.time_embed(timestep_features(t, self.config.model_channels).to(x.dtype))  # [B, E]
-        first_level = self.config.num_res_blocks + 1  # blocks, in the encoder as in the decoder
+        first_level = self.config.num_res_blocks + 1  # number of blocks, in the encoder as in the decoder
         reused = deep.features if deep is not None else None
-        x = x[: len(x) // conditions.copies]
+        x = x[: len(x) // conditions.copies]  # one copy; the first text attention makes all of it
         skips = []
         for block in self.input_blocks if reused is None else self.input_blocks[:first_level]:
             x = apply_block(block, x, time, conditions)
@@ -95,7 +94,7 @@ class UNet3D(nn.Module):
             if deep is not None and len(skips) == first_level:
                 deep.features = x
             control_features = [] if control is None else [control[len(skips) - 1]]
-            # No name is left for what goes into `cat`, so that it is freed while the block runs.
+            # Nothing else refers to the inputs of `cat`, so their memory is free while the block runs.
             x = torch.cat([x, repeated(skips.pop(), len(x)), *control_features], dim=1)
             x = apply_block(block, x, time, conditions)
         return self.out(x)
@@ -103,7 +102,7 @@ class UNet3D(nn.Module):
 
 @dataclass
 class DeepFeatures:
-    """Output of all levels below the first, [BF, C, H, W], kept from one forward for another.
+    """Output of all levels below the first, [BF, C, H, W], to be kept from one call for another.
 
     Source: DeepCache (Ma et al., CVPR 2024).
     """
@@ -112,7 +111,7 @@ class DeepFeatures:
 
 
 class ControlNet(nn.Module):
-    """A copy of the encoder that reads the first frame and speaks to the decoder (systems CtrlNet and ZC+CtrlNet).
+    """A copy of the encoder that reads the first frame and feeds the decoder (systems CtrlNet and ZC+CtrlNet).
 
     Source: SPEC, section 6.
     """
@@ -129,7 +128,13 @@ class ControlNet(nn.Module):
         self.input_hint_block = operations.Conv2d(*hint, padding=1, **factory)
 
     def forward(self, x: Tensor, first_frame: Tensor, t: Tensor, context: Tensor, num_frames: int) -> list[Tensor]:
-        """x [BF, 4, H, W] noisy latents, first_frame [B, 4, H, W]; one tensor [BF, C, h, w] per encoder block."""
+        """Features for the decoder, one tensor [BF, C, h, w] per encoder block.
+
+        Shapes:
+            x            [BF, 4, H, W]  noisy latents
+            first_frame  [B, 4, H, W]
+            t, context   as in UNet3D.forward and Conditions.text
+        """
         time = self.time_embed(timestep_features(t, self.config.model_channels).to(x.dtype))  # [B, E]
         conditions = Conditions(context, num_frames)
         features = []
@@ -142,7 +147,7 @@ class ControlNet(nn.Module):
 
 
 def apply_block(block: nn.Module, x: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
-    """Apply a list of layers, or a single one, to x of all copies or of the first one (see Conditions)."""
+    """Apply a list of layers or a single one. x holds all copies of the videos, or the first (see Conditions)."""
     for layer in block if isinstance(block, nn.ModuleList) else [block]:
         frames = slice(0, len(x))
         if isinstance(layer, ResBlock):
@@ -157,6 +162,7 @@ def apply_block(block: nn.Module, x: Tensor, time: Tensor, conditions: Condition
 
 
 def time_mlp(dim: int, *, dtype: Dtype, device: Device, operations: Operations) -> nn.Sequential:
+    """Embedding of the timestep features. [B, C] -> [B, 4 * C]"""
     factory = dict(dtype=dtype, device=device)
     return nn.Sequential(
         operations.Linear(dim, 4 * dim, **factory), nn.SiLU(), operations.Linear(4 * dim, 4 * dim, **factory)
@@ -175,7 +181,7 @@ def timestep_features(t: Tensor, dim: int) -> Tensor:
 def encoder_blocks(
     config: SMCDConfig, in_channels: int, *, gates: bool, dtype: Dtype, device: Device, operations: Operations
 ) -> tuple[nn.ModuleList, list[int]]:
-    """The downward half of the UNet, and the channels of each block's output."""
+    """Build the downward half of the UNet; also returns the number of channels that each block gives."""
     factory = dict(dtype=dtype, device=device)
     layers = dict(operations=operations, **factory)
     dim = config.model_channels

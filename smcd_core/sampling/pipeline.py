@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import SMCDError
 from ..networks.smcd import SMCD, Inputs, Tokens
 from ..networks.text import TextEncoder, same_length
-from ..trajectory.dense import boxes_at, clip_boxes, phrases, strengths
+from ..trajectory.dense import DenseBoxes, dense_boxes
 from ..trajectory.document import Trajectory
 from ..weights.checkpoint import CheckpointError, build, read_checkpoint
 from ..weights.components import (
@@ -47,7 +47,7 @@ class Request:
     """
 
     image: Image.Image | np.ndarray
-    trajectory: Trajectory
+    trajectory: Trajectory | DenseBoxes
     prompt: str
     seed: int = 0
     negative: str = " "
@@ -82,6 +82,8 @@ class SMCDPipeline:
             ("phrase embeddings", config.phrase_dim if config.boxes else width, width, "text encoder"),
             ("latents", config.latent_channels, vae.config.latent_channels, "VAE"),
         ]
+        if config.image_tokens != "none":
+            needs.append(("image tokens", config.context_dim, config.image_encoder_channels[-1], "image encoder"))
         for what, needed, given, giver in needs:
             if needed != given:
                 raise SMCDError(
@@ -245,15 +247,15 @@ class SMCDPipeline:
             if request.use_boxes:
                 check_objects(request.trajectory)
                 if "boxes" in self.conditions:
-                    check_slots(len(phrases(request.trajectory)), self.smcd.config.box_slots)
+                    check_slots(len(dense_boxes(request.trajectory).phrases), self.smcd.config.box_slots)
 
     def _objects(self, request: Request, num_frames: int) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes [F, N, 4], mask [F, N] and phrase embeddings [N, P] of one request."""
-        boxes, mask = clip_boxes(*boxes_at(request.trajectory, num_frames))
-        if not request.use_boxes or not mask.shape[1]:
-            return boxes[:, :0], mask[:, :0].float(), torch.zeros(0, self.smcd.config.phrase_dim)
-        vectors = self.text.phrases(phrases(request.trajectory))
-        return boxes, mask * torch.tensor(strengths(request.trajectory)), vectors.cpu()
+        boxes = dense_boxes(request.trajectory, num_frames)
+        xyxy, weights = torch.from_numpy(boxes.xyxy), torch.from_numpy(boxes.weights)
+        if not request.use_boxes or not boxes.phrases:
+            return xyxy[:, :0], weights[:, :0], torch.zeros(0, self.smcd.config.phrase_dim)
+        return xyxy, weights, self.text.phrases(boxes.phrases).cpu()
 
     @torch.no_grad()
     def denoise(
@@ -317,7 +319,6 @@ def _matched(video: np.ndarray, request: Request) -> np.ndarray:
     from .color_match import match_colors  # needs scipy, which nothing else here does
 
     frames, height, width = video.shape[:3]
-    boxes, mask = (part.numpy() for part in clip_boxes(*boxes_at(request.trajectory, frames)))
-    if not request.use_boxes:
-        boxes, mask = boxes[:, :0], mask[:, :0]
-    return match_colors(video, resized(request.image, width, height), boxes, mask > 0)
+    boxes = dense_boxes(request.trajectory, frames)
+    shown = slice(None) if request.use_boxes else slice(0)
+    return match_colors(video, resized(request.image, width, height), boxes.xyxy[:, shown], boxes.mask[:, shown])

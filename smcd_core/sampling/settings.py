@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SMCDError
-from ..trajectory.dense import boxes_at, clip_boxes, phrases
+from ..trajectory.dense import DenseBoxes, dense_boxes
 from ..trajectory.document import FPS_RANGE, MAX_FRAMES, Trajectory, whole_number
 from ..weights.defaults import FAST
 from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps
@@ -63,7 +63,7 @@ class Settings:
     def of(
         cls,
         defaults: Mapping[str, Any],
-        trajectory: Trajectory | None = None,
+        trajectory: Trajectory | DenseBoxes | None = None,
         *,
         width: int | None = None,
         height: int | None = None,
@@ -112,9 +112,10 @@ def check_size(width: int, height: int, multiple: int) -> None:
             raise SMCDError(f"{side} is {pixels}, expected a multiple of {multiple} pixels: use {nearest}")
 
 
-def check_objects(trajectory: Trajectory) -> None:
+def check_objects(trajectory: Trajectory | DenseBoxes) -> None:
     """Raise SMCDError unless there is something to move: enabled objects with phrases, and a box inside the frame."""
-    names = phrases(trajectory)
+    boxes = dense_boxes(trajectory)
+    names = boxes.phrases
     if not names:
         raise SMCDError("the trajectory has no enabled object: draw a box or enable one")
     unnamed = [number for number, name in enumerate(names, 1) if not name.strip()]
@@ -123,7 +124,7 @@ def check_objects(trajectory: Trajectory) -> None:
             f"object {unnamed[0]} of {len(names)} has no phrase: say what is in its box, in the editor, in the file or "
             "with --phrase"
         )
-    if not clip_boxes(*boxes_at(trajectory))[1].any():
+    if not boxes.mask.any():
         raise SMCDError("no box is inside the frame at any time: move one into it")
 
 

@@ -49,6 +49,8 @@ def sample_batch(
 class DenoisingLoss(nn.Module):
     """The model with its loss, as one module for Accelerate to wrap. Source: SPEC, section 12."""
 
+    null_text: Tensor  # [T, D]
+
     def __init__(self, model: SMCD, null_text: Tensor, config: TrainingConfig):
         super().__init__()
         self.model = model

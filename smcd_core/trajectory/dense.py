@@ -56,7 +56,7 @@ class DenseBoxes:
             raise TrajectoryError(f"{len(self.strengths)} strengths for {len(self.phrases)} objects: give one each")
 
     @property
-    def num_frames(self) -> int:
+    def frames(self) -> int:
         return len(self.mask)
 
     @property
@@ -72,17 +72,17 @@ class DenseBoxes:
     def at(self, frames: Sequence[int]) -> DenseBoxes:
         """The boxes in some frames; in those past the last one nothing is visible."""
         frames = np.asarray(frames)
-        here = frames.clip(max=self.num_frames - 1)
+        here = frames.clip(max=self.frames - 1)
         inside = (frames == here)[:, None]
         return replace(self, xyxy=self.xyxy[here], mask=self.mask[here] & inside)
 
     def resampled(self, num_frames: int) -> DenseBoxes:
-        """The boxes at `num_frames` evenly spaced times from the first frame to the last, by linear interpolation."""
-        if num_frames == self.num_frames:
+        """The boxes at `num_frames` evenly spaced times, first and last frame included, on straight lines between."""
+        if num_frames == self.frames:
             return self
-        times = _even_times(self.num_frames, num_frames)
+        times = _even_times(self.frames, num_frames)
         here = times.astype(int)
-        after = np.minimum(here + 1, self.num_frames - 1)
+        after = np.minimum(here + 1, self.frames - 1)
         share = (times - here)[:, None, None]
         # An object that is about to vanish rests: its next box may be anything.
         end = np.where(self.mask[after][..., None], self.xyxy[after], self.xyxy[here])
@@ -111,7 +111,7 @@ def dense_boxes(boxes: Trajectory | DenseBoxes, num_frames: int | None = None) -
     where nothing of a box is inside the frame.
     """
     if isinstance(boxes, DenseBoxes):
-        return boxes.resampled(num_frames or boxes.num_frames).clipped()
+        return boxes.resampled(num_frames or boxes.frames).clipped()
     return every_box(boxes, num_frames).clipped()
 
 
@@ -120,6 +120,21 @@ def every_box(trajectory: Trajectory, num_frames: int | None = None) -> DenseBox
     xyxy, mask = (part.numpy() for part in boxes_at(trajectory, num_frames))
     names, size = tuple(phrases(trajectory)), (trajectory.width, trajectory.height)
     return DenseBoxes(xyxy, mask, names, tuple(strengths(trajectory)), size, trajectory.fps)
+
+
+def of_another_size(boxes: DenseBoxes) -> str:
+    """How far boxes reach if they must have been made on a larger image, as most have their centre outside; else ""."""
+    xyxy = boxes.xyxy[boxes.mask]
+    centres = (xyxy[:, :2] + xyxy[:, 2:]) / 2
+    outside = ((centres < 0) | (centres > 1)).any(1)
+    if 2 * outside.sum() <= len(outside) or boxes.size is None:
+        return ""
+    width, height = boxes.size
+    right, bottom = xyxy[:, 2].max() * width, xyxy[:, 3].max() * height
+    return (
+        f"boxes reach to {right:.0f} x {bottom:.0f}, the image has {width} x {height} pixels: give the size of the "
+        "image that they were made on"
+    )
 
 
 def phrases(trajectory: Trajectory) -> list[str]:

@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .dense import DenseBoxes, every_box
+from .dense import DenseBoxes, every_box, of_another_size
 from .document import MAX_FRAMES, MAX_OBJECTS, MAX_SIDE, Trajectory, TrajectoryError, parse_trajectory, whole_number
 from .formats.annotation_tools import read_cvat, read_label_studio
 from .formats.box_file import BoxFile, BoxFileError
@@ -94,14 +94,18 @@ def read_dense(
     phrase: str | Sequence[str] | None = None,
     format: str | None = None,
     video: int | str | None = None,
+    keep_lead: bool = False,
 ) -> tuple[DenseBoxes, str]:
-    """Read the same files for those who need no keys: one box per frame and object, not clipped."""
+    """Read the same files for those who need no keys: one box per frame and object, not clipped.
+
+    keep_lead  keep the frames before the first box of a file that is numbered as a part of a longer video
+    """
     file, what, found = _read(path, (width, height), format, video)
     with _naming(file):
         if isinstance(found, Trajectory):
             trajectory, what = _renamed(what, found, frames, phrase)
             return every_box(trajectory), what
-        return _dense(what, found, (width, height), frames, phrase)
+        return _dense(what, found, (width, height), frames, phrase, keep_lead)
 
 
 def _read(path: str | os.PathLike, size: _Size, format: str | None, video: int | str | None) -> tuple:
@@ -199,41 +203,27 @@ def _dense(
     size: _Size,
     frames: int | None,
     phrase: str | Sequence[str] | None,
+    keep_lead: bool = False,
 ) -> tuple[DenseBoxes, str]:
     """The boxes in all frames, and what they are."""
     if isinstance(found, BoxRows):
-        rows = found if frames else started(found)
+        rows = found if frames or keep_lead else started(found)
         what, total = rows.what, _frames_of(rows, frames)
         size_from = rows.size_from if rows.size else "as given"
         width, height = _known(rows.size or size)
         boxes = rows.at(range(total), (width, height))
-        if not rows.size and rows.in_pixels:
-            _check_inside(boxes, width, height)
+        if not rows.size and rows.in_pixels and (problem := of_another_size(boxes)):
+            raise BoxFileError("", problem, option="size")
     else:
-        boxes = found.resampled(frames or RESTING_FRAMES) if found.num_frames == 1 else found
+        boxes = found.resampled(frames or RESTING_FRAMES) if found.frames == 1 else found
         width, height = _known(size)
         boxes, size_from = replace(boxes, size=(width, height)), "as given"
-        _check_frames(boxes.num_frames, frames)
+        _check_frames(boxes.frames, frames)
     count = len(boxes.phrases)
     boxes = replace(boxes, phrases=tuple(_phrases(boxes.phrases, phrase)))
     unnamed = "" if all(boxes.phrases) else ", without a phrase" if count == 1 else ", some without a phrase"
     frame = f"{width}x{height} pixels {size_from}"
-    return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.num_frames, 'frame')}, {frame}"
-
-
-def _check_inside(boxes: DenseBoxes, width: int, height: int) -> None:
-    """Refuse boxes that were made on a larger image: most of them have their centre outside this one."""
-    xyxy = boxes.xyxy[boxes.mask]
-    centres = (xyxy[:, :2] + xyxy[:, 2:]) / 2
-    outside = ((centres < 0) | (centres > 1)).any(1)
-    if 2 * outside.sum() > len(outside):
-        right, bottom = xyxy[:, 2].max() * width, xyxy[:, 3].max() * height
-        raise BoxFileError(
-            "",
-            f"boxes reach to {right:.0f} x {bottom:.0f}, the image has {width} x {height} pixels: give the size of the "
-            "image that they were made on",
-            option="size",
-        )
+    return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.frames, 'frame')}, {frame}"
 
 
 def _frames_of(rows: BoxRows, frames: int | None) -> int:

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .dense import DenseBoxes, phrases
+from .dense import DenseBoxes, of_another_size, phrases
 from .document import DEFAULT_FPS, MAX_FRAMES, MAX_OBJECTS, MAX_TEXT, Trajectory, TrajectoryError, parse_trajectory
 from .rows import MAX_PIXELS, all_are_shares
 
@@ -69,11 +69,11 @@ def trajectory_from_value(
         trajectory = _named(parse_trajectory(value), phrase)
         return trajectory, f"SMCD trajectory: {len(trajectory.objects)} objects, {trajectory.frames} frames"
     what, boxes = boxes_from_value(value, width, height, point_size)
-    if boxes.num_frames == 1:
+    if boxes.frames == 1:
         boxes = boxes.resampled(frames)
     names = tuple(_lines(phrase, len(boxes.phrases)) or boxes.phrases)
     boxes = replace(boxes, phrases=names, size=(width, height), fps=fps)
-    found = f"{what}: {len(names)} objects, {boxes.num_frames} frames of {width} x {height} pixels"
+    found = f"{what}: {len(names)} objects, {boxes.frames} frames of {width} x {height} pixels"
     return boxes.to_trajectory(tolerance), found
 
 
@@ -230,7 +230,10 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     for t, track in enumerate(tracks):
         for frame, box in track.items():
             boxes[frame, t], mask[frame, t] = box, True
-    return what, DenseBoxes(boxes, mask, tuple(labels))
+    found = DenseBoxes(boxes, mask, tuple(labels), size=size)
+    if problem := of_another_size(found):
+        raise TrajectoryError(problem)
+    return what, found
 
 
 def _label(item: Mapping) -> str:

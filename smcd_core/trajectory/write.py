@@ -57,6 +57,19 @@ def write_mot(path: str | os.PathLike, trajectory: Trajectory) -> None:
     _write_text(Path(path), "".join(lines))
 
 
+def write_mot_sequence(folder: str | os.PathLike, trajectory: Trajectory) -> None:
+    """Write a MOTChallenge sequence: gt/gt.txt, and seqinfo.ini with length, size and rate.
+
+    The lines alone tell neither the size nor of frames at the end without any box.
+    """
+    folder = Path(folder)
+    (folder / "gt").mkdir(parents=True, exist_ok=True)
+    rate = f"frameRate={trajectory.fps:g}\nseqLength={trajectory.frames}\n"
+    size = f"imWidth={trajectory.width}\nimHeight={trajectory.height}\n"
+    _write_text(folder / "seqinfo.ini", f"[Sequence]\nname={folder.name}\n{rate}{size}")
+    write_mot(folder / "gt" / "gt.txt", trajectory)
+
+
 def bounding_boxes(trajectory: Trajectory) -> list[list[dict[str, Any]]]:
     """ComfyUI's BOUNDING_BOX: for each frame the boxes of the visible objects in pixels, cropped to the frame."""
     boxes, mask = boxes_at(trajectory, dtype=torch.float64)

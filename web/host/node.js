@@ -20,6 +20,8 @@ import { connectedPicture, fileUrl } from "./picture.js";
 const SIZE = [500, 820]; // of a new node
 const MIN_HEIGHT = 380; // CSS pixels of the editor
 
+let made = 0; // editors on this page; crypto.randomUUID only exists over HTTPS and on localhost
+
 /** @type {WeakMap<object, NodeEditor>} */
 const attached = new WeakMap();
 
@@ -64,12 +66,14 @@ class NodeEditor {
     this.#holder.style.minHeight = `${MIN_HEIGHT}px`;
     // Nodes 2.0 reuses the element of a node with the same id and widget type, so after an undo of the graph it would
     // show the element of the old node. A unique type prevents that.
-    this.#widget = node.addDOMWidget("editor", `SMCD_EDITOR_${crypto.randomUUID()}`, this.#holder, {
+    this.#widget = node.addDOMWidget("editor", `SMCD_EDITOR_${(made += 1)}`, this.#holder, {
       serialize: false, // not in the prompt
       hideOnZoom: false,
       getMinHeight: () => MIN_HEIGHT,
     });
     this.#widget.serialize = false; // nor in the workflow, which has the text
+    // The host's Parameters panel writes the width of its own widgets here, which the editor would keep after it.
+    Object.defineProperty(this.#widget, "width", { get: () => undefined, set() {}, configurable: true });
     // Not every new node is added to a graph, and a removed one may come back.
     after(node, "onAdded", () => this.#start());
     after(node, "onRemoved", () => this.#stop());

@@ -73,7 +73,10 @@ def is_label_studio(content: Any) -> bool:
     """Whether JSON is an export of Label Studio: tasks with annotations or predictions that have results."""
     tasks = content if isinstance(content, list) else [content]
     return bool(tasks) and all(
-        isinstance(task, dict) and isinstance(task.get("annotations"), list) and "videos" not in task for task in tasks
+        isinstance(task, dict)
+        and isinstance(task.get("annotations"), list)
+        and any(isinstance(entry, dict) and "result" in entry for entry in task["annotations"])
+        for task in tasks
     )
 
 

@@ -63,11 +63,11 @@ export async function openPage({ width = 1280, height = 800, scale = 1, language
 /**
  * The editor on tests/web/page.html, drawn once; `editor`, `view` and `commits` are on the page's window.
  *
- * @param {{language?: string, width?: number, height?: number, scale?: number, touch?: boolean}} [options]
- *   the editor's language; CSS pixels, which the editor fills
+ * @param {{language?: string, width?: number, height?: number, scale?: number, touch?: boolean,
+ *   address?: string}} [options]  the editor's language; CSS pixels, which the editor fills; address of the server
  */
-export async function openEditor({ language = "en", ...options } = {}) {
-  const server = await serveFiles();
+export async function openEditor({ language = "en", address = "127.0.0.1", ...options } = {}) {
+  const server = await serveFiles(address);
   const opened = await openPage(options);
   await opened.page.goto(`${server.url}/tests/web/page.html?language=${language}`);
   await opened.page.waitForFunction(() => window.view);
@@ -82,7 +82,7 @@ export async function openEditor({ language = "en", ...options } = {}) {
 }
 
 /** The pack's files over HTTP on a free port. */
-async function serveFiles() {
+async function serveFiles(address) {
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
     try {
@@ -93,9 +93,9 @@ async function serveFiles() {
       response.writeHead(path === "/favicon.ico" ? 204 : 404).end();
     }
   });
-  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  await new Promise((ready) => server.listen(0, address, ready));
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://${address}:${server.address().port}`,
     close() {
       server.closeAllConnections();
       server.close();

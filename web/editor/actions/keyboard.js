@@ -8,6 +8,10 @@ import { listen, take } from "../kit/dom.js";
 import { canRun, commandFor } from "./commands.js";
 import { combinationOf } from "./keys.js";
 
+// While Cmd is down a Mac does not report that another key is released.
+const MODIFIERS = new Set(["Meta", "Control", "Shift"]);
+const OF_HOST = new Set(["Mod+Enter", "Mod+Shift+Enter", "Mod+S"]);
+
 /**
  * @param {Context} context
  * @returns {() => void} stops listening
@@ -36,11 +40,16 @@ export function listenToKeys(context) {
     editor.preview(held.change(held.times));
   }
 
-  return listen(root, {
+  const endWindow = listen(window, { blur: finish });
+  const endPointer = listen(root, { pointerdown: finish }, { capture: true });
+  const endKeys = listen(root, {
     keydown(event) {
       if (event.defaultPrevented || event.isComposing) return;
       const combination = combinationOf(event);
       if (isOfControl(event.target, combination)) {
+        if (!combination.startsWith("Mod+")) event.stopPropagation();
+        // The host is about to queue or save what the field holds.
+        else if (OF_HOST.has(combination)) event.target.dispatchEvent(new window.Event("change"));
         if (combination !== "Escape") return;
         root.focus({ preventScroll: true });
         take(event);
@@ -58,17 +67,19 @@ export function listenToKeys(context) {
       context.run(command.id);
     },
     keyup(event) {
-      if (event.key === held?.key) finish();
+      if (event.key === held?.key || MODIFIERS.has(event.key)) finish();
     },
     focusout: finish,
   });
+  return () => [endWindow, endPointer, endKeys].forEach((end) => end());
 }
 
 /** Whether the focused control needs the key itself. */
 function isOfControl(target, combination) {
   if (!(target instanceof Element)) return false;
-  if (target.matches("textarea, select, input:not([type=checkbox], [type=range], [type=color])")) return true;
+  if (target.matches("textarea, input:not([type=checkbox], [type=range], [type=color])")) return true;
   if (combination.startsWith("Mod+")) return false;
+  if (target.matches("select")) return true;
   if (target.matches("input")) return combination !== "Escape";
   return target.matches("button, summary") && (combination === "Enter" || combination === "Space");
 }

@@ -97,7 +97,7 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
       follower = event.pointerId;
       gesture = press(where, event.button);
       endKeys();
-      endKeys = listen(window, { keydown: keyDown, keyup: changeModifiers }, { capture: true });
+      if (gesture) endKeys = listen(window, { keydown: keyDown, keyup: changeModifiers }, { capture: true });
     }
   };
   const pointerMove = (event) => {

@@ -17,7 +17,9 @@ export function numberField(label, attributes, onchange) {
   let shown = input.value;
   if (onchange) {
     input.addEventListener("change", () => {
-      if (input.value !== "" && input.checkValidity()) onchange(input.valueAsNumber);
+      // Not checkValidity: `step` is only the size of the spinner's steps.
+      const { badInput, rangeUnderflow, rangeOverflow } = input.validity;
+      if (input.value !== "" && !badInput && !rangeUnderflow && !rangeOverflow) onchange(input.valueAsNumber);
       else input.value = shown;
     });
   }

@@ -85,7 +85,7 @@ function createObjectSection({ editor, t }) {
     if (editor.trajectory.objects.some(({ id }) => id === edited)) setPhrase(edited, phrase.value);
   });
   phrase.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") phrase.value = firstTrack(editor)?.phrase ?? "";
+    if (event.key === "Escape" && !event.isComposing) phrase.value = firstTrack(editor)?.phrase ?? "";
   });
   slider.addEventListener("input", () => {
     if (!editor.isInGesture) editor.begin("step.strength");

@@ -41,5 +41,5 @@ export function phrasesOf(prompt) {
 }
 
 function isStop(word) {
-  return STOPS.has(word) || (/.{3,}ing$/.test(word) && !NOUNS_IN_ING.has(word)) || /^.{3,}ly$/.test(word);
+  return STOPS.has(word) || (/^.{3,}ing$/.test(word) && !NOUNS_IN_ING.has(word)) || /^.{3,}ly$/.test(word);
 }

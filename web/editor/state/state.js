@@ -203,6 +203,7 @@ export class EditorState {
    * @param {string} text
    */
   load(text) {
+    if (this.problem?.text === text) return; // keeps what is being typed to repair it
     if (this.problem === null && text === model.serialiseTrajectory(this.trajectory)) return;
     try {
       this.#history = model.newHistory(model.parseTrajectory(text));

@@ -197,7 +197,9 @@ function keysInView(layout, keys) {
 
 function drawTrack(context, layout, scene, theme, row, track) {
   drawRanges(context, layout, row, track);
-  if (layout.strip) drawScores(context, layout, row, scene.scores?.iou[track.id], theme);
+  // An id may also be the name of a method that every object has, such as toString.
+  const iou = scene.scores && Object.hasOwn(scene.scores.iou, track.id) ? scene.scores.iou[track.id] : undefined;
+  if (layout.strip) drawScores(context, layout, row, iou, theme);
   const { keys, color } = track;
   const y = keyY(layout, row);
   const [from, to] = keysInView(layout, keys);

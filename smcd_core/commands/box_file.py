@@ -1,0 +1,72 @@
+"""Options of the command line for a file of boxes, and its errors in the words of these options."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..trajectory.document import Trajectory
+
+# FORMATS of trajectory.files, which is slow to import
+BOX_FORMATS = (
+    "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values"
+)  # fmt: skip
+_OPTIONS = {"format": "--box-format", "video": "--box-video", "size": "--box-size"}
+
+
+def add_box_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `read_boxes` takes."""
+    parser.add_argument("--boxes", type=Path, required=True, help="trajectory JSON, or boxes in another known format")
+    parser.add_argument("--phrase", action="append", help="what a box holds; once for all objects, or once for each")
+    parser.add_argument("--box-format", choices=BOX_FORMATS, help="for a boxes file that could be read in several ways")
+    parser.add_argument(
+        "--box-size", type=pixel_size, metavar="WxH", help="size in pixels of the image that the boxes refer to"
+    )
+    parser.add_argument("--box-video", metavar="ID", help="which video of a boxes file with several")
+    parser.add_argument("--box-frames", type=_span, metavar="A-B", help="only these, as 60-69; the first is 0")
+
+
+def read_boxes(args: argparse.Namespace, width: int, height: int) -> tuple[Trajectory, str]:
+    """The trajectory of --boxes and a line on what it is. `width` and `height` are those of the image, in pixels."""
+    from ..trajectory.document import TrajectoryError
+    from ..trajectory.files import read_dense, read_trajectory
+    from ..trajectory.formats.box_file import BoxFileError
+
+    width, height = args.box_size or (width, height)
+    phrase = args.phrase[0] if args.phrase and len(args.phrase) == 1 else args.phrase
+    given = {"width": width, "height": height, "phrase": phrase, "format": args.box_format, "video": args.box_video}
+    try:
+        if args.box_frames is None:
+            return read_trajectory(args.boxes, **given)
+        first, last = args.box_frames
+        boxes, what = read_dense(args.boxes, **given, keep_lead=True)
+        if last >= boxes.frames:
+            raise TrajectoryError(f"--box-frames is {first}-{last}, the boxes have frames 0 to {boxes.frames - 1}")
+        return boxes.at(range(first, last + 1)).to_trajectory(1e-6), f"{what}, of which frames {first} to {last}"
+    except BoxFileError as error:
+        raise TrajectoryError(_told(error)) from None
+
+
+def _told(error: Any) -> str:
+    """The message with the option that settles the matter."""
+    option = _OPTIONS.get(error.option, "")
+    text = error.told(lambda value: f"{option} {value}")
+    return f"{text} ({option} WIDTHxHEIGHT)" if error.option == "size" else text
+
+
+def pixel_size(text: str) -> tuple[int, int]:
+    """(width, height) of WIDTHxHEIGHT."""
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write it like 256x256")
+    return int(match[1]), int(match[2])
+
+
+def _span(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise argparse.ArgumentTypeError(f"{text!r} are no frames, write them like 60-69")
+    return int(first), int(last)
