@@ -312,7 +312,10 @@ def test_each_mistake_of_animate_gives_one_line(broken, changes, options, messag
         (["convert", "bundle.safetensors", "x.safetensors", "--info", "picture.png"], "picture.png: is not JSON"),
         (["convert", "bundle.safetensors", "x.bin"], r"must end in \.safetensors"),
         (["convert", "bundle.safetensors", "x", "--to", "diffusers"], "cannot hold the box and image gates"),
-        (["convert", "bundle.safetensors", "x", "--to", "released", "--components", "components"], "--components does not apply to layout released"),
+        (
+            ["convert", "bundle.safetensors", "x", "--to", "released", "--components", "components"],
+            "--components does not apply to layout released",
+        ),
         (["convert", "bundle.safetensors", "components/vae", "--to", "released"], "holds config.json already"),
         (["info", "none"], "none: no such file"),
         (["info", "picture.png"], "picture.png"),
