@@ -36,6 +36,7 @@ demo: $(VENV)/demo.stamp
 	  -o out/demo.mp4 --contact-sheet out/demo.png
 
 test: SELECT = -m "not slow"
+test: export SMCD_QUICK = 1  # the editor in one of the two renderers of ComfyUI
 test test-all: $(VENV)/test.stamp
 	@skipped=; \
 	if ! command -v node >/dev/null; then \
@@ -64,7 +65,7 @@ test test-all: $(VENV)/test.stamp
 	fi; \
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || \
 	  skipped="$$skipped CUDA (no NVIDIA GPU found);"; \
-	[ -z '$(SELECT)' ] || skipped="$$skipped slow tests (make test-all);"; \
+	[ -z '$(SELECT)' ] || skipped="$$skipped slow tests and the classic renderer (make test-all);"; \
 	echo "All tests passed. Skipped:$${skipped:- nothing}"
 
 lint: $(VENV)/lint.stamp

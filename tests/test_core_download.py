@@ -88,6 +88,7 @@ def test_nothing_that_is_there_is_fetched_again(tmp_path, program, fake):
     assert not fake.fetched()
 
 
+@pytest.mark.slow
 def test_what_was_fetched_makes_a_video(tmp_path):
     contents = released_contents(tmp_path / "made")
     program = copy_program(tmp_path / "program", contents)

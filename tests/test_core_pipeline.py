@@ -473,6 +473,7 @@ def test_every_second_step_can_take_the_deep_features_of_the_one_before(pipeline
     assert np.array_equal(pipeline.generate([request()], steps=4)[0], whole)  # nothing is left behind
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_network_compiles_as_one_graph():
     """Traced as every backend has it; "eager" then runs the trace without compiling it."""

@@ -54,6 +54,7 @@ def test_folding_the_statistics_in_does_not_change_what_is_decoded(components):
     assert torch.allclose(*decoded, atol=1e-3)  # latents are some 100 times larger on one side
 
 
+@pytest.mark.slow
 def test_more_latent_channels_and_other_widths_are_saved_and_read_again(tmp_path, components):
     widths = dict(latent_channels=8, channels=(8, 8, 16, 16), blocks=2)
     train_autoencoder(tmp_path, steps=1, size=32, crop=16, batch_size=1, **widths)
@@ -96,6 +97,7 @@ def test_the_detail_loss_sees_a_blur_and_not_a_shade():
     assert detail_loss(darker, pictures) < 1e-6 < 0.01 < detail_loss(blurred, pictures)
 
 
+@pytest.mark.slow
 def test_a_stopped_autoencoder_goes_on_where_it_was(components, tmp_path, capsys):
     options = dict(size=32, crop=16, batch_size=2, render=render_clip)
     train_autoencoder(tmp_path, steps=1, **options)
@@ -103,6 +105,7 @@ def test_a_stopped_autoencoder_goes_on_where_it_was(components, tmp_path, capsys
     assert capsys.readouterr().out.count("step 1,") == 1
 
 
+@pytest.mark.slow
 def test_a_better_decoder_keeps_the_meaning_of_latents(tmp_path):
     options = dict(size=32, crop=16, batch_size=8)
     before = train_autoencoder(tmp_path, steps=2, **options)

@@ -6,7 +6,7 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parseTrajectory } from "../../../web/trajectory/model.js";
-import { FRONT_ENDS, openComfy, python } from "./comfy.js";
+import { FRONT_ENDS, RENDERERS, openComfy, python } from "./comfy.js";
 import { ROOT } from "./harness.js";
 
 const EMPTY = '{"version": 1, "width": 128, "height": 128, "frames": 8, "fps": 8,\n "objects": []}\n';
@@ -38,7 +38,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
     });
     after(() => server?.stop());
 
-    for (const nodes2 of [false, true]) {
+    for (const nodes2 of RENDERERS) {
       describe(nodes2 ? "Nodes 2.0" : "classic", () => inRenderer(() => server, { nodes2 }));
     }
 

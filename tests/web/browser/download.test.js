@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { FRONT_ENDS, openComfy } from "./comfy.js";
+import { FRONT_ENDS, RENDERERS, openComfy } from "./comfy.js";
 
 process.env.HF_ENDPOINT = "http://127.0.0.1:9"; // nothing listens there
 
@@ -45,7 +45,7 @@ for (const [frontEnd, { skip, start }] of Object.entries(FRONT_ENDS)) {
     });
     after(() => server?.stop());
 
-    for (const nodes2 of [false, true]) {
+    for (const nodes2 of RENDERERS) {
       describe(nodes2 ? "Nodes 2.0" : "classic", () => inRenderer(() => server, nodes2));
     }
   });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { FRONT_ENDS, openComfy } from "./comfy.js";
+import { FRONT_ENDS, RENDERERS, openComfy } from "./comfy.js";
 import { ROOT } from "./harness.js";
 
 const DOCS = join(ROOT, "web", "docs");
@@ -32,7 +32,7 @@ for (const [frontEnd, { skip, start }] of Object.entries(FRONT_ENDS)) {
     });
     after(() => server?.stop());
 
-    for (const nodes2 of [false, true]) {
+    for (const nodes2 of RENDERERS) {
       test(`Info of a node shows its page with its picture, ${nodes2 ? "Nodes 2.0" : "classic"}`, async (t) => {
         const { page, host, problems, close } = await openComfy(server, { nodes2 });
         t.after(close);
