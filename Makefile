@@ -61,7 +61,7 @@ test test-all: $(VENV)/test.stamp
 	elif ! $(MAKE) --silent $(JS_PACKAGES); then \
 	  skipped="$$skipped the editor in a browser (npm ci in tests/web failed);"; \
 	else \
-	  node --test --test-concurrency=1 --test-reporter=spec tests/web/browser/*.test.js || exit 1; \
+	  node --test --test-concurrency=$(JOBS) --test-reporter=spec tests/web/browser/*.test.js || exit 1; \
 	fi; \
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || \
 	  skipped="$$skipped CUDA (no NVIDIA GPU found);"; \

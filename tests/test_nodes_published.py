@@ -95,6 +95,7 @@ def start_scale(sigmas):
     return float((1 + sigmas[0] ** 2).sqrt() / sigmas[0])  # 1.0029
 
 
+@pytest.mark.slow
 def test_ksampler_ddim_is_near_the_published_latents(model, prompts, ddim, monkeypatch):
     """Measured: 1.185 %, so the bound is 1.3 % and not 0.25 %, which another random network gave.
 
@@ -123,6 +124,7 @@ def test_the_hosts_ddim_is_the_published_one_but_for_its_start_and_its_end(model
     assert difference(both, expected) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_published_sampler_with_the_hosts_start_is_as_far_off_as_the_host(model, prompts, ddim):
     """0.3 % less noise makes 1.19 % of difference in both: these random weights multiply it by four."""
     sampler, sigmas = ddim
