@@ -12,7 +12,7 @@ from torch import Tensor
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, check_finite, noise_of
 from ..smcd_core.sampling.framing import cropped
 from ..smcd_core.sampling.settings import Settings, check_objects, check_size, check_slots
-from ..smcd_core.trajectory.dense import phrases
+from ..smcd_core.trajectory.dense import dense_boxes
 from . import inputs
 from .conditioning import image_values, motion_values, picture_of, remarks
 from .sampling import FROM_CHECKPOINT
@@ -99,11 +99,12 @@ class SMCDGenerate(io.ComfyNode):
         read = read_boxes(trajectory, picture.width, picture.height, **rest)
         given = dict(width=width, height=height, num_frames=frames, steps=steps, text=text)
         settings = Settings.of(defaults, read, fast=fast, **{name: value or None for name, value in given.items()})
-        check_objects(read)
-        check_slots(len(phrases(read)), network.smcd_config.box_slots)
+        boxes = dense_boxes(read)
+        check_objects(boxes)
+        check_slots(len(boxes.phrases), network.smcd_config.box_slots)
         size = settings.width, settings.height
         check_size(*size, network.multiple)
-        remark(cls, remarks(clip, picture, [*phrases(read), prompt], size, fit))
+        remark(cls, remarks(clip, picture, [*boxes.phrases, prompt], size, fit))
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
         values = {

@@ -121,8 +121,9 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     image = _read_image(args.image)
     trajectory, found = read_boxes(args, image.width, image.height)
     _note(f"{args.boxes}: {found}")
-    check_objects(trajectory)
-    seen = int(dense_boxes(trajectory).mask.any(1).sum())
+    boxes = dense_boxes(trajectory)
+    check_objects(boxes)
+    seen = int(boxes.mask.any(1).sum())
     _note(f"boxes are visible in {seen} of {trajectory.frames} frames")
     return image, trajectory
 

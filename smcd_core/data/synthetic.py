@@ -58,9 +58,7 @@ def render_clip(index: int, *, split: str = "train", size: int = 128, num_frames
 
     Raises SMCDError for an unknown split.
     """
-    if split not in SPLITS:
-        raise SMCDError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
-    rng = np.random.default_rng([SPLITS[split], index])
+    rng = generator(split, index)
     scene = list(SCENES)[rng.integers(len(SCENES))]
     background = _draw_scene(scene, rng, size)
     sprites = _place_sprites(rng, num_frames)
@@ -83,6 +81,13 @@ def render_clip(index: int, *, split: str = "train", size: int = 128, num_frames
         caption=f"{' and '.join(described)}, {scene}",
         colors=tuple(COLORS[sprite.color] for sprite in sprites),
     )
+
+
+def generator(split: str, index: int, *salt: int) -> np.random.Generator:
+    """Random numbers of one clip. Raises SMCDError for an unknown split."""
+    if split not in SPLITS:
+        raise SMCDError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
+    return np.random.default_rng([SPLITS[split], index, *salt])
 
 
 def vocabulary() -> list[str]:

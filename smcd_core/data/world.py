@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from . import synthetic
 from .clip import Clip
-from .synthetic import COLORS, SHAPES, SLIVER, SPLITS, SyntheticClips, area, largest_cover, motion, render_clip
+from .synthetic import COLORS, SHAPES, SLIVER, SyntheticClips, area, generator, largest_cover, motion, render_clip
 from .textures import picture, random_color, surface
 
 SPRITES = 0.15  # share of the clips that are those of `synthetic`
@@ -72,9 +72,9 @@ class Scene:
 def render_world_clip(index: int, *, split: str = "train", size: int = 128, num_frames: int = 8) -> Clip:
     """Draw clip number `index` of a split: 1 to 3 objects, `size` x `size` pixels.
 
-    `colors` is there for the clips of `synthetic` only. Raises ValueError for an unknown split.
+    `colors` is there for the clips of `synthetic` only. Raises SMCDError for an unknown split.
     """
-    rng = _generator(index, split)
+    rng = generator(split, index, _SALT)
     if rng.random() < SPRITES:
         return render_clip(index, split=split, size=size, num_frames=num_frames)
     scene = _make_scene(rng, size, num_frames)
@@ -100,7 +100,7 @@ def vocabulary() -> list[str]:
 
 def make_scene(index: int, *, split: str = "train", size: int = 128, num_frames: int = 8) -> Scene | None:
     """Scene that `render_world_clip` paints; None for a clip of `synthetic`."""
-    rng = _generator(index, split)
+    rng = generator(split, index, _SALT)
     return None if rng.random() < SPRITES else _make_scene(rng, size, num_frames)
 
 
@@ -117,12 +117,6 @@ class WorldClips(SyntheticClips):
     """Clips `start` to `start + length - 1` of a split, as a map-style dataset of Clip."""
 
     render = staticmethod(render_world_clip)
-
-
-def _generator(index: int, split: str) -> np.random.Generator:
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
-    return np.random.default_rng([SPLITS[split], index, _SALT])
 
 
 # What is in a clip ---------------------------------------------------------------------------------------------------

@@ -57,6 +57,13 @@ def networks_beside_unet(
     return networks
 
 
+def pad_objects(boxes: Tensor, mask: Tensor, phrases: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Add empty objects up to `count`: boxes [..., N, 4], mask [..., N] and phrase embeddings [..., N, P]."""
+    extra = count - phrases.shape[-2]
+    pad = nn.functional.pad
+    return pad(boxes, (0, 0, 0, extra)), pad(mask, (0, extra)), pad(phrases, (0, 0, 0, extra))
+
+
 def pad_boxes(config: SMCDConfig, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes, mask and phrases as BoxEncoder takes them: [BF, N, 4], [BF, N], [BF, N, P].
 
@@ -70,9 +77,7 @@ def pad_boxes(config: SMCDConfig, inputs: Inputs) -> tuple[Tensor, Tensor, Tenso
     else:
         mask, phrases = inputs.box_mask.float(), inputs.phrases  # type: ignore[union-attr]  # all three, or none
         boxes = inputs.boxes_xyxy.float()
-    missing = max(0, config.box_slots - boxes.shape[2])
-    boxes, phrases = (nn.functional.pad(x, (0, 0, 0, missing)) for x in (boxes, phrases))
-    mask = nn.functional.pad(mask, (0, missing))
+    boxes, mask, phrases = pad_objects(boxes, mask, phrases, max(config.box_slots, boxes.shape[2]))
     return boxes.flatten(0, 1), mask.flatten(0, 1), phrases.repeat_interleave(frames, dim=0)
 
 

@@ -149,11 +149,10 @@ class ControlNet(nn.Module):
 def apply_block(block: nn.Module, x: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
     """Apply a list of layers or a single one. x holds all copies of the videos, or the first (see Conditions)."""
     for layer in block if isinstance(block, nn.ModuleList) else [block]:
-        frames = slice(0, len(x))
         if isinstance(layer, ResBlock):
             x = layer(x, time[: len(x) // conditions.num_frames], conditions)
         elif isinstance(layer, SpatialTransformer):
-            x = layer(x, conditions.part(frames, of=len(x)))
+            x = layer(x, conditions.part(slice(0, len(x)), of=len(x)))
         elif isinstance(layer, TemporalTransformer):
             x = layer(x, conditions)
         else:

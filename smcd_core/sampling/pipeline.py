@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import SMCDError
-from ..networks.smcd import SMCD, Inputs, Tokens
+from ..networks.smcd import SMCD, Inputs, Tokens, pad_objects
 from ..networks.text import TextEncoder, same_length
 from ..trajectory.dense import DenseBoxes, dense_boxes
 from ..trajectory.document import Trajectory
@@ -237,7 +237,7 @@ class SMCDPipeline:
         most = max(len(vectors) for _, _, vectors in objects)
         if "boxes" in self.conditions and most > 0:
             # Requests with fewer boxes than others get empty ones, as SMCD.encode adds them up to config.box_slots.
-            padded = [_pad_objects(*parts, most) for parts in objects]
+            padded = [pad_objects(*parts, most) for parts in objects]
             boxes, mask, vectors = (torch.stack(parts).to(like.device) for parts in zip(*padded, strict=True))
             inputs = replace(inputs, boxes_xyxy=boxes, box_mask=mask, phrases=vectors.to(like))
         return inputs, no_text
@@ -245,9 +245,10 @@ class SMCDPipeline:
     def _check_objects(self, requests: Sequence[Request]) -> None:
         for request in requests:
             if request.use_boxes:
-                check_objects(request.trajectory)
+                boxes = dense_boxes(request.trajectory)
+                check_objects(boxes)
                 if "boxes" in self.conditions:
-                    check_slots(len(dense_boxes(request.trajectory).phrases), self.smcd.config.box_slots)
+                    check_slots(len(boxes.phrases), self.smcd.config.box_slots)
 
     def _objects(self, request: Request, num_frames: int) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes [F, N, 4], mask [F, N] and phrase embeddings [N, P] of one request."""
@@ -307,12 +308,6 @@ def _keep(inputs: Inputs, conditions: frozenset[str], no_text: Tensor) -> Inputs
     if "image" not in conditions and inputs.first_frame is not None:
         inputs = replace(inputs, first_frame=torch.zeros_like(inputs.first_frame))
     return inputs
-
-
-def _pad_objects(boxes: Tensor, mask: Tensor, vectors: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes [F, count, 4], mask [F, count] and phrase embeddings [count, P] with nothing in the last ones."""
-    pad, extra = torch.nn.functional.pad, count - len(vectors)
-    return pad(boxes, (0, 0, 0, extra)), pad(mask, (0, extra)), pad(vectors, (0, 0, 0, extra))
 
 
 def _matched(video: np.ndarray, request: Request) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SMCDError
-from ..trajectory.dense import DenseBoxes, dense_boxes
+from ..trajectory.dense import DenseBoxes
 from ..trajectory.document import FPS_RANGE, MAX_FRAMES, Trajectory, whole_number
 from ..weights.defaults import FAST
 from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps
@@ -112,9 +112,11 @@ def check_size(width: int, height: int, multiple: int) -> None:
             raise SMCDError(f"{side} is {pixels}, expected a multiple of {multiple} pixels: use {nearest}")
 
 
-def check_objects(trajectory: Trajectory | DenseBoxes) -> None:
-    """Raise SMCDError unless there is something to move: enabled objects with phrases, and a box inside the frame."""
-    boxes = dense_boxes(trajectory)
+def check_objects(boxes: DenseBoxes) -> None:
+    """Raise SMCDError unless there is something to move: enabled objects with phrases, and a box inside the frame.
+
+    boxes  from `dense_boxes`, at every frame of the trajectory
+    """
     names = boxes.phrases
     if not names:
         raise SMCDError("the trajectory has no enabled object: draw a box or enable one")

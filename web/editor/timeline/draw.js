@@ -197,9 +197,7 @@ function keysInView(layout, keys) {
 
 function drawTrack(context, layout, scene, theme, row, track) {
   drawRanges(context, layout, row, track);
-  // An id may also be the name of a method that every object has, such as toString.
-  const iou = scene.scores && Object.hasOwn(scene.scores.iou, track.id) ? scene.scores.iou[track.id] : undefined;
-  if (layout.strip) drawScores(context, layout, row, iou, theme);
+  if (layout.strip) drawScores(context, layout, row, iouOf(scene.scores, track.id), theme);
   const { keys, color } = track;
   const y = keyY(layout, row);
   const [from, to] = keysInView(layout, keys);
@@ -367,6 +365,17 @@ function drawScores(context, layout, row, iou, theme) {
     context.fillStyle = scoreColor(score);
     context.fillRect(x - width / 2, bottom - height, width, height);
   });
+}
+
+/**
+ * The scores of an object. Its id may also be the name of a method that every object has, such as toString.
+ *
+ * @param {?{iou: Record<string, (number|null)[]>}} scores
+ * @param {string} id
+ * @returns {(number|null)[]|undefined}
+ */
+export function iouOf(scores, id) {
+  return scores && Object.hasOwn(scores.iou, id) ? scores.iou[id] : undefined;
 }
 
 /** @param {number} score  0..1 */

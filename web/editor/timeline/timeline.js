@@ -11,7 +11,7 @@ import { framesById, sampledTimes } from "../../trajectory/model.js";
 import { followSize, h, listen, take } from "../kit/dom.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
-import { drawTimeline, scoreColor, secondsText } from "./draw.js";
+import { drawTimeline, iouOf, scoreColor, secondsText } from "./draw.js";
 import { addKeyAt, gestureOf, pan } from "./gestures.js";
 import {
   frameAt,
@@ -199,7 +199,7 @@ export function createTimeline(context) {
     const { trajectory, scores } = editor;
     const now = layout();
     const object = found.row > 0 ? trajectory.objects[found.row - 1] : null;
-    const iou = object && scores && Object.hasOwn(scores.iou, object.id) ? scores.iou[object.id] : undefined;
+    const iou = object ? iouOf(scores, object.id) : undefined;
     if (iou?.length && px >= now.label && py >= yOf(now, found.row) + now.row - now.strip) {
       const times = sampledTimes(trajectory.frames, iou.length);
       const time = timeAt(now, px);
