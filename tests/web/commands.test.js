@@ -8,8 +8,9 @@ import { MENUS } from "../../web/editor/panels/toolbar.js";
 import * as model from "../../web/trajectory/model.js";
 import { A, B, framesOf, trajectory } from "./helpers.js";
 
-const event = (key, { code = "", ctrl = false, meta = false, alt = false, shift = false } = {}) => {
-  return { key, code, ctrlKey: ctrl, metaKey: meta, altKey: alt, shiftKey: shift };
+const event = (key, { code = "", ctrl = false, meta = false, alt = false, shift = false, altGraph = false } = {}) => {
+  const getModifierState = (name) => name === "AltGraph" && altGraph;
+  return { key, code, ctrlKey: ctrl, metaKey: meta, altKey: alt, shiftKey: shift, getModifierState };
 };
 
 /** An editor with two objects, the first one selected. */
@@ -45,6 +46,9 @@ test("a key event finds its command, whatever the layout", () => {
   assert.equal(commandFor(combinationOf(event(" "))).id, "play");
   assert.equal(commandFor(combinationOf(event("ArrowLeft", { shift: true }))).id, "nudge.farLeft");
   assert.equal(commandFor(combinationOf(event("q"))), undefined);
+  // On a German keyboard ] is AltGr+9, which Windows reports with Ctrl and Alt.
+  assert.equal(commandFor(combinationOf(event("]", { ctrl: true, alt: true, altGraph: true }))).id, "raise");
+  assert.equal(commandFor(combinationOf(event("k", { code: "KeyK", alt: true }))).id, "selectKeys");
 });
 
 test("keys are shown as each system writes them", () => {

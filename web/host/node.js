@@ -27,7 +27,11 @@ const attached = new WeakMap();
 
 /** @param {any} node  a new SMCD Trajectory @param {Host} host */
 export function attachEditor(node, host) {
-  attached.set(node, new NodeEditor(node, host));
+  try {
+    attached.set(node, new NodeEditor(node, host));
+  } catch (error) {
+    leaveText(node, host, error);
+  }
 }
 
 /** The editor of a node, null for any other node. @param {any} node @returns {EditorState | null} */
@@ -100,8 +104,8 @@ class NodeEditor {
     try {
       this.#show();
     } catch (error) {
-      console.error("SMCD: the trajectory editor cannot start, its text can be edited instead:", error);
-      this.#showText(true);
+      this.#stop();
+      leaveText(this.#node, this.#host, error);
       return;
     }
     const look = () => this.#look();
@@ -222,6 +226,19 @@ class NodeEditor {
     if (!("hidden" in Object.getPrototypeOf(this.#widget))) this.#node.widgets.push(this.#node.widgets.pop());
     this.#node.setDirtyCanvas?.(true, true);
   }
+}
+
+/** Leave a node whose editor cannot start with its text, and say so on it. @param {any} node @param {Host} host */
+function leaveText(node, host, error) {
+  console.error("SMCD: the trajectory editor cannot start, its text can be edited instead:", error);
+  const place = node.widgets.findIndex(({ name }) => name === "editor");
+  if (place >= 0) node.widgets.splice(place, 1);
+  const text = node.widgets.find(({ name }) => name === "text");
+  text.hidden = text.options.hidden = false;
+  const label = translator(languageOf(host))("host.failed");
+  const notice = node.addWidget("button", "editor", null, () => {}, { serialize: false });
+  Object.assign(notice, { label, serialize: false });
+  node.setDirtyCanvas?.(true, true);
 }
 
 /**

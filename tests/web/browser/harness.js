@@ -34,22 +34,23 @@ export function onPath(names) {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path)) ?? null;
 }
 
-let browser; // one for all pages of a test file: a start takes longer than most tests
-after(async () => (await browser)?.close());
+/** The browser of a test file, from its first page to its end. */
+let browser = null;
+after(() => browser?.close());
 
 /**
- * A page with a profile of its own. `problems` fills with what must not happen there: exceptions, console
+ * A page with storage of its own. `problems` fills with what must not happen there: exceptions, console
  * errors, and links that failed at this origin.
  *
  * @param {{width?: number, height?: number, scale?: number, language?: string, touch?: boolean}} [options]
  *   CSS pixels; device pixels per CSS pixel
  */
 export async function openPage({ width = 1280, height = 800, scale = 1, language = "en-US", touch = false } = {}) {
-  browser ??= playwright.chromium.launch({
+  browser ??= await playwright.chromium.launch({
     executablePath: executable,
     args: ["--no-sandbox", "--disable-gpu"], // as root in a container, and without a GPU
   });
-  const context = await (await browser).newContext({
+  const context = await browser.newContext({
     viewport: { width, height },
     deviceScaleFactor: scale,
     locale: language,

@@ -232,7 +232,7 @@ check("keys of commands do not reach the page, and text fields keep theirs", asy
   });
   await select(page, "a");
   for (const key of ["Delete", "Delete", "Control+z", "g", "q"]) await page.keyboard.press(key);
-  assert.deepEqual(await page.evaluate(() => window.reached.filter((key) => key !== "Control")), ["q"]);
+  assert.deepEqual(await page.evaluate(() => window.reached.filter((key) => key !== "Control")), []);
   await select(page, "a");
   await page.locator(".smcd-inspector input[type=text]").fill("red");
   await page.keyboard.press("Delete");

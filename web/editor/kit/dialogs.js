@@ -52,7 +52,6 @@ export function openDialog(root, { title, body, actions }) {
       close(null);
     });
     backdrop.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // no commands or host shortcuts while a dialog is open
       if (event.key === "Escape") {
         event.preventDefault();
         close(null);

@@ -44,6 +44,16 @@ export function take(event) {
 }
 
 /**
+ * Whether a key belongs to an input method. Safari sends the Enter that ends a composition after its end, marked only
+ * by the key code.
+ *
+ * @param {KeyboardEvent} event
+ */
+export function isComposed(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+
+/**
  * Create a test whether any of its values has changed since the last call. True on the first call.
  *
  * @returns {(...values: any[]) => boolean}

@@ -6,7 +6,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, watch } from "../kit/dom.js";
+import { h, isComposed, watch } from "../kit/dom.js";
 import { easedKeys } from "../state/selection.js";
 import { createBezier } from "./bezier.js";
 import { choiceField, numberField } from "./fields.js";
@@ -85,7 +85,7 @@ function createObjectSection({ editor, t }) {
     if (editor.trajectory.objects.some(({ id }) => id === edited)) setPhrase(edited, phrase.value);
   });
   phrase.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.isComposing) phrase.value = firstTrack(editor)?.phrase ?? "";
+    if (event.key === "Escape" && !isComposed(event)) phrase.value = firstTrack(editor)?.phrase ?? "";
   });
   slider.addEventListener("input", () => {
     if (!editor.isInGesture) editor.begin("step.strength");

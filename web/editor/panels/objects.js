@@ -6,7 +6,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, listen, take, watch } from "../kit/dom.js";
+import { h, isComposed, listen, take, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 import { toggled } from "../state/selection.js";
 
@@ -208,10 +208,9 @@ function createRow(context, id) {
       if (isKept) editor.apply("step.phrase", (trajectory) => model.setPhrase(trajectory, id, input.value));
       if (hadFocus) element.focus();
     };
-    input.addEventListener("blur", () => finish(true));
+    for (const name of ["blur", "change"]) input.addEventListener(name, () => finish(true));
     input.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+      if (isComposed(event) || event.ctrlKey || event.metaKey || !["Enter", "Escape"].includes(event.key)) return;
       event.preventDefault();
       finish(event.key === "Enter");
     });

@@ -324,6 +324,7 @@ export const STRINGS = {
     "host.asText": "Edit the trajectory as text",
     "host.asBoxes": "Edit the trajectory in the editor",
     "host.notUploaded": "{name} could not be uploaded: see the browser's console.",
+    "host.failed": "The editor cannot start: edit the text (error in the browser's console)",
 
     "download.button": "Download released weights…",
     "download.title": "Download released weights",
@@ -658,6 +659,7 @@ export const STRINGS = {
     "host.asText": "以文本编辑轨迹",
     "host.asBoxes": "在编辑器中编辑轨迹",
     "host.notUploaded": "{name} 无法上传：请查看浏览器控制台。",
+    "host.failed": "编辑器无法启动：请编辑文本（错误见浏览器控制台）",
 
     "download.button": "下载官方发布的权重…",
     "download.title": "下载官方发布的权重",
