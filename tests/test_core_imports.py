@@ -18,6 +18,7 @@ PARTS = {
     "files": set(),
     "colors": set(),
     "trajectory": {"files"},
+    "guides": {"trajectory"},
     "networks": set(),
     "weights": {"files", "networks"},
     "video": {"files"},
