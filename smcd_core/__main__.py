@@ -15,7 +15,7 @@ from . import __version__
 from .errors import SMCDError
 
 # Modules of smcd_core.commands. Each adds its parsers, whose `run` imports the heavy modules.
-COMMANDS = ("animate", "convert", "info", "download", "train", "evaluate", "data", "finetune")
+COMMANDS = ("animate", "convert", "convert_boxes", "info", "download", "train", "evaluate", "data", "finetune")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -28,7 +28,7 @@ PARTS = {
     "training": {"files", "trajectory", "networks", "weights", "video", "data", "sampling"},
 }
 PARTS["evaluation"] = PARTS["training"] | {"colors", "training"}
-PARTS["commands"] = PARTS["evaluation"] | {"evaluation", "__init__", "doctor"}
+PARTS["commands"] = PARTS["evaluation"] | {"evaluation", "guides", "__init__", "doctor"}
 PARTS["__main__"] = {"__init__", "commands"}
 
 

@@ -19,7 +19,7 @@ ABSENCE = ("absence.label", "full_occlusion.txt", "out_of_view.txt")
 def read_xyxy(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """x1,y1,x2,y2 of one object in each frame, as the released SMCD has them in bbox.txt beside img.png."""
     boxes, mask = _boxes(file, rows, "x1,y1,x2,y2")
-    size = _png_size(file.beside("img.png"))
+    size = png_size(file.beside("img.png"))
     return _one_object("x1,y1,x2,y2 per frame", boxes, mask, size=size, size_from="from img.png")
 
 
@@ -119,7 +119,7 @@ def _one_object(
     )
 
 
-def _png_size(file: BoxFile | None) -> tuple[int, int] | None:
+def png_size(file: BoxFile | None) -> tuple[int, int] | None:
     """(width, height) of a PNG, None for anything else."""
     if file is None:
         return None
