@@ -16,18 +16,19 @@ PARTS = {
     "__init__": set(),
     "errors": set(),
     "files": set(),
+    "pictures": set(),
     "colors": set(),
-    "trajectory": {"files"},
+    "trajectory": {"files", "pictures"},
     "guides": {"trajectory"},
     "networks": set(),
     "weights": {"files", "networks"},
-    "video": {"files"},
-    "data": {"files", "trajectory", "video"},
-    "sampling": {"colors", "trajectory", "networks", "weights"},
+    "video": {"files", "pictures"},
+    "data": {"files", "pictures", "trajectory", "video"},
+    "sampling": {"colors", "pictures", "trajectory", "networks", "weights"},
     "doctor": {"__init__", "networks", "weights"},
     "training": {"files", "trajectory", "networks", "weights", "video", "data", "sampling"},
 }
-PARTS["evaluation"] = PARTS["training"] | {"colors", "training"}
+PARTS["evaluation"] = PARTS["training"] | {"colors", "pictures", "training"}
 PARTS["commands"] = PARTS["evaluation"] | {"evaluation", "guides", "__init__", "doctor"}
 PARTS["__main__"] = {"__init__", "commands"}
 

@@ -211,15 +211,14 @@ def _write(
 
 
 def _read_image(path: Path) -> Image.Image:
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
-        raise
-    except Exception as error:  # PIL raises many types for damaged files
-        raise SMCDError(f"{path}: cannot be read as a picture ({' '.join(str(error).split())})") from None
+    from ..pictures import as_rgb, is_transparent, open_picture
+
+    with open_picture(path) as image:
+        if is_transparent(image):
+            _note(f"{path}: is partly transparent and was laid over white")
+        return as_rgb(ImageOps.exif_transpose(image))
 
 
 def _checked_device(name: str) -> str:
