@@ -142,7 +142,7 @@ def backbone():
 
 @FUZZ
 @given(data=st.data())
-@pytest.mark.parametrize("kind", ["safetensors", "zip", "old"])
+@pytest.mark.parametrize("kind", ["safetensors", "zip", pytest.param("old", marks=pytest.mark.slow)])
 def test_damaged_weights_are_read_or_refused(tmp_path, backbone, kind, data):
     weights, config = backbone
     stream = BytesIO()
