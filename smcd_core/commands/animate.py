@@ -107,11 +107,14 @@ def _animate(args: argparse.Namespace) -> None:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
+    from ..files import check_writable
     from ..video import check_output
 
     check_output(args.out)
-    if args.contact_sheet and args.contact_sheet.suffix.lower() != ".png":
-        raise SMCDError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
+    if args.contact_sheet:
+        if args.contact_sheet.suffix.lower() != ".png":
+            raise SMCDError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
+        check_writable(args.contact_sheet)
 
 
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:

@@ -55,7 +55,7 @@ def load_components(folder: str | Path) -> tuple[AutoencoderKL, TextEncoder]:
 
 
 def _options(name: str, folder: Path) -> dict[str, Any]:
-    """What else from_pretrained needs to build only what the weights in the folder are for."""
+    """Further arguments of from_pretrained, so that it builds no more than the weights in the folder are for."""
     if name == "tokenizer":
         return {}
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

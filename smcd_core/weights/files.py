@@ -170,6 +170,21 @@ def _refuse_other_than_weights(path: Path, stream: IO[bytes], parts: int) -> Non
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a .safetensors file, which appears under its name only when it is complete."""
-    with replacing(path) as temporary:
+    """Write a .safetensors file, which appears under its name only when it is complete.
+
+    Raises CheckpointError or OSError if that is not possible, as on a full disk.
+    """
+    with replacing(path) as temporary, naming_failures(path):
         save_file({name: x.detach().contiguous() for name, x in tensors.items()}, temporary, metadata)
+
+
+@contextmanager
+def naming_failures(path: Path) -> Iterator[None]:
+    """Turn what safetensors and torch say of a disk that takes no more into CheckpointError with the file's name."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path}: cannot be written ({reason}). Is the disk full?") from None
