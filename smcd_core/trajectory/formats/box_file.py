@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ...terminal import inert
 from ..document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError
 from ..rows import MAX_PIXELS
 
@@ -59,7 +60,7 @@ class BoxFileError(TrajectoryError):
         place = f", {self.where}" if self.where else ""
         choices = " or ".join(map(spell, self.candidates[:5]))
         advice = ", or ".join(part for part in (choices and f"say {choices}", self.otherwise) if part)
-        return f"{self.path}{place}: {self.problem}" + (f": {advice}" if advice else "")
+        return inert(f"{self.path}{place}: {self.problem}" + (f": {advice}" if advice else ""))
 
 
 class BoxFile:
