@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, ImageColor, ImageDraw, ImageFont, PngImagePlugi
 from torch import Tensor
 
 from .errors import SMCDError
-from .files import replacing
+from .files import check_writable, remove_leftovers, replacing, temporary_beside
 from .pictures import PictureError, open_picture
 
 SUFFIXES = (".mp4", ".webp", ".gif")
@@ -54,6 +54,7 @@ def check_output(path: str | Path) -> None:
         raise VideoError(f"{path}: holds other files than frames, which would be lost; name a new folder")
     if suffix == ".mp4":
         _import_av(path)
+    check_writable(path)
 
 
 def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict[str, Any]) -> None:
@@ -87,9 +88,11 @@ def _write_folder(images: list[Image.Image], path: Path, text: str) -> None:
     """Write to a hidden folder beside it, then swap it in, so that `path` is always complete."""
     info = PngImagePlugin.PngInfo()
     info.add_text("smcd", text)
-    new, old = (path.with_name(f".{path.name}.{os.getpid()}.{word}") for word in ("tmp", "old"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
+    new, old = (temporary_beside(path, word) for word in ("tmp", "old"))
     try:
-        new.mkdir(parents=True)
+        new.mkdir()
         for index, image in enumerate(images):
             image.save(new / _FRAME_NAME.format(index), pnginfo=info)
         if path.exists():

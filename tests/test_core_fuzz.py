@@ -286,6 +286,19 @@ def test_absurd_texts_are_refused_at_once_and_in_little_memory(tmp_path, text):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("text, where", [("1\n" * 10**7, "1048577 lines"), ("1," * 10**7, "20000000 characters")])
+def test_many_or_long_lines_are_refused_in_little_memory(tmp_path, text, where):
+    """20 MB of short lines took 2.6 GB."""
+    (tmp_path / "boxes.txt").write_text(text)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TrajectoryError, match=f"boxes.txt.* has .*{where}|boxes.txt.* has 19999999 characters"):
+            read_trajectory(tmp_path / "boxes.txt")
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
 # Videos --------------------------------------------------------------------------------------------------------------
 
 
