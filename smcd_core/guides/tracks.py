@@ -21,9 +21,8 @@ from .fit import WAN, off_grid, pixels
 
 CELL = 8  # pixels that Wan-Move copies as one
 WAN_MOVE_SPACING = 16.0  # pixels; Wan's transformer takes 2 x 2 cells as one token
-ATI_SPACING = (
-    27 / 480
-)  # of the short side; halfway, a track has half its strength: exp(-220 d^2), d in half short sides
+# Of the short side. Halfway between two points a track has half its strength: exp(-220 d^2), d in half short sides.
+ATI_SPACING = 27 / 480
 ATI_POINTS = 121
 MAX_PER_SIDE = 32
 MAX_POSITIONS = 4_000_000  # points times frames: about 100 MB as text
