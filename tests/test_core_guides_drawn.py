@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from smcd_core.errors import SMCDError
-from smcd_core.guides.drawn import STYLES, WITH_PICTURE, fit_picture, guide_video
+from smcd_core.guides.cut_and_drag import resized
+from smcd_core.guides.drawn import STYLES, WITH_PICTURE, guide_video
 from smcd_core.guides.fit import fit
 from smcd_core.trajectory.dense import DenseBoxes
 from smcd_core.trajectory.document import parse_trajectory
@@ -86,17 +87,18 @@ def test_the_picture_is_frame_0_of_the_styles_for_vace_alone(style):
     video, mask = guide_video(boxes, style, COLORS[:1], picture)
     assert ones.min() == 1 and torch.equal(video[1], plain[1]) and mask[1].min() == 1
     if style in WITH_PICTURE:
-        assert torch.equal(video[0], fit_picture(picture, 64, 32)) and mask[0].max() == 0
+        assert torch.equal(video[0], resized(picture, 64, 32)) and mask[0].max() == 0
     else:
         assert torch.equal(video[0], plain[0]) and mask[0].min() == 1
 
 
 def test_a_picture_is_cropped_or_stretched_as_its_boxes_are():
     picture = torch.zeros(20, 40, 3)
-    picture[:, 10:30] = 1
-    assert fit_picture(picture, 60, 60).min() == 1  # the middle square, although smaller than the target
-    stretched = fit_picture(picture, 40, 40, crop=False)
-    assert stretched[:, :10].max() == 0 and stretched[:, 10:30].min() == 1
+    picture[:, 10:30] = 1  # its middle square
+    boxes = dense([0, 0, 40, 40], width=40, height=40)
+    assert guide_video(boxes, "vace", picture=picture)[0].min() > 0.9
+    stretched = guide_video(boxes, "vace", picture=picture, crop=False)[0][0]
+    assert stretched[:, :8].max() < 0.1 and stretched[:, 12:28].min() > 0.9
 
 
 def test_a_trail_of_ltx_boxes_ends_where_the_object_was_hidden():

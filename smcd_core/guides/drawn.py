@@ -28,7 +28,8 @@ from torch import Tensor
 
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
-from .fit import crop_of, pixels
+from .cut_and_drag import resized
+from .fit import pixels
 
 Color = tuple[float, float, float]
 
@@ -75,16 +76,8 @@ def guide_video(
         video[frame] = torch.from_numpy(canvas) / 255
     mask = torch.ones(boxes.frames, height, width)
     if picture is not None and style in WITH_PICTURE:
-        video[0], mask[0] = fit_picture(picture, width, height, crop), 0
+        video[0], mask[0] = resized(picture[..., :3], width, height, crop), 0
     return video, mask
-
-
-def fit_picture(picture: Tensor, width: int, height: int, crop: bool = True) -> Tensor:
-    """A picture [H, W, 3] at another size, resized as ComfyUI's nodes for Wan do and, as there, cropped before."""
-    if crop:
-        left, top, kept_w, kept_h = crop_of(picture.shape[1], picture.shape[0], width, height)
-        picture = picture[top : top + kept_h, left : left + kept_w]
-    return _resized(picture[..., :3].float(), width, height)
 
 
 def _resized(picture: Tensor, width: int, height: int) -> Tensor:
