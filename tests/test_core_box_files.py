@@ -55,7 +55,10 @@ def assert_same_boxes(found, expected, atol=1e-5):
     np.testing.assert_allclose(boxes[mask], boxes_expected[mask], atol=atol)
 
 
-@pytest.mark.parametrize("format", WRITTEN)
+BOXES = [format for format in WRITTEN if format != "wan_move"]  # which has points
+
+
+@pytest.mark.parametrize("format", BOXES)
 def test_boxes_survive_each_format_that_is_written(tmp_path, format):
     moved = [{**key, "box": [x + 0.05 for x in MOVING[0]["box"]]} for key in MOVING[:1]]
     objects = [MOVING] if format in PER_OBJECT else [MOVING, moved]
@@ -89,7 +92,7 @@ def test_bbox_animator_keeps_strength_colour_and_when_an_object_is_there(tmp_pat
 def test_a_disabled_object_is_not_written(tmp_path):
     trajectory = document(MOVING, HIDING)
     off = replace(trajectory, objects=(trajectory.objects[0], replace(trajectory.objects[1], enabled=False)))
-    for format in WRITTEN:
+    for format in BOXES:
         again, _ = written(tmp_path / format, format, off, width=640, height=360)
         assert len(again.objects) == (2 if format == "json" else 1)
 
@@ -125,6 +128,17 @@ def test_wan_move_keeps_points_and_when_they_are_visible(tmp_path):
     np.testing.assert_array_equal(mask, visible)
     middles = (boxes[..., :2] + boxes[..., 2:]) / 2 * torch.tensor(SIZE)
     np.testing.assert_allclose(middles[mask], points[visible], atol=1e-2)
+
+
+def test_wan_move_gets_a_grid_of_points_in_each_box(tmp_path):
+    write_boxes(tmp_path / "tracks.npy", document(MOVING, HIDING), "wan_move")
+    points = np.load(tmp_path / "tracks.npy")[0]
+    for frame, box in ((0, MOVING[0]["box"]), (9, MOVING[2]["box"])):
+        low, high = points[frame].min(0) / SIZE, points[frame].max(0) / SIZE
+        np.testing.assert_allclose((low + high) / 2, np.add(box[:2], box[2:]) / 2, atol=1e-4)
+        assert (low > box[:2]).all() and (high < box[2:]).all()
+    with pytest.raises(TrajectoryError, match="no object is visible and inside the frame in frame 0"):
+        write_boxes(tmp_path / "more_tracks.npy", document(HIDING), "wan_move")
 
 
 def test_a_visibility_of_another_shape_is_refused(tmp_path):

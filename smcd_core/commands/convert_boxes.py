@@ -8,7 +8,7 @@ from pathlib import Path
 from .box_file import add_reading_options, read_boxes
 
 # WRITTEN of guides.box_files, which is slow to import
-WRITTEN = ("json", "mot", "bbox_animator", "sg_i2v", "got10k", "trailblazer", "freetraj")
+WRITTEN = ("json", "mot", "bbox_animator", "sg_i2v", "wan_move", "got10k", "trailblazer", "freetraj")
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
