@@ -65,6 +65,7 @@ def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict
     A video at `path` is replaced once the new one is complete; a failure leaves no partial file.
     """
     path = Path(path)
+    _refuse_no_frame(frames)
     check_output(path)
     text = json.dumps(metadata)  # ASCII: some formats hold nothing else
     images = [Image.fromarray(frame) for frame in frames]
@@ -193,6 +194,7 @@ def draw_boxes(
     colors      N, "#rrggbb" or RGB 0..255
     paths       also draw the path of each box's centre over the whole video
     """
+    _refuse_no_frame(frames)
     boxes, mask = np.asarray(boxes_xyxy, np.float64), np.asarray(mask)
     middles = (boxes[..., :2] + boxes[..., 2:]) / 2  # [F, N, 2]
     drawn = []
@@ -212,6 +214,11 @@ def draw_boxes(
                 _draw_label(draw, box, color, phrase)
         drawn.append(np.array(image))
     return np.stack(drawn)
+
+
+def _refuse_no_frame(frames: np.ndarray) -> None:
+    if not len(frames):
+        raise VideoError("the video has no frame: nothing to write or draw")
 
 
 def _enlarged(frames: np.ndarray) -> np.ndarray:
@@ -275,6 +282,7 @@ def contact_sheet(
 
     Of a long video MOST_FRAMES are shown, evenly spaced, first and last included.
     """
+    _refuse_no_frame(frames)
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
     boxes, mask = np.asarray(boxes_xyxy)[chosen], np.asarray(mask)[chosen]
     tiles = [Image.fromarray(frame) for frame in draw_boxes(frames[chosen], boxes, mask, colors, phrases)]
