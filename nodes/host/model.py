@@ -25,6 +25,7 @@ from ...smcd_core.networks.unet import UNet3D
 from ...smcd_core.sampling.settings import check_slots
 from ...smcd_core.weights.checkpoint import Checkpoint
 from ...smcd_core.weights.defaults import read_defaults
+from ...smcd_core.weights.saved import HEADER
 from . import saved
 
 # Keys that the nodes add to a conditioning, for F frames and N objects.
@@ -166,7 +167,7 @@ class SMCDModel(comfy.model_base.BaseModel):
 
     def state_dict_for_saving(self, *parts, **more_parts) -> dict[str, Tensor]:
         """The weights that ComfyUI's save nodes write, with the header that Load SMCD reads."""
-        return super().state_dict_for_saving(*parts, **more_parts) | {saved.HEADER: self._header}
+        return super().state_dict_for_saving(*parts, **more_parts) | {HEADER: self._header}
 
     @property
     def conditions(self) -> frozenset[str]:

@@ -88,6 +88,7 @@ def _animate(args: argparse.Namespace) -> None:
 
     from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline, pick_device, pick_dtype
     from ..trajectory.dense import phrases
+    from ..video import check_output
 
     _check_outputs(args)
     image, trajectory = _read_inputs(args)
@@ -98,6 +99,7 @@ def _animate(args: argparse.Namespace) -> None:
         checkpoint, components=args.components, device=device, dtype=getattr(torch, dtype)
     )
     settings = _settings(args, pipeline, trajectory)
+    check_output(args.out, settings.fps)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
