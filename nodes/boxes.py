@@ -10,16 +10,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
+from ..smcd_core.guides.fit import fit
+from ..smcd_core.guides.tracks import as_coordinates, as_tracks, point_tracks
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps
 from ..smcd_core.trajectory.values import POINT_SIZE, trajectory_from_value
-from ..smcd_core.trajectory.write import (
-    bounding_boxes,
-    coordinates,
-    point_tracks,
-    write_got10k,
-    write_json,
-    write_mot_sequence,
-)
+from ..smcd_core.trajectory.write import bounding_boxes, write_got10k, write_json, write_mot_sequence
 from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
 
 
@@ -143,24 +138,46 @@ class SMCDExport(io.ComfyNode):
                 io.String.Output(display_name="json", tooltip="The SMCD trajectory, version 1; boxes in 0..1."),
                 io.String.Output(
                     display_name="coordinates",
-                    tooltip="JSON: the centres of each object's boxes, as x and y in pixels (KJNodes, WanMove).",
+                    tooltip="JSON: the middle of each box, as x and y in pixels of the trajectory's own size. For the "
+                    "size and length of another video use SMCD Tracks.",
                 ),
                 io.BoundingBox.Output(
                     display_name="boxes", tooltip="In pixels, one list per frame, with the phrases as labels."
                 ),
                 io.Tracks.Output(
-                    display_name="tracks", tooltip="The centres of the boxes in pixels, and when they are visible."
+                    display_name="tracks",
+                    tooltip="The middles of the boxes in pixels of the trajectory's own size, and when they are "
+                    "visible. For the size and length of another video use SMCD Tracks.",
                 ),
             ],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
             is_output_node=True,
         )
 
     @classmethod
     def execute(cls, trajectory: Any, format: str, filename_prefix: str) -> io.NodeOutput:
         read = read_boxes(trajectory, 512, 512, 8)
+        if cls.hidden is not None:  # None where a script calls the node
+            _check_readers(cls.hidden.prompt or {}, cls.hidden.unique_id, read)
         if format != "none":
             _write(read, format, filename_prefix)
-        return io.NodeOutput(dumps(read), coordinates(read), bounding_boxes(read), point_tracks(read))
+        middles = point_tracks(fit(read, read.width, read.height, read.frames, crop=False), points=1)
+        return io.NodeOutput(dumps(read), as_coordinates(middles), bounding_boxes(read), as_tracks(middles))
+
+
+def _check_readers(prompt: dict[str, Any], own_id: str, trajectory: Trajectory) -> None:
+    """Stop if a node that makes a video of another size or length reads points in pixels of the trajectory."""
+    points = ([own_id, 1], [own_id, 3])  # coordinates and tracks
+    own = {"width": trajectory.width, "height": trajectory.height, "length": trajectory.frames}
+    for node in prompt.values():
+        values = node["inputs"]
+        others = {name: values[name] for name in own if isinstance(values.get(name), int)}
+        if any(value in points for value in values.values()) and others != {name: own[name] for name in others}:
+            made = ", ".join(f"{name} {value}" for name, value in others.items())
+            raise SMCDError(
+                f"{node['class_type']} makes a video of {made}, but these points are for {own['width']} x "
+                f"{own['height']} pixels and {own['length']} frames: give it those of SMCD Tracks"
+            )
 
 
 def _write(trajectory: Trajectory, format: str, prefix: str) -> None:

@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
-from ..smcd_core.networks.config import RELEASED
 from ..smcd_core.sampling.framing import cropped, resized, stretch
 from ..smcd_core.sampling.settings import Settings, check_objects
 from ..smcd_core.trajectory.dense import dense_boxes, phrases
@@ -243,11 +242,8 @@ def image_values(vae, picture: Image.Image, width: int, height: int, strengths: 
 
     if vae is None:
         raise SMCDError("vae is empty: the checkpoint holds none, so use Load VAE with a Stable Diffusion 1 VAE")
-    if vae.latent_channels != RELEASED.latent_channels:
-        raise SMCDError(
-            f"the VAE has {vae.latent_channels} latent channels, SMCD takes {RELEASED.latent_channels}: use a Stable "
-            "Diffusion 1 VAE"
-        )
+    if vae.latent_dim != 2:
+        raise SMCDError("the VAE is one for video, SMCD takes one for images: use the VAE output of Load SMCD")
     stride = vae.spacial_compression_encode()
     if width % stride or height % stride:
         raise SMCDError(f"the size is {width} x {height}, expected multiples of {stride} pixels")

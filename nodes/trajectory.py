@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from comfy_api.latest import io, ui
-from PIL import Image
 from torch import Tensor
 
+from ..smcd_core.pictures import read_picture
 from ..smcd_core.trajectory.document import Trajectory, dumps, parse_trajectory
 from ..smcd_core.trajectory.fingerprint import fingerprint
 from ..smcd_core.trajectory.write import bounding_boxes
@@ -122,7 +122,7 @@ class SMCDExample(io.ComfyNode):
     @classmethod
     def execute(cls, example: str) -> io.NodeOutput:
         path = EXAMPLES / f"{Path(example).name}.png"
-        picture = np.array(Image.open(path).convert("RGB"))
+        picture = np.array(read_picture(path))
         document = parse_trajectory(path.with_suffix(".json").read_text(encoding="utf-8")).to_dict()
         prompt = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
         return io.NodeOutput(to_image(picture[None]), document, prompt)

@@ -10,6 +10,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..smcd_core.terminal import inert
 from ..smcd_core.trajectory.document import Trajectory
 from ..smcd_core.trajectory.values import trajectory_from_value
 
@@ -32,7 +33,7 @@ def boxes_input(name: str = "trajectory", optional: bool = False, note: str = ""
 def read_boxes(value: Any, width: int, height: int, frames: int, **options) -> Trajectory:
     """Any of ACCEPTED; what was recognised goes to the log."""
     trajectory, what = trajectory_from_value(value, width=width, height=height, frames=frames, **options)
-    logging.getLogger("smcd").info("%s", what)
+    logging.getLogger("smcd").info("%s", inert(what))
     return trajectory
 
 

@@ -20,12 +20,14 @@ from PIL import ExifTags, Image, ImageColor, ImageDraw, ImageFont, PngImagePlugi
 from torch import Tensor
 
 from .errors import SMCDError
-from .files import replacing
+from .files import check_writable, remove_leftovers, replacing, temporary_beside
+from .pictures import PictureError, open_picture
 
 SUFFIXES = (".mp4", ".webp", ".gif")
 LEAST_SIDE = 256  # pixels; smaller frames are enlarged before drawing on them
 MOST_SIDE = 512  # of one frame in a contact sheet
 MOST_FRAMES = 16  # in a contact sheet
+_CONTAINERS = "mov,matroska,avi,gif,mpegts,mpeg,mpegvideo,asf"  # FFmpeg's names; none is a list of other files
 _FRAME_NAME = "{:04d}.png"
 
 Color = str | tuple[int, int, int]
@@ -52,6 +54,7 @@ def check_output(path: str | Path) -> None:
         raise VideoError(f"{path}: holds other files than frames, which would be lost; name a new folder")
     if suffix == ".mp4":
         _import_av(path)
+    check_writable(path)
 
 
 def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict[str, Any]) -> None:
@@ -85,9 +88,11 @@ def _write_folder(images: list[Image.Image], path: Path, text: str) -> None:
     """Write to a hidden folder beside it, then swap it in, so that `path` is always complete."""
     info = PngImagePlugin.PngInfo()
     info.add_text("smcd", text)
-    new, old = (path.with_name(f".{path.name}.{os.getpid()}.{word}") for word in ("tmp", "old"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
+    new, old = (temporary_beside(path, word) for word in ("tmp", "old"))
     try:
-        new.mkdir(parents=True)
+        new.mkdir()
         for index, image in enumerate(images):
             image.save(new / _FRAME_NAME.format(index), pnginfo=info)
         if path.exists():
@@ -100,11 +105,25 @@ def _write_folder(images: list[Image.Image], path: Path, text: str) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _import_av(path: Path):
+def open_video(path: Path) -> Any:
+    """Open a video file with av. Files may name addresses and other files; FFmpeg follows none of them.
+
+    Raises VideoError without the package av, else what av raises.
+    """
+    options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+    return _import_av(path, "").open(_as_file(path), options=options)
+
+
+def _as_file(path: Path) -> str:
+    """A name that FFmpeg cannot take for an address: http:host?x.mp4 is a valid name of a file."""
+    return f"file:{os.path.abspath(path)}"
+
+
+def _import_av(path: Path, otherwise: str = ", or write .webp or .gif") -> Any:
     try:
         import av
     except ImportError:
-        raise VideoError(f"{path}: mp4 needs the package av: pip install av, or write .webp or .gif") from None
+        raise VideoError(f"{path}: {path.suffix[1:]} needs the package av: pip install av{otherwise}") from None
     return av
 
 
@@ -113,7 +132,7 @@ def _write_mp4(frames: np.ndarray, path: Path, fps: float, text: str) -> None:
     height, width = frames.shape[1:3]
     # H.264 stores colour for every second pixel, so the last row or column of an odd side is repeated.
     frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    with av.open(path, "w", format="mp4") as container:
+    with av.open(_as_file(path), "w", format="mp4") as container:
         container.metadata["comment"] = text
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.height, stream.width = frames.shape[1:3]
@@ -132,9 +151,9 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     source = path / _FRAME_NAME.format(0) if path.is_dir() else path
     if source.suffix.lower() == ".mp4":
-        av = _import_av(path)
+        av = _import_av(path, "")
         try:
-            with av.open(source) as container:
+            with open_video(source) as container:
                 text = container.metadata.get("comment")
         except av.error.FFmpegError as error:
             raise VideoError(f"{path}: cannot be read as a video ({error.strerror})") from None
@@ -142,13 +161,11 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
             text = None
     else:
         try:
-            with Image.open(source) as image:
+            with open_picture(source) as image:
                 comment = image.info.get("comment") or image.info.get("smcd")
                 text = comment or image.getexif().get(ExifTags.Base.ImageDescription)
-        except OSError:
-            raise
-        except Exception as error:  # decoders raise many types, down to SyntaxError: tried with random bytes
-            raise VideoError(f"{path}: cannot be read as an image ({str(error)[:200]})") from None
+        except PictureError as error:
+            raise VideoError(str(error)) from None
     try:
         metadata = json.loads(text or "")
     except (ValueError, TypeError, RecursionError):  # a damaged Exif block holds numbers instead of text

@@ -127,7 +127,7 @@ def test_noise_is_that_of_the_release_and_leaves_other_generators_alone(seed):
 # Sampling ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("steps", [10, 50])
+@pytest.mark.parametrize("steps", [10, pytest.param(50, marks=pytest.mark.slow)])
 def test_sampling_the_published_network_gives_the_published_latents(steps):
     """Tolerance 1e-4: the published code in float32 differs from itself in float64 by 2e-5."""
     seen = []

@@ -10,7 +10,7 @@ from smcd_core.trajectory.dense import boxes_at, phrases
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
 from smcd_core.trajectory.fingerprint import fingerprint
 from smcd_core.trajectory.values import trajectory_from_value
-from smcd_core.trajectory.write import bounding_boxes, coordinates, point_tracks
+from smcd_core.trajectory.write import bounding_boxes
 
 SIZE = dict(width=200, height=100)
 BOX = {"x": 20, "y": 10, "width": 60, "height": 40}
@@ -124,14 +124,6 @@ def test_boxes_given_to_other_packs_come_back_within_a_pixel():
     assert frames[3][0]["x"] + frames[3][0]["width"] == 200  # cut at the side
     again, _ = read(frames)
     assert (boxes_at(again)[0][0] - boxes_at(trajectory)[0][0]).abs().max() < 0.01
-
-
-def test_tracks_and_coordinates_are_the_middles_in_pixels():
-    trajectory, _ = read([[moved(0), moved(100)], [moved(10), moved(100)]])
-    tracks = point_tracks(trajectory)
-    assert tracks["track_path"].shape == (2, 2, 2) and tracks["track_visibility"].dtype == torch.bool
-    assert tracks["track_path"][1, 0].tolist() == pytest.approx([60.0, 30.0])
-    assert json.loads(coordinates(trajectory))[0] == [{"x": 50, "y": 30}, {"x": 60, "y": 30}]
 
 
 def test_given_phrases_rename_the_objects_of_a_trajectory():

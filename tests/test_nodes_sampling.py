@@ -1,5 +1,7 @@
 """In the real ComfyUI: sampling equals the pipeline's, in few calls, with any sampler."""
 
+import dataclasses
+
 import host
 import numpy as np
 import pytest
@@ -122,6 +124,27 @@ def test_published_sampler_and_guider_equal_the_pipeline(parts, picture, pipelin
     found = custom_sample(model, guider, sampler, sigmas, latent, noise)
     # Float32 through four steps; the host goes by sigma where the pipeline goes by alpha.
     assert difference(found, expected) < 1e-4
+
+
+def test_a_model_of_other_latents_makes_the_video_of_the_pipeline(tmp_path, picture):
+    config = dataclasses.replace(CONFIG, latent_channels=16)
+    path = write_small_bundle(tmp_path / "sixteen.safetensors", config)
+    model, clip, vae = loading.load_model(str(path)), host_text.load_clip(str(path)), loading.load_vae(str(path))
+    inputs = dict(model=model, clip=clip, vae=vae, first_frame=picture[1], trajectory=DOCUMENT, prompt=PROMPT)
+    images, _ = host.call("SMCD_Generate", **inputs, seed=7, steps=2, text=0.0, width=0, height=0, frames=0)
+    expected = SMCDPipeline.from_checkpoint(path)(picture[0], parse_trajectory(DOCUMENT), PROMPT, seed=7, steps=2)
+    assert np.abs(images.numpy() * 255 - expected).max() <= 1.01  # rounding of a grey level
+    fitted = model.model.latent_format
+    assert [len(row) for row in fitted.latent_rgb_factors] == [3] * 16 and len(fitted.latent_rgb_factors_bias) == 3
+
+
+def test_a_vae_of_other_latents_is_refused_by_the_sampler(parts, picture, tmp_path):
+    config = dataclasses.replace(CONFIG, latent_channels=16)
+    vae = loading.load_vae(str(write_small_bundle(tmp_path / "sixteen.safetensors", config)))
+    positive, negative, latent = conditioned((parts[0], parts[1], vae), picture)
+    with pytest.raises(ValueError, match="latent has 16 channels, this model takes 4: use the VAE output of"):
+        inputs = dict(model=parts[0], positive=positive, negative=negative, latent_image=latent)
+        host.call("KSampler", **inputs, seed=0, steps=1)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """In the real ComfyUI: what its own nodes for saving wrote of an SMCD model is loaded again."""
 
+import json
+
 import host
 import pytest
 import torch
@@ -85,6 +87,12 @@ def test_a_checkpoint_saved_twice_is_still_whole(folders):
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+def with_config(tensors, **changes):
+    header = json.loads(tensors["smcd_header"].numpy().tobytes())
+    header["config"] = json.dumps(json.loads(header["config"]) | changes)
+    tensors["smcd_header"] = torch.tensor(list(json.dumps(header).encode()), dtype=torch.uint8)
+
+
 @pytest.mark.parametrize(
     "spoil, message",
     [
@@ -92,8 +100,13 @@ def test_a_checkpoint_saved_twice_is_still_whole(folders):
         (lambda tensors: tensors.update({"model.diffusion_model.other": torch.zeros(1)}), "unet.other"),
         (lambda tensors: tensors.update({"model.diffusion_model.out.2.bias": torch.zeros(5)}), "out.2.bias"),
         (lambda tensors: tensors.update(smcd_header=torch.zeros(9, dtype=torch.uint8)), "smcd_header is damaged"),
+        (
+            lambda tensors: tensors.update(smcd_header=torch.zeros(9)),
+            "smcd_header is damaged .9 numbers of torch.float",
+        ),
+        (lambda tensors: with_config(tensors, num_res_blocks=60000), "has 180003 blocks, but it holds"),
     ],
-    ids=["missing", "extra", "misshapen", "damaged header"],
+    ids=["missing", "extra", "misshapen", "damaged header", "header of another type", "endless blocks"],
 )
 def test_a_saved_file_with_a_fault_is_refused(folders, spoil, message):
     file = folders / f"{save('ModelSave', model=load()[0])}.safetensors"

@@ -66,6 +66,19 @@ def test_an_export_leads_nowhere_but_into_the_output_folder(folders, prefix, for
     assert not any(Path("/").glob("stolen*"))
 
 
+def test_a_folder_that_vanishes_leaves_the_bundled_checkpoint_usable(folders, monkeypatch):
+    """The host raises for a folder of models that is gone, such as one on a disk that was taken off."""
+    loader = host.pack_module("nodes.loader")
+
+    def gone(folder):
+        raise FileNotFoundError(2, "No such file or directory", "/mnt/models")
+
+    monkeypatch.setattr(comfy_host.folder_paths, "get_filename_list", gone)
+    assert loader.checkpoint_names() == [loader.BUNDLED]
+    assert loader.SMCDLoad.validate_inputs(loader.BUNDLED) is True
+    assert "no such checkpoint" in loader.SMCDLoad.validate_inputs("smcd/other.safetensors")
+
+
 @pytest.mark.parametrize("name", [*OUTSIDE, "a:b", "nul", "x\x00y", "räum 空间", "a/b", ".."])
 def test_ids_of_objects_do_not_become_paths(folders, name):
     track = {**DOCUMENT["objects"][0], "id": name}

@@ -31,9 +31,10 @@ from . import saved
 BOXES = "smcd_boxes"  # [F, N, 5] float32: xyxy in 0..1, then the strength, 0 where there is no object, usually 1
 PHRASES = "smcd_phrases"  # [N, P]
 BOX_RANGE = "smcd_box_range"  # (start, end) as shares of the sampling, 0..1
-FIRST_FRAME = "smcd_first_frame"  # [1, 4, h, w] from VAE Encode
+FIRST_FRAME = "smcd_first_frame"  # [1, C, h, w] from VAE Encode
 IMAGE_STRENGTHS = "smcd_image_strengths"  # (concatenated frame, image tokens)
 
+VAE_HINT = "the VAE output of Load SMCD, or Load VAE with a Stable Diffusion 1 VAE for the released weights"
 CLIP_HINT = "the CLIP output of Load SMCD, or Load CLIP with OpenCLIP ViT-H for the released weights"
 
 
@@ -98,8 +99,8 @@ class HostSMCD(UNet3D):
             box_steps     [BF, 2]        first and last timestep with boxes; box_tokens_off are used outside
             boxes         [BF, N, 5]     BOXES as the bits of an int32: the host rounds floats to the model's dtype
             image_tokens  [BF, L, D]
-            first_frame   [BF, 4, h, w]
-            returns       [BF, 4, h, w]
+            first_frame   [BF, C, h, w]
+            returns       [BF, C, h, w]
         """
         if control is not None:
             raise SMCDError("SMCD cannot be combined with a ControlNet: remove the Apply ControlNet node")
@@ -150,6 +151,7 @@ class ModelConfig(comfy.supported_models_base.BASE):
 
     def __init__(self, checkpoint: Checkpoint):
         super().__init__({"smcd_config": checkpoint.config})
+        self.latent_format.latent_channels = checkpoint.config.latent_channels
 
 
 class SMCDModel(comfy.model_base.BaseModel):
@@ -249,6 +251,11 @@ class SMCDModel(comfy.model_base.BaseModel):
         if latent is None:
             raise SMCDError(
                 "this model animates a first frame and the conditioning has none: use SMCD Conditioning, or SMCD Image"
+            )
+        if latent.shape[1] != config.latent_channels:
+            raise SMCDError(
+                f"the first frame's latent has {latent.shape[1]} channels, this model takes "
+                f"{config.latent_channels}: use {VAE_HINT}"
             )
         if latent.shape[1:] != noise.shape[1:]:
             (height, width), (h, w) = noise.shape[2:], latent.shape[2:]

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ...smcd_core.networks.config import SMCDConfig
-from ...smcd_core.weights.checkpoint import Checkpoint, CheckpointError, Component, read_checkpoint
+from ...smcd_core.weights.checkpoint import MAX_HEADER, Checkpoint, CheckpointError, Component, read_checkpoint
 from ...smcd_core.weights.files import WeightFile, read_weights
+from ...smcd_core.weights.stored import check_components
 
 HEADER = "smcd_header"  # uint8: text of a JSON object
 MODEL, VAE, CLIP = "model.diffusion_model.", "first_stage_model.", "cond_stage_model."  # prefixes of the host
@@ -43,15 +44,22 @@ def read_any_checkpoint(source: str | Path | WeightFile) -> Checkpoint:
         if not path.is_file():
             return read_checkpoint(path)
         source = read_weights(path)
-    return _read_saved(source) if HEADER in source.tensors else read_checkpoint(source)
+    checkpoint = _read_saved(source) if HEADER in source.tensors else read_checkpoint(source)
+    check_components(checkpoint)
+    return checkpoint
 
 
 def _read_saved(file: WeightFile) -> Checkpoint:
+    packed = file.tensors[HEADER]
+    if packed.dtype != torch.uint8 or packed.numel() > MAX_HEADER:
+        raise CheckpointError(
+            f"{file.path}: {HEADER} is damaged ({packed.numel()} numbers of {packed.dtype}). Save it again"
+        )
     inside, vae, text = (_below(file, prefix) for prefix in (MODEL, VAE, CLIP + TEXT_MODEL))
     weights = {name if name.startswith(BESIDE_UNET) else f"unet.{name}": x for name, x in inside.items()}
     parts: dict[str, Any] = {}
     try:
-        values = json.loads(bytes(file.tensors[HEADER].tolist()))
+        values = json.loads(packed.numpy().tobytes())
         config, info = SMCDConfig.from_json(values["config"]), dict(values["info"])
         if vae and "vae" in values:
             parts["vae"] = Component(dict(values["vae"]), vae)

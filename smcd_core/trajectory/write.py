@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..files import replacing
 from .dense import boxes_at, phrases
@@ -84,19 +82,6 @@ def bounding_boxes(trajectory: Trajectory) -> list[list[dict[str, Any]]]:
                 frame.append({"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "label": names[n]})
         frames.append(frame)
     return frames
-
-
-def point_tracks(trajectory: Trajectory) -> dict[str, Tensor]:
-    """ComfyUI's TRACKS: the centre of each box in pixels, float32 [F, N, 2], and visibility [F, N]."""
-    boxes, mask = boxes_at(trajectory)
-    middles = (boxes[..., :2] + boxes[..., 2:]) / 2 * torch.tensor([trajectory.width, trajectory.height])
-    return {"track_path": middles, "track_visibility": mask}
-
-
-def coordinates(trajectory: Trajectory) -> str:
-    """The centres as JSON text, a list of {x, y} in pixels for each object, as KJNodes writes several splines."""
-    path = point_tracks(trajectory)["track_path"].round().int()
-    return json.dumps([[{"x": x, "y": y} for x, y in track] for track in path.transpose(0, 1).tolist()])
 
 
 def _pixels(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:

@@ -46,6 +46,9 @@ RELEASED_FILES = {
 }
 PARTS = {"unet": "UNet", "box_encoder": "position net", "image_encoder": "visual encoder", "control_net": "ControlNet"}
 _KINDS = {**PARTS, "smcd": "SMCD checkpoint", "diffusers": "diffusers UNet3DConditionModel"}
+MAX_HEADER = 16 * 2**20  # bytes of JSON in one checkpoint; a tokenizer of CLIP has 2 million
+MAX_BLOCKS = 512  # of one checkpoint; the released one has 24
+_BLOCK_TENSORS, _IMAGE_BLOCK_TENSORS = 10, 6  # that one block has at least: norms, convolutions and time embedding
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt")
 _EXPECTED = (
     "expected an SMCD .safetensors, a folder with the released pytorch_model*.bin, ModelScope's "
@@ -267,13 +270,17 @@ def _diffusers_settings(path: Path) -> dict[str, int]:
 def _expected(path: Path, config: SMCDConfig, count: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the networks of `config`, which a file of `count` tensors claims to hold.
 
-    A damaged configuration could describe millions of layers: with more blocks than tensors nothing is built.
+    A damaged configuration could describe millions of layers: nothing is built for more blocks than the tensors can be
+    of, or than any network of this kind has.
     """
-    blocks = len(config.channel_mult) * config.num_res_blocks
+    blocks, image_blocks = len(config.channel_mult) * config.num_res_blocks, 0
     if config.image_tokens != "none":
-        blocks += len(config.image_encoder_channels) * config.image_encoder_blocks
-    if blocks > count:
-        raise CheckpointError(f"{path}: its configuration has {blocks} blocks, but it holds {count} tensors")
+        image_blocks = len(config.image_encoder_channels) * config.image_encoder_blocks
+    total = blocks + image_blocks
+    if _BLOCK_TENSORS * blocks + _IMAGE_BLOCK_TENSORS * image_blocks > count:
+        raise CheckpointError(f"{path}: its configuration has {total} blocks, but it holds {count} tensors")
+    if total > MAX_BLOCKS:
+        raise CheckpointError(f"{path}: its configuration has {total} blocks, expected at most {MAX_BLOCKS}")
     try:
         return shapes_of(SMCD(config, device="meta").state_dict())
     except (ValueError, RuntimeError, ArithmeticError) as error:
@@ -319,6 +326,10 @@ def _inferred(path: Path, infer: Callable[..., SMCDConfig], *shapes: Shapes | No
 
 
 def _json(file: WeightFile, name: str) -> dict[str, Any]:
+    if len(file.metadata[name]) > MAX_HEADER:
+        raise CheckpointError(
+            f"{file.path}: {name} in its metadata has {len(file.metadata[name])} characters, the limit is {MAX_HEADER}"
+        )
     try:
         value = json.loads(file.metadata[name])
     except (ValueError, RecursionError):

@@ -1,0 +1,152 @@
+"""Boxes for other video models: Wan-Move, ATI, Time-to-Move and what else takes points or a moved picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
+from torch import Tensor
+
+from ..smcd_core.errors import SMCDError
+from ..smcd_core.guides.fit import WAN, fit as fit_to, off_grid
+from ..smcd_core.guides.tracks import (
+    ATI_SPACING,
+    MAX_PER_SIDE,
+    as_ati,
+    as_coordinates,
+    as_tracks,
+    ati_refusal,
+    left_out,
+    point_tracks,
+)
+from ..smcd_core.trajectory.dense import DenseBoxes
+from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE
+from .values import boxes_input, read_boxes
+
+FITS = ("crop", "stretch")
+
+
+def target() -> list[io.Input]:
+    """width, height, length and fit of the node that the guide is for."""
+    return [
+        io.Int.Input(
+            "width", default=832, min=16, max=MAX_SIDE, step=8, tooltip="Width of the other node's video in pixels."
+        ),
+        io.Int.Input(
+            "height", default=480, min=16, max=MAX_SIDE, step=8, tooltip="Height of the other node's video in pixels."
+        ),
+        io.Int.Input(
+            "length",
+            default=81,
+            min=1,
+            max=MAX_FRAMES,
+            tooltip="Frames of the other node's video. The trajectory is sampled at that many times.",
+        ),
+        io.Combo.Input(
+            "fit",
+            options=[*FITS],
+            default=FITS[0],
+            tooltip="For an image with another aspect ratio: crop cuts its sides off, as the nodes of Wan do, "
+            "stretch distorts it.",
+        ),
+    ]
+
+
+def fitted(trajectory: Any, image: Tensor | None, width: int, height: int, length: int, fit: str) -> DenseBoxes:
+    """The boxes in the frame of the target. Boxes in pixels are those of the image, or of the target without one."""
+    picture = (width, height) if image is None else (image.shape[2], image.shape[1])
+    read = read_boxes(trajectory, *picture, length)
+    if image is not None:
+        read = replace(read, width=picture[0], height=picture[1])
+    return fit_to(read, width, height, length, crop=fit == "crop")
+
+
+class SMCDTracks(io.ComfyNode):
+    """Points in each box, for models that move what is at a point of the first frame."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_Tracks",
+            display_name="SMCD Tracks",
+            category="SMCD/guides",
+            description="Converts boxes to point tracks for Wan-Move, ATI and other models that follow points.",
+            search_aliases=["wan move", "ATI", "point tracks", "motion path", "trajectory to tracks"],
+            inputs=[
+                boxes_input(),
+                *target(),
+                io.Int.Input(
+                    "points",
+                    default=0,
+                    min=0,
+                    max=MAX_PER_SIDE,
+                    tooltip="Points across and down each box. 0: as many as the model needs to cover the box where it "
+                    "is largest.",
+                ),
+                io.Int.Input(
+                    "anchors",
+                    default=0,
+                    min=0,
+                    max=MAX_PER_SIDE,
+                    tooltip="Points across and down the frame that stay where they are, where no box ever passes. They "
+                    "hold the background still. 0: none, and the camera may move.",
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The start image of the other node. Only its size counts. Without it, that of the "
+                    "trajectory.",
+                ),
+            ],
+            outputs=[
+                io.Tracks.Output(display_name="tracks", tooltip="For WanMoveTrackToVideo, in pixels of its video."),
+                io.String.Output(
+                    display_name="coordinates",
+                    tooltip="JSON: a list of x and y in pixels for each point, one for each frame. Hidden points lie "
+                    "far outside the frame.",
+                ),
+                io.String.Output(
+                    display_name="coordinates_121",
+                    tooltip="JSON for WanTrackToVideo (ATI), which reads 121 points for any length.",
+                ),
+                io.String.Output(display_name="report", tooltip="What was made, and what was left out and why."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        trajectory: Any,
+        width: int,
+        height: int,
+        length: int,
+        fit: str,
+        points: int,
+        anchors: int,
+        image: Tensor | None = None,
+    ) -> io.NodeOutput:
+        boxes = fitted(trajectory, image, width, height, length, fit)
+        tracks = point_tracks(boxes, points, anchors)
+        lines = left_out(boxes, tracks)
+        moving = tracks.of[tracks.of >= 0]
+        if not len(moving):
+            raise SMCDError(
+                "no object is visible and inside the frame in frame 0, so there is nothing to move: "
+                + ("; ".join(lines) or "draw a box or enable one")
+            )
+        refusal = ati_refusal(length)
+        if refusal:  # blocks only what reads it: Wan-Move takes lengths that ATI does not
+            ati = ExecutionBlocker(refusal)
+        else:
+            ati = as_ati(point_tracks(boxes, points, anchors, ATI_SPACING * min(width, height)))
+        lines.insert(
+            0,
+            f"{len(moving)} points in {len(set(moving))} objects and {len(tracks.of) - len(moving)} anchors, "
+            f"{length} frames of {width} x {height} pixels",
+        )
+        lines += off_grid(width, height, length, WAN)
+        if refusal and refusal not in lines:
+            lines.append(refusal)
+        return io.NodeOutput(as_tracks(tracks), as_coordinates(tracks), ati, "\n".join(lines))

@@ -1,0 +1,209 @@
+"""A moving picture from one still: what is in each box is cut out and follows its box.
+
+It needs no model, and models start from it: Time-to-Move noises it to some level and goes on from there, closer to it
+inside the objects than outside. Source: time-to-move/TTM, GUIs/cut_and_drag.py.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import SMCDError
+from ..trajectory.dense import DenseBoxes
+from .fill import filled
+from .fit import crop_of, pixels
+
+FEATHER = 4  # pixels
+MAX_FEATHER = 64
+MAX_VIDEO = 2**29  # pixels of all frames, which take 6 GB
+RIM = 3  # pixels around a mask that belong to the hole too: the edge of an object, and what it shines on
+MARGIN = 2  # pixels of nothing around a layer
+LEVELS = 6  # of a layer; the last one is 32 times smaller
+STILL = 0.01  # pixels
+
+
+@dataclass(frozen=True)
+class Dragged:
+    """A video and where its objects are.
+
+    video  float32 [F, H, W, 3] in 0..1
+    mask   float32 [F, H, W], 1 on an object, less on its feathered edge
+    cut    N times whether the object had anything to cut out
+    """
+
+    video: Tensor
+    mask: Tensor
+    cut: list[bool]
+
+
+def resized(image: Tensor, width: int, height: int, crop: bool = True) -> Tensor:
+    """An image or a mask [H, W, C] in 0..1 at the size of the target, cropped or stretched like the boxes of `fit`."""
+    if crop:
+        left, top, kept_w, kept_h = crop_of(image.shape[1], image.shape[0], width, height)
+        image = image[top : top + kept_h, left : left + kept_w]
+    channels = image.float().movedim(-1, 0)[None]
+    if channels.shape[2:] == (height, width):
+        return image.float()
+    return F.interpolate(channels, (height, width), mode="bilinear", antialias=True)[0].movedim(0, -1).clamp(0, 1)
+
+
+def cut_and_drag(
+    image: Tensor,
+    boxes: DenseBoxes,
+    masks: Tensor | None = None,
+    background: Tensor | None = None,
+    feather: int = FEATHER,
+) -> Dragged:
+    """Each object as it is in the image at its first visible frame, moved and scaled with its box.
+
+    image       [H, W, 3] in 0..1, at the size of the boxes
+    boxes       from `fit`; later objects are in front of earlier ones
+    masks       [N, H, W] in 0..1, the shape of each object, or [1, H, W] for all, each within its own box; None cuts
+                out the boxes
+    background  [H, W, 3], what is behind the objects; None fills where they were from around it
+    feather     pixels over which their edges fade
+
+    An object that is where it was cut out looks exactly as in the image. One whose box is outside of it at its first
+    visible frame is left out. Raises SMCDError if nothing can be cut out, for a wrong number of masks or an empty one,
+    and for more frames than fit in memory.
+    """
+    height, width = image.shape[:2]
+    count = len(boxes.phrases)
+    if boxes.frames * height * width > MAX_VIDEO:
+        most = MAX_VIDEO // (height * width)
+        raise SMCDError(f"{boxes.frames} frames of {width} x {height} pixels are too many: make {most} at most")
+    if masks is not None and len(masks) not in (1, count):
+        raise SMCDError(f"there are {len(masks)} masks for {count} objects: give one for all, or one for each in order")
+    if not 0 <= feather <= MAX_FEATHER:
+        raise SMCDError(f"feather is {feather}, expected 0 to {MAX_FEATHER} pixels")
+    xyxy = pixels(boxes)
+    shapes = {n: shape for n in range(count) if (shape := _shape(boxes, xyxy, n, masks, height, width)) is not None}
+    if not shapes:
+        raise SMCDError("no box is inside the picture in the first frame in which it is visible: nothing to cut out")
+    holes = {n: _grown(shape > 0, RIM if masks is not None else 0) for n, shape in shapes.items()}
+    covered, above = {}, torch.zeros(height, width, dtype=torch.bool)
+    for n in reversed(holes):
+        covered[n], above = above, above | holes[n]
+    picture = image.movedim(-1, 0)
+    behind = filled(picture, above) if background is None else background.movedim(-1, 0)
+    video = behind.movedim(0, -1).repeat(boxes.frames, 1, 1, 1)
+    mask = torch.zeros(boxes.frames, height, width)
+    for n, shape in shapes.items():
+        layer = _Layer(picture, shape, holes[n], covered[n], feather)
+        source = xyxy[boxes.mask[:, n].argmax(), n]
+        for f in np.flatnonzero(boxes.mask[:, n]):
+            still = np.abs(xyxy[f, n] - source).max() < STILL
+            if drawn := layer.in_place if still else layer.moved(source, xyxy[f, n]):
+                colors, alpha, place = drawn
+                video[f][place].lerp_(colors.movedim(0, -1), alpha[..., None])
+                mask[f][place].lerp_(torch.ones(()), alpha)
+    return Dragged(video, mask, [n in shapes for n in range(count)])
+
+
+def latent_mask(mask: Tensor) -> Tensor:
+    """[F, H, W] -> [(F - 1) // 4 + 1, H // 8, W // 8], 0 on an object and 1 elsewhere, for SetLatentNoiseMask.
+
+    Of Wan's latent frames the first holds one frame, all others four; like Time-to-Move, it takes frames 0, 1, 5, 9 ...
+    and one pixel of each cell.
+    """
+    latent = torch.cat([mask[:1], mask[1::4]])[: (len(mask) - 1) // 4 + 1]
+    height, width = mask.shape[1] // 8, mask.shape[2] // 8
+    return (F.interpolate(latent[None], (height, width), mode="nearest")[0] <= 0.5).float()
+
+
+def _shape(boxes: DenseBoxes, xyxy: np.ndarray, n: int, masks: Tensor | None, height: int, width: int) -> Tensor | None:
+    """[H, W], how much of each pixel belongs to object n where it is cut out; None if that is outside."""
+    if not boxes.mask[:, n].any():
+        return None
+    x1, y1, x2, y2 = xyxy[boxes.mask[:, n].argmax(), n]
+    inside = _covered(y1, y2, height)[:, None] * _covered(x1, x2, width)
+    if inside.sum() < 1:
+        return None
+    if masks is None:
+        return inside
+    shape = masks[n] if len(masks) > 1 else masks[0] * (inside > 0)
+    if shape.max() <= 0.5:
+        where = f"of object {n + 1}" if len(masks) > 1 else f"in the box of object {n + 1}"
+        raise SMCDError(f"the mask {where} ({boxes.phrases[n][:40]}) is empty: mend the mask, or leave it out")
+    return shape
+
+
+def _covered(start: float, end: float, count: int) -> Tensor:
+    """[count], which part of each pixel lies between start and end."""
+    left = torch.arange(count)
+    return (torch.clamp(left + 1, max=end) - torch.clamp(left, min=start)).clamp(0, 1).float()
+
+
+def _grown(shape: Tensor, by: int) -> Tensor:
+    return F.max_pool2d(shape.float()[None], 2 * by + 1, 1, by)[0] > 0
+
+
+def _faded(shape: Tensor, feather: int) -> Tensor:
+    """The shape, from 1 / feather at its edge to 1 inside. It does not fade towards the border of the picture."""
+    total, eroded = shape.clone(), shape[None]
+    for _ in range(feather - 1):
+        eroded = -F.max_pool2d(-eroded, 3, 1, 1)
+        total += eroded[0]
+    return total / max(feather, 1)
+
+
+_Drawn = tuple[Tensor, Tensor, tuple[slice, slice]]  # colours [3, h, w], alpha [h, w], rows and columns
+
+
+class _Layer:
+    """What is cut out, at full size and at halves of it, so that small boxes do not flicker.
+
+    in_place  the same where it was cut out: the picture as it is, without a faded edge
+    """
+
+    def __init__(self, picture: Tensor, shape: Tensor, hole: Tensor, covered: Tensor, feather: int):
+        """Cut an object out.
+
+        picture  [3, H, W]
+        shape    [H, W], how much of each pixel is cut out
+        hole     bool [H, W], what it leaves behind
+        covered  bool [H, W], where the picture shows another object in front of it
+        """
+        self.frame = shape.shape
+        ys, xs = (hole.any(axis).nonzero().flatten() for axis in (1, 0))
+        # With a pixel of nothing around it, to fade towards, but where it reaches the border of the picture.
+        top, bottom = max(0, int(ys[0]) - 1), min(self.frame[0], int(ys[-1]) + 2)
+        left, right = max(0, int(xs[0]) - 1), min(self.frame[1], int(xs[-1]) + 2)
+        place = slice(top, bottom), slice(left, right)
+        there, shape, covered = picture[:, place[0], place[1]], shape[place], covered[place]
+        # Its own colours go on around the shape: else the old background would shine at the edges.
+        colors = filled(there, (shape <= 0.5) | covered)
+        self.in_place: _Drawn = torch.where(covered, colors, there), hole[place].float(), place
+        step = 2 ** (LEVELS - 1)
+        height, width = bottom - top + 2 * MARGIN, right - left + 2 * MARGIN
+        pad = (MARGIN, MARGIN + -width % step, MARGIN, MARGIN + -height % step)
+        layer = torch.cat([F.pad(colors, pad, mode="replicate"), F.pad(_faded(shape, feather)[None], pad)])
+        self.levels = [layer[None]]
+        for _ in range(LEVELS - 1):
+            self.levels.append(F.avg_pool2d(self.levels[-1], 2))
+        self.corner, self.size = (left - MARGIN, top - MARGIN), (layer.shape[2], layer.shape[1])  # x, y
+
+    def moved(self, source: np.ndarray, box: np.ndarray) -> _Drawn | None:
+        """The layer with its box moved from `source` to `box`, both xyxy in pixels; None if outside the frame."""
+        scale = (box[2:] - box[:2]) / (source[2:] - source[:2])
+        level = min(LEVELS - 1, max(0, int(-math.log2(math.sqrt(scale[0] * scale[1])))))
+        places, spans = [], []
+        for axis, (start, size) in enumerate(zip(self.corner, self.size, strict=True)):
+            first, last = ((edge - source[axis]) * scale[axis] + box[axis] for edge in (start, start + size))
+            first, last = max(0, math.floor(first)), min(self.frame[1 - axis], math.ceil(last))
+            if first >= last:
+                return None
+            middles = torch.arange(first, last, dtype=torch.float64) + 0.5
+            within = (middles - box[axis]) / scale[axis] + source[axis] - start
+            places.append((within / size * 2 - 1).float())
+            spans.append(slice(first, last))
+        x, y = places
+        grid = torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))], -1)[None]
+        drawn = F.grid_sample(self.levels[level], grid, padding_mode="border", align_corners=False)[0]
+        return drawn[:3], drawn[3], (spans[1], spans[0])

@@ -1,0 +1,104 @@
+"""Boxes as the nodes of another model see them: on the picture that they crop, at the length of their video.
+
+ComfyUI's nodes for Wan cut the sides off a start image (`comfy.utils.common_upscale` with crop "center") and read all
+points in pixels of what is left. Boxes drawn on the whole picture have to follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..trajectory.dense import DenseBoxes, boxes_at, phrases, strengths
+from ..trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, TrajectoryError, whole_number
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Lengths and sizes that a model takes: 1 + a multiple of `frames`, and multiples of `side` in pixels."""
+
+    name: str
+    frames: int
+    side: int
+
+
+WAN = Grid("Wan", 4, 16)
+LTX = Grid("LTX", 8, 64)
+
+
+def fit(boxes: Trajectory | DenseBoxes, width: int, height: int, length: int, crop: bool = True) -> DenseBoxes:
+    """The boxes of a video of `length` frames with width x height pixels, in units of its frame and float64.
+
+    crop  cut the sides off to the aspect ratio of the target, around the centre and in whole pixels as ComfyUI does;
+          False stretches the picture
+
+    Frames are sampled at evenly spaced times, first and last one included. Boxes are not clipped; one that an
+    overshooting ease turned inside out is not visible. Disabled objects are left out. Raises TrajectoryError for a
+    target that is out of range, and for a crop of boxes without a size.
+    """
+    whole_number(length, "length", 1, MAX_FRAMES)
+    whole_number(width, "width", 1, MAX_SIDE)
+    whole_number(height, "height", 1, MAX_SIDE)
+    dense = _sampled(boxes, length)
+    xyxy = np.asarray(dense.xyxy, np.float64)
+    if crop:
+        size = _size_of(dense)
+        left, top, kept_w, kept_h = crop_of(*size, width, height)
+        xyxy = (xyxy * [*size, *size] - [left, top, left, top]) / [kept_w, kept_h, kept_w, kept_h]
+    upright = (xyxy[..., 2:] > xyxy[..., :2]).all(-1)
+    return replace(dense, xyxy=xyxy, mask=dense.mask & upright, size=(width, height))
+
+
+def crop_of(picture_width: int, picture_height: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """left, top, width and height in pixels of what the host keeps of a picture for a video of width x height.
+
+    Raises TrajectoryError if the picture is too narrow to leave a pixel.
+    """
+    left = top = 0
+    old, new = picture_width / picture_height, width / height
+    if old > new:
+        left = round((picture_width - picture_width * (new / old)) / 2)
+    elif old < new:
+        top = round((picture_height - picture_height * (old / new)) / 2)
+    kept_w, kept_h = picture_width - 2 * left, picture_height - 2 * top
+    if kept_w < 1 or kept_h < 1:
+        raise TrajectoryError(
+            f"nothing is left of a picture of {picture_width} x {picture_height} pixels cropped to {width} x {height}: "
+            "stretch it, or choose a target nearer to its shape"
+        )
+    return left, top, kept_w, kept_h
+
+
+def pixels(boxes: DenseBoxes) -> np.ndarray:
+    """float64 [F, N, 4]: boxes from `fit`, xyxy in pixels of the target."""
+    width, height = _size_of(boxes)
+    return boxes.xyxy * [width, height, width, height]
+
+
+def off_grid(width: int, height: int, length: int, grid: Grid) -> list[str]:
+    """A sentence for the length and for each side that the model does not take, with the nearest that it does."""
+    found = []
+    if (length - 1) % grid.frames:
+        nearest = round((length - 1) / grid.frames) * grid.frames + 1
+        found.append(f"length is {length}: {grid.name} makes {grid.frames}n + 1 frames, the nearest is {nearest}")
+    for name, side in (("width", width), ("height", height)):
+        if side % grid.side:
+            nearest = max(1, round(side / grid.side)) * grid.side
+            found.append(f"{name} is {side}: {grid.name} takes multiples of {grid.side}, the nearest is {nearest}")
+    return found
+
+
+def _size_of(boxes: DenseBoxes) -> tuple[int, int]:
+    if boxes.size is None:
+        raise TrajectoryError("the size of the picture in pixels is not known: give its width and height")
+    return boxes.size
+
+
+def _sampled(boxes: Trajectory | DenseBoxes, length: int) -> DenseBoxes:
+    if isinstance(boxes, DenseBoxes):
+        return boxes.resampled(length)
+    xyxy, mask = boxes_at(boxes, length, torch.float64)
+    size = (boxes.width, boxes.height)
+    return DenseBoxes(xyxy.numpy(), mask.numpy(), tuple(phrases(boxes)), tuple(strengths(boxes)), size, boxes.fps)
