@@ -164,6 +164,40 @@ test("a text from outside keeps selection, locks and playhead where they still m
   assert.deepEqual(editor.selectedKeys, [{ id: "car", frame: 0 }, { id: "car", frame: 4 }]);
 });
 
+test("a node made anew goes on where it was, and a change from outside is one more step", () => {
+  const before = newEditor();
+  before.set({ locked: new Set(["dog"]), time: 3 });
+  run(before, "nudge.right");
+  const nudged = before.trajectory;
+  const outside = model.setBox(nudged, "car", 4, A);
+  before.begin("step.move"); // the node went away in the middle of a gesture
+  for (const text of [nudged, outside].map(model.serialiseTrajectory)) {
+    const editor = new EditorState();
+    editor.resume(before, text);
+    assert.deepEqual([[...editor.selected], [...editor.locked], editor.time], [["car"], ["dog"], 3]);
+    assert.equal(editor.isInGesture, false);
+    assert.equal(model.serialiseTrajectory(editor.trajectory), text);
+    if (text !== model.serialiseTrajectory(nudged)) run(editor, "undo");
+    assert.deepEqual(editor.trajectory, nudged);
+    run(editor, "undo");
+    assert.notDeepEqual(editor.trajectory, nudged);
+  }
+  const editor = new EditorState();
+  editor.resume(before, "{broken");
+  assert.equal(editor.problem.text, "{broken");
+});
+
+test("a text that is here already is not written out to see that", (t) => {
+  const editor = newEditor();
+  const text = model.serialiseTrajectory(editor.trajectory).replace("{", "{  ");
+  editor.load(text);
+  const { trajectory: here } = editor;
+  const stringify = t.mock.method(JSON, "stringify");
+  for (let n = 0; n < 5; n += 1) editor.load(text);
+  assert.equal(stringify.mock.callCount(), 0);
+  assert.equal(editor.trajectory, here);
+});
+
 test("a clip without objects plays too: a video may be behind it", () => {
   const editor = new EditorState();
   run(editor, "play");

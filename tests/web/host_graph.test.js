@@ -140,6 +140,18 @@ test("prompt, size and frames come from where the trajectory goes", () => {
   });
 });
 
+test("a grid that is known no more is that of no known size again", () => {
+  const known = { columns: 40, rows: 32 };
+  const alone = graphOf({ 1: { type: "SMCD_Trajectory" } });
+  assert.deepEqual({ ...known, ...modelFacts(node(alone, 1)) }, {
+    ...{ prompt: null, width: null, height: null, numFrames: null },
+    ...{ columns: 32, rows: 32 },
+  });
+  const automatic = { type: "SMCD_Conditioning", inputs: { trajectory: [1, 0] }, widgets: { width: 0, height: 0 } };
+  const { columns, rows } = { ...known, ...modelFacts(node(graphOf({ 1: { type: "SMCD_Trajectory" }, 2: automatic }), 1)) };
+  assert.deepEqual([columns, rows], [32, 32]);
+});
+
 test("a prompt that is put together of two is not known", () => {
   const graph = graphOf({
     1: { type: "SMCD_Trajectory" },

@@ -8,7 +8,8 @@
 import { inputIndex, searchUp, source, targets, widgetValue } from "./links.js";
 
 const CELL = 8; // pixels per latent cell
-const UNKNOWN = { prompt: null, width: null, height: null, numFrames: null };
+const GRID = { columns: 32, rows: 32 }; // cells, if the size is unknown
+const UNKNOWN = { prompt: null, width: null, height: null, numFrames: null, ...GRID };
 const CONSUMERS = ["SMCD_Conditioning", "SMCD_Motion", "SMCD_Generate"];
 const TEXTS = ["CLIPTextEncode", "CLIPTextEncodeSDXL"];
 
@@ -28,7 +29,7 @@ export function modelFacts(node) {
     width,
     height,
     numFrames: positive(consumer, "frames") ?? (sized === consumer ? null : positive(sized, "frames")),
-    ...(width && height ? { columns: Math.ceil(width / CELL), rows: Math.ceil(height / CELL) } : {}),
+    ...(width && height ? { columns: Math.ceil(width / CELL), rows: Math.ceil(height / CELL) } : GRID),
   };
 }
 

@@ -15,6 +15,8 @@ import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { modelFacts } from "./facts.js";
 import { after, languageOf, settingsOf } from "./host.js";
+import { keepSettings, park, placeOf, unpark } from "./kept.js";
+import { widgetValue } from "./links.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
 const SIZE = [500, 820]; // of a new node
@@ -56,6 +58,8 @@ class NodeEditor {
   /** Identifies the current background; null before the first check. @type {string | null} */
   #shown = null;
   #release = () => {};
+  /** The node's place while it is in a graph. @type {string | null} */
+  #place = null;
 
   constructor(node, host) {
     this.#node = node;
@@ -81,7 +85,7 @@ class NodeEditor {
     // Not every new node is added to a graph, and a removed one may come back.
     after(node, "onAdded", () => this.#start());
     after(node, "onRemoved", () => this.#stop());
-    after(node, "onConfigure", () => this.#read());
+    after(node, "onConfigure", () => this.#resume());
     after(node, "onExecuted", (output) => this.#take(output ?? {}));
     after(this.#text, "callback", () => this.#read());
     this.#showText(false);
@@ -108,6 +112,7 @@ class NodeEditor {
       leaveText(this.#node, this.#host, error);
       return;
     }
+    this.#endings.push(keepSettings(this.editor));
     const look = () => this.#look();
     const soon = setTimeout(look, 0); // after the links are restored
     this.#endings.push(
@@ -115,7 +120,7 @@ class NodeEditor {
       listen(api, { graphChanged: look }),
       listen(settingsOf(this.#host), {
         "Comfy.Locale.change": () => this.#show(),
-        "Comfy.ColorPalette.change": () => this.#show(),
+        "Comfy.ColorPalette.change": () => this.#view.restyle(),
       }),
       // Another extension may have changed the text without calling back.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
@@ -124,6 +129,8 @@ class NodeEditor {
   }
 
   #stop() {
+    if (this.#place) park(this.#place, this.editor);
+    this.#place = null;
     for (const end of this.#endings.splice(0)) end();
     this.#view?.destroy();
     this.#view = null;
@@ -141,6 +148,13 @@ class NodeEditor {
     this.#read();
   }
 
+  /** The node has got its values. */
+  #resume() {
+    const before = this.#node.graph && unpark(placeOf(this.#node));
+    if (before) this.editor.resume(before, String(this.#text.value ?? ""));
+    else this.#read();
+  }
+
   #read() {
     if (!this.editor.isInGesture) this.editor.load(String(this.#text.value ?? ""));
   }
@@ -149,6 +163,13 @@ class NodeEditor {
     this.#text.value = text;
     this.#capture();
     this.#node.setDirtyCanvas(true, false);
+    this.#warn();
+  }
+
+  /** Say that a link gives the run another text. */
+  #warn() {
+    if (widgetValue(this.#node, "text") !== undefined) return;
+    this.editor.notify("error", translator(this.#language)("host.linked"));
   }
 
   /** Record a step of the graph's undo: its tracker watches mouse and keys, and misses other edits. */
@@ -161,6 +182,8 @@ class NodeEditor {
   #look() {
     const node = this.#node;
     if (!node.graph) return;
+    this.#place = placeOf(node);
+    this.#warn();
     const facts = { ...this.editor.facts, ...modelFacts(node) };
     if (JSON.stringify(facts) !== JSON.stringify(this.editor.facts)) this.editor.set({ facts });
     const picture = connectedPicture(node, "background", this.#host.api);
@@ -171,9 +194,13 @@ class NodeEditor {
     this.#shown = name;
     this.#release();
     // An image that the user connects sets the size of the trajectory. In a loaded graph that has been done before.
-    if (picture) this.#release = showPicture(this.editor, picture, (size) => isFirst || this.#resize(size));
-    else if (files.length) this.#release = showImages(this.editor, files.map((file) => fileUrl(file, this.#host.api)));
-    else this.#release = () => {};
+    const onReady = (size) => isFirst || this.#resize(size);
+    const onError = () => this.editor.notify("error", translator(this.#language)("host.noPicture"));
+    if (picture) this.#release = showPicture(this.editor, picture, { onReady, onError });
+    else {
+      const urls = files.map((file) => fileUrl(file, this.#host.api));
+      this.#release = urls.length ? showImages(this.editor, urls, { onError }) : () => {};
+    }
   }
 
   /** A value that the last run reported for the node. */

@@ -236,3 +236,238 @@ check("in full screen with nothing focused the browser keeps its keys, the edito
   assert.equal(await press({ key: "Delete", code: "Delete" }), true);
   assert.equal(await page.evaluate(() => window.editor.trajectory.objects.length), 0);
 });
+
+check("values between two steps of a spinner are taken, and others are refused with a message", async (page) => {
+  const notice = page.locator(".smcd-notice");
+  const field = page.locator(".smcd-strength-fields input[type=number]");
+  await field.fill("0.33");
+  await field.press("Enter");
+  await settle(page);
+  assert.equal(await page.locator(".smcd-strength-fields input[type=range]").inputValue(), "0.33");
+  await field.fill("77");
+  await field.press("Enter");
+  await settle(page);
+  assert.match(await notice.textContent(), /strength is 77: give a number/);
+  assert.equal(await field.inputValue(), "0.33");
+  const [width] = await page.locator(".smcd-fields-four input").evaluateAll((all) => [all[2].value]);
+  await page.locator(".smcd-fields-four input").nth(2).fill("-5");
+  await page.keyboard.press("Enter");
+  await settle(page);
+  assert.match(await notice.textContent(), /W is -5/);
+  assert.equal(await page.locator(".smcd-fields-four input").nth(2).inputValue(), width);
+
+  const form = page.locator(".smcd-motion");
+  await form.locator("select").first().selectOption("approach");
+  const factor = form.locator(".smcd-fields input").first();
+  const before = await track(page);
+  await factor.fill("99");
+  await form.locator("button").click();
+  assert.deepEqual(await track(page), before);
+  await factor.fill("1.25");
+  await form.locator("button").click();
+  assert.notDeepEqual(await track(page), before);
+});
+
+check("the chips stay while a box is dragged", async (page) => {
+  const built = await page.evaluate(async () => {
+    const { moveBoxes } = await import("/web/trajectory/model.js");
+    window.editor.set({ facts: { ...window.editor.facts, prompt: "a cat and a small dog on a beach" } });
+    const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    await drawn();
+    const before = document.querySelector(".smcd-chips button");
+    window.editor.begin("step.move");
+    window.editor.preview((trajectory) => moveBoxes(trajectory, ["toString"], 0, 0.1, 0));
+    await drawn();
+    window.editor.commit();
+    return before !== null && before === document.querySelector(".smcd-chips button");
+  });
+  assert.equal(built, true);
+});
+
+check("a part that fails is reported once, and the others go on", async (page, problems) => {
+  await page.evaluate(() => window.editor.set({ scores: { iou: null, mean: 0.5 } })); // fails in the timeline
+  await settle(page);
+  assert.match(await page.locator(".smcd-notice").textContent(), /A part of the editor failed/);
+  await page.evaluate(() => window.editor.seek(5));
+  await settle(page);
+  assert.match(await page.locator(".smcd-section h3").first().textContent(), /frame 5/);
+  assert.equal(problems.splice(0).length, 1);
+});
+
+check("an object that is deleted while its motion is recorded ends the recording", async (page) => {
+  const [x, y] = await page.evaluate(() => {
+    const { left, top, width, height } = window.editor.shownViewport;
+    const rect = document.querySelector(".smcd-stage-canvas").getBoundingClientRect();
+    return [rect.left + left + width * 0.25, rect.top + top + height * 0.25];
+  });
+  await page.evaluate(() => window.editor.set({ isPlaying: true, settings: { ...window.editor.settings, speed: 0.25 } }));
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + 30, y + 30, { steps: 4 });
+  assert.equal(await page.evaluate(() => window.editor.recording !== null), true);
+  await page.keyboard.press("Delete");
+  await page.mouse.move(x + 60, y + 30, { steps: 4 });
+  await settle(page);
+  await page.mouse.up();
+  assert.equal(await page.evaluate(() => window.editor.recording), null);
+  assert.equal(await page.evaluate(() => window.editor.trajectory.objects.length), 0);
+});
+
+check("the canvases are sharp where the host shows the editor enlarged", async (page) => {
+  await page.evaluate(() => {
+    const main = document.querySelector("main");
+    Object.assign(main.style, { width: "500px", height: "400px", transformOrigin: "0 0" });
+    main.style.transform = "scale(2)";
+  });
+  await settle(page);
+  await page.evaluate(() => window.editor.seek(3)); // anything that redraws
+  await settle(page);
+  const ratios = await page.locator(".smcd-editor canvas").evaluateAll((canvases) =>
+    canvases.map((canvas) => canvas.width / canvas.getBoundingClientRect().width),
+  );
+  for (const ratio of ratios) assert.ok(Math.abs(ratio - 1) < 0.01, String(ratios));
+});
+
+check("the right button selects a box and opens neither the browser's nor the node's menu", async (page) => {
+  const reached = await page.evaluate(() => {
+    window.editor.select([]);
+    let count = 0;
+    window.addEventListener("contextmenu", () => (count += 1));
+    const { left, top, width, height } = window.editor.shownViewport;
+    const canvas = document.querySelector(".smcd-stage-canvas");
+    const rect = canvas.getBoundingClientRect();
+    const [clientX, clientY] = [rect.left + left + width * 0.25, rect.top + top + height * 0.25];
+    const event = new MouseEvent("contextmenu", { clientX, clientY, bubbles: true, cancelable: true });
+    canvas.dispatchEvent(event);
+    return [count, event.defaultPrevented, ...window.editor.selected];
+  });
+  assert.deepEqual(reached, [0, true, "toString"]);
+});
+
+check("Shift and wheel, or a wheel across, moves the view sideways", async (page) => {
+  await page.locator(".smcd-stage-canvas").click({ position: { x: 5, y: 5 } });
+  const left = () => page.evaluate(() => window.editor.shownViewport.left);
+  const [before, width] = [await left(), await page.evaluate(() => window.editor.shownViewport.width)];
+  await page.mouse.wheel(40, 0);
+  await page.waitForFunction((x) => window.editor.shownViewport.left === x, before - 40);
+  await page.keyboard.down("Shift");
+  await page.mouse.wheel(0, 40);
+  await page.keyboard.up("Shift");
+  await page.waitForFunction((x) => window.editor.shownViewport.left === x, before - 80);
+  assert.equal(await page.evaluate(() => window.editor.shownViewport.width), width);
+});
+
+check("a dialog of an editor that goes away is dismissed", async (page) => {
+  const answer = await page.evaluate(async () => {
+    const { openDialog } = await import("/web/editor/kit/dialogs.js");
+    const root = document.querySelector(".smcd-editor");
+    const opened = openDialog(root, { title: "Question", body: "Go on?", actions: [] });
+    window.view.destroy();
+    return opened;
+  });
+  assert.equal(answer, null);
+});
+
+check("a card that cannot be made is said", async (page) => {
+  await page.evaluate(() => {
+    HTMLCanvasElement.prototype.toBlob = (done) => done(null);
+  });
+  await page.evaluate(async () => {
+    const { commandOf } = await import("/web/editor/actions/commands.js");
+    const { translator } = await import("/web/editor/strings/strings.js");
+    await commandOf("export.card").run({ editor: window.editor, t: translator("en") });
+  });
+  await settle(page);
+  assert.match(await page.locator(".smcd-notice").textContent(), /the card could not be drawn/);
+});
+
+check("a video of any size goes to the host", async (page) => {
+  const given = await page.evaluate(async () => {
+    const { importFiles } = await import("/web/editor/files/files.js");
+    const file = new File(["x"], "long.mp4", { type: "video/mp4" });
+    Object.defineProperty(file, "size", { value: 2 ** 30 });
+    let taken = null;
+    window.editor.set({ onBackgroundFile: (one) => (taken = one.name) });
+    await importFiles({ editor: window.editor, t: (key) => key }, [file]);
+    return taken;
+  });
+  assert.equal(given, "long.mp4");
+});
+
+check("a picture or video that the browser cannot show is said", async (page, problems) => {
+  const errors = await page.evaluate(async () => {
+    const { showPicture } = await import("/web/host/background.js");
+    const show = (kind) =>
+      new Promise((done) => {
+        const picture = { kind, url: "/web/package.json", timing: { rate: 0, skip: 0, every: 1 }, steps: [] };
+        showPicture(window.editor, picture, { onError: () => done(kind) });
+      });
+    return [await show("image"), await show("video")];
+  });
+  assert.deepEqual(errors, ["image", "video"]);
+  problems.length = 0; // the browser's own words about the files
+});
+
+check("a cropped picture is not copied to be drawn", async (page) => {
+  const [isSame, pixel] = await page.evaluate(async () => {
+    const { showPicture } = await import("/web/host/background.js");
+    const canvas = new OffscreenCanvas(100, 50);
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#00ff00";
+    context.fillRect(50, 0, 50, 50);
+    const url = URL.createObjectURL(await canvas.convertToBlob());
+    const steps = [{ name: "crop", values: [50, 0, 50, 50] }]; // the green half
+    await new Promise((done) => showPicture(window.editor, { kind: "image", url, steps }, { onReady: done }));
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const stage = document.querySelector(".smcd-stage-canvas");
+    const { left, top, width, height } = window.editor.shownViewport;
+    const scale = stage.width / stage.clientWidth;
+    const [x, y] = [(left + width * 0.05) * scale, (top + height * 0.95) * scale];
+    const { imageAt } = window.editor.background;
+    return [imageAt(0) === imageAt(0), [...stage.getContext("2d").getImageData(x, y, 1, 1).data]];
+  });
+  assert.equal(isSame, true);
+  assert.deepEqual(pixel, [0, 255, 0, 255]);
+});
+
+check("scores of before a change say so until it is undone", async (page) => {
+  await page.evaluate(() => {
+    const { trajectory } = window.editor;
+    window.editor.set({ scores: { iou: { toString: [0.5] }, mean: 0.5, of: trajectory } });
+    window.editor.apply("step.clip", (before) => ({ ...before, fps: 9 }));
+  });
+  await settle(page);
+  const score = page.locator(".smcd-timeline-score");
+  assert.match(await score.textContent(), /before the change/);
+  await page.evaluate(() => window.editor.undo());
+  await settle(page);
+  assert.equal(await score.textContent(), "IoU 0.50");
+});
+
+check("a phrase in Arabic reads from right to left", async (page) => {
+  assert.equal(await page.locator(".smcd-inspector input[type=text]").getAttribute("dir"), "auto");
+  const directions = await page.evaluate(async () => {
+    const { drawText } = await import("/web/editor/kit/canvas_text.js");
+    const drawn = [];
+    const context = { fillText: () => drawn.push(context.direction) };
+    for (const text of ["قطة، كبيرة", "#1 חתול", "big dog"]) drawText(context, text, 0, 0);
+    return drawn;
+  });
+  assert.deepEqual(directions, ["rtl", "rtl", "ltr"]);
+});
+
+check("the border of the timeline tells its height, and keeps it in a new view", async (page) => {
+  const border = page.locator(".smcd-timeline-border");
+  const value = async (name) => Number(await border.getAttribute(`aria-value${name}`));
+  assert.ok((await value("now")) >= (await value("min")) && (await value("now")) <= (await value("max")));
+  const before = await value("now");
+  await border.focus();
+  await page.keyboard.press("ArrowUp");
+  await page.waitForFunction((height) => document.querySelector(".smcd-timeline-area").offsetHeight === height, before + 16);
+  await page.evaluate(async () => {
+    const { createView } = await import("/web/editor/view.js");
+    window.view.destroy();
+    document.querySelector("main").replaceChildren(createView(window.editor).element);
+  });
+  await page.waitForFunction((height) => document.querySelector(".smcd-timeline-area").offsetHeight === height, before + 16);
+});

@@ -404,7 +404,7 @@ check("a share card shows the whole picture in the frame, stretched as on the st
     context.fillStyle = "#0000ff";
     context.fillRect(40, 0, 320, 100); // a tenth at either side stays red
     window.editor.apply("step.delete", (trajectory) => ({ ...trajectory, objects: [] }));
-    window.editor.set({ background: { width: 400, height: 100, imageAt: () => picture } });
+    window.editor.set({ background: { width: 400, height: 100, part: [0, 0, 400, 100], imageAt: () => picture } });
   });
   const pixels = await page.evaluate(async () => {
     const { makeCard } = await import("/web/editor/files/share_card.js");

@@ -68,6 +68,26 @@ export function watch() {
   };
 }
 
+const MAX_ZOOM = 4; // a canvas of more pixels is slow
+
+/**
+ * Match a canvas to the pixels of the screen under it, which are more if the host shows it enlarged. Only then it is
+ * cleared.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @returns {boolean} whether it was cleared
+ */
+export function sharpen(canvas) {
+  const { clientWidth, clientHeight, offsetWidth } = canvas;
+  if (!clientWidth || !clientHeight) return false; // hidden
+  const zoom = canvas.getBoundingClientRect().width / offsetWidth;
+  const scale = devicePixelRatio * Math.min(Math.max(zoom, 1), MAX_ZOOM);
+  const [width, height] = [Math.round(clientWidth * scale), Math.round(clientHeight * scale)];
+  if (canvas.width === width && canvas.height === height) return false;
+  [canvas.width, canvas.height] = [width, height];
+  return true;
+}
+
 /**
  * Watch the size of an element and the device pixel ratio.
  *
