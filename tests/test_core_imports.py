@@ -23,7 +23,7 @@ PARTS = {
     "weights": {"files", "networks"},
     "video": {"files"},
     "data": {"files", "trajectory", "video"},
-    "sampling": {"colors", "trajectory", "networks", "weights"},
+    "sampling": {"colors", "trajectory", "guides", "networks", "weights"},
     "doctor": {"__init__", "networks", "weights"},
     "training": {"files", "trajectory", "networks", "weights", "video", "data", "sampling"},
 }
