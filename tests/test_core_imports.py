@@ -26,7 +26,7 @@ PARTS = {
     "weights": {"files", "networks"},
     "video": {"files", "fonts", "pictures"},
     "data": {"files", "pictures", "trajectory", "video"},
-    "sampling": {"colors", "pictures", "trajectory", "networks", "weights"},
+    "sampling": {"colors", "pictures", "trajectory", "guides", "networks", "weights"},
     "doctor": {"__init__", "networks", "weights"},
     "training": {"files", "trajectory", "networks", "weights", "video", "data", "sampling"},
 }
