@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { modelFacts } from "../../web/host/facts.js";
+import { isOtherPicture, modelFacts } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
 
@@ -161,4 +161,19 @@ test("a prompt that is put together of two is not known", () => {
     5: { type: "CLIPTextEncode", outputs: ["CONDITIONING"], widgets: { text: "dog" } },
   });
   assert.equal(modelFacts(node(graph, 1)).prompt, null);
+});
+
+test("a run that starts from another file than the background's is known", () => {
+  const graph = (first) =>
+    graphOf({
+      1: { type: "SMCD_Trajectory", inputs: { background: [5, 0] } },
+      2: { type: "SMCD_Generate", inputs: { trajectory: [1, 0], first_frame: [first, 0] } },
+      5: loader,
+      6: { type: "ImageScaleBy", inputs: { image: [5, 0] }, widgets: { scale_by: 2 } },
+      7: { type: "SMCD_Example", widgets: { example: "beach" } },
+      8: { type: "Anything" },
+    });
+  const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
+  const found = [5, 6, 7, 8].map((first) => isOtherPicture(node(graph(first), 1), api));
+  assert.deepEqual(found, [false, false, true, false]);
 });

@@ -13,7 +13,7 @@ import { createView } from "../editor/view.js";
 import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
-import { modelFacts } from "./facts.js";
+import { isOtherPicture, modelFacts } from "./facts.js";
 import { after, languageOf, settingsOf } from "./host.js";
 import { keepSettings, park, placeOf, unpark } from "./kept.js";
 import { widgetValue } from "./links.js";
@@ -113,6 +113,12 @@ class NodeEditor {
       return;
     }
     this.#endings.push(keepSettings(this.editor));
+    // The host tells of another palette before its colours are there.
+    const colors = new MutationObserver(() => this.#view.restyle());
+    for (const element of [document.documentElement, document.body]) {
+      colors.observe(element, { attributes: true, attributeFilter: ["class", "style"] });
+    }
+    this.#endings.push(() => colors.disconnect());
     const look = () => this.#look();
     const soon = setTimeout(look, 0); // after the links are restored
     this.#endings.push(
@@ -120,7 +126,6 @@ class NodeEditor {
       listen(api, { graphChanged: look }),
       listen(settingsOf(this.#host), {
         "Comfy.Locale.change": () => this.#show(),
-        "Comfy.ColorPalette.change": () => this.#view.restyle(),
       }),
       // Another extension may have changed the text without calling back.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
@@ -184,9 +189,10 @@ class NodeEditor {
     if (!node.graph) return;
     this.#place = placeOf(node);
     this.#warn();
-    const facts = { ...this.editor.facts, ...modelFacts(node) };
+    const { api } = this.#host;
+    const facts = { ...this.editor.facts, ...modelFacts(node), isOtherPicture: isOtherPicture(node, api) };
     if (JSON.stringify(facts) !== JSON.stringify(this.editor.facts)) this.editor.set({ facts });
-    const picture = connectedPicture(node, "background", this.#host.api);
+    const picture = connectedPicture(node, "background", api);
     const files = picture ? [] : this.#resultOf("smcd_background");
     const name = JSON.stringify(picture ?? files);
     if (name === this.#shown) return;
@@ -198,7 +204,7 @@ class NodeEditor {
     const onError = () => this.editor.notify("error", translator(this.#language)("host.noPicture"));
     if (picture) this.#release = showPicture(this.editor, picture, { onReady, onError });
     else {
-      const urls = files.map((file) => fileUrl(file, this.#host.api));
+      const urls = files.map((file) => fileUrl(file, api));
       this.#release = urls.length ? showImages(this.editor, urls, { onError }) : () => {};
     }
   }

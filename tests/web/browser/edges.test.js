@@ -471,3 +471,45 @@ check("the border of the timeline tells its height, and keeps it in a new view",
   });
   await page.waitForFunction((height) => document.querySelector(".smcd-timeline-area").offsetHeight === height, before + 16);
 });
+
+check("numbers of four digits fit into their fields, in a node and in full screen", async (page) => {
+  const four = JSON.stringify({ ...JSON.parse(TEXT), width: 1280, height: 1080, frames: 1200, fps: 23.976 });
+  await page.evaluate((text) => window.editor.load(text), four);
+  await page.evaluate(() => window.editor.seek(1199));
+  for (const width of [440, 500, 760, 1100]) {
+    await page.locator("main").evaluate((main, w) => (main.style.width = `${w}px`), width);
+    if (width < 620) await page.locator(".smcd-tabs button").nth(1).click();
+    await settle(page);
+    const clipped = await page.locator(".smcd-editor input[type=number]").evaluateAll((inputs) =>
+      inputs
+        .filter((input) => input.clientWidth && input.scrollWidth > input.clientWidth)
+        .map((input) => `${input.name || input.parentElement.textContent} ${input.value}`),
+    );
+    assert.deepEqual(clipped, [], `${width} pixels wide`);
+    if (width < 620) await page.locator(".smcd-tabs button").first().click();
+  }
+});
+
+check("a click on the ruler leaves keys of other times, so that the inspector is about one time", async (page) => {
+  await page.evaluate(() => window.editor.selectKeys([{ id: "toString", frame: 0 }]));
+  const { x, y, width } = await page.locator(".smcd-timeline-canvas").boundingBox();
+  await page.mouse.click(x + width - 40, y + 6);
+  await settle(page);
+  const frame = await page.evaluate(() => window.editor.frame);
+  assert.ok(frame > 9, String(frame));
+  assert.deepEqual(await page.evaluate(() => window.editor.selectedKeys), []);
+  await page.keyboard.press("5"); // hold
+  assert.deepEqual((await track(page)).keys.map(({ ease }) => ease), ["linear", "hold"]);
+});
+
+check("at the smallest size all menus and the warnings can be reached", async (page) => {
+  await page.locator("main").evaluate((main) => Object.assign(main.style, { width: "210px", height: "458px" }));
+  await settle(page);
+  const isInside = (element) => {
+    const [inner, outer] = [element.getBoundingClientRect(), document.querySelector("main").getBoundingClientRect()];
+    return inner.width > 0 && inner.left >= outer.left && inner.right <= outer.right && inner.bottom <= outer.bottom;
+  };
+  for (const name of [".smcd-menu-button", ".smcd-checks-button", ".smcd-tool[data-command=help]"]) {
+    for (const one of await page.locator(name).all()) assert.equal(await one.evaluate(isInside), true, name);
+  }
+});

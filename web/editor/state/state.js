@@ -12,9 +12,9 @@
  *   imageAt: (time: number) => CanvasImageSource | null}} Background  width, height: pixels; part: the visible part of
  *   the image, as left, top, width, height in its own pixels; time: in frames of the trajectory; null until it is loaded
  * @typedef {{prompt: string | null, columns: number, rows: number, slots: number, numFrames: number | null,
- *   width: number | null, height: number | null}} ModelFacts  inputs of the model downstream, null if unknown:
+ *   width: number | null, height: number | null, isOtherPicture?: boolean}} ModelFacts  inputs of the model downstream, null if unknown:
  *   prompt; columns, rows: cells of the latent grid; slots: objects that it was trained on; numFrames, width, height:
- *   of the video that it makes
+ *   of the video that it makes; isOtherPicture: its first frame is known to be another image than the background
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory}} Scores  of the last run, by
  *   object id and frame; null where the object was invisible; of: what was run
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error

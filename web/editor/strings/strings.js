@@ -333,6 +333,7 @@ export const STRINGS = {
     "host.linked": "The run takes the text from the link to this node: boxes drawn here are not used.",
 
     "download.button": "Download released weights…",
+    "download.missing": "{name} is missing: download the released weights…",
     "download.title": "Download released weights",
     "download.licences": "{size} in {count} files. Confirm that you accept these licences:",
     "download.source": "{title}, from {page}. Licence: {licence}",
@@ -612,6 +613,8 @@ export const STRINGS = {
     "step.text": "编辑文本",
     "check.too_fast": "{object} 在第 {frame} 帧移动 {speed} 格（每格 8 像素），模型大约只能跟上 {limit} 格。请把这段移动分散到更多帧。",
     "check.too_small": "{object} 在第 {frame} 帧只有 {width} x {height} 格，小于 {limit} 格模型几乎看不见。请把框放大。",
+    "check.other_picture": "运行的起始图片与这里的图片不同：请把同一张图片连接到“background”和“first_frame”。",
+    "check.no_object": "视频中没有对象：请绘制一个框，或启用一个对象。",
     "check.too_many": "有 {count} 个对象，而模型最多按 {limit} 个训练：请排除或移除 {over} 个。",
     "check.no_phrase": "{object} 没有短语：请写明它是什么，例如提示词中的名词。",
     "check.not_in_prompt": "提示词中没有“{phrase}”：请把它加入提示词，或改用提示词中已有的短语。",
@@ -673,6 +676,7 @@ export const STRINGS = {
     "host.linked": "运行时使用连接到此节点的文本：这里绘制的框不会被使用。",
 
     "download.button": "下载官方发布的权重…",
+    "download.missing": "缺少 {name}：下载官方发布的权重…",
     "download.title": "下载官方发布的权重",
     "download.licences": "共 {count} 个文件，{size}。请确认接受以下许可协议：",
     "download.source": "{title}，来自 {page}。许可协议：{licence}",

@@ -94,11 +94,15 @@ function clickRow(editor, hit, id, press) {
 }
 
 function scrub(editor, surface, press) {
-  const before = editor.time;
-  const move = ({ px }) => editor.seek(frameAt(surface.layout(), px));
+  const { time, selectedKeys } = editor;
+  const move = ({ px }) => {
+    editor.seek(frameAt(surface.layout(), px));
+    // Keys at other times are not what the user looks at now, and must not take the next ease.
+    if (!editor.selectedKeys.every(({ frame }) => frame === editor.frame)) editor.set({ selectedKeys: [] });
+  };
   if (editor.isPlaying) editor.set({ isPlaying: false });
   move(press);
-  return { ...DONE, move, cancel: () => editor.seek(before) };
+  return { ...DONE, move, cancel: () => editor.set({ time, selectedKeys }) };
 }
 
 /**
