@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -22,6 +23,7 @@ from ...smcd_core.networks.config import SMCDConfig
 from ...smcd_core.networks.in_parts import peak_activations, work_in_parts
 from ...smcd_core.networks.smcd import Inputs, networks_beside_unet, pad_boxes
 from ...smcd_core.networks.unet import UNet3D
+from ...smcd_core.sampling.diffusion import check_finite
 from ...smcd_core.sampling.settings import check_slots
 from ...smcd_core.weights.checkpoint import Checkpoint
 from ...smcd_core.weights.defaults import read_defaults
@@ -179,6 +181,11 @@ class SMCDModel(comfy.model_base.BaseModel):
         """Width and height of a video must be divisible by this, in pixels."""
         return self.latent_format.spacial_downscale_ratio * self.smcd_config.stride
 
+    def process_latent_out(self, latent: Tensor) -> Tensor:
+        """The latents of a finished sampling, of any of the host's samplers. Raises SMCDError where they are NaN."""
+        check_finite(latent, self.get_dtype_inference())
+        return super().process_latent_out(latent)
+
     def memory_required(self, input_shape, cond_shapes=None) -> float:
         """Bytes of memory for a call with x of that shape."""
         config, device = self.smcd_config, comfy.model_management.get_torch_device()
@@ -211,6 +218,9 @@ class SMCDModel(comfy.model_base.BaseModel):
                 f"the latent has {noise.shape[0]} frames, the boxes {frames}: set frames to the same number, or "
                 "connect the latent of SMCD Conditioning"
             )
+        if noise.shape[0] > frames:
+            text = "the latent has %d frames and the boxes %d: %d videos are made one after another"
+            logging.getLogger("smcd").warning(text, noise.shape[0], frames, noise.shape[0] // frames)
         out["num_frames"] = comfy.conds.CONDConstant(frames)
         if "boxes" in self.conditions:
             out |= self._box_conds(frames, boxes, kwargs.get(PHRASES), kwargs.get(BOX_RANGE), like)
