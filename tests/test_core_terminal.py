@@ -1,4 +1,4 @@
-"""What others wrote appears on the terminal and does nothing else there."""
+"""Foreign text appears on the terminal and does nothing else there."""
 
 from __future__ import annotations
 

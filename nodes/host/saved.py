@@ -1,4 +1,4 @@
-"""What a model needs to be whole again after the host's nodes Save Checkpoint and Save Model."""
+"""Support the host's nodes Save Checkpoint and Save Model."""
 
 from __future__ import annotations
 
