@@ -217,18 +217,18 @@ def draw_boxes(
     drawn = []
     for frame, frame_boxes, seen in zip(_enlarged(frames), boxes, mask, strict=True):
         image = Image.fromarray(frame)
-        draw, size = ImageDraw.Draw(image), np.array(image.size * 2)
-        corners = [np.rint(box * size).astype(int) for box in frame_boxes]
+        draw, sides = ImageDraw.Draw(image), np.array(image.size * 2)
+        corners = [np.rint(box * sides).astype(int) for box in frame_boxes]
         objects = [
             part for part, visible in zip(zip(corners, colors, phrases, strict=True), seen, strict=True) if visible
         ]
         for n, color in enumerate(colors if paths else ()):
-            _draw_path(draw, np.rint(middles[:, n] * image.size).astype(int), mask[:, n], color)
+            _draw_path(draw, image.size, np.rint(middles[:, n] * image.size).astype(int), mask[:, n], color)
         for box, color, _ in objects:
-            _draw_box(draw, box, color)
+            _draw_box(draw, image.size, box, color)
         for box, color, phrase in objects:  # labels over all boxes
             if phrase:
-                _draw_label(draw, box, color, phrase)
+                _draw_label(draw, image.size, box, color, phrase)
         drawn.append(np.array(image))
     return np.stack(drawn)
 
@@ -244,13 +244,15 @@ def _enlarged(frames: np.ndarray) -> np.ndarray:
     return frames.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def _line_width(draw: ImageDraw.ImageDraw) -> int:
-    return max(2, round(min(draw.im.size) / 128))
+def _line_width(size: tuple[int, int]) -> int:
+    return max(2, round(min(size) / 128))
 
 
-def _draw_path(draw: ImageDraw.ImageDraw, points: np.ndarray, seen: np.ndarray, color: Color) -> None:
+def _draw_path(
+    draw: ImageDraw.ImageDraw, size: tuple[int, int], points: np.ndarray, seen: np.ndarray, color: Color
+) -> None:
     """A dot at each visible point [F, 2], and lines between those of neighbouring frames."""
-    width = _line_width(draw)
+    width = _line_width(size)
     steps = [points[f : f + 2] for f in range(len(points) - 1) if seen[f] and seen[f + 1]]
     for edge, fill in ((2, (20, 20, 20)), (0, color)):
         for start, end in steps:
@@ -260,17 +262,17 @@ def _draw_path(draw: ImageDraw.ImageDraw, points: np.ndarray, seen: np.ndarray, 
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
 
-def _draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color) -> None:
+def _draw_box(draw: ImageDraw.ImageDraw, size: tuple[int, int], box: np.ndarray, color: Color) -> None:
     """A line inside the box, with a dark one around it to stand out on any background."""
     x1, y1, x2, y2 = box.tolist()
     x2, y2 = max(x1, x2 - 1), max(y1, y2 - 1)
-    draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=(20, 20, 20), width=_line_width(draw) + 2)
-    draw.rectangle((x1, y1, x2, y2), outline=color, width=_line_width(draw))
+    draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=(20, 20, 20), width=_line_width(size) + 2)
+    draw.rectangle((x1, y1, x2, y2), outline=color, width=_line_width(size))
 
 
-def _draw_label(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color, phrase: str) -> None:
+def _draw_label(draw: ImageDraw.ImageDraw, size: tuple[int, int], box: np.ndarray, color: Color, phrase: str) -> None:
     """The phrase on a plate of the box's colour: above the box, or inside it at the top of the frame."""
-    width, height = draw.im.size
+    width, height = size
     text = phrase if len(phrase) <= 32 else phrase[:31] + "\u2026"
     font = font_for(text, max(13, round(min(width, height) / 20)))
     left, top, right, bottom = font.getbbox(text)

@@ -1,4 +1,4 @@
-"""Text of others appears on the terminal and does nothing else there."""
+"""Foreign text appears on the terminal and does nothing else there."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def models(place, monkeypatch):
 
 
 def command_line(place, capsys, boxes: str, *options: str, checkpoint: str = "small.safetensors") -> str:
-    """What smcd animate says, without the names of the files that it is about."""
+    """The message of smcd animate, without the names of its files."""
     (place / "b.json").write_text(boxes, encoding="utf-8")
     argv = ["animate", place / "a.png", "--boxes", place / "b.json", "--checkpoint", place / checkpoint, "--steps", "1"]
     assert main([*map(str, argv), "--prompt", "x", "-o", str(place / "o.gif"), *options]) == 2
@@ -52,7 +52,7 @@ def command_line(place, capsys, boxes: str, *options: str, checkpoint: str = "sm
 
 
 def node(boxes: Any, checkpoint: str = "small.safetensors", **inputs: Any) -> str:
-    """What SMCD Generate says, or Load SMCD before it."""
+    """The message of SMCD Generate, or of Load SMCD before it."""
     with pytest.raises(ValueError) as caught:
         model, clip, vae = host.call("SMCD_Load", checkpoint=f"smcd/{checkpoint}")
         picture = torch.full((1, SIDE, SIDE, 3), 0.5)
@@ -76,7 +76,7 @@ def keyed(box: list, **more: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Row:
-    """What is given, and a part of what both say."""
+    """A bad input, and a part of the message of both."""
 
     boxes: Any
     message: str

@@ -129,7 +129,10 @@ class HostSMCD(UNet3D):
             boxes_xyxy=boxes_xyxy,
             box_mask=mask,
         )
-        return super().forward(x, t, conditions, control=features)
+        try:
+            return super().forward(x, t, conditions, control=features)
+        finally:
+            self.attend.options = {}  # they hold patches and callbacks of other packs, and tensors of the run
 
     @staticmethod
     def _frames(x: Tensor, num_frames: int, transformer_options: dict[str, Any]) -> int:

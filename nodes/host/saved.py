@@ -1,4 +1,4 @@
-"""Keep a model whole through the host's nodes Save Checkpoint and Save Model."""
+"""Support the host's nodes Save Checkpoint and Save Model."""
 
 from __future__ import annotations
 

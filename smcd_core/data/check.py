@@ -1,4 +1,4 @@
-"""Summary of a dataset: counts, damaged samples, box statistics, and a contact sheet of some samples."""
+"""Summarise a dataset: counts, damaged samples, box statistics, and a contact sheet."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def check(
     workers: int = 0,
     progress: Callable[[int], None] = lambda clips: None,
 ) -> tuple[dict[str, Any], Image.Image | None]:
-    """Read `samples` clips (0: all) spread over the dataset.
+    """Read `samples` clips (0: all), evenly spaced over the dataset.
 
-    returns JSON-able findings, and a contact sheet, None if no clip could be read
+    returns JSON-able findings, and a contact sheet, which is None if no clip could be read
     """
     count = len(clips.names)
     chosen = range(count) if not samples else np.unique(np.linspace(0, count - 1, min(samples, count)).round())
@@ -64,7 +64,7 @@ def check(
 
 
 class _Boxes:
-    """Statistics over clips that are not kept."""
+    """Running statistics, so that no clip has to be kept."""
 
     def __init__(self):
         self.objects: list[int] = []
@@ -106,7 +106,7 @@ def _quantiles(values: list[np.ndarray]) -> list[float] | None:
 
 
 def describe(findings: dict[str, Any], most: int) -> Iterator[str]:
-    """The findings as lines of text, with up to `most` damaged samples."""
+    """Yield the findings as lines of text, with up to `most` damaged samples."""
 
     def spread(name: str, unit: float = 1) -> str:
         values = findings[name]
@@ -141,7 +141,7 @@ def describe(findings: dict[str, Any], most: int) -> Iterator[str]:
 
 
 def _sheet(pictures: list[tuple[str, Clip]]) -> Image.Image:
-    """A row of frames with boxes for each clip, under its file and caption; clips of one frame side by side."""
+    """Draw a row of frames with boxes for each clip, headed by its file and caption; images stand side by side."""
     font = ImageFont.load_default(14)
     count = min(SHEET_FRAMES, len(pictures[0][1].frames))
     columns = 1 if count > 1 else min(4, len(pictures))
@@ -163,7 +163,7 @@ def _sheet(pictures: list[tuple[str, Clip]]) -> Image.Image:
 
 
 def _fitting(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, width: int, end: bool = False) -> str:
-    """As much of the text as is not wider: its end, or its start."""
+    """Shorten a text to a width in pixels; `end` keeps its end instead of its start."""
     whole = text
     while text and draw.textlength(text if text == whole else text + "\u2026", font) > width:
         text = text[1:] if end else text[:-1]

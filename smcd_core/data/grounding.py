@@ -1,11 +1,11 @@
-"""Images with boxes and phrases, from the TSV files of GLIGEN (Flickr, SBU, GQA and others alike).
+"""Images with boxes and phrases, from the TSV files of GLIGEN (Flickr, SBU, GQA and others).
 
     train-00.tsv       a line per image: key, tab, JSON with data_id, image (base64), caption, annos;
-                       annos[]: bbox [x, y, w, h] in pixels; tokens_positive, where in the caption it is named
-                       files of detection datasets: is_det, and category_name in place of caption and tokens_positive
-    train-00.lineidx   the byte at which each line starts; made if it is missing
+                       annos[]: bbox [x, y, w, h] in pixels, and tokens_positive, the place of its phrase in the caption
+                       detection datasets have is_det and category_name instead of caption and tokens_positive
+    train-00.lineidx   the byte offset of each line; written if it is missing
 
-The embeddings in these files (768 wide, of another text encoder) are not read: phrases are encoded like all others.
+The embeddings in these files are ignored: they are 768 wide and come from another text encoder.
 Source: Li et al., GLIGEN (CVPR 2023); sampling as published with SMCD (SPEC, section 13).
 """
 
@@ -37,9 +37,9 @@ SMALLEST_AREA = 0.01  # of the cropped image; smaller objects are dropped
 
 
 class GroundingClips(ClipDataset):
-    """Clips of one frame: a random square cut out of an image, its objects from large to small.
+    """Single-frame clips: a random square crop of an image and the objects in it, largest first.
 
-    root  a .tsv file, or a folder that holds some, or whose folders do
+    root  a .tsv file, or a folder with .tsv files in it or one level below
     """
 
     def __init__(self, root: str | os.PathLike, *, num_frames: int = 1, **options: Any):
@@ -83,7 +83,7 @@ class GroundingClips(ClipDataset):
 
 
 class _RowNames:
-    """File and line of each row, made when asked for: there are tens of millions."""
+    """File and line of each row, computed on demand: there are tens of millions of rows."""
 
     def __init__(self, clips: GroundingClips):
         self.clips = clips
@@ -106,7 +106,7 @@ def find_tables(root: Path) -> list[Path]:
 
 
 class Table:
-    """Lines of a file that is too large to load, by number. Holds no open file, so that workers share nothing."""
+    """Access by number to the lines of a file that is too large to load. No file stays open, so workers share none."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -119,7 +119,7 @@ class Table:
                 with replacing(index) as temporary:
                     temporary.write_text("".join(f"{start}\n" for start in starts.tolist()), encoding="ascii")
             except OSError:
-                pass  # a read-only folder: it is scanned again the next time
+                pass  # a read-only folder: the next run scans the table again
         self.starts = np.append(starts, size)
 
     def __len__(self) -> int:
@@ -136,7 +136,7 @@ class Table:
 
 
 def _read_index(index: Path, path: Path, size: int) -> np.ndarray | None:
-    """Starts of lines, int64; None if the file is missing or does not fit the table."""
+    """Read the byte offsets of the lines, int64 [K]; None if the index is missing or does not fit the table."""
     try:
         if index.stat().st_mtime_ns < path.stat().st_mtime_ns:
             return None
@@ -146,7 +146,7 @@ def _read_index(index: Path, path: Path, size: int) -> np.ndarray | None:
     if not len(starts) or starts[0] != 0 or (np.diff(starts) <= 0).any() or starts[-1] >= size:
         return None
     with path.open("rb") as file:
-        # Each line ends where the next one starts; three of them stand for all, the last for the length of the table.
+        # Three spot checks, and whether the table ends with the last line.
         for start in starts[[len(starts) // 3, len(starts) // 2, -1]].tolist():
             file.seek(max(start - 1, 0))
             if start and file.read(1) != b"\n":
@@ -157,7 +157,7 @@ def _read_index(index: Path, path: Path, size: int) -> np.ndarray | None:
 
 
 def _scan(path: Path, size: int) -> np.ndarray:
-    """Starts of lines, int64, through a view of the file: its content is not kept in memory."""
+    """Find the byte offsets of the lines, int64 [K], in a memory map: the file need not fit into memory."""
     if not size:
         return np.zeros(0, np.int64)
     starts, place = [0], 0
@@ -193,11 +193,11 @@ def _decode(image: Any, where: str) -> bytes:
 
 
 def _annotations(content: dict[str, Any], where: str) -> tuple[str, np.ndarray, list[str]]:
-    """Caption ("" if it is to be made of the objects), boxes [N, 4] xyxy in pixels, and N phrases."""
+    """Read the caption ("" where object names are to replace it), boxes [N, 4] xyxy in pixels, and N phrases."""
     is_detection = bool(content.get("is_det"))
     caption: Any = "" if is_detection else content.get("caption")
     if not is_detection:
-        clean_text(caption, where, "its caption")  # places of phrases count in the caption as it is
+        clean_text(caption, where, "its caption")  # only checked: the places of phrases refer to the text as it is
     annos = content.get("annos")
     if not isinstance(annos, list) or not all(isinstance(anno, dict) for anno in annos):
         raise SampleError(where, "its annos are not a list of JSON objects")
@@ -214,7 +214,7 @@ def _annotations(content: dict[str, Any], where: str) -> tuple[str, np.ndarray, 
 
 
 def _named(caption: str, places: Any, where: str, number: int) -> str:
-    """The words of a caption at [[start, end], ...], counted in characters."""
+    """Cut a phrase out of a caption at [[start, end], ...], in characters."""
     is_list = isinstance(places, list) and places and all(isinstance(place, list) for place in places)
     if not is_list or not all(len(place) == 2 and all(type(x) is int for x in place) for place in places):
         raise SampleError(where, f"annotation {number}: tokens_positive is {str(places)[:60]}, expected [[start, end]]")

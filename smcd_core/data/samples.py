@@ -1,4 +1,4 @@
-"""Base of all datasets of files: it chooses frames by seed, and reports damaged samples."""
+"""The base class of datasets on disk, which picks frames by seed and reports damaged samples."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MAX_TEXT = 4000  # characters of a caption or phrase; the text encoder reads 77 
 
 
 class DatasetError(SMCDError):
-    """A folder that is not the dataset it should be; the message names it and says what to do."""
+    """A folder does not hold the expected dataset; the message names it and says what to do."""
 
 
 class SampleError(SMCDError):
-    """One damaged sample: which file and why. Reading goes on without it."""
+    """A sample is damaged: which file, and why. Reading continues without it."""
 
     def __init__(self, path: str | os.PathLike, reason: str):
         super().__init__(inert(path, 500), inert(reason, 500))  # both, so that workers can send it
@@ -55,18 +55,18 @@ def damaged_boxes(path: str | os.PathLike) -> Iterator[None]:
 
 
 class ClipDataset(Dataset):
-    """Clips cut out of the videos (or images) of a folder.
+    """Clips from the videos or images in a folder.
 
-    Clip `index` is a function of (seed, pass, video), where pass = index // videos and video = index % videos: it is
-    the same whichever worker reads it, in whatever order. A further pass over the videos cuts other clips out of them.
-    Indexing raises SampleError for a damaged sample; `stream` leaves it out.
+    Clip `index` depends only on (seed, pass, video), with pass = index // videos and video = index % videos, so it is
+    the same in every worker and every order. Each pass takes different clips from the same videos.
+    Indexing raises SampleError for a damaged sample; `stream` skips it.
 
-    size        side of the frames in pixels; the aspect is not kept (as published)
-    num_frames  of a clip
-    interval    between two frames of a clip, in frames of the video (published: 1)
-    passes      how many clips are cut out of each video
-    names       of the videos, for messages
-    left_out    how many videos are not offered at all, by reason
+    size        side of the square frames in pixels; the aspect ratio is not kept (as published)
+    num_frames  frames per clip
+    interval    step between the frames of a clip, in frames of the video (published: 1)
+    passes      clips per video
+    names       names of the videos, for messages
+    left_out    number of skipped videos by reason
     """
 
     def __init__(
@@ -101,13 +101,13 @@ class ClipDataset(Dataset):
 
     @abstractmethod
     def _read(self, item: int, rng: np.random.Generator) -> Clip:
-        """Cut a clip out of video `item`. Raises SampleError."""
+        """Read a clip from video `item`. Raises SampleError."""
 
     def name_of(self, index: int) -> str:
         return self.names[index % len(self.names)]
 
     def _window(self, length: int, path: str | os.PathLike, rng: np.random.Generator) -> range:
-        """Consecutive frames from a random start, every start equally likely."""
+        """Pick frames at the interval of the clips, from a random start; all starts are equally likely."""
         span = (self.num_frames - 1) * self.interval + 1
         if length < span:
             raise SampleError(path, f"has {length} frames, expected {span} or more")
@@ -118,9 +118,9 @@ class ClipDataset(Dataset):
 def read_all(
     clips: Sequence[Clip], indices: Iterable[int] | None = None, *, workers: int = 0
 ) -> Iterator[tuple[int, Clip | SampleError]]:
-    """Each index with its clip, or with what is wrong with it, in the order of `indices` (default: all).
+    """Yield each index with its clip or its SampleError, in the order of `indices` (default: all).
 
-    workers  processes that read ahead; they change nothing but the speed
+    workers  number of processes that read ahead; the result does not depend on it
     """
     indices = list(range(len(clips)) if indices is None else indices)
     loader = DataLoader(
@@ -145,7 +145,7 @@ def stream(
     workers: int = 0,
     report: Callable[[SampleError], None] = log_left_out,
 ) -> Iterator[Clip]:
-    """The clips that can be read, in the order of `indices`; a damaged one goes to `report` (default: the log)."""
+    """Yield the readable clips in the order of `indices`; damaged ones go to `report` (default: the log)."""
     for _, clip in read_all(clips, indices, workers=workers):
         if isinstance(clip, SampleError):
             report(clip)
@@ -154,12 +154,12 @@ def stream(
 
 
 def shuffled(count: int, *, seed: int, epoch: int = 0) -> list[int]:
-    """0 to count - 1, each once, in an order that is a function of (seed, epoch)."""
+    """Return a permutation of 0 to count - 1 that depends only on (seed, epoch)."""
     return np.random.default_rng([seed, epoch]).permutation(count).tolist()
 
 
 class _Attempts(Dataset):
-    """An exception would stop a DataLoader for good, so it travels as a value."""
+    """Returns errors as values, because an exception would end the DataLoader."""
 
     def __init__(self, clips: Sequence[Clip]):
         self.clips = clips
@@ -176,7 +176,7 @@ def _as_it_is(clip: Clip | SampleError) -> Clip | SampleError:
 
 
 def clean_text(text: object, path: str | os.PathLike, what: str) -> str:
-    """A caption or phrase out of an annotation, on one line. Raises SampleError if it is no text."""
+    """Put a caption or phrase on one line. Raises SampleError if it is not text."""
     if not isinstance(text, str):
         raise SampleError(path, f"{what} is {type(text).__name__}, expected text")
     text = " ".join(text.split())
@@ -190,8 +190,8 @@ def clean_text(text: object, path: str | os.PathLike, what: str) -> str:
 
 
 def caption_from(phrases: Sequence[str]) -> str:
-    """Make a caption for a dataset that has none: its objects, each named once.
+    """Make a caption from the names of the objects, each once, for a dataset without captions.
 
-    Source: GLIGEN (CVPR 2023), which does so for detection datasets.
+    Source: GLIGEN (CVPR 2023), which does this for detection datasets.
     """
     return ", ".join(dict.fromkeys(phrases))

@@ -230,7 +230,7 @@ def small_text_encoder() -> TextEncoder:
 
 
 def train_text_encoder(
-    out: Path, *, steps: int = 2000, batch_size: int = 64, lr: float = 1e-3, seed: int = 0
+    out: Path, *, steps: int = 1500, batch_size: int = 64, lr: float = 1e-3, seed: int = 0
 ) -> TextEncoder:
     """Train until the end-of-text state of a sentence tells who is in it; save `out`/text_encoder and `out`/tokenizer.
 

@@ -1,4 +1,4 @@
-"""Read the files of ComfyUI's nodes Save Checkpoint and Save Model, also those of a merged or LoRA-patched one.
+"""Read SMCD models from ComfyUI's nodes Save Checkpoint and Save Model, including merged and LoRA-patched ones.
 
 Those nodes use names of their own for tensors and drop our metadata, so the model adds one tensor that holds it.
 """
