@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from torch import Tensor
 
 from .errors import SMCDError
 from .files import check_writable, remove_leftovers, replacing, temporary_beside
+from .fonts import font_for
 from .pictures import PictureError, open_picture
 
 SUFFIXES = (".mp4", ".webp", ".gif")
 LEAST_SIDE = 256  # pixels; smaller frames are enlarged before drawing on them
 MOST_SIDE = 512  # of one frame in a contact sheet
+MAX_GIF_FPS = 50  # browsers slow down frames of less than 20 ms
 MOST_FRAMES = 16  # in a contact sheet
 _CONTAINERS = "mov,matroska,avi,gif,mpegts,mpeg,mpegvideo,asf"  # FFmpeg's names; none is a list of other files
 _FRAME_NAME = "{:04d}.png"
@@ -40,8 +43,8 @@ class VideoError(SMCDError):
 # Files ---------------------------------------------------------------------------------------------------------------
 
 
-def check_output(path: str | Path) -> None:
-    """Raise VideoError if `write_video` could not write there; call it before the work, not after."""
+def check_output(path: str | Path, fps: float | None = None) -> None:
+    """Raise VideoError if `write_video` could not write there, at that rate; call it before the work, not after."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix and suffix not in SUFFIXES:
@@ -54,6 +57,10 @@ def check_output(path: str | Path) -> None:
         raise VideoError(f"{path}: holds other files than frames, which would be lost; name a new folder")
     if suffix == ".mp4":
         _import_av(path)
+    if suffix == ".gif" and fps is not None and fps > MAX_GIF_FPS:
+        raise VideoError(
+            f"{path}: a GIF shows at most {MAX_GIF_FPS} frames per second, not {fps:g}: write .mp4 or .webp"
+        )
     check_writable(path)
 
 
@@ -65,7 +72,8 @@ def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict
     A video at `path` is replaced once the new one is complete; a failure leaves no partial file.
     """
     path = Path(path)
-    check_output(path)
+    _refuse_no_frame(frames)
+    check_output(path, fps)
     text = json.dumps(metadata)  # ASCII: some formats hold nothing else
     images = [Image.fromarray(frame) for frame in frames]
     if not path.suffix:
@@ -77,11 +85,21 @@ def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict
         elif path.suffix.lower() == ".webp":
             exif = Image.Exif()
             exif[ExifTags.Base.ImageDescription] = text
-            options = dict(format="WEBP", quality=90, method=4, loop=0, exif=exif)
-            images[0].save(temporary, save_all=True, append_images=images[1:], duration=round(1000 / fps), **options)
+            options = dict(format="WEBP", quality=90, method=4, exif=exif, duration=_durations(len(images), fps, 1))
         else:
-            options = dict(format="GIF", loop=0, comment=text.encode())
-            images[0].save(temporary, save_all=True, append_images=images[1:], duration=round(1000 / fps), **options)
+            # Pillow joins equal frames, and keeps their time.
+            options = dict(format="GIF", comment=text.encode(), duration=_durations(len(images), fps, 10))
+        if path.suffix.lower() != ".mp4":
+            images[0].save(temporary, save_all=True, append_images=images[1:], loop=0, **options)
+
+
+def _durations(count: int, fps: float, unit: int) -> list[int]:
+    """Milliseconds of each frame, multiples of `unit`, of which the first n together last n / fps as nearly as can be.
+
+    One length for all would let 8 frames per second of a GIF run at 8.33.
+    """
+    ends = [unit * round(frame * 1000 / fps / unit) for frame in range(count + 1)]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def _write_folder(images: list[Image.Image], path: Path, text: str) -> None:
@@ -193,6 +211,7 @@ def draw_boxes(
     colors      N, "#rrggbb" or RGB 0..255
     paths       also draw the path of each box's centre over the whole video
     """
+    _refuse_no_frame(frames)
     boxes, mask = np.asarray(boxes_xyxy, np.float64), np.asarray(mask)
     middles = (boxes[..., :2] + boxes[..., 2:]) / 2  # [F, N, 2]
     drawn = []
@@ -212,6 +231,11 @@ def draw_boxes(
                 _draw_label(draw, box, color, phrase)
         drawn.append(np.array(image))
     return np.stack(drawn)
+
+
+def _refuse_no_frame(frames: np.ndarray) -> None:
+    if not len(frames):
+        raise VideoError("the video has no frame: nothing to write or draw")
 
 
 def _enlarged(frames: np.ndarray) -> np.ndarray:
@@ -247,8 +271,8 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color) -> None:
 def _draw_label(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color, phrase: str) -> None:
     """The phrase on a plate of the box's colour: above the box, or inside it at the top of the frame."""
     width, height = draw.im.size
-    font = ImageFont.load_default(max(13, round(min(width, height) / 20)))
     text = phrase if len(phrase) <= 32 else phrase[:31] + "\u2026"
+    font = font_for(text, max(13, round(min(width, height) / 20)))
     left, top, right, bottom = font.getbbox(text)
     _, top, _, bottom = font.getbbox("Ag")  # the same height for every text
     plate_width, plate_height = right - left + 8, bottom - top + 6
@@ -275,6 +299,7 @@ def contact_sheet(
 
     Of a long video MOST_FRAMES are shown, evenly spaced, first and last included.
     """
+    _refuse_no_frame(frames)
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
     boxes, mask = np.asarray(boxes_xyxy)[chosen], np.asarray(mask)[chosen]
     tiles = [Image.fromarray(frame) for frame in draw_boxes(frames[chosen], boxes, mask, colors, phrases)]

@@ -363,6 +363,41 @@ def test_networks_are_built_in_the_asked_dtype(tmp_path):
     assert {p.dtype for p in build(checkpoint, dtype=torch.bfloat16).parameters()} == {torch.bfloat16}
 
 
+# Parts of one file ---------------------------------------------------------------------------------------------------
+
+
+def split(weights, folder, count=3, suffix="safetensors", start="model"):
+    names = sorted(weights)
+    for number in range(count):
+        part = {name: weights[name].contiguous() for name in names[number::count]}
+        path = folder / f"{start}-{number + 1:05}-of-{count:05}.{suffix}"
+        save_file(part, path) if suffix == "safetensors" else torch.save(part, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_a_file_in_parts_is_read_as_one(tmp_path, suffix):
+    last = split(released_weights("backbone"), tmp_path, suffix=suffix)
+    (tmp_path / "whole").mkdir()
+    whole = read_checkpoint(backbone_file(tmp_path / "whole"))
+    for path in (tmp_path, last):
+        assert same(read_checkpoint(path).weights, whole.weights)
+
+
+def test_a_part_that_is_missing_is_named(tmp_path):
+    (split(released_weights("backbone"), tmp_path).parent / "model-00002-of-00003.safetensors").unlink()
+    message = "is one of 3 parts, but model-00002-of-00003.safetensors is not there"
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(tmp_path)
+
+
+def test_parts_that_repeat_a_tensor_are_refused(tmp_path):
+    last = split(released_weights("backbone"), tmp_path)
+    last.write_bytes((tmp_path / "model-00001-of-00003.safetensors").read_bytes())
+    with pytest.raises(CheckpointError, match="00003-of-00003.safetensors: holds .*, as another part does"):
+        read_checkpoint(tmp_path)
+
+
 # Writing -------------------------------------------------------------------------------------------------------------
 
 

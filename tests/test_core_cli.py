@@ -107,6 +107,14 @@ def test_steps_can_be_made_cheaper(files):
     assert (settings["guided"], settings["reuse_features"]) == (0.5, True)
 
 
+def test_a_video_can_start_from_its_animatic(files, capsys):
+    assert animate(files, "--start", 0.5, "--start-inside", 0.3, out="start.gif") == 0
+    settings = read_metadata(files / "start.gif")["settings"]
+    assert (settings["start"], settings["start_inside"]) == (0.5, 0.3)
+    assert animate(files, "--start", 0, out="none.gif") == 2
+    assert "start is 0.0, expected more than 0, up to 1" in capsys.readouterr().err
+
+
 def test_the_same_command_makes_the_same_video(files):
     assert animate(files, out="one") == animate(files, out="two") == 0
     assert animate(files, "--seed", 1, out="three") == 0

@@ -228,6 +228,30 @@ def test_every_sampler_gives_a_video(parts, picture, sampler):
     assert out["samples"].isfinite().all() and out["samples"].shape[0] == FRAMES
 
 
+def test_a_video_of_nan_is_an_error_from_every_sampler_of_the_host(parts, picture):
+    """It would be decoded to black frames. As half precision gives it when it overflows."""
+    model = parts[0].clone()
+    model.set_model_unet_function_wrapper(lambda apply, args: torch.full_like(args["input"], float("nan")))
+    positive, negative, latent = conditioned(parts, picture)
+    both = dict(positive=positive, negative=negative)
+    (guider,) = host.call("SMCD_Guider", model=model, **both)
+    sampler, sigmas = host.call("SMCD_Sampler", model=model, steps=2)
+    for run in (
+        lambda: host.call("KSampler", model=model, **both, latent_image=latent, steps=2),
+        lambda: host.call("KSamplerAdvanced", model=model, **both, latent_image=latent, steps=2),
+        lambda: custom_sample(model, guider, sampler, sigmas, latent, latent["samples"]),
+    ):
+        with pytest.raises(ValueError, match="the video came out as NaN in float32: use .* weight_dtype in Load SMCD"):
+            run()
+
+
+def test_a_latent_of_several_videos_says_so(parts, picture, caplog):
+    positive, negative, latent = conditioned(parts, picture)
+    both = {"samples": latent["samples"].repeat(2, 1, 1, 1)}
+    host.call("KSampler", model=parts[0], positive=positive, negative=negative, latent_image=both, steps=1)
+    assert "the latent has 8 frames and the boxes 4: 2 videos are made one after another" in caplog.text
+
+
 def test_a_batch_of_two_videos_equals_each_alone(parts, picture):
     positive, negative, latent = conditioned(parts, picture)
     noise = torch.randn(2 * FRAMES, 4, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -5,8 +5,12 @@ import json
 import host
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from small_bundle import DEFAULTS, write_small_bundle
+
+from smcd_core.__main__ import main
+from smcd_core.weights.checkpoint import read_checkpoint
 
 comfy_host = host.start()
 SavedError = host.pack_module("smcd_core.weights.files").CheckpointError  # the host's copy of the class
@@ -58,6 +62,31 @@ def test_save_checkpoint_and_load_gives_the_same_video(folders):
         again[0].model.smcd_config == model.model.smcd_config and again[0].model.defaults["width"] == DEFAULTS["width"]
     )
     assert torch.equal(video(again), video(parts))
+
+
+def test_the_command_line_reads_it_as_load_smcd_does(folders, capsys):
+    """The VAE comes back under the names of diffusers, whatever the host calls its tensors."""
+    model, clip, vae = load()
+    file = folders / f"{save('CheckpointSave', model=model, clip=clip, vae=vae)}.safetensors"
+    ours, theirs = read_checkpoint(folders / "small.safetensors"), read_checkpoint(file)
+    assert (theirs.layout, theirs.config, theirs.info) == (ours.layout, ours.config, ours.info)
+    for part in ("vae", "text_encoder"):
+        found, expected = getattr(theirs, part).weights, getattr(ours, part).weights
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name].float(), expected[name]) for name in expected)
+    assert theirs.tokenizer == ours.tokenizer
+    assert all(torch.equal(theirs.weights[name].float(), x) for name, x in ours.weights.items())
+    for path in (file, folders / "small.safetensors"):
+        make = ["animate", str(host.PACK / "demo" / "beach.png"), "--boxes", str(host.PACK / "demo" / "beach.json")]
+        make += ["--checkpoint", str(path), "--steps", "1", "-o", str(path.with_suffix(""))]
+        assert main(make) == 0
+    made, expected = (sorted(path.with_suffix("").iterdir()) for path in (file, folders / "small.safetensors"))
+    assert [pixels(path) for path in made] == [pixels(path) for path in expected]
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return image.tobytes()
 
 
 def test_save_model_keeps_a_merged_lora_and_the_type(folders):

@@ -151,7 +151,8 @@ def test_a_checkpoint_of_save_checkpoint_with_a_damaged_header_is_refused(tmp_pa
     saved, errors = host.pack_module("nodes.host.saved"), host.pack_module("smcd_core.weights.checkpoint")
     content = torch.frombuffer(bytearray(header or b" "), dtype=torch.uint8)
     weights = {"model.diffusion_model.out.2.bias": torch.zeros(4), "first_stage_model.x": torch.zeros(1)}
-    save_file({saved.HEADER: content, **weights}, tmp_path / "a.safetensors")
+    name = host.pack_module("smcd_core.weights.saved").HEADER
+    save_file({name: content, **weights}, tmp_path / "a.safetensors")
     with pytest.raises(errors.CheckpointError, match="a.safetensors"):
         saved.read_any_checkpoint(tmp_path / "a.safetensors")
 

@@ -397,7 +397,7 @@ BAD = {
     "size of half a latent": (
         put(MOTION, "width", 132),
         MOTION,
-        "the size is 132 x 128, expected multiples of 8 pixels",
+        "the size is 132 x 128, expected multiples of 64 pixels",
     ),
     "size that cannot be halved": (
         put(MOTION, "width", 136),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -22,9 +23,11 @@ from ...smcd_core.networks.config import SMCDConfig
 from ...smcd_core.networks.in_parts import peak_activations, work_in_parts
 from ...smcd_core.networks.smcd import Inputs, networks_beside_unet, pad_boxes
 from ...smcd_core.networks.unet import UNet3D
+from ...smcd_core.sampling.diffusion import check_finite
 from ...smcd_core.sampling.settings import check_slots
 from ...smcd_core.weights.checkpoint import Checkpoint
 from ...smcd_core.weights.defaults import read_defaults
+from ...smcd_core.weights.saved import HEADER
 from . import saved
 
 # Keys that the nodes add to a conditioning, for F frames and N objects.
@@ -166,7 +169,7 @@ class SMCDModel(comfy.model_base.BaseModel):
 
     def state_dict_for_saving(self, *parts, **more_parts) -> dict[str, Tensor]:
         """The weights that ComfyUI's save nodes write, with the header that Load SMCD reads."""
-        return super().state_dict_for_saving(*parts, **more_parts) | {saved.HEADER: self._header}
+        return super().state_dict_for_saving(*parts, **more_parts) | {HEADER: self._header}
 
     @property
     def conditions(self) -> frozenset[str]:
@@ -177,6 +180,11 @@ class SMCDModel(comfy.model_base.BaseModel):
     def multiple(self) -> int:
         """Width and height of a video must be divisible by this, in pixels."""
         return self.latent_format.spacial_downscale_ratio * self.smcd_config.stride
+
+    def process_latent_out(self, latent: Tensor) -> Tensor:
+        """The latents of a finished sampling, of any of the host's samplers. Raises SMCDError where they are NaN."""
+        check_finite(latent, self.get_dtype_inference())
+        return super().process_latent_out(latent)
 
     def memory_required(self, input_shape, cond_shapes=None) -> float:
         """Bytes of memory for a call with x of that shape."""
@@ -210,6 +218,9 @@ class SMCDModel(comfy.model_base.BaseModel):
                 f"the latent has {noise.shape[0]} frames, the boxes {frames}: set frames to the same number, or "
                 "connect the latent of SMCD Conditioning"
             )
+        if noise.shape[0] > frames:
+            text = "the latent has %d frames and the boxes %d: %d videos are made one after another"
+            logging.getLogger("smcd").warning(text, noise.shape[0], frames, noise.shape[0] // frames)
         out["num_frames"] = comfy.conds.CONDConstant(frames)
         if "boxes" in self.conditions:
             out |= self._box_conds(frames, boxes, kwargs.get(PHRASES), kwargs.get(BOX_RANGE), like)

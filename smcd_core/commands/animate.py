@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..sampling.settings import Settings
     from ..trajectory.document import Trajectory
 
-AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"))
+AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"), ("start", 1.0), ("start_inside", None))
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -70,6 +70,16 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the steps that use guidance, from the first (default: all)",
     )
+    parser.add_argument(
+        "--start",
+        type=_number(0, 1),
+        default=1.0,
+        metavar="SHARE",
+        help="run this share of the steps, the last ones, from the image with its boxes moved (default: 1, from noise)",
+    )
+    parser.add_argument(
+        "--start-inside", type=_number(0, 1), metavar="SHARE", help="the same inside the boxes (default: as --start)"
+    )
     parser.add_argument("--reuse-features", action="store_true", help="run only the top level in every second step")
     for name in ("text", "boxes", "image"):
         parser.add_argument(
@@ -88,6 +98,7 @@ def _animate(args: argparse.Namespace) -> None:
 
     from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline, pick_device, pick_dtype
     from ..trajectory.dense import phrases
+    from ..video import check_output
 
     _check_outputs(args)
     image, trajectory = _read_inputs(args)
@@ -98,6 +109,7 @@ def _animate(args: argparse.Namespace) -> None:
         checkpoint, components=args.components, device=device, dtype=getattr(torch, dtype)
     )
     settings = _settings(args, pipeline, trajectory)
+    check_output(args.out, settings.fps)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
@@ -151,6 +163,8 @@ def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Traj
         guided=args.guided,
         reuse_features=args.reuse_features,
         match_colors=args.match_colors,
+        start=args.start,
+        start_inside=args.start_inside,
     )
 
 

@@ -72,7 +72,7 @@ def _options(name: str, folder: Path) -> dict[str, Any]:
 
 def pack_components(vae: AutoencoderKL, text: TextEncoder) -> dict[str, Any]:
     """Pack VAE and text encoder as the arguments of `write_checkpoint`."""
-    vae_config = vae_settings(json.loads(json.dumps(dict(vae.config))))
+    vae_config = json.loads(json.dumps(vae_settings(vae.config)))  # lists for tuples, as in a file
     # Without the outermost name, which transformers 5 has dropped.
     text_weights = text_transformer(text.model).state_dict()
     return {

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +20,7 @@ from torch import Tensor
 from ..errors import SMCDError
 from ..files import replacing
 
+MAX_HEADER = 16 * 2**20  # bytes of JSON in one checkpoint; a tokenizer of CLIP has 2 million
 # The oldest torch whose weights_only has no known way around it (CVE-2025-32434, CVE-2026-24747).
 SAFE_TORCH = (2, 10)
 MAX_PICKLE = 32 * 2**20  # bytes that name the tensors; 150 each
@@ -48,6 +49,18 @@ class WeightFile:
     path: Path
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Component:
+    """A pretrained network stored along with SMCD: the VAE or the text encoder.
+
+    config   JSON-able, of diffusers' AutoencoderKL or transformers' CLIPTextModel
+    weights  its state dict
+    """
+
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
 
 
 def read_weights(path: Path) -> WeightFile:
