@@ -187,6 +187,16 @@ test("a node made anew goes on where it was, and a change from outside is one mo
   assert.equal(editor.problem.text, "{broken");
 });
 
+test("a gesture that was never ended is in the text when the next one is cancelled", () => {
+  const texts = [];
+  const editor = new EditorState({ trajectory: trajectory({ car: [[0, A]] }), onCommit: (text) => texts.push(text) });
+  editor.begin("step.move");
+  editor.preview((before) => model.moveBoxes(before, ["car"], 0, 0.1, 0));
+  editor.begin("step.resize");
+  editor.cancel();
+  assert.equal(texts.at(-1), model.serialiseTrajectory(editor.trajectory));
+});
+
 test("a text that is here already is not written out to see that", (t) => {
   const editor = newEditor();
   const text = model.serialiseTrajectory(editor.trajectory).replace("{", "{  ");

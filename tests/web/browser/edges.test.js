@@ -503,12 +503,13 @@ check("a click on the ruler leaves keys of other times, so that the inspector is
 });
 
 check("at the smallest size all menus and the warnings can be reached", async (page) => {
-  await page.locator("main").evaluate((main) => Object.assign(main.style, { width: "210px", height: "458px" }));
+  await page.locator("main").evaluate((main) => Object.assign(main.style, { width: "210px", height: "380px" }));
   await settle(page);
   const isInside = (element) => {
     const [inner, outer] = [element.getBoundingClientRect(), document.querySelector("main").getBoundingClientRect()];
     return inner.width > 0 && inner.left >= outer.left && inner.right <= outer.right && inner.bottom <= outer.bottom;
   };
+  assert.ok((await page.locator(".smcd-stage").boundingBox()).height >= 64);
   for (const name of [".smcd-menu-button", ".smcd-checks-button", ".smcd-tool[data-command=help]"]) {
     for (const one of await page.locator(name).all()) assert.equal(await one.evaluate(isInside), true, name);
   }

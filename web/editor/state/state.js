@@ -166,6 +166,7 @@ export class EditorState {
 
   /** Start a gesture. @param {string} label */
   begin(label) {
+    if (this.isInGesture) this.commit(); // never ended: a step, of which the text must hear
     this.#history = model.begin(this.#history, label);
     this.#emit();
   }
