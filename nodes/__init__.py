@@ -7,7 +7,7 @@ from .check import SMCDCheck
 from .conditioning import SMCDConditioning, SMCDImage, SMCDMotion
 from .download import add_routes
 from .generate import SMCDGenerate
-from .guides import SMCDTracks
+from .guides import SMCDCutAndDrag, SMCDTracks
 from .loader import SMCDLoad, register_model_folder
 from .metrics import SMCDMetrics
 from .sampling import SMCDGuider, SMCDLongVideo, SMCDSampler
@@ -28,6 +28,7 @@ NODES: list[type[io.ComfyNode]] = [
     SMCDDraw,
     SMCDExport,
     SMCDTracks,
+    SMCDCutAndDrag,
     SMCDMetrics,
     SMCDCheck,
 ]
