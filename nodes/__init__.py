@@ -2,12 +2,14 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .box_files import SMCDLoadBoxes
 from .boxes import SMCDDraw, SMCDExport, SMCDFromBoxes
 from .check import SMCDCheck
 from .conditioning import SMCDConditioning, SMCDImage, SMCDMotion
 from .download import add_routes
 from .generate import SMCDGenerate
 from .guides import SMCDCutAndDrag, SMCDTracks
+from .guides_drawn import SMCDGuideVideo, SMCDRegionalPrompt
 from .loader import SMCDLoad, register_model_folder
 from .metrics import SMCDMetrics
 from .sampling import SMCDGuider, SMCDLongVideo, SMCDSampler
@@ -18,6 +20,7 @@ NODES: list[type[io.ComfyNode]] = [
     SMCDExample,
     SMCDTrajectory,
     SMCDFromBoxes,
+    SMCDLoadBoxes,
     SMCDConditioning,
     SMCDMotion,
     SMCDImage,
@@ -29,6 +32,8 @@ NODES: list[type[io.ComfyNode]] = [
     SMCDExport,
     SMCDTracks,
     SMCDCutAndDrag,
+    SMCDGuideVideo,
+    SMCDRegionalPrompt,
     SMCDMetrics,
     SMCDCheck,
 ]

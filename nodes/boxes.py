@@ -10,11 +10,12 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
+from ..smcd_core.guides.box_files import PER_OBJECT, SUFFIXES, WRITTEN, write_boxes
 from ..smcd_core.guides.fit import fit
 from ..smcd_core.guides.tracks import as_coordinates, as_tracks, point_tracks
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps
 from ..smcd_core.trajectory.values import POINT_SIZE, trajectory_from_value
-from ..smcd_core.trajectory.write import bounding_boxes, write_got10k, write_json, write_mot_sequence
+from ..smcd_core.trajectory.write import bounding_boxes
 from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
 
 
@@ -124,9 +125,10 @@ class SMCDExport(io.ComfyNode):
                 boxes_input(),
                 io.Combo.Input(
                     "format",
-                    options=["none", "json", "got10k", "mot"],
+                    options=["none", *WRITTEN],
                     default="none",
-                    tooltip="The file to save; none saves nothing. GOT-10k is one folder per object.",
+                    tooltip="The file to save; none saves nothing. GOT-10k, TrailBlazer and FreeTraj make one for each "
+                    "object.",
                 ),
                 io.String.Input(
                     "filename_prefix",
@@ -189,15 +191,15 @@ def _write(trajectory: Trajectory, format: str, prefix: str) -> None:
     if name in ("", "."):  # would be a hidden file
         raise SMCDError(f"filename_prefix is {prefix!r}: end it with the name of a file")
     path = f"{folder}/{name}_{counter:05}_"
-    if format == "json":
-        write_json(f"{path}.json", trajectory)
-    elif format == "mot":
-        write_mot_sequence(path, trajectory)
-    else:
-        enabled = [track for track in trajectory.objects if track.enabled]
-        for number, track in enumerate(enabled, 1):
-            # An id may hold any character; file names may not.
-            write_got10k(f"{path}{number}_{re.sub(r'[^a-zA-Z0-9-]', '_', track.id)}", trajectory, track.id)
+    suffix = SUFFIXES.get(format, "")
+    if format not in PER_OBJECT:
+        write_boxes(f"{path}{suffix}", trajectory, format)
+        return
+    enabled = [track for track in trajectory.objects if track.enabled]
+    for number, track in enumerate(enabled, 1):
+        # An id may hold any character; file names may not.
+        name = re.sub(r"[^a-zA-Z0-9-]", "_", track.id)
+        write_boxes(f"{path}{number}_{name}{suffix}", trajectory, format, track.id)
 
 
 class SMCDDraw(io.ComfyNode):
@@ -226,9 +228,9 @@ class SMCDDraw(io.ComfyNode):
         from ..smcd_core.trajectory.dense import boxes_at
         from ..smcd_core.video import draw_boxes
 
-        frames, height, width = images.shape[:3]
-        read = read_boxes(trajectory, width, height, frames)
         pixels = to_pixels(images)
+        frames, height, width = pixels.shape[:3]
+        read = read_boxes(trajectory, width, height, frames)
         if frames == 1:
             pixels = np.repeat(pixels, read.frames, axis=0)
         boxes, mask = boxes_at(read, len(pixels))

@@ -23,7 +23,7 @@ from ..smcd_core.guides.tracks import (
     point_tracks,
 )
 from ..smcd_core.trajectory.dense import DenseBoxes
-from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE
+from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory
 from .values import boxes_input, read_boxes
 
 FITS = ("crop", "stretch")
@@ -55,13 +55,16 @@ def target() -> list[io.Input]:
     ]
 
 
-def fitted(trajectory: Any, image: Tensor | None, width: int, height: int, length: int, fit: str) -> DenseBoxes:
-    """The boxes in the frame of the target. Boxes in pixels are those of the image, or of the target without one."""
+def read_for(trajectory: Any, image: Tensor | None, width: int, height: int, length: int) -> Trajectory:
+    """The boxes on the image. Those in pixels are in pixels of the image, or of the target without one."""
     picture = (width, height) if image is None else (image.shape[2], image.shape[1])
     read = read_boxes(trajectory, *picture, length)
-    if image is not None:
-        read = replace(read, width=picture[0], height=picture[1])
-    return fit_to(read, width, height, length, crop=fit == "crop")
+    return read if image is None else replace(read, width=picture[0], height=picture[1])
+
+
+def fitted(trajectory: Any, image: Tensor | None, width: int, height: int, length: int, fit: str) -> DenseBoxes:
+    """The boxes in the frame of the target."""
+    return fit_to(read_for(trajectory, image, width, height, length), width, height, length, crop=fit == "crop")
 
 
 class SMCDTracks(io.ComfyNode):

@@ -446,7 +446,9 @@ def test_the_program_makes_a_video_and_says_mistakes_in_one_line(files):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has another error for a pipe that nobody reads")
 @pytest.mark.parametrize("unbuffered", ["", "1"])  # the first writes at the end, the second at each line
-@pytest.mark.parametrize("argv", [["--help"], ["info", "bundle.safetensors"]], ids=str)
+@pytest.mark.parametrize(
+    "argv", [["--help"], pytest.param(["info", "bundle.safetensors"], marks=pytest.mark.slow)], ids=str
+)
 def test_a_reader_that_is_gone_ends_the_program_quietly(files, argv, unbuffered):
     """As in smcd info | head -1; here the reader goes before the first line."""
     command = [sys.executable, "-m", "smcd_core", *(str(files / word) if "." in word else word for word in argv)]

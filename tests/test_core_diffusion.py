@@ -167,7 +167,7 @@ def test_until_its_steps_begin_a_part_is_the_guide_at_the_noise_of_each_step():
             assert same_as_guide[:, 2:].all() == (left == 8 and shares[0] < 1)
 
 
-@pytest.mark.parametrize("steps", [10, 50])
+@pytest.mark.parametrize("steps", [10, pytest.param(50, marks=pytest.mark.slow)])
 def test_sampling_the_published_network_gives_the_published_latents(steps):
     """Tolerance 1e-4: the published code in float32 differs from itself in float64 by 2e-5."""
     seen = []

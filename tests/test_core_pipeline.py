@@ -331,7 +331,24 @@ def test_an_image_encoder_of_another_width_is_refused(tmp_path):
         SMCDPipeline.from_checkpoint(path)
 
 
-@pytest.mark.parametrize("defaults", [{"size": 3}, {"width": "big"}, {"steps": 2.5}, {"text": True}, [8]])
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        {"size": 3},
+        {"width": "big"},
+        {"steps": 2.5},
+        {"text": True},
+        [8],
+        {"width": 10**9},
+        {"height": 0},
+        {"frames": 5000},
+        {"steps": -1},
+        {"fps": 0},
+        {"text": 1e9},
+        {"image": float("nan")},
+        {"fps": float("inf")},
+    ],  # fmt: skip
+)
 def test_malformed_defaults_are_refused(tmp_path, defaults):
     path, checkpoint = tmp_path / "x.safetensors", bare()
     packed = pack_components(tiny_vae(), tiny_text())

@@ -12,14 +12,20 @@ if TYPE_CHECKING:
 
 # FORMATS of trajectory.files, which is slow to import
 BOX_FORMATS = (
-    "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values"
+    "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values",
+    "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v",
 )  # fmt: skip
 _OPTIONS = {"format": "--box-format", "video": "--box-video", "size": "--box-size"}
 
 
 def add_box_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `read_boxes` takes."""
+    """Add --boxes and the options that `read_boxes` takes."""
     parser.add_argument("--boxes", type=Path, required=True, help="trajectory JSON, or boxes in another known format")
+    add_reading_options(parser)
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `read_boxes` takes besides `boxes`."""
     parser.add_argument("--phrase", action="append", help="what a box holds; once for all objects, or once for each")
     parser.add_argument("--box-format", choices=BOX_FORMATS, help="for a boxes file that could be read in several ways")
     parser.add_argument(
@@ -29,8 +35,11 @@ def add_box_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--box-frames", type=_span, metavar="A-B", help="only these, as 60-69; the first is 0")
 
 
-def read_boxes(args: argparse.Namespace, width: int, height: int) -> tuple[Trajectory, str]:
-    """The trajectory of --boxes and a line on what it is. `width` and `height` are those of the image, in pixels."""
+def read_boxes(args: argparse.Namespace, width: int | None, height: int | None) -> tuple[Trajectory, str]:
+    """The trajectory of --boxes and a line on what it is.
+
+    width, height  of the image in pixels; None where there is none
+    """
     from ..trajectory.document import TrajectoryError
     from ..trajectory.files import read_dense, read_trajectory
     from ..trajectory.formats.box_file import BoxFileError

@@ -15,12 +15,18 @@ A file is recognised by what is in it and beside it, never by its own name.
 | yolo        | a folder with a file per frame: class cx cy w h [conf] id  | not needed                 |
 | cvat        | CVAT for video 1.1, tracks with keyframes                  | in the file                |
 | label_studio| video rectangles with keyframes, in percent                | not needed                 |
+| bbox_animator | a project of BBox-Animator, with keyframes in pixels     | to be given                |
+| trailblazer | YAML: keyframe: [{bbox_ratios, frame, prompt}]             | in the file, or not needed |
+| freetraj    | a line per keyframe: frame,top,bottom,left,right in shares | not needed                 |
+| wan_move    | .npy, points [1, F, N, 2]; ...visibility.npy beside it     | to be given                |
+| sg_i2v      | .npy [N, 2 + F, 2], corners in frame 0 and middles         | img.png beside it          |
 | values      | JSON of boxes {x, y, width, height} or points, see values  | to be given                |
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,13 +34,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .dense import DenseBoxes, every_box, of_another_size
 from .document import MAX_FRAMES, MAX_OBJECTS, MAX_SIDE, Trajectory, TrajectoryError, parse_trajectory, whole_number
 from .formats.annotation_tools import read_cvat, read_label_studio
+from .formats.arrays import detect_array, is_array, read_array, read_sg_i2v, read_wan_move
+from .formats.bbox_animator import BACKGROUND, read_bbox_animator
 from .formats.box_file import BoxFile, BoxFileError
 from .formats.coco_video import MASKS, choose_video
 from .formats.detect import detect_json, detect_lines, is_number
 from .formats.folders import is_yolo_folder, read_kitti, read_yolo
+from .formats.keyframes import read_freetraj, read_trailblazer
 from .formats.lines import read_vot, read_xywh, read_xyxy
 from .formats.mot import read_mot
 from .formats.tables import read_csv
@@ -42,7 +53,8 @@ from .rows import NO_SIZE, BoxRows, started
 from .values import boxes_from_value
 
 FORMATS = (
-    "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values"
+    "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values",
+    "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v",
 )  # fmt: skip
 READ_TOLERANCE = 1e-6  # of the frame: files are read as they are
 RESTING_FRAMES = 8  # of boxes that do not move, as long as the released model's videos
@@ -77,7 +89,7 @@ def read_trajectory(
     Raises TrajectoryError with file, line, what was found and what was expected; its subclass BoxFileError also tells
     which of these arguments would settle it.
     """
-    file, what, found = _read(path, (width, height), format, video)
+    file, what, found = _read(path, (width, height), frames, format, video)
     with _naming(file):
         if isinstance(found, Trajectory):
             return _renamed(what, found, frames, phrase)
@@ -100,7 +112,7 @@ def read_dense(
 
     keep_lead  keep the frames before the first box of a file that is numbered as a part of a longer video
     """
-    file, what, found = _read(path, (width, height), format, video)
+    file, what, found = _read(path, (width, height), frames, format, video)
     with _naming(file):
         if isinstance(found, Trajectory):
             trajectory, what = _renamed(what, found, frames, phrase)
@@ -108,7 +120,9 @@ def read_dense(
         return _dense(what, found, (width, height), frames, phrase, keep_lead)
 
 
-def _read(path: str | os.PathLike, size: _Size, format: str | None, video: int | str | None) -> tuple:
+def _read(
+    path: str | os.PathLike, size: _Size, frames: int | None, format: str | None, video: int | str | None
+) -> tuple:
     """The file, what it is, and its boxes."""
     if format is not None and format not in FORMATS:
         raise TrajectoryError(f"format is {format!r}: use one of {', '.join(FORMATS)}")
@@ -117,17 +131,27 @@ def _read(path: str | os.PathLike, size: _Size, format: str | None, video: int |
         rows = read_yolo(path)
         return BoxFile(path), rows.what, rows
     file = BoxFile(_file_in(path) if path.is_dir() else path)
-    if not file.text:
+    detect: Callable[[], str]
+    readers: dict[str, Callable[[], _Found]]
+    if is_array(file):
+        array = read_array(file)
+        detect, readers = partial(detect_array, file, array), _readers_of_arrays(file, array, size)
+    elif not file.text:
         raise file.error("is empty: expected boxes")
-    if file.text.startswith("<"):
+    elif file.text.startswith("<"):
         detect, readers = lambda: "cvat", {"cvat": lambda: ("CVAT tracks", read_cvat(file))}
     elif file.text.lstrip().startswith(("{", "[")):
-        content = file.json(unread=MASKS)
-        detect, readers = partial(detect_json, file, content), _readers_of_json(file, content, size, video)
+        content = file.json(unread=(*MASKS, *BACKGROUND))
+        detect, readers = partial(detect_json, file, content), _readers_of_json(file, content, size, frames, video)
+    elif re.search("^keyframe:", file.text, re.MULTILINE):
+        detect, readers = lambda: "trailblazer", {"trailblazer": lambda: read_trailblazer(file, size)}
     else:
         rows = list(file.rows())
         detect = partial(detect_lines, file, rows)
-        readers = {name: partial(_of_lines, reader, file, rows) for name, reader in _LINES.items()}
+        readers = {
+            **{name: partial(_of_lines, reader, file, rows) for name, reader in _LINES.items()},
+            "freetraj": lambda: ("FreeTraj keyframes", read_freetraj(file, rows, size)),
+        }
     format = format or detect()
     if format not in readers:
         raise file.error(f"does not look like {format}: its content could be {' or '.join(readers)}")
@@ -135,8 +159,16 @@ def _read(path: str | os.PathLike, size: _Size, format: str | None, video: int |
         return file, *readers[format]()
 
 
+def _readers_of_arrays(file: BoxFile, array: np.ndarray, size: _Size) -> dict[str, Callable[[], _Found]]:
+    def of_wan_move() -> _Found:
+        _, boxes = boxes_from_value(read_wan_move(file, array), *_known(size))
+        return "Wan-Move tracks", boxes
+
+    return {"wan_move": of_wan_move, "sg_i2v": lambda: ("SG-I2V boxes", read_sg_i2v(file, array))}
+
+
 def _readers_of_json(
-    file: BoxFile, content: Any, size: _Size, video: int | str | None
+    file: BoxFile, content: Any, size: _Size, frames: int | None, video: int | str | None
 ) -> dict[str, Callable[[], _Found]]:
     def of_youtube_vis() -> _Found:
         rows = choose_video(file, content, video).rows
@@ -145,6 +177,7 @@ def _readers_of_json(
     return {
         "json": lambda: ("SMCD trajectory", parse_trajectory(content)),
         "youtube_vis": of_youtube_vis,
+        "bbox_animator": lambda: ("BBox-Animator", read_bbox_animator(file, content, _known(size), frames)),
         "label_studio": lambda: ("Label Studio", read_label_studio(file, content, _known(size), video)),
         "values": lambda: boxes_from_value(content, *_known(size)),
     }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .annotation_tools import is_label_studio
+from .bbox_animator import is_bbox_animator
 from .box_file import BoxFile, Row
 from .folders import KITTI_FIELDS
 from .tables import CSV_HEADER, EXPECTED, columns_of
@@ -23,6 +24,8 @@ def detect_json(file: BoxFile, content: Any) -> str:
     """The format of a JSON file. Raises BoxFileError for one that holds no boxes."""
     if isinstance(content, dict) and {"videos", "annotations"} <= content.keys():
         return "youtube_vis"
+    if is_bbox_animator(content):
+        return "bbox_animator"
     if isinstance(content, dict) and "objects" in content:
         return "json"
     if is_label_studio(content):
@@ -69,6 +72,8 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
         return "mot"
     if len(first) in KITTI_FIELDS:
         return "kitti"
+    if len(first) == 5 and "," in file.text.split("\n", 1)[0]:
+        return "freetraj"
     if len(first) == 5:
         raise file.error("5 numbers per line are YOLO labels of one image: give the folder with a file per frame")
     expected = f"4 numbers, 7 to 10 numbers (MOT), JSON, or the header {','.join(CSV_HEADER)}"
