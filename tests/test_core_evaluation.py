@@ -10,7 +10,8 @@ from tiny_bundle import write_bundle
 
 from smcd_core.__main__ import main
 from smcd_core.data import Clip, SyntheticClips
-from smcd_core.evaluation.finished_videos import VideoSources, read_videos
+from smcd_core.evaluation import finished_videos
+from smcd_core.evaluation.finished_videos import VideoSources
 from smcd_core.evaluation.metrics import SIZES, frechet_distance, grounding
 from smcd_core.evaluation.scores import (
     EVALUATION_ROWS,
@@ -36,6 +37,13 @@ def bundle(tmp_path_factory):
 
 def clips(count: int = 2, **options) -> SyntheticClips:
     return SyntheticClips(count, split="validation", **options)
+
+
+def read_videos(*arguments, **options):
+    """Videos by key, the clip of each, and the boxes found in each."""
+    read = list(finished_videos.read_videos(*arguments, **options))
+    found = None if read[0].found is None else [one.found for one in read]
+    return {one.key: one.frames for one in read}, [one.clip for one in read], found
 
 
 def test_a_request_carries_the_boxes_of_its_clip_exactly():
@@ -282,3 +290,28 @@ def test_what_the_command_cannot_do_is_said(more, message, tmp_path, capsys):
     write_folders(tmp_path)
     assert main(["evaluate", "--videos", str(tmp_path / "ours"), "--trajectories", str(tmp_path / "boxes"), *more]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_finished_videos_are_scored_one_by_one(tmp_path, monkeypatch):
+    """A folder of them may be larger than the memory."""
+    import gc
+    import weakref
+
+    track = {"phrase": "red circle", "keys": [{"frame": 0, "box": [0.1, 0.1, 0.5, 0.5]}]}
+    document = {"version": 1, "width": 32, "height": 32, "frames": 2, "objects": [track]}
+    for number in range(4):
+        frames = np.random.default_rng(number).integers(0, 255, (2, 32, 32, 3), np.uint8)
+        write_video(frames, tmp_path / "made" / f"{number}.gif", 8, {})
+        (tmp_path / "made" / f"{number}.json").write_text(json.dumps(document))
+    alive, read = [], finished_videos.VideoFile.read
+
+    def noted(self, frames, size):
+        gc.collect()
+        assert sum(one() is not None for one in alive) <= 1
+        pixels = read(self, frames, size)
+        alive.append(weakref.ref(pixels))
+        return pixels
+
+    monkeypatch.setattr(finished_videos.VideoFile, "read", noted)
+    assert main(["evaluate", "--videos", str(tmp_path / "made"), "--out", str(tmp_path / "out")]) == 0
+    assert len(alive) == 4

@@ -158,27 +158,36 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
 
 def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, dict[str, str], dict[str, Result]]:
     from ..evaluation.finished_videos import VideoSources, read_prompts, read_videos
-    from ..evaluation.scores import score_row
+    from ..evaluation.scores import RowScores, is_whole
 
     size = args.size or 256  # as the published evaluation
     prompts = read_prompts(args.prompts) if args.prompts else None
     sources = VideoSources(args.trajectories, args.references, prompts)
     results: dict[str, Result] = {}
     keys: list[str] = []
+    # The ceiling: the real videos by the same measures. Boxes found in other videos say nothing about them.
+    references = None if args.found else RowScores(tools)
     for folder, found in zip(args.videos, args.found or [None] * len(args.videos)):
         if folder.name in results:
             raise SMCDError(f"{folder}: a second folder named {folder.name!r}; rename one, as folders name the rows")
-        videos, clips, boxes = read_videos(folder, sources, found=found, size=size)
-        if results and list(videos) != keys:
-            missing = sorted(set(keys) ^ set(videos))
+        row, read = RowScores(tools), []
+        for one in read_videos(folder, sources, found=found, size=size):
+            row.add(one.frames, one.clip, one.found)
+            read.append(one.key)
+            whole = is_whole(one.clip, one.frames)
+            if tools.video and not whole:
+                raise SMCDError("--fvd compares with real videos: give them with --references")
+            if not whole:
+                references = None
+            elif references is not None and folder == args.videos[-1]:
+                references.add(one.clip.frames, one.clip)
+        if results and read != keys:
+            missing = sorted(set(keys) ^ set(read))
             raise SMCDError(f"{folder} and {args.videos[0]} must hold the same videos; only in one: {missing[:5]}")
-        if tools.video and not all(len(clip.frames) == len(video) for clip, video in zip(clips, videos.values())):
-            raise SMCDError("--fvd compares with real videos: give them with --references")
-        keys = list(videos)
-        results[folder.name] = score_row(list(videos.values()), clips, tools, boxes)
-    # The ceiling: the real videos by the same measures. Boxes found in other videos say nothing about them.
-    if not args.found and all(len(clip.frames) == len(clip.mask) for clip in clips):
-        results["(references)"] = score_row([clip.frames for clip in clips], clips, tools)
+        keys = read
+        results[folder.name] = row.result()
+    if references is not None:
+        results["(references)"] = references.result()
     settings = {name: getattr(args, name) for name in ("videos", "trajectories", "references", "prompts", "found")}
     return settings | {"size": size, "clips": keys}, {name: name for name in results}, results
 

@@ -12,7 +12,7 @@ Frames are resized to a square, as in the datasets and the published evaluation.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,20 +43,35 @@ class VideoSources:
     prompts: Mapping[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class FinishedVideo:
+    """A video with what to compare it with.
+
+    frames  uint8 [F, size, size, 3]
+    clip    boxes, phrases and prompt; its frames are those of the reference: all of them, the first alone, or none
+    found   [F, N, 4] boxes of its objects as a tracker found them, None if no such boxes were given
+    """
+
+    key: str
+    frames: np.ndarray
+    clip: Clip
+    found: np.ndarray | None
+
+
 def read_videos(
     folder: Path, sources: VideoSources, *, found: Path | None = None, size: int = 256
-) -> tuple[dict[str, np.ndarray], list[Clip], list[np.ndarray] | None]:
-    """Read videos by key, the clip to compare each with, and the boxes of its objects if `found` is given.
+) -> Iterator[FinishedVideo]:
+    """Read the videos in a folder one by one, in natural order.
 
-    The frames of a clip are its reference's: all of them, the first alone, or none. Raises SMCDError if something is
-    missing or does not fit.
+    found  folder of the boxes of their objects
+
+    Raises SMCDError if something is missing or does not fit.
     """
     paths = {_key(path, folder): path for path in find_videos(folder)} if folder.is_dir() else {}
     if not paths:
         raise SMCDError(
             f"{folder}: holds no videos; expected files with {', '.join(VIDEO_SUFFIXES)} or folders of images"
         )
-    videos, clips, boxes_found = {}, [], []
     for key, path in paths.items():
         source = _open(path)
         if source.length > MAX_FRAMES:  # 261 kB of H.264 can hold 28,000 frames, which take 5.6 GB
@@ -64,15 +79,12 @@ def read_videos(
         video = source.read(range(source.length), size)
         trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
         boxes = dense_boxes(trajectory, len(video))
-        frames = _reference(key, sources.references, len(video), size)
-        videos[key] = video
-        clips.append(Clip(frames, boxes.xyxy, boxes.mask, boxes.phrases, prompt))
+        matched = None
         if found is not None:
             tracks = _read_boxes(found, key, source).clipped()
-            boxes_found.append(
-                match_tracks(tracks.xyxy, tracks.mask, tracks.phrases, boxes.xyxy, boxes.mask, boxes.phrases)
-            )
-    return videos, clips, boxes_found if found is not None else None
+            matched = match_tracks(tracks.xyxy, tracks.mask, tracks.phrases, boxes.xyxy, boxes.mask, boxes.phrases)
+        reference = _reference(key, sources.references, len(video), size)
+        yield FinishedVideo(key, video, Clip(reference, boxes.xyxy, boxes.mask, boxes.phrases, prompt), matched)
 
 
 def _key(path: Path, folder: Path) -> str:

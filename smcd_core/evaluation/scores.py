@@ -159,29 +159,47 @@ def score_row(
 
     Raises SMCDError without any video.
     """
-    if not len(videos):
-        raise SMCDError("there are no videos to score")
-    given = [None] * len(clips) if found is None else found
-    entries = [score(video, clip, networks, boxes) for video, clip, boxes in zip(videos, clips, given, strict=True)]
-    scores: Scores = {}
-    intervals = {}
-    for name in entries[0]:
-        values = [entry[name] for entry in entries]
-        if name.startswith("boxes"):
-            scores[name] = sum(values)
-        elif isinstance(values[0], list):
-            scores[name] = _mean_by_frame(values)
-        else:
-            weights = [entry[WEIGHTS[name]] for entry in entries] if name in WEIGHTS else None
-            scores[name] = mean_over_clips(values, weights)
-            intervals[name] = bootstrap_interval(values, weights)
-    if (
-        networks.video is not None
-        and len(clips) > 1
-        and all(_is_whole(clip, video) for clip, video in zip(clips, videos))
-    ):
-        scores["fvd"], intervals["fvd"] = fvd(videos, [clip.frames for clip in clips], networks.video)
-    return Result(scores, intervals, entries)
+    row = RowScores(networks)
+    for video, clip, boxes in zip(videos, clips, [None] * len(clips) if found is None else found, strict=True):
+        row.add(video, clip, boxes)
+    return row.result()
+
+
+class RowScores:
+    """Scores one row video by video, so that only one of them has to be in memory."""
+
+    def __init__(self, networks: ScoringNetworks = ScoringNetworks()):  # noqa: B008 - it is frozen
+        self.networks = networks
+        self.entries: list[Scores] = []
+        self.features: list[tuple[np.ndarray, np.ndarray] | None] = []  # for FVD, of the video and its reference
+
+    def add(self, video: np.ndarray, clip: Clip, found: np.ndarray | None = None) -> None:
+        """Arguments as in `score`."""
+        self.entries.append(score(video, clip, self.networks, found))
+        if network := self.networks.video:
+            whole = is_whole(clip, video)
+            self.features.append((network(video), network(clip.frames)) if whole else None)
+
+    def result(self) -> Result:
+        """Raises SMCDError without any video."""
+        if not self.entries:
+            raise SMCDError("there are no videos to score")
+        scores: Scores = {}
+        intervals = {}
+        for name in self.entries[0]:
+            values = [entry[name] for entry in self.entries]
+            if name.startswith("boxes"):
+                scores[name] = sum(values)
+            elif isinstance(values[0], list):
+                scores[name] = _mean_by_frame(values)
+            else:
+                weights = [entry[WEIGHTS[name]] for entry in self.entries] if name in WEIGHTS else None
+                scores[name] = mean_over_clips(values, weights)
+                intervals[name] = bootstrap_interval(values, weights)
+        if len(self.features) > 1 and all(self.features):
+            made, real = (np.stack(part) for part in zip(*self.features))
+            scores["fvd"], intervals["fvd"] = _distance_and_interval(made, real)
+        return Result(scores, intervals, self.entries)
 
 
 def score(
@@ -229,7 +247,7 @@ def _fidelity(video: np.ndarray, clip: Clip, networks: ScoringNetworks) -> dict[
         if network is not None:
             cosines = (features if name == "clip" else network.images(video)) @ network.images(clip.frames[:1])[0]
             scores |= {f"{name}_first": float(cosines[0]), f"{name}_frames": float(cosines.mean())}
-    if _is_whole(clip, video):
+    if is_whole(clip, video):
         height, width = video.shape[1:3]
         scene = background(clip.boxes_xyxy, clip.mask, height, width)
         inside = ~background(clip.boxes_xyxy, clip.mask, height, width, margin=0)
@@ -238,7 +256,8 @@ def _fidelity(video: np.ndarray, clip: Clip, networks: ScoringNetworks) -> dict[
     return scores
 
 
-def _is_whole(clip: Clip, video: np.ndarray) -> bool:
+def is_whole(clip: Clip, video: np.ndarray) -> bool:
+    """Whether the reference in the clip is a whole video, as long as the other."""
     return len(clip.frames) == len(video)
 
 
@@ -250,8 +269,12 @@ def fvd(
     Resampling repeats clips, which alone makes the distance larger. So the interval is the spread of the resampled
     distances, centred on the distance itself. It does not show the bias of few clips.
     """
-    made = np.stack([network(video) for video in videos])
-    real = np.stack([network(video) for video in references])
+    made, real = (np.stack([network(video) for video in part]) for part in (videos, references))
+    return _distance_and_interval(made, real, seed)
+
+
+def _distance_and_interval(made: np.ndarray, real: np.ndarray, seed: int = 0) -> tuple[float, tuple[float, float]]:
+    """The same from features [K, D] of both."""
     distance, rng = frechet_distance(made, real), np.random.default_rng(seed)
     drawn = []
     for _ in range(FVD_RESAMPLES):
