@@ -8,7 +8,7 @@ from .check import SMCDCheck
 from .conditioning import SMCDConditioning, SMCDImage, SMCDMotion
 from .download import add_routes
 from .generate import SMCDGenerate
-from .guides import SMCDTracks
+from .guides import SMCDCutAndDrag, SMCDTracks
 from .guides_drawn import SMCDGuideVideo, SMCDRegionalPrompt
 from .loader import SMCDLoad, register_model_folder
 from .metrics import SMCDMetrics
@@ -31,6 +31,7 @@ NODES: list[type[io.ComfyNode]] = [
     SMCDDraw,
     SMCDExport,
     SMCDTracks,
+    SMCDCutAndDrag,
     SMCDGuideVideo,
     SMCDRegionalPrompt,
     SMCDMetrics,

@@ -228,9 +228,9 @@ class SMCDDraw(io.ComfyNode):
         from ..smcd_core.trajectory.dense import boxes_at
         from ..smcd_core.video import draw_boxes
 
-        frames, height, width = images.shape[:3]
-        read = read_boxes(trajectory, width, height, frames)
         pixels = to_pixels(images)
+        frames, height, width = pixels.shape[:3]
+        read = read_boxes(trajectory, width, height, frames)
         if frames == 1:
             pixels = np.repeat(pixels, read.frames, axis=0)
         boxes, mask = boxes_at(read, len(pixels))

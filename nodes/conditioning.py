@@ -11,13 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
-from ..smcd_core.networks.config import RELEASED
 from ..smcd_core.sampling.framing import cropped, resized, stretch
 from ..smcd_core.sampling.settings import Settings, check_objects
 from ..smcd_core.trajectory.dense import dense_boxes, phrases
 from ..smcd_core.trajectory.document import MAX_SIDE, Trajectory
 from ..smcd_core.weights.defaults import DEFAULTS
 from . import inputs
+from .inputs import MULTIPLE
 from .values import boxes_input, read_boxes, to_image, to_pixels
 
 SIZE_NOTE = "the first frame is resized to it. Released weights: 256."
@@ -187,11 +187,11 @@ class SMCDImage(io.ComfyNode):
 
 def picture_of(image: Tensor) -> Image.Image:
     """The picture of an IMAGE. Raises SMCDError unless it is one, without alpha."""
-    if image.shape[0] != 1:
+    if image.ndim == 4 and image.shape[0] > 1:
         raise SMCDError(f"first_frame has {image.shape[0]} images: take one of them, with Get Image from Batch")
-    if image.shape[3] != 3:
-        raise SMCDError(f"first_frame has {image.shape[3]} channels, expected 3: take off the alpha channel")
-    return Image.fromarray(to_pixels(image)[0])
+    if image.ndim == 4 and image.shape[3] == 4:
+        raise SMCDError("first_frame has 4 channels, expected 3: take off the alpha channel")
+    return Image.fromarray(to_pixels(image, "first_frame")[0])
 
 
 def length(trajectory: Trajectory, frames: int, if_lengths_differ: str) -> int:
@@ -243,14 +243,12 @@ def image_values(vae, picture: Image.Image, width: int, height: int, strengths: 
 
     if vae is None:
         raise SMCDError("vae is empty: the checkpoint holds none, so use Load VAE with a Stable Diffusion 1 VAE")
-    if vae.latent_channels != RELEASED.latent_channels:
-        raise SMCDError(
-            f"the VAE has {vae.latent_channels} latent channels, SMCD takes {RELEASED.latent_channels}: use a Stable "
-            "Diffusion 1 VAE"
-        )
+    if vae.latent_dim != 2:
+        raise SMCDError("the VAE is one for video, SMCD takes one for images: use the VAE output of Load SMCD")
     stride = vae.spacial_compression_encode()
     if width % stride or height % stride:
-        raise SMCDError(f"the size is {width} x {height}, expected multiples of {stride} pixels")
+        # What the model takes is known to the sampler only; the released one takes multiples of 64.
+        raise SMCDError(f"the size is {width} x {height}, expected multiples of {MULTIPLE} pixels")
     # The host's own Lanczos cuts off where it should round.
     return {
         FIRST_FRAME: vae.encode(to_image(resized(picture, width, height)[None])),

@@ -101,7 +101,7 @@ async def _accepted(request) -> list[str] | None:
         return None
     try:
         body = await request.json()
-    except ValueError:
+    except (ValueError, LookupError, RecursionError):  # no JSON, an unknown charset, endless brackets
         return None
     names = body.get("licences_accepted") if isinstance(body, dict) else None
     if not isinstance(names, list) or not names or not all(name in FOR_COMFYUI for name in names):

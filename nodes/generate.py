@@ -9,14 +9,15 @@ import node_helpers
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
+from ..smcd_core.sampling.animatic import animatic
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, check_finite, noise_of
-from ..smcd_core.sampling.framing import cropped
+from ..smcd_core.sampling.framing import cropped, resized
 from ..smcd_core.sampling.settings import Settings, check_objects, check_size, check_slots
 from ..smcd_core.trajectory.dense import dense_boxes
 from . import inputs
 from .conditioning import image_values, motion_values, picture_of, remarks
 from .sampling import FROM_CHECKPOINT
-from .values import boxes_input, read_boxes
+from .values import boxes_input, read_boxes, to_image
 
 
 class SMCDGenerate(io.ComfyNode):
@@ -62,6 +63,16 @@ class SMCDGenerate(io.ComfyNode):
                     tooltip="DPM++ 2M with 10 steps, unless steps is set: a fifth of the time of 50 steps.",
                 ),
                 inputs.fit(),
+                io.Float.Input(
+                    "start",
+                    default=1.0,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="Share of the steps that is run, the last ones. They start from the image with its boxes "
+                    "moved, which keeps colours and background. 1 starts from noise.",
+                ),
             ],
             outputs=[
                 io.Image.Output(tooltip="All frames."),
@@ -87,6 +98,7 @@ class SMCDGenerate(io.ComfyNode):
         frames: int,
         fast: bool = False,
         fit: str = "stretch",
+        start: float = 1.0,
     ) -> io.NodeOutput:
         from .host import sampling
         from .host.model import FIRST_FRAME, smcd_model
@@ -98,7 +110,9 @@ class SMCDGenerate(io.ComfyNode):
         rest = dict(frames=frames or defaults["frames"], fps=defaults["fps"])
         read = read_boxes(trajectory, picture.width, picture.height, **rest)
         given = dict(width=width, height=height, num_frames=frames, steps=steps, text=text)
-        settings = Settings.of(defaults, read, fast=fast, **{name: value or None for name, value in given.items()})
+        settings = Settings.of(
+            defaults, read, fast=fast, start=start, **{name: value or None for name, value in given.items()}
+        )
         boxes = dense_boxes(read)
         check_objects(boxes)
         check_slots(len(boxes.phrases), network.smcd_config.box_slots)
@@ -118,7 +132,10 @@ class SMCDGenerate(io.ComfyNode):
         guider.set_guidance(positive, negative, settings.guidance)
         sampler, sigmas = sampling.sampling_of(model, settings)
         noise = noise_of(seed, (settings.num_frames, *values[FIRST_FRAME].shape[1:]))
-        latents = sampling.sample(model, guider, sampler, sigmas, noise, seed)
+        guide = None
+        if settings.starts:
+            guide = vae.encode(to_image(animatic(resized(picture, *size), read, settings.num_frames)[0]))
+        latents = sampling.sample(model, guider, sampler, sigmas, noise, seed, guide)
         check_finite(latents, network.get_dtype_inference())
         images = vae.decode(latents)
         fps = Fraction(settings.fps).limit_denominator(1000)

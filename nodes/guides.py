@@ -10,6 +10,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
+from ..smcd_core.guides.cut_and_drag import FEATHER, MAX_FEATHER, cut_and_drag, latent_mask, resized
 from ..smcd_core.guides.fit import WAN, fit as fit_to, off_grid
 from ..smcd_core.guides.tracks import (
     ATI_SPACING,
@@ -153,3 +154,89 @@ class SMCDTracks(io.ComfyNode):
         if refusal and refusal not in lines:
             lines.append(refusal)
         return io.NodeOutput(as_tracks(tracks), as_coordinates(tracks), ati, "\n".join(lines))
+
+
+class SMCDCutAndDrag(io.ComfyNode):
+    """The image with what is in its boxes moved, for models that start from a rough video."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SMCD_CutAndDrag",
+            display_name="SMCD Cut and Drag",
+            category="SMCD/guides",
+            description="Cuts the objects out of an image and drags them along their boxes: a rough video to start a "
+            "model from, as Time-to-Move does.",
+            search_aliases=["time to move", "TTM", "cut and drag", "animatic", "motion guide", "inpaint"],
+            inputs=[
+                io.Image.Input("image", tooltip="The image whose objects move."),
+                boxes_input(),
+                *target(),
+                io.Int.Input(
+                    "feather",
+                    default=FEATHER,
+                    min=0,
+                    max=MAX_FEATHER,
+                    tooltip="Pixels over which the edges of the objects fade. More for boxes without masks.",
+                ),
+                io.Mask.Input(
+                    "masks",
+                    optional=True,
+                    tooltip="The shapes of the objects in the image: one mask for all, or one for each in the order of "
+                    "the trajectory. Without it, the whole boxes move.",
+                ),
+                io.Image.Input(
+                    "background",
+                    optional=True,
+                    tooltip="The image without the objects. Without it, where they were is filled from around it.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="guide", tooltip="The rough video. For VAE Encode."),
+                io.Mask.Output(display_name="mask", tooltip="1 on the objects, one mask for each frame."),
+                io.Mask.Output(
+                    display_name="noise_mask",
+                    tooltip="0 on the objects, one mask for each latent frame of Wan (0, 1, 5, 9 and so on). For Set "
+                    "Latent Noise Mask.",
+                ),
+                io.Image.Output(
+                    display_name="first_frame", tooltip="The first frame of the guide, as the start image."
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: Tensor,
+        trajectory: Any,
+        width: int,
+        height: int,
+        length: int,
+        fit: str,
+        feather: int,
+        masks: Tensor | None = None,
+        background: Tensor | None = None,
+    ) -> io.NodeOutput:
+        from .host.remarks import remark
+
+        for name, given in (("image", image), ("background", background)):
+            if given is not None and len(given) != 1:
+                raise SMCDError(f"{name} has {len(given)} images: take one of them, with Get Image from Batch")
+        boxes = fitted(trajectory, image, width, height, length, fit)
+        picture, behind = (
+            None if given is None else resized(given[0, ..., :3].cpu(), width, height, fit == "crop")
+            for given in (image, background)
+        )
+        if masks is not None:
+            shapes = resized(masks.cpu().movedim(0, -1), image.shape[2], image.shape[1], crop=False)
+            masks = resized(shapes, width, height, fit == "crop").movedim(-1, 0)
+        dragged = cut_and_drag(picture, boxes, masks, behind, feather)
+        lines = [
+            f"object {n + 1} ({boxes.phrases[n][:40]}) is left out: its box is outside the image where it appears"
+            for n, cut in enumerate(dragged.cut)
+            if not cut
+        ]
+        remark(cls, [*lines, *off_grid(width, height, length, WAN)])
+        return io.NodeOutput(dragged.video, dragged.mask, latent_mask(dragged.mask), dragged.video[:1])

@@ -8,6 +8,7 @@ from ..smcd_core.sampling.framing import FITS
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE
 
 SIZE_STEP = 8  # pixels; a latent of Stable Diffusion's VAE is so large
+MULTIPLE = 64  # pixels; the released networks halve the latent three times
 
 
 def prompts() -> list[io.Input]:
@@ -39,7 +40,9 @@ def size(default: int, note: str, **options) -> list[io.Input]:
     """width and height; `note` ends their tooltip."""
     options |= dict(default=default, min=min(default, 64), max=MAX_SIDE, step=SIZE_STEP)
     return [
-        io.Int.Input(name, tooltip=f"{name.capitalize()} of the video in pixels, a multiple of 64; {note}", **options)
+        io.Int.Input(
+            name, tooltip=f"{name.capitalize()} of the video in pixels, a multiple of {MULTIPLE}; {note}", **options
+        )
         for name in ("width", "height")
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import folder_paths
@@ -34,7 +35,12 @@ def checkpoint_names() -> list[str]:
     """The choices of the node, the bundled checkpoint first; a release is listed as its folder."""
     names = [BUNDLED]
     for folder in FOLDERS:
-        for name in folder_paths.get_filename_list(folder):
+        try:
+            files = folder_paths.get_filename_list(folder)
+        except OSError as error:  # a disk that was taken off: everything else still works
+            logging.getLogger("smcd").warning("models of %s are not listed: %s", folder, error)
+            continue
+        for name in files:
             path = Path(name)
             if path.name in PART_FILES:
                 continue

@@ -61,22 +61,22 @@ class SMCDMetrics(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..smcd_core.evaluation.metrics import find_colors, grounding, iou, psnr
 
-        frames, height, width = images.shape[:3]
+        pixels = to_pixels(images)
+        frames, height, width = pixels.shape[:3]
         asked = read_boxes(trajectory, width, height, frames)
         wanted = dense_boxes(asked, frames)
         boxes, mask = wanted.xyxy, wanted.mask
         if not mask.any():
             raise SMCDError("the trajectory has no box inside the frame at any time: there is nothing to score")
-        pixels = to_pixels(images)
         if found is None:
-            start = pixels[0] if first_frame is None else to_pixels(first_frame)[0]
+            start = pixels[0] if first_frame is None else to_pixels(first_frame, "first_frame")[0]
             seen_boxes = find_colors(pixels, first_colors(start, boxes, mask))
         else:
             seen_boxes = found_boxes(read_boxes(found, width, height, frames), asked, frames)
         scores = grounding(seen_boxes, boxes, mask)
         quality = 0.0
         if first_frame is not None:
-            expected = resized(to_pixels(first_frame)[0], width, height)
+            expected = resized(to_pixels(first_frame, "first_frame")[0], width, height)
             quality = min(psnr(pixels[:1], expected[None]), 100.0)
         text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from comfy_api.latest import io, ui
-from PIL import Image
 from torch import Tensor
 
+from ..smcd_core.pictures import read_picture
 from ..smcd_core.trajectory.document import Trajectory, dumps, parse_trajectory
 from ..smcd_core.trajectory.fingerprint import fingerprint
 from ..smcd_core.trajectory.write import bounding_boxes
-from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image
+from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
 
 SEED_TOLERANCE = 0.01  # of the frame: detectors tremble
 MAX_PREVIEWS = 16  # pictures of a background that go to the page
@@ -90,9 +90,9 @@ def seed(boxes: Any, drawn: Trajectory, background: Tensor | None) -> Trajectory
 
 def preview(images: Tensor, cls: type[io.ComfyNode]) -> list[dict[str, Any]]:
     """Evenly spaced pictures of IMAGE [F, H, W, 3] as temporary files, first and last one included."""
-    count = min(len(images), MAX_PREVIEWS)
+    count = max(1, min(len(images), MAX_PREVIEWS))
     chosen = np.linspace(0, len(images) - 1, count).round().astype(int)
-    return ui.PreviewImage(images[chosen], cls=cls).as_dict()["images"]
+    return ui.PreviewImage(to_image(to_pixels(images[chosen], "background")), cls=cls).as_dict()["images"]
 
 
 class SMCDExample(io.ComfyNode):
@@ -122,7 +122,7 @@ class SMCDExample(io.ComfyNode):
     @classmethod
     def execute(cls, example: str) -> io.NodeOutput:
         path = EXAMPLES / f"{Path(example).name}.png"
-        picture = np.array(Image.open(path).convert("RGB"))
+        picture = np.array(read_picture(path))
         document = parse_trajectory(path.with_suffix(".json").read_text(encoding="utf-8")).to_dict()
         prompt = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
         return io.NodeOutput(to_image(picture[None]), document, prompt)

@@ -10,6 +10,8 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..smcd_core.errors import SMCDError
+from ..smcd_core.terminal import inert
 from ..smcd_core.trajectory.document import Trajectory
 from ..smcd_core.trajectory.values import trajectory_from_value
 
@@ -32,13 +34,23 @@ def boxes_input(name: str = "trajectory", optional: bool = False, note: str = ""
 def read_boxes(value: Any, width: int, height: int, frames: int, **options) -> Trajectory:
     """Any of ACCEPTED; what was recognised goes to the log."""
     trajectory, what = trajectory_from_value(value, width=width, height=height, frames=frames, **options)
-    logging.getLogger("smcd").info("%s", what)
+    logging.getLogger("smcd").info("%s", inert(what))
     return trajectory
 
 
-def to_pixels(image: Tensor) -> np.ndarray:
-    """IMAGE [F, H, W, 3 or 4] in 0..1 -> uint8 [F, H, W, 3]"""
-    return (image[..., :3] * 255).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
+def to_pixels(image: Tensor, name: str = "images") -> np.ndarray:
+    """IMAGE [F, H, W, C] in 0..1 -> uint8 [F, H, W, 3]. One channel is grey, four are laid over white.
+
+    `name` is that of the input. Raises SMCDError for anything else, and for no image at all.
+    """
+    if image.ndim != 4 or image.shape[3] not in (1, 3, 4):
+        raise SMCDError(f"{name} has the shape {list(image.shape)}, expected images [frames, height, width, 3]")
+    if not image.numel():
+        raise SMCDError(f"{name} holds no image: its shape is {list(image.shape)}")
+    if image.shape[3] == 4:
+        image = image[..., :3] * image[..., 3:] + 1 - image[..., 3:]
+    pixels = image.nan_to_num().mul(255).round().clamp(0, 255).to("cpu", torch.uint8)
+    return pixels.expand(*pixels.shape[:3], 3).numpy()
 
 
 def to_image(pixels: np.ndarray) -> Tensor:

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from . import __version__
 from .errors import SMCDError
+from .terminal import say
 
 # Modules of smcd_core.commands. Each adds its parsers, whose `run` imports the heavy modules.
 COMMANDS = ("animate", "convert", "convert_boxes", "info", "download", "train", "evaluate", "data", "finetune")
@@ -63,7 +64,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         args.run(args)
     except KeyboardInterrupt:
-        print("\nsmcd: stopped", file=sys.stderr)
+        say("\nsmcd: stopped", sys.stderr)
         return 130
     except BrokenPipeError:
         raise
@@ -73,7 +74,7 @@ def _run(argv: Sequence[str] | None) -> int:
             raise
         if os.environ.get("SMCD_DEBUG") == "1":
             traceback.print_exc()
-        print(f"smcd: error: {message}", file=sys.stderr)
+        say(f"smcd: error: {message}", sys.stderr)
         return 2
     return 0
 

@@ -197,8 +197,9 @@ def _download_steps(listing: Mapping[Path, Sequence[Path]]) -> Iterator[str]:
         path for files in listing.values() for path in files if path.name.startswith(".") and path.suffix == ".part"
     )
     for path in parts:
-        size = show_size(path.stat().st_size)
-        yield f"A download into {path.parent} was interrupted after {size}: start it again and it will resume."
+        if path.is_file():  # it may have been finished meanwhile
+            size = show_size(path.stat().st_size)
+            yield f"A download into {path.parent} was interrupted after {size}: start it again and it will resume."
 
 
 def _release_steps(folders: Folders, statuses: Sequence[WeightStatus]) -> Iterator[str]:

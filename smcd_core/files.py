@@ -1,18 +1,28 @@
-"""Write files atomically."""
+"""Write files atomically, and look before the work whether a place can be written to."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from .errors import SMCDError
+
+_LEFT_AFTER = 3600  # seconds; no file or folder takes so long to write
+_NAME_BYTES = 180  # of a file's name in that of its temporary file: file systems end at 255
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file that replaces `path` once it is written; if that fails, it is deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    remove_leftovers(path)
+    temporary = temporary_beside(path)
+    temporary.unlink(missing_ok=True)  # nothing that was put there is followed or written to
     try:
         yield temporary
         with temporary.open("rb+") as stream:
@@ -20,3 +30,38 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path, word: str = "tmp") -> Path:
+    """A hidden name beside `path`, for this process alone."""
+    return path.with_name(f".{_short(path)}.{os.getpid()}.{word}")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete what killed processes left of writing `path`."""
+    pattern = re.compile(re.escape(f".{_short(path)}.") + r"\d+\.(tmp|old)")
+    for entry in os.scandir(path.parent):
+        try:
+            if pattern.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _LEFT_AFTER:
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)
+        except OSError:
+            continue  # of somebody else
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Raise SMCDError or OSError if nothing could be written at `path`, whose folders need not exist yet."""
+    path = Path(path).absolute()
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.lstat()  # its name may be too long
+    existing = next(folder for folder in path.parents if folder.exists())
+    if not existing.is_dir():
+        raise SMCDError(f"{path}: {existing} is a file, not a folder: name another place")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise SMCDError(f"{path}: the folder {existing} cannot be written to: name another place")
+
+
+def _short(path: Path) -> str:
+    return path.name.encode("utf-8", "surrogateescape")[:_NAME_BYTES].decode("utf-8", "ignore")

@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ from PIL import ExifTags, Image, ImageColor, ImageDraw, ImageFont, PngImagePlugi
 from torch import Tensor
 
 from .errors import SMCDError
-from .files import replacing
+from .files import check_writable, remove_leftovers, replacing, temporary_beside
+from .fonts import font_for
+from .pictures import PictureError, open_picture
 
 SUFFIXES = (".mp4", ".webp", ".gif")
 LEAST_SIDE = 256  # pixels; smaller frames are enlarged before drawing on them
 MOST_SIDE = 512  # of one frame in a contact sheet
+MAX_GIF_FPS = 50  # browsers slow down frames of less than 20 ms
 MOST_FRAMES = 16  # in a contact sheet
+_CONTAINERS = "mov,matroska,avi,gif,mpegts,mpeg,mpegvideo,asf"  # FFmpeg's names; none is a list of other files
 _FRAME_NAME = "{:04d}.png"
 
 Color = str | tuple[int, int, int]
@@ -38,8 +43,8 @@ class VideoError(SMCDError):
 # Files ---------------------------------------------------------------------------------------------------------------
 
 
-def check_output(path: str | Path) -> None:
-    """Raise VideoError if `write_video` could not write there; call it before the work, not after."""
+def check_output(path: str | Path, fps: float | None = None) -> None:
+    """Raise VideoError if `write_video` could not write there, at that rate; call it before the work, not after."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix and suffix not in SUFFIXES:
@@ -52,6 +57,11 @@ def check_output(path: str | Path) -> None:
         raise VideoError(f"{path}: holds other files than frames, which would be lost; name a new folder")
     if suffix == ".mp4":
         _import_av(path)
+    if suffix == ".gif" and fps is not None and fps > MAX_GIF_FPS:
+        raise VideoError(
+            f"{path}: a GIF shows at most {MAX_GIF_FPS} frames per second, not {fps:g}: write .mp4 or .webp"
+        )
+    check_writable(path)
 
 
 def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict[str, Any]) -> None:
@@ -62,7 +72,8 @@ def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict
     A video at `path` is replaced once the new one is complete; a failure leaves no partial file.
     """
     path = Path(path)
-    check_output(path)
+    _refuse_no_frame(frames)
+    check_output(path, fps)
     text = json.dumps(metadata)  # ASCII: some formats hold nothing else
     images = [Image.fromarray(frame) for frame in frames]
     if not path.suffix:
@@ -74,20 +85,32 @@ def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict
         elif path.suffix.lower() == ".webp":
             exif = Image.Exif()
             exif[ExifTags.Base.ImageDescription] = text
-            options = dict(format="WEBP", quality=90, method=4, loop=0, exif=exif)
-            images[0].save(temporary, save_all=True, append_images=images[1:], duration=round(1000 / fps), **options)
+            options = dict(format="WEBP", quality=90, method=4, exif=exif, duration=_durations(len(images), fps, 1))
         else:
-            options = dict(format="GIF", loop=0, comment=text.encode())
-            images[0].save(temporary, save_all=True, append_images=images[1:], duration=round(1000 / fps), **options)
+            # Pillow joins equal frames, and keeps their time.
+            options = dict(format="GIF", comment=text.encode(), duration=_durations(len(images), fps, 10))
+        if path.suffix.lower() != ".mp4":
+            images[0].save(temporary, save_all=True, append_images=images[1:], loop=0, **options)
+
+
+def _durations(count: int, fps: float, unit: int) -> list[int]:
+    """Milliseconds of each frame, multiples of `unit`, of which the first n together last n / fps as nearly as can be.
+
+    One length for all would let 8 frames per second of a GIF run at 8.33.
+    """
+    ends = [unit * round(frame * 1000 / fps / unit) for frame in range(count + 1)]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def _write_folder(images: list[Image.Image], path: Path, text: str) -> None:
     """Write to a hidden folder beside it, then swap it in, so that `path` is always complete."""
     info = PngImagePlugin.PngInfo()
     info.add_text("smcd", text)
-    new, old = (path.with_name(f".{path.name}.{os.getpid()}.{word}") for word in ("tmp", "old"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
+    new, old = (temporary_beside(path, word) for word in ("tmp", "old"))
     try:
-        new.mkdir(parents=True)
+        new.mkdir()
         for index, image in enumerate(images):
             image.save(new / _FRAME_NAME.format(index), pnginfo=info)
         if path.exists():
@@ -100,11 +123,25 @@ def _write_folder(images: list[Image.Image], path: Path, text: str) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _import_av(path: Path):
+def open_video(path: Path) -> Any:
+    """Open a video file with av. Files may name addresses and other files; FFmpeg follows none of them.
+
+    Raises VideoError without the package av, else what av raises.
+    """
+    options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+    return _import_av(path, "").open(_as_file(path), options=options)
+
+
+def _as_file(path: Path) -> str:
+    """A name that FFmpeg cannot take for an address: http:host?x.mp4 is a valid name of a file."""
+    return f"file:{os.path.abspath(path)}"
+
+
+def _import_av(path: Path, otherwise: str = ", or write .webp or .gif") -> Any:
     try:
         import av
     except ImportError:
-        raise VideoError(f"{path}: mp4 needs the package av: pip install av, or write .webp or .gif") from None
+        raise VideoError(f"{path}: {path.suffix[1:]} needs the package av: pip install av{otherwise}") from None
     return av
 
 
@@ -113,7 +150,7 @@ def _write_mp4(frames: np.ndarray, path: Path, fps: float, text: str) -> None:
     height, width = frames.shape[1:3]
     # H.264 stores colour for every second pixel, so the last row or column of an odd side is repeated.
     frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    with av.open(path, "w", format="mp4") as container:
+    with av.open(_as_file(path), "w", format="mp4") as container:
         container.metadata["comment"] = text
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.height, stream.width = frames.shape[1:3]
@@ -132,9 +169,9 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     source = path / _FRAME_NAME.format(0) if path.is_dir() else path
     if source.suffix.lower() == ".mp4":
-        av = _import_av(path)
+        av = _import_av(path, "")
         try:
-            with av.open(source) as container:
+            with open_video(source) as container:
                 text = container.metadata.get("comment")
         except av.error.FFmpegError as error:
             raise VideoError(f"{path}: cannot be read as a video ({error.strerror})") from None
@@ -142,13 +179,11 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
             text = None
     else:
         try:
-            with Image.open(source) as image:
+            with open_picture(source) as image:
                 comment = image.info.get("comment") or image.info.get("smcd")
                 text = comment or image.getexif().get(ExifTags.Base.ImageDescription)
-        except OSError:
-            raise
-        except Exception as error:  # decoders raise many types, down to SyntaxError: tried with random bytes
-            raise VideoError(f"{path}: cannot be read as an image ({str(error)[:200]})") from None
+        except PictureError as error:
+            raise VideoError(str(error)) from None
     try:
         metadata = json.loads(text or "")
     except (ValueError, TypeError, RecursionError):  # a damaged Exif block holds numbers instead of text
@@ -176,6 +211,7 @@ def draw_boxes(
     colors      N, "#rrggbb" or RGB 0..255
     paths       also draw the path of each box's centre over the whole video
     """
+    _refuse_no_frame(frames)
     boxes, mask = np.asarray(boxes_xyxy, np.float64), np.asarray(mask)
     middles = (boxes[..., :2] + boxes[..., 2:]) / 2  # [F, N, 2]
     drawn = []
@@ -195,6 +231,11 @@ def draw_boxes(
                 _draw_label(draw, box, color, phrase)
         drawn.append(np.array(image))
     return np.stack(drawn)
+
+
+def _refuse_no_frame(frames: np.ndarray) -> None:
+    if not len(frames):
+        raise VideoError("the video has no frame: nothing to write or draw")
 
 
 def _enlarged(frames: np.ndarray) -> np.ndarray:
@@ -230,8 +271,8 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color) -> None:
 def _draw_label(draw: ImageDraw.ImageDraw, box: np.ndarray, color: Color, phrase: str) -> None:
     """The phrase on a plate of the box's colour: above the box, or inside it at the top of the frame."""
     width, height = draw.im.size
-    font = ImageFont.load_default(max(13, round(min(width, height) / 20)))
     text = phrase if len(phrase) <= 32 else phrase[:31] + "\u2026"
+    font = font_for(text, max(13, round(min(width, height) / 20)))
     left, top, right, bottom = font.getbbox(text)
     _, top, _, bottom = font.getbbox("Ag")  # the same height for every text
     plate_width, plate_height = right - left + 8, bottom - top + 6
@@ -258,6 +299,7 @@ def contact_sheet(
 
     Of a long video MOST_FRAMES are shown, evenly spaced, first and last included.
     """
+    _refuse_no_frame(frames)
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
     boxes, mask = np.asarray(boxes_xyxy)[chosen], np.asarray(mask)[chosen]
     tiles = [Image.fromarray(frame) for frame in draw_boxes(frames[chosen], boxes, mask, colors, phrases)]

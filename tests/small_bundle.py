@@ -18,6 +18,6 @@ DEFAULTS = {"width": 64, "height": 64, "frames": 4, "fps": 8, "steps": 4, "text"
 
 def write_small_bundle(path: Path, config: SMCDConfig = CONFIG, seed: int = 0) -> Path:
     torch.manual_seed(seed)
-    packed = pack_components(small_autoencoder().eval(), small_text_encoder().eval())
+    packed = pack_components(small_autoencoder(config.latent_channels).eval(), small_text_encoder().eval())
     write_checkpoint(path, config, tiny_smcd(config).state_dict(), **packed, info={"defaults": DEFAULTS})
     return path

@@ -107,6 +107,14 @@ def test_steps_can_be_made_cheaper(files):
     assert (settings["guided"], settings["reuse_features"]) == (0.5, True)
 
 
+def test_a_video_can_start_from_its_animatic(files, capsys):
+    assert animate(files, "--start", 0.5, "--start-inside", 0.3, out="start.gif") == 0
+    settings = read_metadata(files / "start.gif")["settings"]
+    assert (settings["start"], settings["start_inside"]) == (0.5, 0.3)
+    assert animate(files, "--start", 0, out="none.gif") == 2
+    assert "start is 0.0, expected more than 0, up to 1" in capsys.readouterr().err
+
+
 def test_the_same_command_makes_the_same_video(files):
     assert animate(files, out="one") == animate(files, out="two") == 0
     assert animate(files, "--seed", 1, out="three") == 0
@@ -438,7 +446,9 @@ def test_the_program_makes_a_video_and_says_mistakes_in_one_line(files):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has another error for a pipe that nobody reads")
 @pytest.mark.parametrize("unbuffered", ["", "1"])  # the first writes at the end, the second at each line
-@pytest.mark.parametrize("argv", [["--help"], ["info", "bundle.safetensors"]], ids=str)
+@pytest.mark.parametrize(
+    "argv", [["--help"], pytest.param(["info", "bundle.safetensors"], marks=pytest.mark.slow)], ids=str
+)
 def test_a_reader_that_is_gone_ends_the_program_quietly(files, argv, unbuffered):
     """As in smcd info | head -1; here the reader goes before the first line."""
     command = [sys.executable, "-m", "smcd_core", *(str(files / word) if "." in word else word for word in argv)]

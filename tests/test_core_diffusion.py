@@ -15,6 +15,7 @@ from smcd_core.sampling.diffusion import (
     ALPHAS_CUMPROD,
     SAMPLERS,
     Guidance,
+    Start,
     add_noise,
     ddim,
     ddim_timesteps,
@@ -127,7 +128,46 @@ def test_noise_is_that_of_the_release_and_leaves_other_generators_alone(seed):
 # Sampling ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("steps", [10, 50])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("share, run", [(0.4, 4), (0.41, 5), (0.01, 1), (1.0, 10)])
+def test_a_start_runs_its_share_of_the_steps_from_the_noised_guide(sampler, share, run):
+    guide, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    seen, told = [], []
+
+    def predict(x, t):
+        seen.append((x, int(t)))
+        return linear_model(x, t)
+
+    start = Start(guide, torch.zeros(2, 1, 4, 4), (share, share))
+    final = SAMPLERS[sampler](predict, noise, 10, start=start, progress=lambda *at: told.append(at))
+    timesteps = {"ddim": ddim_timesteps, "dpm-solver++": trailing_timesteps}[sampler](10)[-run:]
+    assert [t for _, t in seen] == timesteps and told[-1] == (run, run)
+    first = add_noise(guide, noise, torch.tensor(timesteps[:1])) if share < 1 else noise
+    assert torch.equal(seen[0][0], first)
+    if share == 1:
+        assert torch.equal(final, SAMPLERS[sampler](linear_model, noise, 10))
+
+
+def test_until_its_steps_begin_a_part_is_the_guide_at_the_noise_of_each_step():
+    guide, noise = torch.randn(1, 3, 4, 4), torch.randn(1, 3, 4, 4)
+    inside = torch.zeros(1, 1, 4, 4)
+    inside[..., :2] = 1
+    for shares in ((0.8, 0.5), (1.0, 0.5)):
+        seen = []
+
+        def predict(x, t, seen=seen):
+            seen.append((x, t.cpu()))
+            return linear_model(x, t)
+
+        ddim(predict, noise, 10, start=Start(guide, inside, shares))
+        assert len(seen) == 10 * shares[0]
+        for left, (x, t) in zip(range(len(seen), 0, -1), seen, strict=True):
+            same_as_guide = (x - add_noise(guide, noise, t)).abs().amax((0, 1)) < 1e-6
+            assert same_as_guide[:, :2].all() == (left >= 5)
+            assert same_as_guide[:, 2:].all() == (left == 8 and shares[0] < 1)
+
+
+@pytest.mark.parametrize("steps", [10, pytest.param(50, marks=pytest.mark.slow)])
 def test_sampling_the_published_network_gives_the_published_latents(steps):
     """Tolerance 1e-4: the published code in float32 differs from itself in float64 by 2e-5."""
     seen = []

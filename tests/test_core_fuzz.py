@@ -142,7 +142,7 @@ def backbone():
 
 @FUZZ
 @given(data=st.data())
-@pytest.mark.parametrize("kind", ["safetensors", "zip", "old"])
+@pytest.mark.parametrize("kind", ["safetensors", "zip", pytest.param("old", marks=pytest.mark.slow)])
 def test_damaged_weights_are_read_or_refused(tmp_path, backbone, kind, data):
     weights, config = backbone
     stream = BytesIO()
@@ -282,6 +282,19 @@ def test_absurd_texts_are_refused_at_once_and_in_little_memory(tmp_path, text):
     try:
         assert sum(map(seconds, readers)) < 60  # traced, and so some times slower than it is
         assert tracemalloc.get_traced_memory()[1] < 20 * len(text) + 2**24
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("text, where", [("1\n" * 10**7, "1048577 lines"), ("1," * 10**7, "20000000 characters")])
+def test_many_or_long_lines_are_refused_in_little_memory(tmp_path, text, where):
+    """20 MB of short lines took 2.6 GB."""
+    (tmp_path / "boxes.txt").write_text(text)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TrajectoryError, match=f"boxes.txt.* has .*{where}|boxes.txt.* has 19999999 characters"):
+            read_trajectory(tmp_path / "boxes.txt")
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(text)
     finally:
         tracemalloc.stop()
 

@@ -176,3 +176,14 @@ def test_actions_are_pinned_to_a_version_and_ask_for_few_rights():
         assert uses and all(re.search(r"@(v\d+|[0-9a-f]{40}|main)$", use) for use in uses), path.name
         assert re.search(r"^permissions:\n  contents: read$", text, re.M), path.name
         assert "pull_request_target" not in text and not re.search(r"run:.*\$\{\{ *github\.(event|head_ref)", text)
+
+
+def test_actions_are_pinned_by_commit_and_only_an_approved_job_sees_the_token():
+    """A tag of an action can be moved to other code, and a package without a version is the newest of the day."""
+    for path in ROOT.glob(".github/workflows/*.yml"):
+        for action in re.findall(r"uses: (.*)", path.read_text(encoding="utf-8")):
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v[\d.]+", action), (path.name, action)
+    text = (ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8")
+    before, publish = text.split("  publish:\n")
+    assert "secrets." not in before and "environment: registry" in publish
+    assert all("==" in name for line in re.findall(r"pip install (.*)", text) for name in line.split())

@@ -14,7 +14,9 @@ import smcd_core.sampling.pipeline
 from smcd_core.errors import SMCDError
 from smcd_core.networks.config import SMALL, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs, Tokens
+from smcd_core.sampling.animatic import animatic
 from smcd_core.sampling.diffusion import SAMPLERS, Guidance, noise_of
+from smcd_core.sampling.framing import resized
 from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS, Request, SMCDPipeline, pick_dtype
 from smcd_core.sampling.settings import Settings
 from smcd_core.trajectory.document import parse_trajectory
@@ -329,7 +331,24 @@ def test_an_image_encoder_of_another_width_is_refused(tmp_path):
         SMCDPipeline.from_checkpoint(path)
 
 
-@pytest.mark.parametrize("defaults", [{"size": 3}, {"width": "big"}, {"steps": 2.5}, {"text": True}, [8]])
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        {"size": 3},
+        {"width": "big"},
+        {"steps": 2.5},
+        {"text": True},
+        [8],
+        {"width": 10**9},
+        {"height": 0},
+        {"frames": 5000},
+        {"steps": -1},
+        {"fps": 0},
+        {"text": 1e9},
+        {"image": float("nan")},
+        {"fps": float("inf")},
+    ],  # fmt: skip
+)
 def test_malformed_defaults_are_refused(tmp_path, defaults):
     path, checkpoint = tmp_path / "x.safetensors", bare()
     packed = pack_components(tiny_vae(), tiny_text())
@@ -362,6 +381,8 @@ def test_a_text_encoder_that_does_not_fit_its_configuration_is_refused(bundle, t
         ({"steps": 2.5}, "steps is 2.5, expected 1 to 1000"),
         ({"sampler": "euler"}, "sampler is 'euler', expected one of ddim, dpm-solver"),
         ({"guided": 1.5}, "guided is 1.5, expected 0 to 1"),
+        ({"start": 0.0}, "start is 0.0, expected more than 0, up to 1"),
+        ({"start_inside": 1.2}, "start_inside is 1.2, expected more than 0, up to 1"),
         ({"guidance": Guidance(float("nan"))}, "the guidance scale of text is nan"),
         ({"fps": 0}, "fps is 0, expected 0.01 to 1000"),
     ],
@@ -453,6 +474,28 @@ def test_the_guided_share_is_of_the_steps_that_are_run():
     settings = Settings.of(RELEASED_DEFAULTS, steps=60, guided=0.5)
     assert settings.guided_steps == 32
     assert replace(settings, sampler="dpm-solver++").guided_steps == 30
+
+
+def test_a_video_can_start_from_the_image_with_its_boxes_moved(pipeline):
+    rows, asked = [], request()
+    whole = pipeline.smcd.register_forward_hook(lambda _m, _x, out: rows.append(len(out)))
+    try:
+        video = pipeline.generate([asked], steps=5, guidance=ALL, guided=0.8, start=0.4)[0]
+        pipeline.generate([asked, asked], steps=5, guidance=Guidance(1), start=0.6, start_inside=0.2, fast=True)
+    finally:
+        whole.remove()
+    assert rows == [4 * 3, 3, 2 * 3, 2 * 3, 2 * 3]  # of five steps the last two, the fourth guided; then the last three
+    guide, mask = animatic(resized(asked.image, 48, 32), asked.trajectory, 3)
+    assert guide.shape == video.shape and mask[2, 16, 34] == 1 and mask[0, 16, 34] == 0
+    settings = Settings.of(pipeline.defaults, asked.trajectory, start=0.5)
+    start = pipeline._start([asked], settings)
+    assert torch.equal(start.guide, pipeline.encode(guide)) and start.shares == (0.5, 0.5)
+    assert start.inside.shape == (3, 1, *start.guide.shape[2:])
+    still = pipeline._start([replace(asked, use_boxes=False)], settings)
+    assert torch.equal(still.guide[2], still.guide[0]) and not still.inside.any()
+    assert np.array_equal(
+        pipeline.generate([asked], steps=2)[0], pipeline.generate([asked], steps=2, start=1.0, start_inside=1.0)[0]
+    )
 
 
 def test_every_second_step_can_take_the_deep_features_of_the_one_before(pipeline):

@@ -34,6 +34,7 @@ def frames(count: int, size: int = 64) -> torch.Tensor:
 
 
 @torch.no_grad()
+@pytest.mark.slow
 def test_latents_are_centred_and_of_unit_size(components):
     vae, _ = load_components(components)
     latents = vae.encode(frames(64)).latent_dist.mean * LATENT_SCALE

@@ -340,3 +340,20 @@ def test_without_comfyui_it_says_how_to_go_on(capsys, monkeypatch):
 def test_each_mistake_gives_one_line(capsys, argv, message):
     code, out, errors = smcd(capsys, "info", *argv)
     assert code == 2 and out == "" and errors.count("\n") == 1 and message in errors
+
+
+def test_a_file_that_breaks_its_reader_is_one_line_of_the_report(models):
+    """Its fault is not the end of the report on all others."""
+    (models / "smcd").mkdir()
+    for name in ("a", "b"):
+        save_file({"unet.input_blocks.0.0.weight": torch.zeros(1)}, models / "smcd" / f"{name}.safetensors")
+
+    def read(source):
+        if getattr(source, "path", source).name == "a.safetensors":
+            raise IndexError("list index out of range")
+        return checkpoint.read_checkpoint(source)
+
+    found, files = look(models, read=read)
+    assert files["smcd/a.safetensors"]["note"] == "cannot be judged: IndexError: list index out of range"
+    assert "no smcd_version" in files["smcd/b.safetensors"]["note"]
+    assert found["files"][0]["state"] == "found"

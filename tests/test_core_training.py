@@ -172,6 +172,7 @@ def test_a_dropped_condition_cannot_be_seen(clips):
     assert torch.equal(inputs.text, clips.null_text.expand(2, -1, -1))
 
 
+@pytest.mark.slow
 def test_half_precision_learns_too(clips, tmp_path):
     config = TrainingConfig("all", 24, batch_size=4, lr=3e-3, seed=1, timestep_power=0.5, mixed_precision="bf16")
     path = train(config, system_config("zc+gca", TINY, coverage_bias=True), clips, tmp_path, quiet=True)

@@ -159,10 +159,14 @@ loop.train(config, system_config("mim", TINY), EncodedClips(folder), out, quiet=
 """
 
 
-SAVED = ["state-00000004", "checkpoint.safetensors", "loss.png"]
-
-
-@pytest.mark.parametrize("place", SAVED)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "state-00000004",
+        pytest.param("checkpoint.safetensors", marks=pytest.mark.slow),
+        pytest.param("loss.png", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_stopped_while_it_saves_goes_on_to_the_same_weights(clips, undisturbed, tmp_path, monkeypatch, place):
     rename = os.replace
 
@@ -181,7 +185,7 @@ def test_a_run_stopped_while_it_saves_goes_on_to_the_same_weights(clips, undistu
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", SAVED)
+@pytest.mark.parametrize("place", ["state-00000004", "checkpoint.safetensors", "loss.png"])
 def test_a_run_killed_while_it_saves_goes_on_to_the_same_weights(clips, undisturbed, tmp_path, place):
     command = [sys.executable, "-c", KILLED_IN_SAVE, str(clips.folder), str(tmp_path / "killed"), place]
     assert subprocess.run(command, env=ENVIRONMENT).returncode == 9  # noqa: S603

@@ -1,6 +1,7 @@
 """Values of node graphs become trajectories."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from smcd_core.trajectory.dense import boxes_at, phrases
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
 from smcd_core.trajectory.fingerprint import fingerprint
-from smcd_core.trajectory.values import trajectory_from_value
+from smcd_core.trajectory.values import _nearest_first, trajectory_from_value
 from smcd_core.trajectory.write import bounding_boxes
 
 SIZE = dict(width=200, height=100)
@@ -203,3 +204,30 @@ def test_stray_pixels_do_not_stretch_the_box_of_a_mask_and_halves_do():
 def test_values_that_cannot_be_meant_are_refused(value, message):
     with pytest.raises(TrajectoryError, match=message):
         read(value)
+
+
+def test_the_nearest_pairs_are_taken_first_as_if_one_by_one():
+    rng = np.random.default_rng(0)
+    for rows, columns in [(1, 1), (3, 7), (7, 3), (12, 12), (0, 4), (4, 0)]:
+        for _ in range(20):
+            distances = rng.integers(0, 6, (rows, columns)).astype(float)  # with equal ones
+            distances[rng.random(distances.shape) < 0.2] = np.inf
+            expected, rest = [], distances.copy()
+            while rest.size and np.isfinite(rest.min()):
+                t, n = divmod(int(rest.argmin()), columns)
+                expected.append((t, n))
+                rest[t], rest[:, n] = np.inf, np.inf
+            assert sorted(_nearest_first(distances)) == sorted(expected)
+
+
+def test_a_full_house_of_boxes_is_joined_in_seconds():
+    """Taking one pair at a time was cubic in the number of objects."""
+    rng, count = np.random.default_rng(0), 256
+    starts, frames = rng.uniform(0, 900, (count, 2)), 40
+    value = [
+        [{"x": x, "y": y, "width": 20, "height": 20} for x, y in (starts + f)[rng.permutation(count)].tolist()]
+        for f in range(frames)
+    ]
+    start = time.process_time()
+    found, _ = trajectory_from_value(value, width=1000, height=1000, frames=frames)
+    assert len(found.objects) == count and time.process_time() - start < 20

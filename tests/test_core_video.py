@@ -229,3 +229,54 @@ def test_large_frames_are_shrunk_in_a_contact_sheet():
     frames = np.zeros((1, 300, 1200, 3), np.uint8)
     sheet = contact_sheet(frames, BOXES[:1], np.ones((1, 1)), ["#00ff00"], ["x"])
     assert sheet.size == (512 + 24, 128 + 24 + 24)
+
+
+@pytest.mark.parametrize("fps", [0.5, 6, 7, 8, 12, 23.976, 24, 25, 30, 50])
+@pytest.mark.parametrize("name", ["a.gif", "a.webp"])
+def test_pictures_that_move_keep_their_speed(tmp_path, name, fps):
+    """A GIF counts in 10 ms: frames of one length would run at 8.33 instead of 8 per second."""
+    frames = np.random.default_rng(0).integers(0, 255, (24, 8, 8, 3), np.uint8)
+    write_video(frames, tmp_path / name, fps, {})
+    durations = []
+    with Image.open(tmp_path / name) as image:
+        for frame in range(image.n_frames):
+            image.seek(frame)
+            image.load()
+            durations.append(image.info["duration"])
+    assert abs(sum(durations) - 24 * 1000 / fps) <= 5 + 24 * (name == "a.webp" and fps > 40)
+    assert min(durations) >= 20 and max(durations) - min(durations) <= 10
+
+
+@pytest.mark.parametrize("fps", [51, 60, 1000])
+def test_a_gif_that_browsers_would_slow_down_is_refused_before_the_work(tmp_path, fps):
+    with pytest.raises(VideoError, match=f"a GIF shows at most 50 frames per second, not {fps}: write .mp4 or .webp"):
+        check_output(tmp_path / "a.gif", fps)
+    check_output(tmp_path / "a.webp", fps)
+
+
+def test_letters_that_pillow_lacks_come_from_a_font_of_the_system(monkeypatch, caplog):
+    from PIL import ImageFont
+
+    from smcd_core import fonts
+
+    assert fonts.font_for("a dog", 20).getname() == ImageFont.load_default(20).getname()
+    asked, original = [], ImageFont.truetype
+
+    def truetype(name, size, **options):
+        if not isinstance(name, str):  # Pillow's own
+            return original(name, size, **options)
+        asked.append(name)
+        if not is_there:
+            raise OSError("cannot open resource")
+        return f"{name} of {size}"
+
+    is_there = False
+    fonts._system_font.cache_clear()
+    monkeypatch.setattr(ImageFont, "truetype", truetype)
+    assert fonts.font_for("\u8d64\u3044\u8eca", 20).getname() == ImageFont.load_default(20).getname()
+    assert set(asked) == set(fonts.CANDIDATES) and "labels show squares" in caplog.text
+    fonts._system_font.cache_clear()
+    is_there = True
+    monkeypatch.setattr(fonts, "_has", lambda font, letters: font == "wqy-zenhei.ttc of 20")
+    assert fonts.font_for("\u8d64\u3044\u8eca", 33) == "wqy-zenhei.ttc of 33"
+    fonts._system_font.cache_clear()

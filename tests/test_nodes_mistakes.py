@@ -105,7 +105,11 @@ def conditioning(**changes: Any) -> Callable[[SimpleNamespace], Any]:
 def other_vae(place: SimpleNamespace) -> Any:
     import comfy.sd
 
-    return conditioning(vae=comfy.sd.VAE(sd=dict(OTHERS["vae/taesd3"])))(place)
+    vae = comfy.sd.VAE(sd=dict(OTHERS["vae/taesd3"]))
+    prompts = [host.call("CLIPTextEncode", clip=place.clip, text=text)[0] for text in ("a circle", " ")]
+    positive, negative, latent = conditioning(vae=vae, positive=prompts[0], negative=prompts[1])(place)
+    inputs = dict(model=place.model, positive=positive, negative=negative, latent_image=latent)
+    return host.call("KSampler", **inputs, seed=0, steps=1)
 
 
 def load(name: str) -> Callable[[SimpleNamespace], Any]:
@@ -172,7 +176,7 @@ MISTAKES = [
         conditioning(vae=None),
         "Add Load VAE with the VAE that the button fetches",
     ),
-    Mistake("SMCD Conditioning", "A VAE of SD3, Flux or Wan", other_vae, "Load one of Stable Diffusion 1"),
+    Mistake("KSampler", "A VAE of SD3 or Flux", other_vae, "Take the VAE of the model"),
     Mistake(
         "SMCD Conditioning",
         "A video as first frame",

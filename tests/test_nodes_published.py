@@ -72,7 +72,7 @@ def difference(a, b):
     return ((a - b).norm() / b.norm()).item()
 
 
-@pytest.mark.parametrize("steps", [10, 50])
+@pytest.mark.parametrize("steps", [10, pytest.param(50, marks=pytest.mark.slow)])
 def test_the_published_sampler_gives_the_published_latents(model, prompts, steps):
     """Tolerance 1e-4: the published code in float32 differs from itself in float64 by 2e-5."""
     found = sampled(model, prompts, *host.call("SMCD_Sampler", model=model, steps=steps))
@@ -114,6 +114,7 @@ def test_ksampler_ddim_is_near_the_published_latents(model, prompts, ddim, monke
     assert difference(found, sampled(model, prompts, *ddim)) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_hosts_ddim_is_the_published_one_but_for_its_start_and_its_end(model, prompts, ddim):
     """Measured: 0.10 % with the start alone, 4e-6 with both, which is what the published sampler has."""
     (sampler, sigmas), expected = ddim, frames(RECORDED["ddim50.final"])

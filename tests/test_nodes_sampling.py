@@ -1,5 +1,7 @@
 """In the real ComfyUI: sampling equals the pipeline's, in few calls, with any sampler."""
 
+import dataclasses
+
 import host
 import numpy as np
 import pytest
@@ -124,6 +126,27 @@ def test_published_sampler_and_guider_equal_the_pipeline(parts, picture, pipelin
     assert difference(found, expected) < 1e-4
 
 
+def test_a_model_of_other_latents_makes_the_video_of_the_pipeline(tmp_path, picture):
+    config = dataclasses.replace(CONFIG, latent_channels=16)
+    path = write_small_bundle(tmp_path / "sixteen.safetensors", config)
+    model, clip, vae = loading.load_model(str(path)), host_text.load_clip(str(path)), loading.load_vae(str(path))
+    inputs = dict(model=model, clip=clip, vae=vae, first_frame=picture[1], trajectory=DOCUMENT, prompt=PROMPT)
+    images, _ = host.call("SMCD_Generate", **inputs, seed=7, steps=2, text=0.0, width=0, height=0, frames=0)
+    expected = SMCDPipeline.from_checkpoint(path)(picture[0], parse_trajectory(DOCUMENT), PROMPT, seed=7, steps=2)
+    assert np.abs(images.numpy() * 255 - expected).max() <= 1.01  # rounding of a grey level
+    fitted = model.model.latent_format
+    assert [len(row) for row in fitted.latent_rgb_factors] == [3] * 16 and len(fitted.latent_rgb_factors_bias) == 3
+
+
+def test_a_vae_of_other_latents_is_refused_by_the_sampler(parts, picture, tmp_path):
+    config = dataclasses.replace(CONFIG, latent_channels=16)
+    vae = loading.load_vae(str(write_small_bundle(tmp_path / "sixteen.safetensors", config)))
+    positive, negative, latent = conditioned((parts[0], parts[1], vae), picture)
+    with pytest.raises(ValueError, match="latent has 16 channels, this model takes 4: use the VAE output of"):
+        inputs = dict(model=parts[0], positive=positive, negative=negative, latent_image=latent)
+        host.call("KSampler", **inputs, seed=0, steps=1)
+
+
 @pytest.mark.slow
 def test_ddim_of_the_host_is_near_the_published_sampler(parts, picture, pipeline):
     positive, negative, latent = conditioned(parts, picture)
@@ -203,6 +226,30 @@ def test_every_sampler_gives_a_video(parts, picture, sampler):
     inputs = dict(steps=3, sampler_name=sampler, scheduler="normal", cfg=2.0)
     (out,) = host.call("KSampler", model=parts[0], positive=positive, negative=negative, latent_image=latent, **inputs)
     assert out["samples"].isfinite().all() and out["samples"].shape[0] == FRAMES
+
+
+def test_a_video_of_nan_is_an_error_from_every_sampler_of_the_host(parts, picture):
+    """It would be decoded to black frames. As half precision gives it when it overflows."""
+    model = parts[0].clone()
+    model.set_model_unet_function_wrapper(lambda apply, args: torch.full_like(args["input"], float("nan")))
+    positive, negative, latent = conditioned(parts, picture)
+    both = dict(positive=positive, negative=negative)
+    (guider,) = host.call("SMCD_Guider", model=model, **both)
+    sampler, sigmas = host.call("SMCD_Sampler", model=model, steps=2)
+    for run in (
+        lambda: host.call("KSampler", model=model, **both, latent_image=latent, steps=2),
+        lambda: host.call("KSamplerAdvanced", model=model, **both, latent_image=latent, steps=2),
+        lambda: custom_sample(model, guider, sampler, sigmas, latent, latent["samples"]),
+    ):
+        with pytest.raises(ValueError, match="the video came out as NaN in float32: use .* weight_dtype in Load SMCD"):
+            run()
+
+
+def test_a_latent_of_several_videos_says_so(parts, picture, caplog):
+    positive, negative, latent = conditioned(parts, picture)
+    both = {"samples": latent["samples"].repeat(2, 1, 1, 1)}
+    host.call("KSampler", model=parts[0], positive=positive, negative=negative, latent_image=both, steps=1)
+    assert "the latent has 8 frames and the boxes 4: 2 videos are made one after another" in caplog.text
 
 
 def test_a_batch_of_two_videos_equals_each_alone(parts, picture):

@@ -1,10 +1,16 @@
 """In the real ComfyUI: what its own nodes for saving wrote of an SMCD model is loaded again."""
 
+import json
+
 import host
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from small_bundle import DEFAULTS, write_small_bundle
+
+from smcd_core.__main__ import main
+from smcd_core.weights.checkpoint import read_checkpoint
 
 comfy_host = host.start()
 SavedError = host.pack_module("smcd_core.weights.files").CheckpointError  # the host's copy of the class
@@ -58,6 +64,31 @@ def test_save_checkpoint_and_load_gives_the_same_video(folders):
     assert torch.equal(video(again), video(parts))
 
 
+def test_the_command_line_reads_it_as_load_smcd_does(folders, capsys):
+    """The VAE comes back under the names of diffusers, whatever the host calls its tensors."""
+    model, clip, vae = load()
+    file = folders / f"{save('CheckpointSave', model=model, clip=clip, vae=vae)}.safetensors"
+    ours, theirs = read_checkpoint(folders / "small.safetensors"), read_checkpoint(file)
+    assert (theirs.layout, theirs.config, theirs.info) == (ours.layout, ours.config, ours.info)
+    for part in ("vae", "text_encoder"):
+        found, expected = getattr(theirs, part).weights, getattr(ours, part).weights
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name].float(), expected[name]) for name in expected)
+    assert theirs.tokenizer == ours.tokenizer
+    assert all(torch.equal(theirs.weights[name].float(), x) for name, x in ours.weights.items())
+    for path in (file, folders / "small.safetensors"):
+        make = ["animate", str(host.PACK / "demo" / "beach.png"), "--boxes", str(host.PACK / "demo" / "beach.json")]
+        make += ["--checkpoint", str(path), "--steps", "1", "-o", str(path.with_suffix(""))]
+        assert main(make) == 0
+    made, expected = (sorted(path.with_suffix("").iterdir()) for path in (file, folders / "small.safetensors"))
+    assert [pixels(path) for path in made] == [pixels(path) for path in expected]
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return image.tobytes()
+
+
 def test_save_model_keeps_a_merged_lora_and_the_type(folders):
     name = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q"
     layer = load()[0].model.diffusion_model.get_submodule(name.removeprefix("diffusion_model."))
@@ -85,6 +116,12 @@ def test_a_checkpoint_saved_twice_is_still_whole(folders):
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+def with_config(tensors, **changes):
+    header = json.loads(tensors["smcd_header"].numpy().tobytes())
+    header["config"] = json.dumps(json.loads(header["config"]) | changes)
+    tensors["smcd_header"] = torch.tensor(list(json.dumps(header).encode()), dtype=torch.uint8)
+
+
 @pytest.mark.parametrize(
     "spoil, message",
     [
@@ -92,8 +129,13 @@ def test_a_checkpoint_saved_twice_is_still_whole(folders):
         (lambda tensors: tensors.update({"model.diffusion_model.other": torch.zeros(1)}), "unet.other"),
         (lambda tensors: tensors.update({"model.diffusion_model.out.2.bias": torch.zeros(5)}), "out.2.bias"),
         (lambda tensors: tensors.update(smcd_header=torch.zeros(9, dtype=torch.uint8)), "smcd_header is damaged"),
+        (
+            lambda tensors: tensors.update(smcd_header=torch.zeros(9)),
+            "smcd_header is damaged .9 numbers of torch.float",
+        ),
+        (lambda tensors: with_config(tensors, num_res_blocks=60000), "has 180003 blocks, but it holds"),
     ],
-    ids=["missing", "extra", "misshapen", "damaged header"],
+    ids=["missing", "extra", "misshapen", "damaged header", "header of another type", "endless blocks"],
 )
 def test_a_saved_file_with_a_fault_is_refused(folders, spoil, message):
     file = folders / f"{save('ModelSave', model=load()[0])}.safetensors"

@@ -66,6 +66,19 @@ def test_an_export_leads_nowhere_but_into_the_output_folder(folders, prefix, for
     assert not any(Path("/").glob("stolen*"))
 
 
+def test_a_folder_that_vanishes_leaves_the_bundled_checkpoint_usable(folders, monkeypatch):
+    """The host raises for a folder of models that is gone, such as one on a disk that was taken off."""
+    loader = host.pack_module("nodes.loader")
+
+    def gone(folder):
+        raise FileNotFoundError(2, "No such file or directory", "/mnt/models")
+
+    monkeypatch.setattr(comfy_host.folder_paths, "get_filename_list", gone)
+    assert loader.checkpoint_names() == [loader.BUNDLED]
+    assert loader.SMCDLoad.validate_inputs(loader.BUNDLED) is True
+    assert "no such checkpoint" in loader.SMCDLoad.validate_inputs("smcd/other.safetensors")
+
+
 @pytest.mark.parametrize("name", [*OUTSIDE, "a:b", "nul", "x\x00y", "räum 空间", "a/b", ".."])
 def test_ids_of_objects_do_not_become_paths(folders, name):
     track = {**DOCUMENT["objects"][0], "id": name}
@@ -138,7 +151,8 @@ def test_a_checkpoint_of_save_checkpoint_with_a_damaged_header_is_refused(tmp_pa
     saved, errors = host.pack_module("nodes.host.saved"), host.pack_module("smcd_core.weights.checkpoint")
     content = torch.frombuffer(bytearray(header or b" "), dtype=torch.uint8)
     weights = {"model.diffusion_model.out.2.bias": torch.zeros(4), "first_stage_model.x": torch.zeros(1)}
-    save_file({saved.HEADER: content, **weights}, tmp_path / "a.safetensors")
+    name = host.pack_module("smcd_core.weights.saved").HEADER
+    save_file({name: content, **weights}, tmp_path / "a.safetensors")
     with pytest.raises(errors.CheckpointError, match="a.safetensors"):
         saved.read_any_checkpoint(tmp_path / "a.safetensors")
 

@@ -321,8 +321,8 @@ BAD = {
     ),
     "VAE of 16 channels": (
         through("VAELoader", None, MOTION, "vae", vae_name="taesd3.safetensors"),
-        MOTION,
-        "the VAE has 16 latent channels, SMCD takes 4: use a Stable Diffusion 1 VAE",
+        SAMPLER,
+        "the first frame's latent has 16 channels, this model takes 4: use the VAE output of Load SMCD",
     ),
     "checkpoint of another model": (
         put("SMCD_Load", "checkpoint", "checkpoints/sd1.safetensors"),
@@ -397,7 +397,7 @@ BAD = {
     "size of half a latent": (
         put(MOTION, "width", 132),
         MOTION,
-        "the size is 132 x 128, expected multiples of 8 pixels",
+        "the size is 132 x 128, expected multiples of 64 pixels",
     ),
     "size that cannot be halved": (
         put(MOTION, "width", 136),

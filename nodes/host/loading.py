@@ -37,7 +37,8 @@ def load_model(
         scale = checkpoint.vae.config["scaling_factor"]
         config.latent_format.scale_factor = scale
         if checkpoint.vae.config["block_out_channels"][0] != HOST_VAE_CHANNELS:
-            config.latent_format = FittedLatents(lambda pictures: load_vae(path).encode(pictures), scale)
+            channels = checkpoint.config.latent_channels
+            config.latent_format = FittedLatents(lambda pictures: load_vae(path).encode(pictures), scale, channels)
     supported = config.supported_inference_dtypes
     dtype = weight_dtype or management.unet_dtype(
         model_params=size, supported_dtypes=supported, weight_dtype=comfy.utils.weight_dtype(weights)
@@ -77,6 +78,7 @@ def load_vae(path: str, checkpoint: Checkpoint | None = None) -> comfy.sd.VAE:
     }
     params = {"ddconfig": settings, "embed_dim": config["latent_channels"]}
     vae = comfy.sd.VAE(sd=dict(checkpoint.vae.weights), config={"params": params})
+    vae.latent_channels = config["latent_channels"]  # the host reads it only from files that it recognizes
     for module in vae.first_stage_model.modules():
         if isinstance(module, torch.nn.GroupNorm):
             module.num_groups = config["norm_num_groups"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -22,18 +23,21 @@ from ...smcd_core.networks.config import SMCDConfig
 from ...smcd_core.networks.in_parts import peak_activations, work_in_parts
 from ...smcd_core.networks.smcd import Inputs, networks_beside_unet, pad_boxes
 from ...smcd_core.networks.unet import UNet3D
+from ...smcd_core.sampling.diffusion import check_finite
 from ...smcd_core.sampling.settings import check_slots
 from ...smcd_core.weights.checkpoint import Checkpoint
 from ...smcd_core.weights.defaults import read_defaults
+from ...smcd_core.weights.saved import HEADER
 from . import saved
 
 # Keys that the nodes add to a conditioning, for F frames and N objects.
 BOXES = "smcd_boxes"  # [F, N, 5] float32: xyxy in 0..1, then the strength, 0 where there is no object, usually 1
 PHRASES = "smcd_phrases"  # [N, P]
 BOX_RANGE = "smcd_box_range"  # (start, end) as shares of the sampling, 0..1
-FIRST_FRAME = "smcd_first_frame"  # [1, 4, h, w] from VAE Encode
+FIRST_FRAME = "smcd_first_frame"  # [1, C, h, w] from VAE Encode
 IMAGE_STRENGTHS = "smcd_image_strengths"  # (concatenated frame, image tokens)
 
+VAE_HINT = "the VAE output of Load SMCD, or Load VAE with a Stable Diffusion 1 VAE for the released weights"
 CLIP_HINT = "the CLIP output of Load SMCD, or Load CLIP with OpenCLIP ViT-H for the released weights"
 
 
@@ -98,8 +102,8 @@ class HostSMCD(UNet3D):
             box_steps     [BF, 2]        first and last timestep with boxes; box_tokens_off are used outside
             boxes         [BF, N, 5]     BOXES as the bits of an int32: the host rounds floats to the model's dtype
             image_tokens  [BF, L, D]
-            first_frame   [BF, 4, h, w]
-            returns       [BF, 4, h, w]
+            first_frame   [BF, C, h, w]
+            returns       [BF, C, h, w]
         """
         if control is not None:
             raise SMCDError("SMCD cannot be combined with a ControlNet: remove the Apply ControlNet node")
@@ -150,6 +154,7 @@ class ModelConfig(comfy.supported_models_base.BASE):
 
     def __init__(self, checkpoint: Checkpoint):
         super().__init__({"smcd_config": checkpoint.config})
+        self.latent_format.latent_channels = checkpoint.config.latent_channels
 
 
 class SMCDModel(comfy.model_base.BaseModel):
@@ -164,7 +169,7 @@ class SMCDModel(comfy.model_base.BaseModel):
 
     def state_dict_for_saving(self, *parts, **more_parts) -> dict[str, Tensor]:
         """The weights that ComfyUI's save nodes write, with the header that Load SMCD reads."""
-        return super().state_dict_for_saving(*parts, **more_parts) | {saved.HEADER: self._header}
+        return super().state_dict_for_saving(*parts, **more_parts) | {HEADER: self._header}
 
     @property
     def conditions(self) -> frozenset[str]:
@@ -175,6 +180,11 @@ class SMCDModel(comfy.model_base.BaseModel):
     def multiple(self) -> int:
         """Width and height of a video must be divisible by this, in pixels."""
         return self.latent_format.spacial_downscale_ratio * self.smcd_config.stride
+
+    def process_latent_out(self, latent: Tensor) -> Tensor:
+        """The latents of a finished sampling, of any of the host's samplers. Raises SMCDError where they are NaN."""
+        check_finite(latent, self.get_dtype_inference())
+        return super().process_latent_out(latent)
 
     def memory_required(self, input_shape, cond_shapes=None) -> float:
         """Bytes of memory for a call with x of that shape."""
@@ -208,6 +218,9 @@ class SMCDModel(comfy.model_base.BaseModel):
                 f"the latent has {noise.shape[0]} frames, the boxes {frames}: set frames to the same number, or "
                 "connect the latent of SMCD Conditioning"
             )
+        if noise.shape[0] > frames:
+            text = "the latent has %d frames and the boxes %d: %d videos are made one after another"
+            logging.getLogger("smcd").warning(text, noise.shape[0], frames, noise.shape[0] // frames)
         out["num_frames"] = comfy.conds.CONDConstant(frames)
         if "boxes" in self.conditions:
             out |= self._box_conds(frames, boxes, kwargs.get(PHRASES), kwargs.get(BOX_RANGE), like)
@@ -249,6 +262,11 @@ class SMCDModel(comfy.model_base.BaseModel):
         if latent is None:
             raise SMCDError(
                 "this model animates a first frame and the conditioning has none: use SMCD Conditioning, or SMCD Image"
+            )
+        if latent.shape[1] != config.latent_channels:
+            raise SMCDError(
+                f"the first frame's latent has {latent.shape[1]} channels, this model takes "
+                f"{config.latent_channels}: use {VAE_HINT}"
             )
         if latent.shape[1:] != noise.shape[1:]:
             (height, width), (h, w) = noise.shape[2:], latent.shape[2:]

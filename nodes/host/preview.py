@@ -15,11 +15,11 @@ IMAGES = 16  # more images hardly change the colours
 class FittedLatents(comfy.latent_formats.LatentFormat):
     """Latent format whose preview colours are fitted to what the VAE makes of known images.
 
-    encode  IMAGE [B, H, W, 3] -> latents [B, 4, h, w], not scaled; called for the first preview
+    encode  IMAGE [B, H, W, 3] -> latents [B, C, h, w], not scaled; called for the first preview
     """
 
-    def __init__(self, encode: Callable[[Tensor], Tensor], scale_factor: float):
-        self._encode, self.scale_factor = encode, scale_factor
+    def __init__(self, encode: Callable[[Tensor], Tensor], scale_factor: float, latent_channels: int):
+        self._encode, self.scale_factor, self.latent_channels = encode, scale_factor, latent_channels
 
     @property
     def latent_rgb_factors(self) -> list[list[float]]:
@@ -31,7 +31,7 @@ class FittedLatents(comfy.latent_formats.LatentFormat):
 
     @cached_property
     def _fit(self) -> Tensor:
-        """[5, 3]: contribution of each latent channel, and a constant, to RGB in -1..1, by least squares."""
+        """[C + 1, 3]: contribution of each latent channel, and a constant, to RGB in -1..1, by least squares."""
         from ...smcd_core.data import render_clip
 
         frames = [torch.from_numpy(render_clip(index, num_frames=1).frames) for index in range(IMAGES)]

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 import server
 
+from ...smcd_core.terminal import inert
+
 _SHOWN: set[str] = set()  # nodes that show one
 
 
 def remark(node: type, lines: Sequence[str]) -> None:
     """Show lines on a node in place of those of its last run. `node` is the class that the host gives to `execute`."""
     for line in lines:
-        logging.getLogger("smcd").warning("%s", line)
+        logging.getLogger("smcd").warning("%s", inert(line))
     node_id = getattr(node.hidden, "unique_id", None)
     page = getattr(server.PromptServer, "instance", None)
     if page is None or node_id is None or not (lines or node_id in _SHOWN):

@@ -119,11 +119,12 @@ def _rescaled(x: Tensor, denoised: Tensor, condition: Tensor, sigma: Tensor, sha
 class PublishedDDIM(comfy.samplers.KSAMPLER):
     """The released DDIM: starts from noise of variance 1 and stops at timestep 0, not at clean latents."""
 
-    def __init__(self):
+    def __init__(self, from_noise: bool = True):
         super().__init__(_ddim_to_last_sigma)
+        self.from_noise = from_noise
 
     def max_denoise(self, model_wrap, sigmas: Tensor) -> bool:
-        return True  # asks the host for noise * sqrt(1 + sigma^2), which the network sees with variance 1
+        return self.from_noise  # asks the host for noise * sqrt(1 + sigma^2), which the network sees with variance 1
 
 
 def _ddim_to_last_sigma(model, noise: Tensor, sigmas: Tensor, **kwargs) -> Tensor:
@@ -134,8 +135,10 @@ def _ddim_to_last_sigma(model, noise: Tensor, sigmas: Tensor, **kwargs) -> Tenso
 def sampling_of(patcher, settings: Settings) -> tuple:
     """SAMPLER and noise levels that do what the settings say."""
     if settings.sampler == "ddim":
-        return PublishedDDIM(), published_sigmas(patcher, settings.steps)
-    return fast_sampling(patcher, settings.steps)
+        sampler, sigmas = PublishedDDIM(settings.starts is None), published_sigmas(patcher, settings.steps)
+    else:
+        sampler, sigmas = fast_sampling(patcher, settings.steps)
+    return sampler, sigmas[settings.skipped :]
 
 
 def published_sigmas(patcher, steps: int) -> Tensor:
@@ -154,11 +157,13 @@ def fast_sampling(patcher, steps: int) -> tuple:
     return comfy.samplers.sampler_object("dpmpp_2m"), torch.cat([sigmas, sigmas.new_zeros(1)])
 
 
-def sample(patcher, guider: ConditionGuider, sampler, sigmas: Tensor, noise: Tensor, seed: int) -> Tensor:
-    """Latents [F, 4, h, w], with previews and progress as KSampler has them."""
+def sample(
+    patcher, guider: ConditionGuider, sampler, sigmas: Tensor, noise: Tensor, seed: int, start: Tensor | None = None
+) -> Tensor:
+    """Latents [F, 4, h, w], with previews and progress as KSampler has them; `start` are latents to add noise to."""
     import latent_preview
 
-    latent = torch.zeros_like(noise)
+    latent = torch.zeros_like(noise) if start is None else start
     callback = latent_preview.prepare_callback(patcher, len(sigmas) - 1)
     quiet = not comfy.utils.PROGRESS_BAR_ENABLED
     samples = guider.sample(noise, latent, sampler, sigmas, callback=callback, disable_pbar=quiet, seed=seed)

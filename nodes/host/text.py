@@ -14,8 +14,9 @@ from torch import Tensor
 from ...smcd_core.errors import SMCDError
 from ...smcd_core.networks.text import PADDING_ID, TRUNCATED_LAYERS, make_tokenizer
 from ...smcd_core.weights.checkpoint import Checkpoint
+from ...smcd_core.weights.saved import TEXT_MODEL, TOKENS
 from .model import CLIP_HINT
-from .saved import TEXT_MODEL, TOKENS, read_any_checkpoint
+from .saved import read_any_checkpoint
 
 HOST_VOCABULARY = 49408  # tokens of the host's CLIP text models, whatever their configuration says
 

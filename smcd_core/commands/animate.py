@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import SMCDError
+from ..terminal import say
 from .box_file import add_box_options, pixel_size, read_boxes
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..sampling.settings import Settings
     from ..trajectory.document import Trajectory
 
-AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"))
+AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"), ("start", 1.0), ("start_inside", None))
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -69,6 +70,16 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the steps that use guidance, from the first (default: all)",
     )
+    parser.add_argument(
+        "--start",
+        type=_number(0, 1),
+        default=1.0,
+        metavar="SHARE",
+        help="run this share of the steps, the last ones, from the image with its boxes moved (default: 1, from noise)",
+    )
+    parser.add_argument(
+        "--start-inside", type=_number(0, 1), metavar="SHARE", help="the same inside the boxes (default: as --start)"
+    )
     parser.add_argument("--reuse-features", action="store_true", help="run only the top level in every second step")
     for name in ("text", "boxes", "image"):
         parser.add_argument(
@@ -87,6 +98,7 @@ def _animate(args: argparse.Namespace) -> None:
 
     from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline, pick_device, pick_dtype
     from ..trajectory.dense import phrases
+    from ..video import check_output
 
     _check_outputs(args)
     image, trajectory = _read_inputs(args)
@@ -97,6 +109,7 @@ def _animate(args: argparse.Namespace) -> None:
         checkpoint, components=args.components, device=device, dtype=getattr(torch, dtype)
     )
     settings = _settings(args, pipeline, trajectory)
+    check_output(args.out, settings.fps)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
@@ -107,11 +120,14 @@ def _animate(args: argparse.Namespace) -> None:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
+    from ..files import check_writable
     from ..video import check_output
 
     check_output(args.out)
-    if args.contact_sheet and args.contact_sheet.suffix.lower() != ".png":
-        raise SMCDError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
+    if args.contact_sheet:
+        if args.contact_sheet.suffix.lower() != ".png":
+            raise SMCDError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
+        check_writable(args.contact_sheet)
 
 
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
@@ -147,6 +163,8 @@ def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Traj
         guided=args.guided,
         reuse_features=args.reuse_features,
         match_colors=args.match_colors,
+        start=args.start,
+        start_inside=args.start_inside,
     )
 
 
@@ -203,23 +221,22 @@ def _write(
     overlay = (*boxes_at(trajectory, len(video)), [track.color for track in drawn], [track.phrase for track in drawn])
     metadata = {"program": f"smcd {__version__}", "settings": how, "trajectory": trajectory.to_dict()}
     write_video(draw_boxes(video, *overlay) if args.overlay else video, args.out, fps, metadata)
-    print(args.out)
+    say(args.out)
     if args.contact_sheet:
         with replacing(args.contact_sheet) as temporary:
             contact_sheet(video, *overlay).save(temporary, format="PNG")
-        print(args.contact_sheet)
+        say(args.contact_sheet)
 
 
 def _read_image(path: Path) -> Image.Image:
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
-        raise
-    except Exception as error:  # PIL raises many types for damaged files
-        raise SMCDError(f"{path}: cannot be read as a picture ({' '.join(str(error).split())})") from None
+    from ..pictures import as_rgb, is_transparent, open_picture
+
+    with open_picture(path) as image:
+        if is_transparent(image):
+            _note(f"{path}: is partly transparent and was laid over white")
+        return as_rgb(ImageOps.exif_transpose(image))
 
 
 def _checked_device(name: str) -> str:
@@ -234,7 +251,7 @@ def _checked_device(name: str) -> str:
 
 
 def _note(text: str) -> None:
-    print(f"smcd: {text}", file=sys.stderr)
+    say(f"smcd: {text}", sys.stderr)
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SMCDError
+from ..terminal import say
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +66,7 @@ def _convert(args: argparse.Namespace) -> None:
         write_released(args.target, checkpoint)
     else:
         write_diffusers(args.target, checkpoint)
-    print(args.target)
+    say(args.target)
 
 
 def _read_info(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..terminal import say
 from .box_file import add_reading_options, read_boxes
 
 # WRITTEN of guides.box_files, which is slow to import
@@ -28,6 +29,6 @@ def _convert(args: argparse.Namespace) -> None:
     if args.object and args.to not in PER_OBJECT:
         raise SMCDError(f"--object is for {', '.join(PER_OBJECT)}: leave it out, {args.to} holds all objects")
     trajectory, what = read_boxes(args, None, None)
-    print(what)
+    say(what)
     write_boxes(args.target, trajectory, args.to, args.object)
-    print(args.target)
+    say(args.target)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SMCDError
+from ..terminal import say
 
 DATASETS = ("got10k", "youtube-vis", "grounding", "folder")  # as in data/catalog.py, which takes long to import
 _SHOWN = 20  # damaged samples in the text; the JSON has all
@@ -63,7 +64,7 @@ def _check(args: argparse.Namespace) -> None:
     with tqdm(unit="clip", leave=False) as bar:
         findings, sheet = check(kind, clips, args.samples, workers=args.workers, progress=bar.update)
     for line in describe(findings, _SHOWN):
-        print(line)
+        say(line)
     if args.json:
         with replacing(args.json) as temporary:
             temporary.write_text(json.dumps(findings, indent=1), encoding="utf-8")
@@ -71,4 +72,4 @@ def _check(args: argparse.Namespace) -> None:
         path = args.sheet or Path(f"{args.root.resolve().name or 'data'}-check.png")
         with replacing(path) as temporary:
             sheet.save(temporary, format="PNG")
-        print(f"{'sheet':<14}{path}")
+        say(f"{'sheet':<14}{path}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SMCDError
+from ..terminal import say
 from ..weights.published import ALL, FOR_COMFYUI, FOR_COMMAND_LINE
 
 if TYPE_CHECKING:
@@ -51,19 +52,19 @@ def _download(args: argparse.Namespace) -> None:
     names = args.weights or (FOR_COMFYUI if models else FOR_COMMAND_LINE)
     files = plan_downloads(dict.fromkeys(names), lambda place: models / place if models else args.folder)
     if args.list:
-        print("\n".join(manual_lines(files)))
+        say("\n".join(manual_lines(files)))
         return
-    print("\n".join(licence_lines(files)))
+    say("\n".join(licence_lines(files)))
     if rest := [one for one in files if not one.is_there]:
-        print(f"\n{show_size(sum(one.file.size for one in rest))} in {len(rest)} files are to be fetched.")
+        say(f"\n{show_size(sum(one.file.size for one in rest))} in {len(rest)} files are to be fetched.")
         _accept_licences(args.yes)
     try:
         _fetch_all(files)
     except DownloadError:
-        print("\nby hand\n" + "\n".join(manual_lines(one for one in files if not one.is_there)), file=sys.stderr)
+        say("\nby hand\n" + "\n".join(manual_lines(one for one in files if not one.is_there)), sys.stderr)
         raise
     for weights, path in locations(files):
-        print(f"{weights.title}\n  {path}\n  for {weights.use}")
+        say(f"{weights.title}\n  {path}\n  for {weights.use}")
 
 
 def _accept_licences(accepted: bool) -> None:
@@ -89,4 +90,4 @@ def _fetch_all(files: list[PlannedFile]) -> None:
                 bar.update(done - bar.n)
 
             fetched = fetch(one, show)
-        print(f"{'fetched' if fetched else 'kept':<9}{one.path}", file=sys.stderr)
+        say(f"{'fetched' if fetched else 'kept':<9}{one.path}", sys.stderr)

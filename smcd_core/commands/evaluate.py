@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SMCDError
+from ..terminal import say
 
 if TYPE_CHECKING:
     from ..evaluation.scores import Result, ScoringNetworks
@@ -199,5 +200,5 @@ def _write(out: Path, settings: dict, labels: dict[str, str], results: dict[str,
     with replacing(out / "scores.md") as path:
         path.write_text(text + "\n", encoding="utf-8")
     plot_all(results, labels, out)
-    print(text)
-    print(f"scores, plots and pictures: {out}")
+    say(text)
+    say(f"scores, plots and pictures: {out}")

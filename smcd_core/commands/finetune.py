@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..terminal import say
 from ..training.config import STAGES, TrainingConfig
 from .train import add_training_options, given_training, log_beside_bars
 
@@ -83,7 +84,7 @@ def _finetune(args: argparse.Namespace) -> None:
         )
         target = args.out / FILE
         write_checkpoint(target, result.config, result.weights, **pack_components(vae, text), info=info)
-        print(f"{target}: try it with smcd animate --checkpoint {target}")
+        say(f"{target}: try it with smcd animate --checkpoint {target}")
 
 
 def _encode(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..weights.checkpoint import Checkpoint
 
 from ..errors import SMCDError
+from ..terminal import say, say_json
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -40,17 +41,17 @@ def _info(args: argparse.Namespace) -> None:
 
     path = args.file
     if path.suffix.lower() in SUFFIXES or (path.is_dir() and any(path.glob("[0-9]*.png"))):
-        print(json.dumps(read_metadata(path), indent=1, ensure_ascii=False))
+        say_json(read_metadata(path))
         return
 
     from ..weights.checkpoint import read_checkpoint
 
     lines = _describe(read_checkpoint(path))
     if args.json:
-        print(json.dumps(dict(lines), indent=1, ensure_ascii=False))
+        say_json(dict(lines))
         return
     for name, value in lines:
-        print(f"{name:<12}{value}")
+        say(f"{name:<12}{value}")
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -59,7 +60,7 @@ def _report(args: argparse.Namespace) -> None:
 
     models = args.models or find_models()
     report = system_report(folders_below(models) if models else {}, verify=args.verify)
-    print(json.dumps(report, indent=1, ensure_ascii=False) if args.json else as_text(report))
+    say_json(report) if args.json else say(as_text(report))
 
 
 def _describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:

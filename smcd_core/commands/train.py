@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import SMCDError
 from ..networks.config import SMALL, SYSTEMS, system_config
+from ..terminal import say
 from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
 from .data import DATASETS, add_dataset_options
 
@@ -171,7 +172,7 @@ def _encode(args: argparse.Namespace) -> None:
             settings=settings, progress=bar.update, report=report,
         )  # fmt: skip
     if damaged:
-        print(f"{len(damaged)} of {total} clips are damaged and were left out")
+        say(f"{len(damaged)} of {total} clips are damaged and were left out")
 
 
 def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
@@ -282,4 +283,4 @@ def _compare(preset: Preset, latents: Sequence[int], slots: int) -> None:
     )
     if found != published:
         text = "{} frames of {} x {} pixels with {} boxes"
-        print(f"note: the paper used {text.format(*published)}; the data has {text.format(*found)}")
+        say(f"note: the paper used {text.format(*published)}; the data has {text.format(*found)}")

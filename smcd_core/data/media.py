@@ -6,26 +6,25 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from ..pictures import PictureError, as_rgb, open_picture, size_as_shown
 from ..trajectory.document import MAX_SIDE
 from ..trajectory.formats.box_file import natural
-from .samples import DatasetError, SampleError
+from ..video import VideoError, open_video
+from .samples import SampleError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (
     ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif", ".ts", ".mts", ".mpg", ".mpeg", ".wmv", ".3gp"
 )  # fmt: skip
 # A JPEG is decoded at half, a quarter or an eighth of its size if that stays this much larger than what is asked for:
 # 0.6 of the time for 1280 x 720 to 256 x 256, and 45 dB from what decoding it whole gives.
 _SPARE = 1.25
-_ORIENTATION = 0x0112  # the tag of Exif
-_ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 @contextmanager
@@ -33,8 +32,10 @@ def reading(path: str | os.PathLike) -> Iterator[None]:
     """Turn whatever a decoder says to a damaged file into SampleError."""
     try:
         yield
-    except SampleError:
+    except (SampleError, VideoError):  # the latter: the package av is missing
         raise
+    except PictureError as error:
+        raise SampleError(path, error.reason) from None
     except Exception as error:  # decoders raise many types, down to SyntaxError: tried with random bytes
         if type(error) is MemoryError:  # that of av, a class of its own, is for absurd sizes in a damaged file
             raise
@@ -68,37 +69,30 @@ def read_image(
 
     crop  x1, y1, x2, y2 in pixels of the file; default: all, turned as the camera was held
     """
-    with reading(path), Image.open(BytesIO(content) if content is not None else path) as image:
+    with reading(path), open_picture(path, content) as image:
         width, height = image.size
         x1, y1, x2, y2 = crop or (0, 0, width, height)
         across, down = size * _SPARE / (x2 - x1), size * _SPARE / (y2 - y1)
         image.draft("RGB", (int(width * across), int(height * down)))
         smaller = image.width / width, image.height / height
         box = (x1 * smaller[0], y1 * smaller[1], x2 * smaller[0], y2 * smaller[1])
-        square = eight_bits(image).resize((size, size), resample, box=box)
+        square = as_rgb(image).resize((size, size), resample, box=box)
         if crop is None:
             square.getexif().update(image.getexif())
             square = ImageOps.exif_transpose(square)
         return np.array(square)
 
 
-def eight_bits(image: Image.Image) -> Image.Image:
-    """The image as RGB. Pillow turns 16 bits to white and fractions to black."""
-    if image.mode.startswith("I;16") or image.mode == "I":
-        return Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        pixels = np.nan_to_num(np.asarray(image))
-        pixels = pixels * 255 if pixels.max(initial=0) <= 1 else pixels
-        return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)).convert("RGB")
-    return image.convert("RGB")
-
-
 def image_size(path: str | os.PathLike, content: bytes | None = None) -> tuple[int, int]:
     """(width, height) from the head of an image file, as stored."""
-    with reading(path), Image.open(BytesIO(content) if content is not None else path) as image:
-        if max(image.size) > MAX_SIDE:
-            raise SampleError(path, f"has {image.width} x {image.height} pixels, the limit is {MAX_SIDE} each")
-        return image.size
+    with reading(path), open_picture(path, content) as image:
+        return _checked_size(path, image.size)
+
+
+def _checked_size(path: str | os.PathLike, size: tuple[int, int]) -> tuple[int, int]:
+    if max(size) > MAX_SIDE:
+        raise SampleError(path, f"has {size[0]} x {size[1]} pixels, the limit is {MAX_SIDE} each")
+    return size
 
 
 def frame_files(folder: Path) -> list[str]:
@@ -126,9 +120,8 @@ class FrameFolder:
     def size(self) -> tuple[int, int]:
         """(width, height) as shown: a phone may have stored the picture on its side."""
         path = self.path / self.files[0]
-        size = image_size(path)
-        with reading(path), Image.open(path) as image:
-            return size[::-1] if image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE else size
+        with reading(path), open_picture(path) as image:
+            return _checked_size(path, size_as_shown(image))
 
     def read(self, frames: Sequence[int], size: int) -> np.ndarray:
         """uint8 [F, size, size, 3]"""
@@ -186,8 +179,7 @@ class VideoFile:
         return np.stack([found[place] for place in range(len(frames))])
 
     def _decoded(self, start: int) -> Iterator:
-        av = _import_av(self.path)
-        with reading(self.path), av.open(self.path) as container:
+        with reading(self.path), open_video(self.path) as container:
             stream = container.streams.video[0]
             if start:
                 container.seek(int(self.times[start]), stream=stream)
@@ -203,8 +195,7 @@ def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.nda
 
     The date and size of the file are there to tell a file that was replaced.
     """
-    av = _import_av(path)
-    with reading(path), av.open(path) as container:
+    with reading(path), open_video(path) as container:
         if not container.streams.video:
             raise SampleError(path, "holds no video")
         stream, times, first = container.streams.video[0], set(), None
@@ -219,7 +210,7 @@ def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.nda
         sides = sides[::-1] if _quarter_turns(first) % 2 else sides
         if "avi" not in container.format.name.split(",") or not stream.codec_context.has_b_frames:
             return np.array(sorted(times)), sides, False
-    with reading(path), av.open(path) as container:
+    with reading(path), open_video(path) as container:
         return np.arange(sum(1 for _ in container.decode(container.streams.video[0]))), sides, True
 
 
@@ -230,11 +221,3 @@ def _pixels(frame: Any, size: int) -> np.ndarray:
 
 def _quarter_turns(frame: Any) -> int:
     return round(getattr(frame, "rotation", 0) / 90)  # older releases of av do not tell
-
-
-def _import_av(path: Path):
-    try:
-        import av
-    except ImportError:
-        raise DatasetError(f"{path}: reading videos needs the package av: pip install av") from None
-    return av

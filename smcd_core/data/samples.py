@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import SMCDError
+from ..terminal import inert
 from ..trajectory.document import TrajectoryError
 from ..trajectory.formats.box_file import BoxFileError
 from .clip import Clip
@@ -29,7 +29,7 @@ class SampleError(SMCDError):
     """One damaged sample: which file and why. Reading goes on without it."""
 
     def __init__(self, path: str | os.PathLike, reason: str):
-        super().__init__(_printable(str(path)), _printable(reason))  # both, so that workers can send it
+        super().__init__(inert(path, 500), inert(reason, 500))  # both, so that workers can send it
 
     @property
     def path(self) -> str:
@@ -52,12 +52,6 @@ def damaged_boxes(path: str | os.PathLike) -> Iterator[None]:
         raise SampleError(error.path, error.reason) from None
     except TrajectoryError as error:
         raise SampleError(path, str(error)) from None
-
-
-def _printable(text: str) -> str:
-    """File names and annotations are arbitrary bytes; a terminal or a log shall survive them."""
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)[:500]
 
 
 class ClipDataset(Dataset):

@@ -23,7 +23,7 @@ from ..data.folder import find_videos
 from ..data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, VideoFile, read_image
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes, dense_boxes
-from ..trajectory.document import Trajectory, parse_trajectory
+from ..trajectory.document import MAX_FRAMES, Trajectory, parse_trajectory
 from ..trajectory.files import read_dense
 from ..video import VideoError, read_metadata
 from .metrics import match_tracks
@@ -59,6 +59,8 @@ def read_videos(
     videos, clips, boxes_found = {}, [], []
     for key, path in paths.items():
         source = _open(path)
+        if source.length > MAX_FRAMES:  # 261 kB of H.264 can hold 28,000 frames, which take 5.6 GB
+            raise SMCDError(f"{path}: has {source.length} frames, the limit is {MAX_FRAMES}: cut the video")
         video = source.read(range(source.length), size)
         trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
         boxes = dense_boxes(trajectory, len(video))

@@ -107,11 +107,13 @@ def match_tracks(
 
     A track is one object for the whole clip. A track with a phrase is only matched with objects of that phrase.
     """
+    if not found.shape[1]:
+        return np.zeros_like(boxes, dtype=np.float64)
     present = found * found_mask[..., None]
     overlap = (iou(boxes[:, :, None], present[:, None]) * mask[..., None]).sum(0)  # [N, M]
     fits = np.array([[not name or name == phrase for name in found_phrases] for phrase in phrases])
     chosen = assign(overlap * fits.reshape(overlap.shape))
-    return np.where((chosen >= 0)[:, None], present[:, chosen.clip(0)] if found.shape[1] else 0.0, 0.0)
+    return np.where((chosen >= 0)[:, None], present[:, chosen.clip(0)], 0.0)
 
 
 def match_detections(
@@ -233,9 +235,12 @@ def color_drift(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.n
 
 
 def psnr(frames: np.ndarray, reference: np.ndarray, where: np.ndarray | None = None) -> float:
-    """Peak signal-to-noise ratio in dB of uint8 images [..., H, W, 3]; `where` [..., H, W] picks pixels."""
+    """Peak signal-to-noise ratio in dB of uint8 images [..., H, W, 3]; `where` [..., H, W] picks pixels.
+
+    Infinite for equal images, NaN without a pixel.
+    """
     error = (frames.astype(np.float64) - reference) ** 2
-    mean = float(error.mean() if where is None else error[where].mean())
+    mean = _mean(error if where is None else error[where])
     return math.inf if mean == 0 else 10 * math.log10(255**2 / mean)
 
 

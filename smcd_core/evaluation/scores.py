@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL
 
 from ..colors import background
 from ..data import Clip
+from ..errors import SMCDError
 from ..sampling.diffusion import Guidance
 from ..sampling.pipeline import Request, SMCDPipeline
 from ..trajectory.dense import DenseBoxes
@@ -154,7 +155,12 @@ def score_row(
     networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008 - it is frozen
     found: Sequence[np.ndarray] | None = None,
 ) -> Result:
-    """Score one row; `found` holds the boxes of the objects in each video, see `score`."""
+    """Score one row; `found` holds the boxes of the objects in each video, see `score`.
+
+    Raises SMCDError without any video.
+    """
+    if not len(videos):
+        raise SMCDError("there are no videos to score")
     given = [None] * len(clips) if found is None else found
     entries = [score(video, clip, networks, boxes) for video, clip, boxes in zip(videos, clips, given, strict=True)]
     scores: Scores = {}

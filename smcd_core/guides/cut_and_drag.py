@@ -157,7 +157,7 @@ _Drawn = tuple[Tensor, Tensor, tuple[slice, slice]]  # colours [3, h, w], alpha 
 
 
 class _Layer:
-    """What is cut out, at full size and at halves of it, so that small boxes do not flicker.
+    """A cut-out at full size and at halves of it, so that small boxes do not flicker.
 
     in_place  the same where it was cut out: the picture as it is, without a faded edge
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -91,6 +92,32 @@ def check_steps(steps: int) -> None:
         raise SMCDError(f"steps is {steps!r}, expected 1 to {TRAIN_STEPS}")
 
 
+@dataclass(frozen=True)
+class Start:
+    """Clean latents that a video starts from in place of noise; each part of it for its own share of the steps.
+
+    guide   [N, ...]
+    inside  [N, 1, ...] in 0..1, where the second share counts
+    shares  of the steps, for the rest and for the inside. Until its steps begin, a part is the guide at the noise of
+            each step, which the other part sees; 1 begins with noise. Source: Singer et al. (2025), "Time-to-Move"
+    """
+
+    guide: Tensor
+    inside: Tensor
+    shares: tuple[float, float]
+
+    def at(self, x: Tensor, noise: Tensor, t: Tensor, left: int, total: int) -> Tensor:
+        """x at timestep t [1] with `left` steps to go, with the guide where a part has not begun."""
+        waits = [share < 1 and left >= steps_of(share, total) for share in self.shares]
+        if not any(waits):
+            return x
+        noisy = add_noise(self.guide, noise, t)
+        if all(waits):
+            return noisy
+        part = self.inside if waits[1] else 1 - self.inside
+        return x + (noisy - x) * part
+
+
 def ddim(
     predict: Callable[[Tensor, Tensor], Tensor],
     noise: Tensor,
@@ -98,21 +125,26 @@ def ddim(
     *,
     kind: str = "epsilon",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    start: Start | None = None,
 ) -> Tensor:
     """Denoise with deterministic DDIM (eta 0).
 
     predict   (x [N, ...], t [1]) -> prediction of `kind`, guidance already applied
     noise     [N, ...], standard normal
     progress  called with (steps done, total steps)
+    start     leaves out the first steps; None starts from noise
     returns   latents [N, ...]
 
     As released: the last step goes to timestep 0, whose sigma is .029, not to clean latents.
     """
     timesteps = ddim_timesteps(steps)
-    stride = TRAIN_STEPS // steps
+    stride, total = TRAIN_STEPS // steps, len(timesteps)
+    timesteps = timesteps[skipped(total, start) :]
     x = noise
     for index, step in enumerate(timesteps):
         t = torch.tensor([step])
+        if start is not None:
+            x = start.at(x, noise, t, len(timesteps) - index, total)
         # Filled there, not copied there, which would wait for the device.
         prediction = predict(x, torch.full((1,), step, device=x.device))
         x0, eps = predicted_x0(prediction, x, t, kind), predicted_noise(prediction, x, t, kind)
@@ -128,6 +160,7 @@ def dpm_solver(
     *,
     kind: str = "epsilon",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    start: Start | None = None,
 ) -> Tensor:
     """Denoise with DPM-Solver++(2M), which needs fewer steps than DDIM; arguments as for `ddim`.
 
@@ -136,6 +169,8 @@ def dpm_solver(
     from diffusers import DPMSolverMultistepScheduler
 
     timesteps = trailing_timesteps(steps)
+    total = len(timesteps)
+    timesteps = timesteps[skipped(total, start) :]
     scheduler = DPMSolverMultistepScheduler(
         beta_start=FIRST_BETA,
         beta_end=LAST_BETA,
@@ -146,10 +181,22 @@ def dpm_solver(
     scheduler.set_begin_index(0)  # else it searches its timesteps for each step, which waits for the device
     x = noise
     for index, step in enumerate(timesteps):
+        if start is not None:
+            x = start.at(x, noise, torch.tensor([step]), len(timesteps) - index, total)
         prediction = predict(x, torch.full((1,), step, device=x.device))
         x = scheduler.step(prediction, step, x).prev_sample
-        progress(index + 1, steps)
+        progress(index + 1, len(timesteps))
     return x
+
+
+def skipped(total: int, start: Start | None) -> int:
+    """How many of the first of `total` steps are left out."""
+    return 0 if start is None else total - steps_of(max(start.shares), total)
+
+
+def steps_of(share: float, total: int) -> int:
+    """A share of the steps, one at least."""
+    return max(1, math.ceil(share * total - 1e-9))
 
 
 def check_finite(latents: Tensor, dtype: torch.dtype) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
@@ -29,8 +30,9 @@ from ..weights.components import (
     vae_stride,
 )
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
+from .animatic import animatic
 from .deep_cache import EverySecondStep
-from .diffusion import SAMPLERS, TRAIN_STEPS, Guidance, check_finite, noise_of
+from .diffusion import SAMPLERS, TIMESTEPS, TRAIN_STEPS, Guidance, Start, check_finite, noise_of, skipped
 from .framing import resized
 from .settings import Settings, check_objects, check_size, check_slots
 
@@ -188,12 +190,29 @@ class SMCDPipeline:
             sampler=settings.sampler,
             unguided=unguided,
             reuse_features=settings.reuse_features,
+            start=self._start(requests, settings),
         )
         check_finite(latents, tokens.text.dtype)
         videos = [self.decode(video) for video in latents.split(num_frames)]
         if settings.match_colors:
             return [_matched(*pair) for pair in zip(videos, requests, strict=True)]
         return videos
+
+    def _start(self, requests: Sequence[Request], settings: Settings) -> Start | None:
+        """The animatics of all requests, encoded, and where their objects are."""
+        if settings.starts is None:
+            return None
+        drawn = []
+        for request in requests:
+            image = resized(request.image, settings.width, settings.height)
+            if request.use_boxes:
+                drawn.append(animatic(image, request.trajectory, settings.num_frames))
+            else:
+                still = np.repeat(image[None], settings.num_frames, axis=0)
+                drawn.append((still, torch.zeros(still.shape[:3])))
+        guide = torch.cat([self.encode(video) for video, _ in drawn])
+        inside = F.adaptive_avg_pool2d(torch.cat([mask for _, mask in drawn])[:, None], guide.shape[2:]) > 0.5
+        return Start(guide.float(), inside.to(guide.device).float(), settings.starts)
 
     def _settings_of(self, requests: Sequence[Request], **given: Any) -> Settings:
         """One for all requests. Raises SMCDError if their trajectories differ in length."""
@@ -270,13 +289,14 @@ class SMCDPipeline:
         sampler: str = "ddim",
         unguided: tuple[int, Tokens] | None = None,
         reuse_features: bool = False,
+        start: Start | None = None,
     ) -> Tensor:
         """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
         unguided  a number of steps, and what is used alone after them: the tokens of B videos
         """
         guided_steps, alone = unguided or (TRAIN_STEPS, tokens)
-        step = itertools.count()
+        step = itertools.count(skipped(len(TIMESTEPS[sampler](steps)), start))
         reuse = EverySecondStep() if reuse_features else None
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
@@ -288,7 +308,7 @@ class SMCDPipeline:
             return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
-        return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress)
+        return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress, start=start)
 
     def encode(self, frames: np.ndarray) -> Tensor:
         """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""

@@ -11,7 +11,7 @@ from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
 from ..trajectory.document import FPS_RANGE, MAX_FRAMES, Trajectory, whole_number
 from ..weights.defaults import FAST
-from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps
+from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps, steps_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class Settings:
     guided          share of the steps, from the first, that use guidance; the others take one evaluation. Source:
                     Kynkaanniemi et al. (2024), "Applying guidance in a limited interval"
     reuse_features  every second step takes its deep features from the one before, see deep_cache.py
+    start           share of the steps, the last ones, that are run; they start from the animatic, the image with its
+                    boxes moved, instead of noise: see guides/cut_and_drag.py. 1 starts from noise
+    start_inside    the same inside the boxes; None is as outside
     match_colors    draw colours back to those of the image, see color_match.py; for a still camera and still light
 
     Raises SMCDError for a value that is out of range. Which sizes fit is known by the networks only: `check_size`.
@@ -40,6 +43,8 @@ class Settings:
     guided: float = 1.0
     reuse_features: bool = False
     match_colors: bool = False
+    start: float = 1.0
+    start_inside: float | None = None
 
     def __post_init__(self):
         if self.sampler not in SAMPLERS:
@@ -50,9 +55,25 @@ class Settings:
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise SMCDError(f"{name} is {getattr(self, name)}, expected {low:g} to {high:g}")
+        for name in ("start", "start_inside"):
+            share = getattr(self, name)
+            if share is not None and not 0 < share <= 1:
+                raise SMCDError(f"{name} is {share}, expected more than 0, up to 1")
         for name, scale in vars(self.guidance).items():
             if not math.isfinite(scale):
                 raise SMCDError(f"the guidance scale of {name} is {scale}, expected a finite number")
+
+    @property
+    def starts(self) -> tuple[float, float] | None:
+        """The shares outside and inside the boxes; None from noise."""
+        inside = self.start if self.start_inside is None else self.start_inside
+        return None if self.start == inside == 1 else (self.start, inside)
+
+    @property
+    def skipped(self) -> int:
+        """How many of the first steps are left out."""
+        total = len(TIMESTEPS[self.sampler](self.steps))
+        return 0 if self.starts is None else total - steps_of(max(self.starts), total)
 
     @property
     def guided_steps(self) -> int:

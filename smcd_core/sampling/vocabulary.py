@@ -10,6 +10,7 @@ from PIL import Image
 from transformers import CLIPTokenizer
 
 from ..networks.text import tokenizer_files
+from ..pictures import read_picture
 from ..weights.defaults import EXAMPLES
 
 MAX_SMALL = 4096  # tokens of a tokenizer made for a few words; those of CLIP have 49,408 and know all words
@@ -49,4 +50,4 @@ def limits(
 
 def _is_example(image: Image.Image | np.ndarray) -> bool:
     pixels = np.asarray(image)
-    return any(np.array_equal(pixels, np.asarray(Image.open(path).convert("RGB"))) for path in EXAMPLES.glob("*.png"))
+    return any(np.array_equal(pixels, np.asarray(read_picture(path))) for path in EXAMPLES.glob("*.png"))

@@ -27,6 +27,7 @@ from ..data.synthetic import COLORS, MOTIONS, SCENES, SHAPES
 from ..data.world import UNNAMED, describe, vocabulary
 from ..files import replacing
 from ..networks.text import PADDING_ID, TextEncoder, make_tokenizer
+from ..terminal import say
 
 LATENT_SCALE = 0.18215  # SD1 VAE
 KL_WEIGHT = 1e-3  # small: the latents are to carry the picture, not to be noise
@@ -153,7 +154,7 @@ def train_autoencoder(
         step += 1
         psnr.append(-10 * math.log10(squared.item() / 4))
         if step % 100 == 0 or step == steps:
-            print(f"autoencoder: step {step}, loss {loss.item():.4f}, {sum(psnr) / len(psnr):.1f} dB", flush=True)
+            say(f"autoencoder: step {step}, loss {loss.item():.4f}, {sum(psnr) / len(psnr):.1f} dB")
             psnr.clear()
             _save_state(state_path, {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
     if not decoder_only:
@@ -258,7 +259,7 @@ def train_text_encoder(
         schedule.step()
         if (step + 1) % 200 == 0:
             exact = ((logits > 0) == target.bool()).all(1).float().mean().item()
-            print(f"text encoder: step {step + 1}, loss {loss.item():.4f}, {exact:.0%} understood", flush=True)
+            say(f"text encoder: step {step + 1}, loss {loss.item():.4f}, {exact:.0%} understood")
     encoder.model.save_pretrained(out / "text_encoder")
     encoder.tokenizer.save_pretrained(out / "tokenizer")
     return encoder.eval()

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..files import replacing
 from ..networks.config import SMCDConfig
+from ..weights.files import naming_failures
 from .config import TrainingConfig, TrainingError
 
 # Columns that `validation.probe` fills, with their colours in the plot.
@@ -50,10 +51,11 @@ def save_state(
     if accelerator.is_main_process:
         shutil.rmtree(temporary, ignore_errors=True)
     accelerator.wait_for_everyone()
-    accelerator.save_state(str(temporary))
     shadow = {str(number): gather(value) for number, value in enumerate(average.shadow_params)} if average else {}
-    if average and accelerator.is_main_process:
-        save_file(shadow, temporary / "average.safetensors")
+    with naming_failures(temporary):
+        accelerator.save_state(str(temporary))
+        if average and accelerator.is_main_process:
+            save_file(shadow, temporary / "average.safetensors")
     if accelerator.is_main_process:
         (temporary / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     accelerator.wait_for_everyone()  # each process has written its part

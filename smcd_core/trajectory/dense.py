@@ -71,6 +71,7 @@ class DenseBoxes:
 
     def at(self, frames: Sequence[int]) -> DenseBoxes:
         """The boxes in some frames; in those past the last one nothing is visible."""
+        self._refuse_no_frame()
         frames = np.asarray(frames)
         here = frames.clip(max=self.frames - 1)
         inside = (frames == here)[:, None]
@@ -80,6 +81,7 @@ class DenseBoxes:
         """The boxes at `num_frames` evenly spaced times, first and last frame included, on straight lines between."""
         if num_frames == self.frames:
             return self
+        self._refuse_no_frame()
         times = _even_times(self.frames, num_frames)
         here = times.astype(int)
         after = np.minimum(here + 1, self.frames - 1)
@@ -88,6 +90,10 @@ class DenseBoxes:
         end = np.where(self.mask[after][..., None], self.xyxy[after], self.xyxy[here])
         boxes = self.xyxy[here] + (end - self.xyxy[here]) * share
         return replace(self, xyxy=boxes.astype(self.xyxy.dtype), mask=self.mask[here])
+
+    def _refuse_no_frame(self) -> None:
+        if not self.frames:
+            raise TrajectoryError("the boxes have no frame: give at least one")
 
     def to_trajectory(self, tolerance: float = DEFAULT_TOLERANCE) -> Trajectory:
         """Few keys for the editor, with an error of at most `tolerance` in units of the frame.

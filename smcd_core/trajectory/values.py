@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 import json
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -217,11 +217,9 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
         distances = _distances([list(track.values())[-1] for track in tracks], boxes)  # [T, N]
         distances[np.array(labels, object)[:, None] != np.array(names, object)] = np.inf
         left = set(range(len(boxes)))
-        while distances.size and np.isfinite(distances.min()):
-            t, n = divmod(int(distances.argmin()), len(boxes))
+        for t, n in _nearest_first(distances):
             tracks[t][frame] = boxes[n]
             left.remove(n)
-            distances[t], distances[:, n] = np.inf, np.inf
         for n in sorted(left):
             tracks.append({frame: boxes[n]})
             labels.append(names[n])
@@ -265,6 +263,20 @@ def _distances(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]]
     a, b = (np.array(boxes, np.float64).reshape(-1, 4) for boxes in (left, right))
     apart = (a[:, None, :2] + a[:, None, 2:]) - (b[None, :, :2] + b[None, :, 2:])  # [T, N, 2]
     return np.hypot(apart[..., 0], apart[..., 1])
+
+
+def _nearest_first(distances: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Pair rows and columns of distances [T, N] as if the nearest pair was taken first, then the nearest of the rest.
+
+    Two that are each other's nearest are a pair whatever the others do, so all such pairs are taken at a time.
+    """
+    distances = distances.copy()
+    while distances.size and np.isfinite(distances.min()):
+        nearest = distances.argmin(1)
+        rows = np.flatnonzero(distances.argmin(0)[nearest] == np.arange(len(distances)))
+        for t in rows[np.isfinite(distances[rows, nearest[rows]])]:
+            yield int(t), int(nearest[t])
+            distances[t], distances[:, nearest[t]] = np.inf, np.inf
 
 
 def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_size: float) -> _Found:

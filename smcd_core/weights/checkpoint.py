@@ -5,12 +5,16 @@
     modelscope  the backbone alone under the same names: text2video_pytorch_model.pth
     diffusers   the backbone alone as UNet3DConditionModel: a folder or a file
 
+A file of ComfyUI's nodes Save Checkpoint and Save Model is read as layout smcd, and so are the parts of a file that was
+split, as model-00001-of-00002.safetensors.
+
 Files are memory-mapped: reading copies nothing, and tensors that are never used are never read.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +26,7 @@ from torch import Tensor, nn
 from ..networks.config import ConfigError, SMCDConfig
 from ..networks.in_parts import work_in_parts
 from ..networks.smcd import SMCD
-from .files import CheckpointError, WeightFile, read_weights, save_weights
+from .files import MAX_HEADER, CheckpointError, Component, WeightFile, read_weights, save_weights
 from .layouts import (
     LayoutError,
     Shapes,
@@ -35,6 +39,7 @@ from .layouts import (
     shapes_of,
     split_gates,
 )
+from .saved import HEADER, read_saved
 
 VERSION = "1"  # of layout smcd
 CONFIG_FILE = "smcd.json"  # beside released files: the configuration, where their shapes do not give it
@@ -46,23 +51,15 @@ RELEASED_FILES = {
 }
 PARTS = {"unet": "UNet", "box_encoder": "position net", "image_encoder": "visual encoder", "control_net": "ControlNet"}
 _KINDS = {**PARTS, "smcd": "SMCD checkpoint", "diffusers": "diffusers UNet3DConditionModel"}
+MAX_BLOCKS = 512  # of one checkpoint; the released one has 24
+_BLOCK_TENSORS, _IMAGE_BLOCK_TENSORS = 10, 6  # that one block has at least: norms, convolutions and time embedding
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt")
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")  # as transformers and diffusers name parts of a large file
+MAX_SHARDS = 1000
 _EXPECTED = (
     "expected an SMCD .safetensors, a folder with the released pytorch_model*.bin, ModelScope's "
     "text2video_pytorch_model.pth or a diffusers UNet3DConditionModel"
 )
-
-
-@dataclass(frozen=True)
-class Component:
-    """A pretrained network stored along with SMCD: the VAE or the text encoder.
-
-    config   JSON-able, of diffusers' AutoencoderKL or transformers' CLIPTextModel
-    weights  its state dict
-    """
-
-    config: dict[str, Any]
-    weights: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -126,6 +123,9 @@ def read_checkpoint(source: str | Path | WeightFile) -> Checkpoint:
     found: dict[str, WeightFile] = {}
     others = []
     for file in [source] if isinstance(source, WeightFile) else _read_all(path):
+        if HEADER in file.tensors:
+            config, weights, parts = read_saved(file)
+            return Checkpoint(file.path, "smcd", config, weights, **parts).checked()
         kind = detect_layout(file.tensors)
         if kind in found:
             raise CheckpointError(
@@ -153,7 +153,34 @@ def read_checkpoint(source: str | Path | WeightFile) -> Checkpoint:
 def _read_all(path: Path) -> Iterator[WeightFile]:
     if not path.exists():
         raise CheckpointError(f"{path}: no such file or folder")
-    yield from map(read_weights, _weight_files(path) if path.is_dir() else [path])
+    shards: dict[str, list[Path]] = {}
+    for file in _weight_files(path) if path.is_dir() else [path]:
+        match = _SHARD.fullmatch(file.name)
+        if match:
+            shards.setdefault(f"{match[1]}{match[4]}", []).append(file)
+        else:
+            yield read_weights(file)
+    for files in shards.values():
+        yield _joined(files[0])
+
+
+def _joined(file: Path) -> WeightFile:
+    """The whole whose parts, such as model-00001-of-00003.safetensors, include `file`; all must be there."""
+    start, number, count, suffix = _SHARD.findall(file.name)[0]
+    if not 1 <= int(count) <= MAX_SHARDS:
+        raise CheckpointError(f"{file}: is one of {count} parts, expected 1 to {MAX_SHARDS}")
+    names = [f"{start}-{part:05}-of-{count}{suffix}" for part in range(1, int(count) + 1)]
+    if missing := [name for name in names if not (file.parent / name).is_file()]:
+        raise CheckpointError(
+            f"{file}: is one of {int(count)} parts, but {missing[0]} is not there: get all into the same folder"
+        )
+    parts = [read_weights(file.parent / name) for name in names]
+    tensors: dict[str, Tensor] = {}
+    for part in parts:
+        if twice := tensors.keys() & part.tensors.keys():
+            raise CheckpointError(f"{part.path}: holds {min(twice)}, as another part does: get all of them again")
+        tensors |= part.tensors
+    return WeightFile(file.with_name(start + suffix), tensors, parts[0].metadata)
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -267,13 +294,17 @@ def _diffusers_settings(path: Path) -> dict[str, int]:
 def _expected(path: Path, config: SMCDConfig, count: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the networks of `config`, which a file of `count` tensors claims to hold.
 
-    A damaged configuration could describe millions of layers: with more blocks than tensors nothing is built.
+    A damaged configuration could describe millions of layers: nothing is built for more blocks than the tensors can be
+    of, or than any network of this kind has.
     """
-    blocks = len(config.channel_mult) * config.num_res_blocks
+    blocks, image_blocks = len(config.channel_mult) * config.num_res_blocks, 0
     if config.image_tokens != "none":
-        blocks += len(config.image_encoder_channels) * config.image_encoder_blocks
-    if blocks > count:
-        raise CheckpointError(f"{path}: its configuration has {blocks} blocks, but it holds {count} tensors")
+        image_blocks = len(config.image_encoder_channels) * config.image_encoder_blocks
+    total = blocks + image_blocks
+    if _BLOCK_TENSORS * blocks + _IMAGE_BLOCK_TENSORS * image_blocks > count:
+        raise CheckpointError(f"{path}: its configuration has {total} blocks, but it holds {count} tensors")
+    if total > MAX_BLOCKS:
+        raise CheckpointError(f"{path}: its configuration has {total} blocks, expected at most {MAX_BLOCKS}")
     try:
         return shapes_of(SMCD(config, device="meta").state_dict())
     except (ValueError, RuntimeError, ArithmeticError) as error:
@@ -319,6 +350,10 @@ def _inferred(path: Path, infer: Callable[..., SMCDConfig], *shapes: Shapes | No
 
 
 def _json(file: WeightFile, name: str) -> dict[str, Any]:
+    if len(file.metadata[name]) > MAX_HEADER:
+        raise CheckpointError(
+            f"{file.path}: {name} in its metadata has {len(file.metadata[name])} characters, the limit is {MAX_HEADER}"
+        )
     try:
         value = json.loads(file.metadata[name])
     except (ValueError, RecursionError):

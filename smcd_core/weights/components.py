@@ -13,7 +13,10 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ..networks.text import TextEncoder, make_tokenizer, text_transformer, tokenizer_files
-from .checkpoint import Checkpoint, CheckpointError, Component, read_checkpoint
+from .checkpoint import SUFFIXES, Checkpoint, CheckpointError, Component, read_checkpoint
+from .files import read_weights
+from .layouts import shapes_of
+from .stored import cannot_be_built, check_components, check_text, check_vae, text_settings, vae_settings
 
 FOLDERS = ("vae", "tokenizer", "text_encoder")  # of a diffusers text-to-video pipeline
 MAX_CHUNK = 8  # frames in the VAE at once
@@ -44,21 +47,37 @@ def load_components(folder: str | Path) -> tuple[AutoencoderKL, TextEncoder]:
     read = {}
     for name, reader in readers.items():
         try:
-            read[name] = reader.from_pretrained(folder / name, local_files_only=True)
+            read[name] = reader.from_pretrained(folder / name, local_files_only=True, **_options(name, folder / name))
         except Exception as error:  # the libraries raise many types, down to KeyError
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(f"{folder / name}: is no {reader.__name__} ({reason}). Get it again") from error
     return read["vae"].eval(), TextEncoder(read["tokenizer"], read["text_encoder"]).eval()
 
 
+def _options(name: str, folder: Path) -> dict[str, Any]:
+    """Further arguments of from_pretrained, so that it builds no more than the weights in the folder are for."""
+    if name == "tokenizer":
+        return {}
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in folder.iterdir():
+        if file.suffix in SUFFIXES and not file.name.startswith("."):
+            shapes |= shapes_of(read_weights(file).tensors)
+    if name == "vae":
+        check_vae(config, shapes)
+        return {}
+    check_text(config, {key.removeprefix("text_model."): shape for key, shape in shapes.items()})
+    return {"config": CLIPTextConfig(**text_settings(config))}
+
+
 def pack_components(vae: AutoencoderKL, text: TextEncoder) -> dict[str, Any]:
     """Pack VAE and text encoder as the arguments of `write_checkpoint`."""
-    vae_config = {name: value for name, value in vae.config.items() if not name.startswith("_")}
+    vae_config = json.loads(json.dumps(vae_settings(vae.config)))  # lists for tuples, as in a file
     # Without the outermost name, which transformers 5 has dropped.
     text_weights = text_transformer(text.model).state_dict()
     return {
-        "vae": Component(json.loads(json.dumps(vae_config)), vae.state_dict()),
-        "text_encoder": Component(json.loads(text.model.config.to_json_string()), text_weights),
+        "vae": Component(vae_config, vae.state_dict()),
+        "text_encoder": Component(text_settings(text.model.config.to_dict()), text_weights),
         "tokenizer": tokenizer_files(text.tokenizer),
     }
 
@@ -72,17 +91,15 @@ def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncode
     if stored_vae is None or stored_text is None or stored_tokenizer is None:
         missing = " and no ".join(missing_components(checkpoint))
         raise CheckpointError(f"{checkpoint.path}: carries no {missing}")
+    check_components(checkpoint)
     try:
-        vae = AutoencoderKL.from_config(stored_vae.config)
+        vae = AutoencoderKL.from_config(vae_settings(stored_vae.config))
         vae.load_state_dict(stored_vae.weights)
-        model = CLIPTextModel(CLIPTextConfig.from_dict(stored_text.config))
+        model = CLIPTextModel(CLIPTextConfig(**text_settings(stored_text.config)))
         text_transformer(model).load_state_dict(stored_text.weights)
         tokenizer = make_tokenizer(**stored_tokenizer)
     except Exception as error:  # two libraries raise many types for a configuration or weights that do not fit
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"{checkpoint.path}: the VAE or text encoder inside it cannot be built ({reason}). Get the original file"
-        ) from error
+        raise cannot_be_built(checkpoint, error) from error
     return vae.eval(), TextEncoder(tokenizer, model).eval()
 
 

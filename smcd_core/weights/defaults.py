@@ -11,6 +11,11 @@ DEFAULT_CHECKPOINT = Path(__file__).parents[2] / "models" / "smcd-tiny.safetenso
 EXAMPLES = DEFAULT_CHECKPOINT.parents[1] / "demo"  # images that the bundled checkpoint animates well
 # Unless a checkpoint carries its own: the released model's size, length and guidance.
 DEFAULTS = {"width": 256, "height": 256, "frames": 8, "fps": 8, "steps": 50, "text": 7.5, "boxes": 1.0, "image": 1.0}
+_SIDE, _SCALE = (8, 16384), (-100.0, 100.0)  # pixels; as on the command line
+_RANGES: dict[str, tuple[float, float]] = {
+    "width": _SIDE, "height": _SIDE, "frames": (1, 4096), "fps": (0.01, 1000.0), "steps": (1, 1000), "text": _SCALE,
+    "boxes": _SCALE, "image": _SCALE,
+}  # fmt: skip
 # A fifth of the time of 50 steps, see benchmarks/README.md.
 FAST = {"sampler": "dpm-solver++", "steps": 10}
 
@@ -21,7 +26,12 @@ def read_defaults(checkpoint: Checkpoint) -> dict[str, float]:
     if not isinstance(values, Mapping) or not set(values) <= set(DEFAULTS):
         raise CheckpointError(f"{checkpoint.path}: defaults in its info are {values}, expected some of {[*DEFAULTS]}")
     for name, value in values.items():
-        is_whole = name in ("width", "height", "frames", "steps")
-        if isinstance(value, bool) or not isinstance(value, int if is_whole else (int, float)):
-            raise CheckpointError(f"{checkpoint.path}: {name} in its defaults is {value!r}, expected a number")
+        low, high = _RANGES[name]
+        is_number = isinstance(value, int if isinstance(low, int) else (int, float)) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high:
+            kind = "a whole number" if isinstance(low, int) else "a number"
+            raise CheckpointError(
+                f"{checkpoint.path}: {name} in its defaults is {str(value)[:40]}, expected {kind} from {low:g} to "
+                f"{high:g}"
+            )
     return {**DEFAULTS, **values}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from ..files import replacing
 from ..networks.config import ConfigError
 from .checkpoint import CONFIG_FILE, PARTS, SUFFIXES, Checkpoint
-from .files import CheckpointError, save_weights
+from .files import CheckpointError, naming_failures, save_weights
 from .layouts import HEADS, LayoutError, diffusers_names, is_conv1d, join_gates, released_config, shapes_of
 
 
@@ -31,13 +32,15 @@ def write_released(folder: str | Path, checkpoint: Checkpoint) -> None:
         inferred = released_config(shapes["unet"], shapes.get("box_encoder"), shapes.get("image_encoder"))
     except (LayoutError, ConfigError):
         inferred = None
-    # As released: numbered in this order, without gaps.
-    for index, part in enumerate(part for part in PARTS if part in parts):
-        name = f"pytorch_model_{index}.bin" if index else "pytorch_model.bin"
-        with replacing(folder / name) as temporary:
-            torch.save({key: x.detach().contiguous() for key, x in parts[part].items()}, temporary)
-    if inferred != checkpoint.config:
-        with replacing(folder / CONFIG_FILE) as temporary:
+    with ExitStack() as complete:  # all files appear together, at the end
+        # As released: numbered in this order, without gaps.
+        for index, part in enumerate(part for part in PARTS if part in parts):
+            path = folder / (f"pytorch_model_{index}.bin" if index else "pytorch_model.bin")
+            temporary = complete.enter_context(replacing(path))
+            with naming_failures(path):
+                torch.save({key: x.detach().contiguous() for key, x in parts[part].items()}, temporary)
+        if inferred != checkpoint.config:
+            temporary = complete.enter_context(replacing(folder / CONFIG_FILE))
             temporary.write_text(checkpoint.config.to_json(), encoding="utf-8")
 
 
@@ -78,9 +81,9 @@ def write_diffusers(folder: str | Path, checkpoint: Checkpoint) -> None:
         "attention_head_dim": config.head_dim,
         "norm_num_groups": config.norm_groups,
     }
-    save_weights(folder / "diffusion_pytorch_model.safetensors", tensors, {"format": "pt"})
     with replacing(folder / "config.json") as temporary:
         temporary.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+        save_weights(folder / "diffusion_pytorch_model.safetensors", tensors, {"format": "pt"})
 
 
 def _empty_folder(folder: str | Path) -> Path:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..errors import SMCDError
 from .published import HubFile, Weights
 
 _BLOCK = 1 << 22  # bytes hashed at a time
+_TICK = 0.2  # seconds between two looks at a download
 
 
 class DownloadError(SMCDError):
@@ -91,7 +93,9 @@ def resume(
 
 
 def _resumable(part: Path, remote: RemoteFile) -> int:
-    """Bytes that an earlier download left; more than the whole file are deleted."""
+    """Bytes that an earlier download left; more than the whole file are deleted, and so is a link or a pipe."""
+    if part.is_symlink() or (part.exists() and not part.is_file()):
+        part.unlink()
     have = part.stat().st_size if part.exists() else 0
     if have <= remote.size:
         return have
@@ -112,26 +116,54 @@ def _append(part: Path, remote: RemoteFile, have: int, progress: Callable[[int, 
     # hf_hub_download of huggingface_hub 2 always begins anew; this function of its own resumes.
     from huggingface_hub.file_download import http_get
 
-    with _PartFile(part, remote.size, progress) as stream:
-        http_get(remote.url, stream, resume_size=have, expected_size=remote.size)  # type: ignore[arg-type]
+    failures: list[Exception] = []
+
+    def get() -> None:
+        try:
+            http_get(remote.url, stream, resume_size=have, expected_size=remote.size)  # type: ignore[arg-type]
+        except Exception as error:  # of whatever HTTP library; raised again below
+            failures.append(error)
+
+    # A line that has stalled is given up after a minute; progress, and with it Stop, is not to wait for that. The
+    # thread that is left behind ends at its next write, to a file that is closed.
+    with _PartFile(part, remote.size) as stream:
+        thread = threading.Thread(target=get, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(_TICK)
+            progress(stream.have, remote.size)
+        if failures:
+            raise failures[0]
         os.fsync(stream.fileno())
 
 
 class _PartFile(io.FileIO):
-    """A file opened for appending that reports its growth."""
+    """A file opened for appending, to no more than `size` bytes; `have` of them are there."""
 
-    def __init__(self, path: Path, size: int, progress: Callable[[int, int], None]):
+    def __init__(self, path: Path, size: int):
         super().__init__(path, "ab")
-        self._size, self._progress = size, progress
+        self._size, self.have, self._in_use = size, self.tell(), threading.RLock()
+
+    def close(self) -> None:
+        with self._in_use:  # or a write under way could go to the file that gets its number next
+            super().close()
 
     def write(self, data: Any) -> int:
+        with self._in_use:
+            return self._append(data)
+
+    def _append(self, data: Any) -> int:
+        if self.closed:
+            raise Stopped
+        if self.have + len(data) > self._size:
+            raise DownloadError(f"{self.name}: the hub sends more than the {show_size(self._size)} that it announced")
         rest = memoryview(data)
         try:
             while rest:
                 rest = rest[super().write(rest) :]
         except OSError as error:
             raise DownloadError(f"{self.name}: cannot be written: {error.strerror}") from error
-        self._progress(self.tell(), self._size)
+        self.have += len(data)
         return len(data)
 
 

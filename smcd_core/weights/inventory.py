@@ -9,7 +9,9 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from ..networks.config import system_name
 from .checkpoint import SUFFIXES, Checkpoint, CheckpointError
@@ -30,6 +32,7 @@ _TEXT_LAYER = re.compile(r"(?!visual|vision).*\b(?:resblocks|layers)\.(\d+)\.mlp
 _VIT_H = (24, 1024)  # layers and width of the text encoder of OpenCLIP ViT-H
 
 Folders = Mapping[str, Sequence[Path]]  # by PLACES; the first folder of each is where downloads go
+_Status = TypeVar("_Status")
 Reader = Callable[[Path | WeightFile], Checkpoint]
 
 
@@ -65,7 +68,8 @@ def take_inventory(
     for place, paths in folders.items():
         for folder in paths:
             if place == "diffusers":
-                statuses += _components(folder, verify)
+                found = _judged(folder, place, partial(_components, folder, verify))
+                statuses += found if isinstance(found, list) else [found]
             else:
                 statuses += _weights(folder, listing[folder], place, read, verify)
     return statuses + _missing(folders, statuses)
@@ -95,16 +99,30 @@ def _bundled(read: Reader) -> WeightStatus:
     path = DEFAULT_CHECKPOINT
     if not path.exists():
         return WeightStatus("missing", "bundled", str(path), "the bundled checkpoint")
-    return _checkpoint(path, path, "bundled", read)
+    return _judged(path, "bundled", lambda: _checkpoint(path, path, "bundled", read))
+
+
+def _judged(path: Path, place: str, judge: Callable[[], _Status]) -> _Status | WeightStatus:
+    """Run `judge` on a file. Whatever is wrong with one file does not end the report on all others."""
+    try:
+        return judge()
+    except Exception as error:  # of a library, of a file that vanishes meanwhile, or a bug
+        reason = " ".join(str(error).split())[:200]
+        return WeightStatus("damaged", place, str(path), "", f"cannot be judged: {type(error).__name__}: {reason}")
 
 
 def _weights(folder: Path, files: Sequence[Path], place: str, read: Reader, verify: bool) -> Iterator[WeightStatus]:
     for path in _units(folder, files, place in CHECKPOINT_PLACES):
-        status = _status(path, place, read)
-        if verify and status is not None and status.state in ("found", "unchecked"):
-            status = _changed(path, folder, place) or status
+        status = _judged(path, place, partial(_verified, path, folder, place, read, verify))
         if status is not None:
             yield status
+
+
+def _verified(path: Path, folder: Path, place: str, read: Reader, verify: bool) -> WeightStatus | None:
+    status = _status(path, place, read)
+    if verify and status is not None and status.state in ("found", "unchecked"):
+        return _changed(path, folder, place) or status
+    return status
 
 
 def _units(folder: Path, files: Sequence[Path], joined: bool) -> list[Path]:
@@ -191,29 +209,26 @@ def _vae(path: Path, place: str, shapes: Shapes) -> WeightStatus | None:
     return WeightStatus("found", place, str(path), "a VAE of Stable Diffusion's shape, for Load VAE")
 
 
-def _components(folder: Path, verify: bool) -> Iterator[WeightStatus]:
-    """Judge the published components; other pipelines in the folder are not looked at."""
+def _components(folder: Path, verify: bool) -> list[WeightStatus]:
+    """Judge the published components, if any is there; other pipelines in the folder are not looked at."""
     files = plan_downloads(["components"], lambda place: folder)
     there = [one.path for one in files if one.path.is_file()]
     if not there:
-        return
+        return []
     home = str(folder / Path(files[0].file.target).parts[0])
     what = "VAE, text encoder and tokenizer, for --components"
     if absent := [one.file.target for one in files if one.path not in there]:
         note = f"lacks {', '.join(absent)}: smcd download components"
-        yield WeightStatus("unusable", "diffusers", home, what, note)
-        return
+        return [WeightStatus("unusable", "diffusers", home, what, note)]
     for path in there:
         try:
             if path.suffix in SUFFIXES:
                 read_weights(path)
         except CheckpointError as error:
-            yield WeightStatus("damaged", "diffusers", str(path), "", _without_path(error, path))
-            return
+            return [WeightStatus("damaged", "diffusers", str(path), "", _without_path(error, path))]
         if verify and (changed := _changed(path, folder, "diffusers")):
-            yield changed
-            return
-    yield WeightStatus("found", "diffusers", home, what)
+            return [changed]
+    return [WeightStatus("found", "diffusers", home, what)]
 
 
 def _without_path(error: Exception, path: Path) -> str:

@@ -8,6 +8,12 @@ const messageOf = ({ key, values }, language = "en") => translator(language)(key
 const keysFound = (document, rules) => checkTrajectory(document, rules).map((finding) => finding.key);
 const still = () => trajectory({ car: [[0, A]] });
 
+test("a run with no object, or from another image than is shown, is not passed", () => {
+  assert.deepEqual(keysFound(trajectory({})), ["check.no_object"]);
+  assert.deepEqual(keysFound(setEnabled(still(), ["car"], false)), ["check.no_object"]);
+  assert.deepEqual(keysFound(still(), { isOtherPicture: true }), ["check.other_picture"]);
+});
+
 test("a slow object of good size with a phrase of the prompt has no findings", () => {
   assert.deepEqual(checkTrajectory(still(), { prompt: "A red Car, driving." }), []);
 });
@@ -89,7 +95,10 @@ test("every message fills all of its places and says what to do", () => {
     hidden: [[0, A, "linear", false]],
     ...Object.fromEntries(Array.from({ length: 6 }, (_, n) => [`o${n}`, [[0, A]]])),
   });
-  const found = checkTrajectory(setPhrase(document, "o0", ""), { prompt: "nothing of these" });
+  const found = [
+    ...checkTrajectory(setPhrase(document, "o0", ""), { prompt: "nothing of these" }),
+    ...checkTrajectory(trajectory({}), { isOtherPicture: true }),
+  ];
   assert.match(messageOf(found.find(({ key }) => key === "check.no_phrase")), /^o0 has no phrase: write what it is/);
   assert.match(messageOf(found.find(({ key }) => key === "check.too_small")), /^tiny is 0\.3 x 0\.3 cells at frame 0/);
   assert.deepEqual(new Set(found.map(({ key }) => key)), new Set(Object.keys(MESSAGES)));

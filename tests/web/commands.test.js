@@ -8,8 +8,9 @@ import { MENUS } from "../../web/editor/panels/toolbar.js";
 import * as model from "../../web/trajectory/model.js";
 import { A, B, framesOf, trajectory } from "./helpers.js";
 
-const event = (key, { code = "", ctrl = false, meta = false, alt = false, shift = false } = {}) => {
-  return { key, code, ctrlKey: ctrl, metaKey: meta, altKey: alt, shiftKey: shift };
+const event = (key, { code = "", ctrl = false, meta = false, alt = false, shift = false, altGraph = false } = {}) => {
+  const getModifierState = (name) => name === "AltGraph" && altGraph;
+  return { key, code, ctrlKey: ctrl, metaKey: meta, altKey: alt, shiftKey: shift, getModifierState };
 };
 
 /** An editor with two objects, the first one selected. */
@@ -45,6 +46,9 @@ test("a key event finds its command, whatever the layout", () => {
   assert.equal(commandFor(combinationOf(event(" "))).id, "play");
   assert.equal(commandFor(combinationOf(event("ArrowLeft", { shift: true }))).id, "nudge.farLeft");
   assert.equal(commandFor(combinationOf(event("q"))), undefined);
+  // On a German keyboard ] is AltGr+9, which Windows reports with Ctrl and Alt.
+  assert.equal(commandFor(combinationOf(event("]", { ctrl: true, alt: true, altGraph: true }))).id, "raise");
+  assert.equal(commandFor(combinationOf(event("k", { code: "KeyK", alt: true }))).id, "selectKeys");
 });
 
 test("keys are shown as each system writes them", () => {
@@ -158,6 +162,40 @@ test("a text from outside keeps selection, locks and playhead where they still m
   editor.load(model.serialiseTrajectory(model.setBox(model.removeTracks(editor.trajectory, ["dog"]), "car", 4, A)));
   assert.deepEqual([[...editor.selected], [...editor.locked], editor.time], [["car"], [], 3]);
   assert.deepEqual(editor.selectedKeys, [{ id: "car", frame: 0 }, { id: "car", frame: 4 }]);
+});
+
+test("a node made anew goes on where it was, and a change from outside is one more step", () => {
+  const before = newEditor();
+  before.set({ locked: new Set(["dog"]), time: 3 });
+  run(before, "nudge.right");
+  const nudged = before.trajectory;
+  const outside = model.setBox(nudged, "car", 4, A);
+  before.begin("step.move"); // the node went away in the middle of a gesture
+  for (const text of [nudged, outside].map(model.serialiseTrajectory)) {
+    const editor = new EditorState();
+    editor.resume(before, text);
+    assert.deepEqual([[...editor.selected], [...editor.locked], editor.time], [["car"], ["dog"], 3]);
+    assert.equal(editor.isInGesture, false);
+    assert.equal(model.serialiseTrajectory(editor.trajectory), text);
+    if (text !== model.serialiseTrajectory(nudged)) run(editor, "undo");
+    assert.deepEqual(editor.trajectory, nudged);
+    run(editor, "undo");
+    assert.notDeepEqual(editor.trajectory, nudged);
+  }
+  const editor = new EditorState();
+  editor.resume(before, "{broken");
+  assert.equal(editor.problem.text, "{broken");
+});
+
+test("a text that is here already is not written out to see that", (t) => {
+  const editor = newEditor();
+  const text = model.serialiseTrajectory(editor.trajectory).replace("{", "{  ");
+  editor.load(text);
+  const { trajectory: here } = editor;
+  const stringify = t.mock.method(JSON, "stringify");
+  for (let n = 0; n < 5; n += 1) editor.load(text);
+  assert.equal(stringify.mock.callCount(), 0);
+  assert.equal(editor.trajectory, here);
 });
 
 test("a clip without objects plays too: a video may be behind it", () => {

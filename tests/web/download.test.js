@@ -23,7 +23,7 @@ function openPage(locale, { files = [FILE], downloads = [null] } = {}) {
     const download = downloads.length > 1 ? downloads.shift() : downloads[0];
     return { ok: true, json: async () => (options ? download : { weights: [{ ...WEIGHTS, files }], download }) };
   };
-  const node = { setDirtyCanvas() {} };
+  const node = { setDirtyCanvas() {}, widgets: [] };
   node.addWidget = (_kind, _name, _value, callback) => (node.button = { press: callback });
   attachDownload(node, { app: { extensionManager, ui: { settings } }, api: { fetchApi } });
   const setLanguage = (name) => {
@@ -83,4 +83,11 @@ test("a failure is told with the server's words", async () => {
   const { node, said } = openPage("zh", { downloads: [null, failed] });
   await node.button.press();
   assert.deepEqual(said[1], { title: "下载失败", type: "info", message: "no connection", itemList: ["fetch it"] });
+});
+
+test("a checkpoint that the server lacks is named on the button", () => {
+  const { node } = openPage("en");
+  node.widgets.push({ value: "smcd_motion.bin", options: { values: ["smcd-tiny"] } });
+  node.onConfigure();
+  assert.equal(node.button.label, "smcd_motion.bin is missing: download the released weights…");
 });

@@ -3,8 +3,8 @@ import js from "@eslint/js";
 // Browser globals that web/ uses. Any other is an error, and no variable may shadow one of these.
 const BROWSER = [
   ...["AbortController", "Blob", "Element", "EventTarget", "FormData", "HTMLElement", "HTMLMediaElement", "Image"],
-  ...["KeyboardEvent", "Node", "Path2D", "ResizeObserver", "TextDecoder", "TextEncoder", "URL", "URLSearchParams"],
-  ...["WheelEvent", "cancelAnimationFrame", "clearTimeout", "console", "createImageBitmap", "crypto"],
+  ...["KeyboardEvent", "MutationObserver", "Node", "Path2D", "ResizeObserver", "TextDecoder", "TextEncoder", "URL"],
+  ...["URLSearchParams", "WheelEvent", "cancelAnimationFrame", "clearTimeout", "console", "createImageBitmap", "crypto"],
   ...["devicePixelRatio", "document", "getComputedStyle", "matchMedia", "navigator", "performance"],
   ...["requestAnimationFrame", "setTimeout", "window"],
 ];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { modelFacts } from "../../web/host/facts.js";
+import { isOtherPicture, modelFacts } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
 
@@ -140,6 +140,18 @@ test("prompt, size and frames come from where the trajectory goes", () => {
   });
 });
 
+test("a grid that is known no more is that of no known size again", () => {
+  const known = { columns: 40, rows: 32 };
+  const alone = graphOf({ 1: { type: "SMCD_Trajectory" } });
+  assert.deepEqual({ ...known, ...modelFacts(node(alone, 1)) }, {
+    ...{ prompt: null, width: null, height: null, numFrames: null },
+    ...{ columns: 32, rows: 32 },
+  });
+  const automatic = { type: "SMCD_Conditioning", inputs: { trajectory: [1, 0] }, widgets: { width: 0, height: 0 } };
+  const { columns, rows } = { ...known, ...modelFacts(node(graphOf({ 1: { type: "SMCD_Trajectory" }, 2: automatic }), 1)) };
+  assert.deepEqual([columns, rows], [32, 32]);
+});
+
 test("a prompt that is put together of two is not known", () => {
   const graph = graphOf({
     1: { type: "SMCD_Trajectory" },
@@ -149,4 +161,19 @@ test("a prompt that is put together of two is not known", () => {
     5: { type: "CLIPTextEncode", outputs: ["CONDITIONING"], widgets: { text: "dog" } },
   });
   assert.equal(modelFacts(node(graph, 1)).prompt, null);
+});
+
+test("a run that starts from another file than the background's is known", () => {
+  const graph = (first) =>
+    graphOf({
+      1: { type: "SMCD_Trajectory", inputs: { background: [5, 0] } },
+      2: { type: "SMCD_Generate", inputs: { trajectory: [1, 0], first_frame: [first, 0] } },
+      5: loader,
+      6: { type: "ImageScaleBy", inputs: { image: [5, 0] }, widgets: { scale_by: 2 } },
+      7: { type: "SMCD_Example", widgets: { example: "beach" } },
+      8: { type: "Anything" },
+    });
+  const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
+  const found = [5, 6, 7, 8].map((first) => isOtherPicture(node(graph(first), 1), api));
+  assert.deepEqual(found, [false, false, true, false]);
 });

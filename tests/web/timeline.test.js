@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { EditorState } from "../../web/editor/state/state.js";
+import { gestureOf } from "../../web/editor/timeline/gestures.js";
 import { sampledTimes, visibleRanges } from "../../web/trajectory/model.js";
 import { moveRangeEnd } from "../../web/trajectory/range_end.js";
 import {
@@ -146,6 +148,20 @@ test("the ends of neighbouring ranges never overlap", () => {
 test("the camera's row has a key wherever an object has one", () => {
   assert.deepEqual(keysOfRow(document, 0).map(({ frame }) => frame), [0, 2, 4, 6]);
   assert.equal(hit(xOf(layout(8, 2), 2), keyY(layout(8, 2), 0)).kind, "key");
+});
+
+test("a finger that trembles on a key clicks it, as a mouse does that moves less", () => {
+  const layout = layoutOf({ width: 400, height: 200 }, { frames: 8, objects: 1, hasScores: false }, { zoom: 1, start: 0, scroll: 0 });
+  const surface = { layout: () => layout, scrollBy() {}, setMarquee() {}, reveal() {} };
+  for (const [isTouch, moved] of [[true, 0], [false, 1]]) {
+    const editor = new EditorState({ trajectory: trajectory({ car: [[0, A], [4, B]] }) });
+    const where = (px) => ({ px, py: 40, shift: false, alt: false, ctrl: false, isTouch });
+    const press = where(xOf(layout, 4) + 20);
+    const gesture = gestureOf(editor, surface, { kind: "key", row: 1, frame: 4 }, press);
+    gesture.move(where(press.px + 6));
+    gesture.end(where(press.px + 6));
+    assert.equal(framesOf(editor.trajectory, "car").at(-1), 4 + moved);
+  }
 });
 
 test("a rectangle holds the keys whose middle is in it, in rows out of view too", () => {

@@ -3,7 +3,7 @@
  * placeholder stays behind.
  */
 
-import { h, listen, take } from "./kit/dom.js";
+import { h, listen } from "./kit/dom.js";
 
 /**
  * @param {HTMLElement} root
@@ -42,8 +42,9 @@ export function createPopOut(root, t, onKey, changed) {
   function keydown(event) {
     if (event.target !== document.body) return;
     root.focus({ preventScroll: true });
-    root.dispatchEvent(new KeyboardEvent("keydown", event));
-    take(event);
+    // The browser keeps its own keys, such as F5.
+    if (!root.dispatchEvent(new KeyboardEvent("keydown", event))) event.preventDefault();
+    event.stopPropagation();
     onKey(event);
   }
 

@@ -17,7 +17,8 @@
  * @typedef {{editor: EditorState, t: (key: string | Said, values?: object) => string, run: (id: string) => void,
  *   root: HTMLElement, view: View, onKey: (event: KeyboardEvent) => void}} Context  root: the editor's element, which
  *   holds its dialogs
- * @typedef {{element: HTMLElement, render: () => void, destroy: () => void}} Part
+ * @typedef {{element: HTMLElement, render: () => void, destroy: () => void, restyle?: () => void}} Part  restyle: the
+ *   host's colours have changed
  */
 
 import { canRun, commandOf } from "./actions/commands.js";
@@ -25,6 +26,7 @@ import { openHelp } from "./actions/help.js";
 import { listenToKeys } from "./actions/keyboard.js";
 import { listenToClipboard } from "./files/clipboard.js";
 import { listenToDrops } from "./files/drops.js";
+import { closeDialogs } from "./kit/dialogs.js";
 import { h } from "./kit/dom.js";
 import { createProblem } from "./panels/problem.js";
 import { createSide } from "./panels/side.js";
@@ -48,8 +50,8 @@ const PARTS = {
  * @param {EditorState} editor
  * @param {{language?: string, onKey?: (event: KeyboardEvent) => void}} [options]  onKey: called for each key event
  *   that the editor handles
- * @returns {{element: HTMLElement, destroy: () => void}} element: for the host; holds the editor unless it is in full
- *   screen
+ * @returns {{element: HTMLElement, restyle: () => void, destroy: () => void}} element: for the host; holds the editor
+ *   unless it is in full screen; restyle: to be called when the host's colours have changed
  */
 export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   adoptStyles();
@@ -63,8 +65,21 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   let scheduled = 0;
   const render = () => {
     scheduled = 0;
-    for (const part of Object.values(parts)) part.render();
+    for (const part of Object.values(parts)) renderPart(part);
   };
+  /** Parts that failed, each of which is reported once. @type {Set<Part>} */
+  const failed = new Set();
+  /** An error in one part must not stop the others. @param {Part} part */
+  function renderPart(part) {
+    try {
+      part.render();
+    } catch (error) {
+      if (failed.has(part)) return;
+      failed.add(part);
+      console.error(error);
+      editor.notify("error", t("problem.part", { message: error.message }));
+    }
+  }
   const invalidate = () => {
     scheduled ||= requestAnimationFrame(render);
   };
@@ -99,9 +114,14 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   invalidate();
   return {
     element: popOut.element,
+    restyle() {
+      for (const part of Object.values(parts)) part.restyle?.();
+      invalidate();
+    },
     destroy() {
       unsubscribe();
       cancelAnimationFrame(scheduled);
+      closeDialogs(root);
       for (const end of endings) end();
       for (const part of Object.values(parts)) part.destroy();
       popOut.destroy();

@@ -8,16 +8,17 @@
 import { viewOf } from "./picture.js";
 
 /**
- * Show an image or video behind the boxes. If it cannot be loaded, there is no background.
+ * Show an image or video behind the boxes.
  *
  * @param {EditorState} editor
  * @param {Picture} picture
- * @param {(size: {width: number, height: number}) => void} onReady
+ * @param {{onReady?: (size: {width: number, height: number}) => void, onError?: () => void}} calls  onReady: once it is
+ *   loaded; onError: the browser cannot load or decode it
  * @returns {() => void} releases it
  */
-export function showPicture(editor, picture, onReady) {
+export function showPicture(editor, picture, calls) {
   const { kind, url, steps } = picture;
-  return kind === "video" ? showVideo(editor, picture, onReady) : showImages(editor, [url], steps, onReady);
+  return kind === "video" ? showVideo(editor, picture, calls) : showImages(editor, [url], { ...calls, steps });
 }
 
 /**
@@ -25,16 +26,17 @@ export function showPicture(editor, picture, onReady) {
  *
  * @param {EditorState} editor
  * @param {string[]} urls
- * @param {Picture["steps"]} [steps]
- * @param {(size: {width: number, height: number}) => void} [onReady]  called when the first is loaded
+ * @param {{steps?: Picture["steps"], onReady?: (size: {width: number, height: number}) => void,
+ *   onError?: () => void}} options  onReady: called when the first is loaded
  * @returns {() => void}
  */
-export function showImages(editor, urls, steps = [], onReady = () => {}) {
+export function showImages(editor, urls, { steps = [], onReady = () => {}, onError = () => {} }) {
   let isShown = true;
   let ready = null;
   const images = urls.map((url) => {
     const image = new Image();
     image.onload = () => isShown && draw(image);
+    image.onerror = () => isShown && onError();
     image.src = url;
     return image;
   });
@@ -45,9 +47,9 @@ export function showImages(editor, urls, steps = [], onReady = () => {}) {
     const imageAt = (time) => {
       const share = time / Math.max(editor.trajectory.frames - 1, 1);
       const chosen = images[Math.round(share * (images.length - 1))];
-      return chosen?.complete && chosen.naturalWidth ? partOf(chosen, view) : null;
+      return chosen?.complete && chosen.naturalWidth ? chosen : null;
     };
-    editor.set({ background: { width: view.width, height: view.height, imageAt } });
+    editor.set({ background: { ...view, imageAt } });
     if (!ready) onReady(view);
     ready = image;
   };
@@ -57,8 +59,14 @@ export function showImages(editor, urls, steps = [], onReady = () => {}) {
   };
 }
 
-/** Show a video at the time of the playhead. */
-function showVideo(editor, { url, timing, steps }, onReady) {
+/**
+ * Show a video at the time of the playhead.
+ *
+ * @param {EditorState} editor
+ * @param {Picture} picture
+ * @param {Parameters<typeof showPicture>[2]} calls
+ */
+function showVideo(editor, { url, timing, steps }, { onReady, onError }) {
   const video = document.createElement("video");
   Object.assign(video, { muted: true, preload: "auto", playsInline: true, src: url });
   let wanted = 0;
@@ -74,28 +82,19 @@ function showVideo(editor, { url, timing, steps }, onReady) {
       const seconds = (timing.skip + time * timing.every) / (timing.rate || editor.trajectory.fps);
       wanted = Math.min(seconds, Math.max((video.duration || 0) - 0.001, 0));
       seek();
-      return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA ? partOf(video, view) : null;
+      return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA ? video : null;
     };
-    editor.set({ background: { width: view.width, height: view.height, imageAt } });
-    if (!isReady) onReady(view);
+    editor.set({ background: { ...view, imageAt } });
+    if (!isReady) onReady?.(view);
     isReady = true;
   };
   video.onloadeddata = draw;
   video.onseeked = draw;
+  video.onerror = () => onError?.();
   return () => {
-    video.onloadeddata = video.onseeked = null;
+    video.onloadeddata = video.onseeked = video.onerror = null;
     video.removeAttribute("src");
     video.load();
     if (isReady) editor.set({ background: null });
   };
-}
-
-/** The image itself if all of it is visible, else a canvas with the visible part. */
-function partOf(image, { part: [left, top, width, height] }) {
-  const [w, h] = [image.naturalWidth || image.videoWidth, image.naturalHeight || image.videoHeight];
-  if (left === 0 && top === 0 && width === w && height === h) return image;
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [Math.max(Math.round(width), 1), Math.max(Math.round(height), 1)];
-  canvas.getContext("2d").drawImage(image, left, top, width, height, 0, 0, canvas.width, canvas.height);
-  return canvas;
 }

@@ -41,6 +41,7 @@ class DownloadButton {
     // Not every new node is added to a graph, and a removed one may come back.
     after(node, "onAdded", () => this.#listen());
     after(node, "onRemoved", () => this.#stopListening());
+    after(node, "onConfigure", () => this.#show());
     this.#show();
   }
 
@@ -98,6 +99,13 @@ class DownloadButton {
     else await this.#confirm({ title: this.#t("download.failed"), type: "info", message, itemList: hand });
   }
 
+  /** Names a file that the node asks for and the server lacks, as the host's list of missing models leaves it out. */
+  #idleText() {
+    const isMissing = ({ value, options }) => Array.isArray(options?.values) && value && !options.values.includes(value);
+    const missing = this.#node.widgets.find(isMissing);
+    return missing ? this.#t("download.missing", { name: missing.value }) : this.#t("download.button");
+  }
+
   #confirm(content) {
     return this.#host.app.extensionManager.dialog.confirm(content);
   }
@@ -107,7 +115,7 @@ class DownloadButton {
   }
 
   #show() {
-    this.#widget.label = this.#running ? progressText(this.#running, this.#t) : this.#t("download.button");
+    this.#widget.label = this.#running ? progressText(this.#running, this.#t) : this.#idleText();
     this.#node.setDirtyCanvas(true, true);
   }
 }

@@ -5,9 +5,10 @@
  * @import {Host} from "./host.js"
  */
 
-import { inputIndex, searchUp } from "./links.js";
+import { inputIndex, searchUp, source } from "./links.js";
 
 const GAP = 40; // between nodes, in graph units
+const TITLE = 30; // height of a node's title, which is above its position
 const LOADERS = { image: ["LoadImage", "image"], video: ["LoadVideo", "file"] };
 
 /**
@@ -46,15 +47,36 @@ function addLoader(node, type) {
     loader.pos = [last.pos[0] - loader.size[0] - GAP, last.pos[1]];
     loader.connect(0, last, 0);
   }
+  const before = source(node, inputIndex(node, "background"));
   last.connect(0, node, inputIndex(node, "background"));
+  for (const { target, slot } of firstFrames(before)) last.connect(0, target, slot);
   return loader;
+}
+
+/** The inputs for the first frame of a run that are connected to an output, so that the run starts from the picture. */
+function firstFrames(end) {
+  if (!end) return [];
+  const { graph, outputs } = end.node;
+  const links = (outputs[end.slot].links ?? []).map((id) => graph.getLink?.(id) ?? graph.links.get(id));
+  const found = links.map(({ target_id, target_slot }) => ({ target: graph.getNodeById(target_id), slot: target_slot }));
+  return found.filter(({ target, slot }) => target?.inputs[slot]?.name === "first_frame");
 }
 
 function addLeft(node, type) {
   const added = globalThis.LiteGraph.createNode(type);
   node.graph.add(added);
   added.pos = [node.pos[0] - added.size[0] - GAP, node.pos[1]];
+  // Below what is there already.
+  for (let there; (there = node.graph.nodes.find((other) => other !== added && isOver(other, added))); ) {
+    added.pos = [added.pos[0], there.pos[1] + there.size[1] + TITLE + GAP];
+  }
   return added;
+}
+
+function isOver(a, b) {
+  const isApart = (axis, more) =>
+    a.pos[axis] + a.size[axis] + more <= b.pos[axis] || b.pos[axis] + b.size[axis] + more <= a.pos[axis];
+  return !isApart(0, 0) && !isApart(1, TITLE);
 }
 
 function choose(widget, value) {

@@ -2,13 +2,16 @@
  * The inputs of a run besides the boxes, as far as they can be read from the graph.
  *
  * @import {ModelFacts} from "../editor/state/state.js"
+ * @import {Api} from "./host.js"
  * @import {End} from "./links.js"
  */
 
 import { inputIndex, searchUp, source, targets, widgetValue } from "./links.js";
+import { connectedPicture } from "./picture.js";
 
 const CELL = 8; // pixels per latent cell
-const UNKNOWN = { prompt: null, width: null, height: null, numFrames: null };
+const GRID = { columns: 32, rows: 32 }; // cells, if the size is unknown
+const UNKNOWN = { prompt: null, width: null, height: null, numFrames: null, ...GRID };
 const CONSUMERS = ["SMCD_Conditioning", "SMCD_Motion", "SMCD_Generate"];
 const TEXTS = ["CLIPTextEncode", "CLIPTextEncodeSDXL"];
 
@@ -17,19 +20,40 @@ const TEXTS = ["CLIPTextEncode", "CLIPTextEncodeSDXL"];
  * @returns {Partial<ModelFacts>} null if unknown
  */
 export function modelFacts(node) {
-  const consumer = targets(node, 0)
-    .map((end) => end.node)
-    .find(({ type }) => CONSUMERS.includes(type));
+  const consumer = consumerOf(node);
   if (!consumer) return UNKNOWN;
-  const sized = consumer.type === "SMCD_Motion" ? imageNodeOf(consumer) : consumer;
+  const sized = sizedBy(consumer);
   const [width, height] = [positive(sized, "width"), positive(sized, "height")];
   return {
     prompt: promptOf(consumer),
     width,
     height,
     numFrames: positive(consumer, "frames") ?? (sized === consumer ? null : positive(sized, "frames")),
-    ...(width && height ? { columns: Math.ceil(width / CELL), rows: Math.ceil(height / CELL) } : {}),
+    ...(width && height ? { columns: Math.ceil(width / CELL), rows: Math.ceil(height / CELL) } : GRID),
   };
+}
+
+/**
+ * Whether a run is known to start from another file than that of the background.
+ *
+ * @param {any} node  SMCD Trajectory
+ * @param {Api} api
+ */
+export function isOtherPicture(node, api) {
+  const consumer = consumerOf(node);
+  const sized = consumer && sizedBy(consumer);
+  const [shown, first] = [connectedPicture(node, "background", api), sized && connectedPicture(sized, "first_frame", api)];
+  return Boolean(shown && first && shown.url !== first.url);
+}
+
+function consumerOf(node) {
+  const found = targets(node, 0).map((end) => end.node);
+  return found.find(({ type }) => CONSUMERS.includes(type));
+}
+
+/** The node with the size and first frame of a run. */
+function sizedBy(consumer) {
+  return consumer.type === "SMCD_Motion" ? imageNodeOf(consumer) : consumer;
 }
 
 /** Find SMCD Image, before or after SMCD Motion in the conditioning chain. */

@@ -13,8 +13,10 @@ import { createView } from "../editor/view.js";
 import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
-import { modelFacts } from "./facts.js";
+import { isOtherPicture, modelFacts } from "./facts.js";
 import { after, languageOf, settingsOf } from "./host.js";
+import { keepSettings, park, placeOf, unpark } from "./kept.js";
+import { widgetValue } from "./links.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
 const SIZE = [500, 820]; // of a new node
@@ -27,7 +29,11 @@ const attached = new WeakMap();
 
 /** @param {any} node  a new SMCD Trajectory @param {Host} host */
 export function attachEditor(node, host) {
-  attached.set(node, new NodeEditor(node, host));
+  try {
+    attached.set(node, new NodeEditor(node, host));
+  } catch (error) {
+    leaveText(node, host, error);
+  }
 }
 
 /** The editor of a node, null for any other node. @param {any} node @returns {EditorState | null} */
@@ -52,6 +58,8 @@ class NodeEditor {
   /** Identifies the current background; null before the first check. @type {string | null} */
   #shown = null;
   #release = () => {};
+  /** The node's place while it is in a graph. @type {string | null} */
+  #place = null;
 
   constructor(node, host) {
     this.#node = node;
@@ -77,7 +85,7 @@ class NodeEditor {
     // Not every new node is added to a graph, and a removed one may come back.
     after(node, "onAdded", () => this.#start());
     after(node, "onRemoved", () => this.#stop());
-    after(node, "onConfigure", () => this.#read());
+    after(node, "onConfigure", () => this.#resume());
     after(node, "onExecuted", (output) => this.#take(output ?? {}));
     after(this.#text, "callback", () => this.#read());
     this.#showText(false);
@@ -100,10 +108,17 @@ class NodeEditor {
     try {
       this.#show();
     } catch (error) {
-      console.error("SMCD: the trajectory editor cannot start, its text can be edited instead:", error);
-      this.#showText(true);
+      this.#stop();
+      leaveText(this.#node, this.#host, error);
       return;
     }
+    this.#endings.push(keepSettings(this.editor));
+    // The host tells of another palette before its colours are there.
+    const colors = new MutationObserver(() => this.#view.restyle());
+    for (const element of [document.documentElement, document.body]) {
+      colors.observe(element, { attributes: true, attributeFilter: ["class", "style"] });
+    }
+    this.#endings.push(() => colors.disconnect());
     const look = () => this.#look();
     const soon = setTimeout(look, 0); // after the links are restored
     this.#endings.push(
@@ -111,7 +126,6 @@ class NodeEditor {
       listen(api, { graphChanged: look }),
       listen(settingsOf(this.#host), {
         "Comfy.Locale.change": () => this.#show(),
-        "Comfy.ColorPalette.change": () => this.#show(),
       }),
       // Another extension may have changed the text without calling back.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
@@ -120,6 +134,8 @@ class NodeEditor {
   }
 
   #stop() {
+    if (this.#place) park(this.#place, this.editor);
+    this.#place = null;
     for (const end of this.#endings.splice(0)) end();
     this.#view?.destroy();
     this.#view = null;
@@ -137,6 +153,13 @@ class NodeEditor {
     this.#read();
   }
 
+  /** The node has got its values. */
+  #resume() {
+    const before = this.#node.graph && unpark(placeOf(this.#node));
+    if (before) this.editor.resume(before, String(this.#text.value ?? ""));
+    else this.#read();
+  }
+
   #read() {
     if (!this.editor.isInGesture) this.editor.load(String(this.#text.value ?? ""));
   }
@@ -145,6 +168,13 @@ class NodeEditor {
     this.#text.value = text;
     this.#capture();
     this.#node.setDirtyCanvas(true, false);
+    this.#warn();
+  }
+
+  /** Say that a link gives the run another text. */
+  #warn() {
+    if (widgetValue(this.#node, "text") !== undefined) return;
+    this.editor.notify("error", translator(this.#language)("host.linked"));
   }
 
   /** Record a step of the graph's undo: its tracker watches mouse and keys, and misses other edits. */
@@ -157,9 +187,12 @@ class NodeEditor {
   #look() {
     const node = this.#node;
     if (!node.graph) return;
-    const facts = { ...this.editor.facts, ...modelFacts(node) };
+    this.#place = placeOf(node);
+    this.#warn();
+    const { api } = this.#host;
+    const facts = { ...this.editor.facts, ...modelFacts(node), isOtherPicture: isOtherPicture(node, api) };
     if (JSON.stringify(facts) !== JSON.stringify(this.editor.facts)) this.editor.set({ facts });
-    const picture = connectedPicture(node, "background", this.#host.api);
+    const picture = connectedPicture(node, "background", api);
     const files = picture ? [] : this.#resultOf("smcd_background");
     const name = JSON.stringify(picture ?? files);
     if (name === this.#shown) return;
@@ -167,9 +200,13 @@ class NodeEditor {
     this.#shown = name;
     this.#release();
     // An image that the user connects sets the size of the trajectory. In a loaded graph that has been done before.
-    if (picture) this.#release = showPicture(this.editor, picture, (size) => isFirst || this.#resize(size));
-    else if (files.length) this.#release = showImages(this.editor, files.map((file) => fileUrl(file, this.#host.api)));
-    else this.#release = () => {};
+    const onReady = (size) => isFirst || this.#resize(size);
+    const onError = () => this.editor.notify("error", translator(this.#language)("host.noPicture"));
+    if (picture) this.#release = showPicture(this.editor, picture, { onReady, onError });
+    else {
+      const urls = files.map((file) => fileUrl(file, api));
+      this.#release = urls.length ? showImages(this.editor, urls, { onError }) : () => {};
+    }
   }
 
   /** A value that the last run reported for the node. */
@@ -222,6 +259,19 @@ class NodeEditor {
     if (!("hidden" in Object.getPrototypeOf(this.#widget))) this.#node.widgets.push(this.#node.widgets.pop());
     this.#node.setDirtyCanvas?.(true, true);
   }
+}
+
+/** Leave a node whose editor cannot start with its text, and say so on it. @param {any} node @param {Host} host */
+function leaveText(node, host, error) {
+  console.error("SMCD: the trajectory editor cannot start, its text can be edited instead:", error);
+  const place = node.widgets.findIndex(({ name }) => name === "editor");
+  if (place >= 0) node.widgets.splice(place, 1);
+  const text = node.widgets.find(({ name }) => name === "text");
+  text.hidden = text.options.hidden = false;
+  const label = translator(languageOf(host))("host.failed");
+  const notice = node.addWidget("button", "editor", null, () => {}, { serialize: false });
+  Object.assign(notice, { label, serialize: false });
+  node.setDirtyCanvas?.(true, true);
 }
 
 /**

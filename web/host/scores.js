@@ -13,7 +13,9 @@ export function attachScores(node) {
   after(node, "onExecuted", (output) => {
     const [report] = output?.smcd_scores ?? [];
     const editor = editorOf(source(node, inputIndex(node, "trajectory"))?.node);
-    if (report && editor) editor.set({ scores: scoresOf(report, editor.trajectory.frames) });
+    if (!report || !editor) return;
+    const { trajectory } = editor;
+    editor.set({ scores: { ...scoresOf(report, trajectory.frames), of: trajectory } });
   });
 }
 

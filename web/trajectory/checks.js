@@ -7,9 +7,9 @@
  * @typedef {{key: MessageKey, values: Record<string, string | number>, id: string | null,
  *   frames: [number, number] | null}} Finding  id: of the object; frames: first and last one affected
  * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
- *   numFrames: number | null, prompt: string | null}} Rules  columns and rows: cells of the latent grid; slots: objects
+ *   numFrames: number | null, prompt: string | null, isOtherPicture: boolean}} Rules  columns and rows: cells of the latent grid; slots: objects
  *   that the model was trained on; minCells: smallest side of a box; maxSpeed: cells per frame; numFrames: frames that
- *   the model makes, null for all; prompt: null if unknown
+ *   the model makes, null for all; prompt: null if unknown; isOtherPicture: the run starts from another image
  */
 
 import { boxAt, boxOf, denseBoxes, isInFrame, visibleAt, visibleRanges } from "./curve.js";
@@ -23,6 +23,7 @@ const DEFAULT_RULES = {
   maxSpeed: 6, // crossing the image in 8 frames takes about 5
   numFrames: null,
   prompt: null,
+  isOtherPicture: false,
 };
 
 export const MESSAGES = {
@@ -31,6 +32,9 @@ export const MESSAGES = {
     "Spread the move over more frames.",
   "check.too_small":
     "{object} is {width} x {height} cells at frame {frame}; the model barely sees boxes below {limit}. Make it larger.",
+  "check.other_picture":
+    "The run starts from another image than the one here: connect the same image to “background” and “first_frame”.",
+  "check.no_object": "No object is in the video: draw a box, or include one.",
   "check.too_many": "{count} objects, but the model was trained on up to {limit}: exclude or remove {over}.",
   "check.no_phrase": "{object} has no phrase: write what it is, such as a noun from the prompt.",
   "check.not_in_prompt": "“{phrase}” is not in the prompt: add it there, or use a phrase that is.",
@@ -40,7 +44,7 @@ export const MESSAGES = {
 };
 
 /**
- * All findings, in the order of the objects. Disabled objects are skipped.
+ * All findings: those about the whole trajectory, then by object. Disabled objects are skipped.
  *
  * @param {Trajectory} trajectory
  * @param {Partial<Rules>} [rules]
@@ -51,8 +55,13 @@ export function checkTrajectory(trajectory, rules = {}) {
   const tracks = trajectory.objects.filter((track) => track.enabled);
   const over = tracks.length - all.slots;
   const values = { count: tracks.length, limit: all.slots, over };
-  const tooMany = { key: "check.too_many", values, id: null, frames: null };
-  return [...(over > 0 ? [tooMany] : []), ...tracks.flatMap((track) => checkTrack(trajectory, track, all))];
+  const whole = (key, more = {}) => ({ key, values: more, id: null, frames: null });
+  return [
+    ...(all.isOtherPicture ? [whole("check.other_picture")] : []),
+    ...(tracks.length ? [] : [whole("check.no_object")]),
+    ...(over > 0 ? [whole("check.too_many", values)] : []),
+    ...tracks.flatMap((track) => checkTrack(trajectory, track, all)),
+  ];
 }
 
 function checkTrack(trajectory, track, rules) {

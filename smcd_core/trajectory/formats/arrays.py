@@ -7,7 +7,7 @@ import numpy as np
 from ..document import MAX_FRAMES, MAX_OBJECTS
 from ..rows import MAX_PIXELS, BoxRows
 from .box_file import BoxFile
-from .lines import png_size
+from .lines import picture_size
 
 MAGIC = b"\x93NUMPY"
 _MIDDLE = 1.0  # pixels that a written middle may be off that of its box: SG-I2V's own files round it down
@@ -70,7 +70,7 @@ def read_sg_i2v(file: BoxFile, array: np.ndarray) -> BoxRows:
     moved = array[:, 2:] - array[:, 2:3]  # [N, F, 2]
     boxes = np.concatenate((array[:, :1] + moved, array[:, 1:2] + moved), -1)  # [N, F, 4]
     objects, frames = (index.ravel() for index in np.indices(boxes.shape[:2]))
-    phrases, size = ("",) * len(array), png_size(file.beside("img.png"))
+    phrases, size = ("",) * len(array), picture_size(file.beside("img.png"))
     length = boxes.shape[1]
     return BoxRows("SG-I2V", frames, objects, boxes.reshape(-1, 4), phrases, size, "from img.png", length=length)
 

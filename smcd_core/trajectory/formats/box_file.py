@@ -13,10 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..document import TrajectoryError
+from ...terminal import inert
+from ..document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError
 from ..rows import MAX_PIXELS
 
 MAX_BYTES = 512 * 2**20
+MAX_ROWS = MAX_FRAMES * MAX_OBJECTS + 1  # lines, with a header
+MAX_LINE = 5000  # characters
 MAX_DATASET_BYTES = 4 * 2**30  # YouTube-VIS keeps a whole split, with its masks, in one file
 
 Row = tuple[str, Sequence[str]]  # where it was found, and its fields
@@ -57,7 +60,7 @@ class BoxFileError(TrajectoryError):
         place = f", {self.where}" if self.where else ""
         choices = " or ".join(map(spell, self.candidates[:5]))
         advice = ", or ".join(part for part in (choices and f"say {choices}", self.otherwise) if part)
-        return f"{self.path}{place}: {self.problem}" + (f": {advice}" if advice else "")
+        return inert(f"{self.path}{place}: {self.problem}" + (f": {advice}" if advice else ""))
 
 
 class BoxFile:
@@ -84,7 +87,13 @@ class BoxFile:
 
     def rows(self) -> Iterator[Row]:
         """The fields of each line, separated by commas, semicolons, tabs or spaces."""
+        if self.text.count("\n") >= MAX_ROWS:
+            raise self.error(f"has more than {MAX_ROWS} lines, the limit: expected boxes")
         for number, line in enumerate(self.text.split("\n"), 1):
+            if len(line) > MAX_LINE:
+                raise self.error(
+                    f"has {len(line)} characters, the limit is {MAX_LINE}: expected boxes", f"line {number}"
+                )
             yield f"line {number}", self._fields(line, f"line {number}")
 
     def _fields(self, line: str, where: str) -> list[str]:

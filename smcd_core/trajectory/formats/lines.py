@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image
 
+from ...pictures import PictureError, open_picture, size_as_shown
 from ..document import DEFAULT_FPS
 from ..rows import BoxRows, all_are_shares
 from .box_file import BoxFile, Row
@@ -19,7 +19,7 @@ ABSENCE = ("absence.label", "full_occlusion.txt", "out_of_view.txt")
 def read_xyxy(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """x1,y1,x2,y2 of one object in each frame, as the released SMCD has them in bbox.txt beside img.png."""
     boxes, mask = _boxes(file, rows, "x1,y1,x2,y2")
-    size = png_size(file.beside("img.png"))
+    size = picture_size(file.beside("img.png"))
     return _one_object("x1,y1,x2,y2 per frame", boxes, mask, size=size, size_from="from img.png")
 
 
@@ -119,12 +119,12 @@ def _one_object(
     )
 
 
-def png_size(file: BoxFile | None) -> tuple[int, int] | None:
-    """(width, height) of a PNG, None for anything else."""
+def picture_size(file: BoxFile | None) -> tuple[int, int] | None:
+    """(width, height) of a picture as shown, None for anything else."""
     if file is None:
         return None
     try:
-        with Image.open(file.path, formats=["PNG"]) as image:
-            return image.size
-    except OSError:
+        with open_picture(file.path) as image:
+            return size_as_shown(image)
+    except (OSError, PictureError):
         return None

@@ -10,7 +10,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { homedir, networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { missing as missingBrowser, openPage, ROOT } from "./harness.js";
 
@@ -21,6 +21,10 @@ export const QUICK = Boolean(process.env.SMCD_QUICK);
 export const RENDERERS = QUICK ? [true] : [false, true];
 const NEWEST = process.env.COMFYUI_NEWEST_FRONTEND;
 const STATIC = join("comfyui_frontend_package", "static");
+/** An address that is not this machine's own to browsers, so that over it they miss what they give to HTTPS only. */
+export const OUTSIDE = Object.values(networkInterfaces())
+  .flat()
+  .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 const START = 180_000; // milliseconds that a start may take
 // Of the host itself: files that it asks for and that need not exist, and its own order of starting.
 const NOT_OURS = [/^Failed to load resource/, /^ComfyApp graph accessed before initialization/];
@@ -58,14 +62,15 @@ function canStart() {
  * A fresh server with folders of its own.
  *
  * @param {string} [frontEnd]  folder of another front end
- * @returns {Promise<{url: string, base: string, stop: () => Promise<void>}>}
+ * @returns {Promise<{url: string, outside: string, base: string, stop: () => Promise<void>}>}  outside: over `OUTSIDE`
  */
 async function startComfy(frontEnd) {
   const base = mkdtempSync(join(tmpdir(), "smcd-comfy-"));
   for (const name of ["custom_nodes", "models", "input", "output", "user", "temp"]) await mkdir(join(base, name));
   await symlink(ROOT.replace(/\/$/, ""), join(base, "custom_nodes", "smcd"));
   const port = await freePort();
-  const options = ["--cpu", "--port", String(port), "--base-directory", base, "--database-url", "sqlite:///:memory:"];
+  const listen = ["--listen", ["127.0.0.1", ...(OUTSIDE ? [OUTSIDE] : [])].join()];
+  const options = [...listen, "--cpu", "--port", String(port), "--base-directory", base, "--database-url", "sqlite:///:memory:"];
   if (frontEnd) options.push("--front-end-root", unpacked(frontEnd, base));
   const log = join(base, "log.txt");
   const stream = openSync(log, "w");
@@ -79,6 +84,7 @@ async function startComfy(frontEnd) {
   }
   return {
     url,
+    outside: `http://${OUTSIDE}:${port}`,
     base,
     async stop() {
       server.kill();
@@ -114,7 +120,7 @@ async function answers(url) {
 }
 
 /**
- * A page of the host with an empty graph. `host` has what tests do there, see below.
+ * A page of the host with an empty graph, at the address `url` of the server. `host` has what tests do there, see below.
  *
  * @param {{url: string}} server
  * @param {{nodes2?: boolean, locale?: string, without?: string, start?: () => void}} [options]  nodes2: the renderer;
@@ -130,7 +136,7 @@ export async function openComfy(server, { nodes2 = false, locale = "en", without
   const opened = await openPage({ width: 1600, height: 1100 });
   const { page, problems, context } = opened;
   // No request leaves the machine: the host asks for news and templates of its makers.
-  await context.route((url) => url.hostname !== "127.0.0.1", (route) => route.abort());
+  await context.route((url) => !["127.0.0.1", OUTSIDE].includes(url.hostname), (route) => route.abort());
   if (without) await context.route(without, (route) => route.abort());
   if (start) await context.addInitScript(start);
   await page.goto(server.url);
@@ -145,6 +151,15 @@ export async function openComfy(server, { nodes2 = false, locale = "en", without
 /** What tests do in the host's page. Nodes are named by their ids. */
 function hostOf(page) {
   const settle = () => page.waitForTimeout(300);
+  /** Whether a node is there, the undo steps of the graph, and what keys of the host would have opened or changed. */
+  const outer = () =>
+    page.evaluate(() => {
+      const { graph, state } = window.app.canvas;
+      const { activeSidebarTab } = window.app.extensionManager.sidebarTab ?? {};
+      const nodes = graph.nodes.map(({ id, mode, flags }) => [id, mode, Boolean(flags.collapsed), Boolean(flags.pinned)]);
+      const dialogs = document.querySelectorAll("[role=dialog]:not(.smcd-dialog), .p-dialog").length;
+      return { nodes, isReadOnly: state?.readOnly ?? false, tab: activeSidebarTab?.id ?? null, dialogs };
+    });
   /** Add a node; connect: {input name: [id, output]}. */
   const add = async (type, { pos = [60, 120], widgets = {}, connect = {} } = {}) => {
     const id = await page.evaluate(
@@ -254,5 +269,5 @@ function hostOf(page) {
   };
   const ids = (type) =>
     page.evaluate((name) => window.app.canvas.graph.nodes.filter((n) => n.type === name).map((n) => n.id), type);
-  return { add, at, capture, drag, editor, ids, leave, press, prompt, reload, run, settle, text, undoSteps };
+  return { add, at, capture, drag, editor, ids, leave, outer, press, prompt, reload, run, settle, text, undoSteps };
 }

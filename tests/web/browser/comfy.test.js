@@ -6,10 +6,32 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parseTrajectory } from "../../../web/trajectory/model.js";
-import { FRONT_ENDS, RENDERERS, openComfy, python } from "./comfy.js";
+import { FRONT_ENDS, OUTSIDE, RENDERERS, openComfy, python } from "./comfy.js";
 import { ROOT } from "./harness.js";
 
 const EMPTY = '{"version": 1, "width": 128, "height": 128, "frames": 8, "fps": 8,\n "objects": []}\n';
+const TWO = JSON.stringify({
+  ...JSON.parse(EMPTY),
+  objects: ["cat", "dog"].map((phrase, n) => ({
+    phrase,
+    keys: [0, 5].map((frame) => ({ frame, box: [n / 2, 0.1 + frame / 20, n / 2 + 0.4, 0.5 + frame / 20] })),
+  })),
+});
+/** Places of the focus, of each kind. The properties are shown, for the colour chip the objects. */
+const CONTROLS = {
+  canvas: ".smcd-stage-canvas",
+  timeline: ".smcd-timeline-canvas",
+  field: ".smcd-inspector input[type=text]",
+  "number field": ".smcd-fields-four input",
+  "drop-down": ".smcd-ease select",
+  slider: ".smcd-strength-fields input[type=range]",
+  "check box": ".smcd-check input",
+  curve: ".smcd-bezier-point",
+  menu: ".smcd-menu-button",
+  "colour chip": ".smcd-color",
+};
+/** Without the editor they undo the graph, refresh, open side bars, mute, bypass, pin, collapse and lock. */
+const KEYS_OF_HOST = ["r", "w", "n", "m", "a", "p", "h", "Control+m", "Control+b", "Alt+c", "Control+z"];
 const PIXEL = 0.02; // of the frame: three CSS pixels of the stage in a node
 // A frame of each brightness, 0, 16, ... 240, at 8 frames per second.
 const VIDEO = `
@@ -56,6 +78,52 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
         assert.equal(parseTrajectory(await host.text(id)).objects.length, before + 1, String(nodes2));
       }
       assert.deepEqual(problems(), []);
+    });
+
+    const noAddress = !OUTSIDE && "no address but loopback";
+    test("over plain HTTP keys stay in each kind of control", { skip: noAddress }, async (t) => {
+      for (const nodes2 of RENDERERS) {
+        const { page, host, problems, close } = await openComfy({ url: server.outside }, { nodes2 });
+        t.after(close);
+        assert.equal(await page.evaluate(() => window.isSecureContext), false);
+        const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: TWO } });
+        await page.evaluate((n) => window.app.canvas.selectItems([window.app.graph.getNodeById(n)]), id);
+        await host.editor(id, (editor) => editor.select([editor.trajectory.objects[0].id]));
+        await page.locator(".smcd-tabs button").nth(1).click(); // the properties
+        await host.editor(id, (editor) => editor.apply("step.clip", (before) => ({ ...before, fps: 9 })));
+        const before = await host.outer();
+        const steps = await host.undoSteps();
+        for (const [kind, control] of Object.entries(CONTROLS)) {
+          if (kind === "colour chip") await page.locator(".smcd-tabs button").first().click();
+          await page.locator(control).first().focus();
+          for (const key of KEYS_OF_HOST) await page.keyboard.press(key);
+          if (kind === "menu") await page.keyboard.press("Escape");
+          assert.deepEqual(await host.outer(), before, `${kind}, ${nodes2}`);
+          assert.equal(await page.evaluate((n) => Boolean(window.app.graph.getNodeById(n)), id), true, kind);
+        }
+        assert.ok((await host.undoSteps()) >= steps); // the graph has undone nothing
+        assert.deepEqual(problems(), []);
+        await close();
+      }
+    });
+
+    test("dialogs of the host are above full screen", async (t) => {
+      const { page, host, close } = await openComfy(server, { nodes2: true });
+      t.after(close);
+      const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: TWO } });
+      await page.mouse.click(...(await host.at(id, [0.02, 0.98])));
+      await page.keyboard.press("f");
+      const above = () =>
+        page.evaluate(() => {
+          const at = [innerWidth / 2, innerHeight / 2];
+          return document.elementFromPoint(at[0], at[1]).closest(".smcd-overlay") ? "editor" : "host";
+        });
+      await page.waitForFunction(() => document.querySelector(".smcd-overlay .smcd-editor"));
+      assert.equal(await above(), "editor");
+      await page.keyboard.press("Control+,");
+      await page.locator("[role=dialog]:not(.smcd-dialog), [data-dismissable-layer]").first().waitFor();
+      assert.equal(await above(), "host");
+      await page.keyboard.press("Escape");
     });
 
     test("no prototype of the host is changed", async (t) => {
@@ -153,6 +221,23 @@ function refuseCanvases() {
   HTMLCanvasElement.prototype.getContext = function (...values) {
     return new Error().stack.includes("/extensions/smcd/") ? null : getContext.apply(this, values);
   };
+}
+
+/** Runs in the page: the pairs of nodes that are over each other, as drawn. */
+function overlaps() {
+  const TITLE = 30;
+  const { ds } = window.app.canvas;
+  const rects = window.app.graph.nodes.map(({ id, type, pos, size }) => {
+    const drawn = document.querySelector(`[data-node-id="${id}"]`)?.getBoundingClientRect();
+    const [width, height] = drawn ? [drawn.width / ds.scale, drawn.height / ds.scale - TITLE] : size;
+    return { type, left: pos[0], top: pos[1] - TITLE, right: pos[0] + width, bottom: pos[1] + height };
+  });
+  return rects.flatMap((a, n) =>
+    rects.slice(n + 1).flatMap((b) => {
+      const isOver = a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+      return isOver ? [`${a.type} and ${b.type}`] : [];
+    }),
+  );
 }
 
 /** A prompt without titles. */
@@ -271,6 +356,77 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.deepEqual(await host.editor(id, (editor) => editor.trajectory), parseTrajectory(one));
     await host.drag(id, [0.7, 0.7], [0.9, 0.9]); // the editor works on
     assert.equal(parseTrajectory(await host.text(id)).objects.length, 2);
+  });
+
+  hosted("undo of the graph keeps what the editor can undo, and its selection and settings", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    const drawn = await host.text(id);
+    await host.press("End", "g");
+    await host.drag(id, [0.25, 0.3], [0.35, 0.4]);
+    const moved = await host.text(id);
+    const state = (editor) => [editor.selected.size, editor.frame, editor.settings.grid, editor.canUndo];
+    const before = await host.editor(id, state);
+    assert.deepEqual(before, [1, 7, 8, true]);
+    await host.leave();
+    await host.press("Control+z"); // of the graph
+    await page.waitForTimeout(700);
+    assert.equal(await host.text(id), drawn);
+    assert.deepEqual(await host.editor(id, state), before);
+    await page.locator(".smcd-stage-canvas").focus();
+    await host.press("Control+z"); // the graph's undo is a step here
+    assert.equal(await host.text(id), moved);
+    await host.press("g");
+  });
+
+  hosted("a link that gives the run another text is said", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    const other = await host.add("PrimitiveString", { pos: [20, 80] });
+    await page.evaluate(
+      ([a, b]) => {
+        const [from, to] = [a, b].map((n) => window.app.graph.getNodeById(n));
+        from.connect(0, to, to.inputs.findIndex(({ name }) => name === "text"));
+      },
+      [other, id],
+    );
+    await host.capture();
+    await page.locator(".smcd-notice", { hasText: "link" }).waitFor();
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    await page.locator(".smcd-notice", { hasText: "link" }).waitFor();
+  });
+
+  hosted("a picture dropped on the editor is that of the run too, beside all other nodes", async (host, page) => {
+    const data = JSON.parse(readFileSync(join(ROOT, "workflows", "quick_start.json"), "utf-8"));
+    await page.evaluate((content) => window.app.loadGraphData(content), data);
+    await host.settle();
+    await page.evaluate(async (bytes) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([new Uint8Array(bytes)], "mars.png", { type: "image/png" }));
+      const event = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
+      document.querySelector(".smcd-editor").dispatchEvent(event);
+    }, [...readFileSync(join(ROOT, "demo", "beach.png"))]);
+    await page.waitForFunction(() => window.app.graph.nodes.some(({ type }) => type === "LoadImage"));
+    await host.settle();
+    const prompt = Object.entries(await host.prompt());
+    const [[loader]] = prompt.filter(([, { class_type }]) => class_type === "LoadImage");
+    const [[, generate]] = prompt.filter(([, { class_type }]) => class_type === "SMCD_Generate");
+    assert.deepEqual(generate.inputs.first_frame, [loader, 0]);
+    assert.deepEqual(await page.evaluate(overlaps), []);
+  });
+
+  hosted("no nodes of a workflow are over each other, and the host fits it into view", async (_host, page) => {
+    const folder = join(ROOT, "workflows");
+    for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
+      const data = JSON.parse(readFileSync(join(folder, file), "utf-8"));
+      assert.equal(data.extra.ds, undefined, file);
+      await page.evaluate((content) => window.app.loadGraphData(content), data);
+      await page.waitForFunction((count) => window.app.graph.nodes.length === count, data.nodes.length);
+      if (nodes2) {
+        await page.waitForFunction((count) => document.querySelectorAll("[data-node-id]").length >= count, data.nodes.length);
+      }
+      await page.waitForTimeout(500);
+      assert.deepEqual(await page.evaluate(overlaps), [], file);
+    }
   });
 
   hosted("two editors and a copy have their own boxes", async (host, page) => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { missing, openEditor } from "./harness.js";
 
 const TEXT = JSON.stringify({
@@ -27,48 +27,66 @@ const address = Object.values(networkInterfaces()).flat().find((one) => one.fami
 const settle = (page) =>
   page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
+/** One page for all tests. Each starts with the page loaded anew and the object selected. */
+let opened;
+before(async () => {
+  if (!missing) opened = await openEditor({ width: 1100, height: 900 });
+});
+after(() => opened?.close());
+
 function check(name, body) {
-  test(name, { skip: missing }, async (t) => {
-    const { page, problems, close } = await openEditor({ width: 1100, height: 900 });
-    t.after(close);
+  test(name, { skip: missing }, async () => {
+    const { page, problems } = opened;
+    problems.length = 0;
+    await page.reload();
+    await page.waitForFunction(() => window.view);
     await page.evaluate((text) => {
       window.editor.load(text);
       window.editor.select(["toString"]);
       window.passed = [];
+      window.hidden = [];
       window.addEventListener("keydown", (event) => window.passed.push(event.key));
     }, TEXT);
     await settle(page);
-    await body(page);
+    await body(page, problems);
     assert.deepEqual(problems, []);
   });
 }
 
 const track = (page) => page.evaluate(() => window.editor.trajectory.objects[0]);
+/** Keys that reached the page, and keys that were hidden from the graph's undo. */
 const passed = (page) => page.evaluate(() => window.passed);
+const hidden = (page) => page.evaluate(() => window.hidden);
+
+/** A node of the host, as far as the editor needs it; addDOMWidget: instead of the host's. */
+const NODE = `(text, addDOMWidget) => {
+  const widgets = [{ name: "text", value: text, options: {} }];
+  const add = (widget) => (widgets.push(widget), widget);
+  return {
+    widgets,
+    inputs: [],
+    size: [0, 0],
+    setSize() {},
+    addWidget: (type, name) => add({ type, name, options: {} }),
+    addDOMWidget: addDOMWidget ?? ((name, type, element) => add({ name, type, element, options: {} })),
+  };
+}`;
 
 test("the editor exists over plain HTTP", { skip: missing || (!address && "no address but loopback") }, async (t) => {
   const { page, problems, close } = await openEditor({ address });
   t.after(close);
   assert.equal(await page.evaluate(() => window.isSecureContext), false);
-  const found = await page.evaluate(async (text) => {
-    const { attachEditor, editorOf } = await import("/web/host/node.js");
-    const widgets = [{ name: "text", value: text, options: {} }];
-    const node = {
-      widgets,
-      inputs: [],
-      size: [0, 0],
-      setSize() {},
-      addDOMWidget(name, type, element) {
-        const widget = { name, type, element, options: {} };
-        widgets.push(widget);
-        return widget;
-      },
-    };
-    attachEditor(node, { app: {}, api: new EventTarget() });
-    const widget = node.widgets.find(({ name }) => name === "editor");
-    widget.width = 266; // as the host's Parameters panel does
-    return { objects: editorOf(node).trajectory.objects.length, width: widget.width ?? null };
-  }, TEXT);
+  const found = await page.evaluate(
+    async ([text, make]) => {
+      const { attachEditor, editorOf } = await import("/web/host/node.js");
+      const node = (0, eval)(make)(text);
+      attachEditor(node, { app: {}, api: new EventTarget() });
+      const widget = node.widgets.find(({ name }) => name === "editor");
+      widget.width = 266; // as the host's Parameters panel does
+      return { objects: editorOf(node).trajectory.objects.length, width: widget.width ?? null };
+    },
+    [TEXT, NODE],
+  );
   assert.deepEqual(found, { objects: 0, width: null });
   assert.deepEqual(problems, []);
 });
@@ -139,4 +157,359 @@ check("Escape while composing keeps the phrase", async (page) => {
 check("scores do not trip over an object named as a method", async (page) => {
   await page.evaluate(() => window.editor.set({ scores: { iou: { other: [0.5] }, mean: 0.5 } }));
   await settle(page);
+});
+
+check("a node whose editor cannot be built says so and keeps its text", async (page, problems) => {
+  const found = await page.evaluate(
+    async ([text, make]) => {
+      const { attachEditor, editorOf } = await import("/web/host/node.js");
+      const broken = (name) => {
+        throw new Error(`no widget ${name}`);
+      };
+      const node = (0, eval)(make)(text, broken);
+      attachEditor(node, { app: {}, api: new EventTarget() });
+      const [shown, notice] = node.widgets;
+      return { text: shown.value, isHidden: Boolean(shown.hidden), notice: notice.label, editor: editorOf(node) };
+    },
+    [TEXT, NODE],
+  );
+  assert.deepEqual([found.text, found.isHidden, found.editor], [TEXT, false, null]);
+  assert.match(found.notice, /cannot start/);
+  assert.match(problems.splice(0).join(), /no widget editor/);
+});
+
+check("keys of menus and dialogs do not reach the host", async (page) => {
+  await page.locator(".smcd-menu-button").nth(1).click();
+  for (const key of ["Control+z", "w", "Delete"]) await page.keyboard.press(key);
+  await page.keyboard.press("Escape");
+  await page.locator(".smcd-editor").focus();
+  await page.keyboard.press("?");
+  for (const key of ["Control+z", "Control+Enter", "w", "Delete"]) await page.keyboard.press(key);
+  await page.keyboard.press("Escape");
+  assert.deepEqual((await passed(page)).filter((key) => key !== "Control"), []);
+  assert.ok((await hidden(page)).filter((key) => key === "z").length >= 2);
+});
+
+check("keys without a use here do not reach the host, but run, save and settings do", async (page) => {
+  await page.locator(".smcd-stage-canvas").focus();
+  for (const key of ["w", "r", "Control+m", "Control+b", "Alt+c"]) await page.keyboard.press(key);
+  assert.deepEqual((await passed(page)).filter((key) => !/Control|Alt/.test(key)), []);
+  for (const key of ["Control+Enter", "Control+Shift+Enter", "Control+Alt+Enter", "Control+s", "Control+,"]) {
+    await page.keyboard.press(key);
+  }
+  const arrived = (await passed(page)).filter((key) => !/Control|Alt|Shift/.test(key));
+  assert.deepEqual(arrived, ["Enter", "Enter", "Enter", "s", ","]);
+});
+
+check("a phrase that is edited in the list is committed before Ctrl+Enter reaches the host", async (page) => {
+  await page.locator(".smcd-editor").focus();
+  await page.keyboard.press("F2");
+  await page.keyboard.type("big dog");
+  await page.keyboard.press("Control+Enter");
+  assert.equal((await track(page)).phrase, "big dog");
+  assert.ok((await passed(page)).includes("Enter"));
+});
+
+check("the Enter that ends a composition in Safari ends nothing else", async (page) => {
+  await page.locator(".smcd-editor").focus();
+  await page.keyboard.press("F2");
+  const field = page.locator(".smcd-phrase-input");
+  await field.fill("hong");
+  await field.dispatchEvent("keydown", { key: "Enter", keyCode: 229, bubbles: true });
+  assert.equal(await field.inputValue(), "hong");
+  await field.dispatchEvent("keydown", { key: "Escape", keyCode: 229, bubbles: true });
+  assert.equal(await field.inputValue(), "hong");
+});
+
+check("in full screen with nothing focused the browser keeps its keys, the editor its own", async (page) => {
+  await page.locator(".smcd-editor").focus();
+  await page.keyboard.press("f");
+  const press = (init) =>
+    page.evaluate((values) => {
+      document.activeElement.blur();
+      const event = new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...values });
+      document.body.dispatchEvent(event);
+      return event.defaultPrevented;
+    }, init);
+  assert.equal(await press({ key: "F5", code: "F5" }), false);
+  assert.equal(await press({ key: "r", code: "KeyR", ctrlKey: true }), false);
+  assert.equal(await press({ key: "Delete", code: "Delete" }), true);
+  assert.equal(await page.evaluate(() => window.editor.trajectory.objects.length), 0);
+});
+
+check("values between two steps of a spinner are taken, and others are refused with a message", async (page) => {
+  const notice = page.locator(".smcd-notice");
+  const field = page.locator(".smcd-strength-fields input[type=number]");
+  await field.fill("0.33");
+  await field.press("Enter");
+  await settle(page);
+  assert.equal(await page.locator(".smcd-strength-fields input[type=range]").inputValue(), "0.33");
+  await field.fill("77");
+  await field.press("Enter");
+  await settle(page);
+  assert.match(await notice.textContent(), /strength is 77: give a number/);
+  assert.equal(await field.inputValue(), "0.33");
+  const [width] = await page.locator(".smcd-fields-four input").evaluateAll((all) => [all[2].value]);
+  await page.locator(".smcd-fields-four input").nth(2).fill("-5");
+  await page.keyboard.press("Enter");
+  await settle(page);
+  assert.match(await notice.textContent(), /W is -5/);
+  assert.equal(await page.locator(".smcd-fields-four input").nth(2).inputValue(), width);
+
+  const form = page.locator(".smcd-motion");
+  await form.locator("select").first().selectOption("approach");
+  const factor = form.locator(".smcd-fields input").first();
+  const before = await track(page);
+  await factor.fill("99");
+  await form.locator("button").click();
+  assert.deepEqual(await track(page), before);
+  await factor.fill("1.25");
+  await form.locator("button").click();
+  assert.notDeepEqual(await track(page), before);
+});
+
+check("the chips stay while a box is dragged", async (page) => {
+  const built = await page.evaluate(async () => {
+    const { moveBoxes } = await import("/web/trajectory/model.js");
+    window.editor.set({ facts: { ...window.editor.facts, prompt: "a cat and a small dog on a beach" } });
+    const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    await drawn();
+    const before = document.querySelector(".smcd-chips button");
+    window.editor.begin("step.move");
+    window.editor.preview((trajectory) => moveBoxes(trajectory, ["toString"], 0, 0.1, 0));
+    await drawn();
+    window.editor.commit();
+    return before !== null && before === document.querySelector(".smcd-chips button");
+  });
+  assert.equal(built, true);
+});
+
+check("a part that fails is reported once, and the others go on", async (page, problems) => {
+  await page.evaluate(() => window.editor.set({ scores: { iou: null, mean: 0.5 } })); // fails in the timeline
+  await settle(page);
+  assert.match(await page.locator(".smcd-notice").textContent(), /A part of the editor failed/);
+  await page.evaluate(() => window.editor.seek(5));
+  await settle(page);
+  assert.match(await page.locator(".smcd-section h3").first().textContent(), /frame 5/);
+  assert.equal(problems.splice(0).length, 1);
+});
+
+check("an object that is deleted while its motion is recorded ends the recording", async (page) => {
+  const [x, y] = await page.evaluate(() => {
+    const { left, top, width, height } = window.editor.shownViewport;
+    const rect = document.querySelector(".smcd-stage-canvas").getBoundingClientRect();
+    return [rect.left + left + width * 0.25, rect.top + top + height * 0.25];
+  });
+  await page.evaluate(() => window.editor.set({ isPlaying: true, settings: { ...window.editor.settings, speed: 0.25 } }));
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + 30, y + 30, { steps: 4 });
+  assert.equal(await page.evaluate(() => window.editor.recording !== null), true);
+  await page.keyboard.press("Delete");
+  await page.mouse.move(x + 60, y + 30, { steps: 4 });
+  await settle(page);
+  await page.mouse.up();
+  assert.equal(await page.evaluate(() => window.editor.recording), null);
+  assert.equal(await page.evaluate(() => window.editor.trajectory.objects.length), 0);
+});
+
+check("the canvases are sharp where the host shows the editor enlarged", async (page) => {
+  await page.evaluate(() => {
+    const main = document.querySelector("main");
+    Object.assign(main.style, { width: "500px", height: "400px", transformOrigin: "0 0" });
+    main.style.transform = "scale(2)";
+  });
+  await settle(page);
+  await page.evaluate(() => window.editor.seek(3)); // anything that redraws
+  await settle(page);
+  const ratios = await page.locator(".smcd-editor canvas").evaluateAll((canvases) =>
+    canvases.map((canvas) => canvas.width / canvas.getBoundingClientRect().width),
+  );
+  for (const ratio of ratios) assert.ok(Math.abs(ratio - 1) < 0.01, String(ratios));
+});
+
+check("the right button selects a box and opens neither the browser's nor the node's menu", async (page) => {
+  const reached = await page.evaluate(() => {
+    window.editor.select([]);
+    let count = 0;
+    window.addEventListener("contextmenu", () => (count += 1));
+    const { left, top, width, height } = window.editor.shownViewport;
+    const canvas = document.querySelector(".smcd-stage-canvas");
+    const rect = canvas.getBoundingClientRect();
+    const [clientX, clientY] = [rect.left + left + width * 0.25, rect.top + top + height * 0.25];
+    const event = new MouseEvent("contextmenu", { clientX, clientY, bubbles: true, cancelable: true });
+    canvas.dispatchEvent(event);
+    return [count, event.defaultPrevented, ...window.editor.selected];
+  });
+  assert.deepEqual(reached, [0, true, "toString"]);
+});
+
+check("Shift and wheel, or a wheel across, moves the view sideways", async (page) => {
+  await page.locator(".smcd-stage-canvas").click({ position: { x: 5, y: 5 } });
+  const left = () => page.evaluate(() => window.editor.shownViewport.left);
+  const [before, width] = [await left(), await page.evaluate(() => window.editor.shownViewport.width)];
+  await page.mouse.wheel(40, 0);
+  await page.waitForFunction((x) => window.editor.shownViewport.left === x, before - 40);
+  await page.keyboard.down("Shift");
+  await page.mouse.wheel(0, 40);
+  await page.keyboard.up("Shift");
+  await page.waitForFunction((x) => window.editor.shownViewport.left === x, before - 80);
+  assert.equal(await page.evaluate(() => window.editor.shownViewport.width), width);
+});
+
+check("a dialog of an editor that goes away is dismissed", async (page) => {
+  const answer = await page.evaluate(async () => {
+    const { openDialog } = await import("/web/editor/kit/dialogs.js");
+    const root = document.querySelector(".smcd-editor");
+    const opened = openDialog(root, { title: "Question", body: "Go on?", actions: [] });
+    window.view.destroy();
+    return opened;
+  });
+  assert.equal(answer, null);
+});
+
+check("a card that cannot be made is said", async (page) => {
+  await page.evaluate(() => {
+    HTMLCanvasElement.prototype.toBlob = (done) => done(null);
+  });
+  await page.evaluate(async () => {
+    const { commandOf } = await import("/web/editor/actions/commands.js");
+    const { translator } = await import("/web/editor/strings/strings.js");
+    await commandOf("export.card").run({ editor: window.editor, t: translator("en") });
+  });
+  await settle(page);
+  assert.match(await page.locator(".smcd-notice").textContent(), /the card could not be drawn/);
+});
+
+check("a video of any size goes to the host", async (page) => {
+  const given = await page.evaluate(async () => {
+    const { importFiles } = await import("/web/editor/files/files.js");
+    const file = new File(["x"], "long.mp4", { type: "video/mp4" });
+    Object.defineProperty(file, "size", { value: 2 ** 30 });
+    let taken = null;
+    window.editor.set({ onBackgroundFile: (one) => (taken = one.name) });
+    await importFiles({ editor: window.editor, t: (key) => key }, [file]);
+    return taken;
+  });
+  assert.equal(given, "long.mp4");
+});
+
+check("a picture or video that the browser cannot show is said", async (page, problems) => {
+  const errors = await page.evaluate(async () => {
+    const { showPicture } = await import("/web/host/background.js");
+    const show = (kind) =>
+      new Promise((done) => {
+        const picture = { kind, url: "/web/package.json", timing: { rate: 0, skip: 0, every: 1 }, steps: [] };
+        showPicture(window.editor, picture, { onError: () => done(kind) });
+      });
+    return [await show("image"), await show("video")];
+  });
+  assert.deepEqual(errors, ["image", "video"]);
+  problems.length = 0; // the browser's own words about the files
+});
+
+check("a cropped picture is not copied to be drawn", async (page) => {
+  const [isSame, pixel] = await page.evaluate(async () => {
+    const { showPicture } = await import("/web/host/background.js");
+    const canvas = new OffscreenCanvas(100, 50);
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#00ff00";
+    context.fillRect(50, 0, 50, 50);
+    const url = URL.createObjectURL(await canvas.convertToBlob());
+    const steps = [{ name: "crop", values: [50, 0, 50, 50] }]; // the green half
+    await new Promise((done) => showPicture(window.editor, { kind: "image", url, steps }, { onReady: done }));
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const stage = document.querySelector(".smcd-stage-canvas");
+    const { left, top, width, height } = window.editor.shownViewport;
+    const scale = stage.width / stage.clientWidth;
+    const [x, y] = [(left + width * 0.05) * scale, (top + height * 0.95) * scale];
+    const { imageAt } = window.editor.background;
+    return [imageAt(0) === imageAt(0), [...stage.getContext("2d").getImageData(x, y, 1, 1).data]];
+  });
+  assert.equal(isSame, true);
+  assert.deepEqual(pixel, [0, 255, 0, 255]);
+});
+
+check("scores of before a change say so until it is undone", async (page) => {
+  await page.evaluate(() => {
+    const { trajectory } = window.editor;
+    window.editor.set({ scores: { iou: { toString: [0.5] }, mean: 0.5, of: trajectory } });
+    window.editor.apply("step.clip", (before) => ({ ...before, fps: 9 }));
+  });
+  await settle(page);
+  const score = page.locator(".smcd-timeline-score");
+  assert.match(await score.textContent(), /before the change/);
+  await page.evaluate(() => window.editor.undo());
+  await settle(page);
+  assert.equal(await score.textContent(), "IoU 0.50");
+});
+
+check("a phrase in Arabic reads from right to left", async (page) => {
+  assert.equal(await page.locator(".smcd-inspector input[type=text]").getAttribute("dir"), "auto");
+  const directions = await page.evaluate(async () => {
+    const { drawText } = await import("/web/editor/kit/canvas_text.js");
+    const drawn = [];
+    const context = { fillText: () => drawn.push(context.direction) };
+    for (const text of ["قطة، كبيرة", "#1 חתול", "big dog"]) drawText(context, text, 0, 0);
+    return drawn;
+  });
+  assert.deepEqual(directions, ["rtl", "rtl", "ltr"]);
+});
+
+check("the border of the timeline tells its height, and keeps it in a new view", async (page) => {
+  const border = page.locator(".smcd-timeline-border");
+  const value = async (name) => Number(await border.getAttribute(`aria-value${name}`));
+  assert.ok((await value("now")) >= (await value("min")) && (await value("now")) <= (await value("max")));
+  const before = await value("now");
+  await border.focus();
+  await page.keyboard.press("ArrowUp");
+  await page.waitForFunction((height) => document.querySelector(".smcd-timeline-area").offsetHeight === height, before + 16);
+  await page.evaluate(async () => {
+    const { createView } = await import("/web/editor/view.js");
+    window.view.destroy();
+    document.querySelector("main").replaceChildren(createView(window.editor).element);
+  });
+  await page.waitForFunction((height) => document.querySelector(".smcd-timeline-area").offsetHeight === height, before + 16);
+});
+
+check("numbers of four digits fit into their fields, in a node and in full screen", async (page) => {
+  const four = JSON.stringify({ ...JSON.parse(TEXT), width: 1280, height: 1080, frames: 1200, fps: 23.976 });
+  await page.evaluate((text) => window.editor.load(text), four);
+  await page.evaluate(() => window.editor.seek(1199));
+  for (const width of [440, 500, 760, 1100]) {
+    await page.locator("main").evaluate((main, w) => (main.style.width = `${w}px`), width);
+    if (width < 620) await page.locator(".smcd-tabs button").nth(1).click();
+    await settle(page);
+    const clipped = await page.locator(".smcd-editor input[type=number]").evaluateAll((inputs) =>
+      inputs
+        .filter((input) => input.clientWidth && input.scrollWidth > input.clientWidth)
+        .map((input) => `${input.name || input.parentElement.textContent} ${input.value}`),
+    );
+    assert.deepEqual(clipped, [], `${width} pixels wide`);
+    if (width < 620) await page.locator(".smcd-tabs button").first().click();
+  }
+});
+
+check("a click on the ruler leaves keys of other times, so that the inspector is about one time", async (page) => {
+  await page.evaluate(() => window.editor.selectKeys([{ id: "toString", frame: 0 }]));
+  const { x, y, width } = await page.locator(".smcd-timeline-canvas").boundingBox();
+  await page.mouse.click(x + width - 40, y + 6);
+  await settle(page);
+  const frame = await page.evaluate(() => window.editor.frame);
+  assert.ok(frame > 9, String(frame));
+  assert.deepEqual(await page.evaluate(() => window.editor.selectedKeys), []);
+  await page.keyboard.press("5"); // hold
+  assert.deepEqual((await track(page)).keys.map(({ ease }) => ease), ["linear", "hold"]);
+});
+
+check("at the smallest size all menus and the warnings can be reached", async (page) => {
+  await page.locator("main").evaluate((main) => Object.assign(main.style, { width: "210px", height: "458px" }));
+  await settle(page);
+  const isInside = (element) => {
+    const [inner, outer] = [element.getBoundingClientRect(), document.querySelector("main").getBoundingClientRect()];
+    return inner.width > 0 && inner.left >= outer.left && inner.right <= outer.right && inner.bottom <= outer.bottom;
+  };
+  for (const name of [".smcd-menu-button", ".smcd-checks-button", ".smcd-tool[data-command=help]"]) {
+    for (const one of await page.locator(name).all()) assert.equal(await one.evaluate(isInside), true, name);
+  }
 });

@@ -12,6 +12,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { delimiter, extname, join, normalize } from "node:path";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -33,15 +34,19 @@ export function onPath(names) {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path)) ?? null;
 }
 
+/** The browser of a test file, from its first page to its end. */
+let browser = null;
+after(() => browser?.close());
+
 /**
- * A page of its own in a browser of its own. `problems` fills with what must not happen there: exceptions, console
+ * A page with storage of its own. `problems` fills with what must not happen there: exceptions, console
  * errors, and links that failed at this origin.
  *
  * @param {{width?: number, height?: number, scale?: number, language?: string, touch?: boolean}} [options]
  *   CSS pixels; device pixels per CSS pixel
  */
 export async function openPage({ width = 1280, height = 800, scale = 1, language = "en-US", touch = false } = {}) {
-  const browser = await playwright.chromium.launch({
+  browser ??= await playwright.chromium.launch({
     executablePath: executable,
     args: ["--no-sandbox", "--disable-gpu"], // as root in a container, and without a GPU
   });
@@ -57,7 +62,7 @@ export async function openPage({ width = 1280, height = 800, scale = 1, language
   page.on("console", (message) => {
     if (message.type() === "error") problems.push(`${message.text()} (${message.location().url})`);
   });
-  return { page, context, problems, close: () => browser.close() };
+  return { page, context, problems, close: () => context.close() };
 }
 
 /**

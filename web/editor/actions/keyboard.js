@@ -1,16 +1,20 @@
 /**
- * Keyboard shortcuts. Key events that it handles do not reach the host.
+ * The one gate for keys that are pressed in the editor. Controls and parts come first, then commands. The host gets
+ * only those of `OF_HOST`, as all others would act on the graph behind.
  *
  * @import {Context} from "../view.js"
  */
 
-import { listen, take } from "../kit/dom.js";
+import { isComposed, listen, take } from "../kit/dom.js";
 import { canRun, commandFor } from "./commands.js";
 import { combinationOf } from "./keys.js";
 
 // While Cmd is down a Mac does not report that another key is released.
 const MODIFIERS = new Set(["Meta", "Control", "Shift"]);
-const OF_HOST = new Set(["Mod+Enter", "Mod+Shift+Enter", "Mod+S"]);
+
+/** What the host may have: queue, interrupt, save and settings. */
+const OF_HOST = new Set(["Mod+Enter", "Mod+Shift+Enter", "Mod+Alt+Enter", "Mod+S", "Mod+Shift+S", "Mod+,"]);
+const TYPED = "textarea, input:not([type=checkbox], [type=range], [type=color])";
 
 /**
  * @param {Context} context
@@ -44,23 +48,25 @@ export function listenToKeys(context) {
   const endPointer = listen(root, { pointerdown: finish }, { capture: true });
   const endKeys = listen(root, {
     keydown(event) {
-      if (event.defaultPrevented || event.isComposing) return;
+      const { target } = event;
       const combination = combinationOf(event);
-      if (isOfControl(event.target, combination)) {
-        if (!combination.startsWith("Mod+")) event.stopPropagation();
+      const isInDialog = target.closest(".smcd-backdrop") !== null;
+      if (OF_HOST.has(combination) && !isInDialog) {
         // The host is about to queue or save what the field holds.
-        else if (OF_HOST.has(combination)) event.target.dispatchEvent(new window.Event("change"));
+        if (target.matches(TYPED)) target.dispatchEvent(new window.Event("change"));
+        return;
+      }
+      event.stopPropagation();
+      onKey(event);
+      if (event.defaultPrevented || isInDialog || isComposed(event)) return;
+      if (isOfControl(target, combination)) {
         if (combination !== "Escape") return;
         root.focus({ preventScroll: true });
         take(event);
-        onKey(event);
         return;
       }
       const command = commandFor(combination);
-      if (!command) return;
-      event.stopPropagation();
-      onKey(event);
-      if (command.isNative) return;
+      if (!command || command.isNative) return;
       event.preventDefault();
       if (command.step) return press(command, event);
       finish();
@@ -76,8 +82,7 @@ export function listenToKeys(context) {
 
 /** Whether the focused control needs the key itself. */
 function isOfControl(target, combination) {
-  if (!(target instanceof Element)) return false;
-  if (target.matches("textarea, input:not([type=checkbox], [type=range], [type=color])")) return true;
+  if (target.matches(TYPED)) return true;
   if (combination.startsWith("Mod+")) return false;
   if (target.matches("select")) return true;
   if (target.matches("input")) return combination !== "Escape";

@@ -6,16 +6,19 @@
  */
 
 /**
- * @param {Pick<KeyboardEvent, "key" | "code" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">} event
+ * @param {Pick<KeyboardEvent, "key" | "code" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey"> &
+ *   Partial<Pick<KeyboardEvent, "getModifierState">>} event
  * @returns {string}
  */
 export function combinationOf(event) {
   const isNamed = event.key.length > 1 || event.key === " ";
   const letter = letterOf(event);
   const key = event.key === " " ? "Space" : letter ?? event.key;
+  // Many layouts type [ and ] with AltGr, which Windows reports as Ctrl and Alt, or with Option on a Mac.
+  const isAltGraph = event.getModifierState?.("AltGraph") || (isMac() && event.altKey && !isNamed && !letter);
   const parts = [
-    ...(event.ctrlKey || event.metaKey ? ["Mod"] : []),
-    ...(event.altKey ? ["Alt"] : []),
+    ...((event.ctrlKey && !isAltGraph) || event.metaKey ? ["Mod"] : []),
+    ...(event.altKey && !isAltGraph ? ["Alt"] : []),
     ...(event.shiftKey && (isNamed || letter) ? ["Shift"] : []),
     key,
   ];

@@ -88,7 +88,6 @@ export function createMenu(context, label, ids) {
       moves[event.key]?.();
       if (event.key !== "Tab") event.preventDefault();
     }
-    event.stopPropagation();
   });
 
   return { element, destroy: close };

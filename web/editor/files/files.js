@@ -33,11 +33,11 @@ export async function importFiles(context, files) {
 
 async function importFile(context, file) {
   const { editor, t } = context;
+  if (file.type.startsWith("video/")) return takeVideo(context, file); // of any size, as only the host reads it
   if (file.size > MAX_BYTES) {
     const megabytes = Math.ceil(file.size / 2 ** 20);
     return editor.notify("error", t("file.tooLarge", { name: file.name, megabytes, limit: MAX_BYTES / 2 ** 20 }));
   }
-  if (file.type.startsWith("video/")) return takeVideo(context, file);
   if (!file.type.startsWith("image/")) return importText(context, await file.text(), file.name);
   const bytes = new Uint8Array(await file.arrayBuffer());
   let text;
@@ -57,7 +57,8 @@ async function takeImage({ editor, t }, file) {
   } catch {
     return editor.notify("error", t("file.noPicture", { name: file.name }));
   }
-  editor.set({ background: { width: picture.width, height: picture.height, imageAt: () => picture } });
+  const { width, height } = picture;
+  editor.set({ background: { width, height, part: [0, 0, width, height], imageAt: () => picture } });
   editor.onBackgroundFile?.(file);
 }
 

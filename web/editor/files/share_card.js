@@ -46,7 +46,8 @@ export function readCard(bytes) {
 
 async function bytesOf(canvas) {
   const blob = await new Promise((resolve, reject) => {
-    canvas.toBlob((made) => (made ? resolve(made) : reject(new Error("the card could not be drawn"))), "image/png");
+    const failed = new model.TrajectoryError(model.say`the card could not be drawn: save the JSON file instead`);
+    canvas.toBlob((made) => (made ? resolve(made) : reject(failed)), "image/png");
   });
   return new Uint8Array(await blob.arrayBuffer());
 }
@@ -120,7 +121,7 @@ function drawBackground(context, background, frame, [width, height]) {
   context.fillStyle = "#2a2d31";
   context.fillRect(0, 0, width, height);
   const image = background?.imageAt(frame);
-  if (image) context.drawImage(image, 0, 0, width, height);
+  if (image) context.drawImage(image, ...background.part, 0, 0, width, height);
 }
 
 /** Draw the first and last box, and the path of the centre between them. */

@@ -1,7 +1,23 @@
-/** Fitting text on a canvas. */
+/** Text on a canvas: fitted to its room, in the direction that it is read. */
 
 const LONGEST = 200; // characters that are measured
 const MAX_CACHED = 4000;
+
+const RIGHT_TO_LEFT = /^[^\p{L}]*[\p{sc=Arab}\p{sc=Hebr}\p{sc=Syrc}\p{sc=Thaa}\p{sc=Nkoo}]/u;
+
+/**
+ * Draw a line of text from its left end, in the direction of its first letter.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} text
+ * @param {number} x
+ * @param {number} y
+ */
+export function drawText(context, text, x, y) {
+  context.textAlign = "left";
+  context.direction = RIGHT_TO_LEFT.test(text) ? "rtl" : "ltr";
+  context.fillText(text, x, y);
+}
 
 /** @type {Map<string, {text: string, width: number}>} by font, room and text, because measuring is slow */
 const cache = new Map();

@@ -6,6 +6,9 @@
 
 import { h } from "./dom.js";
 
+/** What closes the dialogs of an editor. @type {WeakMap<Element, Set<() => void>>} */
+const openOnes = new WeakMap();
+
 const FOCUSABLE = "button:not([disabled]), input:not([disabled]), select, textarea, [tabindex='0']";
 
 /**
@@ -22,7 +25,12 @@ export function openDialog(root, { title, body, actions }) {
   const editor = /** @type {HTMLElement} */ (root.closest(".smcd-editor") ?? root);
   const focusedBefore = document.activeElement;
   return new Promise((resolve) => {
+    const own = openOnes.get(editor) ?? new Set();
+    openOnes.set(editor, own);
+    const dismiss = () => close(null);
+    own.add(dismiss);
     const close = (answer) => {
+      own.delete(dismiss);
       backdrop.remove();
       const hasFocus = focusedBefore instanceof HTMLElement && editor.contains(focusedBefore);
       (hasFocus ? focusedBefore : editor).focus({ preventScroll: true });
@@ -52,7 +60,6 @@ export function openDialog(root, { title, body, actions }) {
       close(null);
     });
     backdrop.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // no commands or host shortcuts while a dialog is open
       if (event.key === "Escape") {
         event.preventDefault();
         close(null);
@@ -64,6 +71,11 @@ export function openDialog(root, { title, body, actions }) {
     const [first] = dialog.querySelectorAll(`.smcd-dialog-body :is(${FOCUSABLE})`);
     (first ?? dialog.querySelector(".smcd-primary") ?? dialog).focus({ preventScroll: true });
   });
+}
+
+/** Dismiss the dialogs of an editor that goes away. @param {HTMLElement} editor */
+export function closeDialogs(editor) {
+  for (const dismiss of openOnes.get(editor) ?? []) dismiss();
 }
 
 function keepFocusInside(event, dialog) {

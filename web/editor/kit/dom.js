@@ -44,6 +44,16 @@ export function take(event) {
 }
 
 /**
+ * Whether a key belongs to an input method. Safari sends the Enter that ends a composition after its end, marked only
+ * by the key code.
+ *
+ * @param {KeyboardEvent} event
+ */
+export function isComposed(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+
+/**
  * Create a test whether any of its values has changed since the last call. True on the first call.
  *
  * @returns {(...values: any[]) => boolean}
@@ -56,6 +66,26 @@ export function watch() {
     before = values;
     return !isSame;
   };
+}
+
+const MAX_ZOOM = 4; // a canvas of more pixels is slow
+
+/**
+ * Match a canvas to the pixels of the screen under it, which are more if the host shows it enlarged. Only then it is
+ * cleared.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @returns {boolean} whether it was cleared
+ */
+export function sharpen(canvas) {
+  const { clientWidth, clientHeight, offsetWidth } = canvas;
+  if (!clientWidth || !clientHeight) return false; // hidden
+  const zoom = canvas.getBoundingClientRect().width / offsetWidth;
+  const scale = devicePixelRatio * Math.min(Math.max(zoom, 1), MAX_ZOOM);
+  const [width, height] = [Math.round(clientWidth * scale), Math.round(clientHeight * scale)];
+  if (canvas.width === width && canvas.height === height) return false;
+  [canvas.width, canvas.height] = [width, height];
+  return true;
 }
 
 /**

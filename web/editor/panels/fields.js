@@ -3,12 +3,13 @@
 import { h } from "../kit/dom.js";
 
 /**
- * A number field. `onchange` is called when the user has finished entering a valid number.
+ * A number field. `step` is only the size of the spinner's steps, and all numbers between are as good.
  *
  * @param {string} label
  * @param {{min?: number, max?: number, step?: number | "any", value?: number | "", name?: string, required?: boolean}
  *   } attributes
- * @param {(value: number) => void} [onchange]
+ * @param {(value: number) => boolean} [onchange]  called when the user has finished entering a number; returns whether
+ *   it was taken, or else the field shows the old one again
  * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number) => void}} show: sets the value
  *   unless the field is being edited
  */
@@ -17,10 +18,7 @@ export function numberField(label, attributes, onchange) {
   let shown = input.value;
   if (onchange) {
     input.addEventListener("change", () => {
-      // Not checkValidity: `step` is only the size of the spinner's steps.
-      const { badInput, rangeUnderflow, rangeOverflow } = input.validity;
-      if (input.value !== "" && !badInput && !rangeUnderflow && !rangeOverflow) onchange(input.valueAsNumber);
-      else input.value = shown;
+      if (input.value === "" || !onchange(input.valueAsNumber)) input.value = shown;
     });
   }
   return {
@@ -31,6 +29,11 @@ export function numberField(label, attributes, onchange) {
       if (input.value !== shown && document.activeElement !== input) input.value = shown;
     },
   };
+}
+
+/** Whether a form can take the number in a field. @param {HTMLInputElement | HTMLSelectElement} input */
+export function isUsable({ validity }) {
+  return !["valueMissing", "badInput", "rangeUnderflow", "rangeOverflow"].some((name) => validity[name]);
 }
 
 /**

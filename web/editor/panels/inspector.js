@@ -6,7 +6,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, watch } from "../kit/dom.js";
+import { h, isComposed, watch } from "../kit/dom.js";
 import { easedKeys } from "../state/selection.js";
 import { createBezier } from "./bezier.js";
 import { choiceField, numberField } from "./fields.js";
@@ -53,10 +53,10 @@ function firstTrack({ trajectory, selected }) {
 }
 
 function createObjectSection({ editor, t }) {
-  const phrase = h("input", { type: "text", maxlength: model.LIMITS.phrase });
+  const phrase = h("input", { type: "text", dir: "auto", maxlength: model.LIMITS.phrase });
   const [low, high] = model.LIMITS.strength;
   const strength = numberField(t("inspector.strength"), { min: low, max: high, step: 0.05 }, setStrength);
-  const slider = h("input", { type: "range", min: low, max: high, step: 0.05, "aria-label": t("inspector.strength") });
+  const slider = h("input", { type: "range", min: low, max: high, step: 0.01, "aria-label": t("inspector.strength") });
   const chips = h("div", { class: "smcd-chips", role: "group", "aria-label": t("inspector.fromPrompt") });
   const chipTitle = h("span", { class: "smcd-hint" }, t("inspector.fromPrompt"));
   const element = h(
@@ -68,10 +68,11 @@ function createObjectSection({ editor, t }) {
     h("div", { class: "smcd-strength-fields" }, strength.element, slider),
   );
   const isOther = watch();
+  const isOtherOffer = watch();
   let edited = null; // id of the object whose phrase is being edited, as the selection may change meanwhile
 
   function setStrength(value) {
-    editor.apply("step.strength", (trajectory) => model.setStrength(trajectory, editor.selected, value));
+    return editor.apply("step.strength", (trajectory) => model.setStrength(trajectory, editor.selected, value));
   }
 
   function setPhrase(id, text) {
@@ -85,7 +86,7 @@ function createObjectSection({ editor, t }) {
     if (editor.trajectory.objects.some(({ id }) => id === edited)) setPhrase(edited, phrase.value);
   });
   phrase.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.isComposing) phrase.value = firstTrack(editor)?.phrase ?? "";
+    if (event.key === "Escape" && !isComposed(event)) phrase.value = firstTrack(editor)?.phrase ?? "";
   });
   slider.addEventListener("input", () => {
     if (!editor.isInGesture) editor.begin("step.strength");
@@ -93,10 +94,11 @@ function createObjectSection({ editor, t }) {
   });
   slider.addEventListener("change", () => editor.isInGesture && editor.commit());
 
-  function showChips(track) {
-    const used = new Set(editor.trajectory.objects.map((object) => object.phrase.toLowerCase()));
-    const free = phrasesOf(editor.facts.prompt).filter((text) => !used.has(text.toLowerCase())).slice(0, MAX_CHIPS);
-    const chip = (text) => h("button", { type: "button", onclick: () => setPhrase(track.id, text) }, text);
+  function showChips({ id }) {
+    const used = editor.trajectory.objects.map(({ phrase: text }) => text.toLowerCase());
+    if (!isOtherOffer(id, editor.facts.prompt, used.join("\n"))) return; // as in each frame of a drag
+    const free = phrasesOf(editor.facts.prompt).filter((text) => !used.includes(text.toLowerCase())).slice(0, MAX_CHIPS);
+    const chip = (text) => h("button", { type: "button", dir: "auto", onclick: () => setPhrase(id, text) }, text);
     chips.replaceChildren(...free.map(chip));
     chips.hidden = !free.length;
     chipTitle.hidden = !free.length;
@@ -136,8 +138,13 @@ function createBoxSection({ editor, t, run }) {
 
   function setSide(name, value) {
     const { frame, editable } = editor;
-    editor.apply("step.box", (trajectory) =>
-      editable.reduce((result, id) => {
+    const label = t(`inspector.${name}`);
+    return editor.apply("step.box", (trajectory) => {
+      if (SIDES[name] >= 2 && value < 0) {
+        const most = SIDES[name] === 2 ? trajectory.width : trajectory.height;
+        throw new model.TrajectoryError(model.say`${label} is ${value}: give a number from ${0} to ${most}`);
+      }
+      return editable.reduce((result, id) => {
         const [x1, y1, x2, y2] = model.boxAt(model.trackOf(result, id), frame);
         const axis = SIDES[name] % 2;
         const units = value / (axis === 0 ? trajectory.width : trajectory.height);
@@ -146,8 +153,8 @@ function createBoxSection({ editor, t, run }) {
         if (SIDES[name] < 2) box[axis] = units;
         box[axis + 2] = SIDES[name] < 2 ? units + (axis === 0 ? x2 - x1 : y2 - y1) : box[axis] + units;
         return model.setBox(result, id, frame, box);
-      }, trajectory),
-    );
+      }, trajectory);
+    });
   }
 
   function toggleKey() {

@@ -7,7 +7,7 @@
 import * as model from "../../trajectory/model.js";
 import { h, watch } from "../kit/dom.js";
 import { movedIds } from "../state/selection.js";
-import { choiceField, numberField } from "./fields.js";
+import { choiceField, isUsable, numberField } from "./fields.js";
 
 // Parameters in the units of the operations. Those with an axis are shown in pixels.
 const PRESETS = {
@@ -45,7 +45,7 @@ export function createMotionForm({ editor, t }) {
   const to = numberField(t("motion.to"), { min: 1, step: 1, value: 1, required: true });
   const button = h("button", { type: "submit" }, t("motion.apply"));
   const span = h("div", { class: "smcd-fields" }, from.element, to.element);
-  const element = h("form", { class: "smcd-section smcd-motion" }, title, kind.element, fieldset, span, button);
+  const element = h("form", { class: "smcd-section smcd-motion", novalidate: true }, title, kind.element, fieldset, span, button);
   let table = null;
   let fields = {};
   const isNew = watch();
@@ -59,7 +59,9 @@ export function createMotionForm({ editor, t }) {
   kind.input.addEventListener("change", showFields);
   element.addEventListener("submit", (event) => {
     event.preventDefault();
-    apply();
+    const unusable = [...Object.values(fields), from, to].find(({ input }) => !isUsable(input));
+    if (unusable) unusable.input.reportValidity();
+    else apply();
   });
 
   function showKinds() {

@@ -6,7 +6,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, listen, take, watch } from "../kit/dom.js";
+import { h, isComposed, listen, take, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 import { toggled } from "../state/selection.js";
 
@@ -126,7 +126,7 @@ function createRow(context, id) {
   const isOther = watch();
   const controls = [];
   const color = h("input", { type: "color", class: "smcd-color" });
-  const phrase = h("span", { class: "smcd-phrase" });
+  const phrase = h("span", { class: "smcd-phrase", dir: "auto" });
   const phraseCell = h("span", { role: "gridcell", class: "smcd-phrase-cell" }, phrase);
   const strength = h("span", { role: "gridcell", class: "smcd-strength", title: t("inspector.strength") });
   const toggles = {
@@ -196,7 +196,8 @@ function createRow(context, id) {
 
   /** Replace the phrase by a text field. */
   function edit() {
-    const input = h("input", { type: "text", class: "smcd-phrase-input", maxlength: model.LIMITS.phrase });
+    const limit = { maxlength: model.LIMITS.phrase };
+    const input = h("input", { type: "text", class: "smcd-phrase-input", dir: "auto", ...limit });
     input.value = track.phrase;
     input.setAttribute("aria-label", phrase.dataset.label);
     let isDone = false; // removing the field blurs it, which must not finish twice
@@ -208,10 +209,9 @@ function createRow(context, id) {
       if (isKept) editor.apply("step.phrase", (trajectory) => model.setPhrase(trajectory, id, input.value));
       if (hadFocus) element.focus();
     };
-    input.addEventListener("blur", () => finish(true));
+    for (const name of ["blur", "change"]) input.addEventListener(name, () => finish(true));
     input.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+      if (isComposed(event) || event.ctrlKey || event.metaKey || !["Enter", "Escape"].includes(event.key)) return;
       event.preventDefault();
       finish(event.key === "Enter");
     });

@@ -40,7 +40,7 @@ export function createStatus({ editor, t, root }) {
   const stopListening = listen(element, {
     keydown(event) {
       if (event.key !== "Escape" || list.hidden) return;
-      event.stopPropagation();
+      event.preventDefault();
       toggle(false);
       button.focus();
     },

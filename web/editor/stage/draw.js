@@ -68,7 +68,7 @@ function drawBackground(context, editor, { left, top, width, height }) {
   // Stretched over the frame, as for the model. Large pixels stay sharp.
   context.imageSmoothingEnabled = width < editor.background.width * 3;
   context.imageSmoothingQuality = "high";
-  context.drawImage(image, left, top, width, height);
+  context.drawImage(image, ...editor.background.part, left, top, width, height);
 }
 
 function drawGrid(context, { left, top, width, height }, count) {

@@ -4,7 +4,7 @@
  * @import {Track} from "../../trajectory/document.js"
  */
 
-import { fittedText } from "../kit/canvas_text.js";
+import { drawText, fittedText } from "../kit/canvas_text.js";
 import { drawPadlock } from "../kit/icons.js";
 
 export const FONT = "11px system-ui, sans-serif";
@@ -38,7 +38,7 @@ export function drawLabel(context, track, [left, top, width, height], { number, 
   context.fillStyle = isLight(track.color) ? "#101010" : "#ffffff";
   context.textBaseline = "middle";
   if (isLocked) drawPadlock(context, x + PADDING, y + 3);
-  context.fillText(text, x + PADDING + lock, y + HEIGHT / 2 + 0.5);
+  drawText(context, text, x + PADDING + lock, y + HEIGHT / 2 + 0.5);
 }
 
 /** Whether dark text reads better on a colour. @param {string} color */

@@ -34,7 +34,8 @@ export function recordGesture(editor, press, id, isDragged) {
   };
   const follow = () => {
     const { time } = samples.at(-1);
-    if (!editor.isPlaying || editor.time < time) finish();
+    if (!editor.trajectory.objects.some((track) => track.id === id)) stop(); // deleted meanwhile
+    else if (!editor.isPlaying || editor.time < time) finish();
     else if (editor.time > time) addSample();
   };
   const stop = () => {

@@ -6,7 +6,8 @@
  * @import {Where} from "../kit/pointer.js"
  */
 
-import { followSize, h, listen, take } from "../kit/dom.js";
+import { panBy } from "../../trajectory/model.js";
+import { followSize, h, listen, sharpen, take } from "../kit/dom.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
 import { drawStage } from "./draw.js";
@@ -14,6 +15,7 @@ import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
 import { touchedAt } from "./scene.js";
 
 const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // log of the zoom per unit of each deltaMode: pixel, line, page
+const LINE = 16; // CSS pixels of a wheel event's line
 const PINCHED = 6; // a trackpad pinch arrives as wheel events with Ctrl and small steps
 
 /**
@@ -60,10 +62,23 @@ export function createStage({ editor, t, run, root, view }) {
       theme = themeOf(element); // the host may have changed its theme
       view.invalidate();
     },
+    contextmenu(event) {
+      take(event); // the host's menu is about the node, not about a box
+      const touched = touchedAt(editor, whereOf(event, canvas));
+      if (touched.kind === "box" && !touched.under.some((id) => editor.selected.has(id))) {
+        editor.select([touched.under[0]]);
+      }
+    },
     wheel(event) {
       if (!root.matches(":focus-within")) return;
       take(event);
       const { px, py } = whereOf(event, canvas);
+      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+        const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1;
+        const across = (event.deltaX || event.deltaY) * lines; // some browsers turn Shift+wheel themselves
+        editor.set({ viewport: panBy(editor.shownViewport, -across, 0) });
+        return;
+      }
       const by = -event.deltaY * WHEEL[event.deltaMode] * (event.ctrlKey && Math.abs(event.deltaY) < 50 ? PINCHED : 1);
       editor.zoom(Math.exp(by), px, py);
     },
@@ -87,13 +102,11 @@ export function createStage({ editor, t, run, root, view }) {
     },
   });
 
-  /** Match the canvas to the device pixels under it, and keep the view centred. */
+  /** Take the size of the canvas, and keep the view centred. */
   function fit() {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     if (!width || !height) return; // hidden
-    const scale = devicePixelRatio;
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
+    sharpen(canvas);
     theme = themeOf(element);
     const { stageSize, viewport } = editor;
     const shift = [(width - stageSize.width) / 2, (height - stageSize.height) / 2];
@@ -105,6 +118,7 @@ export function createStage({ editor, t, run, root, view }) {
   const endSize = followSize(canvas, fit);
 
   function draw() {
+    sharpen(canvas);
     const touched = pointer && !editor.isPlaying ? touchedAt(editor, pointer) : null;
     const hovered = touched?.kind === "box" ? touched.under[0] : touched?.kind === "locked" ? touched.id : null;
     const point = touched?.kind === "point" ? touched.point : null;
@@ -122,6 +136,9 @@ export function createStage({ editor, t, run, root, view }) {
 
   return {
     element,
+    restyle() {
+      theme = themeOf(element);
+    },
     // Always redraws, because a video shows another frame in the same element.
     render() {
       draw();

@@ -8,14 +8,15 @@
  * @import {KeyRef} from "../../trajectory/keys.js"
  * @import {Said} from "../../trajectory/refusal.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
- * @typedef {{width: number, height: number, imageAt: (time: number) => CanvasImageSource | null}} Background
- *   width, height: pixels; time: in frames of the trajectory; null until it is loaded
+ * @typedef {{width: number, height: number, part: [number, number, number, number],
+ *   imageAt: (time: number) => CanvasImageSource | null}} Background  width, height: pixels; part: the visible part of
+ *   the image, as left, top, width, height in its own pixels; time: in frames of the trajectory; null until it is loaded
  * @typedef {{prompt: string | null, columns: number, rows: number, slots: number, numFrames: number | null,
- *   width: number | null, height: number | null}} ModelFacts  inputs of the model downstream, null if unknown:
+ *   width: number | null, height: number | null, isOtherPicture?: boolean}} ModelFacts  inputs of the model downstream, null if unknown:
  *   prompt; columns, rows: cells of the latent grid; slots: objects that it was trained on; numFrames, width, height:
- *   of the video that it makes
- * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null}} Scores  of the last run, by object id and
- *   frame; null where the object was invisible
+ *   of the video that it makes; isOtherPicture: its first frame is known to be another image than the background
+ * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory}} Scores  of the last run, by
+ *   object id and frame; null where the object was invisible; of: what was run
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
  * @typedef {{kind: "info" | "error", text: string | Said}} Notice
  */
@@ -23,7 +24,7 @@
 import * as model from "../../trajectory/model.js";
 
 /** Settings of the view. They are not saved with the trajectory. */
-const SETTINGS = {
+export const SETTINGS = {
   snapToFrame: true,
   snapToBoxes: true,
   grid: 0, // number of columns and rows; 0 for none
@@ -33,7 +34,11 @@ const SETTINGS = {
   keepAspect: false, // while resizing; Shift inverts it
   loop: true,
   speed: 1, // of playback
+  timelineHeight: 0, // CSS pixels, 0 for a share of the editor
 };
+
+/** What is on screen besides the settings, and stays when the host makes the node anew. */
+const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport"];
 
 const STAGE_MARGIN = [16, 0.1, 64]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
 
@@ -41,6 +46,8 @@ export class EditorState {
   #history;
   #listeners = new Set();
   #onCommit;
+  /** The text that was loaded or written last, and its trajectory. @type {{text: string, trajectory: Trajectory}} */
+  #known;
 
   /**
    * @param {{trajectory?: Trajectory, onCommit?: (text: string) => void,
@@ -49,6 +56,7 @@ export class EditorState {
    */
   constructor({ trajectory = model.emptyTrajectory(), onCommit = () => {}, onBackgroundFile = null } = {}) {
     this.#history = model.newHistory(trajectory);
+    this.#known = { text: "", trajectory };
     this.#onCommit = onCommit;
     /** @type {Set<string>} object ids */
     this.selected = new Set();
@@ -204,15 +212,40 @@ export class EditorState {
    */
   load(text) {
     if (this.problem?.text === text) return; // keeps what is being typed to repair it
-    if (this.problem === null && text === model.serialiseTrajectory(this.trajectory)) return;
+    if (this.problem === null && this.#isHere(text)) return;
     try {
       this.#history = model.newHistory(model.parseTrajectory(text));
+      this.#know(text);
       this.problem = null;
     } catch (error) {
       if (!(error instanceof model.TrajectoryError)) throw error;
       this.problem = { text, said: error.said };
     }
     this.notice = null; // about the old trajectory
+    this.#forgetTheGone();
+    this.#emit();
+  }
+
+  /**
+   * Go on where the editor of the same node stopped, as the host makes nodes anew for each step of the graph's undo. If
+   * the text is another one since, that is a step which can be undone here.
+   *
+   * @param {EditorState} before
+   * @param {string} text
+   */
+  resume(before, text) {
+    this.#history = model.cancel(before.#history);
+    this.#known = before.#known;
+    for (const name of SESSION) this[name] = before[name];
+    if (!this.#isHere(text)) {
+      try {
+        this.#history = model.record(this.#history, model.parseTrajectory(text), "step.graph");
+        this.#know(text);
+      } catch (error) {
+        if (!(error instanceof model.TrajectoryError)) throw error;
+        this.problem = { text, said: error.said };
+      }
+    }
     this.#forgetTheGone();
     this.#emit();
   }
@@ -303,10 +336,22 @@ export class EditorState {
     if (isChanged) {
       this.notice = null;
       this.#forgetTheGone();
-      this.#onCommit(model.serialiseTrajectory(this.trajectory));
+      const text = model.serialiseTrajectory(this.trajectory);
+      this.#know(text);
+      this.#onCommit(text);
     }
     this.#emit();
     return isChanged;
+  }
+
+  /** Whether a text is that of the trajectory. Writing out a long clip is slow, so the last text is compared first. */
+  #isHere(text) {
+    const { text: known, trajectory } = this.#known;
+    return (text === known && trajectory === this.trajectory) || text === model.serialiseTrajectory(this.trajectory);
+  }
+
+  #know(text) {
+    this.#known = { text, trajectory: this.trajectory };
   }
 
   /** Remove deleted objects and keys from selection, locks and solo; keep the playhead inside the clip. */

@@ -90,6 +90,7 @@ export const REFUSALS = {
     "the trajectory in the image is compressed: use the original file": "图片中的文本被压缩：请使用原来的图片",
     "the trajectory in the image is cut off: download the file again": "图片中的文本不完整：请重新下载文件",
     "the trajectory in the image is not UTF-8: download the file again": "图片中的文本不是 UTF-8：请重新下载文件",
+    "the card could not be drawn: save the JSON file instead": "无法绘制分享卡：请改为保存 JSON 文件",
     "the file is not a PNG image": "文件不是 PNG 图片",
     "the image ends after {0} bytes: download the file again": "图片在 {0} 字节后中断：请重新下载文件",
     "the image is damaged at byte {0} ({1}): download the file again": "图片在第 {0} 字节（{1}）处损坏：请重新下载文件",

@@ -7,7 +7,7 @@
  * @import {Layout} from "./layout.js"
  * @typedef {{trajectory: Trajectory, selected: Set<string>, isKeySelected: (id: string, frame: number) => boolean,
  *   isCameraSelected: boolean, locked: Set<string>, isShown: (id: string) => boolean, numFrames: number | null,
- *   scores: Scores | null, marquee: {left: number, top: number, right: number, bottom: number} | null,
+ *   scores: Scores | null, isOldScore: boolean, marquee: {left: number, top: number, right: number, bottom: number} | null,
  *   names: {camera: string, object: (track: Track, number: number) => string}}} Scene
  */
 
@@ -197,7 +197,7 @@ function keysInView(layout, keys) {
 
 function drawTrack(context, layout, scene, theme, row, track) {
   drawRanges(context, layout, row, track);
-  if (layout.strip) drawScores(context, layout, row, iouOf(scene.scores, track.id), theme);
+  if (layout.strip) drawScores(context, layout, row, iouOf(scene.scores, track.id), theme, scene.isOldScore);
   const { keys, color } = track;
   const y = keyY(layout, row);
   const [from, to] = keysInView(layout, keys);
@@ -350,14 +350,19 @@ function drawSummary(context, layout, { trajectory }, theme) {
   context.fill(path);
 }
 
-/** A bar per frame of the last run. Its height is the IoU, its color goes from orange (low) to blue (high). */
-function drawScores(context, layout, row, iou, theme) {
+/**
+ * A bar per frame of the last run. Its height is the IoU, its color goes from orange (low) to blue (high). Those of
+ * before a change are faint.
+ */
+function drawScores(context, layout, row, iou, theme, isOld) {
   const bottom = yOf(layout, row) + layout.row - 2;
   context.fillStyle = theme.line;
   context.fillRect(xOf(layout, 0), bottom, xOf(layout, layout.frames - 1) - xOf(layout, 0), 1);
   if (!iou) return;
   const times = sampledTimes(layout.frames, iou.length);
   const width = Math.min(Math.max((layout.scale * (layout.frames - 1)) / Math.max(iou.length - 1, 1) - 1, 1), 14);
+  const { globalAlpha } = context;
+  if (isOld) context.globalAlpha = globalAlpha * 0.4;
   iou.forEach((score, n) => {
     const x = xOf(layout, times[n]);
     if (score === null || x < layout.label - width || x > layout.width + width) return;
@@ -365,6 +370,7 @@ function drawScores(context, layout, row, iou, theme) {
     context.fillStyle = scoreColor(score);
     context.fillRect(x - width / 2, bottom - height, width, height);
   });
+  context.globalAlpha = globalAlpha;
 }
 
 /**

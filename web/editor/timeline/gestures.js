@@ -15,7 +15,7 @@ import * as model from "../../trajectory/model.js";
 import { moveRangeEnd } from "../../trajectory/range_end.js";
 import { frameAt, keysIn, RULER, scrollOfThumb, timeAt, xOf } from "./layout.js";
 
-const THRESHOLD = 3; // pixels before a click becomes a drag
+const THRESHOLD = { mouse: 3, touch: 8 }; // CSS pixels before a click becomes a drag
 const DONE = { move() {}, end() {}, cancel() {} }; // for presses that need no more
 
 /**
@@ -94,11 +94,15 @@ function clickRow(editor, hit, id, press) {
 }
 
 function scrub(editor, surface, press) {
-  const before = editor.time;
-  const move = ({ px }) => editor.seek(frameAt(surface.layout(), px));
+  const { time, selectedKeys } = editor;
+  const move = ({ px }) => {
+    editor.seek(frameAt(surface.layout(), px));
+    // Keys at other times are not what the user looks at now, and must not take the next ease.
+    if (!editor.selectedKeys.every(({ frame }) => frame === editor.frame)) editor.set({ selectedKeys: [] });
+  };
   if (editor.isPlaying) editor.set({ isPlaying: false });
   move(press);
-  return { ...DONE, move, cancel: () => editor.seek(before) };
+  return { ...DONE, move, cancel: () => editor.set({ time, selectedKeys }) };
 }
 
 /**
@@ -139,7 +143,7 @@ function dragKeys(editor, surface, pressed, frame, press) {
   let shift = 0;
   return {
     move(point) {
-      isDrag ||= Math.abs(point.px - press.px) > THRESHOLD;
+      isDrag ||= Math.abs(point.px - press.px) > thresholdOf(press);
       if (!isDrag || !refs.length) return;
       const to = frameAt(surface.layout(), point.px);
       surface.reveal(to);
@@ -167,7 +171,7 @@ function dragKeys(editor, surface, pressed, frame, press) {
 function copying(trajectory, refs) {
   const clipboard = model.copyKeys(trajectory, refs);
   const ids = clipboard?.objects.map(({ id }) => id) ?? [];
-  const first = Math.min(...refs.map(({ frame }) => frame));
+  const first = refs.reduce((least, { frame }) => Math.min(least, frame), Infinity);
   return (start, shift) => (shift && clipboard ? model.pasteKeys(start, clipboard, first + shift, ids) : start);
 }
 
@@ -199,7 +203,7 @@ function chooseKeys(editor, surface, press, click) {
   let isDrag = false;
   return {
     move(point) {
-      isDrag ||= Math.hypot(point.px - press.px, point.py - press.py) > THRESHOLD;
+      isDrag ||= Math.hypot(point.px - press.px, point.py - press.py) > thresholdOf(press);
       if (!isDrag) return;
       const layout = surface.layout();
       /** @type {[number, number]} */
@@ -223,6 +227,11 @@ function chooseKeys(editor, surface, press, click) {
       if (isDrag) editor.set({ selected, selectedKeys, isCameraSelected });
     },
   };
+}
+
+/** @param {Where} press */
+function thresholdOf({ isTouch }) {
+  return isTouch ? THRESHOLD.touch : THRESHOLD.mouse;
 }
 
 function mergedRefs(refs, added) {

@@ -8,7 +8,7 @@
  */
 
 import { framesById, sampledTimes } from "../../trajectory/model.js";
-import { followSize, h, listen, take } from "../kit/dom.js";
+import { followSize, h, listen, sharpen, take } from "../kit/dom.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
 import { drawTimeline, iouOf, scoreColor, secondsText } from "./draw.js";
@@ -128,6 +128,7 @@ export function createTimeline(context) {
   const stopCanvas = listen(canvas, {
     pointerdown: (event) => event.stopPropagation(), // keeps the host from dragging the node
     pointerenter: redraw,
+    contextmenu: take, // the host's menu is about the node, not about a key
     dblclick(event) {
       event.stopPropagation();
       const where = whereOf(event, canvas);
@@ -223,8 +224,13 @@ export function createTimeline(context) {
   function resize(next) {
     const most = (element.closest(".smcd-editor")?.clientHeight ?? Infinity) * MAX_PART;
     const height = Math.round(Math.min(Math.max(next, MIN_HEIGHT), Math.max(most, MIN_HEIGHT)));
-    area.style.height = `${height}px`;
-    border.setAttribute("aria-valuenow", String(height));
+    editor.setSettings({ timelineHeight: height });
+  }
+
+  function showHeight() {
+    const { timelineHeight } = editor.settings;
+    const height = timelineHeight ? `${timelineHeight}px` : "";
+    if (area.style.height !== height) area.style.height = height;
   }
 
   let grip = null;
@@ -250,11 +256,11 @@ export function createTimeline(context) {
 
   function measure() {
     const { clientWidth: width, clientHeight } = area;
-    const ratio = devicePixelRatio;
-    const [pixelsX, pixelsY] = [Math.round(width * ratio), Math.round(clientHeight * ratio)];
-    if (canvas.width !== pixelsX) canvas.width = pixelsX;
-    if (canvas.height !== pixelsY) canvas.height = pixelsY;
+    sharpen(canvas);
     size = { width, height: clientHeight };
+    const most = Math.round((element.closest(".smcd-editor")?.clientHeight ?? clientHeight) * MAX_PART);
+    const values = { "aria-valuemin": MIN_HEIGHT, "aria-valuemax": most, "aria-valuenow": clientHeight };
+    for (const [name, value] of Object.entries(values)) border.setAttribute(name, String(value));
     redraw();
   }
   /** Redraw after a resize, which clears the canvas, or if the host's colors may have changed. */
@@ -288,11 +294,14 @@ export function createTimeline(context) {
     canvas.setAttribute("aria-valuetext", t("timeline.value", { frame, last: trajectory.frames - 1, seconds }));
   }
 
+  /** Whether the trajectory has changed since the run that the scores are of. */
+  const isOldScore = () => (editor.scores?.of ?? editor.trajectory) !== editor.trajectory;
+
   function renderScore() {
     const mean = editor.scores?.mean ?? null;
     score.hidden = mean === null;
     if (mean === null) return;
-    score.textContent = t("timeline.meanIou", { iou: mean.toFixed(2) });
+    score.textContent = t(isOldScore() ? "timeline.oldIou" : "timeline.meanIou", { iou: mean.toFixed(2) });
     score.style.borderColor = scoreColor(mean);
   }
 
@@ -300,7 +309,8 @@ export function createTimeline(context) {
     const { trajectory, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts } = editor;
     const next = [trajectory, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts, marquee];
     next.push(now.start, now.scroll, now.scale);
-    if (drawn.length && next.every((value, n) => value === drawn[n])) return;
+    const isCleared = sharpen(canvas);
+    if (!isCleared && drawn.length && next.every((value, n) => value === drawn[n])) return;
     drawn = next;
     const chosen = framesById(selectedKeys);
     const drawing = canvas.getContext("2d");
@@ -315,6 +325,7 @@ export function createTimeline(context) {
       isShown: (id) => editor.isShown(id),
       numFrames: facts.numFrames,
       scores,
+      isOldScore: isOldScore(),
       marquee,
       names: {
         camera: t("objects.camera"),
@@ -327,8 +338,10 @@ export function createTimeline(context) {
 
   return {
     element,
+    restyle: redraw,
     render() {
       transport.render();
+      showHeight();
       if (!size.width) return;
       follow();
       const now = layout();

@@ -1,0 +1,193 @@
+"""Writing: what a full disk, a killed process, a planted link or a folder without rights leaves behind, and says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_bundle import CONFIG, bare, write_bundle
+
+from smcd_core import files
+from smcd_core.errors import SMCDError
+from smcd_core.files import check_writable, replacing
+from smcd_core.video import check_output, write_video
+from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint
+from smcd_core.weights.export import write_diffusers, write_released
+
+posix = pytest.mark.skipif(os.name == "nt", reason="no limits of file size, pipes or links there")
+FRAMES = np.zeros((2, 16, 16, 3), np.uint8)
+
+
+def names(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def leave(path, name, *, old):
+    """Something that a killed process left."""
+    left = path / name
+    left.mkdir() if name.endswith("old") else left.write_bytes(b"half")
+    if old:
+        os.utime(left, (0, 0))
+
+
+def test_what_killed_processes_left_is_deleted_by_the_next_write(tmp_path):
+    for name in (".a.txt.999.tmp", ".video.999.old", ".b.txt.999.tmp"):
+        leave(tmp_path, name, old=True)
+    leave(tmp_path, ".a.txt.998.tmp", old=False)  # it may be at work
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    write_video(FRAMES, tmp_path / "video", 8, {})
+    assert names(tmp_path) == [".a.txt.998.tmp", ".b.txt.999.tmp", "a.txt", "video"]
+
+
+@posix
+def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / f".a.txt.{os.getpid()}.tmp").symlink_to(victim)
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+    assert victim.read_text() == "precious" and (tmp_path / "a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["x" * 250 + ".gif", "\u732b" * 80 + ".gif"])
+def test_the_longest_names_are_written(tmp_path, name):
+    check_output(tmp_path / name)
+    write_video(FRAMES, tmp_path / name, 8, {})
+    assert names(tmp_path) == [name]
+
+
+def test_a_place_that_cannot_be_written_to_is_noticed_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SMCDError, match="file is a file, not a folder: name another place"):
+        check_output(tmp_path / "file" / "a.gif")
+    with pytest.raises(OSError, match="[Nn]ame too long"):
+        check_writable(tmp_path / ("x" * 300))
+    check_writable(tmp_path / "new" / "folder" / "a.gif")
+    assert names(tmp_path) == ["file"]
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(SMCDError, match="cannot be written to: name another place"):
+        check_output(tmp_path / "a.gif")
+
+
+# A full disk ---------------------------------------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize("layout", ["smcd", "released"])
+def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(tmp_path, layout):
+    source = write_bundle(tmp_path / "bundle.safetensors")
+    target = tmp_path / "out" / ("a.safetensors" if layout == "smcd" else "folder")
+    program = f"""
+        import resource, signal, sys
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        from smcd_core.__main__ import main
+        import smcd_core.weights.checkpoint, smcd_core.weights.components
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        sys.exit(main(["convert", {str(source)!r}, {str(target)!r}, "--to", {layout!r}]))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=Path(files.__file__).parents[1])  # noqa: S603
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "cannot be written" in done.stderr or "too large" in done.stderr.lower()
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+    if layout == "released":
+        write_released(target, read_checkpoint(source))  # nothing blocks the next try
+        assert read_checkpoint(target).layout == "released"
+
+
+BACKBONE = dict(boxes=False, first_frame_concat=False, image_tokens="none", num_heads=8, head_dim=4)
+
+
+@pytest.mark.parametrize(
+    "write, function", [(write_released, "torch.save"), (write_diffusers, "smcd_core.weights.files.save_file")]
+)
+def test_files_of_a_folder_appear_together_or_not_at_all(tmp_path, write, function, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("PytorchStreamWriter failed writing file data/3")
+
+    backbone = bare(replace(CONFIG, **BACKBONE))
+    monkeypatch.setattr(function, full)
+    with pytest.raises(CheckpointError, match="cannot be written .PytorchStreamWriter failed.* Is the disk full"):
+        write(tmp_path / "out", backbone)
+    assert names(tmp_path / "out") == []
+
+
+# Downloads -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub of one file of 10 bytes; `hub.send` is what arrives."""
+    import huggingface_hub.file_download as library
+
+    from smcd_core.weights import hub
+    from smcd_core.weights.published import ALL
+
+    weights = ALL["vae"]
+
+    class Hub:
+        remote = hub.RemoteFile("https://hub.invalid/x", 10, "0" * 64)
+
+        def fetch(self, path, progress=lambda done, size: None):
+            hub.resume(self.remote, path, progress, weights=weights, file=weights.files[0])
+
+    found = Hub()
+    monkeypatch.setattr(library, "http_get", lambda url, stream, **options: found.send(stream))
+    return found
+
+
+def test_a_hub_that_sends_more_than_it_said_is_cut_off(tmp_path, hub):
+    hub.send = lambda stream: [stream.write(bytes(4)) for _ in range(10**6)]
+    with pytest.raises(SMCDError, match="sends more than the 10 bytes that it announced"):
+        hub.fetch(tmp_path / "a.bin")
+    assert all(path.stat().st_size <= 10 for path in tmp_path.iterdir())
+
+
+def test_a_stalled_line_is_stopped_at_once(tmp_path, hub):
+    from smcd_core.weights.hub import Stopped
+
+    stalled, late = threading.Event(), []
+
+    def send(stream):
+        stream.write(bytes(4))
+        stalled.wait(30)
+        try:
+            stream.write(bytes(4))
+        except BaseException as error:
+            late.append(error)
+
+    def stop(done, size):
+        if done == 4:
+            raise Stopped
+
+    hub.send, start = send, time.monotonic()
+    with pytest.raises(Stopped):
+        hub.fetch(tmp_path / "a.bin", stop)
+    assert time.monotonic() - start < 10
+    stalled.set()
+    for _ in range(100):
+        if late:
+            break
+        time.sleep(0.05)
+    assert late and [path.stat().st_size for path in tmp_path.glob(".*.part")] == [4]
+
+
+@posix
+def test_a_pipe_or_link_in_the_place_of_a_part_is_not_written_to(tmp_path, hub):
+    hub.send = lambda stream: stream.write(bytes(10))
+    victim, part = tmp_path / "victim", tmp_path / ".a.bin.000000000000.part"
+    victim.write_text("precious")
+    for plant in (lambda: part.symlink_to(victim), lambda: os.mkfifo(part)):
+        plant()
+        with pytest.raises(SMCDError, match="checksum"):
+            hub.fetch(tmp_path / "a.bin")
+        assert victim.read_text() == "precious" and not part.exists()
