@@ -1,0 +1,131 @@
+"""In the real ComfyUI: the workflows that need other models' weights, checked as the server checks a prompt."""
+
+import asyncio
+import json
+from itertools import combinations
+from pathlib import Path
+
+import host
+import pytest
+from test_nodes_workflows import NAMES as RUN, OTHERS as NAMES
+
+comfy_host = host.start()
+
+FOLDER = Path(__file__).parent.parent / "workflows"
+EXTRAS = ("wan", "wanmove", "lt", "lt_audio", "sam3", "model_advanced", "preview_any")
+PAGE_ONLY = {"MarkdownNote"}
+GROUPS = ["1 Model", "2 Picture and boxes", "3 ", "4 "]
+each_workflow = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def extra_nodes():
+    async def load():
+        for name in EXTRAS:
+            path = str(host.HOST / "comfy_extras" / f"nodes_{name}.py")
+            assert await comfy_host.nodes.load_custom_node(path, module_parent="comfy_extras"), name
+
+    asyncio.run(load())
+
+
+def graph(name):
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def prompt(name):
+    return json.loads((FOLDER / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def rectangle(node):
+    """Left, top, right and bottom, with the title."""
+    (x, y), (width, height) = node["pos"], node["size"]
+    return x, y - 30, x + width, y + height
+
+
+def test_every_workflow_is_checked_here_or_run():
+    assert sorted([*NAMES, *RUN]) == sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+@each_workflow
+def test_the_host_accepts_the_prompt_once_the_weights_are_there(name, tmp_path, monkeypatch):
+    given = prompt(name)
+    files = [value for node in given.values() for value in node["inputs"].values() if isinstance(value, str)]
+    monkeypatch.setattr(comfy_host.folder_paths, "get_filename_list", lambda _: files)
+    monkeypatch.setattr(comfy_host.folder_paths, "input_directory", str(tmp_path))
+    for file in ("example.png", "video.mp4"):
+        (tmp_path / file).touch()
+    valid, error, outputs, errors = asyncio.run(comfy_host.execution.validate_prompt("one", given, None))
+    assert valid and not errors, (error, errors)
+    assert {given[key]["class_type"] for key in outputs} >= {"SaveVideo"}
+
+
+@each_workflow
+def test_page_and_script_have_the_same_nodes_values_and_links(name):
+    page, script = graph(name), prompt(name)
+    nodes = {str(node["id"]): node for node in page["nodes"] if node["type"] not in PAGE_ONLY}
+    assert {key: node["type"] for key, node in nodes.items()} == {k: n["class_type"] for k, n in script.items()}
+    links = {link[0]: [str(link[1]), link[2]] for link in page["links"]}
+    for key, node in nodes.items():
+        connected = {slot["name"]: links[slot["link"]] for slot in node["inputs"] if slot["link"] is not None}
+        given = script[key]["inputs"]
+        assert connected == {slot: value for slot, value in given.items() if isinstance(value, list)}
+        values = node.get("widgets_values_named") or {}
+        assert {slot: value for slot, value in given.items() if slot in values and slot not in connected} == {
+            slot: value for slot, value in values.items() if slot in given and slot not in connected
+        }
+
+
+@each_workflow
+def test_every_link_joins_slots_of_one_type(name):
+    page = graph(name)
+    nodes = {node["id"]: node for node in page["nodes"]}
+    for _, start, out, end, into, kind in page["links"]:
+        given, taken = nodes[start]["outputs"][out]["type"], nodes[end]["inputs"][into]["type"]
+        assert kind == given and (given in taken.split(",") or "*" in (given, taken)), (start, end, given, taken)
+
+
+@each_workflow
+def test_nothing_overlaps_and_every_node_has_its_group(name):
+    page = graph(name)
+    nodes = [rectangle(node) for node in page["nodes"]]
+    groups = [(x, y, x + width, y + height) for x, y, width, height in (group["bounding"] for group in page["groups"])]
+    for one in (nodes, groups):
+        for (ax, ay, aright, abottom), (bx, by, bright, bbottom) in combinations(one, 2):
+            assert aright <= bx or bright <= ax or abottom <= by or bbottom <= ay
+    homeless = [
+        node["type"]
+        for node, (x, y, right, bottom) in zip(page["nodes"], nodes, strict=True)
+        if not any(x >= a and y >= b and right <= c and bottom <= d for a, b, c, d in groups)
+    ]
+    assert homeless == ["MarkdownNote"]
+    titles = [group["title"] for group in page["groups"]]
+    assert all(title.startswith(start) for title, start in zip(titles, GROUPS, strict=False)), titles
+    assert "ds" not in page.get("extra", {})
+
+
+@each_workflow
+def test_the_note_names_weights_with_folder_and_licence_memory_and_version(name):
+    (note,) = [node["widgets_values"][0] for node in graph(name)["nodes"] if node["type"] == "MarkdownNote"]
+    listed = [line for line in note.splitlines() if line.startswith("- ")]
+    assert listed and all("`models/" in line and "(" in line for line in listed)
+    assert "**Memory**: " in note and "**ComfyUI**: " in note
+    weights = [
+        value
+        for node in prompt(name).values()
+        for value in node["inputs"].values()
+        if isinstance(value, str) and value.endswith(".safetensors")
+    ]
+    missing = [value for value in weights if f"`{value}`" not in note]
+    assert missing == (["ltx-2.5-22b-ic-lora-bbox-control.safetensors"] if name == "ltx_boxes" else [])
+
+
+@each_workflow
+def test_sizes_are_the_same_on_all_nodes(name):
+    for side in ("width", "height"):
+        found = {node["inputs"][side] for node in prompt(name).values() if side in node["inputs"]}
+        assert len(found) <= 1
+    lengths = {
+        node["inputs"][key] for node in prompt(name).values() for key in ("length", "frames_number")
+        if key in node["inputs"] and node["class_type"] != "ImageFromBatch"
+    }  # fmt: skip
+    assert len(lengths) <= 1
