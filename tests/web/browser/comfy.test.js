@@ -635,12 +635,13 @@ function inRenderer(serverOf, { nodes2 }) {
         [name, type, [...bytes]],
       );
       await page.locator(".smcd-editor").dispatchEvent("drop", { dataTransfer: transfer });
-      await page.waitForTimeout(1200);
     };
     const examples = join(ROOT, "demo");
     await drop("beach.json", "application/json", readFileSync(join(examples, "beach.json")));
+    await page.locator(".smcd-notice", { hasText: "beach.json" }).waitFor();
     assert.equal(parseTrajectory(await host.text(id)).objects.length, 2);
     await drop("dropped.png", "image/png", readFileSync(join(examples, "beach.png")));
+    await page.waitForFunction(() => window.app.graph.nodes.some(({ type }) => type === "LoadImage"));
     assert.equal(await host.editor(id, (editor) => editor.background?.width), 128);
     const [loader] = Object.values(await host.prompt()).filter(({ class_type }) => class_type === "LoadImage");
     assert.match(loader.inputs.image, /^dropped/);
