@@ -7,6 +7,7 @@ hands to Ghostscript.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -41,6 +42,8 @@ def open_picture(path: str | os.PathLike, content: bytes | None = None) -> Itera
     Raises PictureError, in the body too, for whatever a decoder says about a damaged file. A file that is not there or
     may not be read is an OSError as usual.
     """
+    if content is None and not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):
+        raise PictureError(path, "is a pipe or device, not a file")  # opening one could wait for ever
     try:
         with Image.open(BytesIO(content) if content is not None else Path(path), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import os
 import subprocess
 import warnings
 from io import BytesIO
@@ -17,8 +18,12 @@ from PIL import Image
 import smcd_core
 from smcd_core.__main__ import main
 from smcd_core.data import open_dataset
+from smcd_core.data.folder import find_videos
+from smcd_core.data.media import frame_files
 from smcd_core.data.samples import SampleError
 from smcd_core.pictures import FORMATS, PictureError, open_picture, read_picture, size_as_shown
+from smcd_core.trajectory.document import TrajectoryError
+from smcd_core.trajectory.files import read_trajectory
 
 PACK = Path(smcd_core.__file__).parents[1]
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\n(x) print\nshowpage\n%%EOF\n"
@@ -149,3 +154,17 @@ def test_a_video_that_lists_other_files_is_refused(tmp_path):
         (tmp_path / "list.mp4").write_text(text)
         with pytest.raises(SampleError, match="cannot be read"):
             VideoFile(tmp_path / "list.mp4")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes there")
+def test_pipes_are_not_waited_for(tmp_path):
+    """Opening a pipe that nobody writes to never returns."""
+    for name in ("walk.mp4", "walk.txt", "one/000.png", "boxes.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        os.mkfifo(tmp_path / name)
+    Image.new("RGB", (8, 8)).save(tmp_path / "one" / "001.png")
+    assert find_videos(tmp_path) == [tmp_path / "one"] and frame_files(tmp_path / "one") == ["001.png"]
+    with pytest.raises(PictureError, match="is a pipe or device"):
+        read_picture(tmp_path / "one" / "000.png")
+    with pytest.raises(TrajectoryError, match="boxes.json: is a pipe or device"):
+        read_trajectory(tmp_path / "boxes.json")

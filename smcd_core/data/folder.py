@@ -113,7 +113,7 @@ def find_videos(root: Path) -> list[Path]:
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         here = Path(folder)
-        found += [here / name for name in files if is_video(name)]
+        found += [here / name for name in files if is_video(name) and (here / name).is_file()]
         if any(map(is_image, files)):
             found.append(here.parent if here.name == MOT_FRAMES and here != root else here)
     return sorted(found, key=lambda path: natural(path.as_posix()))

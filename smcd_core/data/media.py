@@ -98,7 +98,8 @@ def _checked_size(path: str | os.PathLike, size: tuple[int, int]) -> tuple[int, 
 def frame_files(folder: Path) -> list[str]:
     """Names of the images in a folder, in order."""
     with reading(folder):
-        return sorted((name for name in os.listdir(folder) if is_image(name)), key=natural)
+        with os.scandir(folder) as entries:
+            return sorted((one.name for one in entries if is_image(one.name) and one.is_file()), key=natural)
 
 
 def is_image(name: str) -> bool:

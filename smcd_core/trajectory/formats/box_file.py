@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -185,7 +186,10 @@ class BoxFile:
 def read_text(path: Path, limit: int) -> str:
     """The text of a UTF-8 file."""
     try:
-        size = path.stat().st_size
+        about = path.stat()
+        size = about.st_size
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise BoxFileError(path, "is a pipe or device, not a file")
         if size > limit:
             raise BoxFileError(path, f"has {size} bytes, the limit is {limit}")
         data = path.read_bytes()
