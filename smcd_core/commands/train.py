@@ -48,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--detail-weight", type=float, default=0.5, help="of sharp edges in the loss (default %(default)s)"
     )
     autoencoder.add_argument("--batch-size", type=int, default=8, help="crops of a step (default %(default)s)")
-    autoencoder.add_argument("--lr", type=float, default=1.5e-3, help="default %(default)s")
+    autoencoder.add_argument("--lr", type=float, default=1e-3, help="default %(default)s")
     pretrain.set_defaults(run=_pretrain)
 
     encode = subparsers.add_parser("encode", help="turn clips into latents and tokens on disk, for training")
