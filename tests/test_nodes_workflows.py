@@ -27,7 +27,9 @@ import comfy.model_management  # noqa: E402  the host's, which host.start() foun
 
 API = Path(__file__).parent.parent / "workflows" / "api"
 # Those for other models' weights are checked in test_nodes_workflows_models.py.
-OTHERS = ("ltx_boxes", "score_any_model", "vace_boxes", "vace_phrases", "wan_ati", "wan_fun", "wan_move")
+OTHERS = (
+    "ltx_boxes", "score_any_model", "time_to_move", "vace_boxes", "vace_phrases", "wan_ati", "wan_fun", "wan_move"
+)  # fmt: skip
 NAMES = sorted(path.stem for path in API.glob("*.json") if path.stem not in OTHERS)
 # Nodes that need downloads, and what stands in for them here.
 STAND_INS = {
