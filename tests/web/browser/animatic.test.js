@@ -1,4 +1,4 @@
-/** The animatic: what a box holds in the first frame of its object moves with it, on the plain page and in the host. */
+/** The animatic, on the plain page and in the host: what a box holds in its object's first frame moves with it. */
 
 import assert from "node:assert/strict";
 import { copyFile } from "node:fs/promises";
@@ -112,9 +112,9 @@ stageTest("a hole is filled with what is around it", GROWS, [[[0, A], [9, B]]], 
 const LATE = [[0, A, false], [5, A], [9, A], [10, B, false], [13, B]];
 
 stageTest("an object is seen while it is visible", [[A, RED]], [LATE], async ({ colors, seek }) => {
-  for (const [at, here, there] of [[0, GREY, GREY], [5, RED, GREY], [9, RED, GREY], [10, GREY, GREY], [14, GREY, RED]]) {
+  for (const [at, ...wanted] of [[0, GREY, GREY], [5, RED, GREY], [9, RED, GREY], [10, GREY, GREY], [14, GREY, RED]]) {
     await seek(at);
-    isNear(await colors([0.2, 0.5], [0.75, 0.75]), [here, there]);
+    isNear(await colors([0.2, 0.5], [0.75, 0.75]), wanted);
   }
 });
 
@@ -128,7 +128,9 @@ stageTest(
     isNear(await colors([0.15, 0.5], [0.27, 0.5], [0.7, 0.8]), [RED, RED, GREEN], 12);
     await seek(10); // both at the same place
     isNear(await colors([0.7, 0.8], [0.85, 0.8]), [GREEN, GREEN]);
-    await page.evaluate(() => editor.apply("step.reorder", (before) => ({ ...before, objects: before.objects.toReversed() })));
+    await page.evaluate(() => {
+      editor.apply("step.reorder", (before) => ({ ...before, objects: before.objects.toReversed() }));
+    });
     isNear(await colors([0.65, 0.8]), [RED]);
   },
 );

@@ -2,7 +2,7 @@
  * The animatic: what each box holds in the first frame of its object is cut out of the still, and moves and scales with
  * the box. The hole that it leaves is filled from around it.
  *
- * Only holes are cached: they are filled anew after a change of the still, or of a box that is cut out.
+ * Only filled holes are cached: each is filled anew after a change of the still, or of a box that is cut out there.
  *
  * @import {Cut} from "../../trajectory/cuts.js"
  * @import {Box} from "../../trajectory/document.js"
@@ -21,7 +21,11 @@ import { rectangle, shownBox } from "./scene.js";
 const WHOLE_SIDE = 256;
 const CUT_SIDE = 64;
 const RIM = 1; // pixels of the copy around a hole into which the still was smoothed
-const DOUBLED = 3; // times that colours are put over themselves: one known pixel of four is enough
+const PUSHED = 4; // times that a size is put onto the next, over itself: one known pixel of four is nearly enough
+
+const STILL = ""; // its name among the copies; no object has it
+/** @type {Box} */
+const WHOLE = [0, 0, 1, 1];
 
 /** Whether the boxes move what is in them. A video moves by itself. @param {EditorState} editor */
 export function isAnimatic({ settings, background }) {
@@ -30,19 +34,22 @@ export function isAnimatic({ settings, background }) {
 
 /** @returns {Animatic} */
 export function createAnimatic() {
-  const isChanged = watch();
+  const isOtherStill = watch();
+  const isOtherCut = watch();
   /** By object id. @type {Map<string, Cut>} */
   let cuts = new Map();
-  /** Copies of the still and of cut-outs without what is in front. @type {Map<"still" | Cut, HTMLCanvasElement>} */
-  let filled = new Map();
+  /** Copies of the still, and of cut-outs by object id. @type {Map<string, {of: Box[], canvas: HTMLCanvasElement}>} */
+  const filled = new Map();
 
-  /** Of a region of the still, all in units of it. @param {"still" | Cut} of @param {Box[]} holes */
-  function copyOf(of, side, image, still, region, holes) {
-    if (!filled.has(of)) {
-      const inside = holes.map((hole) => model.movedPart(hole, region, [0, 0, 1, 1]));
-      filled.set(of, filledCopy(side, image, pixelsOf(region, still), inside));
-    }
-    return filled.get(of);
+  /** @param {string} name @param {Box} region  of the still @param {Box[]} holes  in it, both in units of the still */
+  function copyOf(name, side, image, still, region, holes) {
+    const of = [region, ...holes];
+    const known = filled.get(name);
+    if (known?.of.length === of.length && known.of.every((box, n) => model.sameBox(box, of[n]))) return known.canvas;
+    const inside = holes.map((hole) => model.movedPart(hole, region, WHOLE));
+    const canvas = filledCopy(side, image, pixelsOf(region, still), inside);
+    filled.set(name, { of, canvas });
+    return canvas;
   }
 
   return {
@@ -52,9 +59,10 @@ export function createAnimatic() {
       const { width, height, frames } = trajectory;
       const tracks = trajectory.objects.filter(({ id, enabled }) => enabled && editor.isShown(id));
       const sources = tracks.flatMap((track) => [track.id, model.firstBox(track, frames)]);
-      if (isChanged(background, image, width, height, tracks.length, ...sources)) {
+      if (isOtherStill(background, image)) filled.clear();
+      if (isOtherCut(width, height, tracks.length, ...sources)) {
         cuts = new Map(model.cutsOf(tracks, trajectory).map((cut) => [cut.id, cut]));
-        filled = new Map();
+        for (const id of filled.keys()) if (!cuts.has(id) && id !== STILL) filled.delete(id);
       }
 
       /** Where what is visible is now, in drawing order. @type {Map<Cut, Box>} */
@@ -63,15 +71,17 @@ export function createAnimatic() {
         const cut = cuts.get(track.id);
         if (cut && model.visibleAt(track, editor.time)) boxes.set(cut, boxNow(editor, track));
       }
-      const away = new Set([...cuts.values()].filter((cut) => !boxes.has(cut) || !model.sameBox(boxes.get(cut), cut.source)));
+      const isInPlace = (cut) => boxes.has(cut) && model.sameBox(boxes.get(cut), cut.source);
+      const away = new Set([...cuts.values()].filter((cut) => !isInPlace(cut)));
       if (!away.size) return; // the still shows it
 
       const { part } = background;
       context.save();
+      context.imageSmoothingQuality = "medium"; // many objects are drawn at each frame
+      context.save();
       clipTo(context, [...away].map((cut) => rectangle(cut.part, viewport)));
       const holes = [...cuts.values()].map((cut) => cut.part);
-      context.imageSmoothingEnabled = true;
-      context.drawImage(copyOf("still", WHOLE_SIDE, image, part, WHOLE, holes), ...rectangle(WHOLE, viewport));
+      drawSmooth(context, copyOf(STILL, WHOLE_SIDE, image, part, WHOLE, holes), rectangle(WHOLE, viewport));
       context.restore();
 
       for (const [cut, box] of boxes) {
@@ -84,16 +94,13 @@ export function createAnimatic() {
         const covered = cut.covered.map((other) => other.part);
         context.save();
         clipTo(context, bare.map((other) => rectangle(model.movedPart(other.part, cut.source, box), viewport)));
-        context.imageSmoothingEnabled = true;
-        context.drawImage(copyOf(cut, CUT_SIDE, image, part, cut.part, covered), ...place);
+        drawSmooth(context, copyOf(cut.id, CUT_SIDE, image, part, cut.part, covered), place);
         context.restore();
       }
+      context.restore();
     },
   };
 }
-
-/** @type {Box} */
-const WHOLE = [0, 0, 1, 1];
 
 /** The box at the playhead as it is interpolated: one that is inside out is not there. */
 function boxNow(editor, track) {
@@ -112,11 +119,18 @@ function clipTo(context, places) {
   context.clip();
 }
 
+/** Draw a filled copy. @param {CanvasRenderingContext2D} context @param {Rectangle} place */
+function drawSmooth(context, copy, place) {
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "low"; // it is only enlarged
+  context.drawImage(copy, ...place);
+}
+
 /**
  * A small stretched copy of a part of an image, where holes have colours from around them.
  *
- * Push and pull, by the browser: halving a canvas makes means of colours by how opaque they are, so that holes count for
- * nothing; then each size is put under the one above it. The pixels are not read, which a browser may forbid or falsify.
+ * Push and pull, by the browser: halving a canvas makes means of colours by how opaque they are, so that holes count
+ * for nothing; then each size is put under the one above it. Pixels are not read: a browser may forbid or falsify that.
  *
  * @param {number} side  pixels, a power of two
  * @param {CanvasImageSource} image
@@ -134,8 +148,7 @@ function filledCopy(side, image, part, holes) {
   const sizes = [copy];
   for (let size = side / 2; size >= 1; size /= 2) {
     const half = scratchOf(size);
-    half.drawImage(sizes.at(-1).canvas, 0, 0, size, size);
-    for (let n = 0; n < DOUBLED; n += 1) half.drawImage(half.canvas, 0, 0);
+    for (let n = 0; n < PUSHED; n += 1) half.drawImage(sizes.at(-1).canvas, 0, 0, size, size);
     sizes.push(half);
   }
   for (let n = sizes.length - 2; n >= 0; n -= 1) {
