@@ -94,20 +94,17 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _animate(args: argparse.Namespace) -> None:
-    import torch
-
-    from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline, pick_device, pick_dtype
+    from ..sampling.devices import chosen_device, chosen_dtype
+    from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline
     from ..trajectory.dense import phrases
     from ..video import check_output
 
     _check_outputs(args)
     image, trajectory = _read_inputs(args)
-    device = _checked_device(args.device or pick_device())
-    dtype = args.dtype or str(pick_dtype(device)).removeprefix("torch.")
+    device = chosen_device(args.device or "auto", "--device")
+    dtype = chosen_dtype(args.dtype or "auto", device)
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    pipeline = SMCDPipeline.from_checkpoint(
-        checkpoint, components=args.components, device=device, dtype=getattr(torch, dtype)
-    )
+    pipeline = SMCDPipeline.from_pretrained(checkpoint, components=args.components, device=device, dtype=dtype)
     settings = _settings(args, pipeline, trajectory)
     check_output(args.out, settings.fps)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
@@ -115,7 +112,7 @@ def _animate(args: argparse.Namespace) -> None:
     image, trajectory = _fitted(args, image, trajectory, settings)
     video = _generate(pipeline, Request(image, trajectory, prompt, args.seed), settings)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit)}
-    how |= {"checkpoint": checkpoint.name, "device": device, "dtype": dtype}
+    how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
     _write(args, video, trajectory, settings.fps, how)
 
 
@@ -237,17 +234,6 @@ def _read_image(path: Path) -> Image.Image:
         if is_transparent(image):
             _note(f"{path}: is partly transparent and was laid over white")
         return as_rgb(ImageOps.exif_transpose(image))
-
-
-def _checked_device(name: str) -> str:
-    import torch
-
-    try:
-        torch.empty(0, device=name)
-    except Exception as error:  # RuntimeError, AssertionError or NotImplementedError, as the build of torch has it
-        reason = re.split(r"[.\n]", str(error))[0]
-        raise SMCDError(f"--device {name} cannot be used here: {reason}") from None
-    return name
 
 
 def _note(text: str) -> None:

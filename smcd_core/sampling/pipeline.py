@@ -20,18 +20,22 @@ from ..networks.smcd import SMCD, Inputs, Tokens, pad_objects
 from ..networks.text import TextEncoder, same_length
 from ..trajectory.dense import DenseBoxes, dense_boxes
 from ..trajectory.document import Trajectory
-from ..weights.checkpoint import CheckpointError, build, read_checkpoint
+from ..weights.checkpoint import SUFFIXES, CheckpointError, build, read_checkpoint, write_checkpoint
 from ..weights.components import (
+    FOLDERS,
     decode_latents,
     encode_frames,
     load_components,
     missing_components,
+    pack_components,
     unpack_components,
     vae_stride,
 )
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
+from ..weights.repository import local_path
 from .animatic import animatic
 from .deep_cache import EverySecondStep
+from .devices import chosen_device, chosen_dtype
 from .diffusion import SAMPLERS, TIMESTEPS, TRAIN_STEPS, Guidance, Start, check_finite, noise_of, skipped
 from .framing import resized
 from .settings import Settings, check_objects, check_size, check_slots
@@ -56,27 +60,21 @@ class Request:
     use_boxes: bool = True
 
 
-def pick_device() -> str:
-    """The fastest device there is."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def pick_dtype(device: str) -> torch.dtype:
-    """Half precision on an NVIDIA GPU: bfloat16 where it has it, as float16 overflows sooner. Else float32."""
-    if not device.startswith("cuda"):
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-
-
 class SMCDPipeline:
     """All networks, on one device.
 
     defaults  settings of calls that say nothing else; the keys are those of DEFAULTS
+    info      what the checkpoint says of itself; `save_pretrained` keeps it
     """
 
-    def __init__(self, smcd: SMCD, vae: AutoencoderKL, text: TextEncoder, defaults: Mapping[str, float] = DEFAULTS):
+    def __init__(
+        self,
+        smcd: SMCD,
+        vae: AutoencoderKL,
+        text: TextEncoder,
+        defaults: Mapping[str, float] = DEFAULTS,
+        info: Mapping[str, Any] | None = None,
+    ):
         """Raises SMCDError if the networks do not fit together."""
         config, width = smcd.config, text.model.config.hidden_size
         needs = [
@@ -92,6 +90,54 @@ class SMCDPipeline:
                     f"SMCD takes {what} of width {needed}, the {giver} gives {given}: use the one it was trained with"
                 )
         self.smcd, self.vae, self.text, self.defaults = smcd, vae, text, dict(defaults)
+        self.info = dict(info or {})
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path: str | Path = DEFAULT_CHECKPOINT,
+        *,
+        components: str | Path | None = None,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+        download: bool = False,
+    ) -> SMCDPipeline:
+        """Read all networks from one path, or from one for SMCD and one for the others.
+
+        path        any layout that `read_checkpoint` knows; the folder may hold vae/, tokenizer/ and text_encoder/ too.
+                    With `download`, also a repository of the Hugging Face hub, as "owner/name"
+        components  a diffusers pipeline folder with vae/, tokenizer/ and text_encoder/, used instead of what is at
+                    `path`; needed if they are not there
+        device      "auto" is the fastest there is
+        dtype       "auto" is half precision on an NVIDIA GPU, else float32
+        download    may use the network, if there is nothing at `path`
+
+        Raises CheckpointError, and SMCDError for a device or dtype that cannot be used.
+        """
+        device = chosen_device(device)
+        dtype = chosen_dtype(dtype, device)
+        path = local_path(path, download)
+        checkpoint = read_checkpoint(path)
+        missing = missing_components(checkpoint)
+        if components is None and missing and any((path / name).is_dir() for name in FOLDERS):
+            components = path
+        if components is not None:
+            vae, text = load_components(components)
+        elif missing:
+            raise CheckpointError(
+                f"{path}: carries no {' and no '.join(missing)}: name a diffusers folder that has them, such as "
+                "text-to-video-ms-1.7b, with --components (components= in Python)"
+            )
+        else:
+            vae, text = unpack_components(checkpoint)
+        smcd = build(checkpoint, dtype=dtype, device=device)
+        try:
+            pipeline = cls(smcd, vae, text, read_defaults(checkpoint), checkpoint.info)
+        except CheckpointError:
+            raise
+        except SMCDError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        return pipeline.to(device, dtype)
 
     @classmethod
     def from_checkpoint(
@@ -102,33 +148,49 @@ class SMCDPipeline:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> SMCDPipeline:
-        """Read everything from files.
+        """`from_pretrained` on the CPU in float32, unless something else is said."""
+        return cls.from_pretrained(path, components=components, device=device, dtype=dtype)
 
-        path        any layout that `read_checkpoint` knows
-        components  a diffusers pipeline folder with vae/, tokenizer/ and text_encoder/, used instead of what is in the
-                    checkpoint; needed if nothing is in it
+    def save_pretrained(self, path: str | Path) -> Path:
+        """Write everything into one file that `from_pretrained`, the command line and Load SMCD read; return its path.
 
-        Raises CheckpointError.
+        path  a name that ends in .safetensors, or a folder, which gets smcd.safetensors
+
+        Raises CheckpointError for the suffix of another format, OSError if nothing can be written.
         """
-        checkpoint = read_checkpoint(path)
-        if components is not None:
-            vae, text = load_components(components)
-        elif missing := missing_components(checkpoint):
-            raise CheckpointError(
-                f"{path}: carries no {' and no '.join(missing)}: name a diffusers folder that has them, such as "
-                "text-to-video-ms-1.7b, with --components (components= in Python)"
-            )
-        else:
-            vae, text = unpack_components(checkpoint)
-        smcd = build(checkpoint, dtype=dtype, device=device)
+        path = Path(path)
+        if path.suffix in SUFFIXES and path.suffix != ".safetensors":
+            raise CheckpointError(f"{path}: only .safetensors is written: name such a file, or a folder")
+        file = path if path.suffix == ".safetensors" else path / "smcd.safetensors"
+        info = {**self.info, "defaults": self.defaults}
+        packed = pack_components(self.vae, self.text)
+        write_checkpoint(file, self.smcd.config, self.smcd.state_dict(), **packed, info=info)
+        return file
+
+    def to(
+        self, device: str | torch.device | torch.dtype | None = None, dtype: str | torch.dtype | None = None
+    ) -> SMCDPipeline:
+        """Move all networks to a device, a dtype, or both; `to(torch.float16)` works as in torch. Returns itself.
+
+        Raises SMCDError as `from_pretrained` does.
+        """
+        if isinstance(device, torch.dtype):
+            device, dtype = None, device
+        where = chosen_device(self.device if device is None else device)
+        kind = self.dtype if dtype is None else chosen_dtype(dtype, where)
+        self.smcd.to(where, kind)
+        self.text.to(where, kind)
         # diffusers warns about a dtype even where it changes nothing.
-        vae = vae.to(device) if vae.dtype == dtype else vae.to(device, dtype)
-        try:
-            return cls(smcd, vae, text.to(device, dtype), read_defaults(checkpoint))
-        except CheckpointError:
-            raise
-        except SMCDError as error:
-            raise CheckpointError(f"{path}: {error}") from None
+        self.vae = self.vae.to(where) if self.vae.dtype == kind else self.vae.to(where, kind)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.smcd.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.smcd.parameters()).dtype
 
     @property
     def conditions(self) -> frozenset[str]:
