@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..sampling.settings import Settings
     from ..trajectory.document import Trajectory
 
-AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"), ("start", 1.0), ("start_inside", None))
+AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"), ("start", 1.0), ("start_inside", None), ("negative", " "))
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -31,6 +31,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("image", type=Path, help="the first frame")
     add_box_options(parser)
     parser.add_argument("--prompt", help="a sentence about the video (default: the phrases)")
+    parser.add_argument(
+        "--negative", default=" ", help="what the video should not show (default: a space, as released)"
+    )
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out.mp4"), help=".mp4, .webp, .gif or a folder (default %(default)s)"
     )
@@ -110,8 +113,8 @@ def _animate(args: argparse.Namespace) -> None:
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
-    video = _generate(pipeline, Request(image, trajectory, prompt, args.seed), settings)
-    how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit)}
+    video = _generate(pipeline, Request(image, trajectory, prompt, args.seed, args.negative), settings)
+    how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
     _write(args, video, trajectory, settings.fps, how)
 
@@ -200,9 +203,10 @@ def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings) -> n
         return pipeline.generate([request], settings, progress=progress)[0]
 
 
-def _told(settings: Settings, fit: str) -> dict[str, Any]:
+def _told(settings: Settings, fit: str, negative: str) -> dict[str, Any]:
     """Settings as the video's metadata has them, without those that are as released."""
-    values = vars(settings) | {"guidance": vars(settings.guidance), "frames": settings.num_frames, "fit": fit}
+    values = vars(settings) | {"guidance": vars(settings.guidance), "frames": settings.num_frames}
+    values |= {"fit": fit, "negative": negative}
     del values["num_frames"]
     return {name: value for name, value in values.items() if (name, value) not in AS_RELEASED}
 

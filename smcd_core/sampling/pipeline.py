@@ -38,7 +38,7 @@ from .deep_cache import EverySecondStep
 from .devices import chosen_device, chosen_dtype
 from .diffusion import SAMPLERS, TIMESTEPS, TRAIN_STEPS, Guidance, Start, check_finite, noise_of, skipped
 from .framing import resized
-from .settings import Settings, check_objects, check_size, check_slots
+from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Request:
     image      PIL or uint8 [H, W, 3]; stretched to the size of the video, unless `framing.cropped` was used before
     prompt     a sentence about the whole video
     seed       of the noise
-    negative   stands for "no text"; as released, a space
+    negative   what the video should not show; as released, a space
     use_boxes  False hides the trajectory from the model
     """
 
@@ -56,7 +56,7 @@ class Request:
     trajectory: Trajectory | DenseBoxes
     prompt: str
     seed: int = 0
-    negative: str = " "
+    negative: str = NO_TEXT
     use_boxes: bool = True
 
 
@@ -209,7 +209,7 @@ class SMCDPipeline:
         prompt: str,
         *,
         seed: int = 0,
-        negative: str = " ",
+        negative: str = NO_TEXT,
         **given: Any,
     ) -> np.ndarray:
         """One video, uint8 [F, H, W, 3]. `given` as in `generate`."""
