@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from ..errors import SMCDError
 from ..networks.smcd import SMCD, Inputs, Tokens, pad_objects
 from ..networks.text import TextEncoder, same_length
-from ..trajectory.dense import DenseBoxes, dense_boxes
+from ..trajectory.dense import dense_boxes
 from ..trajectory.document import Trajectory
 from ..weights.checkpoint import SUFFIXES, CheckpointError, build, read_checkpoint, write_checkpoint
 from ..weights.components import (
@@ -36,28 +36,22 @@ from ..weights.repository import local_path
 from .animatic import animatic
 from .deep_cache import EverySecondStep
 from .devices import chosen_device, chosen_dtype
-from .diffusion import SAMPLERS, TIMESTEPS, TRAIN_STEPS, Guidance, Start, check_finite, noise_of, skipped
+from .diffusion import (
+    SAMPLERS,
+    TIMESTEPS,
+    TRAIN_STEPS,
+    Callback,
+    Guidance,
+    Start,
+    check_finite,
+    noise_from,
+    skipped,
+)
 from .framing import resized
+from .request import Request, generators_of, given_noise
 from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
 
-
-@dataclass(frozen=True)
-class Request:
-    """The content of one video.
-
-    image      PIL or uint8 [H, W, 3]; stretched to the size of the video, unless `framing.cropped` was used before
-    prompt     a sentence about the whole video
-    seed       of the noise
-    negative   what the video should not show; as released, a space
-    use_boxes  False hides the trajectory from the model
-    """
-
-    image: Image.Image | np.ndarray
-    trajectory: Trajectory | DenseBoxes
-    prompt: str
-    seed: int = 0
-    negative: str = NO_TEXT
-    use_boxes: bool = True
+OUTPUTS = ("video", "latents")
 
 
 class SMCDPipeline:
@@ -211,8 +205,8 @@ class SMCDPipeline:
         seed: int = 0,
         negative: str = NO_TEXT,
         **given: Any,
-    ) -> np.ndarray:
-        """One video, uint8 [F, H, W, 3]. `given` as in `generate`."""
+    ) -> Any:
+        """One video, uint8 [F, H, W, 3], or its latents. `given` as in `generate`."""
         return self.generate([Request(image, trajectory, prompt, seed, negative)], **given)[0]
 
     @torch.no_grad()
@@ -222,28 +216,50 @@ class SMCDPipeline:
         settings: Settings | None = None,
         *,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        callback: Callback | None = None,
+        latents: Tensor | Sequence[Tensor] | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        output: str = "video",
         **given: Any,
-    ) -> list[np.ndarray]:
-        """B videos in one batch, each uint8 [F, H, W, 3].
+    ) -> list[Any]:
+        """B videos in one batch, each uint8 [F, H, W, 3], or their latents.
 
-        settings  of all videos; or
-        given     arguments of `Settings.of`: num_frames, width, height, steps, guidance, fast, ...
-        progress  called with (steps done, total steps)
+        settings   of all videos; or
+        given      arguments of `Settings.of`: num_frames, width, height, steps, guidance, fast, ...
+        progress   called with (steps done, total steps)
+        callback   called with (steps done, total steps, noisy latents [B, F, 4, h, w]) after each step; it may show
+                   them with `decode`. Returning False raises Stopped
+        latents    [B, F, 4, h, w], standard normal, to start from instead of the noise of the seeds
+        generator  one for each request, or one for all in turn, that draw the noise instead of the seeds
+        output     "video", or "latents" for float32 [F, 4, h, w], which `decode` takes
 
         Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN.
         """
         if not requests:
             raise SMCDError("there are no requests: give at least one")
+        if output not in OUTPUTS:
+            raise SMCDError(f"output is {output!r}, expected one of {', '.join(OUTPUTS)}")
         settings = self._settings_of(requests, **given) if settings is None else settings
+        if settings.match_colors and output == "latents":
+            raise SMCDError("match_colors changes frames, which latents are not: leave it out, or take output='video'")
         check_size(settings.width, settings.height, self.multiple)
         num_frames, height, width = settings.num_frames, settings.height, settings.width
+        shape = self._latent_shape(settings)
+        generators = generators_of(requests, generator)
+        if latents is None:
+            noise = torch.cat([noise_from(one, shape).to(self.device) for one in generators])
+        else:
+            noise = given_noise(latents, (len(requests), *shape))
         inputs, no_text = self._inputs(requests, num_frames, width, height)
         tokens, weights = self._branches(inputs, no_text, settings.guidance)
         unguided = None
         if settings.guided < 1:
             unguided = settings.guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
-        noise = torch.cat([noise_of(request.seed, self._latent_shape(settings)) for request in requests])
-        latents = self.denoise(
+
+        def show(done: int, total: int, x: Tensor) -> object:
+            return None if callback is None else callback(done, total, x.unflatten(0, (-1, num_frames)))
+
+        made = self.denoise(
             noise,
             tokens,
             weights,
@@ -253,9 +269,12 @@ class SMCDPipeline:
             unguided=unguided,
             reuse_features=settings.reuse_features,
             start=self._start(requests, settings),
+            callback=show,
         )
-        check_finite(latents, tokens.text.dtype)
-        videos = [self.decode(video) for video in latents.split(num_frames)]
+        check_finite(made, tokens.text.dtype)
+        if output == "latents":
+            return [*made.split(num_frames)]
+        videos = [self.decode(video) for video in made.split(num_frames)]
         if settings.match_colors:
             return [_matched(*pair) for pair in zip(videos, requests, strict=True)]
         return videos
@@ -352,6 +371,7 @@ class SMCDPipeline:
         unguided: tuple[int, Tokens] | None = None,
         reuse_features: bool = False,
         start: Start | None = None,
+        callback: Callback | None = None,
     ) -> Tensor:
         """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
@@ -370,7 +390,7 @@ class SMCDPipeline:
             return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
-        return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress, start=start)
+        return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress, callback=callback, start=start)
 
     def encode(self, frames: np.ndarray) -> Tensor:
         """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""
