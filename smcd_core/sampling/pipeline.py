@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,7 @@ from .diffusion import (
 )
 from .framing import resized
 from .request import Request, generators_of, given_noise
+from .schedulers import Scheduled, scheduler_config
 from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
 
 OUTPUTS = ("video", "latents")
@@ -192,6 +194,11 @@ class SMCDPipeline:
         return self.smcd.config.conditions
 
     @property
+    def scheduler_config(self) -> dict[str, Any]:
+        """The argument of `from_config` of diffusers' schedulers."""
+        return scheduler_config(self.smcd.config.prediction)
+
+    @property
     def multiple(self) -> int:
         """Width and height of a video must be divisible by this, in pixels."""
         return vae_stride(self.vae) * self.smcd.config.stride
@@ -219,6 +226,7 @@ class SMCDPipeline:
         callback: Callback | None = None,
         latents: Tensor | Sequence[Tensor] | None = None,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        scheduler: Any = None,
         output: str = "video",
         **given: Any,
     ) -> list[Any]:
@@ -231,6 +239,7 @@ class SMCDPipeline:
                    them with `decode`. Returning False raises Stopped
         latents    [B, F, 4, h, w], standard normal, to start from instead of the noise of the seeds
         generator  one for each request, or one for all in turn, that draw the noise instead of the seeds
+        scheduler  of diffusers, made with `scheduler_config`, used instead of the sampler; it is not changed
         output     "video", or "latents" for float32 [F, 4, h, w], which `decode` takes
 
         Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN.
@@ -242,6 +251,8 @@ class SMCDPipeline:
         settings = self._settings_of(requests, **given) if settings is None else settings
         if settings.match_colors and output == "latents":
             raise SMCDError("match_colors changes frames, which latents are not: leave it out, or take output='video'")
+        if scheduler is not None and (settings.sampler != "ddim" or settings.starts):
+            raise SMCDError("a scheduler replaces the sampler and begins with noise: leave out sampler, fast and start")
         check_size(settings.width, settings.height, self.multiple)
         num_frames, height, width = settings.num_frames, settings.height, settings.width
         shape = self._latent_shape(settings)
@@ -250,11 +261,15 @@ class SMCDPipeline:
             noise = torch.cat([noise_from(one, shape).to(self.device) for one in generators])
         else:
             noise = given_noise(latents, (len(requests), *shape))
+        scheduled, guided_steps = None, settings.guided_steps
+        if scheduler is not None:
+            scheduled = Scheduled(scheduler, settings.steps, self.smcd.config.prediction, self.device, generators)
+            guided_steps = math.ceil(settings.guided * scheduled.total)
         inputs, no_text = self._inputs(requests, num_frames, width, height)
         tokens, weights = self._branches(inputs, no_text, settings.guidance)
         unguided = None
         if settings.guided < 1:
-            unguided = settings.guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
+            unguided = guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
 
         def show(done: int, total: int, x: Tensor) -> object:
             return None if callback is None else callback(done, total, x.unflatten(0, (-1, num_frames)))
@@ -270,6 +285,7 @@ class SMCDPipeline:
             reuse_features=settings.reuse_features,
             start=self._start(requests, settings),
             callback=show,
+            scheduled=scheduled,
         )
         check_finite(made, tokens.text.dtype)
         if output == "latents":
@@ -372,10 +388,12 @@ class SMCDPipeline:
         reuse_features: bool = False,
         start: Start | None = None,
         callback: Callback | None = None,
+        scheduled: Scheduled | None = None,
     ) -> Tensor:
         """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
-        unguided  a number of steps, and what is used alone after them: the tokens of B videos
+        unguided   a number of steps, and what is used alone after them: the tokens of B videos
+        scheduled  used instead of steps and sampler
         """
         guided_steps, alone = unguided or (TRAIN_STEPS, tokens)
         step = itertools.count(skipped(len(TIMESTEPS[sampler](steps)), start))
@@ -390,6 +408,8 @@ class SMCDPipeline:
             return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
+        if scheduled is not None:
+            return scheduled(predict, noise, progress, callback)
         return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress, callback=callback, start=start)
 
     def encode(self, frames: np.ndarray) -> Tensor:
