@@ -52,6 +52,7 @@ from .framing import resized
 from .request import Request, generators_of, given_noise
 from .schedulers import Scheduled, scheduler_config
 from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
+from .windows import Windows
 
 OUTPUTS = ("video", "latents")
 
@@ -286,6 +287,7 @@ class SMCDPipeline:
             start=self._start(requests, settings),
             callback=show,
             scheduled=scheduled,
+            windows=self._windows(settings),
         )
         check_finite(made, tokens.text.dtype)
         if output == "latents":
@@ -294,6 +296,11 @@ class SMCDPipeline:
         if settings.match_colors:
             return [_matched(*pair) for pair in zip(videos, requests, strict=True)]
         return videos
+
+    def _windows(self, settings: Settings) -> Windows | None:
+        if settings.window is None or settings.window >= settings.num_frames:
+            return None
+        return Windows(settings.num_frames, settings.window, settings.shared, self.device)
 
     def _start(self, requests: Sequence[Request], settings: Settings) -> Start | None:
         """The animatics of all requests, encoded, and where their objects are."""
@@ -389,23 +396,29 @@ class SMCDPipeline:
         start: Start | None = None,
         callback: Callback | None = None,
         scheduled: Scheduled | None = None,
+        windows: Windows | None = None,
     ) -> Tensor:
         """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
         unguided   a number of steps, and what is used alone after them: the tokens of B videos
         scheduled  used instead of steps and sampler
+        windows    over the frames of each video; None takes them all at once
         """
         guided_steps, alone = unguided or (TRAIN_STEPS, tokens)
         step = itertools.count(skipped(len(TIMESTEPS[sampler](steps)), start))
-        reuse = EverySecondStep() if reuse_features else None
+        reuse = [EverySecondStep() for _ in (windows.spans if windows else [0])] if reuse_features else None
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             """All branches in one batch; their weighted sum in float32, as differences of half floats are coarse."""
             used, shares = (tokens, weights) if next(step) < guided_steps else (alone, [1.0])
-            batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
-            deep = reuse.next(len(batch)) if reuse else None
-            predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
-            return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
+
+            def evaluate(x: Tensor, used: Tokens, window: int) -> Tensor:
+                batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
+                deep = reuse[window].next(len(batch)) if reuse else None
+                predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
+                return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
+
+            return evaluate(x, used, 0) if windows is None else windows.fused(x, used, evaluate)
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
         if scheduled is not None:
