@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
@@ -21,20 +20,11 @@ from ..networks.smcd import SMCD, Inputs, Tokens, pad_objects
 from ..networks.text import TextEncoder, same_length
 from ..trajectory.dense import dense_boxes
 from ..trajectory.document import Trajectory
-from ..weights.checkpoint import SUFFIXES, CheckpointError, build, read_checkpoint, write_checkpoint
-from ..weights.components import (
-    FOLDERS,
-    decode_latents,
-    encode_frames,
-    load_components,
-    missing_components,
-    pack_components,
-    unpack_components,
-    vae_stride,
-)
+from ..weights.checkpoint import CheckpointError
+from ..weights.components import decode_latents, encode_frames, vae_stride
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
 from ..weights.repository import local_path
-from .animatic import animatic
+from .animatic import start_of
 from .deep_cache import EverySecondStep
 from .devices import chosen_device, chosen_dtype
 from .diffusion import (
@@ -49,6 +39,7 @@ from .diffusion import (
     skipped,
 )
 from .framing import resized
+from .loading import read_networks, write_networks
 from .request import Request, generators_of, given_noise
 from .schedulers import Scheduled, scheduler_config
 from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
@@ -114,20 +105,7 @@ class SMCDPipeline:
         device = chosen_device(device)
         dtype = chosen_dtype(dtype, device)
         path = local_path(path, download)
-        checkpoint = read_checkpoint(path)
-        missing = missing_components(checkpoint)
-        if components is None and missing and any((path / name).is_dir() for name in FOLDERS):
-            components = path
-        if components is not None:
-            vae, text = load_components(components)
-        elif missing:
-            raise CheckpointError(
-                f"{path}: carries no {' and no '.join(missing)}: name a diffusers folder that has them, such as "
-                "text-to-video-ms-1.7b, with --components (components= in Python)"
-            )
-        else:
-            vae, text = unpack_components(checkpoint)
-        smcd = build(checkpoint, dtype=dtype, device=device)
+        smcd, vae, text, checkpoint = read_networks(path, components, device, dtype)
         try:
             pipeline = cls(smcd, vae, text, read_defaults(checkpoint), checkpoint.info)
         except CheckpointError:
@@ -155,14 +133,8 @@ class SMCDPipeline:
 
         Raises CheckpointError for the suffix of another format, OSError if nothing can be written.
         """
-        path = Path(path)
-        if path.suffix in SUFFIXES and path.suffix != ".safetensors":
-            raise CheckpointError(f"{path}: only .safetensors is written: name such a file, or a folder")
-        file = path if path.suffix == ".safetensors" else path / "smcd.safetensors"
         info = {**self.info, "defaults": self.defaults}
-        packed = pack_components(self.vae, self.text)
-        write_checkpoint(file, self.smcd.config, self.smcd.state_dict(), **packed, info=info)
-        return file
+        return write_networks(path, self.smcd, self.vae, self.text, info)
 
     def to(
         self, device: str | torch.device | torch.dtype | None = None, dtype: str | torch.dtype | None = None
@@ -284,7 +256,7 @@ class SMCDPipeline:
             sampler=settings.sampler,
             unguided=unguided,
             reuse_features=settings.reuse_features,
-            start=self._start(requests, settings),
+            start=start_of(requests, settings, self.encode),
             callback=show,
             scheduled=scheduled,
             windows=self._windows(settings),
@@ -301,22 +273,6 @@ class SMCDPipeline:
         if settings.window is None or settings.window >= settings.num_frames:
             return None
         return Windows(settings.num_frames, settings.window, settings.shared, self.device)
-
-    def _start(self, requests: Sequence[Request], settings: Settings) -> Start | None:
-        """The animatics of all requests, encoded, and where their objects are."""
-        if settings.starts is None:
-            return None
-        drawn = []
-        for request in requests:
-            image = resized(request.image, settings.width, settings.height)
-            if request.use_boxes:
-                drawn.append(animatic(image, request.trajectory, settings.num_frames))
-            else:
-                still = np.repeat(image[None], settings.num_frames, axis=0)
-                drawn.append((still, torch.zeros(still.shape[:3])))
-        guide = torch.cat([self.encode(video) for video, _ in drawn])
-        inside = F.adaptive_avg_pool2d(torch.cat([mask for _, mask in drawn])[:, None], guide.shape[2:]) > 0.5
-        return Start(guide.float(), inside.to(guide.device).float(), settings.starts)
 
     def _settings_of(self, requests: Sequence[Request], **given: Any) -> Settings:
         """One for all requests. Raises SMCDError if their trajectories differ in length."""
