@@ -115,6 +115,15 @@ def test_a_video_can_start_from_its_animatic(files, capsys):
     assert "start is 0.0, expected more than 0, up to 1" in capsys.readouterr().err
 
 
+def test_a_negative_prompt_changes_the_video_and_is_told(files):
+    assert animate(files, "--negative", " ", out="space") == animate(files, out="none") == 0
+    assert animate(files, "--negative", "a red square", out="negative") == 0
+    assert "negative" not in read_metadata(files / "space")["settings"]
+    assert read_metadata(files / "negative")["settings"]["negative"] == "a red square"
+    space, none, negative = ((files / name / "0002.png").read_bytes() for name in ("space", "none", "negative"))
+    assert space == none != negative
+
+
 def test_the_same_command_makes_the_same_video(files):
     assert animate(files, out="one") == animate(files, out="two") == 0
     assert animate(files, "--seed", 1, out="three") == 0

@@ -13,6 +13,8 @@ from ..trajectory.document import FPS_RANGE, MAX_FRAMES, Trajectory, whole_numbe
 from ..weights.defaults import FAST
 from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps, steps_of
 
+NO_TEXT = " "  # As released: the prompt of the evaluation without text.
+
 
 @dataclass(frozen=True)
 class Settings:
