@@ -35,6 +35,7 @@ from .metrics import (
     ssim,
 )
 from .networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
+from .peekaboo import localization
 
 # Rows of the evaluation of a checkpoint
 EVALUATION_ROWS = {
@@ -45,13 +46,16 @@ EVALUATION_ROWS = {
     "static": "first frame repeated",
     "chance": "another clip's video",
 }
-# Scores that are means over all boxes, as in GOT-10k: a clip weighs as much as it has boxes.
+# Scores that are means over all boxes, as in GOT-10k, or over all objects: a clip weighs as much as it has of them.
 WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"} | {f"ao_{size}": f"boxes_{size}" for size in SIZES}
+WEIGHTS |= {"coverage": "objects", "miou": "objects_covered", "ap50": "boxes_found", "centroid_distance": "boxes_found"}
 FVD_RESAMPLES = 200
 # (score, heading, format) for two tables, as one would be too wide.
 COLUMNS = (
     [
-        ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"), ("ao_last", "AO last frame", ".3f"),
+        ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"),
+        ("coverage", "coverage", ".3f"), ("miou", "mIoU", ".3f"), ("ap50", "AP50", ".3f"),
+        ("centroid_distance", "centroid distance", ".3f"), ("ao_last", "AO last frame", ".3f"),
         *((f"ao_{size}", f"AO {size}", ".3f") for size in SIZES),
         ("color", "colour", ".3f"), ("color_last", "colour last frame", ".3f"),
         ("color_drift", "colour drift", ".1f"), ("color_drift_last", "drift last frame", ".1f"),
@@ -188,7 +192,7 @@ class RowScores:
         intervals = {}
         for name in self.entries[0]:
             values = [entry[name] for entry in self.entries]
-            if name.startswith("boxes"):
+            if name.startswith(("boxes", "objects")):
                 scores[name] = sum(values)
             elif isinstance(values[0], list):
                 scores[name] = _mean_by_frame(values)
@@ -219,7 +223,7 @@ def score(
         found = find_colors(video, clip.colors)
     scores: Scores = {}
     if found is not None:
-        scores |= grounding(found, boxes, mask)
+        scores |= grounding(found, boxes, mask) | localization(found, boxes, mask, (video.shape[2], video.shape[1]))
         scores["ao_last"] = scores["ao_frames"][-1]
     if clip.colors is not None:
         holds = color_holds(video, boxes, mask, clip.colors)
