@@ -5,9 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from smcd_core.data import Clip
+from smcd_core.colors import background
+from smcd_core.data import Clip, SyntheticClips
+from smcd_core.errors import SMCDError
 from smcd_core.evaluation.peekaboo import localization
-from smcd_core.evaluation.scores import score_row
+from smcd_core.evaluation.scores import generate_all, generate_counterfactuals, request_of, score_row
+from smcd_core.evaluation.sensitivity import Counterfactual, sensitivity, still_boxes
+from smcd_core.sampling.diffusion import Guidance
+from smcd_core.sampling.pipeline import SMCDPipeline
 
 GRID = 16  # pixels of a side in the computations by pixel; boxes lie on their edges
 
@@ -87,3 +92,68 @@ def test_peekaboos_measures_of_a_row_are_means_over_all_that_they_count():
     for name, count in (pairs | {"centroid_distance": "boxes_found"}).items():
         expected = np.average([one[name] for one in each], weights=[one[count] for one in each])
         assert row[name] == pytest.approx(expected) and row[count] == sum(one[count] for one in each)
+
+
+# Control sensitivity -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sensitivity_is_that_of_a_walk_over_all_pixels(seed):
+    rng = np.random.default_rng(seed)
+    boxes, mask, others = random_boxes(rng, 4, 2), rng.random((4, 2)) > 0.2, random_boxes(rng, 4, 2)
+    others, hidden = np.where(rng.random((4, 2, 1)) > 0.5, boxes, others), mask & (rng.random((4, 2)) > 0.2)
+    video, other = rng.integers(0, 60, (2, 4, GRID, GRID, 3), np.uint8)
+    inside, outside, both, either = [], [], 0, 0
+    for frame in range(4):
+        wanted = np.zeros((GRID, GRID), bool)
+        for n in range(2):
+            before = filled(boxes[frame, n]) & mask[frame, n]
+            after = filled(others[frame, n]) & hidden[frame, n]
+            if (before != after).any():
+                wanted |= before | after
+        for y in range(GRID):
+            for x in range(GRID):
+                change = sum(abs(int(a) - int(b)) for a, b in zip(video[frame, y, x], other[frame, y, x])) / 3 / 255
+                (inside if wanted[y, x] else outside).append(change)
+                both, either = both + (wanted[y, x] and change > 0.06), either + (wanted[y, x] or change > 0.06)
+    scores = sensitivity(video, boxes, mask, Counterfactual(other, others, hidden))
+    assert scores["change_inside"] == pytest.approx(np.mean(inside), rel=1e-5)
+    assert scores["leakage"] == pytest.approx(np.mean(outside), rel=1e-5)
+    assert scores["localization_iou"] == pytest.approx(both / either)
+
+
+def test_a_perfect_mover_leaks_nothing_and_a_model_without_control_changes_nothing():
+    clip = SyntheticClips(1, split="validation", size=64)[0]
+    still = still_boxes(clip.boxes_xyxy, clip.mask)
+    assert (still[clip.mask] == clip.boxes_xyxy[clip.mask]).all(-1).sum() < clip.mask.sum()
+    other = clip.frames.copy()
+    moved = (clip.boxes_xyxy != still).any(-1) & clip.mask
+    either = ~(background(clip.boxes_xyxy, moved, 64, 64, 0) & background(still, moved, 64, 64, 0))
+    other[either] = 255 - other[either]
+    follows = sensitivity(clip.frames, clip.boxes_xyxy, clip.mask, Counterfactual(other, still, clip.mask))
+    assert follows["leakage"] == 0 < follows["change_inside"] and follows["localization_iou"] > 0.8
+    ignores = sensitivity(clip.frames, clip.boxes_xyxy, clip.mask, Counterfactual(clip.frames, still, clip.mask))
+    assert ignores == {"change_inside": 0, "leakage": 0, "localization_iou": 0}
+    same = sensitivity(clip.frames, clip.boxes_xyxy, clip.mask, Counterfactual(other, clip.boxes_xyxy, clip.mask))
+    assert math.isnan(same["change_inside"]) and math.isnan(same["localization_iou"])
+
+
+def test_videos_and_boxes_of_different_shapes_are_not_compared():
+    video, boxes, mask = np.zeros((2, 8, 8, 3), np.uint8), np.zeros((2, 1, 4)), np.ones((2, 1), bool)
+    with pytest.raises(SMCDError, match="found 2 frames of 8 x 8 and 1 frames of 8 x 8: make them alike"):
+        sensitivity(video, boxes, mask, Counterfactual(video[:1], boxes, mask))
+    with pytest.raises(SMCDError, match="found 1 and 2 in 2 and 2 frames: keep all objects"):
+        sensitivity(video, boxes, mask, Counterfactual(video, boxes.repeat(2, 1), mask.repeat(2, 1)))
+
+
+def test_the_bundled_model_changes_what_its_boxes_ask_for_and_little_else():
+    """Same image, prompt and seed; the boxes move, or stay where they start."""
+    pipeline = SMCDPipeline.from_checkpoint()
+    clips = SyntheticClips(2, split="validation", size=64, num_frames=4)
+    how = dict(steps=4, guidance=Guidance(boxes=1.5))
+    videos = generate_all(
+        pipeline, [request_of(clip, n) for n, clip in enumerate(clips)], 2, width=64, height=64, **how
+    )
+    others = generate_counterfactuals(pipeline, clips, **how)
+    scores = score_row(videos, clips, others=others).scores
+    assert scores["change_inside"] > 5 * scores["leakage"] and scores["localization_iou"] > 0.5

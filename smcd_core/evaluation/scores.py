@@ -36,6 +36,7 @@ from .metrics import (
 )
 from .networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
 from .peekaboo import localization
+from .sensitivity import Counterfactual, sensitivity, still_boxes
 
 # Rows of the evaluation of a checkpoint
 EVALUATION_ROWS = {
@@ -57,6 +58,8 @@ COLUMNS = (
         ("coverage", "coverage", ".3f"), ("miou", "mIoU", ".3f"), ("ap50", "AP50", ".3f"),
         ("centroid_distance", "centroid distance", ".3f"), ("ao_last", "AO last frame", ".3f"),
         *((f"ao_{size}", f"AO {size}", ".3f") for size in SIZES),
+        ("change_inside", "change inside", ".3f"), ("leakage", "leakage", ".3f"),
+        ("localization_iou", "localisation IoU", ".3f"),
         ("color", "colour", ".3f"), ("color_last", "colour last frame", ".3f"),
         ("color_drift", "colour drift", ".1f"), ("color_drift_last", "drift last frame", ".1f"),
     ],
@@ -127,6 +130,23 @@ def generate_rows(
     return {name: made[name] for name in EVALUATION_ROWS}
 
 
+def generate_counterfactuals(
+    pipeline: SMCDPipeline,
+    clips: Sequence[Clip],
+    *,
+    seed: int = 0,
+    batch_size: int = 4,
+    progress: Callable[[int], None] = lambda clips: None,
+    **settings: Any,
+) -> list[Counterfactual]:
+    """Make the videos of `generate_rows`, with the same seeds, for objects that are asked to stay where they start."""
+    height, width = clips[0].frames.shape[1:3]
+    still = [replace(clip, boxes_xyxy=still_boxes(clip.boxes_xyxy, clip.mask)) for clip in clips]
+    requests = [request_of(clip, seed + number) for number, clip in enumerate(still)]
+    videos = generate_all(pipeline, requests, batch_size, progress, width=width, height=height, **settings)
+    return [Counterfactual(video, clip.boxes_xyxy, clip.mask) for video, clip in zip(videos, still, strict=True)]
+
+
 def generate_all(
     pipeline: SMCDPipeline,
     requests: Sequence[Request],
@@ -158,14 +178,16 @@ def score_row(
     clips: Sequence[Clip],
     networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008 - it is frozen
     found: Sequence[np.ndarray] | None = None,
+    others: Sequence[Counterfactual] | None = None,
 ) -> Result:
-    """Score one row; `found` holds the boxes of the objects in each video, see `score`.
+    """Score one row; `found` holds the boxes of the objects in each video, `others` its counterfactual, see `score`.
 
     Raises SMCDError without any video.
     """
     row = RowScores(networks)
-    for video, clip, boxes in zip(videos, clips, [None] * len(clips) if found is None else found, strict=True):
-        row.add(video, clip, boxes)
+    nothing = [None] * len(clips)
+    for each in zip(videos, clips, found or nothing, others or nothing, strict=True):
+        row.add(*each)
     return row.result()
 
 
@@ -177,9 +199,11 @@ class RowScores:
         self.entries: list[Scores] = []
         self.features: list[tuple[np.ndarray, np.ndarray] | None] = []  # for FVD, of the video and its reference
 
-    def add(self, video: np.ndarray, clip: Clip, found: np.ndarray | None = None) -> None:
+    def add(
+        self, video: np.ndarray, clip: Clip, found: np.ndarray | None = None, other: Counterfactual | None = None
+    ) -> None:
         """Arguments as in `score`."""
-        self.entries.append(score(video, clip, self.networks, found))
+        self.entries.append(score(video, clip, self.networks, found, other))
         if network := self.networks.video:
             whole = is_whole(clip, video)
             self.features.append((network(video), network(clip.frames)) if whole else None)
@@ -211,10 +235,12 @@ def score(
     clip: Clip,
     networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008
     found: np.ndarray | None = None,
+    other: Counterfactual | None = None,
 ) -> Scores:
     """Score one video. `clip.frames` is the reference: the whole video, its first frame alone, or no frame.
 
     found  [F, N, 4] boxes of the objects in the video, zeros where there is none; default: the detector's
+    other  the same request with other boxes, for control sensitivity
     """
     boxes, mask = clip.boxes_xyxy, clip.mask
     if found is None and networks.detector is not None:
@@ -225,6 +251,8 @@ def score(
     if found is not None:
         scores |= grounding(found, boxes, mask) | localization(found, boxes, mask, (video.shape[2], video.shape[1]))
         scores["ao_last"] = scores["ao_frames"][-1]
+    if other is not None:
+        scores |= sensitivity(video, boxes, mask, other)
     if clip.colors is not None:
         holds = color_holds(video, boxes, mask, clip.colors)
         scores |= {"color": mean_over_clips(holds), "color_last": mean_over_clips(holds[-1])}
