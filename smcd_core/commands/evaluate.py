@@ -54,6 +54,9 @@ def _add_checkpoint_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--match-colors", action="store_true", help="match colours to those of the first frame")
     group.add_argument("--seed", type=int, default=0, help="random seed of the first clip (default %(default)s)")
     group.add_argument("--batch-size", type=int, default=4, help="videos per call (default %(default)s)")
+    group.add_argument(
+        "--sensitivity", action="store_true", help="animate each clip once more, with boxes that stay where they start"
+    )
 
 
 def _add_video_options(group: argparse._ArgumentGroup) -> None:
@@ -69,6 +72,16 @@ def _add_video_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--prompts", type=Path, metavar="JSON", help="sentence of each video, for CLIP-SIM")
     group.add_argument(
         "--found", type=Path, nargs="+", metavar="DIR", help="boxes of the objects in each folder of --videos"
+    )
+    group.add_argument(
+        "--counterfactuals",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="for each folder of --videos, the same requests and seeds with other boxes",
+    )
+    group.add_argument(
+        "--counterfactual-trajectories", type=Path, metavar="DIR", help="these other boxes (default: beside or in them)"
     )
 
 
@@ -91,10 +104,14 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     if args.download:
         os.environ["HF_HUB_OFFLINE"] = "0"  # read once, when the libraries are imported
-    if args.found and len(args.found) != len(args.videos or ()):
-        raise SMCDError(
-            f"--found names {len(args.found)} folders, --videos {len(args.videos or ())}: one each is needed"
-        )
+    for name in ("found", "counterfactuals"):
+        given, needed = getattr(args, name), len(args.videos or ())
+        if given and len(given) != needed:
+            raise SMCDError(f"--{name} names {len(given)} folders, --videos {needed}: one each is needed")
+    if args.counterfactual_trajectories and not args.counterfactuals:
+        raise SMCDError("--counterfactual-trajectories are the boxes of --counterfactuals: give both")
+    if args.sensitivity and args.videos:
+        raise SMCDError("--sensitivity animates synthetic clips: give finished videos with --counterfactuals")
     if args.found and args.detector:
         raise SMCDError("--found and --detector both say where the objects are: give one of them")
     tools = _tools(args)
@@ -127,7 +144,7 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
     from tqdm import tqdm
 
     from ..data import SyntheticClips
-    from ..evaluation.scores import EVALUATION_ROWS, generate_rows, score_row
+    from ..evaluation.scores import EVALUATION_ROWS, generate_counterfactuals, generate_rows, score_row
     from ..sampling.devices import pick_device, pick_dtype
     from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline
     from ..sampling.settings import Settings
@@ -141,11 +158,12 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
     given = Settings.of(pipeline.defaults, width=args.size, num_frames=args.frames, steps=args.steps, **scales)
     size, frames, steps, guidance = given.width, given.num_frames, given.steps, given.guidance
     clips = list(SyntheticClips(args.clips, split=args.split, size=size, num_frames=frames))
-    with tqdm(total=2 * args.clips, unit="clip") as bar:
-        videos = generate_rows(
-            pipeline, clips, steps=steps, guidance=guidance, seed=args.seed, batch_size=args.batch_size,
-            match_colors=args.match_colors, progress=bar.update,
-        )  # fmt: skip
+    how: dict[str, Any] = dict(
+        steps=steps, guidance=guidance, seed=args.seed, batch_size=args.batch_size, match_colors=args.match_colors
+    )
+    with tqdm(total=(3 if args.sensitivity else 2) * args.clips, unit="clip") as bar:
+        videos = generate_rows(pipeline, clips, progress=bar.update, **how)
+        others = generate_counterfactuals(pipeline, clips, progress=bar.update, **how) if args.sensitivity else None
     settings = {"checkpoint": str(checkpoint), "split": args.split, "clips": args.clips, "frames": frames, "size": size}
     settings |= {"steps": steps, "guidance": vars(guidance), "seed": args.seed, "match_colors": args.match_colors}
     settings["dtype"] = str(dtype).removeprefix("torch.")
@@ -154,7 +172,11 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
         contact_sheet(videos["smcd"][number], clip.boxes_xyxy, clip.mask, clip.colors, clip.phrases).save(
             args.out / f"clip{number:02d}.png"
         )
-    return settings, EVALUATION_ROWS, {name: score_row(videos[name], clips, tools) for name in EVALUATION_ROWS}
+    results = {
+        name: score_row(videos[name], clips, tools, others=others if name == "smcd" else None)
+        for name in EVALUATION_ROWS
+    }
+    return settings, EVALUATION_ROWS, results
 
 
 def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, dict[str, str], dict[str, Result]]:
@@ -163,17 +185,18 @@ def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, d
 
     size = args.size or 256  # as the published evaluation
     prompts = read_prompts(args.prompts) if args.prompts else None
-    sources = VideoSources(args.trajectories, args.references, prompts)
+    sources = VideoSources(args.trajectories, args.references, prompts, args.counterfactual_trajectories)
     results: dict[str, Result] = {}
     keys: list[str] = []
     # The ceiling: the real videos by the same measures. Boxes found in other videos say nothing about them.
     references = None if args.found else RowScores(tools)
-    for folder, found in zip(args.videos, args.found or [None] * len(args.videos)):
+    nothing = [None] * len(args.videos)
+    for folder, found, others in zip(args.videos, args.found or nothing, args.counterfactuals or nothing):
         if folder.name in results:
             raise SMCDError(f"{folder}: a second folder named {folder.name!r}; rename one, as folders name the rows")
         row, read = RowScores(tools), []
-        for one in read_videos(folder, sources, found=found, size=size):
-            row.add(one.frames, one.clip, one.found)
+        for one in read_videos(folder, sources, found=found, counterfactuals=others, size=size):
+            row.add(one.frames, one.clip, one.found, one.other)
             read.append(one.key)
             whole = is_whole(one.clip, one.frames)
             if tools.video and not whole:
@@ -189,7 +212,8 @@ def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, d
         results[folder.name] = row.result()
     if references is not None:
         results["(references)"] = references.result()
-    settings = {name: getattr(args, name) for name in ("videos", "trajectories", "references", "prompts", "found")}
+    given = ("videos", "trajectories", "references", "prompts", "found", "counterfactuals")
+    settings = {name: getattr(args, name) for name in given}
     return settings | {"size": size, "clips": keys}, {name: name for name in results}, results
 
 

@@ -35,6 +35,8 @@ from .metrics import (
     ssim,
 )
 from .networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
+from .peekaboo import localization
+from .sensitivity import Counterfactual, sensitivity, still_boxes
 
 # Rows of the evaluation of a checkpoint
 EVALUATION_ROWS = {
@@ -45,14 +47,19 @@ EVALUATION_ROWS = {
     "static": "first frame repeated",
     "chance": "another clip's video",
 }
-# Scores that are means over all boxes, as in GOT-10k: a clip weighs as much as it has boxes.
+# Scores that are means over all boxes, as in GOT-10k, or over all objects: a clip weighs as much as it has of them.
 WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"} | {f"ao_{size}": f"boxes_{size}" for size in SIZES}
+WEIGHTS |= {"coverage": "objects", "miou": "objects_covered", "ap50": "boxes_found", "centroid_distance": "boxes_found"}
 FVD_RESAMPLES = 200
 # (score, heading, format) for two tables, as one would be too wide.
 COLUMNS = (
     [
-        ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"), ("ao_last", "AO last frame", ".3f"),
+        ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"),
+        ("coverage", "coverage", ".3f"), ("miou", "mIoU", ".3f"), ("ap50", "AP50", ".3f"),
+        ("centroid_distance", "centroid distance", ".3f"), ("ao_last", "AO last frame", ".3f"),
         *((f"ao_{size}", f"AO {size}", ".3f") for size in SIZES),
+        ("change_inside", "change inside", ".3f"), ("leakage", "leakage", ".3f"),
+        ("localization_iou", "localisation IoU", ".3f"),
         ("color", "colour", ".3f"), ("color_last", "colour last frame", ".3f"),
         ("color_drift", "colour drift", ".1f"), ("color_drift_last", "drift last frame", ".1f"),
     ],
@@ -123,6 +130,23 @@ def generate_rows(
     return {name: made[name] for name in EVALUATION_ROWS}
 
 
+def generate_counterfactuals(
+    pipeline: SMCDPipeline,
+    clips: Sequence[Clip],
+    *,
+    seed: int = 0,
+    batch_size: int = 4,
+    progress: Callable[[int], None] = lambda clips: None,
+    **settings: Any,
+) -> list[Counterfactual]:
+    """Make the videos of `generate_rows`, with the same seeds, for objects that are asked to stay where they start."""
+    height, width = clips[0].frames.shape[1:3]
+    still = [replace(clip, boxes_xyxy=still_boxes(clip.boxes_xyxy, clip.mask)) for clip in clips]
+    requests = [request_of(clip, seed + number) for number, clip in enumerate(still)]
+    videos = generate_all(pipeline, requests, batch_size, progress, width=width, height=height, **settings)
+    return [Counterfactual(video, clip.boxes_xyxy, clip.mask) for video, clip in zip(videos, still, strict=True)]
+
+
 def generate_all(
     pipeline: SMCDPipeline,
     requests: Sequence[Request],
@@ -154,14 +178,16 @@ def score_row(
     clips: Sequence[Clip],
     networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008 - it is frozen
     found: Sequence[np.ndarray] | None = None,
+    others: Sequence[Counterfactual] | None = None,
 ) -> Result:
-    """Score one row; `found` holds the boxes of the objects in each video, see `score`.
+    """Score one row; `found` holds the boxes of the objects in each video, `others` its counterfactual, see `score`.
 
     Raises SMCDError without any video.
     """
     row = RowScores(networks)
-    for video, clip, boxes in zip(videos, clips, [None] * len(clips) if found is None else found, strict=True):
-        row.add(video, clip, boxes)
+    nothing = [None] * len(clips)
+    for each in zip(videos, clips, found or nothing, others or nothing, strict=True):
+        row.add(*each)
     return row.result()
 
 
@@ -173,9 +199,11 @@ class RowScores:
         self.entries: list[Scores] = []
         self.features: list[tuple[np.ndarray, np.ndarray] | None] = []  # for FVD, of the video and its reference
 
-    def add(self, video: np.ndarray, clip: Clip, found: np.ndarray | None = None) -> None:
+    def add(
+        self, video: np.ndarray, clip: Clip, found: np.ndarray | None = None, other: Counterfactual | None = None
+    ) -> None:
         """Arguments as in `score`."""
-        self.entries.append(score(video, clip, self.networks, found))
+        self.entries.append(score(video, clip, self.networks, found, other))
         if network := self.networks.video:
             whole = is_whole(clip, video)
             self.features.append((network(video), network(clip.frames)) if whole else None)
@@ -188,7 +216,7 @@ class RowScores:
         intervals = {}
         for name in self.entries[0]:
             values = [entry[name] for entry in self.entries]
-            if name.startswith("boxes"):
+            if name.startswith(("boxes", "objects")):
                 scores[name] = sum(values)
             elif isinstance(values[0], list):
                 scores[name] = _mean_by_frame(values)
@@ -207,10 +235,12 @@ def score(
     clip: Clip,
     networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008
     found: np.ndarray | None = None,
+    other: Counterfactual | None = None,
 ) -> Scores:
     """Score one video. `clip.frames` is the reference: the whole video, its first frame alone, or no frame.
 
     found  [F, N, 4] boxes of the objects in the video, zeros where there is none; default: the detector's
+    other  the same request with other boxes, for control sensitivity
     """
     boxes, mask = clip.boxes_xyxy, clip.mask
     if found is None and networks.detector is not None:
@@ -219,8 +249,10 @@ def score(
         found = find_colors(video, clip.colors)
     scores: Scores = {}
     if found is not None:
-        scores |= grounding(found, boxes, mask)
+        scores |= grounding(found, boxes, mask) | localization(found, boxes, mask, (video.shape[2], video.shape[1]))
         scores["ao_last"] = scores["ao_frames"][-1]
+    if other is not None:
+        scores |= sensitivity(video, boxes, mask, other)
     if clip.colors is not None:
         holds = color_holds(video, boxes, mask, clip.colors)
         scores |= {"color": mean_over_clips(holds), "color_last": mean_over_clips(holds[-1])}
