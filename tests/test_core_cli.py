@@ -124,6 +124,15 @@ def test_a_negative_prompt_changes_the_video_and_is_told(files):
     assert space == none != negative
 
 
+def test_a_long_video_is_made_in_windows(files, capsys):
+    assert animate(files, "--frames", 5, "--window", 3, out="long.gif") == 0
+    assert frames_of(files / "long.gif")[0] == 5
+    settings = read_metadata(files / "long.gif")["settings"]
+    assert settings["window"] == 3 and "overlap" not in settings
+    assert animate(files, "--window", 3, "--overlap", 3, out="none.gif") == 2
+    assert "overlap is 3 and window 3: give less than the window" in capsys.readouterr().err
+
+
 def test_the_same_command_makes_the_same_video(files):
     assert animate(files, out="one") == animate(files, out="two") == 0
     assert animate(files, "--seed", 1, out="three") == 0

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from ..sampling.settings import Settings
     from ..trajectory.document import Trajectory
 
-AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"), ("start", 1.0), ("start_inside", None), ("negative", " "))
+AS_RELEASED = (
+    ("sampler", "ddim"),
+    ("fit", "stretch"),
+    ("start", 1.0),
+    ("start_inside", None),
+    ("negative", " "),
+    ("window", None),
+    ("overlap", None),
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -63,6 +71,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="how an image of another aspect ratio gets the size of the video (default %(default)s)",
     )
     parser.add_argument("--frames", type=_whole(1, 4096), help="default: as many as the boxes have")
+    parser.add_argument(
+        "--window", type=_whole(1, 4096), metavar="FRAMES", help="make a long video in windows of so many frames"
+    )
+    parser.add_argument(
+        "--overlap", type=_whole(0, 4095), metavar="FRAMES", help="which windows share (default: half a window)"
+    )
     parser.add_argument("--fps", type=_number(0.01, 1000), help="frames per second (default: as the boxes say)")
     parser.add_argument("--steps", type=_whole(1, 1000), help="denoising steps (default: that of the checkpoint)")
     parser.add_argument("--fast", action="store_true", help="a better solver with 10 steps, unless --steps is given")
@@ -165,6 +179,8 @@ def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Traj
         match_colors=args.match_colors,
         start=args.start,
         start_inside=args.start_inside,
+        window=args.window,
+        overlap=args.overlap,
     )
 
 

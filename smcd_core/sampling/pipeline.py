@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,9 @@ from .diffusion import (
 )
 from .framing import resized
 from .request import Request, generators_of, given_noise
+from .schedulers import Scheduled, scheduler_config
 from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
+from .windows import Windows
 
 OUTPUTS = ("video", "latents")
 
@@ -192,6 +195,11 @@ class SMCDPipeline:
         return self.smcd.config.conditions
 
     @property
+    def scheduler_config(self) -> dict[str, Any]:
+        """The argument of `from_config` of diffusers' schedulers."""
+        return scheduler_config(self.smcd.config.prediction)
+
+    @property
     def multiple(self) -> int:
         """Width and height of a video must be divisible by this, in pixels."""
         return vae_stride(self.vae) * self.smcd.config.stride
@@ -219,6 +227,7 @@ class SMCDPipeline:
         callback: Callback | None = None,
         latents: Tensor | Sequence[Tensor] | None = None,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        scheduler: Any = None,
         output: str = "video",
         **given: Any,
     ) -> list[Any]:
@@ -231,6 +240,7 @@ class SMCDPipeline:
                    them with `decode`. Returning False raises Stopped
         latents    [B, F, 4, h, w], standard normal, to start from instead of the noise of the seeds
         generator  one for each request, or one for all in turn, that draw the noise instead of the seeds
+        scheduler  of diffusers, made with `scheduler_config`, used instead of the sampler; it is not changed
         output     "video", or "latents" for float32 [F, 4, h, w], which `decode` takes
 
         Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN.
@@ -242,6 +252,8 @@ class SMCDPipeline:
         settings = self._settings_of(requests, **given) if settings is None else settings
         if settings.match_colors and output == "latents":
             raise SMCDError("match_colors changes frames, which latents are not: leave it out, or take output='video'")
+        if scheduler is not None and (settings.sampler != "ddim" or settings.starts):
+            raise SMCDError("a scheduler replaces the sampler and begins with noise: leave out sampler, fast and start")
         check_size(settings.width, settings.height, self.multiple)
         num_frames, height, width = settings.num_frames, settings.height, settings.width
         shape = self._latent_shape(settings)
@@ -250,11 +262,15 @@ class SMCDPipeline:
             noise = torch.cat([noise_from(one, shape).to(self.device) for one in generators])
         else:
             noise = given_noise(latents, (len(requests), *shape))
+        scheduled, guided_steps = None, settings.guided_steps
+        if scheduler is not None:
+            scheduled = Scheduled(scheduler, settings.steps, self.smcd.config.prediction, self.device, generators)
+            guided_steps = math.ceil(settings.guided * scheduled.total)
         inputs, no_text = self._inputs(requests, num_frames, width, height)
         tokens, weights = self._branches(inputs, no_text, settings.guidance)
         unguided = None
         if settings.guided < 1:
-            unguided = settings.guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
+            unguided = guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
 
         def show(done: int, total: int, x: Tensor) -> object:
             return None if callback is None else callback(done, total, x.unflatten(0, (-1, num_frames)))
@@ -270,6 +286,8 @@ class SMCDPipeline:
             reuse_features=settings.reuse_features,
             start=self._start(requests, settings),
             callback=show,
+            scheduled=scheduled,
+            windows=self._windows(settings),
         )
         check_finite(made, tokens.text.dtype)
         if output == "latents":
@@ -278,6 +296,11 @@ class SMCDPipeline:
         if settings.match_colors:
             return [_matched(*pair) for pair in zip(videos, requests, strict=True)]
         return videos
+
+    def _windows(self, settings: Settings) -> Windows | None:
+        if settings.window is None or settings.window >= settings.num_frames:
+            return None
+        return Windows(settings.num_frames, settings.window, settings.shared, self.device)
 
     def _start(self, requests: Sequence[Request], settings: Settings) -> Start | None:
         """The animatics of all requests, encoded, and where their objects are."""
@@ -372,24 +395,34 @@ class SMCDPipeline:
         reuse_features: bool = False,
         start: Start | None = None,
         callback: Callback | None = None,
+        scheduled: Scheduled | None = None,
+        windows: Windows | None = None,
     ) -> Tensor:
         """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
-        unguided  a number of steps, and what is used alone after them: the tokens of B videos
+        unguided   a number of steps, and what is used alone after them: the tokens of B videos
+        scheduled  used instead of steps and sampler
+        windows    over the frames of each video; None takes them all at once
         """
         guided_steps, alone = unguided or (TRAIN_STEPS, tokens)
         step = itertools.count(skipped(len(TIMESTEPS[sampler](steps)), start))
-        reuse = EverySecondStep() if reuse_features else None
+        reuse = [EverySecondStep() for _ in (windows.spans if windows else [0])] if reuse_features else None
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             """All branches in one batch; their weighted sum in float32, as differences of half floats are coarse."""
             used, shares = (tokens, weights) if next(step) < guided_steps else (alone, [1.0])
-            batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
-            deep = reuse.next(len(batch)) if reuse else None
-            predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
-            return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
+
+            def evaluate(x: Tensor, used: Tokens, window: int) -> Tensor:
+                batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
+                deep = reuse[window].next(len(batch)) if reuse else None
+                predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
+                return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
+
+            return evaluate(x, used, 0) if windows is None else windows.fused(x, used, evaluate)
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
+        if scheduled is not None:
+            return scheduled(predict, noise, progress, callback)
         return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress, callback=callback, start=start)
 
     def encode(self, frames: np.ndarray) -> Tensor:
