@@ -21,9 +21,9 @@ from smcd_core.evaluation.scores import (
     request_of,
     score,
     score_row,
-    table,
 )
 from smcd_core.evaluation.sensitivity import still_boxes
+from smcd_core.evaluation.tables import table
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at
@@ -303,9 +303,37 @@ def test_the_command_compares_with_the_same_request_and_other_boxes(tmp_path):
     assert main([*arguments, "--counterfactual-trajectories", boxes]) == 2
 
 
+def test_the_command_scores_points_and_places_methods_between_floor_and_ceiling(tmp_path):
+    write_folders(tmp_path)
+    for name, away in (("asked", 0), ("exact", 0), ("off", 3)):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            np.save(tmp_path / name / f"clip{number}.npy", np.full((8, 2, 2), 20.0 + away))
+    (tmp_path / "none").mkdir()
+    for number in range(2):  # nothing is found in theirs
+        text = (tmp_path / "boxes" / f"clip{number}.json").read_text()
+        document = json.loads(text)
+        for track in document["objects"]:
+            track["keys"] = [key | {"box": [0, 0, 0.02, 0.02]} for key in track["keys"]]
+        (tmp_path / "none" / f"clip{number}.json").write_text(json.dumps(document))
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = ["evaluate", "--videos", place["ours"], place["theirs"], "--trajectories", place["boxes"]]
+    arguments += ["--found", place["boxes"], place["none"], "--size", "32", "--out", str(tmp_path / "out")]
+    arguments += ["--floor", place["theirs"], "--ceiling", place["ours"], "--points", place["asked"]]
+    assert main([*arguments, "--found-points", place["exact"], place["off"]]) == 0
+    written = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert written["scores"]["ours"]["epe"] == 0 and written["scores"]["theirs"]["epe"] == pytest.approx(18**0.5)
+    assert written["between"]["ours"]["ao"] == 1 and written["between"]["theirs"]["ao"] == 0
+    assert "share of the way from theirs to ours" in (tmp_path / "out" / "scores.md").read_text()
+    assert main([*arguments, "--found-points", place["exact"], place["boxes"]]) == 2
+
+
 @pytest.mark.parametrize(
     "more, message",
     [
+        (["--points", "a"], "give both"),
+        (["--points", "a", "--found-points", "a"], "a: has no points for clip0; expected clip0.json or clip0.npy"),
+        (["--floor", "a"], "--floor a: is none of the folders of --videos"),
         (["--counterfactuals", "a", "b"], "--counterfactuals names 2 folders, --videos 1"),
         (["--counterfactuals", "a"], "a: has no counterfactual for clip0; expected a video or a folder of frames"),
         (["--counterfactual-trajectories", "a"], "give both"),

@@ -8,11 +8,17 @@ import pytest
 from smcd_core.colors import background
 from smcd_core.data import Clip, SyntheticClips
 from smcd_core.errors import SMCDError
+from smcd_core.evaluation.groups import OBJECTS, PATHS, grouped, path_lengths
+from smcd_core.evaluation.metrics import grounding
 from smcd_core.evaluation.peekaboo import localization
-from smcd_core.evaluation.scores import generate_all, generate_counterfactuals, request_of, score_row
+from smcd_core.evaluation.point_error import PointPaths, point_error, read_points
+from smcd_core.evaluation.scores import Result, generate_all, generate_counterfactuals, request_of, score_row
 from smcd_core.evaluation.sensitivity import Counterfactual, sensitivity, still_boxes
+from smcd_core.evaluation.tables import between, share_table
+from smcd_core.guides.tracks import as_coordinates, point_tracks
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.trajectory.dense import DenseBoxes
 
 GRID = 16  # pixels of a side in the computations by pixel; boxes lie on their edges
 
@@ -157,3 +163,71 @@ def test_the_bundled_model_changes_what_its_boxes_ask_for_and_little_else():
     others = generate_counterfactuals(pipeline, clips, **how)
     scores = score_row(videos, clips, others=others).scores
     assert scores["change_inside"] > 5 * scores["leakage"] and scores["localization_iou"] > 0.5
+
+
+# Points, groups, floor and ceiling -----------------------------------------------------------------------------------
+
+
+def test_the_point_error_is_the_mean_of_all_distances():
+    rng = np.random.default_rng(0)
+    asked = rng.uniform(-10, 70, (5, 9, 2))
+    asked[:, :3] = rng.uniform(0, 40, (1, 3, 2))  # these rest
+    found = asked + rng.normal(0, 4, asked.shape)
+    found[3, 4:7] = found[2, :2] = np.nan
+    every, moving, lost = [], [], 0
+    for p in range(9):
+        inside = [f for f in range(5) if 0 <= asked[f, p, 0] < 60 and 0 <= asked[f, p, 1] < 40]
+        goes = any(math.dist(asked[f, p], asked[0, p]) > math.hypot(60, 40) / 100 for f in inside)
+        for f in inside:
+            if math.isnan(found[f, p, 0]):
+                lost += 1
+                continue
+            every.append(math.dist(found[f, p], asked[f, p]))
+            moving += [every[-1]] if goes else []
+    scores = point_error(PointPaths(asked, found, (60, 40)))
+    assert scores["epe"] == pytest.approx(np.mean(every)) and scores["points"] == len(every)
+    assert scores["epe_moving"] == pytest.approx(np.mean(moving)) and scores["points_moving"] == len(moving)
+    assert scores["points_still"] == len(every) - len(moving) > 0 < lost
+    assert scores["epe_found"] == pytest.approx(len(every) / (len(every) + lost))
+    assert len(scores["epe_frames"]) == 5
+
+
+def test_points_are_read_as_smcd_tracks_writes_them_and_as_arrays(tmp_path):
+    boxes = DenseBoxes(np.tile([0.0, 0, 0.5, 0.5], (3, 1, 1)), np.ones((3, 1), bool), ("dog",), size=(64, 32))
+    tracks = point_tracks(boxes, points=2)
+    (tmp_path / "a.json").write_text(as_coordinates(tracks))
+    np.save(tmp_path / "a.npy", tracks.path)
+    assert np.array_equal(read_points(tmp_path / "a.json"), tracks.path) and tracks.path.shape == (3, 4, 2)
+    assert np.array_equal(read_points(tmp_path / "a.npy"), tracks.path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[[{}]]", "[1]", '[[{"x": 1, "y": 1}], []]', "[]"])
+def test_what_are_no_points_is_said(text, tmp_path):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(SMCDError, match="a.json: h"):
+        read_points(tmp_path / "a.json")
+
+
+def test_overlap_is_told_apart_by_number_of_objects_and_by_path():
+    """The middle of the first goes a quarter right and back, that of the second rests."""
+    boxes = np.tile([[0.0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]], (3, 1, 1)).astype(float)
+    boxes[1, 0] += [0.25, 0, 0.25, 0]
+    mask = np.ones((3, 2), bool)
+    found = boxes.copy()
+    found[2, 0], found[:2, 1] = 0, [0.5, 0.5, 0.75, 1]
+    assert np.allclose(path_lengths(boxes, mask), [0.5, 0])
+    scores = grouped(found, boxes, mask)
+    assert scores["ao_path_medium"] == pytest.approx(2 / 3) and scores["ao_path_still"] == pytest.approx(2 / 3)
+    assert scores["ao_objects_2"] == pytest.approx(2 / 3) and scores["boxes_objects_2"] == 6
+    for kind, groups in (("objects", OBJECTS), ("path", PATHS)):
+        counts = [scores[f"boxes_{kind}_{name}"] for name in groups]
+        sums = [scores[f"ao_{kind}_{name}"] * count for name, count in zip(groups, counts) if count]
+        whole = grounding(found, boxes, mask)
+        assert sum(counts) == whole["boxes"] and sum(sums) / sum(counts) == pytest.approx(whole["ao"])
+
+
+def test_a_row_is_placed_between_floor_and_ceiling():
+    rows = {name: Result({"ao": ao}, {}, []) for name, ao in (("ours", 0.5), ("plain", 0.2), ("real", 0.8))}
+    assert between(rows["ours"], rows["plain"], rows["real"])["ao"] == pytest.approx(0.5)
+    assert math.isnan(between(rows["ours"], rows["real"], rows["plain"])["ao"])
+    assert "| ours | 0.50 |" in share_table(rows, {name: name for name in rows}, "plain", "real")

@@ -5,6 +5,7 @@
                                           are beside the video, or inside it, as smcd animate writes them
     references/a.mp4, a/, or a.png        the real video of the same length, or its first frame alone
     found/a.json, ...                     boxes of the objects in the video, from a tracker or by hand
+    points/a.json, a.npy                  where points should be, and in another folder where a tracker found them
     counterfactuals/a.mp4, a/             the same request and seed with other boxes
 
 Frames are resized to a square, as in the datasets and the published evaluation. Boxes are in units of the frame.
@@ -28,6 +29,7 @@ from ..trajectory.document import MAX_FRAMES, Trajectory, parse_trajectory
 from ..trajectory.files import read_dense
 from ..video import VideoError, read_metadata
 from .metrics import match_tracks
+from .point_error import POINT_SUFFIXES, PointPaths, read_points
 from .sensitivity import Counterfactual
 
 BOX_SUFFIXES = (".json", ".csv", ".txt")
@@ -44,6 +46,7 @@ class VideoSources:
     references: Path | None = None
     prompts: Mapping[str, str] | None = None
     counterfactual_trajectories: Path | None = None
+    points: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class FinishedVideo:
     clip    boxes, phrases and prompt; its frames are those of the reference: all of them, the first alone, or none
     found   [F, N, 4] boxes of its objects as a tracker found them, None if no such boxes were given
     other   the same request with other boxes, None if no such video was given
+    points  where points should be and where they were found, None if no such files were given
     """
 
     key: str
@@ -61,6 +65,7 @@ class FinishedVideo:
     clip: Clip
     found: np.ndarray | None
     other: Counterfactual | None = None
+    points: PointPaths | None = None
 
 
 def read_videos(
@@ -69,12 +74,14 @@ def read_videos(
     *,
     found: Path | None = None,
     counterfactuals: Path | None = None,
+    points: Path | None = None,
     size: int = 256,
 ) -> Iterator[FinishedVideo]:
     """Read the videos in a folder one by one, in natural order.
 
     found            folder of the boxes of their objects
     counterfactuals  folder of the videos of the same requests with other boxes
+    points           folder of the points that a tracker found in them
 
     Raises SMCDError if something is missing or does not fit.
     """
@@ -98,7 +105,8 @@ def read_videos(
             _reference(key, sources.references, len(video), size), boxes.xyxy, boxes.mask, boxes.phrases, prompt
         )
         other = None if counterfactuals is None else _counterfactual(key, counterfactuals, sources, clip, size)
-        yield FinishedVideo(key, video, clip, matched, other)
+        paths = None if points is None or sources.points is None else _points(key, points, sources.points, source)
+        yield FinishedVideo(key, video, clip, matched, other, paths)
 
 
 def _key(path: Path, folder: Path) -> str:
@@ -155,6 +163,21 @@ def _counterfactual(key: str, folder: Path, sources: VideoSources, clip: Clip, s
             f"{path}: has the boxes of the video; name those that it was made with in a folder of their own"
         )
     return Counterfactual(source.read(range(source.length), size), boxes.xyxy, boxes.mask)
+
+
+def _points(key: str, found: Path, asked: Path, video: VideoFile | FrameFolder) -> PointPaths:
+    read = []
+    for folder in (asked, found):
+        paths = [folder / f"{key}{suffix}" for suffix in POINT_SUFFIXES]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            raise SMCDError(f"{folder}: has no points for {key}; expected {' or '.join(path.name for path in paths)}")
+        read.append(read_points(path))
+    wanted, seen = read
+    if wanted.shape != seen.shape or len(seen) != video.length:
+        shapes = " and ".join(f"{points.shape[1]} points in {len(points)} frames" for points in read)
+        raise SMCDError(f"{key}: {shapes} are asked for and found, the video has {video.length}: follow the asked ones")
+    return PointPaths(wanted, seen, video.size())
 
 
 def _named(folder: Path, key: str) -> Path | None:

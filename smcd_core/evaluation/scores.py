@@ -6,7 +6,7 @@ Each row of a result is a list of videos, one per clip. docs/metrics.md explains
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from ..sampling.pipeline import Request, SMCDPipeline
 from ..trajectory.dense import DenseBoxes
 from ..weights.components import decode_latents, encode_frames
 from .detectors import Detector
+from .groups import GROUPS, grouped
 from .metrics import (
-    SIZES,
     bootstrap_interval,
     color_drift,
     color_holds,
@@ -36,6 +36,7 @@ from .metrics import (
 )
 from .networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
 from .peekaboo import localization
+from .point_error import PointPaths, point_error
 from .sensitivity import Counterfactual, sensitivity, still_boxes
 
 # Rows of the evaluation of a checkpoint
@@ -48,29 +49,11 @@ EVALUATION_ROWS = {
     "chance": "another clip's video",
 }
 # Scores that are means over all boxes, as in GOT-10k, or over all objects: a clip weighs as much as it has of them.
-WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"} | {f"ao_{size}": f"boxes_{size}" for size in SIZES}
+WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"}
+WEIGHTS |= {f"ao_{group}": f"boxes_{group}" for group in GROUPS}
+WEIGHTS |= {"epe": "points", "epe_moving": "points_moving", "epe_still": "points_still"}
 WEIGHTS |= {"coverage": "objects", "miou": "objects_covered", "ap50": "boxes_found", "centroid_distance": "boxes_found"}
 FVD_RESAMPLES = 200
-# (score, heading, format) for two tables, as one would be too wide.
-COLUMNS = (
-    [
-        ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"),
-        ("coverage", "coverage", ".3f"), ("miou", "mIoU", ".3f"), ("ap50", "AP50", ".3f"),
-        ("centroid_distance", "centroid distance", ".3f"), ("ao_last", "AO last frame", ".3f"),
-        *((f"ao_{size}", f"AO {size}", ".3f") for size in SIZES),
-        ("change_inside", "change inside", ".3f"), ("leakage", "leakage", ".3f"),
-        ("localization_iou", "localisation IoU", ".3f"),
-        ("color", "colour", ".3f"), ("color_last", "colour last frame", ".3f"),
-        ("color_drift", "colour drift", ".1f"), ("color_drift_last", "drift last frame", ".1f"),
-    ],
-    [
-        ("first_frame_psnr", "first-frame PSNR, dB", ".1f"), ("first_frame_ssim", "first-frame SSIM", ".3f"),
-        ("first_frame_lpips", "first-frame LPIPS", ".3f"), ("background_psnr", "background PSNR, dB", ".1f"),
-        ("object_psnr", "object PSNR, dB", ".1f"), ("clip_first", "first-frame CLIP", ".3f"),
-        ("clip_frames", "CLIP to first", ".3f"), ("dino_first", "first-frame DINO", ".3f"),
-        ("dino_frames", "DINO to first", ".3f"), ("clip_sim", "CLIP-SIM", ".3f"), ("fvd", "FVD", ".1f"),
-    ],
-)  # fmt: skip
 
 
 Scores = dict[str, Any]  # a number for the clip, or a list with one for each frame
@@ -200,10 +183,15 @@ class RowScores:
         self.features: list[tuple[np.ndarray, np.ndarray] | None] = []  # for FVD, of the video and its reference
 
     def add(
-        self, video: np.ndarray, clip: Clip, found: np.ndarray | None = None, other: Counterfactual | None = None
+        self,
+        video: np.ndarray,
+        clip: Clip,
+        found: np.ndarray | None = None,
+        other: Counterfactual | None = None,
+        points: PointPaths | None = None,
     ) -> None:
         """Arguments as in `score`."""
-        self.entries.append(score(video, clip, self.networks, found, other))
+        self.entries.append(score(video, clip, self.networks, found, other, points))
         if network := self.networks.video:
             whole = is_whole(clip, video)
             self.features.append((network(video), network(clip.frames)) if whole else None)
@@ -216,7 +204,7 @@ class RowScores:
         intervals = {}
         for name in self.entries[0]:
             values = [entry[name] for entry in self.entries]
-            if name.startswith(("boxes", "objects")):
+            if name.startswith(("boxes", "objects", "points")):
                 scores[name] = sum(values)
             elif isinstance(values[0], list):
                 scores[name] = _mean_by_frame(values)
@@ -236,11 +224,13 @@ def score(
     networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008
     found: np.ndarray | None = None,
     other: Counterfactual | None = None,
+    points: PointPaths | None = None,
 ) -> Scores:
     """Score one video. `clip.frames` is the reference: the whole video, its first frame alone, or no frame.
 
-    found  [F, N, 4] boxes of the objects in the video, zeros where there is none; default: the detector's
-    other  the same request with other boxes, for control sensitivity
+    found   [F, N, 4] boxes of the objects in the video, zeros where there is none; default: the detector's
+    other   the same request with other boxes, for control sensitivity
+    points  where points should be and where a tracker found them
     """
     boxes, mask = clip.boxes_xyxy, clip.mask
     if found is None and networks.detector is not None:
@@ -249,10 +239,13 @@ def score(
         found = find_colors(video, clip.colors)
     scores: Scores = {}
     if found is not None:
-        scores |= grounding(found, boxes, mask) | localization(found, boxes, mask, (video.shape[2], video.shape[1]))
+        scores |= grounding(found, boxes, mask) | grouped(found, boxes, mask)
+        scores |= localization(found, boxes, mask, (video.shape[2], video.shape[1]))
         scores["ao_last"] = scores["ao_frames"][-1]
     if other is not None:
         scores |= sensitivity(video, boxes, mask, other)
+    if points is not None:
+        scores |= point_error(points)
     if clip.colors is not None:
         holds = color_holds(video, boxes, mask, clip.colors)
         scores |= {"color": mean_over_clips(holds), "color_last": mean_over_clips(holds[-1])}
@@ -328,30 +321,6 @@ def _mean_by_frame(values: Sequence[Sequence[float]]) -> list[float]:
     """Mean over clips for each frame; clips may differ in length."""
     longest = max(map(len, values))
     return [mean_over_clips([clip[frame] for clip in values if frame < len(clip)]) for frame in range(longest)]
-
-
-def table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:
-    """Format the scores as two Markdown tables with 95 % intervals, without scores that no row has."""
-    return "\n\n".join(filter(None, (_table(results, labels, columns) for columns in COLUMNS)))
-
-
-def _table(results: Mapping[str, Result], labels: Mapping[str, str], columns: Sequence[tuple[str, str, str]]) -> str:
-    shown = [
-        column
-        for column in columns
-        if any(math.isfinite(row.scores.get(column[0], math.nan)) for row in results.values())
-    ]
-    if not shown:
-        return ""
-    lines = ["| | " + " | ".join(heading for _, heading, _ in shown) + " |", "|" + "---|" * (len(shown) + 1)]
-    for name, row in results.items():
-        cells = []
-        for key, _, style in shown:
-            value = row.scores.get(key, math.nan)
-            low, high = row.intervals.get(key, (math.nan, math.nan))
-            cells.append(f"{value:{style}} ({low:{style}} to {high:{style}})" if math.isfinite(value) else "-")
-        lines.append(f"| {labels[name]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def json_ready(value: Any) -> Any:
