@@ -17,6 +17,7 @@ from ..smcd_core.trajectory.document import Trajectory
 from .values import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
 
 PLOT_SIZE = (640, 360)
+PLACES = {"coverage": "coverage", "miou": "mIoU", "ap50": "AP50", "centroid_distance": "centroid distance"}
 
 
 class SMCDMetrics(io.ComfyNode):
@@ -60,6 +61,7 @@ class SMCDMetrics(io.ComfyNode):
         cls, images: Tensor, trajectory: Any, found: Any = None, first_frame: Tensor | None = None
     ) -> io.NodeOutput:
         from ..smcd_core.evaluation.metrics import find_colors, grounding, iou, psnr
+        from ..smcd_core.evaluation.peekaboo import localization
 
         pixels = to_pixels(images)
         frames, height, width = pixels.shape[:3]
@@ -74,13 +76,17 @@ class SMCDMetrics(io.ComfyNode):
         else:
             seen_boxes = found_boxes(read_boxes(found, width, height, frames), asked, frames)
         scores = grounding(seen_boxes, boxes, mask)
+        place = localization(seen_boxes, boxes, mask, (width, height))
         quality = 0.0
         if first_frame is not None:
             expected = resized(to_pixels(first_frame, "first_frame")[0], width, height)
             quality = min(psnr(pixels[:1], expected[None]), 100.0)
-        text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
+        title = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
+        text = title + "".join(
+            f", {label} {value:.3f}" for name, label in PLACES.items() if math.isfinite(value := place[name])
+        )
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
-        figure = to_image(plot(scores["ao_frames"], text)[None])
+        figure = to_image(plot(scores["ao_frames"], title)[None])
         shown = {"smcd_scores": [for_editor(asked, iou(seen_boxes, boxes), mask)]}
         return io.NodeOutput(scores["ao"], scores["sr50"], scores["sr75"], quality, text, figure, ui=shown)
 

@@ -1,6 +1,7 @@
 """In the real ComfyUI: whole prompts, the shared workflows among them. Bad input is in test_nodes_server.py."""
 
 import json
+import math
 import re
 import socket
 import sys
@@ -185,6 +186,9 @@ def test_masks_of_a_tracker_are_scored_like_boxes():
     inputs = dict(images=torch.zeros(4, 32, 64, 3), trajectory=document, found=masks)
     average_overlap, sr50, sr75, *_ = host.call("SMCD_Metrics", **inputs)
     assert average_overlap == pytest.approx((1 + 1 + 0.5 + 0) / 4) and (sr50, sr75) == (0.5, 0.5)
+    # Three boxes of four are found; the half one reaches the threshold of AP50, and its middle is 8 pixels away.
+    places = f"coverage 1.000, mIoU {2.5 / 4:.3f}, AP50 1.000, centroid distance {8 / math.hypot(64, 32) / 3:.3f}"
+    assert places in host.call("SMCD_Metrics", **inputs)[4]
 
 
 @pytest.mark.parametrize("change", [{"objects": []}, {"box": [2, 2, 3, 3]}], ids=["no object", "off the frame"])

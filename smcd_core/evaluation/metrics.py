@@ -49,7 +49,7 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
 
     Scores are NaN where there are no visible boxes.
     """
-    overlap = np.where(mask, iou(_bounded(found), _bounded(boxes)), np.nan)
+    overlap = overlaps(found, boxes, mask)
     seen = overlap[mask]
     count = mask.sum(1)
     frames = np.divide(np.nansum(overlap, 1), count, out=np.full(len(mask), np.nan), where=count > 0)
@@ -64,6 +64,11 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
     for place, name in enumerate(SIZES):
         scores |= {f"ao_{name}": _mean(seen[sizes == place]), f"boxes_{name}": int((sizes == place).sum())}
     return scores
+
+
+def overlaps(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """IoU [F, N] of found boxes with boxes [F, N, 4] as by GOT-10k's toolkit, NaN where the mask is False."""
+    return np.where(mask, iou(_bounded(found), _bounded(boxes)), np.nan)
 
 
 def _bounded(boxes: np.ndarray) -> np.ndarray:
