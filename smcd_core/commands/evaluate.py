@@ -80,6 +80,9 @@ def _add_video_options(group: argparse._ArgumentGroup) -> None:
         "--found", type=Path, nargs="+", metavar="DIR", help="boxes of the objects in each folder of --videos"
     )
     group.add_argument(
+        "--mot", type=Path, metavar="DIR", help="write the boxes and those of --found here, for TrackEval's HOTA"
+    )
+    group.add_argument(
         "--counterfactuals",
         type=Path,
         nargs="+",
@@ -149,6 +152,8 @@ def _check(args: argparse.Namespace) -> None:
         raise SMCDError("--counterfactual-trajectories are the boxes of --counterfactuals: give both")
     if args.sensitivity and args.videos:
         raise SMCDError("--sensitivity animates synthetic clips: give finished videos with --counterfactuals")
+    if args.mot and not args.found:
+        raise SMCDError("--mot writes the tracks of --found: give both")
     if bool(args.points) != bool(args.found_points):
         raise SMCDError("--points says where points should be, --found-points where they are: give both")
     for option, folder in (("--floor", args.floor), ("--ceiling", args.ceiling)):
@@ -217,6 +222,7 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
 
 def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, dict[str, str], dict[str, Result]]:
     from ..evaluation.finished_videos import VideoSources, read_prompts, read_videos
+    from ..evaluation.mot import MotFiles
     from ..evaluation.scores import RowScores, is_whole
 
     size = args.size or 256  # as the published evaluation
@@ -226,6 +232,7 @@ def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, d
     keys: list[str] = []
     # The ceiling: the real videos by the same measures. Boxes found in other videos say nothing about them.
     references = None if args.found else RowScores(tools)
+    mot = MotFiles(args.mot) if args.mot else None
     nothing = [None] * len(args.videos)
     more = (args.found or nothing, args.counterfactuals or nothing, args.found_points or nothing)
     for folder, found, others, points in zip(args.videos, *more):
@@ -235,6 +242,8 @@ def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, d
         for one in read_videos(folder, sources, found=found, counterfactuals=others, points=points, size=size):
             row.add(one.frames, one.clip, one.found, one.other, one.points)
             read.append(one.key)
+            if mot and one.tracks is not None:
+                mot.add(folder.name, one.key, one.asked, one.tracks)
             whole = is_whole(one.clip, one.frames)
             if tools.video and not whole:
                 raise SMCDError("--fvd compares with real videos: give them with --references")

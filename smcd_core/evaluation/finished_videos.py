@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,14 +58,18 @@ class FinishedVideo:
     found   [F, N, 4] boxes of its objects as a tracker found them, None if no such boxes were given
     other   the same request with other boxes, None if no such video was given
     points  where points should be and where they were found, None if no such files were given
+    asked   the boxes of the clip, with the size of the stored video
+    tracks  the found boxes as the tracker gave them, None if no such boxes were given
     """
 
     key: str
     frames: np.ndarray
     clip: Clip
     found: np.ndarray | None
-    other: Counterfactual | None = None
-    points: PointPaths | None = None
+    other: Counterfactual | None
+    points: PointPaths | None
+    asked: DenseBoxes
+    tracks: DenseBoxes | None
 
 
 def read_videos(
@@ -97,7 +101,7 @@ def read_videos(
         video = source.read(range(source.length), size)
         trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
         boxes = dense_boxes(trajectory, len(video))
-        matched = None
+        matched = tracks = None
         if found is not None:
             tracks = _read_boxes(found, key, source).clipped()
             matched = match_tracks(tracks.xyxy, tracks.mask, tracks.phrases, boxes.xyxy, boxes.mask, boxes.phrases)
@@ -106,7 +110,8 @@ def read_videos(
         )
         other = None if counterfactuals is None else _counterfactual(key, counterfactuals, sources, clip, size)
         paths = None if points is None or sources.points is None else _points(key, points, sources.points, source)
-        yield FinishedVideo(key, video, clip, matched, other, paths)
+        asked = replace(boxes, size=source.size())
+        yield FinishedVideo(key, video, clip, matched, other, paths, asked, tracks)
 
 
 def _key(path: Path, folder: Path) -> str:
