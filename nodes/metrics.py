@@ -60,7 +60,7 @@ class SMCDMetrics(io.ComfyNode):
     def execute(
         cls, images: Tensor, trajectory: Any, found: Any = None, first_frame: Tensor | None = None
     ) -> io.NodeOutput:
-        from ..smcd_core.evaluation.metrics import find_colors, grounding, iou, psnr
+        from ..smcd_core.evaluation.metrics import find_colors, first_colors, grounding, iou, psnr
         from ..smcd_core.evaluation.peekaboo import localization
 
         pixels = to_pixels(images)
@@ -99,17 +99,6 @@ def for_editor(asked: Trajectory, overlap: np.ndarray, mask: np.ndarray) -> dict
         for column in zip(overlap.T.tolist(), mask.T.tolist(), strict=True)
     ]
     return {"ids": ids, "iou": values}
-
-
-def first_colors(picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> list[tuple[int, int, int]]:
-    """The colour of each object in the picture uint8 [H, W, 3]: of the middle of its first visible box."""
-    height, width = picture.shape[:2]
-    colors = []
-    for n in range(boxes.shape[1]):
-        x1, y1, x2, y2 = boxes[mask[:, n].argmax(), n]
-        x, y = (x1 + x2) / 2, (y1 + y2) / 2
-        colors.append(tuple(picture[min(int(y * height), height - 1), min(int(x * width), width - 1)].tolist()))
-    return colors
 
 
 def found_boxes(found: Trajectory, asked: Trajectory, frames: int) -> np.ndarray:

@@ -360,6 +360,10 @@ def test_boxes_and_tracks_are_written_for_trackeval(tmp_path):
 @pytest.mark.parametrize(
     "more, message",
     [
+        (
+            ["--by-color", "--found", "a"],
+            "--by-color finds the objects, as --found and --detector do: give one of them",
+        ),
         (["--mot", "a"], "--mot writes the tracks of --found: give both"),
         (["--points", "a"], "give both"),
         (["--points", "a", "--found-points", "a"], "a: has no points for clip0; expected clip0.json or clip0.npy"),

@@ -80,6 +80,11 @@ def _add_video_options(group: argparse._ArgumentGroup) -> None:
         "--found", type=Path, nargs="+", metavar="DIR", help="boxes of the objects in each folder of --videos"
     )
     group.add_argument(
+        "--by-color",
+        action="store_true",
+        help="find objects by the colour that they have in the first frame: for drawings only",
+    )
+    group.add_argument(
         "--mot", type=Path, metavar="DIR", help="write the boxes and those of --found here, for TrackEval's HOTA"
     )
     group.add_argument(
@@ -148,6 +153,8 @@ def _check(args: argparse.Namespace) -> None:
             raise SMCDError(f"--{option} names {len(given)} folders, --videos {len(videos)}: one each is needed")
     if args.found and args.detector:
         raise SMCDError("--found and --detector both say where the objects are: give one of them")
+    if args.by_color and (args.found or args.detector):
+        raise SMCDError("--by-color finds the objects, as --found and --detector do: give one of them")
     if args.counterfactual_trajectories and not args.counterfactuals:
         raise SMCDError("--counterfactual-trajectories are the boxes of --counterfactuals: give both")
     if args.sensitivity and args.videos:
@@ -227,7 +234,14 @@ def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, d
 
     size = args.size or 256  # as the published evaluation
     prompts = read_prompts(args.prompts) if args.prompts else None
-    sources = VideoSources(args.trajectories, args.references, prompts, args.counterfactual_trajectories, args.points)
+    sources = VideoSources(
+        args.trajectories,
+        args.references,
+        prompts,
+        counterfactual_trajectories=args.counterfactual_trajectories,
+        points=args.points,
+        by_color=args.by_color,
+    )
     results: dict[str, Result] = {}
     keys: list[str] = []
     # The ceiling: the real videos by the same measures. Boxes found in other videos say nothing about them.
