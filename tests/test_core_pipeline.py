@@ -15,9 +15,10 @@ from smcd_core.errors import SMCDError
 from smcd_core.networks.config import SMALL, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs, Tokens
 from smcd_core.sampling.animatic import animatic
+from smcd_core.sampling.devices import pick_dtype
 from smcd_core.sampling.diffusion import SAMPLERS, Guidance, noise_of
 from smcd_core.sampling.framing import resized
-from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS, Request, SMCDPipeline, pick_dtype
+from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS, Request, SMCDPipeline
 from smcd_core.sampling.settings import Settings
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint, write_checkpoint

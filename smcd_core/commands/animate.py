@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from ..sampling.settings import Settings
     from ..trajectory.document import Trajectory
 
-AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"), ("start", 1.0), ("start_inside", None))
+AS_RELEASED = (
+    ("sampler", "ddim"),
+    ("fit", "stretch"),
+    ("start", 1.0),
+    ("start_inside", None),
+    ("negative", " "),
+    ("window", None),
+    ("overlap", None),
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -31,6 +39,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("image", type=Path, help="the first frame")
     add_box_options(parser)
     parser.add_argument("--prompt", help="a sentence about the video (default: the phrases)")
+    parser.add_argument(
+        "--negative", default=" ", help="what the video should not show (default: a space, as released)"
+    )
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out.mp4"), help=".mp4, .webp, .gif or a folder (default %(default)s)"
     )
@@ -60,6 +71,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="how an image of another aspect ratio gets the size of the video (default %(default)s)",
     )
     parser.add_argument("--frames", type=_whole(1, 4096), help="default: as many as the boxes have")
+    parser.add_argument(
+        "--window", type=_whole(1, 4096), metavar="FRAMES", help="make a long video in windows of so many frames"
+    )
+    parser.add_argument(
+        "--overlap", type=_whole(0, 4095), metavar="FRAMES", help="which windows share (default: half a window)"
+    )
     parser.add_argument("--fps", type=_number(0.01, 1000), help="frames per second (default: as the boxes say)")
     parser.add_argument("--steps", type=_whole(1, 1000), help="denoising steps (default: that of the checkpoint)")
     parser.add_argument("--fast", action="store_true", help="a better solver with 10 steps, unless --steps is given")
@@ -94,28 +111,25 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _animate(args: argparse.Namespace) -> None:
-    import torch
-
-    from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline, pick_device, pick_dtype
+    from ..sampling.devices import chosen_device, chosen_dtype
+    from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline
     from ..trajectory.dense import phrases
     from ..video import check_output
 
     _check_outputs(args)
     image, trajectory = _read_inputs(args)
-    device = _checked_device(args.device or pick_device())
-    dtype = args.dtype or str(pick_dtype(device)).removeprefix("torch.")
+    device = chosen_device(args.device or "auto", "--device")
+    dtype = chosen_dtype(args.dtype or "auto", device)
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    pipeline = SMCDPipeline.from_checkpoint(
-        checkpoint, components=args.components, device=device, dtype=getattr(torch, dtype)
-    )
+    pipeline = SMCDPipeline.from_pretrained(checkpoint, components=args.components, device=device, dtype=dtype)
     settings = _settings(args, pipeline, trajectory)
     check_output(args.out, settings.fps)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
-    video = _generate(pipeline, Request(image, trajectory, prompt, args.seed), settings)
-    how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit)}
-    how |= {"checkpoint": checkpoint.name, "device": device, "dtype": dtype}
+    video = _generate(pipeline, Request(image, trajectory, prompt, args.seed, args.negative), settings)
+    how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
+    how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
     _write(args, video, trajectory, settings.fps, how)
 
 
@@ -165,6 +179,8 @@ def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Traj
         match_colors=args.match_colors,
         start=args.start,
         start_inside=args.start_inside,
+        window=args.window,
+        overlap=args.overlap,
     )
 
 
@@ -203,9 +219,10 @@ def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings) -> n
         return pipeline.generate([request], settings, progress=progress)[0]
 
 
-def _told(settings: Settings, fit: str) -> dict[str, Any]:
+def _told(settings: Settings, fit: str, negative: str) -> dict[str, Any]:
     """Settings as the video's metadata has them, without those that are as released."""
-    values = vars(settings) | {"guidance": vars(settings.guidance), "frames": settings.num_frames, "fit": fit}
+    values = vars(settings) | {"guidance": vars(settings.guidance), "frames": settings.num_frames}
+    values |= {"fit": fit, "negative": negative}
     del values["num_frames"]
     return {name: value for name, value in values.items() if (name, value) not in AS_RELEASED}
 
@@ -237,17 +254,6 @@ def _read_image(path: Path) -> Image.Image:
         if is_transparent(image):
             _note(f"{path}: is partly transparent and was laid over white")
         return as_rgb(ImageOps.exif_transpose(image))
-
-
-def _checked_device(name: str) -> str:
-    import torch
-
-    try:
-        torch.empty(0, device=name)
-    except Exception as error:  # RuntimeError, AssertionError or NotImplementedError, as the build of torch has it
-        reason = re.split(r"[.\n]", str(error))[0]
-        raise SMCDError(f"--device {name} cannot be used here: {reason}") from None
-    return name
 
 
 def _note(text: str) -> None:

@@ -174,7 +174,7 @@ def _tools(args: argparse.Namespace) -> ScoringNetworks:
     from ..evaluation.detectors import Detector
     from ..evaluation.networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
     from ..evaluation.scores import ScoringNetworks
-    from ..sampling.pipeline import pick_device
+    from ..sampling.devices import pick_device
 
     where: dict[str, Any] = {"device": args.device or pick_device()}
     source = where | {"download": args.download}
@@ -194,7 +194,8 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
 
     from ..data import SyntheticClips
     from ..evaluation.scores import EVALUATION_ROWS, generate_counterfactuals, generate_rows, score_row
-    from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline, pick_device, pick_dtype
+    from ..sampling.devices import pick_device, pick_dtype
+    from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline
     from ..sampling.settings import Settings
     from ..video import contact_sheet
 

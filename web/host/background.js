@@ -49,7 +49,7 @@ export function showImages(editor, urls, { steps = [], onReady = () => {}, onErr
       const chosen = images[Math.round(share * (images.length - 1))];
       return chosen?.complete && chosen.naturalWidth ? chosen : null;
     };
-    editor.set({ background: { ...view, imageAt } });
+    editor.set({ background: { ...view, isStill: images.length === 1, imageAt } });
     if (!ready) onReady(view);
     ready = image;
   };

@@ -14,6 +14,7 @@ export * from "./camera.js";
 export * from "./presets.js";
 export * from "./viewport.js";
 export * from "./hit.js";
+export * from "./cuts.js";
 export * from "./resize.js";
 export * from "./snap.js";
 export * from "./history.js";

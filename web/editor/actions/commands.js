@@ -149,7 +149,7 @@ function ease(name, keys) {
   return command("time", `ease.${name}`, keys, hasEditable, run, { isOn });
 }
 
-/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "onionSkin" | "paths" | "crop" | "loop"} name */
+/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "onionSkin" | "paths" | "animatic" | "crop" | "loop"} name */
 function setting(name, keys, group = "view") {
   const run = ({ editor }) => editor.setSettings({ [name]: !editor.settings[name] });
   return command(group, `setting.${name}`, keys, always, run, { isOn: (editor) => editor.settings[name] });
@@ -273,6 +273,7 @@ export const COMMANDS = [
   setting("keepAspect", ["A"]),
   setting("onionSkin", ["O"]),
   setting("paths", ["P"]),
+  setting("animatic", ["I"]),
   setting("crop", ["Shift+C"]),
   command("view", "fullScreen", ["F"], always, ({ view }) => view.setPoppedOut(!view.isPoppedOut), {
     isOn: (_, view) => view.isPoppedOut,

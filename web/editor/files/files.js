@@ -58,7 +58,7 @@ async function takeImage({ editor, t }, file) {
     return editor.notify("error", t("file.noPicture", { name: file.name }));
   }
   const { width, height } = picture;
-  editor.set({ background: { width, height, part: [0, 0, width, height], imageAt: () => picture } });
+  editor.set({ background: { width, height, part: [0, 0, width, height], isStill: true, imageAt: () => picture } });
   editor.onBackgroundFile?.(file);
 }
 

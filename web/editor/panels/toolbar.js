@@ -27,7 +27,8 @@ export const MENUS = {
   ],
   view: [
     ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
-    ...["setting.keepAspect", null, "setting.onionSkin", "setting.paths", "setting.crop", null, "fullScreen", "help"],
+    ...["setting.keepAspect", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
+    ...["fullScreen", "help"],
   ],
   file: [
     ...["import", null, "export.json", "export.csv", "export.mot", "export.got10k", "export.bbox", null, "export.card"],

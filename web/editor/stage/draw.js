@@ -1,11 +1,11 @@
 /**
- * Drawing the stage on a 2D context, in CSS pixels. It depends only on `editor` and `look`; only paths and measured
- * text are cached.
+ * Drawing the stage on a 2D context, in CSS pixels. It depends only on `editor` and `look`; only paths, measured text
+ * and the holes of the animatic are cached.
  *
  * @import {EditorState} from "../state/state.js"
- * @import {Box, Track} from "../../trajectory/document.js"
- * @import {Viewport} from "../../trajectory/viewport.js"
+ * @import {Track} from "../../trajectory/document.js"
  * @import {Theme} from "../kit/theme.js"
+ * @import {Animatic} from "./animatic.js"
  * @import {Gesture} from "./gestures.js"
  * @typedef {object} Look
  * @property {number} scale  device pixels per CSS pixel
@@ -14,12 +14,14 @@
  * @property {string | null} hovered  object under the pointer
  * @property {{frame: number, px: number, py: number} | null} tip  frame number beside a path point
  * @property {string} modelText  what the model gets, or empty
+ * @property {Animatic} animatic
  */
 
 import * as model from "../../trajectory/model.js";
+import { isAnimatic } from "./animatic.js";
 import { drawLabel, FONT } from "./label.js";
 import { drawGhosts, drawPath } from "./paths.js";
-import { handleBox, shownBox, shownTracks } from "./scene.js";
+import { handleBox, rectangle, shownBox, shownTracks } from "./scene.js";
 
 const HANDLE = 7; // CSS pixels
 const GRIP = 7; // CSS pixels that handles of small boxes move outwards, as in the hit test
@@ -40,7 +42,7 @@ export function drawStage(context, editor, look) {
   context.setTransform(look.scale, 0, 0, look.scale, 0, 0);
   context.fillStyle = look.theme.surface;
   context.fillRect(0, 0, width, height);
-  drawBackground(context, editor, viewport);
+  drawBackground(context, editor, viewport, look);
   if (settings.grid > 0) drawGrid(context, viewport, settings.grid);
 
   const tracks = shownTracks(editor);
@@ -60,7 +62,8 @@ export function drawStage(context, editor, look) {
   if (settings.crop && look.modelText) drawModelText(context, editor, viewport, look);
 }
 
-function drawBackground(context, editor, { left, top, width, height }) {
+function drawBackground(context, editor, viewport, { animatic }) {
+  const { left, top, width, height } = viewport;
   const image = editor.background?.imageAt(editor.time);
   context.fillStyle = "#17191c";
   context.fillRect(left, top, width, height);
@@ -69,6 +72,7 @@ function drawBackground(context, editor, { left, top, width, height }) {
   context.imageSmoothingEnabled = width < editor.background.width * 3;
   context.imageSmoothingQuality = "high";
   context.drawImage(image, ...editor.background.part, left, top, width, height);
+  animatic.draw(context, editor, viewport, image);
 }
 
 function drawGrid(context, { left, top, width, height }, count) {
@@ -114,7 +118,9 @@ function drawBox(context, editor, track, viewport, look, isSelected) {
   const isHovered = look.hovered === track.id;
   context.globalAlpha = kind === "solid" || isSelected ? 1 : 0.55;
   if (kind === "solid") {
-    context.fillStyle = `${track.color}${isSelected ? "30" : isHovered ? "28" : "1c"}`;
+    // What a box moves keeps its own colours.
+    const tint = isAnimatic(editor) ? (isHovered ? "14" : "00") : isSelected ? "30" : isHovered ? "28" : "1c";
+    context.fillStyle = `${track.color}${tint}`;
     context.fillRect(x, y, width, height);
   }
   const line = isSelected ? 2.5 : isHovered ? 2 : 1.5;
@@ -222,11 +228,6 @@ function drawChip(context, x, y, text) {
   context.fillRect(x, y - 8, context.measureText(text).width + 8, 16);
   context.fillStyle = "#f0f0f0";
   context.fillText(text, x + 4, y + 0.5);
-}
-
-/** A box in CSS pixels: left, top, width, height. @param {Box} box @param {Viewport} viewport */
-function rectangle([x1, y1, x2, y2], { left, top, width, height }) {
-  return [left + x1 * width, top + y1 * height, (x2 - x1) * width, (y2 - y1) * height];
 }
 
 /** The nearest coordinate where a line of one pixel is sharp. */

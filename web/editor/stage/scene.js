@@ -37,6 +37,17 @@ export function shownBox(editor, track) {
 }
 
 /**
+ * A box in CSS pixels: left, top, width, height.
+ *
+ * @param {Box} box
+ * @param {Viewport} viewport
+ * @returns {[number, number, number, number]}
+ */
+export function rectangle([x1, y1, x2, y2], { left, top, width, height }) {
+  return [left + x1 * width, top + y1 * height, (x2 - x1) * width, (y2 - y1) * height];
+}
+
+/**
  * All shown tracks in drawing order. Those invisible at the playhead come first, below the others.
  *
  * @param {EditorState} editor

@@ -10,6 +10,7 @@ import { panBy } from "../../trajectory/model.js";
 import { followSize, h, listen, sharpen, take } from "../kit/dom.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
+import { createAnimatic } from "./animatic.js";
 import { drawStage } from "./draw.js";
 import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
 import { touchedAt } from "./scene.js";
@@ -27,6 +28,7 @@ export function createStage({ editor, t, run, root, view }) {
   const hint = h("p", { class: "smcd-stage-hint" }, t("stage.empty"));
   const element = h("div", { class: "smcd-stage" }, canvas, hint);
   const context = canvas.getContext("2d", { alpha: false });
+  const animatic = createAnimatic();
   /** @type {Gesture | null} */
   let gesture = null;
   /** @type {Where | null} */
@@ -131,6 +133,7 @@ export function createStage({ editor, t, run, root, view }) {
       hovered,
       tip: point && { frame: point.frame, px, py },
       modelText,
+      animatic,
     });
   }
 

@@ -8,9 +8,10 @@
  * @import {KeyRef} from "../../trajectory/keys.js"
  * @import {Said} from "../../trajectory/refusal.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
- * @typedef {{width: number, height: number, part: [number, number, number, number],
+ * @typedef {{width: number, height: number, part: [number, number, number, number], isStill?: boolean,
  *   imageAt: (time: number) => CanvasImageSource | null}} Background  width, height: pixels; part: the visible part of
- *   the image, as left, top, width, height in its own pixels; time: in frames of the trajectory; null until it is loaded
+ *   the image, as left, top, width, height in its own pixels; isStill: the same image at all times; time: in frames of
+ *   the trajectory; null until it is loaded
  * @typedef {{prompt: string | null, columns: number, rows: number, slots: number, numFrames: number | null,
  *   width: number | null, height: number | null, isOtherPicture?: boolean}} ModelFacts  inputs of the model downstream, null if unknown:
  *   prompt; columns, rows: cells of the latent grid; slots: objects that it was trained on; numFrames, width, height:
@@ -30,6 +31,7 @@ export const SETTINGS = {
   grid: 0, // number of columns and rows; 0 for none
   onionSkin: true,
   paths: true,
+  animatic: true, // moves what the boxes hold
   crop: true, // shades what the model will not see
   keepAspect: false, // while resizing; Shift inverts it
   loop: true,

@@ -1,0 +1,220 @@
+/** The animatic: what a box holds in the first frame of its object moves with it, on the plain page and in the host. */
+
+import assert from "node:assert/strict";
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { FRONT_ENDS, openComfy, RENDERERS } from "./comfy.js";
+import { missing, openEditor, ROOT } from "./harness.js";
+
+const GREY = [128, 128, 128];
+const RED = [200, 40, 40];
+const GREEN = [40, 160, 60];
+const A = [0.1, 0.2, 0.3, 0.6];
+const B = [0.6, 0.3, 0.9, 0.9];
+/** Places in a box that no line and no label is on. */
+const INSIDE = [[0.2, 0.7], [0.8, 0.35], [0.4, 0.85], [0.85, 0.85]];
+
+const frame = (page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
+/**
+ * An editor of 16 frames with a still: grey, with rectangles [box, colour]. Objects are lists of [frame, box, visible].
+ */
+async function open(shapes, objects) {
+  const opened = await openEditor({ width: 1000, height: 720 });
+  const { page } = opened;
+  await page.evaluate(
+    async ([shapes, objects]) => {
+      const model = await import("/web/trajectory/model.js");
+      const [width, height] = [640, 360];
+      const still = new OffscreenCanvas(width, height);
+      const context = still.getContext("2d");
+      for (const [[x1, y1, x2, y2], color] of [[[0, 0, 1, 1], [128, 128, 128]], ...shapes]) {
+        context.fillStyle = `rgb(${color})`;
+        context.fillRect(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height);
+      }
+      const tracks = objects.map((keys) => ({
+        phrase: "a",
+        keys: keys.map(([at, box, visible = true]) => ({ frame: at, box, visible })),
+      }));
+      editor.replace("step.import", model.readTrajectory({ version: 1, width, height, frames: 16, objects: tracks }));
+      editor.setSettings({ snapToFrame: false, snapToBoxes: false, paths: false, onionSkin: false });
+      editor.set({ background: { width, height, part: [0, 0, width, height], isStill: true, imageAt: () => still } });
+    },
+    [shapes, objects],
+  );
+  /** Colours at places in units of the frame. */
+  const colors = async (...places) => {
+    await frame(page);
+    return page.evaluate(colorsOnStage, places);
+  };
+  const seek = (time) => page.evaluate((value) => editor.seek(value), time);
+  return { ...opened, colors, seek };
+}
+
+function colorsOnStage(places) {
+  const canvas = document.querySelector(".smcd-stage-canvas");
+  const { left, top, width, height } = window.editor.shownViewport;
+  const scale = canvas.width / canvas.offsetWidth;
+  const context = canvas.getContext("2d");
+  return places.map(([x, y]) => {
+    const [px, py] = [(left + x * width) * scale, (top + y * height) * scale];
+    return [...context.getImageData(Math.round(px), Math.round(py), 1, 1).data].slice(0, 3);
+  });
+}
+
+const placesIn = ([x1, y1, x2, y2]) => INSIDE.map(([u, v]) => [x1 + u * (x2 - x1), y1 + v * (y2 - y1)]);
+
+function isNear(found, wanted, most = 3) {
+  const off = found.flatMap((color, n) => color.map((v, c) => Math.abs(v - wanted[n][c])));
+  assert.ok(Math.max(...off) <= most, `${JSON.stringify(found)} is not ${JSON.stringify(wanted)}`);
+}
+
+function stageTest(name, shapes, objects, body) {
+  test(name, { skip: missing }, async () => {
+    const stage = await open(shapes, objects);
+    try {
+      await body(stage);
+      assert.deepEqual(stage.problems, []);
+    } finally {
+      await stage.close();
+    }
+  });
+}
+
+const QUARTERS = [
+  [A, RED],
+  [[0.2, 0.2, 0.3, 0.4], GREEN],
+  [[0.1, 0.4, 0.2, 0.6], [30, 60, 220]],
+];
+
+stageTest("a box shows what it held, at its place and size", QUARTERS, [[[0, A], [15, B]]], async ({ colors, seek }) => {
+  const held = await colors(...placesIn(A));
+  assert.equal(new Set(held.map(String)).size, 3);
+  for (const at of [3, 9, 15]) {
+    await seek(at);
+    const box = A.map((v, n) => v + ((B[n] - v) * at) / 15);
+    isNear(await colors(...placesIn(box)), held);
+  }
+  isNear(await colors(...placesIn(A)), INSIDE.map(() => GREY));
+});
+
+const GROWS = [[A, RED], [[0.1, 0, 0.3, 0.2], GREEN]];
+
+stageTest("a hole is filled with what is around it", GROWS, [[[0, A], [9, B]]], async ({ colors, seek }) => {
+  await seek(9);
+  const [[, topGreen], [, middleGreen], ...others] = await colors([0.2, 0.21], [0.2, 0.4], [0.11, 0.5], [0.29, 0.5]);
+  assert.ok(topGreen > 130 && middleGreen > 115, `${topGreen} ${middleGreen}`);
+  for (const [red, green] of others) assert.ok(Math.abs(red - green) < 40, `${red} ${green}`); // nothing of the red
+});
+
+const LATE = [[0, A, false], [5, A], [9, A], [10, B, false], [13, B]];
+
+stageTest("an object is seen while it is visible", [[A, RED]], [LATE], async ({ colors, seek }) => {
+  for (const [at, here, there] of [[0, GREY, GREY], [5, RED, GREY], [9, RED, GREY], [10, GREY, GREY], [14, GREY, RED]]) {
+    await seek(at);
+    isNear(await colors([0.2, 0.5], [0.75, 0.75]), [here, there]);
+  }
+});
+
+stageTest(
+  "later objects are in front, and leave the earlier ones whole",
+  [[A, RED], [[0.2, 0.2, 0.3, 0.6], GREEN]], // the green one stands in front of half of the red one
+  [[[0, A], [5, A], [10, B]], [[0, [0.2, 0.2, 0.3, 0.6]], [5, B], [10, B], [15, [0.2, 0.2, 0.3, 0.6]]]],
+  async ({ colors, page, seek }) => {
+    isNear(await colors([0.15, 0.5], [0.25, 0.5]), [RED, GREEN]);
+    await seek(5);
+    isNear(await colors([0.15, 0.5], [0.27, 0.5], [0.7, 0.8]), [RED, RED, GREEN], 12);
+    await seek(10); // both at the same place
+    isNear(await colors([0.7, 0.8], [0.85, 0.8]), [GREEN, GREEN]);
+    await page.evaluate(() => editor.apply("step.reorder", (before) => ({ ...before, objects: before.objects.toReversed() })));
+    isNear(await colors([0.65, 0.8]), [RED]);
+  },
+);
+
+stageTest("disabled objects stay in the still", [[A, RED]], [[[0, A], [9, B]]], async ({ colors, page, seek }) => {
+  await seek(9);
+  isNear(await colors([0.2, 0.5], [0.75, 0.75]), [GREY, RED]);
+  await page.evaluate(() => editor.apply("step.disable", (before) => ({
+    ...before,
+    objects: before.objects.map((track) => ({ ...track, enabled: false })),
+  })));
+  isNear(await colors([0.2, 0.5], [0.75, 0.75]), [RED, GREY]);
+});
+
+stageTest("the switch is in View and on, and a video moves by itself", [[A, RED]], [[[0, A], [9, B]]], async (stage) => {
+  const { colors, page, seek } = stage;
+  await seek(9);
+  const command = page.locator("[data-command='setting.animatic']");
+  for (const isOn of [true, false]) {
+    await page.getByRole("button", { name: "View" }).click();
+    assert.equal(await command.getAttribute("aria-checked"), String(isOn));
+    await command.click();
+    isNear(await colors([0.2, 0.5]), [isOn ? RED : GREY]);
+  }
+  await page.evaluate(() => editor.set({ background: { ...editor.background, isStill: false } }));
+  isNear(await colors([0.2, 0.5]), [RED]);
+});
+
+stageTest("dragging a box drags what is in it, from the first move on", [[A, RED]], [[[0, A]]], async (stage) => {
+  const { colors, page, seek } = stage;
+  await seek(9);
+  const at = (x, y) =>
+    page.evaluate(
+      ([u, v]) => {
+        const rect = document.querySelector(".smcd-stage-canvas").getBoundingClientRect();
+        const { left, top, width, height } = editor.shownViewport;
+        return [rect.left + left + u * width, rect.top + top + v * height];
+      },
+      [x, y],
+    );
+  await page.mouse.move(...(await at(0.2, 0.4)));
+  await page.mouse.down();
+  for (const x of [0.3, 0.5, 0.7]) {
+    await page.mouse.move(...(await at(x, 0.4)));
+    isNear(await colors([x + 0.05, 0.5], [0.15, 0.5]), [RED, GREY]);
+  }
+  await page.mouse.up();
+  await seek(0);
+  isNear(await colors([0.15, 0.5], [0.7, 0.5]), [RED, GREY]);
+});
+
+for (const [frontEnd, { skip, start }] of Object.entries(FRONT_ENDS)) {
+  describe(frontEnd, { skip }, () => {
+    let server;
+    before(async () => {
+      server = await start();
+      await copyFile(join(ROOT, "demo", "beach.png"), join(server.base, "input", "beach.png"));
+    });
+    after(() => server?.stop());
+
+    for (const nodes2 of RENDERERS) {
+      test(`a connected picture moves with its boxes, ${nodes2 ? "Nodes 2.0" : "classic"}`, async (t) => {
+        const { page, host, problems, close } = await openComfy(server, { nodes2 });
+        t.after(close);
+        const [circle, elsewhere] = [[0.582, 0.07, 0.871, 0.411], [0.1, 0.5, 0.5, 0.95]]; // of the picture
+        const keys = [[0, circle], [7, elsewhere]].map(([at, box]) => ({ frame: at, box }));
+        const text = JSON.stringify({ version: 1, width: 128, height: 128, frames: 8, objects: [{ phrase: "", keys }] });
+        const loader = await host.add("LoadImage", { pos: [20, 80], widgets: { image: "beach.png" } });
+        const connect = { background: [loader, 0] };
+        const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text }, connect });
+        const seen = async (time, animatic, box) => {
+          const set = (editor, [at, isOn]) => {
+            window.editor = editor;
+            editor.setSettings({ animatic: isOn, paths: false, onionSkin: false });
+            editor.seek(at);
+          };
+          await host.editor(id, set, [time, animatic]);
+          await host.settle();
+          return page.evaluate(colorsOnStage, placesIn(box).slice(0, 3)); // the last is beside the circle
+        };
+        const held = await seen(0, true, circle);
+        isNear(await seen(7, true, elsewhere), held, 24); // sampled anew at another size
+        const still = await seen(7, false, elsewhere);
+        for (const n of held.keys()) assert.throws(() => isNear([still[n]], [held[n]], 48));
+        assert.deepEqual(problems(), []);
+      });
+    }
+  });
+}
