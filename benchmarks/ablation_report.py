@@ -28,7 +28,7 @@ from smcd_core.evaluation.scores import (
     reference_rows,
     score_row,
 )
-from smcd_core.evaluation.tables import groups_table, table
+from smcd_core.evaluation.tables import table
 from smcd_core.files import replacing
 from smcd_core.training.run_folder import read_log
 from smcd_core.video import draw_boxes
@@ -126,8 +126,7 @@ def make_tables(results: Path) -> None:
     against = {label: row[f"minus {BASE}"] for label, row in rows.items() if f"minus {BASE}" in row}
     trained = {label: row for label, row in rows.items() if "run" in row}
     with replacing(results / "table.md") as path:
-        labels = {label: label for label in scored}
-        tables = [table(scored, labels), groups_table(scored, labels), _difference_table(against), _run_table(trained)]
+        tables = [table(scored, {label: label for label in scored}), _difference_table(against), _run_table(trained)]
         path.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
     _plot_scores(scored, results / "scores.png")
     _plot_losses(results / LOSSES, results / "loss.png")

@@ -328,9 +328,43 @@ def test_the_command_scores_points_and_places_methods_between_floor_and_ceiling(
     assert main([*arguments, "--found-points", place["exact"], place["boxes"]]) == 2
 
 
+def test_boxes_and_tracks_are_written_for_trackeval(tmp_path):
+    made = write_folders(tmp_path)
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = [
+        "evaluate",
+        "--videos",
+        place["ours"],
+        place["theirs"],
+        "--trajectories",
+        place["boxes"],
+        "--size",
+        "32",
+    ]
+    arguments += ["--found", place["boxes"], place["boxes"], "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--mot", str(tmp_path / "mot")]) == 0
+    truth, methods = tmp_path / "mot" / "gt", tmp_path / "mot" / "trackers" / "SMCD-all"
+    assert (truth / "seqmaps" / "SMCD-all.txt").read_text() == "name\nclip0\nclip1\n"
+    for number, clip in enumerate(made):
+        lines = (truth / "SMCD-all" / f"clip{number}" / "gt" / "gt.txt").read_text().splitlines()
+        rows = [[float(cell) for cell in line.split(",")] for line in lines]
+        assert [(frame - 1, n - 1) for frame, n, *_ in rows] == [tuple(pair) for pair in np.argwhere(clip.mask)]
+        for frame, n, left, top, width, height, *_ in rows:
+            box = np.array([left, top, left + width, top + height]) / SIZE
+            assert np.allclose(box, clip.boxes_xyxy[int(frame) - 1, int(n) - 1], atol=1e-5)
+        assert "seqLength=8" in (truth / "SMCD-all" / f"clip{number}" / "seqinfo.ini").read_text()
+        for method in ("ours", "theirs"):
+            assert (methods / method / "data" / f"clip{number}.txt").read_text().splitlines() == lines
+
+
 @pytest.mark.parametrize(
     "more, message",
     [
+        (
+            ["--by-color", "--found", "a"],
+            "--by-color finds the objects, as --found and --detector do: give one of them",
+        ),
+        (["--mot", "a"], "--mot writes the tracks of --found: give both"),
         (["--points", "a"], "give both"),
         (["--points", "a", "--found-points", "a"], "a: has no points for clip0; expected clip0.json or clip0.npy"),
         (["--floor", "a"], "--floor a: is none of the folders of --videos"),

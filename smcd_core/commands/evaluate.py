@@ -80,6 +80,14 @@ def _add_video_options(group: argparse._ArgumentGroup) -> None:
         "--found", type=Path, nargs="+", metavar="DIR", help="boxes of the objects in each folder of --videos"
     )
     group.add_argument(
+        "--by-color",
+        action="store_true",
+        help="find objects by the colour that they have in the first frame: for drawings only",
+    )
+    group.add_argument(
+        "--mot", type=Path, metavar="DIR", help="write the boxes and those of --found here, for TrackEval's HOTA"
+    )
+    group.add_argument(
         "--counterfactuals",
         type=Path,
         nargs="+",
@@ -145,10 +153,14 @@ def _check(args: argparse.Namespace) -> None:
             raise SMCDError(f"--{option} names {len(given)} folders, --videos {len(videos)}: one each is needed")
     if args.found and args.detector:
         raise SMCDError("--found and --detector both say where the objects are: give one of them")
+    if args.by_color and (args.found or args.detector):
+        raise SMCDError("--by-color finds the objects, as --found and --detector do: give one of them")
     if args.counterfactual_trajectories and not args.counterfactuals:
         raise SMCDError("--counterfactual-trajectories are the boxes of --counterfactuals: give both")
     if args.sensitivity and args.videos:
         raise SMCDError("--sensitivity animates synthetic clips: give finished videos with --counterfactuals")
+    if args.mot and not args.found:
+        raise SMCDError("--mot writes the tracks of --found: give both")
     if bool(args.points) != bool(args.found_points):
         raise SMCDError("--points says where points should be, --found-points where they are: give both")
     for option, folder in (("--floor", args.floor), ("--ceiling", args.ceiling)):
@@ -218,15 +230,24 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
 
 def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, dict[str, str], dict[str, Result]]:
     from ..evaluation.finished_videos import VideoSources, read_prompts, read_videos
+    from ..evaluation.mot import MotFiles
     from ..evaluation.scores import RowScores, is_whole
 
     size = args.size or 256  # as the published evaluation
     prompts = read_prompts(args.prompts) if args.prompts else None
-    sources = VideoSources(args.trajectories, args.references, prompts, args.counterfactual_trajectories, args.points)
+    sources = VideoSources(
+        args.trajectories,
+        args.references,
+        prompts,
+        counterfactual_trajectories=args.counterfactual_trajectories,
+        points=args.points,
+        by_color=args.by_color,
+    )
     results: dict[str, Result] = {}
     keys: list[str] = []
     # The ceiling: the real videos by the same measures. Boxes found in other videos say nothing about them.
     references = None if args.found else RowScores(tools)
+    mot = MotFiles(args.mot) if args.mot else None
     nothing = [None] * len(args.videos)
     more = (args.found or nothing, args.counterfactuals or nothing, args.found_points or nothing)
     for folder, found, others, points in zip(args.videos, *more):
@@ -236,6 +257,8 @@ def _finished(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, d
         for one in read_videos(folder, sources, found=found, counterfactuals=others, points=points, size=size):
             row.add(one.frames, one.clip, one.found, one.other, one.points)
             read.append(one.key)
+            if mot and one.tracks is not None:
+                mot.add(folder.name, one.key, one.asked, one.tracks)
             whole = is_whole(one.clip, one.frames)
             if tools.video and not whole:
                 raise SMCDError("--fvd compares with real videos: give them with --references")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from ..trajectory.dense import DenseBoxes, dense_boxes
 from ..trajectory.document import MAX_FRAMES, Trajectory, parse_trajectory
 from ..trajectory.files import read_dense
 from ..video import VideoError, read_metadata
-from .metrics import match_tracks
+from .metrics import first_colors, match_tracks
 from .point_error import POINT_SUFFIXES, PointPaths, read_points
 from .sensitivity import Counterfactual
 
@@ -39,7 +39,8 @@ BOX_SUFFIXES = (".json", ".csv", ".txt")
 class VideoSources:
     """Folders of boxes and references, see the top of this file; None for no such folder.
 
-    prompts  sentences by key; default: the prompt inside the video, else its phrases
+    prompts   sentences by key; default: the prompt inside the video, else its phrases
+    by_color  whether objects are drawings that are found by the colour they have in the reference's first frame
     """
 
     trajectories: Path | None = None
@@ -47,6 +48,7 @@ class VideoSources:
     prompts: Mapping[str, str] | None = None
     counterfactual_trajectories: Path | None = None
     points: Path | None = None
+    by_color: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,18 @@ class FinishedVideo:
     found   [F, N, 4] boxes of its objects as a tracker found them, None if no such boxes were given
     other   the same request with other boxes, None if no such video was given
     points  where points should be and where they were found, None if no such files were given
+    asked   the boxes of the clip, with the size of the stored video
+    tracks  the found boxes as the tracker gave them, None if no such boxes were given
     """
 
     key: str
     frames: np.ndarray
     clip: Clip
     found: np.ndarray | None
-    other: Counterfactual | None = None
-    points: PointPaths | None = None
+    other: Counterfactual | None
+    points: PointPaths | None
+    asked: DenseBoxes
+    tracks: DenseBoxes | None
 
 
 def read_videos(
@@ -97,16 +103,18 @@ def read_videos(
         video = source.read(range(source.length), size)
         trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
         boxes = dense_boxes(trajectory, len(video))
-        matched = None
+        matched = tracks = None
         if found is not None:
             tracks = _read_boxes(found, key, source).clipped()
             matched = match_tracks(tracks.xyxy, tracks.mask, tracks.phrases, boxes.xyxy, boxes.mask, boxes.phrases)
-        clip = Clip(
-            _reference(key, sources.references, len(video), size), boxes.xyxy, boxes.mask, boxes.phrases, prompt
-        )
+        reference = _reference(key, sources.references, len(video), size)
+        start = reference[0] if len(reference) else video[0]
+        colors = tuple(first_colors(start, boxes.xyxy, boxes.mask)) if sources.by_color else None
+        clip = Clip(reference, boxes.xyxy, boxes.mask, boxes.phrases, prompt, colors)
         other = None if counterfactuals is None else _counterfactual(key, counterfactuals, sources, clip, size)
         paths = None if points is None or sources.points is None else _points(key, points, sources.points, source)
-        yield FinishedVideo(key, video, clip, matched, other, paths)
+        asked = replace(boxes, size=source.size())
+        yield FinishedVideo(key, video, clip, matched, other, paths, asked, tracks)
 
 
 def _key(path: Path, folder: Path) -> str:

@@ -9,18 +9,15 @@ import math
 
 import numpy as np
 
-from .metrics import SIZES, overlaps
+from .metrics import overlaps
 
 # Upper limits. Objects are those that are visible at some time; a path is the way that the middle of a box goes, with
 # all its turns, in units of the frame.
 OBJECTS = {"1": 1, "2": 2, "3": 3, "4": 4, "5": 5, "more": math.inf}
 PATHS = {"still": 0.02, "short": 0.25, "medium": 0.5, "long": math.inf}
 # Ending of a score's name -> heading
-GROUPS = (
-    {size: f"{size} box" for size in SIZES}
-    | {f"objects_{name}": f"{name} object" + "s" * (name != "1") for name in OBJECTS}
-    | {f"path_{name}": f"{name} path" for name in PATHS}
-)
+GROUPS = {f"objects_{name}": f"{name} object" + "s" * (name != "1") for name in OBJECTS}
+GROUPS |= {f"path_{name}": f"{name} path" for name in PATHS}
 
 
 def path_lengths(boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -204,6 +204,17 @@ def find_colors(frames: np.ndarray, colors: Sequence[tuple[int, int, int]]) -> n
     return found
 
 
+def first_colors(picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> list[tuple[int, int, int]]:
+    """The colour of each object in the picture uint8 [H, W, 3]: of the middle of its first visible box."""
+    height, width = picture.shape[:2]
+    colors = []
+    for n in range(boxes.shape[1]):
+        x1, y1, x2, y2 = boxes[mask[:, n].argmax(), n]
+        x, y = (x1 + x2) / 2, (y1 + y2) / 2
+        colors.append(tuple(picture[min(int(y * height), height - 1), min(int(x * width), width - 1)].tolist()))
+    return colors
+
+
 def _chroma_and_hue(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """RGB [..., 3] -> chroma (max - min) and hue in degrees, [...] each."""
     r, g, b = np.moveaxis(rgb.astype(np.float32), -1, 0)

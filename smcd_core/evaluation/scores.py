@@ -24,6 +24,7 @@ from ..weights.components import decode_latents, encode_frames
 from .detectors import Detector
 from .groups import GROUPS, grouped
 from .metrics import (
+    SIZES,
     bootstrap_interval,
     color_drift,
     color_holds,
@@ -50,7 +51,7 @@ EVALUATION_ROWS = {
 }
 # Scores that are means over all boxes, as in GOT-10k, or over all objects: a clip weighs as much as it has of them.
 WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"}
-WEIGHTS |= {f"ao_{group}": f"boxes_{group}" for group in GROUPS}
+WEIGHTS |= {f"ao_{group}": f"boxes_{group}" for group in (*SIZES, *GROUPS)}
 WEIGHTS |= {"epe": "points", "epe_moving": "points_moving", "epe_still": "points_still"}
 WEIGHTS |= {"coverage": "objects", "miou": "objects_covered", "ap50": "boxes_found", "centroid_distance": "boxes_found"}
 FVD_RESAMPLES = 200

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from .groups import GROUPS
+from .metrics import SIZES
 from .scores import Result
 
 # (score, heading, format) for two tables, as one would be too wide.
@@ -14,6 +15,7 @@ COLUMNS = (
         ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"),
         ("coverage", "coverage", ".3f"), ("miou", "mIoU", ".3f"), ("ap50", "AP50", ".3f"),
         ("centroid_distance", "centroid distance", ".3f"), ("ao_last", "AO last frame", ".3f"),
+        *((f"ao_{size}", f"AO {size}", ".3f") for size in SIZES),
         ("change_inside", "change inside", ".3f"), ("leakage", "leakage", ".3f"),
         ("localization_iou", "localisation IoU", ".3f"),
         ("epe", "EPE, px", ".2f"), ("epe_moving", "EPE moving, px", ".2f"), ("epe_found", "points found", ".3f"),
