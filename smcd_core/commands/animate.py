@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import math
-import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import SMCDError
 from ..terminal import say
-from .box_file import add_box_options, pixel_size, read_boxes
+from .arguments import note, number, pixel_size, read_image, whole
+from .box_file import add_box_options, read_boxes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--checkpoint", type=Path, help="file or folder of weights (default: the bundled one)")
     parser.add_argument("--components", type=Path, help="folder with vae/, text_encoder/ and tokenizer/")
     _add_settings(parser)
-    parser.add_argument("--seed", type=_whole(0, 2**63 - 1), default=0, help="random seed (default %(default)s)")
+    parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="random seed (default %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument(
         "--dtype",
@@ -70,38 +67,38 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default="stretch",
         help="how an image of another aspect ratio gets the size of the video (default %(default)s)",
     )
-    parser.add_argument("--frames", type=_whole(1, 4096), help="default: as many as the boxes have")
+    parser.add_argument("--frames", type=whole(1, 4096), help="default: as many as the boxes have")
     parser.add_argument(
-        "--window", type=_whole(1, 4096), metavar="FRAMES", help="make a long video in windows of so many frames"
+        "--window", type=whole(1, 4096), metavar="FRAMES", help="make a long video in windows of so many frames"
     )
     parser.add_argument(
-        "--overlap", type=_whole(0, 4095), metavar="FRAMES", help="which windows share (default: half a window)"
+        "--overlap", type=whole(0, 4095), metavar="FRAMES", help="which windows share (default: half a window)"
     )
-    parser.add_argument("--fps", type=_number(0.01, 1000), help="frames per second (default: as the boxes say)")
-    parser.add_argument("--steps", type=_whole(1, 1000), help="denoising steps (default: that of the checkpoint)")
+    parser.add_argument("--fps", type=number(0.01, 1000), help="frames per second (default: as the boxes say)")
+    parser.add_argument("--steps", type=whole(1, 1000), help="denoising steps (default: that of the checkpoint)")
     parser.add_argument("--fast", action="store_true", help="a better solver with 10 steps, unless --steps is given")
     parser.add_argument(
         "--guided",
-        type=_number(0, 1),
+        type=number(0, 1),
         default=1.0,
         metavar="SHARE",
         help="share of the steps that use guidance, from the first (default: all)",
     )
     parser.add_argument(
         "--start",
-        type=_number(0, 1),
+        type=number(0, 1),
         default=1.0,
         metavar="SHARE",
         help="run this share of the steps, the last ones, from the image with its boxes moved (default: 1, from noise)",
     )
     parser.add_argument(
-        "--start-inside", type=_number(0, 1), metavar="SHARE", help="the same inside the boxes (default: as --start)"
+        "--start-inside", type=number(0, 1), metavar="SHARE", help="the same inside the boxes (default: as --start)"
     )
     parser.add_argument("--reuse-features", action="store_true", help="run only the top level in every second step")
     for name in ("text", "boxes", "image"):
         parser.add_argument(
             f"--cfg-{name}",
-            type=_number(-100, 100),
+            type=number(-100, 100),
             metavar="SCALE",
             help=f"guidance scale of the {name} (1 = no guidance; default: that of the checkpoint)",
         )
@@ -148,13 +145,13 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     from ..sampling.settings import check_objects
     from ..trajectory.dense import dense_boxes
 
-    image = _read_image(args.image)
+    image = read_image(args.image)
     trajectory, found = read_boxes(args, image.width, image.height)
-    _note(f"{args.boxes}: {found}")
+    note(f"{args.boxes}: {found}")
     boxes = dense_boxes(trajectory)
     check_objects(boxes)
     seen = int(boxes.mask.any(1).sum())
-    _note(f"boxes are visible in {seen} of {trajectory.frames} frames")
+    note(f"boxes are visible in {seen} of {trajectory.frames} frames")
     return image, trajectory
 
 
@@ -190,9 +187,9 @@ def _note_limits(pipeline: SMCDPipeline, image: Image.Image, texts: list[str], i
 
     model = "the bundled model" if is_bundled else "this model"
     if text := limits(pipeline.text.tokenizer, texts, image, model):
-        _note(text)
+        note(text)
     for unheard in sorted({"boxes", "image"} - pipeline.conditions):
-        _note(f"this checkpoint does not look at the {unheard}")
+        note(f"this checkpoint does not look at the {unheard}")
 
 
 def _fitted(
@@ -203,7 +200,7 @@ def _fitted(
     if args.fit == "crop":
         return cropped(image, trajectory, settings.width, settings.height)
     if text := stretch(image.size, (settings.width, settings.height)):
-        _note(f"{text}: --size changes that, --fit crop cuts the sides off instead")
+        note(f"{text}: --size changes that, --fit crop cuts the sides off instead")
     return image, trajectory
 
 
@@ -243,40 +240,3 @@ def _write(
         with replacing(args.contact_sheet) as temporary:
             contact_sheet(video, *overlay).save(temporary, format="PNG")
         say(args.contact_sheet)
-
-
-def _read_image(path: Path) -> Image.Image:
-    from PIL import ImageOps
-
-    from ..pictures import as_rgb, is_transparent, open_picture
-
-    with open_picture(path) as image:
-        if is_transparent(image):
-            _note(f"{path}: is partly transparent and was laid over white")
-        return as_rgb(ImageOps.exif_transpose(image))
-
-
-def _note(text: str) -> None:
-    say(f"smcd: {text}", sys.stderr)
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,20}", text) or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low:g} to {high:g}")
-        return value
-
-    return parse
