@@ -36,7 +36,7 @@ demo: $(VENV)/demo.stamp
 	  -o out/demo.mp4 --contact-sheet out/demo.png
 
 test: SELECT = -m "not slow"
-test: export SMCD_QUICK = 1  # the editor in one of the two renderers of ComfyUI
+test: export SMCD_QUICK = 1  # the editor in one of the two renderers of ComfyUI, without the longest tests
 test test-all: $(VENV)/test.stamp
 	@skipped=; \
 	if ! command -v node >/dev/null; then \

@@ -27,8 +27,8 @@ from smcd_core.evaluation.scores import (
     mean_over_clips,
     reference_rows,
     score_row,
-    table,
 )
+from smcd_core.evaluation.tables import table
 from smcd_core.files import replacing
 from smcd_core.training.run_folder import read_log
 from smcd_core.video import draw_boxes

@@ -15,10 +15,10 @@ from smcd_core.evaluation.scores import Result, mean_over_clips
 from smcd_core.files import replacing
 
 
-def options(about: str, folder: Path) -> argparse.Namespace:
+def options(about: str, folder: Path, clips: int = 24) -> argparse.Namespace:
     """Parse --clips and --folder, create the folder, and set torch to one thread."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--clips", type=int, default=clips)
     parser.add_argument("--folder", type=Path, default=folder, help="for the videos (default %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..smcd_core.sampling.animatic import animatic
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, check_finite, noise_of
 from ..smcd_core.sampling.framing import cropped, resized
-from ..smcd_core.sampling.settings import Settings, check_objects, check_size, check_slots
+from ..smcd_core.sampling.settings import NO_TEXT, Settings, check_objects, check_size, check_slots
 from ..smcd_core.trajectory.dense import dense_boxes
 from . import inputs
 from .conditioning import image_values, motion_values, picture_of, remarks
@@ -73,6 +73,13 @@ class SMCDGenerate(io.ComfyNode):
                     tooltip="Share of the steps that is run, the last ones. They start from the image with its boxes "
                     "moved, which keeps colours and background. 1 starts from noise.",
                 ),
+                io.String.Input(
+                    "negative",
+                    multiline=True,
+                    default=NO_TEXT,
+                    optional=True,
+                    tooltip="What the video should not show. A space, the default, is the released setting.",
+                ),
             ],
             outputs=[
                 io.Image.Output(tooltip="All frames."),
@@ -99,6 +106,7 @@ class SMCDGenerate(io.ComfyNode):
         fast: bool = False,
         fit: str = "stretch",
         start: float = 1.0,
+        negative: str = NO_TEXT,
     ) -> io.NodeOutput:
         from .host import sampling
         from .host.model import FIRST_FRAME, smcd_model
@@ -125,11 +133,10 @@ class SMCDGenerate(io.ComfyNode):
             **motion_values(clip, read, settings.num_frames, 1.0, (0.0, 1.0)),
             **image_values(vae, picture, *size, (1.0, 1.0)),
         }
-        # As released: no text is a space.
-        encoded = (clip.encode_from_tokens_scheduled(clip.tokenize(words)) for words in (prompt, " "))
-        positive, negative = (node_helpers.conditioning_set_values(prompt, values) for prompt in encoded)
+        encoded = (clip.encode_from_tokens_scheduled(clip.tokenize(words)) for words in (prompt, negative))
+        conds = (node_helpers.conditioning_set_values(text, values) for text in encoded)
         guider = sampling.ConditionGuider(model)
-        guider.set_guidance(positive, negative, settings.guidance)
+        guider.set_guidance(*conds, settings.guidance)
         sampler, sigmas = sampling.sampling_of(model, settings)
         noise = noise_of(seed, (settings.num_frames, *values[FIRST_FRAME].shape[1:]))
         guide = None

@@ -17,6 +17,17 @@ from ..smcd_core.trajectory.document import Trajectory
 from .values import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
 
 PLOT_SIZE = (640, 360)
+MORE = {  # scores in the text, and their names there
+    "coverage": "coverage",
+    "miou": "mIoU",
+    "ap50": "AP50",
+    "centroid_distance": "centroid distance",
+    "change_inside": "change inside",
+    "leakage": "leakage",
+    "localization_iou": "localisation IoU",
+    "epe": "EPE in pixels",
+    "epe_moving": "of moving points",
+}
 
 
 class SMCDMetrics(io.ComfyNode):
@@ -44,6 +55,28 @@ class SMCDMetrics(io.ComfyNode):
                     "only works for drawings.",
                 ),
                 io.Image.Input("first_frame", optional=True, tooltip="The requested frame 0."),
+                io.Image.Input(
+                    "other",
+                    optional=True,
+                    tooltip="A video of the same image, prompt and seed with other boxes. The text then tells how much "
+                    "changes where boxes differ, and elsewhere.",
+                ),
+                io.MultiType.Input(
+                    "other_trajectory",
+                    types=ACCEPTED,
+                    optional=True,
+                    tooltip="The boxes of the other video, with the same objects.",
+                ),
+                io.Tracks.Input(
+                    "points",
+                    optional=True,
+                    tooltip="Where points should be, as SMCD Tracks gives them for a video of this size.",
+                ),
+                io.Tracks.Input(
+                    "found_points",
+                    optional=True,
+                    tooltip="The same points as a tracker such as CoTracker found them in the result.",
+                ),
             ],
             outputs=[
                 io.Float.Output(display_name="AO", tooltip="Average overlap: mean IoU over all visible boxes, 0..1."),
@@ -57,9 +90,18 @@ class SMCDMetrics(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, images: Tensor, trajectory: Any, found: Any = None, first_frame: Tensor | None = None
+        cls,
+        images: Tensor,
+        trajectory: Any,
+        found: Any = None,
+        first_frame: Tensor | None = None,
+        other: Tensor | None = None,
+        other_trajectory: Any = None,
+        points: dict[str, Tensor] | None = None,
+        found_points: dict[str, Tensor] | None = None,
     ) -> io.NodeOutput:
-        from ..smcd_core.evaluation.metrics import find_colors, grounding, iou, psnr
+        from ..smcd_core.evaluation.metrics import find_colors, first_colors, grounding, iou, psnr
+        from ..smcd_core.evaluation.peekaboo import localization
 
         pixels = to_pixels(images)
         frames, height, width = pixels.shape[:3]
@@ -74,15 +116,54 @@ class SMCDMetrics(io.ComfyNode):
         else:
             seen_boxes = found_boxes(read_boxes(found, width, height, frames), asked, frames)
         scores = grounding(seen_boxes, boxes, mask)
+        more = localization(seen_boxes, boxes, mask, (width, height))
+        more |= control_of(pixels, boxes, mask, other, other_trajectory) | error_of(pixels, points, found_points)
         quality = 0.0
         if first_frame is not None:
             expected = resized(to_pixels(first_frame, "first_frame")[0], width, height)
             quality = min(psnr(pixels[:1], expected[None]), 100.0)
-        text = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
+        title = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
+        shares = [
+            f", {label} {more[name]:.3f}" for name, label in MORE.items() if math.isfinite(more.get(name, math.nan))
+        ]
+        text = title + "".join(shares)
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
-        figure = to_image(plot(scores["ao_frames"], text)[None])
+        figure = to_image(plot(scores["ao_frames"], title)[None])
         shown = {"smcd_scores": [for_editor(asked, iou(seen_boxes, boxes), mask)]}
         return io.NodeOutput(scores["ao"], scores["sr50"], scores["sr75"], quality, text, figure, ui=shown)
+
+
+def control_of(
+    pixels: np.ndarray, boxes: np.ndarray, mask: np.ndarray, other: Tensor | None, trajectory: Any
+) -> dict[str, float]:
+    """Control sensitivity, if the video of other boxes is connected."""
+    from ..smcd_core.evaluation.sensitivity import Counterfactual, sensitivity
+
+    if other is None and trajectory is None:
+        return {}
+    if other is None or trajectory is None:
+        raise SMCDError("other and other_trajectory are a video and its boxes: connect both or none")
+    frames, height, width = pixels.shape[:3]
+    theirs = dense_boxes(read_boxes(trajectory, width, height, frames), frames)
+    return sensitivity(pixels, boxes, mask, Counterfactual(to_pixels(other, "other"), theirs.xyxy, theirs.mask))
+
+
+def error_of(pixels: np.ndarray, asked: dict[str, Tensor] | None, found: dict[str, Tensor] | None) -> dict[str, float]:
+    """Point error, if points are connected."""
+    from ..smcd_core.evaluation.point_error import PointPaths, point_error
+
+    if asked is None and found is None:
+        return {}
+    if asked is None or found is None:
+        raise SMCDError("points says where they should be, found_points where they are: connect both or none")
+    frames, height, width = pixels.shape[:3]
+    paths = [value["track_path"].double().cpu().numpy() for value in (asked, found)]
+    if paths[0].shape != paths[1].shape or len(paths[0]) != frames:
+        shapes = " and ".join(str(list(path.shape)) for path in paths)
+        raise SMCDError(f"points and found_points have the shapes {shapes}, images {frames} frames: make them alike")
+    hidden = ~asked["track_visibility"].bool().cpu().numpy()
+    paths[0][hidden] = -1  # outside the frame, which does not count
+    return point_error(PointPaths(*paths, (width, height)))
 
 
 def for_editor(asked: Trajectory, overlap: np.ndarray, mask: np.ndarray) -> dict[str, list]:
@@ -93,17 +174,6 @@ def for_editor(asked: Trajectory, overlap: np.ndarray, mask: np.ndarray) -> dict
         for column in zip(overlap.T.tolist(), mask.T.tolist(), strict=True)
     ]
     return {"ids": ids, "iou": values}
-
-
-def first_colors(picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> list[tuple[int, int, int]]:
-    """The colour of each object in the picture uint8 [H, W, 3]: of the middle of its first visible box."""
-    height, width = picture.shape[:2]
-    colors = []
-    for n in range(boxes.shape[1]):
-        x1, y1, x2, y2 = boxes[mask[:, n].argmax(), n]
-        x, y = (x1 + x2) / 2, (y1 + y2) / 2
-        colors.append(tuple(picture[min(int(y * height), height - 1), min(int(x * width), width - 1)].tolist()))
-    return colors
 
 
 def found_boxes(found: Trajectory, asked: Trajectory, frames: int) -> np.ndarray:

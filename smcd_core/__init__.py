@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # for editors and type checkers: the same names as in _PUBLIC
     from .errors import SMCDError as SMCDError
     from .networks.config import SYSTEMS as SYSTEMS, ConfigError as ConfigError, SMCDConfig as SMCDConfig
     from .networks.smcd import SMCD as SMCD, Inputs as Inputs, Tokens as Tokens
-    from .sampling.diffusion import Guidance as Guidance
+    from .sampling.diffusion import Guidance as Guidance, Stopped as Stopped
     from .sampling.pipeline import (
         DEFAULT_CHECKPOINT as DEFAULT_CHECKPOINT,
         Request as Request,
@@ -49,7 +49,7 @@ _PUBLIC = {
     "errors": ("SMCDError",),
     "weights.checkpoint": ("Checkpoint", "CheckpointError", "build", "read_checkpoint", "write_checkpoint"),
     "networks.config": ("SYSTEMS", "ConfigError", "SMCDConfig"),
-    "sampling.diffusion": ("Guidance",),
+    "sampling.diffusion": ("Guidance", "Stopped"),
     "networks.smcd": ("SMCD", "Inputs", "Tokens"),
     "sampling.pipeline": ("DEFAULT_CHECKPOINT", "Request", "SMCDPipeline"),
     "trajectory.dense": ("boxes_at",),

@@ -16,7 +16,7 @@ from .errors import SMCDError
 from .terminal import say
 
 # Modules of smcd_core.commands. Each adds its parsers, whose `run` imports the heavy modules.
-COMMANDS = ("animate", "convert", "convert_boxes", "info", "download", "train", "evaluate", "data", "finetune")
+COMMANDS = ("animate", "guide", "convert", "convert_boxes", "info", "download", "train", "evaluate", "data", "finetune")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -115,6 +115,24 @@ def test_a_video_can_start_from_its_animatic(files, capsys):
     assert "start is 0.0, expected more than 0, up to 1" in capsys.readouterr().err
 
 
+def test_a_negative_prompt_changes_the_video_and_is_told(files):
+    assert animate(files, "--negative", " ", out="space") == animate(files, out="none") == 0
+    assert animate(files, "--negative", "a red square", out="negative") == 0
+    assert "negative" not in read_metadata(files / "space")["settings"]
+    assert read_metadata(files / "negative")["settings"]["negative"] == "a red square"
+    space, none, negative = ((files / name / "0002.png").read_bytes() for name in ("space", "none", "negative"))
+    assert space == none != negative
+
+
+def test_a_long_video_is_made_in_windows(files, capsys):
+    assert animate(files, "--frames", 5, "--window", 3, out="long.gif") == 0
+    assert frames_of(files / "long.gif")[0] == 5
+    settings = read_metadata(files / "long.gif")["settings"]
+    assert settings["window"] == 3 and "overlap" not in settings
+    assert animate(files, "--window", 3, "--overlap", 3, out="none.gif") == 2
+    assert "overlap is 3 and window 3: give less than the window" in capsys.readouterr().err
+
+
 def test_the_same_command_makes_the_same_video(files):
     assert animate(files, out="one") == animate(files, out="two") == 0
     assert animate(files, "--seed", 1, out="three") == 0

@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from smcd_core.networks.smcd import SMCD, Inputs
+from smcd_core.sampling.devices import pick_device
 from smcd_core.sampling.diffusion import ALPHAS_CUMPROD, add_noise, ddim, predicted_noise, predicted_x0, velocity
-from smcd_core.sampling.pipeline import pick_device
 
 
 class NoFloat64(TorchDispatchMode):

@@ -21,8 +21,9 @@ from smcd_core.evaluation.scores import (
     request_of,
     score,
     score_row,
-    table,
 )
+from smcd_core.evaluation.sensitivity import still_boxes
+from smcd_core.evaluation.tables import table
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at
@@ -184,6 +185,14 @@ def test_the_command_writes_scores_plots_and_pictures(bundle, tmp_path, capsys):
     assert "| first frame repeated |" in capsys.readouterr().out
 
 
+def test_the_command_measures_the_sensitivity_of_a_checkpoint(bundle, tmp_path):
+    arguments = ["evaluate", "--checkpoint", str(bundle), "--clips", "1", "--steps", "1", "--out", str(tmp_path)]
+    assert main([*arguments, "--sensitivity"]) == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert scores["smcd"]["change_inside"] > 0 and "change_inside" not in scores["no_boxes"]
+    assert "localisation IoU" in (tmp_path / "scores.md").read_text()
+
+
 # Finished videos -----------------------------------------------------------------------------------------------------
 
 SIZE = 64
@@ -277,9 +286,92 @@ def test_the_command_compares_methods(tmp_path, capsys):
     assert list(written["scores"]) == ["ours", "theirs", "(references)"] and "ao" not in written["scores"]["ours"]
 
 
+def test_the_command_compares_with_the_same_request_and_other_boxes(tmp_path):
+    """A model that follows its boxes, and one that ignores them."""
+    made = write_folders(tmp_path)
+    (tmp_path / "still boxes").mkdir()
+    for number, clip in enumerate(made):
+        still = replace(clip, boxes_xyxy=still_boxes(clip.boxes_xyxy, clip.mask))
+        write_json(tmp_path / "still boxes" / f"clip{number}.json", request_of(still).trajectory.to_trajectory(0.0))
+    ours, theirs, boxes, others = (str(tmp_path / name) for name in ("ours", "theirs", "boxes", "still boxes"))
+    arguments = ["evaluate", "--videos", ours, theirs, "--trajectories", boxes, "--size", str(SIZE)]
+    arguments += ["--counterfactuals", theirs, theirs, "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--counterfactual-trajectories", others]) == 0
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())["scores"]
+    assert scores["ours"]["change_inside"] > 10 * scores["ours"]["leakage"] and scores["ours"]["localization_iou"] > 0.3
+    assert scores["theirs"]["change_inside"] == scores["theirs"]["leakage"] == 0
+    assert main([*arguments, "--counterfactual-trajectories", boxes]) == 2
+
+
+def test_the_command_scores_points_and_places_methods_between_floor_and_ceiling(tmp_path):
+    write_folders(tmp_path)
+    for name, away in (("asked", 0), ("exact", 0), ("off", 3)):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            np.save(tmp_path / name / f"clip{number}.npy", np.full((8, 2, 2), 20.0 + away))
+    (tmp_path / "none").mkdir()
+    for number in range(2):  # nothing is found in theirs
+        text = (tmp_path / "boxes" / f"clip{number}.json").read_text()
+        document = json.loads(text)
+        for track in document["objects"]:
+            track["keys"] = [key | {"box": [0, 0, 0.02, 0.02]} for key in track["keys"]]
+        (tmp_path / "none" / f"clip{number}.json").write_text(json.dumps(document))
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = ["evaluate", "--videos", place["ours"], place["theirs"], "--trajectories", place["boxes"]]
+    arguments += ["--found", place["boxes"], place["none"], "--size", "32", "--out", str(tmp_path / "out")]
+    arguments += ["--floor", place["theirs"], "--ceiling", place["ours"], "--points", place["asked"]]
+    assert main([*arguments, "--found-points", place["exact"], place["off"]]) == 0
+    written = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert written["scores"]["ours"]["epe"] == 0 and written["scores"]["theirs"]["epe"] == pytest.approx(18**0.5)
+    assert written["between"]["ours"]["ao"] == 1 and written["between"]["theirs"]["ao"] == 0
+    assert "share of the way from theirs to ours" in (tmp_path / "out" / "scores.md").read_text()
+    assert main([*arguments, "--found-points", place["exact"], place["boxes"]]) == 2
+
+
+def test_boxes_and_tracks_are_written_for_trackeval(tmp_path):
+    made = write_folders(tmp_path)
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = [
+        "evaluate",
+        "--videos",
+        place["ours"],
+        place["theirs"],
+        "--trajectories",
+        place["boxes"],
+        "--size",
+        "32",
+    ]
+    arguments += ["--found", place["boxes"], place["boxes"], "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--mot", str(tmp_path / "mot")]) == 0
+    truth, methods = tmp_path / "mot" / "gt", tmp_path / "mot" / "trackers" / "SMCD-all"
+    assert (truth / "seqmaps" / "SMCD-all.txt").read_text() == "name\nclip0\nclip1\n"
+    for number, clip in enumerate(made):
+        lines = (truth / "SMCD-all" / f"clip{number}" / "gt" / "gt.txt").read_text().splitlines()
+        rows = [[float(cell) for cell in line.split(",")] for line in lines]
+        assert [(frame - 1, n - 1) for frame, n, *_ in rows] == [tuple(pair) for pair in np.argwhere(clip.mask)]
+        for frame, n, left, top, width, height, *_ in rows:
+            box = np.array([left, top, left + width, top + height]) / SIZE
+            assert np.allclose(box, clip.boxes_xyxy[int(frame) - 1, int(n) - 1], atol=1e-5)
+        assert "seqLength=8" in (truth / "SMCD-all" / f"clip{number}" / "seqinfo.ini").read_text()
+        for method in ("ours", "theirs"):
+            assert (methods / method / "data" / f"clip{number}.txt").read_text().splitlines() == lines
+
+
 @pytest.mark.parametrize(
     "more, message",
     [
+        (
+            ["--by-color", "--found", "a"],
+            "--by-color finds the objects, as --found and --detector do: give one of them",
+        ),
+        (["--mot", "a"], "--mot writes the tracks of --found: give both"),
+        (["--points", "a"], "give both"),
+        (["--points", "a", "--found-points", "a"], "a: has no points for clip0; expected clip0.json or clip0.npy"),
+        (["--floor", "a"], "--floor a: is none of the folders of --videos"),
+        (["--counterfactuals", "a", "b"], "--counterfactuals names 2 folders, --videos 1"),
+        (["--counterfactuals", "a"], "a: has no counterfactual for clip0; expected a video or a folder of frames"),
+        (["--counterfactual-trajectories", "a"], "give both"),
+        (["--sensitivity"], "--sensitivity animates synthetic clips: give finished videos with --counterfactuals"),
         (["--found", "a", "b"], "--found names 2 folders, --videos 1"),
         (["--found", "a", "--detector", "b"], "give one of them"),
         (["--detector", "nowhere"], "nowhere: is no folder"),

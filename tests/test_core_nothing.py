@@ -17,7 +17,11 @@ from hypothesis import given, settings, strategies as st
 
 from smcd_core import colors
 from smcd_core.errors import SMCDError
-from smcd_core.evaluation import metrics, scores
+from smcd_core.evaluation import metrics, scores, tables
+from smcd_core.evaluation.point_error import PointPaths, point_error
+from smcd_core.evaluation.sensitivity import Counterfactual, still_boxes
+from smcd_core.guides.fit import fit
+from smcd_core.guides.tracks import as_coordinates, as_tracks, point_tracks
 from smcd_core.trajectory import dense, simplify, values, write
 from smcd_core.trajectory.dense import DenseBoxes
 from smcd_core.trajectory.document import dumps, parse_trajectory
@@ -47,6 +51,8 @@ def names(count):
 METRICS = {
     "iou": lambda F, N, M, b, m: ((b, b), (F, N)),
     "grounding": lambda F, N, M, b, m: ((b, b, m), None),
+    "overlaps": lambda F, N, M, b, m: ((b, b, m), (F, N)),
+    "first_colors": lambda F, N, M, b, m: ((pictures(1)[0], *given_boxes(F + 1, N)), None),
     "assign": lambda F, N, M, b, m: ((np.ones((N, M)),), (N,)),
     "match_tracks": lambda F, N, M, b, m: ((*given_boxes(F, M), [""] * M, b, m, names(N)), (F, N, 4)),
     "match_detections": lambda F, N, M, b, m: (
@@ -108,8 +114,12 @@ def test_a_clip_of_nothing_is_scored(counts):
     clip = Clip(pictures(F), boxes, mask, tuple(names(N)), "nothing", ((255, 0, 0),) * N)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        row = scores.score_row([pictures(F)], [clip])
-        text = scores.table({"a": row}, {"a": "a"})
+        other = Counterfactual(pictures(F), still_boxes(boxes, mask), mask)
+        row = scores.score_row([pictures(F)], [clip], others=[other])
+        text = tables.table({"a": row}, {"a": "a"})
+        points = point_error(PointPaths(np.zeros((F, N, 2)), np.zeros((F, N, 2)), (SIDE, SIDE)))
+    assert len(points["epe_frames"]) == F and math.isnan(points["epe"]) == (N == 0)
+    assert tables.groups_table({"a": row}, {"a": "a"}).count("\n") >= 1
     assert "first-frame SSIM" in text and json.dumps(scores.json_ready(row.scores), allow_nan=False)
 
 
@@ -141,8 +151,9 @@ def test_boxes_of_no_object_go_through_everything(counts, more, dtype):
     assert clipped.shape == (F, N, 4) and kept.shape == (F, N)
     assert parse_trajectory(dumps(trajectory)) == trajectory and fingerprint(trajectory.to_dict())
     assert len(write.bounding_boxes(trajectory)) == F
-    assert write.point_tracks(trajectory)["track_path"].shape == (F, N, 2)
-    assert len(json.loads(write.coordinates(trajectory))) == N
+    tracks = point_tracks(fit(trajectory, SIDE, SIDE, F), points=1)
+    assert as_tracks(tracks)["track_path"].shape == (F, len(tracks.of), 2) and len(tracks.of) <= N
+    assert len(json.loads(as_coordinates(tracks))) == len(tracks.of)
 
 
 @pytest.mark.parametrize("make", [

@@ -14,10 +14,11 @@ import smcd_core.sampling.pipeline
 from smcd_core.errors import SMCDError
 from smcd_core.networks.config import SMALL, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs, Tokens
-from smcd_core.sampling.animatic import animatic
+from smcd_core.sampling.animatic import animatic, start_of
+from smcd_core.sampling.devices import pick_dtype
 from smcd_core.sampling.diffusion import SAMPLERS, Guidance, noise_of
 from smcd_core.sampling.framing import resized
-from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS, Request, SMCDPipeline, pick_dtype
+from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS, Request, SMCDPipeline
 from smcd_core.sampling.settings import Settings
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
@@ -488,10 +489,10 @@ def test_a_video_can_start_from_the_image_with_its_boxes_moved(pipeline):
     guide, mask = animatic(resized(asked.image, 48, 32), asked.trajectory, 3)
     assert guide.shape == video.shape and mask[2, 16, 34] == 1 and mask[0, 16, 34] == 0
     settings = Settings.of(pipeline.defaults, asked.trajectory, start=0.5)
-    start = pipeline._start([asked], settings)
+    start = start_of([asked], settings, pipeline.encode)
     assert torch.equal(start.guide, pipeline.encode(guide)) and start.shares == (0.5, 0.5)
     assert start.inside.shape == (3, 1, *start.guide.shape[2:])
-    still = pipeline._start([replace(asked, use_boxes=False)], settings)
+    still = start_of([replace(asked, use_boxes=False)], settings, pipeline.encode)
     assert torch.equal(still.guide[2], still.guide[0]) and not still.inside.any()
     assert np.array_equal(
         pipeline.generate([asked], steps=2)[0], pipeline.generate([asked], steps=2, start=1.0, start_inside=1.0)[0]

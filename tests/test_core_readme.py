@@ -189,6 +189,20 @@ def test_the_python_of_the_docs_runs(workplace):
     assert (workplace / "beach.mp4").stat().st_size > 1000
 
 
+def test_the_comparison_in_the_docs_runs_and_gives_its_tables(tmp_path, monkeypatch):
+    (code,) = [block for language, block in blocks("docs/metrics.md") if language == "python"]
+    (words,) = [words for words in commands("docs/metrics.md") if "comparison/scores" in words]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs/metrics.md", "exec"), {})  # noqa: S102  our own
+    assert main(words[1:]) == 0
+    written = rows((tmp_path / "comparison" / "scores" / "scores.md").read_text(encoding="utf-8"))
+    shown = rows(section("Comparing models: an example", "docs/metrics.md"))
+    assert len(shown) > 8
+    for wanted, found in zip(shown, written[-len(shown) :], strict=True):
+        assert wanted[0] == found[0]
+        assert [float(cell) for cell in found[1:]] == pytest.approx([float(cell) for cell in wanted[1:]], abs=0.02)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_blocks_of_other_languages_are_well_formed(page):
     for language, block in blocks(page):

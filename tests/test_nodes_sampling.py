@@ -262,6 +262,22 @@ def test_a_batch_of_two_videos_equals_each_alone(parts, picture):
         assert difference(part, custom_sample(parts[0], guider, sampler, sigmas, latent, alone)) < 1e-5
 
 
+@pytest.mark.parametrize("window, overlap", [(4, 2), (5, 1)])
+def test_a_long_video_equals_that_of_the_pipeline(parts, path, picture, window, overlap):
+    frames, steps, guidance = 11, 2, dict(text=3.0, boxes=2.0, image=1.5)
+    pipeline = SMCDPipeline.from_checkpoint(path)
+    request = Request(picture[0], parse_trajectory(DOCUMENT), PROMPT, seed=7)
+    given = dict(steps=steps, guidance=Guidance(**guidance), window=window, overlap=overlap)
+    (expected,) = pipeline.generate([request], num_frames=frames, width=SIZE, height=SIZE, output="latents", **given)
+    positive, negative, latent = conditioned(parts, picture, frames=frames)
+    (model,) = host.call("SMCD_LongVideo", model=parts[0], window=window, overlap=overlap)
+    (guider,) = host.call("SMCD_Guider", model=model, positive=positive, negative=negative, **guidance)
+    sampler, sigmas = host.call("SMCD_Sampler", model=model, steps=steps)
+    noise = noise_of(7, (frames, 4, SIZE // 8, SIZE // 8))
+    found = custom_sample(model, guider, sampler, sigmas, latent, noise)
+    assert difference(found, expected / pipeline.vae.config.scaling_factor) < 1e-5
+
+
 def test_context_windows_that_hold_all_frames_change_nothing(parts, picture):
     positive, negative, latent = conditioned(parts, picture)
     inputs = dict(positive=positive, negative=negative, latent_image=latent, steps=2, cfg=3.0)

@@ -64,6 +64,7 @@ def command_line(place, model, content, prompt, given):
     words = ["animate", place.folder / "picture.png", "--boxes", place.folder / "boxes.json", "--seed", SEED, "-o", out]
     words += ["--checkpoint", model.path, "--device", "cpu", "--prompt", prompt]
     names = {"num_frames": "--frames", "steps": "--steps", "text": "--cfg-text", "fit": "--fit", "start": "--start"}
+    names["negative"] = "--negative"
     for name, value in given.items():
         words += [] if name not in names else [names[name], value]
     words += ["--fast"] if given.get("fast") else []
@@ -106,11 +107,12 @@ def python(place, model, content, prompt, given):
         (FIVE, PROMPT, {"fast": True, "steps": 3}, 16),
         (FIVE, "a red circle", {"num_frames": 3, "text": 5.0, "steps": 3}, 3),
         (FIVE, "a red circle", {"steps": 4, "start": 0.5}, 16),
+        (document(track(3)), PROMPT, {"num_frames": 3, "steps": 2, "negative": "a blue square"}, 3),
         (document(track(3)), PROMPT, {"fast": True, "start": 0.4, "fit": "crop", "width": 32, "height": 64}, 16),
         (document(track(3)), PROMPT, {"width": 32, "height": 64, "steps": 2, "fit": "crop"}, 16),
         (document(track(0, keys=track(0)["keys"][:1]), frames=1), "a circle", {}, 4),  # rests: as in training
     ],
-    ids=["all defaults", "fast", "given", "start", "fast start", "crop", "one frame"],
+    ids=["all defaults", "fast", "given", "start", "negative", "fast start", "crop", "one frame"],
 )
 def test_the_same_document_gives_the_same_video(place, content, prompt, given, frames):
     """At most 1 of 255 apart: a value between two bytes may fall to either."""

@@ -1,6 +1,7 @@
 """In the real ComfyUI: whole prompts, the shared workflows among them. Bad input is in test_nodes_server.py."""
 
 import json
+import math
 import re
 import socket
 import sys
@@ -185,6 +186,34 @@ def test_masks_of_a_tracker_are_scored_like_boxes():
     inputs = dict(images=torch.zeros(4, 32, 64, 3), trajectory=document, found=masks)
     average_overlap, sr50, sr75, *_ = host.call("SMCD_Metrics", **inputs)
     assert average_overlap == pytest.approx((1 + 1 + 0.5 + 0) / 4) and (sr50, sr75) == (0.5, 0.5)
+    # Three boxes of four are found; the half one reaches the threshold of AP50, and its middle is 8 pixels away.
+    places = f"coverage 1.000, mIoU {2.5 / 4:.3f}, AP50 1.000, centroid distance {8 / math.hypot(64, 32) / 3:.3f}"
+    assert places in host.call("SMCD_Metrics", **inputs)[4]
+
+
+def test_other_boxes_and_points_are_scored_in_the_text():
+    """A white square that follows its box, or rests; points that are found 3 and 4 pixels away."""
+    keys = [{"frame": 0, "box": [0, 0, 0.25, 0.5]}, {"frame": 1, "box": [0.5, 0.5, 0.75, 1]}]
+    document = {"version": 1, "width": 64, "height": 32, "frames": 2, "objects": [{"phrase": "cat", "keys": keys}]}
+    still = document | {"objects": [{"phrase": "cat", "keys": keys[:1]}]}
+    images = torch.zeros(2, 32, 64, 3)
+    images[0, :16, :16] = images[1, 16:, 32:48] = 1
+    inputs = dict(images=images, trajectory=document, found=document)
+    other = dict(other=images[:1].repeat(2, 1, 1, 1), other_trajectory=still)
+    path = torch.tensor([[[8.0, 8.0]], [[40.0, 24.0]]])
+    seen = torch.ones(2, 1, dtype=torch.bool)
+    points = {"points": {"track_path": path, "track_visibility": seen}}
+    points["found_points"] = {"track_path": path + torch.tensor([3.0, 4.0]), "track_visibility": seen}
+    text = host.call("SMCD_Metrics", **inputs, **other, **points)[4]
+    assert "change inside 1.000, leakage 0.000, localisation IoU 1.000" in text
+    assert "EPE in pixels 5.000, of moving points 5.000" in text
+    with pytest.raises(ValueError, match="other and other_trajectory are a video and its boxes: connect both or none"):
+        host.call("SMCD_Metrics", **inputs, other=images)
+    with pytest.raises(ValueError, match="found_points where they are: connect both or none"):
+        host.call("SMCD_Metrics", **inputs, points=points["points"])
+    points["found_points"] = {"track_path": path[:1], "track_visibility": seen[:1]}
+    with pytest.raises(ValueError, match=r"shapes \[2, 1, 2\] and \[1, 1, 2\], images 2 frames: make them alike"):
+        host.call("SMCD_Metrics", **inputs, **points)
 
 
 @pytest.mark.parametrize("change", [{"objects": []}, {"box": [2, 2, 3, 3]}], ids=["no object", "off the frame"])

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import math
-import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import SMCDError
 from ..terminal import say
-from .box_file import add_box_options, pixel_size, read_boxes
+from .arguments import note, number, pixel_size, read_image, whole
+from .box_file import add_box_options, read_boxes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +20,15 @@ if TYPE_CHECKING:
     from ..sampling.settings import Settings
     from ..trajectory.document import Trajectory
 
-AS_RELEASED = (("sampler", "ddim"), ("fit", "stretch"), ("start", 1.0), ("start_inside", None))
+AS_RELEASED = (
+    ("sampler", "ddim"),
+    ("fit", "stretch"),
+    ("start", 1.0),
+    ("start_inside", None),
+    ("negative", " "),
+    ("window", None),
+    ("overlap", None),
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -32,12 +37,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_box_options(parser)
     parser.add_argument("--prompt", help="a sentence about the video (default: the phrases)")
     parser.add_argument(
+        "--negative", default=" ", help="what the video should not show (default: a space, as released)"
+    )
+    parser.add_argument(
         "-o", "--out", type=Path, default=Path("out.mp4"), help=".mp4, .webp, .gif or a folder (default %(default)s)"
     )
     parser.add_argument("--checkpoint", type=Path, help="file or folder of weights (default: the bundled one)")
     parser.add_argument("--components", type=Path, help="folder with vae/, text_encoder/ and tokenizer/")
     _add_settings(parser)
-    parser.add_argument("--seed", type=_whole(0, 2**63 - 1), default=0, help="random seed (default %(default)s)")
+    parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="random seed (default %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument(
         "--dtype",
@@ -59,32 +67,38 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default="stretch",
         help="how an image of another aspect ratio gets the size of the video (default %(default)s)",
     )
-    parser.add_argument("--frames", type=_whole(1, 4096), help="default: as many as the boxes have")
-    parser.add_argument("--fps", type=_number(0.01, 1000), help="frames per second (default: as the boxes say)")
-    parser.add_argument("--steps", type=_whole(1, 1000), help="denoising steps (default: that of the checkpoint)")
+    parser.add_argument("--frames", type=whole(1, 4096), help="default: as many as the boxes have")
+    parser.add_argument(
+        "--window", type=whole(1, 4096), metavar="FRAMES", help="make a long video in windows of so many frames"
+    )
+    parser.add_argument(
+        "--overlap", type=whole(0, 4095), metavar="FRAMES", help="which windows share (default: half a window)"
+    )
+    parser.add_argument("--fps", type=number(0.01, 1000), help="frames per second (default: as the boxes say)")
+    parser.add_argument("--steps", type=whole(1, 1000), help="denoising steps (default: that of the checkpoint)")
     parser.add_argument("--fast", action="store_true", help="a better solver with 10 steps, unless --steps is given")
     parser.add_argument(
         "--guided",
-        type=_number(0, 1),
+        type=number(0, 1),
         default=1.0,
         metavar="SHARE",
         help="share of the steps that use guidance, from the first (default: all)",
     )
     parser.add_argument(
         "--start",
-        type=_number(0, 1),
+        type=number(0, 1),
         default=1.0,
         metavar="SHARE",
         help="run this share of the steps, the last ones, from the image with its boxes moved (default: 1, from noise)",
     )
     parser.add_argument(
-        "--start-inside", type=_number(0, 1), metavar="SHARE", help="the same inside the boxes (default: as --start)"
+        "--start-inside", type=number(0, 1), metavar="SHARE", help="the same inside the boxes (default: as --start)"
     )
     parser.add_argument("--reuse-features", action="store_true", help="run only the top level in every second step")
     for name in ("text", "boxes", "image"):
         parser.add_argument(
             f"--cfg-{name}",
-            type=_number(-100, 100),
+            type=number(-100, 100),
             metavar="SCALE",
             help=f"guidance scale of the {name} (1 = no guidance; default: that of the checkpoint)",
         )
@@ -94,28 +108,25 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _animate(args: argparse.Namespace) -> None:
-    import torch
-
-    from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline, pick_device, pick_dtype
+    from ..sampling.devices import chosen_device, chosen_dtype
+    from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline
     from ..trajectory.dense import phrases
     from ..video import check_output
 
     _check_outputs(args)
     image, trajectory = _read_inputs(args)
-    device = _checked_device(args.device or pick_device())
-    dtype = args.dtype or str(pick_dtype(device)).removeprefix("torch.")
+    device = chosen_device(args.device or "auto", "--device")
+    dtype = chosen_dtype(args.dtype or "auto", device)
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    pipeline = SMCDPipeline.from_checkpoint(
-        checkpoint, components=args.components, device=device, dtype=getattr(torch, dtype)
-    )
+    pipeline = SMCDPipeline.from_pretrained(checkpoint, components=args.components, device=device, dtype=dtype)
     settings = _settings(args, pipeline, trajectory)
     check_output(args.out, settings.fps)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
-    video = _generate(pipeline, Request(image, trajectory, prompt, args.seed), settings)
-    how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit)}
-    how |= {"checkpoint": checkpoint.name, "device": device, "dtype": dtype}
+    video = _generate(pipeline, Request(image, trajectory, prompt, args.seed, args.negative), settings)
+    how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
+    how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
     _write(args, video, trajectory, settings.fps, how)
 
 
@@ -134,13 +145,13 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     from ..sampling.settings import check_objects
     from ..trajectory.dense import dense_boxes
 
-    image = _read_image(args.image)
+    image = read_image(args.image)
     trajectory, found = read_boxes(args, image.width, image.height)
-    _note(f"{args.boxes}: {found}")
+    note(f"{args.boxes}: {found}")
     boxes = dense_boxes(trajectory)
     check_objects(boxes)
     seen = int(boxes.mask.any(1).sum())
-    _note(f"boxes are visible in {seen} of {trajectory.frames} frames")
+    note(f"boxes are visible in {seen} of {trajectory.frames} frames")
     return image, trajectory
 
 
@@ -165,6 +176,8 @@ def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Traj
         match_colors=args.match_colors,
         start=args.start,
         start_inside=args.start_inside,
+        window=args.window,
+        overlap=args.overlap,
     )
 
 
@@ -174,9 +187,9 @@ def _note_limits(pipeline: SMCDPipeline, image: Image.Image, texts: list[str], i
 
     model = "the bundled model" if is_bundled else "this model"
     if text := limits(pipeline.text.tokenizer, texts, image, model):
-        _note(text)
+        note(text)
     for unheard in sorted({"boxes", "image"} - pipeline.conditions):
-        _note(f"this checkpoint does not look at the {unheard}")
+        note(f"this checkpoint does not look at the {unheard}")
 
 
 def _fitted(
@@ -187,7 +200,7 @@ def _fitted(
     if args.fit == "crop":
         return cropped(image, trajectory, settings.width, settings.height)
     if text := stretch(image.size, (settings.width, settings.height)):
-        _note(f"{text}: --size changes that, --fit crop cuts the sides off instead")
+        note(f"{text}: --size changes that, --fit crop cuts the sides off instead")
     return image, trajectory
 
 
@@ -203,9 +216,10 @@ def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings) -> n
         return pipeline.generate([request], settings, progress=progress)[0]
 
 
-def _told(settings: Settings, fit: str) -> dict[str, Any]:
+def _told(settings: Settings, fit: str, negative: str) -> dict[str, Any]:
     """Settings as the video's metadata has them, without those that are as released."""
-    values = vars(settings) | {"guidance": vars(settings.guidance), "frames": settings.num_frames, "fit": fit}
+    values = vars(settings) | {"guidance": vars(settings.guidance), "frames": settings.num_frames}
+    values |= {"fit": fit, "negative": negative}
     del values["num_frames"]
     return {name: value for name, value in values.items() if (name, value) not in AS_RELEASED}
 
@@ -226,51 +240,3 @@ def _write(
         with replacing(args.contact_sheet) as temporary:
             contact_sheet(video, *overlay).save(temporary, format="PNG")
         say(args.contact_sheet)
-
-
-def _read_image(path: Path) -> Image.Image:
-    from PIL import ImageOps
-
-    from ..pictures import as_rgb, is_transparent, open_picture
-
-    with open_picture(path) as image:
-        if is_transparent(image):
-            _note(f"{path}: is partly transparent and was laid over white")
-        return as_rgb(ImageOps.exif_transpose(image))
-
-
-def _checked_device(name: str) -> str:
-    import torch
-
-    try:
-        torch.empty(0, device=name)
-    except Exception as error:  # RuntimeError, AssertionError or NotImplementedError, as the build of torch has it
-        reason = re.split(r"[.\n]", str(error))[0]
-        raise SMCDError(f"--device {name} cannot be used here: {reason}") from None
-    return name
-
-
-def _note(text: str) -> None:
-    say(f"smcd: {text}", sys.stderr)
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,20}", text) or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low:g} to {high:g}")
-        return value
-
-    return parse

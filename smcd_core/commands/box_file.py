@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .arguments import pixel_size
 
 if TYPE_CHECKING:
     from ..trajectory.document import Trajectory
@@ -64,14 +65,6 @@ def _told(error: Any) -> str:
     option = _OPTIONS.get(error.option, "")
     text = error.told(lambda value: f"{option} {value}")
     return f"{text} ({option} WIDTHxHEIGHT)" if error.option == "size" else text
-
-
-def pixel_size(text: str) -> tuple[int, int]:
-    """(width, height) of WIDTHxHEIGHT."""
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write it like 256x256")
-    return int(match[1]), int(match[2])
 
 
 def _span(text: str) -> tuple[int, int]:

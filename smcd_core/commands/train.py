@@ -152,7 +152,7 @@ def _encode(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ..data.samples import SampleError, log_left_out
-    from ..sampling.pipeline import pick_device
+    from ..sampling.devices import pick_device
     from ..training.encoded import encode_clips, shards
     from ..weights.components import load_components
 

@@ -5,6 +5,8 @@
                                           are beside the video, or inside it, as smcd animate writes them
     references/a.mp4, a/, or a.png        the real video of the same length, or its first frame alone
     found/a.json, ...                     boxes of the objects in the video, from a tracker or by hand
+    points/a.json, a.npy                  where points should be, and in another folder where a tracker found them
+    counterfactuals/a.mp4, a/             the same request and seed with other boxes
 
 Frames are resized to a square, as in the datasets and the published evaluation. Boxes are in units of the frame.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,9 @@ from ..trajectory.dense import DenseBoxes, dense_boxes
 from ..trajectory.document import MAX_FRAMES, Trajectory, parse_trajectory
 from ..trajectory.files import read_dense
 from ..video import VideoError, read_metadata
-from .metrics import match_tracks
+from .metrics import first_colors, match_tracks
+from .point_error import POINT_SUFFIXES, PointPaths, read_points
+from .sensitivity import Counterfactual
 
 BOX_SUFFIXES = (".json", ".csv", ".txt")
 
@@ -35,12 +39,16 @@ BOX_SUFFIXES = (".json", ".csv", ".txt")
 class VideoSources:
     """Folders of boxes and references, see the top of this file; None for no such folder.
 
-    prompts  sentences by key; default: the prompt inside the video, else its phrases
+    prompts   sentences by key; default: the prompt inside the video, else its phrases
+    by_color  whether objects are drawings that are found by the colour they have in the reference's first frame
     """
 
     trajectories: Path | None = None
     references: Path | None = None
     prompts: Mapping[str, str] | None = None
+    counterfactual_trajectories: Path | None = None
+    points: Path | None = None
+    by_color: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,20 +58,36 @@ class FinishedVideo:
     frames  uint8 [F, size, size, 3]
     clip    boxes, phrases and prompt; its frames are those of the reference: all of them, the first alone, or none
     found   [F, N, 4] boxes of its objects as a tracker found them, None if no such boxes were given
+    other   the same request with other boxes, None if no such video was given
+    points  where points should be and where they were found, None if no such files were given
+    asked   the boxes of the clip, with the size of the stored video
+    tracks  the found boxes as the tracker gave them, None if no such boxes were given
     """
 
     key: str
     frames: np.ndarray
     clip: Clip
     found: np.ndarray | None
+    other: Counterfactual | None
+    points: PointPaths | None
+    asked: DenseBoxes
+    tracks: DenseBoxes | None
 
 
 def read_videos(
-    folder: Path, sources: VideoSources, *, found: Path | None = None, size: int = 256
+    folder: Path,
+    sources: VideoSources,
+    *,
+    found: Path | None = None,
+    counterfactuals: Path | None = None,
+    points: Path | None = None,
+    size: int = 256,
 ) -> Iterator[FinishedVideo]:
     """Read the videos in a folder one by one, in natural order.
 
-    found  folder of the boxes of their objects
+    found            folder of the boxes of their objects
+    counterfactuals  folder of the videos of the same requests with other boxes
+    points           folder of the points that a tracker found in them
 
     Raises SMCDError if something is missing or does not fit.
     """
@@ -79,12 +103,18 @@ def read_videos(
         video = source.read(range(source.length), size)
         trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
         boxes = dense_boxes(trajectory, len(video))
-        matched = None
+        matched = tracks = None
         if found is not None:
             tracks = _read_boxes(found, key, source).clipped()
             matched = match_tracks(tracks.xyxy, tracks.mask, tracks.phrases, boxes.xyxy, boxes.mask, boxes.phrases)
         reference = _reference(key, sources.references, len(video), size)
-        yield FinishedVideo(key, video, Clip(reference, boxes.xyxy, boxes.mask, boxes.phrases, prompt), matched)
+        start = reference[0] if len(reference) else video[0]
+        colors = tuple(first_colors(start, boxes.xyxy, boxes.mask)) if sources.by_color else None
+        clip = Clip(reference, boxes.xyxy, boxes.mask, boxes.phrases, prompt, colors)
+        other = None if counterfactuals is None else _counterfactual(key, counterfactuals, sources, clip, size)
+        paths = None if points is None or sources.points is None else _points(key, points, sources.points, source)
+        asked = replace(boxes, size=source.size())
+        yield FinishedVideo(key, video, clip, matched, other, paths, asked, tracks)
 
 
 def _key(path: Path, folder: Path) -> str:
@@ -100,20 +130,68 @@ def _trajectory_and_prompt(
     key: str, video: VideoFile | FrameFolder, folder: Path, sources: VideoSources
 ) -> tuple[Trajectory | DenseBoxes, str]:
     """Boxes and prompt that a video was made with."""
-    try:
-        metadata = read_metadata(video.path)
-    except (VideoError, OSError):
-        metadata = {}
-    home = sources.trajectories or folder
-    # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
-    is_inside = sources.trajectories is None and _boxes_path(home, key) is None and "trajectory" in metadata
-    boxes = parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video)
+    metadata = _metadata(video.path)
+    boxes = _boxes(key, video, folder, sources.trajectories, metadata)
     if sources.prompts is not None and key not in sources.prompts:
         raise SMCDError(f"there is no prompt for {key}: add it to the file of prompts")
     settings = metadata.get("settings")
     written = settings.get("prompt") if isinstance(settings, dict) else None  # another program may use the same key
     prompt = (sources.prompts or {}).get(key) or (written if isinstance(written, str) else "")
     return boxes, prompt or " and ".join(dict.fromkeys(dense_boxes(boxes).phrases))
+
+
+def _boxes(
+    key: str, video: VideoFile | FrameFolder, folder: Path, trajectories: Path | None, metadata: Mapping
+) -> Trajectory | DenseBoxes:
+    home = trajectories or folder
+    # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
+    is_inside = trajectories is None and _boxes_path(home, key) is None and "trajectory" in metadata
+    return parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video)
+
+
+def _metadata(path: Path) -> dict:
+    try:
+        return read_metadata(path)
+    except (VideoError, OSError):
+        return {}
+
+
+def _counterfactual(key: str, folder: Path, sources: VideoSources, clip: Clip, size: int) -> Counterfactual:
+    path = _named(folder, key)
+    if path is None:
+        raise SMCDError(f"{folder}: has no counterfactual for {key}; expected a video or a folder of frames")
+    source = _open(path)
+    if source.length != len(clip.mask):
+        raise SMCDError(f"{path}: has {source.length} frames, the video {len(clip.mask)}: make them of one length")
+    boxes = dense_boxes(
+        _boxes(key, source, folder, sources.counterfactual_trajectories, _metadata(path)), source.length
+    )
+    if np.array_equal(boxes.xyxy, clip.boxes_xyxy) and np.array_equal(boxes.mask, clip.mask):
+        raise SMCDError(
+            f"{path}: has the boxes of the video; name those that it was made with in a folder of their own"
+        )
+    return Counterfactual(source.read(range(source.length), size), boxes.xyxy, boxes.mask)
+
+
+def _points(key: str, found: Path, asked: Path, video: VideoFile | FrameFolder) -> PointPaths:
+    read = []
+    for folder in (asked, found):
+        paths = [folder / f"{key}{suffix}" for suffix in POINT_SUFFIXES]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            raise SMCDError(f"{folder}: has no points for {key}; expected {' or '.join(path.name for path in paths)}")
+        read.append(read_points(path))
+    wanted, seen = read
+    if wanted.shape != seen.shape or len(seen) != video.length:
+        shapes = " and ".join(f"{points.shape[1]} points in {len(points)} frames" for points in read)
+        raise SMCDError(f"{key}: {shapes} are asked for and found, the video has {video.length}: follow the asked ones")
+    return PointPaths(wanted, seen, video.size())
+
+
+def _named(folder: Path, key: str) -> Path | None:
+    """The video of that name."""
+    candidates = [folder / key, *(folder / f"{key}{suffix}" for suffix in VIDEO_SUFFIXES)]
+    return next((path for path in candidates if path.exists()), None)
 
 
 def _boxes_path(folder: Path, key: str) -> Path | None:
@@ -143,8 +221,7 @@ def _reference(key: str, folder: Path | None, length: int, size: int) -> np.ndar
     for suffix in IMAGE_SUFFIXES:
         if (folder / f"{key}{suffix}").is_file():
             return read_image(folder / f"{key}{suffix}", size)[None]
-    candidates = [folder / key, *(folder / f"{key}{suffix}" for suffix in VIDEO_SUFFIXES)]
-    path = next((path for path in candidates if path.exists()), None)
+    path = _named(folder, key)
     if path is None:
         raise SMCDError(f"{folder}: has no reference for {key}; expected a video, a folder of frames or an image")
     video = _open(path)

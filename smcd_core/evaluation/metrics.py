@@ -49,7 +49,7 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
 
     Scores are NaN where there are no visible boxes.
     """
-    overlap = np.where(mask, iou(_bounded(found), _bounded(boxes)), np.nan)
+    overlap = overlaps(found, boxes, mask)
     seen = overlap[mask]
     count = mask.sum(1)
     frames = np.divide(np.nansum(overlap, 1), count, out=np.full(len(mask), np.nan), where=count > 0)
@@ -64,6 +64,11 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
     for place, name in enumerate(SIZES):
         scores |= {f"ao_{name}": _mean(seen[sizes == place]), f"boxes_{name}": int((sizes == place).sum())}
     return scores
+
+
+def overlaps(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """IoU [F, N] of found boxes with boxes [F, N, 4] as by GOT-10k's toolkit, NaN where the mask is False."""
+    return np.where(mask, iou(_bounded(found), _bounded(boxes)), np.nan)
 
 
 def _bounded(boxes: np.ndarray) -> np.ndarray:
@@ -197,6 +202,17 @@ def find_colors(frames: np.ndarray, colors: Sequence[tuple[int, int, int]]) -> n
             rows, columns = ndimage.find_objects(patches)[sizes.argmax()]
             found[frame, n] = (columns.start / width, rows.start / height, columns.stop / width, rows.stop / height)
     return found
+
+
+def first_colors(picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> list[tuple[int, int, int]]:
+    """The colour of each object in the picture uint8 [H, W, 3]: of the middle of its first visible box."""
+    height, width = picture.shape[:2]
+    colors = []
+    for n in range(boxes.shape[1]):
+        x1, y1, x2, y2 = boxes[mask[:, n].argmax(), n]
+        x, y = (x1 + x2) / 2, (y1 + y2) / 2
+        colors.append(tuple(picture[min(int(y * height), height - 1), min(int(x * width), width - 1)].tolist()))
+    return colors
 
 
 def _chroma_and_hue(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ Each row of a result is a list of videos, one per clip. docs/metrics.md explains
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ..sampling.pipeline import Request, SMCDPipeline
 from ..trajectory.dense import DenseBoxes
 from ..weights.components import decode_latents, encode_frames
 from .detectors import Detector
+from .groups import GROUPS, grouped
 from .metrics import (
     SIZES,
     bootstrap_interval,
@@ -35,6 +36,9 @@ from .metrics import (
     ssim,
 )
 from .networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
+from .peekaboo import localization
+from .point_error import PointPaths, point_error
+from .sensitivity import Counterfactual, sensitivity, still_boxes
 
 # Rows of the evaluation of a checkpoint
 EVALUATION_ROWS = {
@@ -45,25 +49,12 @@ EVALUATION_ROWS = {
     "static": "first frame repeated",
     "chance": "another clip's video",
 }
-# Scores that are means over all boxes, as in GOT-10k: a clip weighs as much as it has boxes.
-WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"} | {f"ao_{size}": f"boxes_{size}" for size in SIZES}
+# Scores that are means over all boxes, as in GOT-10k, or over all objects: a clip weighs as much as it has of them.
+WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"}
+WEIGHTS |= {f"ao_{group}": f"boxes_{group}" for group in (*SIZES, *GROUPS)}
+WEIGHTS |= {"epe": "points", "epe_moving": "points_moving", "epe_still": "points_still"}
+WEIGHTS |= {"coverage": "objects", "miou": "objects_covered", "ap50": "boxes_found", "centroid_distance": "boxes_found"}
 FVD_RESAMPLES = 200
-# (score, heading, format) for two tables, as one would be too wide.
-COLUMNS = (
-    [
-        ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"), ("ao_last", "AO last frame", ".3f"),
-        *((f"ao_{size}", f"AO {size}", ".3f") for size in SIZES),
-        ("color", "colour", ".3f"), ("color_last", "colour last frame", ".3f"),
-        ("color_drift", "colour drift", ".1f"), ("color_drift_last", "drift last frame", ".1f"),
-    ],
-    [
-        ("first_frame_psnr", "first-frame PSNR, dB", ".1f"), ("first_frame_ssim", "first-frame SSIM", ".3f"),
-        ("first_frame_lpips", "first-frame LPIPS", ".3f"), ("background_psnr", "background PSNR, dB", ".1f"),
-        ("object_psnr", "object PSNR, dB", ".1f"), ("clip_first", "first-frame CLIP", ".3f"),
-        ("clip_frames", "CLIP to first", ".3f"), ("dino_first", "first-frame DINO", ".3f"),
-        ("dino_frames", "DINO to first", ".3f"), ("clip_sim", "CLIP-SIM", ".3f"), ("fvd", "FVD", ".1f"),
-    ],
-)  # fmt: skip
 
 
 Scores = dict[str, Any]  # a number for the clip, or a list with one for each frame
@@ -123,6 +114,23 @@ def generate_rows(
     return {name: made[name] for name in EVALUATION_ROWS}
 
 
+def generate_counterfactuals(
+    pipeline: SMCDPipeline,
+    clips: Sequence[Clip],
+    *,
+    seed: int = 0,
+    batch_size: int = 4,
+    progress: Callable[[int], None] = lambda clips: None,
+    **settings: Any,
+) -> list[Counterfactual]:
+    """Make the videos of `generate_rows`, with the same seeds, for objects that are asked to stay where they start."""
+    height, width = clips[0].frames.shape[1:3]
+    still = [replace(clip, boxes_xyxy=still_boxes(clip.boxes_xyxy, clip.mask)) for clip in clips]
+    requests = [request_of(clip, seed + number) for number, clip in enumerate(still)]
+    videos = generate_all(pipeline, requests, batch_size, progress, width=width, height=height, **settings)
+    return [Counterfactual(video, clip.boxes_xyxy, clip.mask) for video, clip in zip(videos, still, strict=True)]
+
+
 def generate_all(
     pipeline: SMCDPipeline,
     requests: Sequence[Request],
@@ -154,14 +162,16 @@ def score_row(
     clips: Sequence[Clip],
     networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008 - it is frozen
     found: Sequence[np.ndarray] | None = None,
+    others: Sequence[Counterfactual] | None = None,
 ) -> Result:
-    """Score one row; `found` holds the boxes of the objects in each video, see `score`.
+    """Score one row; `found` holds the boxes of the objects in each video, `others` its counterfactual, see `score`.
 
     Raises SMCDError without any video.
     """
     row = RowScores(networks)
-    for video, clip, boxes in zip(videos, clips, [None] * len(clips) if found is None else found, strict=True):
-        row.add(video, clip, boxes)
+    nothing = [None] * len(clips)
+    for each in zip(videos, clips, found or nothing, others or nothing, strict=True):
+        row.add(*each)
     return row.result()
 
 
@@ -173,9 +183,16 @@ class RowScores:
         self.entries: list[Scores] = []
         self.features: list[tuple[np.ndarray, np.ndarray] | None] = []  # for FVD, of the video and its reference
 
-    def add(self, video: np.ndarray, clip: Clip, found: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        video: np.ndarray,
+        clip: Clip,
+        found: np.ndarray | None = None,
+        other: Counterfactual | None = None,
+        points: PointPaths | None = None,
+    ) -> None:
         """Arguments as in `score`."""
-        self.entries.append(score(video, clip, self.networks, found))
+        self.entries.append(score(video, clip, self.networks, found, other, points))
         if network := self.networks.video:
             whole = is_whole(clip, video)
             self.features.append((network(video), network(clip.frames)) if whole else None)
@@ -188,7 +205,7 @@ class RowScores:
         intervals = {}
         for name in self.entries[0]:
             values = [entry[name] for entry in self.entries]
-            if name.startswith("boxes"):
+            if name.startswith(("boxes", "objects", "points")):
                 scores[name] = sum(values)
             elif isinstance(values[0], list):
                 scores[name] = _mean_by_frame(values)
@@ -207,10 +224,14 @@ def score(
     clip: Clip,
     networks: ScoringNetworks = ScoringNetworks(),  # noqa: B008
     found: np.ndarray | None = None,
+    other: Counterfactual | None = None,
+    points: PointPaths | None = None,
 ) -> Scores:
     """Score one video. `clip.frames` is the reference: the whole video, its first frame alone, or no frame.
 
-    found  [F, N, 4] boxes of the objects in the video, zeros where there is none; default: the detector's
+    found   [F, N, 4] boxes of the objects in the video, zeros where there is none; default: the detector's
+    other   the same request with other boxes, for control sensitivity
+    points  where points should be and where a tracker found them
     """
     boxes, mask = clip.boxes_xyxy, clip.mask
     if found is None and networks.detector is not None:
@@ -219,8 +240,13 @@ def score(
         found = find_colors(video, clip.colors)
     scores: Scores = {}
     if found is not None:
-        scores |= grounding(found, boxes, mask)
+        scores |= grounding(found, boxes, mask) | grouped(found, boxes, mask)
+        scores |= localization(found, boxes, mask, (video.shape[2], video.shape[1]))
         scores["ao_last"] = scores["ao_frames"][-1]
+    if other is not None:
+        scores |= sensitivity(video, boxes, mask, other)
+    if points is not None:
+        scores |= point_error(points)
     if clip.colors is not None:
         holds = color_holds(video, boxes, mask, clip.colors)
         scores |= {"color": mean_over_clips(holds), "color_last": mean_over_clips(holds[-1])}
@@ -296,30 +322,6 @@ def _mean_by_frame(values: Sequence[Sequence[float]]) -> list[float]:
     """Mean over clips for each frame; clips may differ in length."""
     longest = max(map(len, values))
     return [mean_over_clips([clip[frame] for clip in values if frame < len(clip)]) for frame in range(longest)]
-
-
-def table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:
-    """Format the scores as two Markdown tables with 95 % intervals, without scores that no row has."""
-    return "\n\n".join(filter(None, (_table(results, labels, columns) for columns in COLUMNS)))
-
-
-def _table(results: Mapping[str, Result], labels: Mapping[str, str], columns: Sequence[tuple[str, str, str]]) -> str:
-    shown = [
-        column
-        for column in columns
-        if any(math.isfinite(row.scores.get(column[0], math.nan)) for row in results.values())
-    ]
-    if not shown:
-        return ""
-    lines = ["| | " + " | ".join(heading for _, heading, _ in shown) + " |", "|" + "---|" * (len(shown) + 1)]
-    for name, row in results.items():
-        cells = []
-        for key, _, style in shown:
-            value = row.scores.get(key, math.nan)
-            low, high = row.intervals.get(key, (math.nan, math.nan))
-            cells.append(f"{value:{style}} ({low:{style}} to {high:{style}})" if math.isfinite(value) else "-")
-        lines.append(f"| {labels[name]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def json_ready(value: Any) -> Any:

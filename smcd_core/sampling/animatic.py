@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..guides.cut_and_drag import cut_and_drag
 from ..guides.fit import fit
 from ..trajectory.dense import DenseBoxes
 from ..trajectory.document import Trajectory
+from .diffusion import Start
+from .framing import resized
+from .request import Request
+from .settings import Settings
 
 FEATHER = 2  # pixels; videos of this model are small
 
@@ -23,3 +30,20 @@ def animatic(image: np.ndarray, boxes: Trajectory | DenseBoxes, num_frames: int)
     fitted = fit(boxes, width, height, num_frames, crop=False)
     dragged = cut_and_drag(torch.from_numpy(image).float() / 255, fitted, feather=FEATHER)
     return (dragged.video * 255).round().to(torch.uint8).numpy(), dragged.mask
+
+
+def start_of(requests: Sequence[Request], settings: Settings, encode: Callable[[np.ndarray], Tensor]) -> Start | None:
+    """The animatics of all requests, encoded, and where their objects are."""
+    if settings.starts is None:
+        return None
+    drawn = []
+    for request in requests:
+        image = resized(request.image, settings.width, settings.height)
+        if request.use_boxes:
+            drawn.append(animatic(image, request.trajectory, settings.num_frames))
+        else:
+            still = np.repeat(image[None], settings.num_frames, axis=0)
+            drawn.append((still, torch.zeros(still.shape[:3])))
+    guide = torch.cat([encode(video) for video, _ in drawn])
+    inside = F.adaptive_avg_pool2d(torch.cat([mask for _, mask in drawn])[:, None], guide.shape[2:]) > 0.5
+    return Start(guide.float(), inside.to(guide.device).float(), settings.starts)

@@ -61,10 +61,15 @@ def _signal_and_noise(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor] | tuple[
 
 def noise_of(seed: int, shape: Sequence[int]) -> Tensor:
     """Standard normal noise of shape [F, C, h, w], drawn on the CPU in float32: a seed means the same everywhere."""
+    return noise_from(torch.Generator().manual_seed(seed), shape)
+
+
+def noise_from(generator: torch.Generator, shape: Sequence[int]) -> Tensor:
+    """The next noise of a generator, float32 [F, C, h, w], on its device."""
     num_frames, channels, *size = shape
-    generator = torch.Generator().manual_seed(seed)
     # As released: channels before frames.
-    return torch.randn((channels, num_frames, *size), generator=generator).transpose(0, 1).contiguous()
+    noise = torch.randn((channels, num_frames, *size), generator=generator, device=generator.device)
+    return noise.transpose(0, 1).contiguous()
 
 
 def ddim_timesteps(steps: int) -> list[int]:
@@ -90,6 +95,22 @@ def trailing_timesteps(steps: int) -> list[int]:
 def check_steps(steps: int) -> None:
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= TRAIN_STEPS:
         raise SMCDError(f"steps is {steps!r}, expected 1 to {TRAIN_STEPS}")
+
+
+Callback = Callable[[int, int, Tensor], object]
+
+
+class Stopped(SMCDError):
+    """A callback stopped the sampling."""
+
+
+def report(
+    done: int, total: int, latents: Tensor, progress: Callable[[int, int], None], callback: Callback | None
+) -> None:
+    """Tell of a step. Raises Stopped if the callback returns False."""
+    progress(done, total)
+    if callback is not None and callback(done, total, latents) is False:
+        raise Stopped(f"the callback stopped the video after step {done} of {total}")
 
 
 @dataclass(frozen=True)
@@ -125,6 +146,7 @@ def ddim(
     *,
     kind: str = "epsilon",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    callback: Callback | None = None,
     start: Start | None = None,
 ) -> Tensor:
     """Denoise with deterministic DDIM (eta 0).
@@ -132,6 +154,7 @@ def ddim(
     predict   (x [N, ...], t [1]) -> prediction of `kind`, guidance already applied
     noise     [N, ...], standard normal
     progress  called with (steps done, total steps)
+    callback  the same with the latents of the step, [N, ...]; returning False raises Stopped
     start     leaves out the first steps; None starts from noise
     returns   latents [N, ...]
 
@@ -149,7 +172,7 @@ def ddim(
         prediction = predict(x, torch.full((1,), step, device=x.device))
         x0, eps = predicted_x0(prediction, x, t, kind), predicted_noise(prediction, x, t, kind)
         x = add_noise(x0, eps, (t - stride).clamp(min=0))
-        progress(index + 1, len(timesteps))
+        report(index + 1, len(timesteps), x, progress, callback)
     return x
 
 
@@ -160,6 +183,7 @@ def dpm_solver(
     *,
     kind: str = "epsilon",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    callback: Callback | None = None,
     start: Start | None = None,
 ) -> Tensor:
     """Denoise with DPM-Solver++(2M), which needs fewer steps than DDIM; arguments as for `ddim`.
@@ -185,7 +209,7 @@ def dpm_solver(
             x = start.at(x, noise, torch.tensor([step]), len(timesteps) - index, total)
         prediction = predict(x, torch.full((1,), step, device=x.device))
         x = scheduler.step(prediction, step, x).prev_sample
-        progress(index + 1, len(timesteps))
+        report(index + 1, len(timesteps), x, progress, callback)
     return x
 
 

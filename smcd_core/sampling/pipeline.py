@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
@@ -18,65 +18,51 @@ from torch import Tensor
 from ..errors import SMCDError
 from ..networks.smcd import SMCD, Inputs, Tokens, pad_objects
 from ..networks.text import TextEncoder, same_length
-from ..trajectory.dense import DenseBoxes, dense_boxes
+from ..trajectory.dense import dense_boxes
 from ..trajectory.document import Trajectory
-from ..weights.checkpoint import CheckpointError, build, read_checkpoint
-from ..weights.components import (
-    decode_latents,
-    encode_frames,
-    load_components,
-    missing_components,
-    unpack_components,
-    vae_stride,
-)
+from ..weights.checkpoint import CheckpointError
+from ..weights.components import decode_latents, encode_frames, vae_stride
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
-from .animatic import animatic
+from ..weights.repository import local_path
+from .animatic import start_of
 from .deep_cache import EverySecondStep
-from .diffusion import SAMPLERS, TIMESTEPS, TRAIN_STEPS, Guidance, Start, check_finite, noise_of, skipped
+from .devices import chosen_device, chosen_dtype
+from .diffusion import (
+    SAMPLERS,
+    TIMESTEPS,
+    TRAIN_STEPS,
+    Callback,
+    Guidance,
+    Start,
+    check_finite,
+    noise_from,
+    skipped,
+)
 from .framing import resized
-from .settings import Settings, check_objects, check_size, check_slots
+from .loading import read_networks, write_networks
+from .request import Request, generators_of, given_noise
+from .schedulers import Scheduled, scheduler_config
+from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
+from .windows import Windows
 
-
-@dataclass(frozen=True)
-class Request:
-    """The content of one video.
-
-    image      PIL or uint8 [H, W, 3]; stretched to the size of the video, unless `framing.cropped` was used before
-    prompt     a sentence about the whole video
-    seed       of the noise
-    negative   stands for "no text"; as released, a space
-    use_boxes  False hides the trajectory from the model
-    """
-
-    image: Image.Image | np.ndarray
-    trajectory: Trajectory | DenseBoxes
-    prompt: str
-    seed: int = 0
-    negative: str = " "
-    use_boxes: bool = True
-
-
-def pick_device() -> str:
-    """The fastest device there is."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def pick_dtype(device: str) -> torch.dtype:
-    """Half precision on an NVIDIA GPU: bfloat16 where it has it, as float16 overflows sooner. Else float32."""
-    if not device.startswith("cuda"):
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+OUTPUTS = ("video", "latents")
 
 
 class SMCDPipeline:
     """All networks, on one device.
 
     defaults  settings of calls that say nothing else; the keys are those of DEFAULTS
+    info      what the checkpoint says of itself; `save_pretrained` keeps it
     """
 
-    def __init__(self, smcd: SMCD, vae: AutoencoderKL, text: TextEncoder, defaults: Mapping[str, float] = DEFAULTS):
+    def __init__(
+        self,
+        smcd: SMCD,
+        vae: AutoencoderKL,
+        text: TextEncoder,
+        defaults: Mapping[str, float] = DEFAULTS,
+        info: Mapping[str, Any] | None = None,
+    ):
         """Raises SMCDError if the networks do not fit together."""
         config, width = smcd.config, text.model.config.hidden_size
         needs = [
@@ -92,6 +78,41 @@ class SMCDPipeline:
                     f"SMCD takes {what} of width {needed}, the {giver} gives {given}: use the one it was trained with"
                 )
         self.smcd, self.vae, self.text, self.defaults = smcd, vae, text, dict(defaults)
+        self.info = dict(info or {})
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path: str | Path = DEFAULT_CHECKPOINT,
+        *,
+        components: str | Path | None = None,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+        download: bool = False,
+    ) -> SMCDPipeline:
+        """Read all networks from one path, or from one for SMCD and one for the others.
+
+        path        any layout that `read_checkpoint` knows; the folder may hold vae/, tokenizer/ and text_encoder/ too.
+                    With `download`, also a repository of the Hugging Face hub, as "owner/name"
+        components  a diffusers pipeline folder with vae/, tokenizer/ and text_encoder/, used instead of what is at
+                    `path`; needed if they are not there
+        device      "auto" is the fastest there is
+        dtype       "auto" is half precision on an NVIDIA GPU, else float32
+        download    may use the network, if there is nothing at `path`
+
+        Raises CheckpointError, and SMCDError for a device or dtype that cannot be used.
+        """
+        device = chosen_device(device)
+        dtype = chosen_dtype(dtype, device)
+        path = local_path(path, download)
+        smcd, vae, text, checkpoint = read_networks(path, components, device, dtype)
+        try:
+            pipeline = cls(smcd, vae, text, read_defaults(checkpoint), checkpoint.info)
+        except CheckpointError:
+            raise
+        except SMCDError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        return pipeline.to(device, dtype)
 
     @classmethod
     def from_checkpoint(
@@ -102,38 +123,53 @@ class SMCDPipeline:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> SMCDPipeline:
-        """Read everything from files.
+        """`from_pretrained` on the CPU in float32, unless something else is said."""
+        return cls.from_pretrained(path, components=components, device=device, dtype=dtype)
 
-        path        any layout that `read_checkpoint` knows
-        components  a diffusers pipeline folder with vae/, tokenizer/ and text_encoder/, used instead of what is in the
-                    checkpoint; needed if nothing is in it
+    def save_pretrained(self, path: str | Path) -> Path:
+        """Write everything into one file that `from_pretrained`, the command line and Load SMCD read; return its path.
 
-        Raises CheckpointError.
+        path  a name that ends in .safetensors, or a folder, which gets smcd.safetensors
+
+        Raises CheckpointError for the suffix of another format, OSError if nothing can be written.
         """
-        checkpoint = read_checkpoint(path)
-        if components is not None:
-            vae, text = load_components(components)
-        elif missing := missing_components(checkpoint):
-            raise CheckpointError(
-                f"{path}: carries no {' and no '.join(missing)}: name a diffusers folder that has them, such as "
-                "text-to-video-ms-1.7b, with --components (components= in Python)"
-            )
-        else:
-            vae, text = unpack_components(checkpoint)
-        smcd = build(checkpoint, dtype=dtype, device=device)
+        info = {**self.info, "defaults": self.defaults}
+        return write_networks(path, self.smcd, self.vae, self.text, info)
+
+    def to(
+        self, device: str | torch.device | torch.dtype | None = None, dtype: str | torch.dtype | None = None
+    ) -> SMCDPipeline:
+        """Move all networks to a device, a dtype, or both; `to(torch.float16)` works as in torch. Returns itself.
+
+        Raises SMCDError as `from_pretrained` does.
+        """
+        if isinstance(device, torch.dtype):
+            device, dtype = None, device
+        where = chosen_device(self.device if device is None else device)
+        kind = self.dtype if dtype is None else chosen_dtype(dtype, where)
+        self.smcd.to(where, kind)
+        self.text.to(where, kind)
         # diffusers warns about a dtype even where it changes nothing.
-        vae = vae.to(device) if vae.dtype == dtype else vae.to(device, dtype)
-        try:
-            return cls(smcd, vae, text.to(device, dtype), read_defaults(checkpoint))
-        except CheckpointError:
-            raise
-        except SMCDError as error:
-            raise CheckpointError(f"{path}: {error}") from None
+        self.vae = self.vae.to(where) if self.vae.dtype == kind else self.vae.to(where, kind)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.smcd.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.smcd.parameters()).dtype
 
     @property
     def conditions(self) -> frozenset[str]:
         """See `SMCDConfig.conditions`."""
         return self.smcd.config.conditions
+
+    @property
+    def scheduler_config(self) -> dict[str, Any]:
+        """The argument of `from_config` of diffusers' schedulers."""
+        return scheduler_config(self.smcd.config.prediction)
 
     @property
     def multiple(self) -> int:
@@ -147,10 +183,10 @@ class SMCDPipeline:
         prompt: str,
         *,
         seed: int = 0,
-        negative: str = " ",
+        negative: str = NO_TEXT,
         **given: Any,
-    ) -> np.ndarray:
-        """One video, uint8 [F, H, W, 3]. `given` as in `generate`."""
+    ) -> Any:
+        """One video, uint8 [F, H, W, 3], or its latents. `given` as in `generate`."""
         return self.generate([Request(image, trajectory, prompt, seed, negative)], **given)[0]
 
     @torch.no_grad()
@@ -160,28 +196,58 @@ class SMCDPipeline:
         settings: Settings | None = None,
         *,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        callback: Callback | None = None,
+        latents: Tensor | Sequence[Tensor] | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        scheduler: Any = None,
+        output: str = "video",
         **given: Any,
-    ) -> list[np.ndarray]:
-        """B videos in one batch, each uint8 [F, H, W, 3].
+    ) -> list[Any]:
+        """B videos in one batch, each uint8 [F, H, W, 3], or their latents.
 
-        settings  of all videos; or
-        given     arguments of `Settings.of`: num_frames, width, height, steps, guidance, fast, ...
-        progress  called with (steps done, total steps)
+        settings   of all videos; or
+        given      arguments of `Settings.of`: num_frames, width, height, steps, guidance, fast, ...
+        progress   called with (steps done, total steps)
+        callback   called with (steps done, total steps, noisy latents [B, F, 4, h, w]) after each step; it may show
+                   them with `decode`. Returning False raises Stopped
+        latents    [B, F, 4, h, w], standard normal, to start from instead of the noise of the seeds
+        generator  one for each request, or one for all in turn, that draw the noise instead of the seeds
+        scheduler  of diffusers, made with `scheduler_config`, used instead of the sampler; it is not changed
+        output     "video", or "latents" for float32 [F, 4, h, w], which `decode` takes
 
         Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN.
         """
         if not requests:
             raise SMCDError("there are no requests: give at least one")
+        if output not in OUTPUTS:
+            raise SMCDError(f"output is {output!r}, expected one of {', '.join(OUTPUTS)}")
         settings = self._settings_of(requests, **given) if settings is None else settings
+        if settings.match_colors and output == "latents":
+            raise SMCDError("match_colors changes frames, which latents are not: leave it out, or take output='video'")
+        if scheduler is not None and (settings.sampler != "ddim" or settings.starts):
+            raise SMCDError("a scheduler replaces the sampler and begins with noise: leave out sampler, fast and start")
         check_size(settings.width, settings.height, self.multiple)
         num_frames, height, width = settings.num_frames, settings.height, settings.width
+        shape = self._latent_shape(settings)
+        generators = generators_of(requests, generator)
+        if latents is None:
+            noise = torch.cat([noise_from(one, shape).to(self.device) for one in generators])
+        else:
+            noise = given_noise(latents, (len(requests), *shape))
+        scheduled, guided_steps = None, settings.guided_steps
+        if scheduler is not None:
+            scheduled = Scheduled(scheduler, settings.steps, self.smcd.config.prediction, self.device, generators)
+            guided_steps = math.ceil(settings.guided * scheduled.total)
         inputs, no_text = self._inputs(requests, num_frames, width, height)
         tokens, weights = self._branches(inputs, no_text, settings.guidance)
         unguided = None
         if settings.guided < 1:
-            unguided = settings.guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
-        noise = torch.cat([noise_of(request.seed, self._latent_shape(settings)) for request in requests])
-        latents = self.denoise(
+            unguided = guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
+
+        def show(done: int, total: int, x: Tensor) -> object:
+            return None if callback is None else callback(done, total, x.unflatten(0, (-1, num_frames)))
+
+        made = self.denoise(
             noise,
             tokens,
             weights,
@@ -190,29 +256,23 @@ class SMCDPipeline:
             sampler=settings.sampler,
             unguided=unguided,
             reuse_features=settings.reuse_features,
-            start=self._start(requests, settings),
+            start=start_of(requests, settings, self.encode),
+            callback=show,
+            scheduled=scheduled,
+            windows=self._windows(settings),
         )
-        check_finite(latents, tokens.text.dtype)
-        videos = [self.decode(video) for video in latents.split(num_frames)]
+        check_finite(made, tokens.text.dtype)
+        if output == "latents":
+            return [*made.split(num_frames)]
+        videos = [self.decode(video) for video in made.split(num_frames)]
         if settings.match_colors:
             return [_matched(*pair) for pair in zip(videos, requests, strict=True)]
         return videos
 
-    def _start(self, requests: Sequence[Request], settings: Settings) -> Start | None:
-        """The animatics of all requests, encoded, and where their objects are."""
-        if settings.starts is None:
+    def _windows(self, settings: Settings) -> Windows | None:
+        if settings.window is None or settings.window >= settings.num_frames:
             return None
-        drawn = []
-        for request in requests:
-            image = resized(request.image, settings.width, settings.height)
-            if request.use_boxes:
-                drawn.append(animatic(image, request.trajectory, settings.num_frames))
-            else:
-                still = np.repeat(image[None], settings.num_frames, axis=0)
-                drawn.append((still, torch.zeros(still.shape[:3])))
-        guide = torch.cat([self.encode(video) for video, _ in drawn])
-        inside = F.adaptive_avg_pool2d(torch.cat([mask for _, mask in drawn])[:, None], guide.shape[2:]) > 0.5
-        return Start(guide.float(), inside.to(guide.device).float(), settings.starts)
+        return Windows(settings.num_frames, settings.window, settings.shared, self.device)
 
     def _settings_of(self, requests: Sequence[Request], **given: Any) -> Settings:
         """One for all requests. Raises SMCDError if their trajectories differ in length."""
@@ -290,25 +350,36 @@ class SMCDPipeline:
         unguided: tuple[int, Tokens] | None = None,
         reuse_features: bool = False,
         start: Start | None = None,
+        callback: Callback | None = None,
+        scheduled: Scheduled | None = None,
+        windows: Windows | None = None,
     ) -> Tensor:
         """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
-        unguided  a number of steps, and what is used alone after them: the tokens of B videos
+        unguided   a number of steps, and what is used alone after them: the tokens of B videos
+        scheduled  used instead of steps and sampler
+        windows    over the frames of each video; None takes them all at once
         """
         guided_steps, alone = unguided or (TRAIN_STEPS, tokens)
         step = itertools.count(skipped(len(TIMESTEPS[sampler](steps)), start))
-        reuse = EverySecondStep() if reuse_features else None
+        reuse = [EverySecondStep() for _ in (windows.spans if windows else [0])] if reuse_features else None
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             """All branches in one batch; their weighted sum in float32, as differences of half floats are coarse."""
             used, shares = (tokens, weights) if next(step) < guided_steps else (alone, [1.0])
-            batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
-            deep = reuse.next(len(batch)) if reuse else None
-            predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
-            return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
+
+            def evaluate(x: Tensor, used: Tokens, window: int) -> Tensor:
+                batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
+                deep = reuse[window].next(len(batch)) if reuse else None
+                predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
+                return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
+
+            return evaluate(x, used, 0) if windows is None else windows.fused(x, used, evaluate)
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
-        return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress, start=start)
+        if scheduled is not None:
+            return scheduled(predict, noise, progress, callback)
+        return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress, callback=callback, start=start)
 
     def encode(self, frames: np.ndarray) -> Tensor:
         """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""

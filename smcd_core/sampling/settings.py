@@ -13,6 +13,8 @@ from ..trajectory.document import FPS_RANGE, MAX_FRAMES, Trajectory, whole_numbe
 from ..weights.defaults import FAST
 from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps, steps_of
 
+NO_TEXT = " "  # As released: the prompt of the evaluation without text.
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -28,6 +30,9 @@ class Settings:
     start           share of the steps, the last ones, that are run; they start from the animatic, the image with its
                     boxes moved, instead of noise: see guides/cut_and_drag.py. 1 starts from noise
     start_inside    the same inside the boxes; None is as outside
+    window          frames that are denoised at once, for videos that are longer than that; best is the length that the
+                    model was trained with. None takes all frames
+    overlap         frames that neighbouring windows share; None is half a window
     match_colors    draw colours back to those of the image, see color_match.py; for a still camera and still light
 
     Raises SMCDError for a value that is out of range. Which sizes fit is known by the networks only: `check_size`.
@@ -45,6 +50,8 @@ class Settings:
     match_colors: bool = False
     start: float = 1.0
     start_inside: float | None = None
+    window: int | None = None
+    overlap: int | None = None
 
     def __post_init__(self):
         if self.sampler not in SAMPLERS:
@@ -59,9 +66,25 @@ class Settings:
             share = getattr(self, name)
             if share is not None and not 0 < share <= 1:
                 raise SMCDError(f"{name} is {share}, expected more than 0, up to 1")
+        self._check_windows()
         for name, scale in vars(self.guidance).items():
             if not math.isfinite(scale):
                 raise SMCDError(f"the guidance scale of {name} is {scale}, expected a finite number")
+
+    def _check_windows(self) -> None:
+        if self.window is None:
+            if self.overlap is not None:
+                raise SMCDError(f"overlap is {self.overlap}, but there is no window: give both, or neither")
+            return
+        whole_number(self.window, "window", 1, MAX_FRAMES)
+        whole_number(self.shared, "overlap", 0, MAX_FRAMES)
+        if self.shared >= self.window:
+            raise SMCDError(f"overlap is {self.shared} and window {self.window}: give less than the window")
+
+    @property
+    def shared(self) -> int:
+        """Frames that neighbouring windows share."""
+        return (self.window or 0) // 2 if self.overlap is None else self.overlap
 
     @property
     def starts(self) -> tuple[float, float] | None:

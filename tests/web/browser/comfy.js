@@ -16,7 +16,7 @@ import { missing as missingBrowser, openPage, ROOT } from "./harness.js";
 
 const PYTHON = process.env.COMFYUI_PYTHON ?? "python3";
 const HOST = process.env.COMFYUI_PATH ?? join(homedir(), "comfy", "ComfyUI");
-// Whether the page runs as Nodes 2.0 or as the classic canvas. `make test` sets SMCD_QUICK to leave out the latter.
+// `make test` sets SMCD_QUICK, which leaves out the classic canvas and what takes longest.
 export const QUICK = Boolean(process.env.SMCD_QUICK);
 export const RENDERERS = QUICK ? [true] : [false, true];
 const NEWEST = process.env.COMFYUI_NEWEST_FRONTEND;

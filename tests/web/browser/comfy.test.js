@@ -6,9 +6,10 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parseTrajectory } from "../../../web/trajectory/model.js";
-import { FRONT_ENDS, OUTSIDE, RENDERERS, openComfy, python } from "./comfy.js";
+import { FRONT_ENDS, OUTSIDE, QUICK, RENDERERS, openComfy, python } from "./comfy.js";
 import { ROOT } from "./harness.js";
 
+const LATER = QUICK && "make test-all runs it";
 const EMPTY = '{"version": 1, "width": 128, "height": 128, "frames": 8, "fps": 8,\n "objects": []}\n';
 const TWO = JSON.stringify({
   ...JSON.parse(EMPTY),
@@ -64,7 +65,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       describe(nodes2 ? "Nodes 2.0" : "classic", () => inRenderer(() => server, { nodes2 }));
     }
 
-    test("the editor follows a change of the renderer", async (t) => {
+    test("the editor follows a change of the renderer", { skip: LATER }, async (t) => {
       const { page, host, problems, close } = await openComfy(server);
       t.after(close);
       const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
@@ -81,7 +82,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
     });
 
     const noAddress = !OUTSIDE && "no address but loopback";
-    test("over plain HTTP keys stay in each kind of control", { skip: noAddress }, async (t) => {
+    test("over plain HTTP keys stay in each kind of control", { skip: noAddress || LATER }, async (t) => {
       for (const nodes2 of RENDERERS) {
         const { page, host, problems, close } = await openComfy({ url: server.outside }, { nodes2 });
         t.after(close);
@@ -126,7 +127,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await page.keyboard.press("Escape");
     });
 
-    test("no prototype of the host is changed", async (t) => {
+    test("no prototype of the host is changed", { skip: LATER }, async (t) => {
       const snapshots = [];
       for (const without of ["**/extensions/smcd/**", undefined]) {
         const { page, host, close } = await openComfy(server, { without });
@@ -141,7 +142,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       assert.deepEqual(snapshots[1], snapshots[0]);
     });
 
-    test("the editor speaks the language of the host", async (t) => {
+    test("the editor speaks the language of the host", { skip: LATER }, async (t) => {
       const { page, host, close } = await openComfy(server, { locale: "zh" });
       t.after(close);
       await host.add("SMCD_Trajectory", { pos: [500, 80] });
@@ -150,7 +151,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await page.locator(".smcd-editor[aria-label='Trajectory editor']").waitFor();
     });
 
-    test("the editor takes the colors of the host, also when they change", async (t) => {
+    test("the editor takes the colors of the host, also when they change", { skip: LATER }, async (t) => {
       const { page, host, problems, close } = await openComfy(server);
       t.after(close);
       await host.add("SMCD_Trajectory", { pos: [500, 80] });
@@ -427,7 +428,7 @@ function inRenderer(serverOf, { nodes2 }) {
       await page.waitForTimeout(500);
       assert.deepEqual(await page.evaluate(overlaps), [], file);
     }
-  });
+  }, { skip: LATER });
 
   hosted("two editors and a copy have their own boxes", async (host, page) => {
     const first = await host.add("SMCD_Trajectory", { pos: [80, 80], widgets: { text: EMPTY } });

@@ -1,0 +1,97 @@
+"""Markdown tables of an evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from .groups import GROUPS
+from .metrics import SIZES
+from .scores import Result
+
+# (score, heading, format) for two tables, as one would be too wide.
+COLUMNS = (
+    [
+        ("ao", "AO", ".3f"), ("sr50", "SR@0.5", ".3f"), ("sr75", "SR@0.75", ".3f"),
+        ("coverage", "coverage", ".3f"), ("miou", "mIoU", ".3f"), ("ap50", "AP50", ".3f"),
+        ("centroid_distance", "centroid distance", ".3f"), ("ao_last", "AO last frame", ".3f"),
+        *((f"ao_{size}", f"AO {size}", ".3f") for size in SIZES),
+        ("change_inside", "change inside", ".3f"), ("leakage", "leakage", ".3f"),
+        ("localization_iou", "localisation IoU", ".3f"),
+        ("epe", "EPE, px", ".2f"), ("epe_moving", "EPE moving, px", ".2f"), ("epe_found", "points found", ".3f"),
+        ("color", "colour", ".3f"), ("color_last", "colour last frame", ".3f"),
+        ("color_drift", "colour drift", ".1f"), ("color_drift_last", "drift last frame", ".1f"),
+    ],
+    [
+        ("first_frame_psnr", "first-frame PSNR, dB", ".1f"), ("first_frame_ssim", "first-frame SSIM", ".3f"),
+        ("first_frame_lpips", "first-frame LPIPS", ".3f"), ("background_psnr", "background PSNR, dB", ".1f"),
+        ("object_psnr", "object PSNR, dB", ".1f"), ("clip_first", "first-frame CLIP", ".3f"),
+        ("clip_frames", "CLIP to first", ".3f"), ("dino_first", "first-frame DINO", ".3f"),
+        ("dino_frames", "DINO to first", ".3f"), ("clip_sim", "CLIP-SIM", ".3f"), ("fvd", "FVD", ".1f"),
+    ],
+)  # fmt: skip
+SHARED = {"ao": "AO", "coverage": "coverage", "miou": "mIoU", "ap50": "AP50"}  # that have a floor and a ceiling
+
+
+def table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:
+    """Format the scores as two Markdown tables with 95 % intervals, without scores that no row has."""
+    return "\n\n".join(filter(None, (_table(results, labels, columns) for columns in COLUMNS)))
+
+
+def _table(results: Mapping[str, Result], labels: Mapping[str, str], columns: Sequence[tuple[str, str, str]]) -> str:
+    shown = [
+        column
+        for column in columns
+        if any(math.isfinite(row.scores.get(column[0], math.nan)) for row in results.values())
+    ]
+    if not shown:
+        return ""
+    lines = ["| | " + " | ".join(heading for _, heading, _ in shown) + " |", "|" + "---|" * (len(shown) + 1)]
+    for name, row in results.items():
+        cells = []
+        for key, _, style in shown:
+            value = row.scores.get(key, math.nan)
+            low, high = row.intervals.get(key, (math.nan, math.nan))
+            cells.append(f"{value:{style}} ({low:{style}} to {high:{style}})" if math.isfinite(value) else "-")
+        lines.append(f"| {labels[name]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def groups_table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:
+    """Format the average overlap of each group of boxes that occurs, a column for each row of the results."""
+    scored = {name: row.scores for name, row in results.items() if "ao" in row.scores}
+    if not scored:
+        return ""
+    counts = next(iter(scored.values()))
+    lines = [
+        "| AO of | boxes | " + " | ".join(labels[name] for name in scored) + " |",
+        "|---|---|" + "---|" * len(scored),
+    ]
+    for group, heading in GROUPS.items():
+        if count := counts[f"boxes_{group}"]:
+            values = " | ".join(f"{scores[f'ao_{group}']:.3f}" for scores in scored.values())
+            lines.append(f"| {heading} | {count} | {values} |")
+    return "\n".join(lines)
+
+
+def share_table(results: Mapping[str, Result], labels: Mapping[str, str], floor: str, ceiling: str) -> str:
+    """Format how far each row is on the way from the floor (0) to the ceiling (1)."""
+    shares = {name: between(row, results[floor], results[ceiling]) for name, row in results.items()}
+    shown = [score for score in SHARED if any(math.isfinite(values[score]) for values in shares.values())]
+    if not shown:
+        return ""
+    head = f"| share of the way from {labels[floor]} to {labels[ceiling]} | "
+    lines = [head + " | ".join(SHARED[score] for score in shown) + " |", "|" + "---|" * (len(shown) + 1)]
+    for name, values in shares.items():
+        cells = " | ".join(f"{values[score]:.2f}" if math.isfinite(values[score]) else "-" for score in shown)
+        lines.append(f"| {labels[name]} | {cells} |")
+    return "\n".join(lines)
+
+
+def between(row: Result, floor: Result, ceiling: Result) -> dict[str, float]:
+    """(score - floor) / (ceiling - floor) of each score in SHARED; NaN where the ceiling is not above the floor."""
+    shares = {}
+    for score in SHARED:
+        value, low, high = (each.scores.get(score, math.nan) for each in (row, floor, ceiling))
+        shares[score] = (value - low) / (high - low) if high > low else math.nan
+    return shares

@@ -1,0 +1,49 @@
+"""Where the networks run, and in which precision."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from ..errors import SMCDError
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def pick_device() -> str:
+    """The fastest device there is."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def pick_dtype(device: str) -> torch.dtype:
+    """Half precision on an NVIDIA GPU: bfloat16 where it has it, as float16 overflows sooner. Else float32."""
+    if not device.startswith("cuda"):
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def chosen_device(device: str | torch.device, option: str = "device") -> str:
+    """The name of a device that can be used, for "auto" that of the fastest; `option` begins the error's message.
+
+    Raises SMCDError if torch cannot use it.
+    """
+    name = pick_device() if device == "auto" else str(device)
+    try:
+        torch.empty(0, device=name)
+    except Exception as error:  # RuntimeError, AssertionError or NotImplementedError, as the build of torch has it
+        reason = re.split(r"[.\n]", str(error))[0]
+        raise SMCDError(f"{option} {name} cannot be used here: {reason}") from None
+    return name
+
+
+def chosen_dtype(dtype: str | torch.dtype, device: str) -> torch.dtype:
+    """`dtype` or what it is the name of; for "auto" the one that suits the device. Raises SMCDError for others."""
+    if dtype == "auto":
+        return pick_dtype(device)
+    found = DTYPES.get(str(dtype).removeprefix("torch."))
+    if found is None:
+        raise SMCDError(f"dtype is {dtype}, expected auto or {', '.join(DTYPES)}")
+    return found
