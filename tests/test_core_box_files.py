@@ -157,7 +157,7 @@ def test_a_visibility_of_another_shape_is_refused(tmp_path):
         ("sg_i2v", [], "there is no enabled object"),
         ("trailblazer", [HIDING], "object 'n1' is hidden in frame 0; TrailBlazer cannot say so"),
         ("freetraj", [HIDING], "FreeTraj cannot say so"),
-        ("freetraj", [MOVING, HIDING], r"takes one object and this trajectory has 2: choose one of \['n1', 'n2'\]"),
+        ("freetraj", [MOVING, HIDING], "takes one object and this trajectory has 2: choose the object n1 or n2"),
         ("trailblazer", [], "this trajectory has 0"),
         ("yaml", [MOVING], "format is 'yaml': use one of json, mot"),
     ],
@@ -194,7 +194,7 @@ def test_the_command_converts_there_and_back(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--to", "freetraj"], "choose one of ['n1', 'n2']"),
+        (["--to", "freetraj"], "choose the object n1 or n2"),
         (["--to", "mot", "--object", "n1"], "--object is for got10k, trailblazer, freetraj: leave it out"),
         (["--to", "freetraj", "--object", "n3"], "there is no enabled object 'n3'"),
     ],
@@ -209,5 +209,8 @@ def test_the_command_asks_for_the_size_where_pixels_need_it(tmp_path, capsys):
     write_boxes(tmp_path / "a.npy", document(MOVING), "sg_i2v")
     command = ["convert-boxes", str(tmp_path / "a.npy"), str(tmp_path / "b.json")]
     assert main(command) == 2
-    assert "size of the frame is not known" in capsys.readouterr().err
+    assert (
+        "a.npy: the size of the frame in pixels is not known: give width and height (--box-size WIDTHxHEIGHT)"
+        in capsys.readouterr().err
+    )
     assert main([*command, "--box-size", "640x360"]) == 0

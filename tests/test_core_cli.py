@@ -116,11 +116,11 @@ def test_a_video_can_start_from_its_animatic(files, capsys):
 
 
 def test_a_negative_prompt_changes_the_video_and_is_told(files):
-    assert animate(files, "--negative", " ", out="space") == animate(files, out="none") == 0
+    assert animate(files, "--negative", " ", out="space") == animate(files, out="default") == 0
     assert animate(files, "--negative", "a red square", out="negative") == 0
     assert "negative" not in read_metadata(files / "space")["settings"]
     assert read_metadata(files / "negative")["settings"]["negative"] == "a red square"
-    space, none, negative = ((files / name / "0002.png").read_bytes() for name in ("space", "none", "negative"))
+    space, none, negative = ((files / name / "0002.png").read_bytes() for name in ("space", "default", "negative"))
     assert space == none != negative
 
 
@@ -160,7 +160,7 @@ def test_remarks_say_what_the_user_may_not_expect(files, tmp_path, capsys):
     assert animate(files, "--phrase", "red spaceship", picture="tall.png", out="d.gif") == 0
     remarks = capsys.readouterr().err
     assert "squeezed from 40 x 60 to 48 x 32" in remarks
-    assert re.search(r"this model was trained on .* knows only .*circle.*: 'spaceship' means nothing to it\n", remarks)
+    assert re.search(r"this model was trained on .* knows only .*circle.*To it, 'spaceship' means nothing\n", remarks)
 
 
 def test_length_and_speed_are_those_of_the_trajectory(files):
@@ -450,6 +450,20 @@ def test_help_loads_no_slow_package(argv):
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)  # noqa: S603
     assert "usage: smcd" in result.stdout
     assert SLOW_PACKAGES.isdisjoint(result.stderr.split())
+
+
+def test_boxes_of_another_shape_than_the_image_are_said(files, capsys):
+    Image.new("RGB", (60, 120)).save(files / "tall.png")
+    options = ["--checkpoint", files / "bundle.safetensors", "--device", "cpu", "-o", files / "tall.gif"]
+    assert main([*map(str, ["animate", files / "tall.png", "--boxes", files / "boxes.json", *options])]) == 0
+    assert "the image has another shape: they are stretched" in capsys.readouterr().err
+
+
+def test_info_describes_boxes(files, capsys):
+    assert main(["info", str(files / "boxes.json")]) == 0
+    first, second, *objects = capsys.readouterr().out.splitlines()
+    assert first.startswith("boxes       SMCD trajectory") and second.startswith("frames      ")
+    assert objects and all("keyframe" in line for line in objects)
 
 
 def test_the_program_makes_a_video_and_says_mistakes_in_one_line(files):

@@ -46,7 +46,7 @@ def test_what_is_exported_can_be_loaded(folders, format):
 
 def test_sizes_and_phrases_win_as_in_the_command_line(folders):
     write_boxes(folders / "input" / "b.npy", parse_trajectory(DOCUMENT), "sg_i2v")
-    with pytest.raises(Exception, match="the size of the frame is not known: give width and height"):
+    with pytest.raises(Exception, match="the size of the frame in pixels is not known: give width and height"):
         load("b.npy")
     document, _ = load("b.npy", width=320, height=240, phrases="a cat\n\na dog\n")
     assert [track["phrase"] for track in document["objects"]] == ["a cat", "a dog"]

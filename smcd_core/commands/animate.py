@@ -142,12 +142,16 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
+    from ..sampling.framing import stretch
     from ..sampling.settings import check_objects
     from ..trajectory.dense import dense_boxes
 
     image = read_image(args.image)
     trajectory, found = read_boxes(args, image.width, image.height)
     note(f"{args.boxes}: {found}")
+    drawn_on = trajectory.width, trajectory.height
+    if stretch(drawn_on, image.size):
+        note(f"the boxes are for {drawn_on[0]} x {drawn_on[1]} pixels, the image has another shape: they are stretched")
     boxes = dense_boxes(trajectory)
     check_objects(boxes)
     seen = int(boxes.mask.any(1).sum())

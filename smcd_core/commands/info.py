@@ -1,14 +1,10 @@
-"""smcd info: report on the installation, a checkpoint or a video."""
+"""smcd info: report on the installation, a checkpoint, a video or boxes."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..weights.checkpoint import Checkpoint
 
 from ..errors import SMCDError
 from ..terminal import say, say_json
@@ -16,13 +12,13 @@ from ..terminal import say, say_json
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
-        "info", help="report what is installed and what to do next, or describe a checkpoint or a video"
+        "info", help="report what is installed and what to do next, or describe a checkpoint, a video or boxes"
     )
     parser.add_argument(
         "file",
         type=Path,
         nargs="?",
-        help="file or folder of weights, or a video by smcd (default: the whole installation)",
+        help="file or folder of weights, a video by smcd, or boxes as .json (default: the whole installation)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--models", type=Path, metavar="DIR", help="ComfyUI's folder models (default: if found)")
@@ -44,9 +40,7 @@ def _info(args: argparse.Namespace) -> None:
         say_json(read_metadata(path))
         return
 
-    from ..weights.checkpoint import read_checkpoint
-
-    lines = _describe(read_checkpoint(path))
+    lines = _describe_boxes(path) if path.suffix.lower() == ".json" else _describe_weights(path)
     if args.json:
         say_json(dict(lines))
         return
@@ -63,11 +57,30 @@ def _report(args: argparse.Namespace) -> None:
     say_json(report) if args.json else say(as_text(report))
 
 
-def _describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
-    from ..networks.config import system_name
-    from ..sampling.pipeline import read_defaults
-    from ..weights.components import missing_components
+def _describe_boxes(path: Path) -> list[tuple[str, str]]:
+    from ..trajectory.files import read_trajectory
 
+    trajectory, what = read_trajectory(path)
+    lines = [
+        ("boxes", what),
+        (
+            "frames",
+            f"{trajectory.frames} of {trajectory.width} x {trajectory.height} pixels, {trajectory.fps:g} per second",
+        ),
+    ]
+    for track in trajectory.objects:
+        keys = f"{len(track.keys)} keyframe{'s' * (len(track.keys) != 1)}"
+        lines.append((track.id, f"{track.phrase or 'no phrase'}, {keys}{'' if track.enabled else ', off'}"))
+    return lines
+
+
+def _describe_weights(path: Path) -> list[tuple[str, str]]:
+    from ..networks.config import system_name
+    from ..weights.checkpoint import read_checkpoint
+    from ..weights.components import missing_components
+    from ..weights.defaults import read_defaults
+
+    checkpoint = read_checkpoint(path)
     config, defaults = checkpoint.config, read_defaults(checkpoint)
     missing = missing_components(checkpoint)
     parts: dict[str, int] = {}

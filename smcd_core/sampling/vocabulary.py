@@ -42,10 +42,14 @@ def limits(
         return None
     words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
     unknown = [f"'{word}'" for word in words if word not in known]
-    text = f"{model} was trained on simple drawings and knows only {', '.join(known)}"
-    if not unknown:
-        return None if image is not None and _is_example(image) else text
-    return f"{text}: {', '.join(unknown)} {'means' if len(unknown) == 1 else 'mean'} nothing to it"
+    is_drawn = image is not None and _is_example(image)
+    if not unknown and is_drawn:
+        return None
+    scope = "" if is_drawn else ": photographs and other pictures come out as blotches of colour"
+    text = f"{model} was trained on simple drawings{scope}. It knows only the words {', '.join(known)}"
+    return (
+        f"{text}. To it, {', '.join(unknown)} {'means' if len(unknown) == 1 else 'mean'} nothing" if unknown else text
+    )
 
 
 def _is_example(image: Image.Image | np.ndarray) -> bool:

@@ -49,7 +49,7 @@ from .formats.keyframes import read_freetraj, read_trailblazer
 from .formats.lines import read_vot, read_xywh, read_xyxy
 from .formats.mot import read_mot
 from .formats.tables import read_csv
-from .rows import NO_SIZE, BoxRows, started
+from .rows import BoxRows, NoSizeError, started
 from .values import boxes_from_value
 
 FORMATS = (
@@ -193,7 +193,7 @@ def _of_lines(reader: Callable[[BoxFile, list], BoxRows], file: BoxFile, rows: l
 def _known(size: _Size) -> tuple[int, int]:
     width, height = size
     if width is None or height is None:
-        raise TrajectoryError(NO_SIZE)
+        raise NoSizeError
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise TrajectoryError(f"the frame has {width}x{height} pixels; expected 1 to {MAX_SIDE} each")
     return width, height
@@ -209,7 +209,8 @@ def _naming(file: BoxFile) -> Iterator[None]:
             raise
         raise BoxFileError(file.path, error.problem, option=error.option) from None
     except TrajectoryError as error:
-        raise file.error(str(error)) from None
+        option = "size" if isinstance(error, NoSizeError) else ""
+        raise BoxFileError(file.path, str(error), option=option) from None
 
 
 def _file_in(folder: Path) -> Path:

@@ -11,8 +11,14 @@ import numpy as np
 from .dense import DenseBoxes
 from .document import DEFAULT_FPS, TrajectoryError
 
-NO_SIZE = "boxes are in pixels and the size of the frame is not known: give width and height"
 MAX_PIXELS = 10**6  # of a coordinate, which may lie outside the frame
+
+
+class NoSizeError(TrajectoryError):
+    """Boxes whose frame has no known size."""
+
+    def __init__(self):
+        super().__init__("the size of the frame in pixels is not known: give width and height")
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class BoxRows:
         frames = np.asarray(frames)
         size = self.size or size
         if size is None:
-            raise TrajectoryError(NO_SIZE)
+            raise NoSizeError
         boxes = np.zeros((len(frames), len(self.phrases), 4))
         mask = np.zeros(boxes.shape[:2], bool)
         places = np.searchsorted(frames, self.frames).clip(max=len(frames) - 1)

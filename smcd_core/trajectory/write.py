@@ -25,10 +25,11 @@ def write_got10k(folder: str | os.PathLike, trajectory: Trajectory, object_id: s
     Boxes are in pixels of width x height, not clipped; absent frames keep the box where the object would be.
     """
     ids = [track.id for track in trajectory.objects if track.enabled]
+    choice = f"choose the object {' or '.join(ids)}"
     if object_id is None and len(ids) != 1:
-        raise TrajectoryError(f"GOT-10k holds one object and this trajectory has {len(ids)}: choose one of {ids}")
+        raise TrajectoryError(f"GOT-10k holds one object and this trajectory has {len(ids)}: {choice}")
     if object_id is not None and object_id not in ids:
-        raise TrajectoryError(f"there is no enabled object {object_id!r}: choose one of {ids}")
+        raise TrajectoryError(f"there is no enabled object {object_id!r}: {choice}")
     index = ids.index(object_id) if object_id is not None else 0
     boxes, mask = _pixels(trajectory)
     folder = Path(folder)

@@ -145,10 +145,10 @@ def _only(trajectory: Trajectory, object_id: str | None, program: str, tolerance
     found = {track.id: (track, keys) for track, keys in _linear(trajectory, tolerance)}
     if object_id is None and len(found) != 1:
         raise TrajectoryError(
-            f"{program} takes one object and this trajectory has {len(found)}: choose one of {[*found]}"
+            f"{program} takes one object and this trajectory has {len(found)}: choose the object {' or '.join(found)}"
         )
     if object_id is not None and object_id not in found:
-        raise TrajectoryError(f"there is no enabled object {object_id!r}: choose one of {[*found]}")
+        raise TrajectoryError(f"there is no enabled object {object_id!r}: choose the object {' or '.join(found)}")
     track, keys = found[object_id] if object_id is not None else next(iter(found.values()))
     for key in keys:
         if not key.visible:

@@ -15,6 +15,8 @@ _MIDDLE = 1.0  # pixels that a written middle may be off that of its box: SG-I2V
 
 def is_array(file: BoxFile) -> bool:
     """Whether a file starts as numpy's .npy does."""
+    if not file.path.is_file():
+        return False  # opening a pipe could wait for ever
     try:
         with file.path.open("rb") as stream:
             return stream.read(len(MAGIC)) == MAGIC
