@@ -1,4 +1,4 @@
-"""The trajectory editor, which binds to the text of SMCD Trajectory, and an example to try."""
+"""The nodes SMCD Trajectory, which holds what is drawn in the editor, and SMCD Example."""
 
 from __future__ import annotations
 

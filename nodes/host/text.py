@@ -1,4 +1,4 @@
-"""The text encoder of a checkpoint as the host's CLIP, and phrases as SMCD takes them."""
+"""Load the text encoder of a checkpoint as ComfyUI's CLIP, and encode phrases with any CLIP."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 /**
- * Operations on whole objects. Each returns a new trajectory that shares unchanged parts with the old one, or the old
+ * Operations on whole objects (tracks). Each returns a new trajectory that shares unchanged parts with the old one, or the old
  * one itself if nothing changed. New objects come last.
  *
  * @import {Box, Track, Trajectory} from "./document.js"
