@@ -1,6 +1,6 @@
 /**
- * Operations on whole objects (tracks). Each returns a new trajectory that shares unchanged parts with the old one, or the old
- * one itself if nothing changed. New objects come last.
+ * Operations on whole objects (tracks). Each returns a new trajectory that shares unchanged parts with the old one, or
+ * the old one itself if nothing changed. New objects come last.
  *
  * @import {Box, Track, Trajectory} from "./document.js"
  */
