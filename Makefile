@@ -45,24 +45,28 @@ test test-all: $(VENV)/test.stamp
 	  node --test --test-reporter=spec tests/web/*.test.js || exit 1; \
 	fi; \
 	$(BIN)/python -m pytest -q --durations=10 $(SELECT) -n $(JOBS) --dist loadfile --ignore-glob="tests/test_nodes_*" || exit 1; \
-	if [ ! -x "$(COMFYUI_PYTHON)" ] || [ ! -f "$(COMFYUI_PATH)/main.py" ]; then \
-	  skipped="$$skipped ComfyUI (set COMFYUI_PATH to its folder and COMFYUI_PYTHON to the Python that runs it);"; \
-	elif ! "$(COMFYUI_PYTHON)" -c 'import pytest, hypothesis' 2>/dev/null; then \
-	  skipped="$$skipped ComfyUI ($(COMFYUI_PYTHON) -m pip install pytest hypothesis);"; \
-	else \
-	  "$(COMFYUI_PYTHON)" -m pytest -q -rs $(SELECT) $(HOST_HALF) >$(VENV)/host.log 2>&1 & half=$$!; \
-	  "$(COMFYUI_PYTHON)" -m pytest -q -rs $(SELECT) $(filter-out $(HOST_HALF),$(HOST_TESTS)); other=$$?; \
-	  wait $$half; half=$$?; cat $(VENV)/host.log; \
-	  [ $$half = 0 ] && [ $$other = 0 ] || exit 1; \
-	fi; \
+	browser=; \
 	if ! command -v node >/dev/null; then :; \
 	elif [ -z "$(BROWSER)" ]; then \
 	  skipped="$$skipped the editor in a browser (install Chromium, or set CHROMIUM_PATH);"; \
 	elif ! $(MAKE) --silent $(JS_PACKAGES); then \
 	  skipped="$$skipped the editor in a browser (npm ci in tests/web failed);"; \
 	else \
-	  node --test --test-concurrency=$(JOBS) --test-reporter=spec tests/web/browser/*.test.js || exit 1; \
+	  node --test --test-concurrency=$(JOBS) --test-reporter=spec tests/web/browser/*.test.js >$(VENV)/browser.log 2>&1 & \
+	  browser=$$!; \
 	fi; \
+	failed=0; \
+	if [ ! -x "$(COMFYUI_PYTHON)" ] || [ ! -f "$(COMFYUI_PATH)/main.py" ]; then \
+	  skipped="$$skipped ComfyUI (set COMFYUI_PATH to its folder and COMFYUI_PYTHON to the Python that runs it);"; \
+	elif ! "$(COMFYUI_PYTHON)" -c 'import pytest, hypothesis' 2>/dev/null; then \
+	  skipped="$$skipped ComfyUI ($(COMFYUI_PYTHON) -m pip install pytest hypothesis);"; \
+	else \
+	  "$(COMFYUI_PYTHON)" -m pytest -q -rs $(SELECT) $(HOST_HALF) >$(VENV)/host.log 2>&1 & half=$$!; \
+	  "$(COMFYUI_PYTHON)" -m pytest -q -rs $(SELECT) $(filter-out $(HOST_HALF),$(HOST_TESTS)) || failed=1; \
+	  wait $$half || failed=1; cat $(VENV)/host.log; \
+	fi; \
+	if [ -n "$$browser" ]; then wait $$browser || failed=1; cat $(VENV)/browser.log; fi; \
+	[ $$failed = 0 ] || exit 1; \
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || \
 	  skipped="$$skipped CUDA (no NVIDIA GPU found);"; \
 	[ -z '$(SELECT)' ] || skipped="$$skipped slow tests and the classic renderer (make test-all);"; \
