@@ -10,7 +10,14 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
-from ..smcd_core.guides.cut_and_drag import FEATHER, MAX_FEATHER, cut_and_drag, latent_mask, resized
+from ..smcd_core.guides.cut_and_drag import (
+    FEATHER,
+    MAX_FEATHER,
+    cut_and_drag,
+    latent_mask,
+    left_out as not_cut,
+    resized,
+)
 from ..smcd_core.guides.fit import WAN, fit as fit_to, off_grid
 from ..smcd_core.guides.tracks import (
     ATI_SPACING,
@@ -233,10 +240,5 @@ class SMCDCutAndDrag(io.ComfyNode):
             shapes = resized(masks.cpu().movedim(0, -1), image.shape[2], image.shape[1], crop=False)
             masks = resized(shapes, width, height, fit == "crop").movedim(-1, 0)
         dragged = cut_and_drag(picture, boxes, masks, behind, feather)
-        lines = [
-            f"object {n + 1} ({boxes.phrases[n][:40]}) is left out: its box is outside the image where it appears"
-            for n, cut in enumerate(dragged.cut)
-            if not cut
-        ]
-        remark(cls, [*lines, *off_grid(width, height, length, WAN)])
+        remark(cls, [*not_cut(boxes, dragged), *off_grid(width, height, length, WAN)])
         return io.NodeOutput(dragged.video, dragged.mask, latent_mask(dragged.mask), dragged.video[:1])

@@ -79,7 +79,7 @@ def _guide(args: argparse.Namespace) -> None:
 def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Trajectory) -> tuple[Tensor, Tensor]:
     import torch
 
-    from ..guides.cut_and_drag import cut_and_drag, resized
+    from ..guides.cut_and_drag import cut_and_drag, left_out, resized
 
     width, height = boxes.size or (0, 0)
     crop = args.fit == "crop"
@@ -88,9 +88,8 @@ def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Traj
     shapes = [resized(_like(image, path).mean(-1, keepdim=True), width, height, crop) for path in args.mask or ()]
     masks = torch.stack(shapes).squeeze(-1) if shapes else None
     dragged = cut_and_drag(picture, boxes, masks, behind)
-    for n, cut in enumerate(dragged.cut):
-        if not cut:
-            note(f"object {n + 1} ({boxes.phrases[n]}) is left out: its box starts outside the image")
+    for line in left_out(boxes, dragged):
+        note(line)
     return dragged.video, dragged.mask
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
 from .fill import filled
-from .fit import crop_of, pixels
+from .fit import covered, crop_of, pixels
 
 FEATHER = 4  # pixels
 MAX_FEATHER = 64
@@ -106,6 +106,15 @@ def cut_and_drag(
     return Dragged(video, mask, [n in shapes for n in range(count)])
 
 
+def left_out(boxes: DenseBoxes, dragged: Dragged) -> list[str]:
+    """A sentence for each object that had nothing to cut out."""
+    return [
+        f"object {n + 1} ({boxes.phrases[n][:40]}) is left out: its box is outside the image where it appears"
+        for n, cut in enumerate(dragged.cut)
+        if not cut
+    ]
+
+
 def latent_mask(mask: Tensor) -> Tensor:
     """[F, H, W] -> [(F - 1) // 4 + 1, H // 8, W // 8], 0 on an object and 1 elsewhere, for SetLatentNoiseMask.
 
@@ -121,8 +130,8 @@ def _shape(boxes: DenseBoxes, xyxy: np.ndarray, n: int, masks: Tensor | None, he
     """[H, W], how much of each pixel belongs to object n where it is cut out; None if that is outside."""
     if not boxes.mask[:, n].any():
         return None
-    x1, y1, x2, y2 = xyxy[boxes.mask[:, n].argmax(), n]
-    inside = _covered(y1, y2, height)[:, None] * _covered(x1, x2, width)
+    x1, y1, x2, y2 = torch.from_numpy(xyxy[boxes.mask[:, n].argmax(), n])
+    inside = covered(y1, y2, height).float()[:, None] * covered(x1, x2, width).float()
     if inside.sum() < 1:
         return None
     if masks is None:
@@ -132,12 +141,6 @@ def _shape(boxes: DenseBoxes, xyxy: np.ndarray, n: int, masks: Tensor | None, he
         where = f"of object {n + 1}" if len(masks) > 1 else f"in the box of object {n + 1}"
         raise SMCDError(f"the mask {where} ({boxes.phrases[n][:40]}) is empty: mend the mask, or leave it out")
     return shape
-
-
-def _covered(start: float, end: float, count: int) -> Tensor:
-    """[count], which part of each pixel lies between start and end."""
-    left = torch.arange(count)
-    return (torch.clamp(left + 1, max=end) - torch.clamp(left, min=start)).clamp(0, 1).float()
 
 
 def _grown(shape: Tensor, by: int) -> Tensor:

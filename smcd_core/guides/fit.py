@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..trajectory.dense import DenseBoxes, boxes_at, phrases, strengths
 from ..trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, TrajectoryError, whole_number
@@ -75,6 +76,12 @@ def pixels(boxes: DenseBoxes) -> np.ndarray:
     """float64 [F, N, 4]: boxes from `fit`, xyxy in pixels of the target."""
     width, height = _size_of(boxes)
     return boxes.xyxy * [width, height, width, height]
+
+
+def covered(start: Tensor, end: Tensor, count: int) -> Tensor:
+    """The share of each of `count` cells in a row that lies between two places [...] in cells: [..., count]."""
+    cells = torch.arange(count)
+    return (torch.minimum(end[..., None], cells + 1) - torch.maximum(start[..., None], cells)).clamp(0, 1)
 
 
 def off_grid(width: int, height: int, length: int, grid: Grid) -> list[str]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
-from .fit import pixels
+from .fit import covered, pixels
 
 CELL = 8  # pixels of a cell; a model with larger ones takes means of these
 
@@ -31,15 +31,9 @@ def region_masks(boxes: DenseBoxes, frames_per_latent: int) -> Tensor:
     width, height = boxes.size or (0, 0)
     corners = torch.from_numpy(pixels(boxes)) / CELL  # [F, N, 4]
     x1, y1, x2, y2 = corners.unbind(-1)
-    across = _covered(x1, x2, width // CELL)  # [F, N, w]
-    down = _covered(y1, y2, height // CELL) * torch.from_numpy(boxes.mask)[..., None]  # [F, N, h]
+    across = covered(x1, x2, width // CELL)  # [F, N, w]
+    down = covered(y1, y2, height // CELL) * torch.from_numpy(boxes.mask)[..., None]  # [F, N, h]
     first = torch.einsum("fny,fnx->nfyx", down[:1], across[:1])
     groups = (part[1:].unflatten(0, (-1, frames_per_latent)) for part in (down, across))
     rest = torch.einsum("tkny,tknx->ntyx", *groups) / frames_per_latent
     return torch.cat((first, rest), 1).float()
-
-
-def _covered(start: Tensor, end: Tensor, count: int) -> Tensor:
-    """The share of each of `count` cells between two places [F, N] in cells: [F, N, count]."""
-    cells = torch.arange(count)
-    return (torch.minimum(end[..., None], cells + 1) - torch.maximum(start[..., None], cells)).clamp(0, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -237,7 +236,7 @@ class SMCDPipeline:
         scheduled, guided_steps = None, settings.guided_steps
         if scheduler is not None:
             scheduled = Scheduled(scheduler, settings.steps, self.smcd.config.prediction, self.device, generators)
-            guided_steps = math.ceil(settings.guided * scheduled.total)
+            guided_steps = settings.guided_of(scheduled.total)
         inputs, no_text = self._inputs(requests, num_frames, width, height)
         tokens, weights = self._branches(inputs, no_text, settings.guidance)
         unguided = None

@@ -101,7 +101,11 @@ class Settings:
     @property
     def guided_steps(self) -> int:
         """How many steps use guidance; a sampler may run more steps than it was asked for."""
-        return math.ceil(self.guided * len(TIMESTEPS[self.sampler](self.steps)))
+        return self.guided_of(len(TIMESTEPS[self.sampler](self.steps)))
+
+    def guided_of(self, total: int) -> int:
+        """How many of a sampler's steps use guidance."""
+        return math.ceil(self.guided * total)
 
     @classmethod
     def of(
