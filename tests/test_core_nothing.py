@@ -50,6 +50,7 @@ def names(count):
 # Arguments for F frames, N objects and M candidates, and the shape of the result, None where it is no array.
 METRICS = {
     "iou": lambda F, N, M, b, m: ((b, b), (F, N)),
+    "mean_of": lambda F, N, M, b, m: ((b,), None),
     "grounding": lambda F, N, M, b, m: ((b, b, m), None),
     "overlaps": lambda F, N, M, b, m: ((b, b, m), (F, N)),
     "first_colors": lambda F, N, M, b, m: ((pictures(1)[0], *given_boxes(F + 1, N)), None),

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .metrics import overlaps
+from .metrics import mean_of, overlaps
 
 # Upper limits. Objects are those that are visible at some time; a path is the way that the middle of a box goes, with
 # all its turns, in units of the frame.
@@ -38,6 +38,6 @@ def grouped(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[str,
         group = np.searchsorted(list(limits.values()), values)
         for place, name in enumerate(limits):
             chosen = overlap[mask & (group == place)]
-            scores[f"ao_{kind}_{name}"] = float(chosen.mean()) if chosen.size else math.nan
+            scores[f"ao_{kind}_{name}"] = mean_of(chosen)
             scores[f"boxes_{kind}_{name}"] = chosen.size
     return scores

@@ -54,15 +54,15 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
     count = mask.sum(1)
     frames = np.divide(np.nansum(overlap, 1), count, out=np.full(len(mask), np.nan), where=count > 0)
     scores = {
-        "ao": _mean(seen),
-        "sr50": _mean(seen > 0.5),
-        "sr75": _mean(seen > 0.75),
+        "ao": mean_of(seen),
+        "sr50": mean_of(seen > 0.5),
+        "sr75": mean_of(seen > 0.75),
         "ao_frames": frames.tolist(),
         "boxes": int(mask.sum()),
     }
     sizes = np.digitize(np.sqrt(_area(boxes)[mask]), list(SIZES.values()))
     for place, name in enumerate(SIZES):
-        scores |= {f"ao_{name}": _mean(seen[sizes == place]), f"boxes_{name}": int((sizes == place).sum())}
+        scores |= {f"ao_{name}": mean_of(seen[sizes == place]), f"boxes_{name}": int((sizes == place).sum())}
     return scores
 
 
@@ -81,7 +81,8 @@ def _bounded(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([start, (start + boxes[..., 2:] - boxes[..., :2]).clip(start, 1)], -1)
 
 
-def _mean(values: np.ndarray) -> float:
+def mean_of(values: np.ndarray) -> float:
+    """The mean, NaN of nothing."""
     return float(values.mean()) if values.size else math.nan
 
 
@@ -256,7 +257,7 @@ def psnr(frames: np.ndarray, reference: np.ndarray, where: np.ndarray | None = N
     Infinite for equal images, NaN without a pixel.
     """
     error = (frames.astype(np.float64) - reference) ** 2
-    mean = _mean(error if where is None else error[where])
+    mean = mean_of(error if where is None else error[where])
     return math.inf if mean == 0 else 10 * math.log10(255**2 / mean)
 
 

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from .metrics import iou
+from .metrics import iou, mean_of
 
 HIT = 0.5  # IoU from which a found box counts for AP50
 
@@ -41,10 +41,10 @@ def localization(
     middles = (found[..., :2] + found[..., 2:] - boxes[..., :2] - boxes[..., 2:]) / 2
     distance = np.linalg.norm(middles * (np.array(size) / math.hypot(*size)), axis=-1)
     return {
-        "coverage": _mean(covered[asked]),
-        "miou": _mean(pooled[covered] / union[covered]),
-        "ap50": _mean(iou(found, boxes)[seen] >= HIT),
-        "centroid_distance": _mean(distance[seen]),
+        "coverage": mean_of(covered[asked]),
+        "miou": mean_of(pooled[covered] / union[covered]),
+        "ap50": mean_of(iou(found, boxes)[seen] >= HIT),
+        "centroid_distance": mean_of(distance[seen]),
         "objects": int(asked.sum()),
         "objects_covered": int(covered.sum()),
         "boxes_found": int(seen.sum()),
@@ -53,7 +53,3 @@ def localization(
 
 def _area(boxes: np.ndarray) -> np.ndarray:
     return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(-1)
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else math.nan

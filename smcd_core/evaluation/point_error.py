@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SMCDError
+from .metrics import mean_of
 
 MOVING = 0.01  # diagonals of the frame from its start, from which a point counts as moving
 POINT_SUFFIXES = (".json", ".npy")
@@ -50,10 +51,10 @@ def point_error(points: PointPaths) -> dict[str, Any]:
     counted = inside & np.isfinite(found).all(-1)
     error = np.where(counted, np.linalg.norm(found - asked, axis=-1), np.nan)
     far = np.where(inside, np.linalg.norm(asked - asked[:1], axis=-1), 0).max(0) > MOVING * math.hypot(*points.size)
-    scores: dict[str, Any] = {"epe_frames": [_mean(row[seen]) for row, seen in zip(error, counted, strict=True)]}
+    scores: dict[str, Any] = {"epe_frames": [mean_of(row[seen]) for row, seen in zip(error, counted, strict=True)]}
     for end, chosen in (("", counted), ("_moving", counted & far), ("_still", counted & ~far)):
-        scores |= {f"epe{end}": _mean(error[chosen]), f"points{end}": int(chosen.sum())}
-    scores["epe_found"] = _mean(counted[inside])
+        scores |= {f"epe{end}": mean_of(error[chosen]), f"points{end}": int(chosen.sum())}
+    scores["epe_found"] = mean_of(counted[inside])
     return scores
 
 
@@ -73,7 +74,3 @@ def read_points(path: Path) -> np.ndarray:
     if points.ndim != 3 or points.shape[2] != 2 or points.dtype.kind not in "fiu":
         raise SMCDError(f"{path}: has the shape {list(points.shape)}, expected [frames, points, 2] numbers")
     return points.astype(np.float64)
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else math.nan

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..colors import background
 from ..errors import SMCDError
+from .metrics import mean_of
 
 CHANGED = 0.06  # of the range of colours, from which a pixel counts as changed
 
@@ -65,13 +66,9 @@ def sensitivity(video: np.ndarray, boxes: np.ndarray, mask: np.ndarray, other: C
     change = np.abs(video.astype(np.float32) - other.video).mean(-1) / 255  # [F, H, W]
     changed = change > CHANGED
     return {
-        "change_inside": _mean(change[expected]),
-        "leakage": _mean(change[~expected]),
+        "change_inside": mean_of(change[expected]),
+        "leakage": mean_of(change[~expected]),
         "localization_iou": float((expected & changed).sum() / (expected | changed).sum())
         if expected.any()
         else math.nan,
     }
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else math.nan
