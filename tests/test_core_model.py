@@ -198,7 +198,13 @@ class LiveTensors(TorchDispatchMode):
 
 @pytest.mark.parametrize(
     "frames, side, changes",
-    [(16, 32, {}), (32, 64, {}), (64, 64, {}), (32, 64, {"image_tokens": "none", "control": True})],
+    [
+        (16, 32, {}),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [(32, 64, {}), (64, 64, {}), (32, 64, {"image_tokens": "none", "control": True})]
+        ),
+    ],
 )
 @torch.no_grad()
 def test_the_memory_estimate_is_near_what_a_forward_holds(frames, side, changes, monkeypatch):

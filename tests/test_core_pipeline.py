@@ -541,7 +541,9 @@ class OnOneDevice(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    "sampler", [pytest.param(name, marks=[pytest.mark.slow] * (name != "ddim")) for name in SAMPLERS]
+)
 def test_no_step_waits_for_the_device(pipeline, sampler):
     """On the device "meta" no number is ever known: whatever asks for one fails, as it would wait on a GPU."""
     tokens, weights = pipeline.tokens([request()], 3, DEFAULTS["width"], DEFAULTS["height"], ALL)

@@ -178,6 +178,7 @@ def test_the_quick_commands_of_the_docs_run_in_their_order(workplace, capsys):
     assert main(["info", "out.mp4"]) == 0 and "trajectory" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_python_of_the_docs_runs(workplace):
     """In few steps."""
     (code,) = [block for language, block in blocks("docs/python.md") if language == "python"]
