@@ -6,7 +6,7 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { attachDownload } from "./host/download.js";
-import { attachMasks } from "./host/masks.js";
+import { attachMasks } from "./host/dragged.js";
 import { attachEditor, menuItems } from "./host/node.js";
 import { attachReport } from "./host/report.js";
 import { attachScores } from "./host/scores.js";

@@ -7,9 +7,6 @@
  * @typedef {{id: string, box: Mask["box"], file: Record<string, string>}} MaskFile
  */
 
-import { after } from "./host.js";
-import { inputIndex, source } from "./links.js";
-import { editorOf } from "./node.js";
 import { fileUrl } from "./picture.js";
 
 /**
@@ -34,14 +31,4 @@ export async function showMasks(editor, files, api) {
   } catch (error) {
     console.warn("SMCD: the masks of the last run are gone, so whole boxes move:", error);
   }
-}
-
-/** @param {any} node  SMCD Cut and Drag, whose masks are of what the editor shows @param {Api} api */
-export function attachMasks(node, api) {
-  after(node, "onExecuted", (output) => {
-    const files = output?.smcd_masks;
-    const from = source(node, inputIndex(node, "trajectory"));
-    const editor = from?.slot === 0 ? editorOf(from.node) : null; // boxes in pixels, its other output, have no ids
-    if (files && editor) showMasks(editor, files, api);
-  });
 }

@@ -49,7 +49,7 @@ export const REFUSALS = {
     "line {0}": "第 {0} 行",
     "the file does not look like {0}: it could be xyxy, xywh, mot or csv":
       "文件不像 {0}：可以是 xyxy、xywh、mot 或 csv",
-    "the file does not look like {0}: it is JSON": "文件不像 {0}：它是 JSON",
+    "the file does not look like {0}: it is {1}": "文件不像 {0}：它是 {1}",
     "the file": "文件",
     "the file is a JSON list: expected 'objects' (a trajectory)": "文件是 JSON 列表：应含有“objects”（轨迹）",
     "the file is YouTube-VIS, which holds many videos: read it with the import node":
@@ -94,6 +94,44 @@ export const REFUSALS = {
     "the file is not a PNG image": "文件不是 PNG 图片",
     "the image ends after {0} bytes: download the file again": "图片在 {0} 字节后中断：请重新下载文件",
     "the image is damaged at byte {0} ({1}): download the file again": "图片在第 {0} 字节（{1}）处损坏：请重新下载文件",
+    "object {0}": "对象 {0}",
+    "keyframe {0}": "关键帧 {0}",
+    "{0}: starts at frame {1} of {2}: ask for more frames":
+      "{0}：从第 {1} 帧开始，而总共 {2} 帧：请增加帧数",
+    "{0}: found end_frame {1} before start_frame {2}":
+      "{0}：end_frame {1} 在 start_frame {2} 之前",
+    "{0}: has no keyframes; expected a list of frame and box":
+      "{0}：没有关键帧；应为 frame 和 box 的列表",
+    "{0}: found box {1}, expected [x1, y1, x2, y2] in pixels":
+      "{0}：发现框 {1}，应为以像素为单位的 [x1, y1, x2, y2]",
+    "{0}: found strength {1}, expected a number from 0": "{0}：发现强度 {1}，应为不小于 0 的数",
+    "the file has no list under keyframe; expected bbox_ratios, frame and prompt in each":
+      "文件的 keyframe 下没有列表；每项应有 bbox_ratios、frame 和 prompt",
+    "{0}: frame is no whole number from 0 to {1}": "{0}：frame 不是 0 到 {1} 之间的整数",
+    "left, top, right, bottom in shares of the frame": "以画面比例表示的左、上、右、下",
+    "{0}: bbox_ratios are no four numbers: {1}": "{0}：bbox_ratios 不是四个数：{1}",
+    "{0}: prompt is no text": "{0}：prompt 不是文本",
+    "{0}: found {1}, expected shares of the frame": "{0}：发现 {1}，应为画面的比例",
+    "line {0}: has aliases (*): write out what they stand for":
+      "第 {0} 行：含有别名（*）：请写出其内容",
+    "line {0}: is not YAML of plain lists, texts and numbers: {1}":
+      "第 {0} 行：不是由普通列表、文本和数字组成的 YAML：{1}",
+    "the file is an array [{0}]; expected {1}": "文件是数组 [{0}]；应为 {1}",
+    "the file holds a number that is no finite one of up to {0} pixels":
+      "文件含有不是有限数或超过 {0} 像素的数",
+    "all points of the file are 0 to 1, which are shares of the picture, not pixels":
+      "文件中的点都在 0 到 1 之间，是画面的比例而不是像素",
+    "the file is not an array of numbers: save it again with numpy.save":
+      "文件不是数字数组：请用 numpy.save 重新保存",
+    "numbers for up to {0} frames and {1} objects": "最多 {0} 帧、{1} 个对象的数字",
+    "the file is an array {0}; expected {1}": "文件是数组 {0}；应为 {1}",
+    "{0} has keyframes in frames {1} and {2}": "{0} 在第 {1} 帧和第 {2} 帧有关键帧",
+    "{0}; TrailBlazer needs a frame between: move one of them":
+      "{0}；TrailBlazer 需要两者之间有一帧：请移动其中之一",
+    "there is no enabled object: SG-I2V needs one or more": "没有启用的对象：SG-I2V 至少需要一个",
+    "object {0} is disabled: enable it, or select another": "对象 {0} 已停用：请启用它，或选择另一个",
+    "object {0} is hidden in frame {1}; {2} cannot say so: show it, or disable the object":
+      "对象 {0} 在第 {1} 帧隐藏；{2} 无法表示：请显示它，或停用该对象",
     "this format holds one object: select the one to save": "此格式只能保存一个对象：请选择要保存的对象",
     // Names of input fields.
     phrase: "短语",
