@@ -9,15 +9,15 @@ export const twin = read("./python_twin.json");
 export const A = [0.1, 0.2, 0.3, 0.5];
 export const B = [0.6, 0.25, 0.9, 0.75];
 
-/** One object named by each entry, with keys given as [frame, box], with or without ease and visible behind. */
+/** One object named by each entry, with keys given as [frame, box], with or without ease, visible, handles behind. */
 export function trajectory(objects, { frames = 8, ...head } = {}) {
-  const names = ["frame", "box", "ease", "visible"];
+  const names = ["frame", "box", "ease", "visible", "handles"];
   const tracks = Object.entries(objects).map(([id, keys]) => ({
     id,
     phrase: id,
     keys: keys.map((key) => Object.fromEntries(key.map((value, n) => [names[n], value]))),
   }));
-  return frozen(readTrajectory({ version: 1, width: 64, height: 48, frames, objects: tracks, ...head }));
+  return frozen(readTrajectory({ version: 2, width: 64, height: 48, frames, objects: tracks, ...head }));
 }
 
 /** The same value, in which nothing can be changed: operations that try throw. */
@@ -36,9 +36,11 @@ export function framesOf(document, id) {
   return keysOf(document, id).map((key) => key.frame);
 }
 
-/** Keys as [frame, box, ease, visible] per object, as the recording of Python has them. */
+/** Keys as [frame, box, ease, visible] with or without handles per object, as the recording of Python has them. */
 export function plainKeys(document) {
-  return document.objects.map(({ keys }) => keys.map(({ frame, box, ease, visible }) => [frame, box, ease, visible]));
+  return document.objects.map(({ keys }) => keys.map(({ frame, box, ease, visible, handles }) => {
+    return [frame, box, ease, visible, ...(handles ? [handles] : [])];
+  }));
 }
 
 /** The largest distance of two equally nested arrays of numbers. */

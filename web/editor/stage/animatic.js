@@ -56,9 +56,9 @@ export function createAnimatic() {
     draw(context, editor, viewport, image) {
       if (!isAnimatic(editor)) return;
       const { trajectory, background } = editor;
-      const { width, height, frames } = trajectory;
+      const { width, height } = trajectory;
       const tracks = trajectory.objects.filter(({ id, enabled }) => enabled && editor.isShown(id));
-      const sources = tracks.flatMap((track) => [track.id, model.firstBox(track, frames)]);
+      const sources = tracks.flatMap((track) => [track.id, model.firstBox(track, trajectory)]);
       if (isOtherStill(background, image)) filled.clear();
       if (isOtherCut(width, height, tracks.length, ...sources)) {
         cuts = new Map(model.cutsOf(tracks, trajectory).map((cut) => [cut.id, cut]));
@@ -104,7 +104,7 @@ export function createAnimatic() {
 
 /** The box at the playhead as it is interpolated: one that is inside out is not there. */
 function boxNow(editor, track) {
-  return editor.recording?.id === track.id ? shownBox(editor, track) : model.boxAt(track, editor.time);
+  return editor.recording?.id === track.id ? shownBox(editor, track) : model.boxAt(track, editor.time, editor.trajectory);
 }
 
 /** A box in pixels of the image of which `part` is shown. @param {Box} box @param {Rectangle} part */

@@ -23,6 +23,7 @@ export const REFUSALS = {
     "{0}: ease": "{0}：ease",
     "{0}: visible": "{0}：visible",
     "{0}: box": "{0}：box",
+    "{0}: handles": "{0}：handles",
     "{0}: box {1} is inverted, {2}2 < {3}1: swap the two": "{0}：框 {1} 是反的，{2}2 < {3}1：请交换两者",
     "{0} is {1}: use {2}, or four numbers x1, y1, x2, y2": "{0} 为 {1}：请使用 {2}，或四个数 x1, y1, x2, y2",
     "two objects have the id {0}: ids must differ": "两个对象的 id 都是 {0}：id 不能相同",
