@@ -21,15 +21,15 @@ export function knowAllTexts() {
   for (const language of LANGUAGES) addTexts(language, textsOf(language));
 }
 
-/** One object named by each entry, with keys given as [frame, box], with or without ease and visible behind. */
+/** One object named by each entry, with keys given as [frame, box], with or without ease, visible, handles behind. */
 export function trajectory(objects, { frames = 8, ...head } = {}) {
-  const names = ["frame", "box", "ease", "visible"];
+  const names = ["frame", "box", "ease", "visible", "handles"];
   const tracks = Object.entries(objects).map(([id, keys]) => ({
     id,
     phrase: id,
     keys: keys.map((key) => Object.fromEntries(key.map((value, n) => [names[n], value]))),
   }));
-  return frozen(readTrajectory({ version: 1, width: 64, height: 48, frames, objects: tracks, ...head }));
+  return frozen(readTrajectory({ version: 2, width: 64, height: 48, frames, objects: tracks, ...head }));
 }
 
 /** The same value, in which nothing can be changed: operations that try throw. */
@@ -48,9 +48,11 @@ export function framesOf(document, id) {
   return keysOf(document, id).map((key) => key.frame);
 }
 
-/** Keys as [frame, box, ease, visible] per object, as the recording of Python has them. */
+/** Keys as [frame, box, ease, visible] with or without handles per object, as the recording of Python has them. */
 export function plainKeys(document) {
-  return document.objects.map(({ keys }) => keys.map(({ frame, box, ease, visible }) => [frame, box, ease, visible]));
+  return document.objects.map(({ keys }) => keys.map(({ frame, box, ease, visible, handles }) => {
+    return [frame, box, ease, visible, ...(handles ? [handles] : [])];
+  }));
 }
 
 /** The largest distance of two equally nested arrays of numbers. */

@@ -16,7 +16,10 @@ const PLURAL = /\.(zero|one|two|few|many|other)$/;
 const ENGLISH = Object.fromEntries(Object.entries(FILES.en.texts).map(([key, text]) => [key.replace(PLURAL, ""), text]));
 const PLURALS = [...new Set(Object.keys(FILES.en.texts).filter((key) => PLURAL.test(key)))].map((key) => key.replace(PLURAL, ""));
 // Words that may be all of a text in other languages, in any of them and in one.
-const TERMS = ["X", "Y", "x", "y", "w", "h", "bbox", "txt", "GOT", "k", "MOT", "CSV", "IoU", "fps", "box", "ease", "visible"];
+const TERMS = [
+  ...["X", "Y", "x", "y", "w", "h", "bbox", "txt", "GOT", "k", "MOT", "CSV", "IoU", "fps", "box", "ease", "visible"],
+  ...["handles", "BBox", "Animator", "TrailBlazer", "FreeTraj", "Wan", "Move", "SG", "I", "V"],
+];
 const ALIKE = {
   de: ["Box", "Ease", "Easing", "Frame", "H", "Linear", "Seed", "Solo", "Zoom", "in", "out", "s"],
   es: ["Visible", "Zoom"],

@@ -17,6 +17,7 @@ import { isOtherPicture, modelFacts } from "./facts.js";
 import { after, languageOf, onLanguage } from "./host.js";
 import { keepSettings, park, placeOf, unpark } from "./kept.js";
 import { widgetValue } from "./links.js";
+import { showMasks } from "./masks.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
 const SIZE = [500, 820]; // of a new node
@@ -196,6 +197,7 @@ class NodeEditor {
     if (name === this.#shown) return;
     const isFirst = this.#shown === null;
     this.#shown = name;
+    if (!isFirst) this.editor.set({ masks: new Map() }); // they were of another picture
     this.#release();
     // An image that the user connects sets the size of the trajectory. In a loaded graph that has been done before.
     const onReady = (size) => isFirst || this.#resize(size);
@@ -224,8 +226,11 @@ class NodeEditor {
   }
 
   /** Handle the output of a run. Cached results are reported again, so boxes are only taken once. */
-  #take({ smcd_seed: [text] = [] }) {
-    setTimeout(() => this.#look(), 0); // after the host has stored the output
+  #take({ smcd_seed: [text] = [], smcd_masks: masks = [] }) {
+    setTimeout(() => {
+      this.#look(); // after the host has stored the output
+      showMasks(this.editor, masks, this.#host.api);
+    }, 0);
     if (!text) return;
     const seed = parseTrajectory(text);
     if (seed.source !== this.editor.trajectory.source) this.editor.replace("step.seed", seed);

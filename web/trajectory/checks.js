@@ -63,10 +63,10 @@ function checkTrack(trajectory, track, rules) {
 /** The track at each frame that the model makes; `seen`: whether the model gets a box there. */
 function samplesOf(trajectory, track, { numFrames }) {
   const count = numFrames ?? trajectory.frames;
-  const dense = count === trajectory.frames ? denseBoxes(track, count) : null;
+  const dense = count === trajectory.frames ? denseBoxes(track, trajectory) : null;
   return Array.from({ length: count }, (_, n) => {
     const frame = (n * (trajectory.frames - 1)) / Math.max(count - 1, 1);
-    const box = dense ? boxOf(dense, frame) : boxAt(track, frame);
+    const box = dense ? boxOf(dense, frame) : boxAt(track, frame, trajectory);
     const visible = visibleAt(track, frame);
     return { frame, box, visible, seen: visible && isInFrame(box) };
   });
@@ -117,7 +117,7 @@ function checkSize(seen, { columns, rows, minCells }, found) {
 
 /** Report each run of frames in which a visible box lies outside the frame. */
 function checkOutside(trajectory, track, found) {
-  const dense = denseBoxes(track, trajectory.frames);
+  const dense = denseBoxes(track, trajectory);
   const stretches = [];
   for (const [first, last] of visibleRanges(track, trajectory.frames)) {
     for (let frame = first; frame <= last; frame += 1) {
