@@ -9,9 +9,10 @@
 import { centreOf, movedBox, scaledBox, tidyBox } from "./box.js";
 import { boxAt } from "./curve.js";
 import { number, whole } from "./document.js";
-import { setVisible, withKey } from "./keys.js";
+import { setVisible } from "./keys.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { checkSpan, spanOf, withSpan } from "./span.js";
+import { checkSpan, spanOf, spliced, withSpan } from "./span.js";
+import { withKey } from "./split.js";
 import { changeTracks, trackOf } from "./tracks.js";
 
 const PATH_TOLERANCE = 0.002; // of the frame: half a pixel of 256, so curves stay round
@@ -111,26 +112,18 @@ export function follow(trajectory, id, leader, { from, to, dx, dy }) {
   checkSpan(trajectory, from, to);
   const ahead = trackOf(trajectory, leader);
   if (leader === id) throw new TrajectoryError(say`object ${id} cannot follow itself: choose another`);
-  const [cx, cy] = centreOf(boxAt(trackOf(trajectory, id), from));
-  const [lx, ly] = centreOf(boxAt(ahead, from));
+  const [cx, cy] = centreOf(boxAt(trackOf(trajectory, id), from, trajectory));
+  const [lx, ly] = centreOf(boxAt(ahead, from, trajectory));
   const [offsetX, offsetY] = [dx ?? cx - lx, dy ?? cy - ly];
-  const way = withKey(withKey(ahead, from), to).keys.filter((key) => key.frame >= from && key.frame <= to);
+  const way = withKey(withKey(ahead, from, trajectory), to, trajectory).keys.filter((key) => key.frame >= from && key.frame <= to);
   return changeTracks(trajectory, [id], (track) => {
-    const keyed = withKey(withKey(track, from), to);
-    const start = boxAt(track, from);
+    const keyed = withKey(withKey(track, from, trajectory), to, trajectory);
+    const start = boxAt(track, from, trajectory);
     const copied = way.map((key) => {
       const [x, y] = centreOf(key.box);
       return { ...key, box: tidyBox(movedBox(start, x + offsetX - cx, y + offsetY - cy)) };
     });
-    const { ease } = keyed.keys.find((key) => key.frame === to);
-    return {
-      ...track,
-      keys: [
-        ...keyed.keys.filter((key) => key.frame < from),
-        ...copied.map((key) => (key.frame === to ? { ...key, ease } : key)),
-        ...keyed.keys.filter((key) => key.frame > to),
-      ],
-    };
+    return spliced(keyed, copied);
   });
 }
 
@@ -138,8 +131,8 @@ export function follow(trajectory, id, leader, { from, to, dx, dy }) {
 function withMotion(trajectory, id, from, to, make) {
   checkSpan(trajectory, from, to);
   return changeTracks(setVisible(trajectory, [id], from, to, true), [id], (track) => {
-    const start = boxAt(track, from);
+    const start = boxAt(track, from, trajectory);
     const boxes = spanOf(from, to, (frame) => make(start, (frame - from) / (to - from)));
-    return withSpan(track, from, boxes, PATH_TOLERANCE);
+    return withSpan(track, from, boxes, PATH_TOLERANCE, trajectory);
   });
 }

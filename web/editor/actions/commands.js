@@ -107,7 +107,7 @@ function nudge(id, keys, x, y) {
 function grow(id, keys, x, y) {
   return stepCommand(id, keys, "step.resize", (trajectory, ids, frame, times) =>
     ids.reduce((result, object) => {
-      const [x1, y1, x2, y2] = model.boxAt(model.trackOf(trajectory, object), frame);
+      const [x1, y1, x2, y2] = model.boxAt(model.trackOf(trajectory, object), frame, trajectory);
       const right = Math.max(x2 + (x * times) / trajectory.width, x1);
       const bottom = Math.max(y2 + (y * times) / trajectory.height, y1);
       return model.setBox(result, object, frame, [x1, y1, right, bottom]);
@@ -286,6 +286,10 @@ export const COMMANDS = [
   command("file", "export.mot", [], hasObjects, (context) => exportTrajectory(context, "mot")),
   command("file", "export.got10k", [], hasObjects, (context) => exportTrajectory(context, "got10k")),
   command("file", "export.bbox", [], hasObjects, (context) => exportTrajectory(context, "bbox")),
+  command("file", "export.bboxAnimator", [], hasObjects, (context) => exportTrajectory(context, "bboxAnimator")),
+  command("file", "export.trailblazer", [], hasObjects, (context) => exportTrajectory(context, "trailblazer")),
+  command("file", "export.freetraj", [], hasObjects, (context) => exportTrajectory(context, "freetraj")),
+  command("file", "export.sgI2v", [], hasObjects, (context) => exportTrajectory(context, "sgI2v")),
   command("file", "export.card", [], hasObjects, (context) => exportTrajectory(context, "card")),
 ];
 
