@@ -31,6 +31,7 @@ from ..smcd_core.guides.tracks import (
 )
 from ..smcd_core.trajectory.dense import DenseBoxes
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory
+from .masks import mask_pictures, read_masks
 from .values import boxes_input, read_boxes
 
 FITS = ("crop", "stretch")
@@ -231,14 +232,19 @@ class SMCDCutAndDrag(io.ComfyNode):
         for name, given in (("image", image), ("background", background)):
             if given is not None and len(given) != 1:
                 raise SMCDError(f"{name} has {len(given)} images: take one of them, with Get Image from Batch")
-        boxes = fitted(trajectory, image, width, height, length, fit)
+        trajectory = read_for(trajectory, image, width, height, length)
+        boxes = fit_to(trajectory, width, height, length, crop=fit == "crop")
         picture, behind = (
             None if given is None else resized(given[0, ..., :3].cpu(), width, height, fit == "crop")
             for given in (image, background)
         )
+        shapes, shown = None, None
         if masks is not None:
-            shapes = resized(masks.cpu().movedim(0, -1), image.shape[2], image.shape[1], crop=False)
-            masks = resized(shapes, width, height, fit == "crop").movedim(-1, 0)
-        dragged = cut_and_drag(picture, boxes, masks, behind, feather)
+            of_image = read_masks(masks, image.shape[2], image.shape[1])
+            shapes = resized(of_image.movedim(0, -1), width, height, fit == "crop").movedim(-1, 0)
+        dragged = cut_and_drag(picture, boxes, shapes, behind, feather)
+        if masks is not None:
+            ids = [track.id for track in trajectory.objects if track.enabled]
+            shown = {"smcd_masks": mask_pictures(masks, image, ids)[0]}
         remark(cls, [*not_cut(boxes, dragged), *off_grid(width, height, length, WAN)])
-        return io.NodeOutput(dragged.video, dragged.mask, latent_mask(dragged.mask), dragged.video[:1])
+        return io.NodeOutput(dragged.video, dragged.mask, latent_mask(dragged.mask), dragged.video[:1], ui=shown)

@@ -14,6 +14,7 @@ from ..smcd_core.pictures import read_picture
 from ..smcd_core.trajectory.document import Trajectory, dumps, parse_trajectory
 from ..smcd_core.trajectory.fingerprint import fingerprint
 from ..smcd_core.trajectory.write import bounding_boxes
+from .masks import mask_pictures
 from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
 
 SEED_TOLERANCE = 0.01  # of the frame: detectors tremble
@@ -60,6 +61,13 @@ class SMCDTrajectory(io.ComfyNode):
                     note=" New boxes replace the text and appear in the editor as keyframes; your edits stay until "
                     "other boxes arrive.",
                 ),
+                io.Mask.Input(
+                    "masks",
+                    optional=True,
+                    tooltip="The shapes of the objects in the background: one mask for all, or one for each in the "
+                    "order of the trajectory. After a run, the editor moves only what they show. It has no other "
+                    "effect.",
+                ),
             ],
             outputs=[
                 SMCDTrajectoryType.Output(display_name="trajectory", tooltip="The boxes of the editor."),
@@ -68,17 +76,27 @@ class SMCDTrajectory(io.ComfyNode):
                 ),
                 io.Int.Output(display_name="frames", tooltip="Number of frames in the trajectory."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
-    def execute(cls, text: str, background: Tensor | None = None, boxes: Any = None) -> io.NodeOutput:
+    def execute(
+        cls, text: str, background: Tensor | None = None, boxes: Any = None, masks: Tensor | None = None
+    ) -> io.NodeOutput:
+        from .host.remarks import remark
+
         trajectory = parse_trajectory(text)
-        shown = {}
+        shown: dict[str, Any] = {}
+        remarks: list[str] = []
         if boxes is not None and (mark := fingerprint(boxes)) != trajectory.source:
             trajectory = replace(seed(boxes, trajectory, background), source=mark)
             shown["smcd_seed"] = [dumps(trajectory)]
         if background is not None:
             shown["smcd_background"] = preview(background, cls)
+        if masks is not None and background is not None and len(background) == 1:  # the editor moves parts of a still
+            ids = [track.id for track in trajectory.objects if track.enabled]
+            shown["smcd_masks"], remarks = mask_pictures(masks, background, ids)
+        remark(cls, remarks)
         return io.NodeOutput(trajectory.to_dict(), bounding_boxes(trajectory), trajectory.frames, ui=shown or None)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from smcd_core.errors import SMCDError
-from smcd_core.guides.cut_and_drag import cut_and_drag, latent_mask, resized
+from smcd_core.guides.cut_and_drag import cut_and_drag, cut_shapes, latent_mask, resized
 from smcd_core.guides.fill import filled
 from smcd_core.guides.fit import fit
 from smcd_core.trajectory.document import parse_trajectory
@@ -160,6 +160,19 @@ def test_a_background_replaces_the_hole():
     background = torch.rand(H, W, 3)
     dragged = cut_and_drag(image, boxes(to((8, 8, 24, 24), (72, 40, 88, 56))), background=background)
     assert torch.equal(dragged.video[8][dragged.mask[8] == 0], background[dragged.mask[8] == 0])
+
+
+def test_shapes_for_the_page_are_those_that_are_cut_out():
+    mask = torch.zeros(H, W)
+    mask[10:30, 40:] = 1  # up to the border of the picture
+    alpha, box = cut_shapes(mask, feather=2)
+    assert box == [36 / W, 6 / H, 1, 34 / H]  # 3 pixels of rim, and one of nothing
+    shape, hole = alpha.chunk(2)
+    dragged = cut_and_drag(picture(), boxes([(0, (40, 10, 96, 30), True)] * 1, frames=1), mask[None], feather=2)
+    assert torch.equal(hole, dragged.mask[0, 6:34, 36:])
+    assert (
+        shape[14].tolist()[3:7] == [0, 0.5, 1, 1] and shape[14, -1] == 1 and shape[4, 30] == 0.5 and shape[3, 30] == 0
+    )
 
 
 def test_latent_masks_take_frames_0_1_5_9_and_one_pixel_of_each_cell():

@@ -1,14 +1,20 @@
 """In the real ComfyUI: boxes from upstream and the text of SMCD Trajectory, and what goes back to the page."""
 
 import json
+from pathlib import Path
 
 import host
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from smcd_core.trajectory.document import parse_trajectory
 
 comfy_host = host.start()
+
+import folder_paths  # noqa: E402  once the host is there
+
 EMPTY = json.dumps({"version": 1, "width": 200, "height": 100, "frames": 4, "fps": 6, "objects": []})
 BOX = {"x": 20, "y": 10, "width": 60, "height": 40, "label": "cat"}
 DETECTED = [[BOX], [BOX], [], [BOX | {"x": 80}]]
@@ -64,6 +70,67 @@ def test_a_long_background_comes_back_as_a_few_pictures():
     _, told = run(background=torch.rand(40, 8, 8, 3))
     assert len(told["smcd_background"]) == 16
     assert {"filename", "subfolder", "type"} <= told["smcd_background"][0].keys()
+
+
+TWO = json.loads(EMPTY) | {
+    "objects": [
+        {"phrase": "cat", "id": "cat", "keys": [{"frame": 0, "box": [0, 0, 0.5, 0.5]}]},
+        {"phrase": "gone", "id": "gone", "enabled": False, "keys": [{"frame": 0, "box": [0, 0, 0.5, 0.5]}]},
+        {"phrase": "dog", "id": "dog", "keys": [{"frame": 0, "box": [0.5, 0.5, 1, 1]}]},
+    ]
+}
+STILL = torch.zeros(1, 50, 100, 3)
+
+
+def shapes(*patches, width=100, height=50):
+    """MASK with a patch (x1, y1, x2, y2) in each."""
+    masks = torch.zeros(len(patches), height, width)
+    for mask, (x1, y1, x2, y2) in zip(masks, patches, strict=True):
+        mask[y1:y2, x1:x2] = 1
+    return masks
+
+
+PATCHES = shapes((10, 10, 30, 20), (60, 30, 80, 40))
+
+
+def test_masks_of_another_size_are_stretched_to_the_background():
+    twice = PATCHES.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    _, told = run(json.dumps(TWO), background=STILL, masks=twice)
+    assert told["smcd_masks"][0]["box"] == pytest.approx([0.06, 0.12, 0.34, 0.48], abs=0.021)
+
+
+def test_masks_go_to_the_page_by_object():
+    _, told = run(json.dumps(TWO), background=STILL, masks=PATCHES)
+    cat, dog = told["smcd_masks"]
+    assert (cat["id"], dog["id"]) == ("cat", "dog")
+    assert cat["box"] == [0.06, 0.12, 0.34, 0.48]
+    with Image.open(Path(folder_paths.get_temp_directory()) / cat["file"]["filename"]) as picture:
+        shape, hole = np.split(np.array(picture)[..., 3], 2)
+    assert shape.shape == (18, 28) and hole[1:-1, 1:-1].min() == 255 and hole[0].max() == 0
+    assert shape[9, 14] == 255 and shape[4, 14] == 63 and shape[3, 14] == 0  # FEATHER is 4
+
+
+def test_one_mask_is_for_all_objects():
+    _, told = run(json.dumps(TWO), background=STILL, masks=shapes((10, 10, 90, 40)))
+    assert [mask["id"] for mask in told["smcd_masks"]] == [""]
+
+
+def test_masks_that_do_not_fit_leave_whole_boxes_and_say_so(caplog):
+    for masks, wanted, message in (
+        (shapes(*[(0, 0, 9, 9)] * 3), [], "3 masks for 2 objects: give one for all, or one for each in order"),
+        (shapes((0, 0, 9, 9), (0, 0, 0, 0)), ["cat"], "mask 2 is empty"),
+    ):
+        _, told = run(json.dumps(TWO), background=STILL, masks=masks)
+        assert [mask["id"] for mask in told["smcd_masks"]] == wanted
+        assert message in caplog.text
+    with pytest.raises(ValueError, match=r"masks has the shape \[50, 100\], expected \[masks, height, width\]"):
+        run(json.dumps(TWO), background=STILL, masks=torch.ones(50, 100))
+
+
+def test_masks_need_a_still():
+    masks = shapes((10, 10, 90, 40))
+    assert "smcd_masks" not in run(json.dumps(TWO), masks=masks)[1]
+    assert "smcd_masks" not in run(json.dumps(TWO), background=STILL.repeat(3, 1, 1, 1), masks=masks)[1]
 
 
 def test_broken_text_is_refused_with_boxes_too():

@@ -106,6 +106,20 @@ def cut_and_drag(
     return Dragged(video, mask, [n in shapes for n in range(count)])
 
 
+def cut_shapes(shape: Tensor, feather: int = FEATHER) -> tuple[Tensor, list[float]]:
+    """A mask [H, W] as `cut_and_drag` uses it, for other programs that draw.
+
+    Returns two pictures, one above the other [2h, w]: the shape with its faded edge, and the hole that it leaves. Both
+    show the part of the frame that the hole is in, whose box [x1, y1, x2, y2] is in units of the frame.
+    """
+    hole = _grown(shape > 0, RIM)
+    place = _around(hole)
+    rows, columns = place
+    height, width = shape.shape
+    box = [columns.start / width, rows.start / height, columns.stop / width, rows.stop / height]
+    return torch.cat([_faded(shape, feather)[place], hole[place].float()]), box
+
+
 def left_out(boxes: DenseBoxes, dragged: Dragged) -> list[str]:
     """A sentence for each object that had nothing to cut out."""
     return [
@@ -147,6 +161,15 @@ def _grown(shape: Tensor, by: int) -> Tensor:
     return F.max_pool2d(shape.float()[None], 2 * by + 1, 1, by)[0] > 0
 
 
+def _around(hole: Tensor) -> tuple[slice, slice]:
+    """Rows and columns of a hole, with a pixel of nothing around it where it does not reach the border."""
+    ys, xs = (hole.any(axis).nonzero().flatten() for axis in (1, 0))
+    height, width = hole.shape
+    return slice(max(0, int(ys[0]) - 1), min(height, int(ys[-1]) + 2)), slice(
+        max(0, int(xs[0]) - 1), min(width, int(xs[-1]) + 2)
+    )
+
+
 def _faded(shape: Tensor, feather: int) -> Tensor:
     """The shape, from 1 / feather at its edge to 1 inside. It does not fade towards the border of the picture."""
     total, eroded = shape.clone(), shape[None]
@@ -174,17 +197,14 @@ class _Layer:
         covered  bool [H, W], where the picture shows another object in front of it
         """
         self.frame = shape.shape
-        ys, xs = (hole.any(axis).nonzero().flatten() for axis in (1, 0))
-        # With a pixel of nothing around it, to fade towards, but where it reaches the border of the picture.
-        top, bottom = max(0, int(ys[0]) - 1), min(self.frame[0], int(ys[-1]) + 2)
-        left, right = max(0, int(xs[0]) - 1), min(self.frame[1], int(xs[-1]) + 2)
-        place = slice(top, bottom), slice(left, right)
+        place = _around(hole)  # the nothing is to fade towards
+        top, left = (span.start for span in place)
         there, shape, covered = picture[:, place[0], place[1]], shape[place], covered[place]
         # Its own colours go on around the shape: else the old background would shine at the edges.
         colors = filled(there, (shape <= 0.5) | covered)
         self.in_place: _Drawn = torch.where(covered, colors, there), hole[place].float(), place
         step = 2 ** (LEVELS - 1)
-        height, width = bottom - top + 2 * MARGIN, right - left + 2 * MARGIN
+        height, width = (span.stop - span.start + 2 * MARGIN for span in place)
         pad = (MARGIN, MARGIN + -width % step, MARGIN, MARGIN + -height % step)
         layer = torch.cat([F.pad(colors, pad, mode="replicate"), F.pad(_faded(shape, feather)[None], pad)])
         self.levels = [layer[None]]

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cutsOf, firstBox, movedPart, overlap, readTrajectory } from "../../web/trajectory/model.js";
+import { cutsOf, firstBox, MASK_FOR_ALL, movedPart, overlap, readTrajectory } from "../../web/trajectory/model.js";
 
 const CLIP = { width: 100, height: 50, frames: 10 };
 const A = [0.1, 0.2, 0.3, 0.6];
@@ -56,4 +56,16 @@ test("a part keeps its place in the box that moves and scales", () => {
   near(movedPart(A, A, B), B);
   near(movedPart([0.2, 0.2, 0.3, 0.4], A, B), [0.7, 0.2, 0.9, 0.3]);
   near(movedPart([0, 0.5, 0.1, 1], [-0.1, 0.5, 0.1, 1.5], [0.3, 0, 0.5, 1]), [0.4, 0, 0.5, 0.5]);
+});
+
+test("a mask of an object's own is cut out whole, one for all within each box", () => {
+  const tracks = tracksOf([[0, [0.2, 0.2, 0.6, 0.6]]], [[0, [0.5, 0.5, 0.9, 0.9]]]);
+  const mask = { box: /** @type {const} */ ([0.1, 0.3, 0.55, 0.55]), image: null };
+  const [own, none] = cutsOf(tracks, CLIP, new Map([[tracks[0].id, mask]]));
+  assert.deepEqual([own.part, own.mask, none.part, none.mask], [mask.box, mask, [0.5, 0.5, 0.9, 0.9], undefined]);
+  assert.deepEqual(own.covered, [{ by: none, part: [0.5, 0.5, 0.55, 0.55] }]);
+  const shared = cutsOf(tracks, CLIP, new Map([[MASK_FOR_ALL, mask]]));
+  assert.deepEqual(shared.map(({ part }) => part), [[0.2, 0.3, 0.55, 0.55], [0.5, 0.5, 0.55, 0.55]]);
+  const beside = { ...mask, box: /** @type {const} */ ([0, 0, 0.1, 0.1]) };
+  assert.deepEqual(cutsOf(tracks, CLIP, new Map([[MASK_FOR_ALL, beside]])), []);
 });

@@ -1,18 +1,26 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   boxesAt,
   FormatQuestion,
+  isArray,
   parseTrajectory,
+  readArrayFile,
   readFile,
+  readTrajectory,
   serialiseTrajectory,
   setEnabled,
   setPhrase,
   TrajectoryError,
+  writeBboxAnimator,
   writeBboxTxt,
   writeCsv,
+  writeFreeTraj,
   writeGot10k,
   writeMot,
+  writeSgI2v,
+  writeTrailBlazer,
 } from "../../web/trajectory/model.js";
 import { randomNumbers } from "../../web/trajectory/random.js";
 import { A, B, distance, trajectory } from "./helpers.js";
@@ -114,7 +122,7 @@ const REFUSED = [
   [`${MOT}1,-1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 1, id -1; expected whole numbers/],
   [`${MOT}1.5,1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 1.5, id 1; expected whole numbers/],
   [`${MOT}1,0.5,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 1, id 0.5; expected whole numbers/],
-  ["1,2,3,4,5\n", {}, /found 5 fields/],
+  ["1 2 3 4 5\n", {}, /found 5 fields/],
   ["1,2,3,4,5,6,7,8,9,10,11\n", {}, /found 11 fields/],
   [`${MOT}3,1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found a second box for object "1"/],
   [`${MOT}9999,1,1,2,3,4,1,-1,-1,-1\n`, {}, /has 9999 frames and 1 objects; expected 1 to 4096/],
@@ -224,4 +232,94 @@ test("boxes that an ease turned inside out are written as absent", () => {
   const { boxes } = boxesAt(document);
   assert.equal(lines.length, boxes.filter(([[x1, , x2]]) => x2 >= x1).length);
   readFile(writeGot10k(document, "a")["groundtruth.txt"], { ...SIZE, format: "xywh" });
+});
+
+// ---- files of other video models, in the cases that Python reads too
+
+const CASES = JSON.parse(readFileSync(new URL("../cases/video_models.json", import.meta.url), "utf-8"));
+// Formats are not asked for here, a size is always known, and YAML is said in other words.
+const isShared = ({ options = {}, error }) => !options.format && (options.width || !error);
+const OTHER_WORDS = [["found box None", "found box undefined"], ["is not an array of numbers", "not an array of numbers"]];
+
+for (const { name, files, hex, options = {}, boxes, visible, phrases, frames, error } of CASES.filter(isShared)) {
+  test(`as in Python: ${name}`, () => {
+    const given = { width: 576, height: 320, ...options };
+    const file = hex && Uint8Array.from(hex.match(/../g), (byte) => parseInt(byte, 16));
+    const open = () => (file ? readArrayFile(file, given) : readFile(files["a.txt"], given));
+    if (file) assert.ok(isArray(file));
+    if (error) {
+      const said = OTHER_WORDS.reduce((text, [python, ours]) => text.replace(python, ours), error);
+      assert.throws(open, (found) => found instanceof TrajectoryError && new RegExp(said).test(found.message));
+      return;
+    }
+    const { trajectory: read } = open();
+    const all = boxesAt(read);
+    const first = visible.map((_, n) => inPixels(all.boxes[all.mask.findIndex((row) => row[n])][n]));
+    assert.ok(distance(first, boxes) < 1e-9, JSON.stringify(first));
+    assert.deepEqual(visible, visible.map((_, n) => all.mask.filter((row) => row[n]).length));
+    assert.deepEqual(read.objects.map(({ phrase }) => phrase), phrases);
+    assert.equal(read.frames, frames);
+  });
+}
+
+const MODELS = trajectory({ "a dog, big": [[0, A], [3, B], [7, A]], "=cat": [[0, B, "in"], [5, A]] });
+
+test("what is written for other video models is read back", () => {
+  const size = { width: MODELS.width, height: MODELS.height };
+  const close = (found, wanted, most) => assert.ok(distance(boxesAt(found).boxes, boxesAt(wanted).boxes) < most);
+  const project = readFile(writeBboxAnimator(MODELS), { ...size, frames: 8 });
+  assert.equal(project.reading.format, "bbox_animator");
+  close(project.trajectory, MODELS, 1e-5);
+  assert.deepEqual(project.trajectory.objects.map(({ phrase }) => phrase), ["a dog, big", "=cat"]);
+  const [dog] = MODELS.objects;
+  const one = { ...MODELS, objects: [dog] };
+  const yaml = readFile(writeTrailBlazer(MODELS, dog.id), size);
+  assert.deepEqual([yaml.reading.format, yaml.trajectory.objects[0].phrase], ["trailblazer", "a dog, big"]);
+  close(yaml.trajectory, one, 0.004);
+  const lines = readFile(`${writeFreeTraj(MODELS, dog.id)}`, size);
+  assert.equal(lines.reading.format, "freetraj");
+  assert.ok(distance(boxesAt(lines.trajectory).boxes.slice(0, 8), boxesAt(one).boxes) < 1e-5);
+  const still = trajectory({ a: [[0, A], [7, A]], b: [[0, B], [7, B]] });
+  const array = readArrayFile(writeSgI2v(still), size);
+  assert.deepEqual([array.reading.format, array.reading.frames], ["sg_i2v", 8]);
+  close(array.trajectory, still, 1e-6);
+});
+
+test("what another format cannot hold is refused with the reason", () => {
+  const hides = readTrajectory({ ...MODELS, objects: [{ phrase: "a", keys: [
+    { frame: 0, box: A }, { frame: 2, box: A, visible: false }, { frame: 4, box: A }, { frame: 5, box: B },
+  ] }] });
+  const [{ id }] = hides.objects;
+  for (const write of [writeTrailBlazer, writeFreeTraj, writeSgI2v]) {
+    assert.throws(() => write(hides, id), /is hidden in frame 2; .* cannot say so/);
+  }
+  const stays = JSON.parse(writeBboxAnimator(hides)).objects.map((stay) => [stay.id, stay.start_frame, stay.end_frame]);
+  assert.deepEqual(stays, [[id, 0, 1], [`${id}-2`, 4, 7]]);
+  const close = readTrajectory({ ...MODELS, objects: [{ phrase: "a", keys: [
+    { frame: 0, box: A }, { frame: 4, box: B }, { frame: 5, box: A },
+  ] }] });
+  assert.throws(() => writeTrailBlazer(close, close.objects[0].id), /frames 4 and 5; TrailBlazer needs a frame between/);
+  assert.throws(() => writeFreeTraj(setEnabled(close, [id], false), id), /is disabled/);
+  assert.throws(() => writeSgI2v(setEnabled(close, [id], false)), /there is no enabled object/);
+});
+
+test("YAML is read as far as settings need it", () => {
+  const yaml = (prompt) => `# from a file\n---\nkeyframe:\n  - frame: 0 # first\n    bbox_ratios: [0.1, .4, 3e-1, 0.8]\n    prompt: ${prompt}\nseed: 3\n`;
+  const phraseOf = (prompt) => readFile(yaml(prompt), SIZE).trajectory.objects[0].phrase;
+  for (const [written, meant] of [
+    ["a cat # no more", "a cat"], ["'it''s # one'", "it's # one"], ['"say \\"hi\\""', 'say "hi"'], ["a\n      long one", "a long one"], ["it's", "it's"],
+  ]) {
+    assert.equal(phraseOf(written), meant);
+  }
+  for (const bad of ["|\n      a", "a: b", "{a: b}", "!!python/object:os.system", '"open']) {
+    assert.throws(() => phraseOf(bad), { name: "TrajectoryError", message: /^line \d+: is not YAML/ });
+  }
+});
+
+test("a phrase that a spreadsheet would calculate is marked as text, and comes back as it was", () => {
+  for (const phrase of ["=1+1", "+cat", "-cat", "@cat", '=HYPERLINK("x","y")', "'cat", "cat = dog"]) {
+    const written = writeCsv(trajectory({ [phrase]: [[0, A], [7, B]] }));
+    for (const line of written.split("\n").slice(1, -1)) assert.doesNotMatch(line, /^\d+,"?[=+@-]/);
+    assert.equal(readFile(written, SIZE).trajectory.objects[0].phrase, phrase);
+  }
 });

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { addTexts, LANGUAGES } from "../../web/editor/strings/strings.js";
 import { readTrajectory } from "../../web/trajectory/model.js";
 
 const read = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url), "utf-8"));
@@ -8,6 +9,17 @@ export const twin = read("./python_twin.json");
 
 export const A = [0.1, 0.2, 0.3, 0.5];
 export const B = [0.6, 0.25, 0.9, 0.75];
+
+/** The file of a language. @returns {import("../../web/editor/strings/strings.js").Texts} */
+export const textsOf = (language) => read(`../../web/editor/strings/${language}.json`);
+
+/** The plural forms of a language, such as one and other. */
+export const pluralsOf = (language) => new Intl.PluralRules(language).resolvedOptions().pluralCategories;
+
+/** Make the texts of all languages known, which a page would fetch. */
+export function knowAllTexts() {
+  for (const language of LANGUAGES) addTexts(language, textsOf(language));
+}
 
 /** One object named by each entry, with keys given as [frame, box], with or without ease, visible, handles behind. */
 export function trajectory(objects, { frames = 8, ...head } = {}) {

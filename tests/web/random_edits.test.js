@@ -3,11 +3,12 @@ import { test } from "node:test";
 import { translator } from "../../web/editor/strings/strings.js";
 import * as model from "../../web/trajectory/model.js";
 import { randomNumbers } from "../../web/trajectory/random.js";
-import { frozen } from "./helpers.js";
+import { frozen, knowAllTexts } from "./helpers.js";
 
 const SEQUENCES = 1000;
 const EDITS = 30; // per sequence
 
+knowAllTexts();
 const english = translator("en");
 
 /** Draws of everything that an operation takes, from one seed. */

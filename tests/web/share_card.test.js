@@ -5,7 +5,7 @@ import { crc32, isPng, readPngText, withPngText } from "../../web/editor/files/p
 import { TrajectoryError } from "../../web/trajectory/model.js";
 
 /** A picture of one grey pixel. */
-function smallPng() {
+function smallPng(...more) {
   const chunk = (kind, data) => {
     const body = Buffer.concat([Buffer.from(kind, "latin1"), Buffer.from(data)]);
     const length = Buffer.alloc(4);
@@ -16,7 +16,7 @@ function smallPng() {
   };
   const header = [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0];
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  const parts = [chunk("IHDR", header), chunk("IDAT", deflateSync(Buffer.from([0, 127]))), chunk("IEND", [])];
+  const parts = [chunk("IHDR", header), ...more.map(([kind, data]) => chunk(kind, data)), chunk("IDAT", deflateSync(Buffer.from([0, 127]))), chunk("IEND", [])];
   return new Uint8Array(Buffer.concat([signature, ...parts]));
 }
 
@@ -30,6 +30,17 @@ test("a text comes back as it went in, with every sign", () => {
   assert.ok(isPng(bytes));
   assert.equal(readPngText(bytes, "smcd_trajectory"), text);
   assert.equal(readPngText(bytes, "smcd"), null);
+});
+
+test("empty chunks, and many of them, are read over", () => {
+  const empty = Array.from({ length: 20_000 }, (_, n) => [["tEXt", "iTXt", "zTXt"][n % 3], []]);
+  assert.equal(readPngText(withPngText(smallPng(...empty), "k", ""), "k"), "");
+  assert.equal(readPngText(smallPng(...empty), "k"), null);
+  for (const data of [[107], [107, 0], [107, 0, 0], [107, 0, 0, 0, 0]]) {
+    const read = () => readPngText(smallPng(["iTXt", data]), "k");
+    if (data.length === 1) assert.equal(read(), null); // a keyword without an end is none
+    else assert.throws(read, /cut off/);
+  }
 });
 
 test("a picture without the text has none", () => {

@@ -3,36 +3,89 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { COMMANDS } from "../../web/editor/actions/commands.js";
 import { GESTURES } from "../../web/editor/actions/help.js";
-import { REFUSALS } from "../../web/editor/strings/refusals.js";
 import { EditorState } from "../../web/editor/state/state.js";
-import { STRINGS, translator } from "../../web/editor/strings/strings.js";
+import { LANGUAGES, languageFor, translator } from "../../web/editor/strings/strings.js";
 import * as model from "../../web/trajectory/model.js";
+import { knowAllTexts, pluralsOf, textsOf } from "./helpers.js";
 
-const { en, zh } = STRINGS;
+const WEB = new URL("../../web/", import.meta.url);
+const FILES = Object.fromEntries(LANGUAGES.map((language) => [language, textsOf(language)]));
+const TRANSLATED = LANGUAGES.filter((language) => language !== "en");
+const PLURAL = /\.(zero|one|two|few|many|other)$/;
+/** English texts by key, those with plural forms by the common part of their keys. */
+const ENGLISH = Object.fromEntries(Object.entries(FILES.en.texts).map(([key, text]) => [key.replace(PLURAL, ""), text]));
+const PLURALS = [...new Set(Object.keys(FILES.en.texts).filter((key) => PLURAL.test(key)))].map((key) => key.replace(PLURAL, ""));
 const placeholders = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 
+knowAllTexts();
+
 function sources() {
-  const folder = new URL("../../web/", import.meta.url);
-  const isCode = (name) => name.endsWith(".js") && !/(strings|refusals)\.js$/.test(name);
-  const names = readdirSync(folder, { recursive: true }).filter(isCode);
-  return names.map((name) => [name, readFileSync(new URL(name, folder), "utf-8")]);
+  const names = readdirSync(WEB, { recursive: true }).filter((name) => name.endsWith(".js"));
+  return names.map((name) => [name, readFileSync(new URL(name, WEB), "utf-8")]);
 }
 
-test("both languages have the same texts", () => {
-  assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
+/** The English of all refusals, as the translations are named. */
+function refusalsInCode() {
+  const templates = new Set();
+  for (const [name, source] of sources()) {
+    assert.doesNotMatch(source, /TrajectoryError\(["`]/, `${name}: a refusal that cannot be translated`);
+    const code = source.replace(/^ *(\/?\*|\/\/).*$/gm, "");
+    for (const [, text] of code.matchAll(/\bsay`([^`]*)`/g)) {
+      let n = 0;
+      templates.add(text.replace(/\$\{[^}]*\}/g, () => `{${n++}}`));
+    }
+  }
+  return templates;
+}
+
+test("each language has a file, and no other file is there", () => {
+  const names = readdirSync(new URL("editor/strings/", WEB)).filter((name) => name.endsWith(".json"));
+  assert.deepEqual(names.sort(), LANGUAGES.map((language) => `${language}.json`).sort());
 });
 
-test("both languages fill in the same values", () => {
-  for (const key of Object.keys(en)) assert.deepEqual(placeholders(zh[key]), placeholders(en[key]), key);
-});
+for (const language of LANGUAGES) {
+  test(`${language} has every text, in each plural form of the language`, () => {
+    const forms = pluralsOf(language);
+    const expected = Object.keys(ENGLISH).flatMap((key) =>
+      PLURALS.includes(key) ? forms.map((form) => `${key}.${form}`) : [key],
+    );
+    assert.deepEqual(Object.keys(FILES[language].texts).sort(), expected.sort());
+  });
+
+  test(`${language} fills in the values of the English`, () => {
+    for (const [key, text] of Object.entries(FILES[language].texts)) {
+      assert.deepEqual(placeholders(text), placeholders(ENGLISH[key.replace(PLURAL, "")]), key);
+      if (PLURAL.test(key)) assert.ok(text.includes("{count}"), key);
+    }
+  });
+}
+
+for (const language of TRANSLATED) {
+  test(`${language} has every refusal, with the same places`, () => {
+    const { refusals } = FILES[language];
+    const templates = refusalsInCode();
+    assert.ok(templates.size > 50);
+    const missing = [...templates].filter((template) => !Object.hasOwn(refusals, template));
+    assert.deepEqual(missing, []);
+    for (const template of templates) {
+      assert.deepEqual(placeholders(refusals[template]), placeholders(template), template);
+    }
+    const unused = Object.keys(refusals).filter((key) => key.includes(" ") && !templates.has(key));
+    assert.deepEqual(unused, []);
+  });
+}
 
 test("every text that the editor asks for exists", () => {
   for (const [name, source] of sources()) {
-    for (const [, key] of source.matchAll(/\bt\(\s*"([^"]+)"/g)) assert.ok(Object.hasOwn(en, key), `${name}: ${key}`);
-    for (const [, prefix] of source.matchAll(/\bt\(\s*`([^$`]+)\$/g)) {
-      assert.ok(Object.keys(en).some((key) => key.startsWith(prefix)), `${name}: ${prefix}…`);
+    for (const [, key] of source.matchAll(/\bt\(\s*"([^"]+)"/g)) {
+      assert.ok(Object.hasOwn(ENGLISH, key), `${name}: ${key}`);
     }
-    for (const [, key] of source.matchAll(/"(step\.\w+)"/g)) assert.ok(Object.hasOwn(en, key), `${name}: ${key}`);
+    for (const [, prefix] of source.matchAll(/\bt\(\s*`([^$`]+)\$/g)) {
+      assert.ok(Object.keys(ENGLISH).some((key) => key.startsWith(prefix)), `${name}: ${prefix}…`);
+    }
+    for (const [, key] of source.matchAll(/"((?:step|check)\.\w+)"/g)) {
+      assert.ok(Object.hasOwn(ENGLISH, key), `${name}: ${key}`);
+    }
   }
 });
 
@@ -43,28 +96,20 @@ test("every command and every gesture of the help has its text", () => {
 });
 
 test("an unknown language is English, and values are put in once", () => {
-  const t = translator("fr");
+  const t = translator("tr");
   assert.equal(t("objects.unnamed", { number: "{number}" }), "Object {number}");
   assert.throws(() => t("no.such.text"), /there is no text no\.such\.text/);
 });
 
-test("every refusal is known in the other language, with the same places", () => {
-  const templates = new Set();
-  for (const [name, source] of sources()) {
-    assert.doesNotMatch(source, /TrajectoryError\(["`]/, `${name}: a refusal that cannot be translated`);
-    const code = source.replace(/^ *(\/?\*|\/\/).*$/gm, "");
-    for (const [, text] of code.matchAll(/\bsay`([^`]*)`/g)) {
-      let n = 0;
-      templates.add(text.replace(/\$\{[^}]*\}/g, () => `{${n++}}`));
-    }
-  }
-  assert.ok(templates.size > 50);
-  for (const template of templates) {
-    assert.deepEqual(placeholders(REFUSALS.zh[template] ?? ""), placeholders(template), template);
-    assert.ok(REFUSALS.zh[template], template);
-  }
-  const unused = Object.keys(REFUSALS.zh).filter((key) => key.includes(" ") && !templates.has(key));
-  assert.deepEqual(unused, []);
+test("a region without texts of its own has those of its language", () => {
+  assert.deepEqual(["zh-TW", "en-GB", "fa"].map(languageFor), ["zh", "en", "en"]);
+});
+
+test("a number chooses the plural form", () => {
+  const t = translator("en");
+  assert.equal(t("checks.count", { count: 1 }), "1 warning");
+  assert.equal(t("checks.count", { count: 2 }), "2 warnings");
+  assert.equal(translator("zh")("checks.count", { count: 1 }), "1 条警告");
 });
 
 test("a refusal is said in the language of the editor, its parts too", () => {

@@ -6,6 +6,9 @@
  * @typedef {{app: any, api: Api}} Host
  */
 
+import { listen } from "../editor/kit/dom.js";
+import { loadTexts } from "../editor/strings/load.js";
+
 /**
  * Call a function after a method of one node. Only the node is changed, never its class.
  *
@@ -27,12 +30,38 @@ export function languageOf({ app }) {
   return app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
 }
 
+/** Load the texts of the page's language. @param {Host} host */
+export function loadLanguage(host) {
+  return loadTexts(languageOf(host));
+}
+
+/**
+ * Call a function after each change of the page's language, once its texts are loaded.
+ *
+ * @param {Host} host
+ * @param {() => void} then
+ * @returns {() => void}  ends this
+ */
+export function onLanguage(host, then) {
+  let isOver = false;
+  const end = listen(settingsOf(host), {
+    async "Comfy.Locale.change"() {
+      await loadLanguage(host).catch((error) => console.error(error));
+      if (!isOver) then();
+    },
+  });
+  return () => {
+    isOver = true;
+    end();
+  };
+}
+
 /**
  * The target of events such as Comfy.Locale.change for changed settings.
  *
  * @param {Host} host
  * @returns {EventTarget}  without events if the page has none
  */
-export function settingsOf({ app }) {
+function settingsOf({ app }) {
   return app.ui?.settings ?? new EventTarget();
 }

@@ -14,9 +14,10 @@ import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { isOtherPicture, modelFacts } from "./facts.js";
-import { after, languageOf, settingsOf } from "./host.js";
+import { after, languageOf, onLanguage } from "./host.js";
 import { keepSettings, park, placeOf, unpark } from "./kept.js";
 import { widgetValue } from "./links.js";
+import { showMasks } from "./masks.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 
 const SIZE = [500, 820]; // of a new node
@@ -124,9 +125,7 @@ class NodeEditor {
     this.#endings.push(
       () => clearTimeout(soon),
       listen(api, { graphChanged: look }),
-      listen(settingsOf(this.#host), {
-        "Comfy.Locale.change": () => this.#show(),
-      }),
+      onLanguage(this.#host, () => this.#show()),
       // Another extension may have changed the text without calling back.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
       listen(this.#holder, { wheel: (event) => this.#passWheel(event) }, { passive: false }),
@@ -198,6 +197,7 @@ class NodeEditor {
     if (name === this.#shown) return;
     const isFirst = this.#shown === null;
     this.#shown = name;
+    if (!isFirst) this.editor.set({ masks: new Map() }); // they were of another picture
     this.#release();
     // An image that the user connects sets the size of the trajectory. In a loaded graph that has been done before.
     const onReady = (size) => isFirst || this.#resize(size);
@@ -226,8 +226,11 @@ class NodeEditor {
   }
 
   /** Handle the output of a run. Cached results are reported again, so boxes are only taken once. */
-  #take({ smcd_seed: [text] = [] }) {
-    setTimeout(() => this.#look(), 0); // after the host has stored the output
+  #take({ smcd_seed: [text] = [], smcd_masks: masks = [] }) {
+    setTimeout(() => {
+      this.#look(); // after the host has stored the output
+      showMasks(this.editor, masks, this.#host.api);
+    }, 0);
     if (!text) return;
     const seed = parseTrajectory(text);
     if (seed.source !== this.editor.trajectory.source) this.editor.replace("step.seed", seed);

@@ -1,10 +1,9 @@
 /**
- * Checks for problems that a run would have. Each finding is a message key with values, so that it can be translated;
- * MESSAGES has the English text, which says what to do.
+ * Checks for problems that a run would have. Each finding is the key of a text in editor/strings/ with values, so that
+ * it can be translated.
  *
  * @import {Track, Trajectory} from "./document.js"
- * @typedef {keyof typeof MESSAGES} MessageKey
- * @typedef {{key: MessageKey, values: Record<string, string | number>, id: string | null,
+ * @typedef {{key: string, values: Record<string, string | number>, id: string | null,
  *   frames: [number, number] | null}} Finding  id: of the object; frames: first and last one affected
  * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
  *   numFrames: number | null, prompt: string | null, isOtherPicture: boolean}} Rules  columns and rows: cells of the latent grid; slots: objects
@@ -24,23 +23,6 @@ const DEFAULT_RULES = {
   numFrames: null,
   prompt: null,
   isOtherPicture: false,
-};
-
-export const MESSAGES = {
-  "check.too_fast":
-    "{object} moves {speed} cells (of 8 px) at frame {frame}; the model follows about {limit}. " +
-    "Spread the move over more frames.",
-  "check.too_small":
-    "{object} is {width} x {height} cells at frame {frame}; the model barely sees boxes below {limit}. Make it larger.",
-  "check.other_picture":
-    "The run starts from another image than the one here: connect the same image to “background” and “first_frame”.",
-  "check.no_object": "No object is in the video: draw a box, or include one.",
-  "check.too_many": "{count} objects, but the model was trained on up to {limit}: exclude or remove {over}.",
-  "check.no_phrase": "{object} has no phrase: write what it is, such as a noun from the prompt.",
-  "check.not_in_prompt": "“{phrase}” is not in the prompt: add it there, or use a phrase that is.",
-  "check.leaves_frame":
-    "{object} is outside the image in frames {first}–{last}: hide it there, or move it back in.",
-  "check.never_visible": "{object} is not visible in any frame: show it, or exclude it.",
 };
 
 /**

@@ -4,8 +4,11 @@
  *
  * @import {Box, Key, Track} from "./document.js"
  * @typedef {{width: number, height: number, frames: number}} Clip  pixels, frames
- * @typedef {{id: string, source: Box, part: Box, covered: {by: Cut, part: Box}[]}} Cut  id: of the object; source: its
- *   box in that frame; part: what of it is inside the still; covered: where the still shows a later object, and which
+ * @typedef {{id: string, source: Box, part: Box, covered: {by: Cut, part: Box}[], mask?: Mask}} Cut  id: of the
+ *   object; source: its box in that frame; part: what is cut out, inside the still; covered: where the still shows a
+ *   later object, and which; mask: the shape of what is cut out, if it is not the whole part
+ * @typedef {{box: Box, image: HTMLImageElement | HTMLCanvasElement}} Mask  box: what of the frame the image shows;
+ *   image: the shape above the hole that it leaves, both as opacity
  */
 
 import { keyIndexAt, sampleKeys } from "./curve.js";
@@ -41,23 +44,31 @@ export function firstBox({ keys }, { width, height, frames }) {
   return box;
 }
 
+/** The name of a mask for all objects, each of which is within its own box. */
+export const MASK_FOR_ALL = "";
+
 /**
  * Everything that can be cut out of a still, in the order of the tracks. An object with less than a pixel inside the
  * still has nothing to cut out.
  *
  * @param {Track[]} tracks
  * @param {Clip} clip
+ * @param {Map<string, Mask>} [masks]  by object id; one of its own may reach beyond the box
  * @returns {Cut[]}
  */
-export function cutsOf(tracks, clip) {
+export function cutsOf(tracks, clip, masks = new Map()) {
   /** @type {Cut[]} */
   const cuts = [];
   for (const track of tracks) {
     const source = firstBox(track, clip);
-    const part = source && overlap(source, [0, 0, 1, 1]);
-    if (!part || (part[2] - part[0]) * clip.width * (part[3] - part[1]) * clip.height < 1) continue;
+    const inside = source && overlap(source, [0, 0, 1, 1]);
+    if (!inside || (inside[2] - inside[0]) * clip.width * (inside[3] - inside[1]) * clip.height < 1) continue;
+    const own = masks.get(track.id);
+    const mask = own ?? masks.get(MASK_FOR_ALL);
+    const part = own ? own.box : mask ? overlap(inside, mask.box) : inside;
+    if (!part) continue;
     /** @type {Cut} */
-    const cut = { id: track.id, source, part, covered: [] };
+    const cut = { id: track.id, source, part, covered: [], ...(mask && { mask }) };
     for (const below of cuts) {
       const shared = overlap(below.part, part);
       if (shared) below.covered.push({ by: cut, part: shared });

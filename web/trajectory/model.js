@@ -22,5 +22,7 @@ export * from "./resize.js";
 export * from "./snap.js";
 export * from "./history.js";
 export * from "./checks.js";
+export * from "./arrays.js";
 export * from "./read_files.js";
 export * from "./write_files.js";
+export * from "./write_models.js";

@@ -9,10 +9,16 @@
  * | xywh   | a line per frame: x,y,w,h (GOT-10k: groundtruth.txt)       |
  * | mot    | frame,id,left,top,width,height,conf,... frames from 1      |
  * | csv    | frame,object,x1,y1,x2,y2 under that header, frames from 0  |
+ * | bbox_animator | a project of BBox-Animator (JSON), in pixels        |
+ * | trailblazer   | YAML: keyframe: [{bbox_ratios, frame, prompt}]      |
+ * | freetraj      | frame,top,bottom,left,right in shares of the frame  |
+ * | wan_move      | .npy, points [1, F, N, 2] in pixels                 |
+ * | sg_i2v        | .npy [N, 2 + F, 2], corners in frame 0 and middles  |
  *
  * @import {Said} from "./refusal.js"
  * @import {Box, Trajectory} from "./document.js"
- * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv"} Format
+ * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv" | "bbox_animator" | "trailblazer" | "freetraj" | "wan_move" |
+ *   "sg_i2v"} Format
  * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
  *   tolerance?: number}} Options  width, height: of the frame in pixels, for formats without them; frames: expected
  *   number; format: the answer to a FormatQuestion; tolerance: of the simplification to keys
@@ -21,11 +27,15 @@
  * @typedef {{where: Said, fields: string[]}} Row
  */
 
+import { readArray } from "./arrays.js";
 import { DEFAULT_FPS, LIMITS, readJson, readTrajectory } from "./document.js";
+import { isBboxAnimator, isTrailBlazer, readBboxAnimator, readFreeTraj, readTrailBlazer } from "./read_models.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { trajectoryFromBoxes } from "./simplify.js";
 
 export const CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"];
+/** A name after which a spreadsheet calculates, behind the sign that it is text. */
+const GUARDED = /^'([=+@-])/;
 const MAX_FILE = 64 * 2 ** 20; // characters
 const MAX_ROWS = LIMITS.frames * LIMITS.objects + 1; // with the CSV header
 const MAX_LINE = 5000; // characters
@@ -71,13 +81,38 @@ export function readFile(text, options) {
   const plain = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").trimEnd();
   if (!plain) throw new TrajectoryError(say`the file is empty: expected boxes`);
   if (/^\s*[[{]/.test(plain)) return readJsonFile(plain, options);
+  if (isTrailBlazer(plain)) return whole("trailblazer", readTrailBlazer(plain, options), options);
   const lines = plain.split("\n", MAX_ROWS + 1);
   if (lines.length > MAX_ROWS) throw new TrajectoryError(say`the file has more than ${MAX_ROWS} lines, the limit`);
   const rows = lines.map((line, n) => readRow(line, say`line ${n + 1}`));
-  const format = options.format ?? recogniseLines(rows[0].fields);
+  const format = options.format ?? recogniseLines(rows[0].fields, lines[0]);
+  if (format === "freetraj") return whole(format, readFreeTraj(rows.map(freeTrajRow), options), options);
   const read = { xyxy: readXyxy, xywh: readXywh, mot: readMot, csv: readCsv }[format];
   if (!read) throw new TrajectoryError(say`the file does not look like ${format}: it could be xyxy, xywh, mot or csv`);
-  const { boxes, mask, phrases, leftOut = 0 } = read(rows, options.frames ?? 0);
+  return fromPixels(format, read(rows, options.frames ?? 0), options);
+}
+
+/**
+ * Read a trajectory from a file of numpy.
+ *
+ * @param {Uint8Array} bytes
+ * @param {Options} options
+ * @returns {ReturnType<typeof readFile>}
+ * @throws {TrajectoryError}
+ */
+export function readArrayFile(bytes, options) {
+  const { format, boxes } = readArray(bytes, options);
+  const [frames, count] = [boxes.length, boxes[0].length];
+  if (frames > LIMITS.frames || count > LIMITS.objects) {
+    const limits = say`1 to ${LIMITS.frames} frames and up to ${LIMITS.objects} objects`;
+    throw new TrajectoryError(say`the file has ${frames} frames and ${count} objects; expected ${limits}`);
+  }
+  const mask = boxes.map((row) => row.map(() => true));
+  return fromPixels(format, { boxes, mask, phrases: boxes[0].map(() => "") }, options);
+}
+
+/** Boxes in pixels, one per frame. */
+function fromPixels(format, { boxes, mask, phrases, leftOut = 0 }, options) {
   checkFrames(boxes.length, options);
   const { width, height, fps = DEFAULT_FPS, tolerance = READ_TOLERANCE } = options;
   const scaled = boxes.map((row) => row.map(([x1, y1, x2, y2]) => [x1 / width, y1 / height, x2 / width, y2 / height]));
@@ -85,9 +120,18 @@ export function readFile(text, options) {
   return { trajectory, reading: readingOf(format, trajectory, leftOut) };
 }
 
+/** Keyframes, which stay as they are. */
+function whole(format, trajectory, options) {
+  if (options.format && options.format !== format) {
+    throw new TrajectoryError(say`the file does not look like ${options.format}: it is ${format}`);
+  }
+  checkFrames(trajectory.frames, options);
+  return { trajectory, reading: readingOf(format, trajectory, 0) };
+}
+
 function readJsonFile(text, options) {
   const { format = null } = options;
-  if (format && format !== "json") throw new TrajectoryError(say`the file does not look like ${format}: it is JSON`);
+  if (format && !["json", "bbox_animator"].includes(format)) throw new TrajectoryError(say`the file does not look like ${format}: it is ${"JSON"}`);
   const content = readJson(text, say`the file`);
   if (Array.isArray(content)) {
     throw new TrajectoryError(say`the file is a JSON list: expected 'objects' (a trajectory)`);
@@ -100,16 +144,15 @@ function readJsonFile(text, options) {
       : say`the file is JSON with keys ${names}: expected 'objects' (a trajectory)`;
     throw new TrajectoryError(found);
   }
-  const trajectory = readTrajectory(content);
-  checkFrames(trajectory.frames, options);
-  return { trajectory, reading: readingOf("json", trajectory, 0) };
+  if (isBboxAnimator(content)) return whole("bbox_animator", readBboxAnimator(content, options), options);
+  return whole("json", readTrajectory(content), options);
 }
 
 function readingOf(format, { width, height, frames, objects }, leftOut) {
   return { format, objects: objects.length, frames, width, height, leftOut };
 }
 
-function recogniseLines(first) {
+function recogniseLines(first, line) {
   if (first.map((field) => field.toLowerCase()).join() === CSV_HEADER.join()) return "csv";
   if (first.length === 4) {
     throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: choose one`, ["xyxy", "xywh"]);
@@ -118,6 +161,7 @@ function recogniseLines(first) {
     const message = say`6 numbers per line may be MOT or corners: choose MOT, or add the header ${CSV_HEADER.join()}`;
     throw new FormatQuestion(message, ["mot"]);
   }
+  if (first.length === 5 && line.includes(",")) return "freetraj";
   if (first.length >= 7 && first.length <= 10) return "mot";
   const expected = say`4 numbers, 7 to 10 numbers (MOT), JSON, or the header ${CSV_HEADER.join()}`;
   const found = quoted(first[0]);
@@ -194,6 +238,15 @@ function readMot(rows, frames) {
   return { ...denseOf(entries, ids, frames), phrases, leftOut: rows.length - entries.length };
 }
 
+/** A keyframe of FreeTraj. */
+function freeTrajRow({ where, fields }) {
+  const [frame, top, bottom, left, right] = numbersOf(fields, "frame,top,bottom,left,right", where);
+  if (frame < 0 || frame >= LIMITS.frames || !Number.isInteger(frame)) {
+    throw new TrajectoryError(say`${where}: found frame ${frame}, expected a whole number from 0`);
+  }
+  return { where, frame, box: cornersOf([left, top, right, bottom], false, where) };
+}
+
 /** Objects are numbers or names. A name is also the phrase. */
 function readCsv(rows, frames) {
   const objects = new Map();
@@ -201,7 +254,8 @@ function readCsv(rows, frames) {
     if (fields.length !== CSV_HEADER.length) {
       throw new TrajectoryError(say`${where}: found ${fields.length} fields, expected ${CSV_HEADER.join()}`);
     }
-    const [first, name, ...box] = fields;
+    const [first, written, ...box] = fields;
+    const name = written.replace(GUARDED, "$1");
     const [frame, ...corners] = numbersOf([first, ...box], "frame,x1,y1,x2,y2", where);
     if (frame < 0 || !Number.isInteger(frame)) {
       throw new TrajectoryError(say`${where}: found frame ${first}, expected a whole number from 0`);

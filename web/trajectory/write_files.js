@@ -25,7 +25,7 @@ export function writeMot(trajectory) {
 
 /**
  * CSV of all enabled objects with the header frame,object,x1,y1,x2,y2. The object is named by its phrase, numbered if
- * another has the same, or by its position if it has none.
+ * another has the same, or by its position if it has none. A name that a spreadsheet would calculate is marked as text.
  *
  * @param {Trajectory} trajectory
  * @returns {string}
@@ -117,6 +117,7 @@ function csvNames(tracks) {
     let name = base;
     for (let number = 2; used.has(name); number += 1) name = `${base} ${number}`;
     used.add(name);
+    if (/^[=+@-]/.test(name)) name = `'${name}`;
     return /[",]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
   });
 }

@@ -109,6 +109,7 @@ def _same_id(name: str) -> str:
 
 def _phrase(name: str | None, label: str | None) -> str:
     text = (name or "") if label is None else label
+    text = re.sub("^'(?=[=+@-])", "", text)  # which keeps a spreadsheet from calculating it
     return "" if re.fullmatch(r"-?[\d.]*", text) else text
 
 

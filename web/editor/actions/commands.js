@@ -286,6 +286,10 @@ export const COMMANDS = [
   command("file", "export.mot", [], hasObjects, (context) => exportTrajectory(context, "mot")),
   command("file", "export.got10k", [], hasObjects, (context) => exportTrajectory(context, "got10k")),
   command("file", "export.bbox", [], hasObjects, (context) => exportTrajectory(context, "bbox")),
+  command("file", "export.bboxAnimator", [], hasObjects, (context) => exportTrajectory(context, "bboxAnimator")),
+  command("file", "export.trailblazer", [], hasObjects, (context) => exportTrajectory(context, "trailblazer")),
+  command("file", "export.freetraj", [], hasObjects, (context) => exportTrajectory(context, "freetraj")),
+  command("file", "export.sgI2v", [], hasObjects, (context) => exportTrajectory(context, "sgI2v")),
   command("file", "export.card", [], hasObjects, (context) => exportTrajectory(context, "card")),
 ];
 

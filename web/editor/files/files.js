@@ -4,7 +4,8 @@
  * @import {Context} from "../view.js"
  * @import {Trajectory} from "../../trajectory/document.js"
  * @import {Format} from "../../trajectory/read_files.js"
- * @typedef {"json" | "csv" | "mot" | "got10k" | "bbox" | "card"} ExportFormat
+ * @typedef {"json" | "csv" | "mot" | "got10k" | "bbox" | "bboxAnimator" | "trailblazer" | "freetraj" | "sgI2v" |
+ *   "card"} ExportFormat
  */
 
 import * as model from "../../trajectory/model.js";
@@ -14,7 +15,8 @@ import { isPng } from "./png.js";
 import { makeCard, readCard } from "./share_card.js";
 
 const MAX_BYTES = 64 * 2 ** 20;
-const TYPES = ".json,.txt,.csv,.tsv,.bbox,image/*,video/*";
+const TYPES = ".json,.txt,.csv,.tsv,.bbox,.yaml,.yml,.npy,image/*,video/*";
+const OF_ANY_SIZE = ["json", "trailblazer", "freetraj"]; // formats with shares of the frame
 
 /** Let the user choose files to import. @param {Context} context */
 export function importByDialog(context) {
@@ -38,8 +40,9 @@ async function importFile(context, file) {
     const megabytes = Math.ceil(file.size / 2 ** 20);
     return editor.notify("error", t("file.tooLarge", { name: file.name, megabytes, limit: MAX_BYTES / 2 ** 20 }));
   }
-  if (!file.type.startsWith("image/")) return importText(context, await file.text(), file.name);
   const bytes = new Uint8Array(await file.arrayBuffer());
+  if (model.isArray(bytes)) return importBoxes(context, (options) => model.readArrayFile(bytes, options), file.name);
+  if (!file.type.startsWith("image/")) return importText(context, await file.text(), file.name);
   let text;
   try {
     text = isPng(bytes) ? readCard(bytes) : null;
@@ -80,6 +83,11 @@ function refuse({ editor, t }, name, error) {
  * @param {string} name  of the file, for messages
  */
 export async function importText(context, text, name) {
+  return importBoxes(context, (options) => model.readFile(text, options), name);
+}
+
+/** @param {(options: import("../../trajectory/read_files.js").Options) => ReturnType<typeof model.readFile>} read */
+async function importBoxes(context, read, name) {
   const { editor } = context;
   const { width, height } = editor.background ?? editor.trajectory;
   const { fps } = editor.trajectory;
@@ -87,17 +95,17 @@ export async function importText(context, text, name) {
     let question = null;
     let found = null;
     try {
-      found = model.readFile(text, { width, height, fps });
+      found = read({ width, height, fps });
     } catch (error) {
       if (!(error instanceof model.FormatQuestion)) throw error;
       question = error.choices;
     }
-    const isJson = found?.reading.format === "json";
+    const isOfAnySize = OF_ANY_SIZE.includes(found?.reading.format);
     const isEmpty = !editor.trajectory.objects.length && !editor.problem;
-    if (isJson && isEmpty) return take(context, found, "replace", name);
-    const answer = await ask(context, { name, choices: question, size: isJson ? null : { width, height }, isEmpty });
+    if (isOfAnySize && isEmpty) return take(context, found, "replace", name);
+    const answer = await ask(context, { name, choices: question, size: isOfAnySize ? null : { width, height }, isEmpty });
     if (!answer) return undefined;
-    if (!isJson) found = model.readFile(text, { ...answer, fps });
+    if (!isOfAnySize) found = read({ ...answer, fps });
     return take(context, found, answer.action, name);
   } catch (error) {
     return refuse(context, name, error);
@@ -169,6 +177,14 @@ async function filesOf(context, trajectory, format) {
       return model.writeGot10k(trajectory, chosenId(context));
     case "bbox":
       return { "bbox.txt": model.writeBboxTxt(trajectory, chosenId(context)) };
+    case "bboxAnimator":
+      return { "bbox_animator.json": model.writeBboxAnimator(trajectory) };
+    case "trailblazer":
+      return { "trailblazer.yaml": model.writeTrailBlazer(trajectory, chosenId(context)) };
+    case "freetraj":
+      return { "freetraj.txt": model.writeFreeTraj(trajectory, chosenId(context)) };
+    case "sgI2v":
+      return { "traj.npy": model.writeSgI2v(trajectory) };
     case "card":
       return { "trajectory.png": await makeCard(context) };
     default:

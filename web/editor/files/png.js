@@ -6,6 +6,11 @@ import { say, TrajectoryError } from "../../trajectory/model.js";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const FRAME_BYTES = 12; // of a chunk without its data: length, type and CRC
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
+  let rest = n;
+  for (let bit = 0; bit < 8; bit += 1) rest = rest & 1 ? 0xedb88320 ^ (rest >>> 1) : rest >>> 1;
+  return rest;
+});
 
 /** @param {Uint8Array} bytes */
 export function isPng(bytes) {
@@ -43,7 +48,7 @@ export function readPngText(bytes, keyword) {
     if (kind !== "iTXt") continue;
     const ends = [data.indexOf(0)];
     if (ends[0] !== keyword.length || latin1(data.subarray(0, ends[0])) !== keyword) continue;
-    if (data[ends[0] + 1] !== 0) {
+    if (data[ends[0] + 1] > 0) {
       throw new TrajectoryError(say`the trajectory in the image is compressed: use the original file`);
     }
     ends.push(data.indexOf(0, ends[0] + 3));
@@ -99,13 +104,8 @@ function makeChunk(kind, data) {
  * @returns {number} 32 bits
  */
 export function crc32(bytes) {
-  const table = Uint32Array.from({ length: 256 }, (_, n) => {
-    let rest = n;
-    for (let bit = 0; bit < 8; bit += 1) rest = rest & 1 ? 0xedb88320 ^ (rest >>> 1) : rest >>> 1;
-    return rest;
-  });
   let crc = 0xffffffff;
-  for (const byte of bytes) crc = table[(crc ^ byte) & 0xff] ^ (crc >>> 8);
+  for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
 }
 

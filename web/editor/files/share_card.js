@@ -99,7 +99,7 @@ function drawCard(canvas, trajectory, background, t) {
     context.fillText(fittedText(context, track.phrase || track.id, room / columns - 40).text, x + 22, y + 12);
   });
   context.fillStyle = FAINT;
-  context.fillText(t("card.footer", { width, height, frames, fps }), MARGIN, listTop + lines * LINE + 12);
+  context.fillText(t("card.footer", { width, height, count: frames, fps }), MARGIN, listTop + lines * LINE + 12);
 }
 
 /** Scale a size to fit into another. @returns {[number, number]} */

@@ -31,7 +31,8 @@ export const MENUS = {
     ...["fullScreen", "help"],
   ],
   file: [
-    ...["import", null, "export.json", "export.csv", "export.mot", "export.got10k", "export.bbox", null, "export.card"],
+    ...["import", null, "export.json", "export.csv", "export.mot", "export.got10k", "export.bbox"],
+    ...[null, "export.bboxAnimator", "export.trailblazer", "export.freetraj", "export.sgI2v", null, "export.card"],
   ],
 };
 

@@ -1,29 +1,29 @@
 /**
  * The animatic: what each box holds in the first frame of its object is cut out of the still, and moves and scales with
- * the box. The hole that it leaves is filled from around it.
+ * the box. With a mask only what that shows moves. The hole that it leaves is filled from around it.
  *
- * Only filled holes are cached: each is filled anew after a change of the still, or of a box that is cut out there.
+ * Filled holes and shapes are cached: each is made anew after a change of the still or the masks, or of a box that is
+ * cut out there.
  *
  * @import {Cut} from "../../trajectory/cuts.js"
  * @import {Box} from "../../trajectory/document.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
  * @import {EditorState} from "../state/state.js"
+ * @import {Rectangle, Still} from "./cut_outs.js"
  * @typedef {{draw: (context: CanvasRenderingContext2D, editor: EditorState, viewport: Viewport,
  *   image: CanvasImageSource) => void}} Animatic  draw: on the still `image`, which is on the canvas already
- * @typedef {[number, number, number, number]} Rectangle  left, top, width, height
  */
 
 import * as model from "../../trajectory/model.js";
 import { watch } from "../kit/dom.js";
+import { clearHole, filledHole, movingShape, pixelsOf, restingShape } from "./cut_outs.js";
+import { filledCopy } from "./fill.js";
 import { rectangle, shownBox } from "./scene.js";
 
 // Pixels a side of a filled copy. It is stretched, and sharpness is not missed in a smooth surface.
 const WHOLE_SIDE = 256;
 const CUT_SIDE = 64;
-const RIM = 1; // pixels of the copy around a hole into which the still was smoothed
-const PUSHED = 4; // times that a size is put onto the next, over itself: one known pixel of four is nearly enough
-
-const STILL = ""; // its name among the copies; no object has it
+const KINDS = ["behind", "hole", "moving", "resting"]; // of pictures of a cut-out
 /** @type {Box} */
 const WHOLE = [0, 0, 1, 1];
 
@@ -38,31 +38,76 @@ export function createAnimatic() {
   const isOtherCut = watch();
   /** By object id. @type {Map<string, Cut>} */
   let cuts = new Map();
-  /** Copies of the still, and of cut-outs by object id. @type {Map<string, {of: Box[], canvas: HTMLCanvasElement}>} */
-  const filled = new Map();
+  /** Pictures of the still and of cut-outs, by what they are. @type {Map<string, {of: Box[], canvas: HTMLCanvasElement}>} */
+  const made = new Map();
 
-  /** @param {string} name @param {Box} region  of the still @param {Box[]} holes  in it, both in units of the still */
-  function copyOf(name, side, image, still, region, holes) {
-    const of = [region, ...holes];
-    const known = filled.get(name);
+  /** @param {string} name @param {Box[]} of  what it depends on @param {() => HTMLCanvasElement} make */
+  function cached(name, of, make) {
+    const known = made.get(name);
     if (known?.of.length === of.length && known.of.every((box, n) => model.sameBox(box, of[n]))) return known.canvas;
-    const inside = holes.map((hole) => model.movedPart(hole, region, WHOLE));
-    const canvas = filledCopy(side, image, pixelsOf(region, still), inside);
-    filled.set(name, { of, canvas });
+    const canvas = make();
+    made.set(name, { of, canvas });
     return canvas;
+  }
+
+  /** A small copy of a region of the still, where cuts are filled. @param {Still} still @param {Cut[]} holes */
+  const copyOf = (name, side, still, region, holes) =>
+    cached(name, [region, ...holes.map((cut) => cut.part)], () =>
+      filledCopy(side, (context) => {
+        context.drawImage(still.image, ...pixelsOf(region, still), 0, 0, side, side);
+        for (const cut of holes) clearHole(context, cut, region);
+      }),
+    );
+
+  /** @param {Set<Cut>} away  cuts that are not in their places */
+  function drawHoles(context, viewport, still, away) {
+    const all = [...cuts.values()];
+    const smooth = copyOf("still", WHOLE_SIDE, still, WHOLE, all);
+    const shaped = [...away].filter((cut) => cut.mask);
+    const whole = [...away].filter((cut) => !cut.mask);
+    context.save();
+    clipTo(context, whole.map((cut) => rectangle(cut.part, viewport)));
+    drawSmooth(context, smooth, rectangle(WHOLE, viewport));
+    context.restore();
+    const parts = all.map((cut) => cut.part);
+    for (const cut of shaped) {
+      const hole = cached(`${cut.id} hole`, [cut.part, ...parts], () => filledHole(cut, still, smooth));
+      context.drawImage(hole, ...rectangle(cut.part, viewport));
+    }
+  }
+
+  function drawShape(context, viewport, still, cut, box, isAway) {
+    const [kind, make] = isAway ? ["moving", movingShape] : ["resting", restingShape];
+    const covered = cut.covered.map(({ part }) => part);
+    const shape = cached(`${cut.id} ${kind}`, [cut.part, ...covered], () => make(cut, still));
+    context.drawImage(shape, ...rectangle(model.movedPart(cut.part, cut.source, box), viewport));
+  }
+
+  function drawBox(context, viewport, still, cut, box, away) {
+    const place = (part) => rectangle(model.movedPart(part, cut.source, box), viewport);
+    context.drawImage(still.image, ...pixelsOf(cut.part, still), ...place(cut.part));
+    // Where an object in front is in its place too, it is drawn over this one as in the still.
+    const bare = cut.covered.filter(({ by }) => away.has(cut) || away.has(by));
+    if (!bare.length) return;
+    const holes = cut.covered.map(({ by }) => by);
+    context.save();
+    clipTo(context, bare.map(({ part }) => place(part)));
+    drawSmooth(context, copyOf(`${cut.id} behind`, CUT_SIDE, still, cut.part, holes), place(cut.part));
+    context.restore();
   }
 
   return {
     draw(context, editor, viewport, image) {
       if (!isAnimatic(editor)) return;
-      const { trajectory, background } = editor;
+      const { trajectory, background, masks } = editor;
       const { width, height } = trajectory;
       const tracks = trajectory.objects.filter(({ id, enabled }) => enabled && editor.isShown(id));
       const sources = tracks.flatMap((track) => [track.id, model.firstBox(track, trajectory)]);
-      if (isOtherStill(background, image)) filled.clear();
-      if (isOtherCut(width, height, tracks.length, ...sources)) {
-        cuts = new Map(model.cutsOf(tracks, trajectory).map((cut) => [cut.id, cut]));
-        for (const id of filled.keys()) if (!cuts.has(id) && id !== STILL) filled.delete(id);
+      if (isOtherStill(background, image, masks)) made.clear();
+      if (isOtherCut(width, height, masks, tracks.length, ...sources)) {
+        cuts = new Map(model.cutsOf(tracks, trajectory, masks).map((cut) => [cut.id, cut]));
+        const names = new Set(["still", ...[...cuts.keys()].flatMap((id) => KINDS.map((kind) => `${id} ${kind}`))]);
+        for (const name of made.keys()) if (!names.has(name)) made.delete(name);
       }
 
       /** Where what is visible is now, in drawing order. @type {Map<Cut, Box>} */
@@ -75,27 +120,14 @@ export function createAnimatic() {
       const away = new Set([...cuts.values()].filter((cut) => !isInPlace(cut)));
       if (!away.size) return; // the still shows it
 
-      const { part } = background;
+      const still = { image, part: background.part };
       context.save();
       context.imageSmoothingQuality = "medium"; // many objects are drawn at each frame
-      context.save();
-      clipTo(context, [...away].map((cut) => rectangle(cut.part, viewport)));
-      const holes = [...cuts.values()].map((cut) => cut.part);
-      drawSmooth(context, copyOf(STILL, WHOLE_SIDE, image, part, WHOLE, holes), rectangle(WHOLE, viewport));
-      context.restore();
-
+      drawHoles(context, viewport, still, away);
       for (const [cut, box] of boxes) {
         if (!model.isUpright(box)) continue;
-        const place = rectangle(model.movedPart(cut.part, cut.source, box), viewport);
-        context.drawImage(image, ...pixelsOf(cut.part, part), ...place);
-        // Where an object in front is in its place too, it is drawn over this one as in the still.
-        const bare = cut.covered.filter(({ by }) => away.has(cut) || away.has(by));
-        if (!bare.length) continue;
-        const covered = cut.covered.map((other) => other.part);
-        context.save();
-        clipTo(context, bare.map((other) => rectangle(model.movedPart(other.part, cut.source, box), viewport)));
-        drawSmooth(context, copyOf(cut.id, CUT_SIDE, image, part, cut.part, covered), place);
-        context.restore();
+        if (cut.mask) drawShape(context, viewport, still, cut, box, away.has(cut));
+        else drawBox(context, viewport, still, cut, box, away);
       }
       context.restore();
     },
@@ -105,11 +137,6 @@ export function createAnimatic() {
 /** The box at the playhead as it is interpolated: one that is inside out is not there. */
 function boxNow(editor, track) {
   return editor.recording?.id === track.id ? shownBox(editor, track) : model.boxAt(track, editor.time, editor.trajectory);
-}
-
-/** A box in pixels of the image of which `part` is shown. @param {Box} box @param {Rectangle} part */
-function pixelsOf(box, [left, top, width, height]) {
-  return rectangle(box, { left, top, width, height });
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Rectangle[]} places */
@@ -124,56 +151,4 @@ function drawSmooth(context, copy, place) {
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = "low"; // it is only enlarged
   context.drawImage(copy, ...place);
-}
-
-/**
- * A small stretched copy of a part of an image, where holes have colours from around them.
- *
- * Push and pull, by the browser: halving a canvas makes means of colours by how opaque they are, so that holes count
- * for nothing; then each size is put under the one above it. Pixels are not read: a browser may forbid or falsify that.
- *
- * @param {number} side  pixels, a power of two
- * @param {CanvasImageSource} image
- * @param {Rectangle} part  in pixels of the image
- * @param {Box[]} holes  in units of the part
- */
-function filledCopy(side, image, part, holes) {
-  const copy = canvasOf(side);
-  copy.imageSmoothingQuality = "high";
-  copy.drawImage(image, ...part, 0, 0, side, side);
-  for (const [x1, y1, x2, y2] of holes) {
-    const [left, top] = [Math.floor(x1 * side) - RIM, Math.floor(y1 * side) - RIM];
-    copy.clearRect(left, top, Math.ceil(x2 * side) + RIM - left, Math.ceil(y2 * side) + RIM - top);
-  }
-  const sizes = [copy];
-  for (let size = side / 2; size >= 1; size /= 2) {
-    const half = scratchOf(size);
-    for (let n = 0; n < PUSHED; n += 1) half.drawImage(sizes.at(-1).canvas, 0, 0, size, size);
-    sizes.push(half);
-  }
-  for (let n = sizes.length - 2; n >= 0; n -= 1) {
-    const { width, height } = sizes[n].canvas;
-    sizes[n].globalCompositeOperation = "destination-over";
-    sizes[n].drawImage(sizes[n + 1].canvas, 0, 0, width, height);
-  }
-  return copy.canvas;
-}
-
-/** @param {number} side  pixels */
-function canvasOf(side) {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [side, side];
-  return canvas.getContext("2d");
-}
-
-/** @type {Map<number, CanvasRenderingContext2D>} by side */
-const scratch = new Map();
-
-/** An empty canvas until the next call. @param {number} side  pixels */
-function scratchOf(side) {
-  if (!scratch.has(side)) scratch.set(side, canvasOf(side));
-  const context = scratch.get(side);
-  context.globalCompositeOperation = "source-over";
-  context.clearRect(0, 0, side, side);
-  return context;
 }

@@ -5,6 +5,7 @@
  * changes by `apply` for a complete step, or by `begin`, `preview` ... and `commit` or `cancel` for a gesture.
  *
  * @import {Box, Trajectory} from "../../trajectory/document.js"
+ * @import {Mask} from "../../trajectory/cuts.js"
  * @import {KeyRef} from "../../trajectory/keys.js"
  * @import {Said} from "../../trajectory/refusal.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
@@ -40,7 +41,7 @@ export const SETTINGS = {
 };
 
 /** What is on screen besides the settings, and stays when the host makes the node anew. */
-const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport"];
+const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks"];
 
 const STAGE_MARGIN = [16, 0.1, 64]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
 
@@ -79,6 +80,8 @@ export class EditorState {
     this.stageSize = { width: 1, height: 1 }; // CSS pixels of the stage's canvas, which updates it
     /** @type {Background | null} */
     this.background = null;
+    /** Shapes of the objects in the background, by their ids or MASK_FOR_ALL. @type {Map<string, Mask>} */
+    this.masks = new Map();
     /** @type {ModelFacts} */
     this.facts = { prompt: null, columns: 32, rows: 32, slots: 8, numFrames: null, width: null, height: null };
     /** @type {Scores | null} */

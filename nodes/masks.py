@@ -1,0 +1,55 @@
+"""Masks as pictures for the page, which then moves only what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from comfy_api.latest import ui
+from torch import Tensor
+
+from ..smcd_core.errors import SMCDError
+from ..smcd_core.guides.cut_and_drag import cut_shapes, resized
+
+MAX_MASK_SIDE = 1024  # pixels of the image as the page gets it
+
+
+def read_masks(masks: Tensor, width: int, height: int) -> Tensor:
+    """MASK [N, h, w] at the size of the image that it is for: [N, height, width].
+
+    Raises SMCDError for another shape, and for no mask at all.
+    """
+    if masks.ndim != 3 or not masks.numel():
+        raise SMCDError(f"masks has the shape {list(masks.shape)}, expected [masks, height, width]")
+    return resized(masks.cpu().movedim(0, -1), width, height, crop=False).movedim(-1, 0)
+
+
+def mask_pictures(masks: Tensor, image: Tensor, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Temporary files for the page, and a remark on each mask that it does not get.
+
+    masks  MASK: one for all objects, or one for each
+    image  IMAGE [1, H, W, C], what is cut out of
+    ids    of the enabled objects, in order
+
+    Each entry has the `id` of its object, "" for all; the `box` [x1, y1, x2, y2] of the mask in units of the image; and
+    the `file` of that part. Its upper half is the shape with a faded edge, its lower half the hole; both are its alpha.
+    """
+    height, width = image.shape[1:3]
+    smaller = min(1, MAX_MASK_SIDE / max(width, height))
+    shapes = read_masks(masks, max(1, round(width * smaller)), max(1, round(height * smaller)))
+    if len(masks) not in (1, len(ids)):
+        return [], [
+            f"the editor moves whole boxes, as there are {len(masks)} masks for {len(ids)} objects: give one for all, "
+            "or one for each in order"
+        ]
+    pictures, remarks = [], []
+    for number, (name, shape) in enumerate(zip(ids if len(masks) > 1 else [""], shapes, strict=True), 1):
+        if shape.max() <= 0.5:
+            remarks.append(f"mask {number} is empty, so the editor moves whole boxes: mend the mask")
+            continue
+        alpha, box = cut_shapes(shape)
+        white = torch.ones(*alpha.shape, 3)
+        [file] = ui.PreviewImage(torch.cat([white, alpha[..., None]], -1)[None]).as_dict()["images"]
+        pictures.append({"id": name, "box": box, "file": file})
+    return pictures, remarks
