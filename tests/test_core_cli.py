@@ -404,6 +404,12 @@ def test_what_the_networks_cannot_have_is_refused_before_they_are_loaded(
         ),
         (["convert", "bundle.safetensors", "components/vae", "--to", "released"], "holds config.json already"),
         (["info", "none"], "none: no such file"),
+        (["evaluate", "--out", "x", "--device", "abacus"], "--device abacus cannot be used here"),
+        (["pretrain", "autoencoder", "--out", "x", "--device", "abacus"], "--device abacus cannot be used here"),
+        (
+            ["encode", "--clips", "1", "--components", "components", "--out", "x", "--device", "abacus"],
+            "--device abacus cannot be used here",
+        ),
         (["info", "picture.png"], "picture.png"),
         (["info", "text.gif"], "text.gif"),
     ],
