@@ -139,7 +139,7 @@ def _animate(args: argparse.Namespace) -> None:
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
     if args.lora:
-        how["lora"] = {path.name: strength for path, strength in args.lora}
+        how["loras"] = [[path.name, strength] for path, strength in args.lora]
     _write(args, video, trajectory, settings.fps, how)
 
 

@@ -118,9 +118,8 @@ class _Run:
         self.start = start
         self.null_text = data.null_text
         self.model = make_model(model_config, start, config.seed)
-        chosen = _freeze_the_rest(self.model, config)
+        _freeze_the_rest(self.model, config)
         self.shapes = {name: value.shape for name, value in self.model.state_dict().items()}
-        self.scalars = {name: value.detach().clone() for name, value in chosen.items() if not value.ndim}
         if accelerator.is_fsdp2:
             _give_scalars_an_axis(self.model)
         if config.checkpointing:
@@ -182,11 +181,10 @@ class _Run:
         return probed
 
     def _write(self, path: Path, weights: dict[str, Tensor], changes: dict[str, LowRank]) -> None:
-        """Write the checkpoint, or the LoRA with what changed in the scalars that it trains."""
+        """Write the checkpoint, or the LoRA."""
         done = asdict(self.config) | {"step": self.step}
         if self.config.lora:
-            scalars = {name: weights[name].to(old.device) - old for name, old in self.scalars.items()}
-            write_lora(path, {**changes, **scalars}, {"training": [done], "base": self.start.path.name})
+            write_lora(path, changes, {"training": [done], "base": self.start.path.name})
         else:
             earlier = self.start.info.get("training", []) if self.start else []
             write_checkpoint(path, self.model_config, weights, info={"training": [*earlier, done]})
@@ -220,8 +218,8 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
     return accelerator
 
 
-def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> dict[str, nn.Parameter]:
-    """Let only the parameters of the stage train, and return them. Raises TrainingError if there are none."""
+def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> None:
+    """Let only the parameters of the stage train, or their adapters. Raises TrainingError if there are none."""
     model.requires_grad_(False)
     images = config.effective_stage.images
     if config.lora:
@@ -232,7 +230,6 @@ def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> dict[str, nn.Parame
         raise TrainingError(f"stage {config.stage} trains no parameter of this system: {model.config}")
     for parameter in chosen.values():
         parameter.requires_grad_(True)
-    return chosen
 
 
 def _optimizer(config: TrainingConfig, model: SMCD) -> torch.optim.Optimizer:
