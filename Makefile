@@ -4,9 +4,10 @@
 # make lint       check style, types and formatting
 #
 # All of them set up .venv first, once. PYTHON chooses the interpreter, TORCH what pip installs as torch, JOBS how many
-# tests of the core run at a time. The tests of the nodes need a ComfyUI, in COMFYUI_PATH, and the Python that runs it,
-# COMFYUI_PYTHON; both are found where comfy-cli puts them. With COMFYUI_NEWEST_FRONTEND, a folder that `pip download
-# --no-deps comfyui-frontend-package` wrote to, the tests of the editor run in that front end too.
+# tests of the core run at a time; those of the nodes and of the editor run beside them, and their output comes last.
+# The tests of the nodes need a ComfyUI, in COMFYUI_PATH, and the Python that runs it, COMFYUI_PYTHON; both are found
+# where comfy-cli puts them. With COMFYUI_NEWEST_FRONTEND, a folder that `pip download --no-deps
+# comfyui-frontend-package` wrote to, the tests of the editor run in that front end too.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -22,8 +23,6 @@ COMFYUI_PATH ?= $(HOME)/comfy/ComfyUI
 COMFYUI_PYTHON ?= $(firstword $(wildcard $(addsuffix /bin/python,\
   $(COMFYUI_PATH)/venv $(COMFYUI_PATH)/.venv $(dir $(COMFYUI_PATH))venv)))
 export COMFYUI_PATH
-HOST_TESTS = $(wildcard tests/test_nodes_*.py)
-HOST_HALF = $(addprefix tests/test_nodes_,model.py sampling.py workflows.py)  # half of their time, run beside the others
 ifneq ($(COMFYUI_PYTHON),)
 export COMFYUI_PYTHON
 endif
@@ -38,15 +37,9 @@ demo: $(VENV)/demo.stamp
 test: SELECT = -m "not slow"
 test: export SMCD_QUICK = 1  # the editor in one of the two renderers of ComfyUI, without the longest tests
 test test-all: $(VENV)/test.stamp
-	@skipped=; \
+	@skipped=; failed=0; browser=; host=; \
 	if ! command -v node >/dev/null; then \
 	  skipped="$$skipped JavaScript (install Node.js 20 or newer);"; \
-	else \
-	  node --test --test-reporter=spec tests/web/*.test.js || exit 1; \
-	fi; \
-	$(BIN)/python -m pytest -q --durations=10 $(SELECT) -n $(JOBS) --dist loadfile --ignore-glob="tests/test_nodes_*" || exit 1; \
-	browser=; \
-	if ! command -v node >/dev/null; then :; \
 	elif [ -z "$(BROWSER)" ]; then \
 	  skipped="$$skipped the editor in a browser (install Chromium, or set CHROMIUM_PATH);"; \
 	elif ! $(MAKE) --silent $(JS_PACKAGES); then \
@@ -55,18 +48,20 @@ test test-all: $(VENV)/test.stamp
 	  node --test --test-concurrency=$(JOBS) --test-reporter=spec tests/web/browser/*.test.js >$(VENV)/browser.log 2>&1 & \
 	  browser=$$!; \
 	fi; \
-	failed=0; \
 	if [ ! -x "$(COMFYUI_PYTHON)" ] || [ ! -f "$(COMFYUI_PATH)/main.py" ]; then \
 	  skipped="$$skipped ComfyUI (set COMFYUI_PATH to its folder and COMFYUI_PYTHON to the Python that runs it);"; \
 	elif ! "$(COMFYUI_PYTHON)" -c 'import pytest, hypothesis' 2>/dev/null; then \
 	  skipped="$$skipped ComfyUI ($(COMFYUI_PYTHON) -m pip install pytest hypothesis);"; \
 	else \
-	  "$(COMFYUI_PYTHON)" -m pytest -q -rs $(SELECT) $(HOST_HALF) >$(VENV)/host.log 2>&1 & half=$$!; \
-	  "$(COMFYUI_PYTHON)" -m pytest -q -rs $(SELECT) $(filter-out $(HOST_HALF),$(HOST_TESTS)) || failed=1; \
-	  wait $$half || failed=1; cat $(VENV)/host.log; \
+	  "$(COMFYUI_PYTHON)" -m pytest -q -rs $(SELECT) tests/test_nodes_*.py >$(VENV)/host.log 2>&1 & \
+	  host=$$!; \
 	fi; \
+	if command -v node >/dev/null; then node --test --test-reporter=spec tests/web/*.test.js || failed=1; fi; \
+	$(BIN)/python -m pytest -q --durations=10 $(SELECT) -n $(JOBS) --dist loadfile --ignore-glob="tests/test_nodes_*" \
+	  || failed=1; \
+	if [ -n "$$host" ]; then wait $$host || failed=1; cat $(VENV)/host.log; fi; \
 	if [ -n "$$browser" ]; then wait $$browser || failed=1; cat $(VENV)/browser.log; fi; \
-	[ $$failed = 0 ] || exit 1; \
+	[ $$failed = 0 ] || { echo "Some tests failed"; exit 1; }; \
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || \
 	  skipped="$$skipped CUDA (no NVIDIA GPU found);"; \
 	[ -z '$(SELECT)' ] || skipped="$$skipped slow tests and the classic renderer (make test-all);"; \

@@ -36,7 +36,8 @@ def with_frames(trajectory: Trajectory, frames: int, mode: str = "keep") -> Traj
         scale = (frames - 1) / max(trajectory.frames - 1, 1)
         keys = [_stretched(track.keys, scale) for track in trajectory.objects]
     else:
-        keys = [_cropped(track.keys, frames) for track in trajectory.objects]
+        size = (trajectory.width, trajectory.height)
+        keys = [_cropped(track.keys, frames, size) for track in trajectory.objects]
     tracks = tuple(replace(track, keys=new) for track, new in zip(trajectory.objects, keys, strict=True))
     return replace(trajectory, frames=frames, objects=tracks)
 
@@ -47,7 +48,7 @@ def _stretched(keys: Sequence[Key], scale: float) -> tuple[Key, ...]:
     return tuple(moved.values())
 
 
-def _cropped(keys: Sequence[Key], frames: int) -> tuple[Key, ...]:
+def _cropped(keys: Sequence[Key], frames: int, size: tuple[int, int]) -> tuple[Key, ...]:
     """Keys before the cut. An eased segment that the cut goes through becomes one key per frame, as half of it would
     need another curve.
     """
@@ -58,7 +59,7 @@ def _cropped(keys: Sequence[Key], frames: int) -> tuple[Key, ...]:
     if len(inside) == len(keys) or cut.frame == frames - 1 or cut.ease == "hold":
         return tuple(inside)
     times = np.arange(cut.frame + 1 if cut.ease != "linear" else frames - 1, frames)
-    boxes, _ = sample_track(keys, times.astype(np.float64))
+    boxes, _ = sample_track(keys, times.astype(np.float64), size)
     baked = [Key(int(time), _allowed(box), "linear", cut.visible) for time, box in zip(times, boxes, strict=True)]
     return (*inside[:-1], replace(cut, ease="linear"), *baked)
 

@@ -234,7 +234,9 @@ def test_other_files_of_a_training_run_are_passed_over(tmp_path):
     assert same(read_checkpoint(folder).weights, networks("mim"))
 
 
-@pytest.mark.parametrize("variant", CONFIGS)
+@pytest.mark.parametrize(
+    "variant", [pytest.param(name, marks=[pytest.mark.slow] * (name not in ("smcd", "control"))) for name in CONFIGS]
+)
 @pytest.mark.parametrize(
     "dtype", [torch.float32, *(pytest.param(half, marks=pytest.mark.slow) for half in (torch.float16, torch.bfloat16))]
 )

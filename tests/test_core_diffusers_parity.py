@@ -50,7 +50,7 @@ def difference(ours, theirs, batch, frames):
     return (rearrange(out, "(b f) c h w -> b c f h w", f=frames) - expected).abs().max().item()
 
 
-@pytest.mark.parametrize("batch, frames", [(1, 1), (1, 3), (2, 3)])
+@pytest.mark.parametrize("batch, frames", [(2, 3), *(pytest.param(1, f, marks=pytest.mark.slow) for f in (1, 3))])
 @pytest.mark.parametrize("size", SIZES)
 def test_backbone_equals_diffusers_with_converted_weights(tmp_path, size, batch, frames):
     config = SIZES[size]

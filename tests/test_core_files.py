@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import textwrap
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -16,6 +14,7 @@ import pytest
 from tiny_bundle import CONFIG, bare, write_bundle
 
 from smcd_core import files
+from smcd_core.__main__ import main
 from smcd_core.errors import SMCDError
 from smcd_core.files import check_writable, replacing
 from smcd_core.video import check_output, write_video
@@ -81,26 +80,36 @@ def test_a_place_that_cannot_be_written_to_is_noticed_before_the_work(tmp_path, 
 # A full disk ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_bundle(tmp_path_factory.mktemp("bundle") / "bundle.safetensors")
+
+
+@pytest.fixture
+def full_disk():
+    """No file can grow beyond 100 kB while the test runs."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
 @posix
 @pytest.mark.parametrize("layout", ["smcd", "released"])
-def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(tmp_path, layout):
-    source = write_bundle(tmp_path / "bundle.safetensors")
+def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(bundle, full_disk, tmp_path, layout, capsys):
     target = tmp_path / "out" / ("a.safetensors" if layout == "smcd" else "folder")
-    program = f"""
-        import resource, signal, sys
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        from smcd_core.__main__ import main
-        import smcd_core.weights.checkpoint, smcd_core.weights.components
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        sys.exit(main(["convert", {str(source)!r}, {str(target)!r}, "--to", {layout!r}]))
-    """
-    command = [sys.executable, "-c", textwrap.dedent(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=Path(files.__file__).parents[1])  # noqa: S603
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "cannot be written" in done.stderr or "too large" in done.stderr.lower()
+    assert main(["convert", str(bundle), str(target), "--to", layout]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("smcd: error: ") and said.count("\n") == 1
+    assert "cannot be written" in said or "too large" in said.lower()
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
     if layout == "released":
-        write_released(target, read_checkpoint(source))  # nothing blocks the next try
+        full_disk()
+        write_released(target, read_checkpoint(bundle))  # nothing blocks the next try
         assert read_checkpoint(target).layout == "released"
 
 

@@ -59,6 +59,7 @@ def test_own_clips_are_one_command(videos, tmp_path, capsys):
     assert read_checkpoint(target).info["training"][-1]["step"] == 3
 
 
+@pytest.mark.slow
 def test_clips_of_other_settings_are_not_mixed(videos, tmp_path, capsys):
     command = ["finetune", str(videos), "--checkpoint", str(write_bundle(tmp_path / "start.safetensors"))]
     command += ["--out", str(tmp_path / "run"), "--pixels", "32", "--phrase", "red circle", "--steps", "1"]

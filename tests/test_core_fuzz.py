@@ -142,7 +142,9 @@ def backbone():
 
 @FUZZ
 @given(data=st.data())
-@pytest.mark.parametrize("kind", ["safetensors", "zip", pytest.param("old", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kind", ["safetensors", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("zip", "old"))]
+)
 def test_damaged_weights_are_read_or_refused(tmp_path, backbone, kind, data):
     weights, config = backbone
     stream = BytesIO()
@@ -156,6 +158,7 @@ def test_damaged_weights_are_read_or_refused(tmp_path, backbone, kind, data):
     use(path)
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=40)
 @given(data=st.data())
 def test_a_damaged_description_beside_released_weights_is_refused(tmp_path, backbone, data):

@@ -95,7 +95,7 @@ def test_unet_equals_the_published_one(case):
     assert close(predict(variant, batch, **conditions()), OUTPUTS[case])
 
 
-@pytest.mark.parametrize("at_once", [1, 100, 200, 2048])
+@pytest.mark.parametrize("at_once", [1, 200, *(pytest.param(many, marks=pytest.mark.slow) for many in (100, 2048))])
 @pytest.mark.parametrize("case", ["smcd.b2", "parallel.b1"])
 def test_a_forward_in_parts_equals_the_published_one(case, at_once, monkeypatch):
     monkeypatch.setitem(AT_ONCE, "cpu", at_once)  # less than a frame, a frame, two of three frames, all
@@ -198,7 +198,13 @@ class LiveTensors(TorchDispatchMode):
 
 @pytest.mark.parametrize(
     "frames, side, changes",
-    [(16, 32, {}), (32, 64, {}), (64, 64, {}), (32, 64, {"image_tokens": "none", "control": True})],
+    [
+        (16, 32, {}),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [(32, 64, {}), (64, 64, {}), (32, 64, {"image_tokens": "none", "control": True})]
+        ),
+    ],
 )
 @torch.no_grad()
 def test_the_memory_estimate_is_near_what_a_forward_holds(frames, side, changes, monkeypatch):

@@ -94,7 +94,8 @@ def test_messages_name_such_files_in_full(folder):
         read_checkpoint(folder / "leer 空.safetensors")
 
 
-@pytest.mark.parametrize("encoding", [pytest.param("cp1252", marks=pytest.mark.slow), "ascii"])
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_a_console_that_lacks_letters_gets_the_rest(folder, encoding):
     """Windows gives pipes the encoding of its language; phrases are in any."""
     write_video(np.zeros((2, 16, 16, 3), np.uint8), folder / "vidéo 视频.mp4", 8, {"prompt": "空 ä 🐕"})

@@ -350,10 +350,10 @@ def test_an_image_encoder_of_another_width_is_refused(tmp_path):
         {"fps": float("inf")},
     ],  # fmt: skip
 )
-def test_malformed_defaults_are_refused(tmp_path, defaults):
-    path, checkpoint = tmp_path / "x.safetensors", bare()
-    packed = pack_components(tiny_vae(), tiny_text())
-    write_checkpoint(path, CONFIG, checkpoint.weights, **packed, info={"defaults": defaults})
+def test_malformed_defaults_are_refused(bundle, tmp_path, defaults):
+    path, checkpoint = tmp_path / "x.safetensors", read_checkpoint(bundle)
+    packed = {part: getattr(checkpoint, part) for part in ("vae", "text_encoder", "tokenizer")}
+    write_checkpoint(path, checkpoint.config, checkpoint.weights, **packed, info={"defaults": defaults})
     with pytest.raises(CheckpointError, match="defaults"):
         SMCDPipeline.from_checkpoint(path)
 
@@ -541,7 +541,9 @@ class OnOneDevice(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    "sampler", [pytest.param(name, marks=[pytest.mark.slow] * (name != "ddim")) for name in SAMPLERS]
+)
 def test_no_step_waits_for_the_device(pipeline, sampler):
     """On the device "meta" no number is ever known: whatever asks for one fails, as it would wait on a GPU."""
     tokens, weights = pipeline.tokens([request()], 3, DEFAULTS["width"], DEFAULTS["height"], ALL)

@@ -14,6 +14,7 @@ from smcd_core.training.pretrain import (
     _to_signed,
     detail_loss,
     small_autoencoder,
+    small_text_encoder,
     small_tokenizer,
     train_autoencoder,
     train_text_encoder,
@@ -24,6 +25,16 @@ from smcd_core.weights.components import load_components
 @pytest.fixture(scope="module")
 def components(tmp_path_factory):
     folder = tmp_path_factory.mktemp("components")
+    train_autoencoder(folder, steps=2, size=32, crop=16, batch_size=2, render=render_clip)
+    text = small_text_encoder()
+    text.model.save_pretrained(folder / "text_encoder")
+    text.tokenizer.save_pretrained(folder / "tokenizer")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
     train_autoencoder(folder, steps=12, size=64, crop=32, batch_size=4)
     train_text_encoder(folder, steps=200, batch_size=32)
     return folder
@@ -35,8 +46,8 @@ def frames(count: int, size: int = 64) -> torch.Tensor:
 
 @torch.no_grad()
 @pytest.mark.slow
-def test_latents_are_centred_and_of_unit_size(components):
-    vae, _ = load_components(components)
+def test_latents_are_centred_and_of_unit_size(trained):
+    vae, _ = load_components(trained)
     latents = vae.encode(frames(64)).latent_dist.mean * LATENT_SCALE
     assert vae.config.scaling_factor == LATENT_SCALE
     # Statistics of other frames than these 64: a tenth off at most.
@@ -50,7 +61,7 @@ def test_folding_the_statistics_in_does_not_change_what_is_decoded(components):
     after, _ = load_components(components)
     before = type(after).from_config(after.config)
     before.load_state_dict(torch.load(components / "vae" / "state.pt", weights_only=True)["model"])
-    pictures = frames(2)
+    pictures = frames(2, 32)
     decoded = [vae.decode(vae.encode(pictures).latent_dist.mean).sample for vae in (before, after)]
     assert torch.allclose(*decoded, atol=1e-3)  # latents are some 100 times larger on one side
 
@@ -135,8 +146,10 @@ def test_every_word_is_one_token_and_unknown_words_are_letters():
     assert tokenizer.convert_ids_to_tokens(0) == "!"  # the padding of OpenCLIP
 
 
-def test_phrases_that_mean_the_same_come_to_lie_closer(components):
-    _, text = load_components(components)
+@pytest.mark.slow
+def test_phrases_that_mean_the_same_come_to_lie_closer(trained):
+    _, text = load_components(trained)
     with torch.no_grad():
         red, a_red, blue = F.normalize(text.phrases(["red circle", "a red circle", "blue square"]), dim=1)
-    assert red @ a_red > red @ blue + 0.05
+    assert red @ a_red > 0.97  # before training .86 to .91
+    assert red @ a_red > red @ blue + 0.1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import re
 import shlex
@@ -178,6 +179,7 @@ def test_the_quick_commands_of_the_docs_run_in_their_order(workplace, capsys):
     assert main(["info", "out.mp4"]) == 0 and "trajectory" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_python_of_the_docs_runs(workplace):
     """In few steps."""
     (code,) = [block for language, block in blocks("docs/python.md") if language == "python"]
@@ -338,8 +340,8 @@ def test_licences_and_the_network_are_spoken_of_plainly():
 
 
 def test_the_tables_of_the_editor_are_those_of_its_help():
-    text, source = text_of("web/editor/strings/strings.js"), text_of("web/editor/actions/commands.js")
-    english = dict(re.findall(r'"([\w.]+)": "(.*)",$', text.split("\n  zh: {")[0], re.M))
+    english = json.loads(text_of("web/editor/strings/en.json"))["texts"]
+    source = text_of("web/editor/actions/commands.js")
     gestures = {english[f"gesture.{name}"]: shown for name, shown in _gestures(english)}
     assert dict(rows(section("Gestures", "docs/editor.md"))) == gestures
     shortcuts = rows(section("Shortcuts", "docs/editor.md"))

@@ -1,7 +1,10 @@
 """One rule for the settings of a video, cropping with its boxes, and the words that a model knows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny_bundle import tiny_text
 
@@ -68,6 +71,16 @@ def test_boxes_stay_on_their_part_of_a_cropped_image():
     before, after = (boxes_at(one)[0][:, 0] for one in (trajectory(), moved))
     assert np.allclose(after[:, 0::2] * 40 + 20, before[:, 0::2] * 80, atol=1e-5)  # eased ways too
     assert np.allclose(after[:, 1::2], before[:, 1::2])
+
+
+def test_curves_keep_their_shape_on_a_cropped_image():
+    straight = trajectory()
+    first, last = straight.objects[0].keys
+    keys = (replace(first, handles=((0.0, 0.0), (0.25, -0.5))), replace(last, handles=((0.125, 0.5), (0.0, 0.0))))
+    curved = replace(straight, objects=(replace(straight.objects[0], keys=keys),))
+    _, moved = cropped(np.zeros((40, 80, 3), np.uint8), curved, 32, 32)
+    before, after = (boxes_at(each)[0] * torch.tensor([each.width, each.height] * 2) for each in (curved, moved))
+    torch.testing.assert_close(after, before - torch.tensor([20, 0, 20, 0]))
 
 
 def test_a_box_far_outside_the_cropped_part_is_refused():

@@ -188,9 +188,8 @@ def test_fp16_without_a_gpu_says_what_to_take_instead(clips, tmp_path):
         train(config, system_config("mim", TINY), clips, tmp_path, quiet=True)
 
 
-@pytest.mark.parametrize(
-    "system", [pytest.param(system, marks=[pytest.mark.slow] * (system != "gca")) for system in SYSTEMS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_every_system_trains_and_the_loss_falls(clips, tmp_path, system):
     config = TrainingConfig("all", 40, batch_size=4, lr=2e-3, seed=1, timestep_power=0.5)
     train(config, system_config(system, TINY), clips, tmp_path, quiet=True)
@@ -234,6 +233,7 @@ def test_the_trainer_takes_the_steps_of_a_plain_loop(clips, tmp_path):
     assert all(torch.allclose(found[name], value, atol=1e-7) for name, value in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_the_checkpoint_holds_the_average_of_the_weights_where_one_is_kept(clips, tmp_path):
     config, model_config = TrainingConfig("all", 4, batch_size=2, lr=1e-2), system_config("mim", TINY)
     averaged = read_checkpoint(
@@ -260,6 +260,7 @@ def test_recomputing_activations_changes_nothing(clips, tmp_path):
     assert plain == pytest.approx(recomputed, rel=1e-5)  # the same arithmetic in the same order
 
 
+@pytest.mark.slow
 def test_accumulated_batches_equal_one_large_batch(clips, tmp_path):
     config = TrainingConfig("all", 4, batch_size=4)
     train(config, system_config("mim", TINY), clips, tmp_path / "whole", quiet=True)
@@ -448,6 +449,7 @@ def test_the_command_line_changes_a_preset_and_the_checkpoint_keeps_it(tmp_path,
     assert last == json.loads(json.dumps(asdict(replace(PRESETS["ctrlnet"].training, **given)) | {"step": 1}))
 
 
+@pytest.mark.slow
 def test_samples_with_boxes_are_drawn_at_each_validation(clips, tmp_path, monkeypatch):
     monkeypatch.setattr("smcd_core.training.validation.SAMPLE_STEPS", 2)
     config = TrainingConfig("all", 4, batch_size=1, validate_every=2)

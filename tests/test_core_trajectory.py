@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as npst
 from lengths import with_frames
 
 from smcd_core.trajectory import document as module
-from smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases, strengths
+from smcd_core.trajectory.dense import boxes_at, clip_boxes, phrases, sample_track, strengths
 from smcd_core.trajectory.document import Trajectory, TrajectoryError, dumps, parse_trajectory
 from smcd_core.trajectory.simplify import trajectory_from_boxes
 
@@ -66,6 +66,7 @@ def test_palette_and_limits_equal_the_golden_file():
         "fps": list(module.FPS_RANGE),
         "coordinate": list(module.COORDINATE_RANGE),
         "ease_y": list(module.EASE_Y_RANGE),
+        "handle": list(module.HANDLE_RANGE),
         "strength": [0, module.MAX_STRENGTH],
         "phrase": module.MAX_PHRASE,
         "id": module.MAX_ID,
@@ -139,7 +140,8 @@ def test_a_byte_order_mark_is_skipped():
 PATHS = st.sampled_from(
     [(), ("version",), ("width",), ("height",), ("frames",), ("fps",), ("objects",), ("objects", 0), ("objects", 1)]
     + [("objects", 0, name) for name in ("id", "phrase", "color", "strength", "enabled", "keys", "extra")]
-    + [("objects", 0, "keys", 1, name) for name in ("frame", "box", "ease", "visible", "extra")]
+    + [("objects", 0, "keys", 1, name) for name in ("frame", "box", "ease", "visible", "handles", "extra")]
+    + [("objects", 0, "keys", 0, "handles", 1, 0), ("objects", 0, "keys", 0, "handles", 1)]
     + [("objects", 0, "keys", 0, "box", 2), ("objects", 0, "keys", 1), ("objects", 1, "keys", 0, "ease")]
 )
 NUMBERS = st.one_of(st.integers(-10, 5000), st.floats(), st.sampled_from([0, 1, 8, 10**400, -0.0, 1e308, 5e-324]))
@@ -167,6 +169,8 @@ def replaced(tree, path, value):
 def test_malformed_documents_give_a_trajectory_error_or_boxes(changes, as_text):
     value = document((0, A, "in"), (5, B, [0.1, 0.2, 0.3, 0.4], False))
     value["objects"].append(document((2, B, "hold"))["objects"][0])
+    value["objects"][0]["keys"][0]["handles"] = [[0, 0], [0.2, -0.4]]
+    value["version"] = 2
     for path, new in changes:
         try:
             value = replaced(value, path, new)
@@ -415,3 +419,77 @@ def test_crop_stays_a_valid_document_where_an_ease_overshoots():
 def test_an_unknown_mode_is_refused():
     with pytest.raises(TrajectoryError, match="keep, stretch or crop"):
         with_frames(parse_trajectory(document((0, A))), 4, "squeeze")
+
+
+# ---- curved paths
+
+
+def curved(leaving, arriving, size=(64, 48), ease="linear"):
+    value = document((0, A, ease), (63, B), frames=64)
+    value |= {"version": 2, "width": size[0], "height": size[1]}
+    first, last = value["objects"][0]["keys"]
+    first["handles"], last["handles"] = [[0, 0], leaving], [arriving, [0, 0]]
+    return value
+
+
+def centres(trajectory):
+    boxes, _ = at(trajectory)
+    return (boxes[:, 0, :2] + boxes[:, 0, 2:]) / 2
+
+
+HANDLE = st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(list)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(HANDLE, HANDLE, st.sampled_from([(640, 360), (100, 900)]))
+def test_a_curve_is_passed_through_at_an_even_speed(leaving, arriving, size):
+    (track,) = parse_trajectory(curved(leaving, arriving, size)).objects
+    boxes, _ = sample_track(track.keys, np.linspace(0, 63, 4001), size)
+    steps = np.diff((boxes[:, :2] + boxes[:, 2:]) / 2 * size, axis=0)
+    behind = np.cumsum(np.hypot(*steps.T))
+    np.testing.assert_allclose(behind / behind[-1], np.arange(1, 4001) / 4000, atol=2e-3)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(HANDLE, HANDLE, st.sampled_from(["linear", "in", "hold", [0.3, 1.6, 0.7, -0.5]]))
+def test_a_curve_starts_and_ends_at_its_keys_survives_and_is_of_version_2(leaving, arriving, ease):
+    trajectory = parse_trajectory(curved(leaving, arriving, ease=ease))
+    boxes, _ = at(trajectory)
+    np.testing.assert_allclose(boxes[[0, -1], 0], [A, B], atol=1e-14)
+    assert parse_trajectory(dumps(trajectory)) == trajectory
+    assert trajectory.to_dict()["version"] == (2 if any(leaving + arriving) else 1)
+
+
+def test_handles_on_the_straight_line_change_nothing():
+    way = (np.array(B).reshape(2, 2) - np.array(A).reshape(2, 2)).mean(0)
+    trajectory = parse_trajectory(curved((way / 2).tolist(), (-way / 3).tolist()))
+    straight = parse_trajectory(document((0, A), (63, B), frames=64))
+    np.testing.assert_allclose(centres(trajectory), centres(straight), atol=2e-5)
+
+
+def test_the_size_of_a_box_on_a_curve_changes_as_on_a_line():
+    boxes, _ = at(parse_trajectory(curved([0.3, -0.5], [0.1, 0.4], ease="in_out")))
+    straight, _ = at(parse_trajectory(document((0, A, "in_out"), (63, B), frames=64)))
+    np.testing.assert_allclose(boxes[..., 2:] - boxes[..., :2], straight[..., 2:] - straight[..., :2], atol=1e-14)
+
+
+def test_a_bad_handle_is_named_by_object_frame_and_range():
+    with pytest.raises(TrajectoryError, match=r"red car.*frame 0: handles is nan: give a number from -16 to 16"):
+        parse_trajectory(curved([0, math.nan], [0, 0]))
+
+
+def test_handles_are_no_field_of_version_1():
+    with pytest.raises(TrajectoryError, match="unknown key 'handles': it takes frame, box, ease, visible$"):
+        parse_trajectory({**curved([0.1, 0], [0, 0]), "version": 1})
+
+
+def test_a_newer_version_asks_for_an_update():
+    with pytest.raises(TrajectoryError, match="version is 3: this program reads versions 1 and 2, update it"):
+        parse_trajectory({**document((0, A)), "version": 3})
+
+
+def test_few_keys_follow_a_curve_within_the_tolerance():
+    boxes, mask = at(parse_trajectory(curved([0.3, -0.5], [0.1, 0.4])))
+    few = from_boxes(boxes, mask)
+    assert len(few.objects[0].keys) < 32
+    np.testing.assert_allclose(at(few)[0], boxes, atol=0.004 + 1e-12)

@@ -445,3 +445,27 @@ def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path, monkeypatch, i
     with pytest.raises(interruption):
         write_json(path, example())
     assert [entry.name for entry in Path(tmp_path).iterdir()] == ["a.json"] and path.read_text() == "old"
+
+
+@pytest.mark.parametrize("image", ["labels/a.png", "images/a.jpg", "labels/train/a.png"])
+def test_one_yolo_label_file_and_the_image_of_its_name_are_enough(tmp_path, image):
+    labels = tmp_path / "labels" / ("train" if "train" in image else "")
+    for folder in (labels, (tmp_path / image).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    (labels / "a.txt").write_text("0 0.2 0.6 0.2 0.4\n")
+    (labels / "classes.txt").write_text("cat\n")
+    Image.new("RGB", (200, 100)).save(tmp_path / image)
+    for path, format in ((labels, None), (labels / "a.txt", "yolo")):
+        trajectory, what = read_trajectory(path, format=format)
+        assert (trajectory.width, trajectory.height, trajectory.frames) == (200, 100, 1)
+        assert trajectory.objects[0].phrase == "cat" and f"from {Path(image).name}" in what
+        np.testing.assert_allclose(trajectory.objects[0].keys[0].box, [0.1, 0.4, 0.3, 0.8])
+
+
+def test_a_single_yolo_label_file_is_told_by_its_shares(tmp_path):
+    (tmp_path / "a.txt").write_text("0, 0.4, 0.8, 0.1, 0.3\n")  # FreeTraj
+    with pytest.raises(TrajectoryError, match="name the file to read"):
+        read_trajectory(tmp_path)
+    (tmp_path / "b.txt").write_text("0 0.4 0.8 0.1 0.3\n")
+    with pytest.raises(TrajectoryError, match="say format='yolo', or give the folder with a file per frame"):
+        read_trajectory(tmp_path / "b.txt")

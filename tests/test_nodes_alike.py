@@ -93,7 +93,7 @@ ROWS = {
     "box without a label": Row([{**PIXELS, "label": ""}], "object 1 of 1 has no phrase"),
     "more objects than trained": Row(document(*[track()] * 5), "there are 5 objects, this model was trained with 4"),
     # a document with a fault
-    "another version": Row(document(track(), version=2), "version is 2: this program reads version 1"),
+    "another version": Row(document(track(), version=3), "version is 3: this program reads versions 1 and 2"),
     "version as text": Row(document(track(), version="1"), "version is '1'"),
     "unknown key": Row(document(track(), colour=1), "unknown key 'colour'"),
     "unknown key of an object": Row(document(track(colour=1)), "unknown key 'colour'"),

@@ -1,5 +1,6 @@
 """In the real ComfyUI: boxes from upstream and the text of SMCD Trajectory, and what goes back to the page."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -131,6 +132,16 @@ def test_masks_need_a_still():
     masks = shapes((10, 10, 90, 40))
     assert "smcd_masks" not in run(json.dumps(TWO), masks=masks)[1]
     assert "smcd_masks" not in run(json.dumps(TWO), background=STILL.repeat(3, 1, 1, 1), masks=masks)[1]
+
+
+def test_a_document_is_parsed_once_unless_another_pack_changes_it(monkeypatch):
+    document = host.call("SMCD_Trajectory", text=EMPTY)[0]
+    values = host.pack_module("nodes.values")
+    changed = copy.deepcopy(document)
+    changed["frames"] = 5
+    assert values.read_boxes(changed, 64, 64, 8).frames == 5
+    monkeypatch.setattr(values, "trajectory_from_value", None)
+    assert values.read_boxes(document, 64, 64, 8).to_dict() == document
 
 
 def test_broken_text_is_refused_with_boxes_too():

@@ -7,12 +7,15 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { attachDownload } from "./host/download.js";
 import { attachMasks } from "./host/dragged.js";
+import { loadLanguage } from "./host/host.js";
 import { attachEditor, menuItems } from "./host/node.js";
 import { attachReport } from "./host/report.js";
 import { attachScores } from "./host/scores.js";
 
 app.registerExtension({
   name: "smcd.trajectory",
+  // ComfyUI waits for this before it makes nodes.
+  init: () => loadLanguage({ app, api }),
   nodeCreated(node) {
     if (node.comfyClass === "SMCD_Trajectory") attachEditor(node, { app, api });
     if (node.comfyClass === "SMCD_Metrics") attachScores(node);

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..errors import SMCDError
 from ..terminal import say
-from .arguments import note, number, pixel_size, read_image, whole
+from .arguments import lora_file, note, number, pixel_size, read_image, whole
 from .box_file import add_box_options, read_boxes
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--checkpoint", type=Path, help="file or folder of weights (default: the bundled one)")
     parser.add_argument("--components", type=Path, help="folder with vae/, text_encoder/ and tokenizer/")
+    parser.add_argument(
+        "--lora",
+        type=lora_file,
+        action="append",
+        metavar="FILE[:STRENGTH]",
+        help="from `smcd finetune --lora`; may be given several times (strength: default 1)",
+    )
     _add_settings(parser)
     parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="random seed (default %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
@@ -118,7 +125,9 @@ def _animate(args: argparse.Namespace) -> None:
     device = chosen_device(args.device or "auto", "--device")
     dtype = chosen_dtype(args.dtype or "auto", device)
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    pipeline = SMCDPipeline.from_pretrained(checkpoint, components=args.components, device=device, dtype=dtype)
+    pipeline = SMCDPipeline.from_pretrained(
+        checkpoint, components=args.components, device=device, dtype=dtype, lora=args.lora
+    )
     settings = _settings(args, pipeline, trajectory)
     check_output(args.out, settings.fps)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
@@ -127,6 +136,8 @@ def _animate(args: argparse.Namespace) -> None:
     video = _generate(pipeline, Request(image, trajectory, prompt, args.seed, args.negative), settings)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
+    if args.lora:
+        how["lora"] = {path.name: strength for path, strength in args.lora}
     _write(args, video, trajectory, settings.fps, how)
 
 

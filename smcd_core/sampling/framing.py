@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import SMCDError
-from ..trajectory.document import Trajectory, check_box
+from ..trajectory.document import Key, Trajectory, check_box, check_handles
 
 Fit = Literal["stretch", "crop"]
 FITS: tuple[Fit, ...] = get_args(Fit)
@@ -47,10 +47,14 @@ def cropped(
         y1, y2 = ((y * h - top) / kept_h for y in (y1, y2))
         return check_box([x1, y1, x2, y2], f"{where}, cropped to {width} x {height}")
 
+    def moved_key(key: Key, where: str) -> Key:
+        handles = [[x * w / kept_w, y * h / kept_h] for x, y in key.handles]
+        return replace(key, box=moved(key.box, where), handles=check_handles(handles, where))
+
     tracks = []
     for track in trajectory.objects:
         where = f"object {track.id} ({track.phrase[:40]})"
-        keys = (replace(key, box=moved(key.box, f"{where}, frame {key.frame}")) for key in track.keys)
+        keys = (moved_key(key, f"{where}, frame {key.frame}") for key in track.keys)
         tracks.append(replace(track, keys=tuple(keys)))
     image = image.crop((left, top, left + kept_w, top + kept_h))
     return image, replace(trajectory, width=kept_w, height=kept_h, objects=tuple(tracks))

@@ -24,6 +24,7 @@ from .document import (
     TrajectoryError,
     whole_number,
 )
+from .path import bend
 from .simplify import trajectory_from_boxes
 
 
@@ -165,7 +166,8 @@ def boxes_at(
     """
     count = trajectory.frames if num_frames is None else whole_number(num_frames, "num_frames", 1, MAX_FRAMES)
     times = _even_times(trajectory.frames, count)
-    tracks = [sample_track(track.keys, times) for track in trajectory.objects if track.enabled]
+    size = (trajectory.width, trajectory.height)
+    tracks = [sample_track(track.keys, times, size) for track in trajectory.objects if track.enabled]
     boxes = np.stack([boxes for boxes, _ in tracks], 1) if tracks else np.zeros((count, 0, 4))
     mask = np.stack([visible for _, visible in tracks], 1) if tracks else np.zeros((count, 0), bool)
     return torch.from_numpy(boxes).to(dtype), torch.from_numpy(mask)
@@ -176,8 +178,8 @@ def _even_times(frames: int, count: int) -> np.ndarray:
     return np.arange(count, dtype=np.float64) * (frames - 1) / max(count - 1, 1)
 
 
-def sample_track(keys: Sequence[Key], times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One track at times [F], in frames: boxes [F, 4] in float64 and visibility [F]."""
+def sample_track(keys: Sequence[Key], times: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """One track at times [F], in frames: boxes [F, 4] in float64 and visibility [F]. `size` of the frame in pixels."""
     frames = np.array([key.frame for key in keys], np.float64)
     boxes = np.array([key.box for key in keys], np.float64)
     here = np.clip(np.searchsorted(frames, times, side="right") - 1, 0, None)
@@ -186,7 +188,15 @@ def sample_track(keys: Sequence[Key], times: np.ndarray) -> tuple[np.ndarray, np
     t = np.clip((times - frames[here]) / np.where(span > 0, span, 1), 0, None)
     eased = _ease([keys[index].ease for index in here], t)[:, None]
     visible = np.array([key.visible for key in keys])
-    return boxes[here] + (boxes[after] - boxes[here]) * eased, visible[here]
+    sampled = boxes[here] + (boxes[after] - boxes[here]) * eased
+    handles = np.array([key.handles for key in keys])  # [K, 2, 2]
+    curved = np.append(handles[:-1, 1].any(1) | handles[1:, 0].any(1), False)
+    for start in np.unique(here[curved[here]]):
+        both = [start, start + 1]
+        centres = (boxes[both, :2] + boxes[both, 2:]) / 2
+        inside = here == start
+        sampled[inside] += np.tile(bend(centres, handles[both, [1, 0]], size, eased[inside, 0]), 2)
+    return sampled, visible[here]
 
 
 def _ease(eases: Sequence[Ease], t: np.ndarray) -> np.ndarray:

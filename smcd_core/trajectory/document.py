@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import SMCDError
 
-VERSION = 1
+VERSION = 2  # the newest; 1 has no handles, and is written where there are none
 MAX_FRAMES = 4096
 MAX_OBJECTS = 256
 MAX_SIDE = 16384  # pixels
@@ -27,6 +27,7 @@ MAX_ID = 64  # characters
 MAX_TEXT = 32 * 2**20  # characters of JSON
 COORDINATE_RANGE = (-16.0, 17.0)  # 16 frames beyond each side
 EASE_Y_RANGE = (-16.0, 17.0)
+HANDLE_RANGE = (-16.0, 16.0)  # frames
 
 DEFAULT_FPS = 8.0
 DEFAULT_TOLERANCE = 0.004  # of the frame: one pixel of 256
@@ -39,6 +40,9 @@ NAMED_EASES = {"in": (0.42, 0.0, 1.0, 1.0), "out": (0.0, 0.0, 0.58, 1.0), "in_ou
 
 Box = tuple[float, float, float, float]
 Ease = str | tuple[float, float, float, float]
+Handles = tuple[tuple[float, float], tuple[float, float]]
+
+STRAIGHT: Handles = ((0.0, 0.0), (0.0, 0.0))
 
 
 class TrajectoryError(SMCDError):
@@ -51,12 +55,16 @@ class Key:
 
     `ease` shapes the way to the next key: "linear", "in", "out", "in_out", "hold", or the x1, y1, x2, y2 of a CSS
     cubic-bezier. `visible` counts from this key until the next.
+
+    `handles` bend the path of the box's centre: x, y from it to the control point before this key and to that after it,
+    in units of the frame.
     """
 
     frame: int
     box: Box
     ease: Ease = "linear"
     visible: bool = True
+    handles: Handles = STRAIGHT
 
 
 @dataclass(frozen=True)
@@ -87,12 +95,13 @@ class Trajectory:
     source: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as JSON-able values, with every default but an empty source written out.
+        """The document as JSON-able values, with every default but an empty source and straight handles written out.
 
-        Whole numbers are ints, as JavaScript writes them.
+        Whole numbers are ints, as JavaScript writes them. The version is the oldest that can hold it.
         """
+        is_curved = any(key.handles != STRAIGHT for track in self.objects for key in track.keys)
         return {
-            "version": VERSION,
+            "version": VERSION if is_curved else 1,
             "width": self.width,
             "height": self.height,
             "frames": self.frames,
@@ -111,6 +120,7 @@ class Trajectory:
                             "box": [_plain(value) for value in key.box],
                             "ease": key.ease if isinstance(key.ease, str) else [_plain(value) for value in key.ease],
                             "visible": key.visible,
+                            **({"handles": _plain_handles(key.handles)} if key.handles != STRAIGHT else {}),
                         }
                         for key in track.keys
                     ],
@@ -122,6 +132,10 @@ class Trajectory:
 
 def _plain(value: float) -> int | float:
     return int(value) if value == int(value) else value
+
+
+def _plain_handles(handles: Handles) -> list[list[int | float]]:
+    return [[_plain(value) for value in handle] for handle in handles]
 
 
 def dumps(trajectory: Trajectory) -> str:
@@ -140,17 +154,20 @@ def dumps(trajectory: Trajectory) -> str:
 def parse_trajectory(source: str | bytes | Mapping[str, Any]) -> Trajectory:
     """Read a document from JSON text or from the dict of it, and fill in the defaults.
 
-    Raises TrajectoryError for anything that is not exactly a version 1 document: unknown keys, wrong types, NaN, keys
-    out of order or past the last frame, inverted boxes. A box without area is allowed: objects may shrink to nothing.
+    Raises TrajectoryError for anything that is not exactly a document of version 1 or 2: unknown keys, wrong types,
+    NaN, keys out of order or past the last frame, inverted boxes. A box without area is allowed: objects may shrink to
+    nothing.
     """
     document = source if isinstance(source, Mapping) else _load_json(source)
     _check_keys(document, "the trajectory", ("version", "width", "height", "frames", "objects"), ("fps", "source"))
     version = document["version"]
-    if isinstance(version, bool) or version != VERSION:
-        raise TrajectoryError(f"version is {_show(version)}: this program reads version {VERSION}")
+    if isinstance(version, bool) or version not in (1, VERSION):
+        raise TrajectoryError(
+            f"version is {_show(version)}: this program reads versions 1 and {VERSION}, update it for a newer one"
+        )
     frames = whole_number(document["frames"], "frames", 1, MAX_FRAMES)
     objects = _list(document["objects"], "objects", 0, MAX_OBJECTS)
-    tracks = [_parse_track(value, f"objects[{index}]", frames) for index, value in enumerate(objects)]
+    tracks = [_parse_track(value, f"objects[{index}]", frames, int(version)) for index, value in enumerate(objects)]
     return Trajectory(
         width=whole_number(document["width"], "width", 1, MAX_SIDE),
         height=whole_number(document["height"], "height", 1, MAX_SIDE),
@@ -175,7 +192,7 @@ def _load_json(text: str | bytes) -> Any:
         raise TrajectoryError(f"the trajectory is not JSON: {error}") from None
 
 
-def _parse_track(value: Any, where: str, frames: int) -> Track:
+def _parse_track(value: Any, where: str, frames: int, version: int) -> Track:
     """`id` and `color` stay empty where absent; `_complete` fills them in."""
     _check_keys(value, where, ("phrase", "keys"), ("id", "color", "strength", "enabled"))
     phrase = _text(value["phrase"], f"{where}.phrase", MAX_PHRASE)
@@ -184,7 +201,8 @@ def _parse_track(value: Any, where: str, frames: int) -> Track:
     color = value.get("color", "")
     if "color" in value and not (isinstance(color, str) and re.fullmatch("#[0-9a-fA-F]{6}", color)):
         raise TrajectoryError(f"{where}.color is {_show(color)}: write it like #e69f00")
-    keys = [_parse_key(key, where, n, frames) for n, key in enumerate(_list(value["keys"], f"{where}.keys", 1, frames))]
+    values = _list(value["keys"], f"{where}.keys", 1, frames)
+    keys = [_parse_key(key, where, n, frames, version) for n, key in enumerate(values)]
     for before, after in pairwise(keys):
         if after.frame <= before.frame:
             raise TrajectoryError(
@@ -200,9 +218,9 @@ def _parse_track(value: Any, where: str, frames: int) -> Track:
     )
 
 
-def _parse_key(value: Any, where: str, index: int, frames: int) -> Key:
+def _parse_key(value: Any, where: str, index: int, frames: int, version: int) -> Key:
     place = f"{where}.keys[{index}]"
-    _check_keys(value, place, ("frame", "box"), ("ease", "visible"))
+    _check_keys(value, place, ("frame", "box"), ("ease", "visible", *(("handles",) if version > 1 else ())))
     frame = whole_number(value["frame"], f"{place}.frame", 0, frames - 1)
     place = f"{where}, frame {frame}"
     return Key(
@@ -210,6 +228,7 @@ def _parse_key(value: Any, where: str, index: int, frames: int) -> Key:
         box=check_box(value["box"], place),
         ease=_parse_ease(value.get("ease", "linear"), f"{place}: ease"),
         visible=_bool(value.get("visible", True), f"{place}: visible"),
+        handles=check_handles(value["handles"], place) if "handles" in value else STRAIGHT,
     )
 
 
@@ -231,6 +250,14 @@ def check_box(value: Any, where: str) -> Box:
         axis = "x" if x2 < x1 else "y"
         raise TrajectoryError(f"{where}: box {[x1, y1, x2, y2]} is inverted, {axis}2 < {axis}1: swap the two")
     return x1, y1, x2, y2
+
+
+def check_handles(value: Any, where: str) -> Handles:
+    where = f"{where}: handles"
+    (x1, y1), (x2, y2) = (
+        [_number(v, where, *HANDLE_RANGE) for v in _list(handle, where, 2, 2)] for handle in _list(value, where, 2, 2)
+    )
+    return (x1, y1), (x2, y2)
 
 
 def _complete(tracks: Sequence[Track]) -> tuple[Track, ...]:

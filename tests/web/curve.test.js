@@ -50,9 +50,9 @@ test("the boxes kept for drawing are those of each frame", () => {
   for (const { trajectory: value } of golden.cases) {
     const document = readTrajectory(value);
     for (const track of document.objects) {
-      const dense = denseBoxes(track, document.frames);
+      const dense = denseBoxes(track, document);
       for (let frame = 0; frame < document.frames; frame += 1) {
-        assert.ok(distance(boxOf(dense, frame), boxAt(track, frame)) <= 1e-12);
+        assert.ok(distance(boxOf(dense, frame), boxAt(track, frame, document)) <= 1e-12);
       }
     }
   }

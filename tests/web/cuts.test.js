@@ -14,7 +14,7 @@ function tracksOf(...lists) {
   }));
   return readTrajectory({ version: 1, ...CLIP, objects }).objects;
 }
-const firstOf = (...keys) => firstBox(tracksOf(keys)[0], CLIP.frames);
+const firstOf = (...keys) => firstBox(tracksOf(keys)[0], CLIP);
 const near = (found, wanted) =>
   assert.ok(found.every((v, n) => Math.abs(v - wanted[n]) < 1e-12), `${found} is not ${wanted}`);
 

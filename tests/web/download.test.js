@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { attachDownload } from "../../web/host/download.js";
+import { knowAllTexts } from "./helpers.js";
+
+knowAllTexts();
 
 const FILE = { name: "a.bin", path: "/models/a.bin", size: 7.34e9, there: false };
 const WEIGHTS = { name: "smcd", title: "SMCD", page: "https://hub", licence: "MIT" };
@@ -26,23 +29,24 @@ function openPage(locale, { files = [FILE], downloads = [null] } = {}) {
   const node = { setDirtyCanvas() {}, widgets: [] };
   node.addWidget = (_kind, _name, _value, callback) => (node.button = { press: callback });
   attachDownload(node, { app: { extensionManager, ui: { settings } }, api: { fetchApi } });
-  const setLanguage = (name) => {
+  const setLanguage = async (name) => {
     locale = name;
     settings.dispatchEvent(new Event("Comfy.Locale.change"));
+    await new Promise((soon) => setImmediate(soon));
   };
   return { node, said, setLanguage };
 }
 
 const textsOf = (said) => said.flatMap((one) => (typeof one === "string" ? [one] : Object.values(one).flat()));
 
-test("the button changes its text with the language while its node is in a graph", () => {
+test("the button changes its text with the language while its node is in a graph", async () => {
   const { node, setLanguage } = openPage("en");
   node.onAdded();
   assert.equal(node.button.label, "Download released weights…");
-  setLanguage("zh");
+  await setLanguage("zh");
   assert.equal(node.button.label, "下载官方发布的权重…");
   node.onRemoved();
-  setLanguage("en");
+  await setLanguage("en");
   assert.equal(node.button.label, "下载官方发布的权重…");
   node.onAdded();
   assert.equal(node.button.label, "Download released weights…");

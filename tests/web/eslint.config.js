@@ -5,10 +5,10 @@ const BROWSER = [
   ...["AbortController", "Blob", "Element", "EventTarget", "FormData", "HTMLElement", "HTMLMediaElement", "Image"],
   ...["KeyboardEvent", "MutationObserver", "Node", "Path2D", "ResizeObserver", "TextDecoder", "TextEncoder", "URL"],
   ...["URLSearchParams", "WheelEvent", "cancelAnimationFrame", "clearTimeout", "console", "createImageBitmap", "crypto"],
-  ...["devicePixelRatio", "document", "getComputedStyle", "matchMedia", "navigator", "performance"],
+  ...["devicePixelRatio", "document", "fetch", "getComputedStyle", "matchMedia", "navigator", "performance"],
   ...["requestAnimationFrame", "setTimeout", "window"],
 ];
-const PURE = ["web/trajectory/**", "web/editor/state/**", "web/editor/strings/**"];
+const PURE = ["web/trajectory/**", "web/editor/state/**", "web/editor/strings/strings.js"];
 
 export default [
   js.configs.recommended,

@@ -11,9 +11,8 @@
  * @typedef {ReturnType<typeof translator>} Translator
  */
 
-import { listen } from "../editor/kit/dom.js";
 import { translator } from "../editor/strings/strings.js";
-import { after, languageOf, settingsOf } from "./host.js";
+import { after, languageOf, onLanguage } from "./host.js";
 
 const ROUTE = "/smcd/download";
 const POLL = 500; // milliseconds
@@ -51,7 +50,7 @@ class DownloadButton {
 
   #listen() {
     this.#stopListening();
-    this.#stopListening = listen(settingsOf(this.#host), { "Comfy.Locale.change": () => this.#show() });
+    this.#stopListening = onLanguage(this.#host, () => this.#show());
     this.#show();
   }
 

@@ -6,6 +6,10 @@
  * @typedef {{app: any, api: Api}} Host
  */
 
+import { listen } from "../editor/kit/dom.js";
+import { loadTexts } from "../editor/strings/load.js";
+import { hasTexts, languageFor } from "../editor/strings/strings.js";
+
 /**
  * Call a function after a method of one node. Only the node is changed, never its class.
  *
@@ -27,12 +31,39 @@ export function languageOf({ app }) {
   return app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
 }
 
+/** Load the texts of the page's language. @param {Host} host */
+export function loadLanguage(host) {
+  return loadTexts(languageOf(host));
+}
+
+/**
+ * Call a function after each change of the page's language, once its texts are loaded. After a change the host makes all
+ * nodes anew, so that they may be there before the texts.
+ *
+ * @param {Host} host
+ * @param {() => void} then
+ * @returns {() => void}  ends this
+ */
+export function onLanguage(host, then) {
+  let isOver = false;
+  async function update() {
+    await loadLanguage(host).catch((error) => console.error(error));
+    if (!isOver) then();
+  }
+  const end = listen(settingsOf(host), { "Comfy.Locale.change": update });
+  if (!hasTexts(languageFor(languageOf(host)))) update();
+  return () => {
+    isOver = true;
+    end();
+  };
+}
+
 /**
  * The target of events such as Comfy.Locale.change for changed settings.
  *
  * @param {Host} host
  * @returns {EventTarget}  without events if the page has none
  */
-export function settingsOf({ app }) {
+function settingsOf({ app }) {
   return app.ui?.settings ?? new EventTarget();
 }

@@ -14,7 +14,7 @@ import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { isOtherPicture, modelFacts } from "./facts.js";
-import { after, languageOf, settingsOf } from "./host.js";
+import { after, languageOf, onLanguage } from "./host.js";
 import { keepSettings, park, placeOf, unpark } from "./kept.js";
 import { widgetValue } from "./links.js";
 import { showMasks } from "./masks.js";
@@ -125,9 +125,7 @@ class NodeEditor {
     this.#endings.push(
       () => clearTimeout(soon),
       listen(api, { graphChanged: look }),
-      listen(settingsOf(this.#host), {
-        "Comfy.Locale.change": () => this.#show(),
-      }),
+      onLanguage(this.#host, () => this.#show()),
       // Another extension may have changed the text without calling back.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
       listen(this.#holder, { wheel: (event) => this.#passWheel(event) }, { passive: false }),

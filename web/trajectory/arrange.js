@@ -58,7 +58,7 @@ export function distributeBoxes(trajectory, ids, frame, axisName) {
 }
 
 function boxesOf(trajectory, ids, frame) {
-  return [...ids].map((id) => ({ id, box: boxAt(trackOf(trajectory, id), frame) }));
+  return [...ids].map((id) => ({ id, box: boxAt(trackOf(trajectory, id), frame, trajectory) }));
 }
 
 function shifted(trajectory, id, frame, axis, by) {

@@ -1,12 +1,13 @@
 /**
  * Camera moves, imitated by moving all boxes. The model does not learn that the background moves too.
  *
- * @import {Box, Ease, Trajectory} from "./document.js"
+ * @import {Box, Ease, Handles, Key, Trajectory} from "./document.js"
  */
 
 import { movedBox, scaledBox, tidyBox } from "./box.js";
 import { boxOf, denseBoxes, easeAt } from "./curve.js";
 import { number, readEase } from "./document.js";
+import { withHandles } from "./path.js";
 import { randomNumbers } from "./random.js";
 import { DEFAULT_TOLERANCE } from "./simplify.js";
 import { checkSpan, spanOf, withSpan } from "./span.js";
@@ -30,13 +31,23 @@ export function moveCamera(trajectory, ids, { from, to, dx = 0, dy = 0, zoom = 1
     return scaledBox(moved, zoom ** progress, 0.5, 0.5);
   };
   return changeTracks(trajectory, ids, (track) => {
-    const dense = denseBoxes(track, trajectory.frames);
+    const dense = denseBoxes(track, trajectory);
     const boxes = spanOf(from, to, (frame) => seen(boxOf(dense, frame), easeAt(ease, (frame - from) / (to - from))));
-    const spanned = withSpan(track, from, boxes, DEFAULT_TOLERANCE);
+    const spanned = withSpan(track, from, boxes, DEFAULT_TOLERANCE, trajectory);
     // One linear change to all later keys changes every box between them alike, whatever their easing.
-    const keys = spanned.keys.map((key) => (key.frame > to ? { ...key, box: tidyBox(seen(key.box, 1)) } : key));
+    const keys = spanned.keys.map((key) => {
+      if (key.frame < to) return key;
+      const [arriving, leaving] = scaledHandles(key, zoom);
+      if (key.frame === to) return withHandles(key, { leaving });
+      return withHandles({ ...key, box: tidyBox(seen(key.box, 1)) }, { arriving, leaving });
+    });
     return { ...spanned, keys };
   });
+}
+
+/** @param {Key} key @param {number} zoom @returns {Handles} */
+function scaledHandles({ handles: [before, after] = [[0, 0], [0, 0]] }, zoom) {
+  return [[before[0] * zoom, before[1] * zoom], [after[0] * zoom, after[1] * zoom]];
 }
 
 /**
@@ -57,8 +68,8 @@ export function shakeCamera(trajectory, ids, { from, to, amount = 0.02, seed = 1
     return isInside ? [(2 * x - 1) * amount, (2 * y - 1) * amount] : [0, 0];
   });
   return changeTracks(trajectory, ids, (track) => {
-    const dense = denseBoxes(track, trajectory.frames);
+    const dense = denseBoxes(track, trajectory);
     const boxes = offsets.map(([dx, dy], n) => movedBox(boxOf(dense, from + n), dx, dy));
-    return withSpan(track, from, boxes, 0);
+    return withSpan(track, from, boxes, 0, trajectory);
   });
 }

@@ -1,10 +1,9 @@
 /**
- * Checks for problems that a run would have. Each finding is a message key with values, so that it can be translated;
- * MESSAGES has the English text, which says what to do.
+ * Checks for problems that a run would have. Each finding is the key of a text in editor/strings/ with values, so that
+ * it can be translated.
  *
  * @import {Track, Trajectory} from "./document.js"
- * @typedef {keyof typeof MESSAGES} MessageKey
- * @typedef {{key: MessageKey, values: Record<string, string | number>, id: string | null,
+ * @typedef {{key: string, values: Record<string, string | number>, id: string | null,
  *   frames: [number, number] | null}} Finding  id: of the object; frames: first and last one affected
  * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
  *   numFrames: number | null, prompt: string | null, isOtherPicture: boolean}} Rules  columns and rows: cells of the latent grid; slots: objects
@@ -24,23 +23,6 @@ const DEFAULT_RULES = {
   numFrames: null,
   prompt: null,
   isOtherPicture: false,
-};
-
-export const MESSAGES = {
-  "check.too_fast":
-    "{object} moves {speed} cells (of 8 px) at frame {frame}; the model follows about {limit}. " +
-    "Spread the move over more frames.",
-  "check.too_small":
-    "{object} is {width} x {height} cells at frame {frame}; the model barely sees boxes below {limit}. Make it larger.",
-  "check.other_picture":
-    "The run starts from another image than the one here: connect the same image to “background” and “first_frame”.",
-  "check.no_object": "No object is in the video: draw a box, or include one.",
-  "check.too_many": "{count} objects, but the model was trained on up to {limit}: exclude or remove {over}.",
-  "check.no_phrase": "{object} has no phrase: write what it is, such as a noun from the prompt.",
-  "check.not_in_prompt": "“{phrase}” is not in the prompt: add it there, or use a phrase that is.",
-  "check.leaves_frame":
-    "{object} is outside the image in frames {first}–{last}: hide it there, or move it back in.",
-  "check.never_visible": "{object} is not visible in any frame: show it, or exclude it.",
 };
 
 /**
@@ -81,10 +63,10 @@ function checkTrack(trajectory, track, rules) {
 /** The track at each frame that the model makes; `seen`: whether the model gets a box there. */
 function samplesOf(trajectory, track, { numFrames }) {
   const count = numFrames ?? trajectory.frames;
-  const dense = count === trajectory.frames ? denseBoxes(track, count) : null;
+  const dense = count === trajectory.frames ? denseBoxes(track, trajectory) : null;
   return Array.from({ length: count }, (_, n) => {
     const frame = (n * (trajectory.frames - 1)) / Math.max(count - 1, 1);
-    const box = dense ? boxOf(dense, frame) : boxAt(track, frame);
+    const box = dense ? boxOf(dense, frame) : boxAt(track, frame, trajectory);
     const visible = visibleAt(track, frame);
     return { frame, box, visible, seen: visible && isInFrame(box) };
   });
@@ -135,7 +117,7 @@ function checkSize(seen, { columns, rows, minCells }, found) {
 
 /** Report each run of frames in which a visible box lies outside the frame. */
 function checkOutside(trajectory, track, found) {
-  const dense = denseBoxes(track, trajectory.frames);
+  const dense = denseBoxes(track, trajectory);
   const stretches = [];
   for (const [first, last] of visibleRanges(track, trajectory.frames)) {
     for (let frame = first; frame <= last; frame += 1) {

@@ -1,10 +1,11 @@
 /**
  * Interpolation: easing, the box of a track at any time, the boxes of all tracks at every frame.
  *
- * @import {Box, Ease, Key, Track, Trajectory} from "./document.js"
+ * @import {Box, Ease, Key, Size, Track, Trajectory} from "./document.js"
  */
 
 import { LIMITS, whole } from "./document.js";
+import { bendAt, curveOf, isCurved } from "./path.js";
 import { say, TrajectoryError } from "./refusal.js";
 
 // https://www.w3.org/TR/css-easing-1/#cubic-bezier-easing-functions
@@ -112,9 +113,10 @@ export function keyIndexAt(keys, time) {
  *
  * @param {Key[]} keys
  * @param {number} time
+ * @param {Size} size  of the frame, for the length of curved paths
  * @returns {Box}
  */
-export function sampleKeys(keys, time) {
+export function sampleKeys(keys, time, size) {
   const here = keyIndexAt(keys, time);
   const { frame, box, ease } = keys[here];
   const next = keys[here + 1];
@@ -122,24 +124,31 @@ export function sampleKeys(keys, time) {
   const progress = easeAt(ease, (time - frame) / (next.frame - frame));
   const [x1, y1, x2, y2] = box;
   const [a, b, c, d] = next.box;
-  return [x1 + (a - x1) * progress, y1 + (b - y1) * progress, x2 + (c - x2) * progress, y2 + (d - y2) * progress];
+  const [x, y] = isCurved(keys[here], next) ? bendAt(curveOf(keys[here], next, size), progress) : [0, 0];
+  return [
+    x1 + (a - x1) * progress + x,
+    y1 + (b - y1) * progress + y,
+    x2 + (c - x2) * progress + x,
+    y2 + (d - y2) * progress + y,
+  ];
 }
 
 /**
  * The box of a track at a time in frames.
  *
- * @param {Track} track
+ * @param {Pick<Track, "keys">} track
  * @param {number} time
+ * @param {Size} size  of the frame
  * @returns {Box}
  */
-export function boxAt(track, time) {
-  return sampleKeys(track.keys, time);
+export function boxAt(track, time, size) {
+  return sampleKeys(track.keys, time, size);
 }
 
 /**
  * Whether a track is visible at a time in frames.
  *
- * @param {Track} track
+ * @param {Pick<Track, "keys">} track
  * @param {number} time
  */
 export function visibleAt(track, time) {
@@ -170,7 +179,7 @@ export function boxesAt(trajectory, numFrames = null) {
   const tracks = trajectory.objects.filter((track) => track.enabled);
   const times = sampledTimes(trajectory.frames, count);
   return {
-    boxes: times.map((time) => tracks.map((track) => boxAt(track, time))),
+    boxes: times.map((time) => tracks.map((track) => boxAt(track, time, trajectory))),
     mask: times.map((time) => tracks.map((track) => visibleAt(track, time))),
   };
 }
@@ -214,6 +223,8 @@ export function clipBoxes(boxes, mask) {
   };
 }
 
+const STRAIGHT = [0, 0];
+
 /** @type {Map<string, Float64Array>} cached progress at each frame of a segment, by ease and length */
 const progressCache = new Map();
 
@@ -228,20 +239,20 @@ function progressOf(ease, span) {
   return progress;
 }
 
-/** @type {WeakMap<Track["keys"], Float64Array>} */
+/** @type {WeakMap<Track["keys"], {dense: Float64Array, width: number, height: number}>} */
 const denseCache = new WeakMap();
 
 /**
  * A track's boxes at every frame, [F * 4]. Cached while its keys stay the same, because drawing asks for it often.
  *
  * @param {Pick<Track, "keys">} track
- * @param {number} frames  of its trajectory; all keys lie before that
+ * @param {Size & {frames: number}} trajectory  its trajectory; all keys lie before the end
  * @returns {Float64Array}
  */
-export function denseBoxes(track, frames) {
+export function denseBoxes(track, { frames, width, height }) {
   const { keys } = track;
   const cached = denseCache.get(keys);
-  if (cached?.length === frames * 4) return cached;
+  if (cached?.dense.length === frames * 4 && cached.width === width && cached.height === height) return cached.dense;
   const dense = new Float64Array(frames * 4);
   const fill = (box, from, to) => {
     for (let frame = from; frame < to; frame += 1) dense.set(box, frame * 4);
@@ -260,11 +271,15 @@ export function denseBoxes(track, frames) {
       continue;
     }
     const progress = progressOf(ease, span);
+    const curve = isCurved(keys[k], next) ? curveOf(keys[k], next, { width, height }) : null;
     for (let n = 0; n < span; n += 1) {
-      for (let c = 0; c < 4; c += 1) dense[(start + n) * 4 + c] = box[c] + (next.box[c] - box[c]) * progress[n];
+      const bend = curve && n ? bendAt(curve, progress[n]) : STRAIGHT;
+      for (let c = 0; c < 4; c += 1) {
+        dense[(start + n) * 4 + c] = box[c] + (next.box[c] - box[c]) * progress[n] + bend[c % 2];
+      }
     }
   }
-  denseCache.set(keys, dense);
+  denseCache.set(keys, { dense, width, height });
   return dense;
 }
 

@@ -3,6 +3,7 @@
  * object is visible. The rules are those of smcd_core/guides/cut_and_drag.py.
  *
  * @import {Box, Key, Track} from "./document.js"
+ * @typedef {{width: number, height: number, frames: number}} Clip  pixels, frames
  * @typedef {{id: string, source: Box, part: Box, covered: {by: Cut, part: Box}[], mask?: Mask}} Cut  id: of the
  *   object; source: its box in that frame; part: what is cut out, inside the still; covered: where the still shows a
  *   later object, and which; mask: the shape of what is cut out, if it is not the whole part
@@ -17,28 +18,29 @@ export function isUpright([x1, y1, x2, y2]) {
   return x2 > x1 && y2 > y1;
 }
 
-/** @type {WeakMap<Key[], {frames: number, box: Box | null}>} */
+/** @type {WeakMap<Key[], {clip: Clip, box: Box | null}>} */
 const cache = new WeakMap();
 
 /**
  * The box of a track in the first frame in which there is something to see of it.
  *
  * @param {Track} track
- * @param {number} frames  of the trajectory
+ * @param {Clip} clip
  * @returns {Box | null} null if it is never visible
  */
-export function firstBox({ keys }, frames) {
+export function firstBox({ keys }, { width, height, frames }) {
   const known = cache.get(keys);
-  if (known?.frames === frames) return known.box;
+  const { clip } = known ?? {};
+  if (clip?.frames === frames && clip.width === width && clip.height === height) return known.box;
   let box = null;
   const first = keys.find(({ visible }) => visible);
   const start = first === keys[0] ? 0 : (first?.frame ?? frames); // the first key holds before its frame
   for (let frame = start; frame < frames && !box; frame += 1) {
     if (!keys[keyIndexAt(keys, frame)].visible) continue;
-    const here = sampleKeys(keys, frame);
+    const here = sampleKeys(keys, frame, { width, height });
     if (isUpright(here)) box = here;
   }
-  cache.set(keys, { frames, box });
+  cache.set(keys, { clip: { width, height, frames }, box });
   return box;
 }
 
@@ -50,17 +52,17 @@ export const MASK_FOR_ALL = "";
  * still has nothing to cut out.
  *
  * @param {Track[]} tracks
- * @param {{width: number, height: number, frames: number}} clip  pixels, frames
+ * @param {Clip} clip
  * @param {Map<string, Mask>} [masks]  by object id; one of its own may reach beyond the box
  * @returns {Cut[]}
  */
-export function cutsOf(tracks, { width, height, frames }, masks = new Map()) {
+export function cutsOf(tracks, clip, masks = new Map()) {
   /** @type {Cut[]} */
   const cuts = [];
   for (const track of tracks) {
-    const source = firstBox(track, frames);
+    const source = firstBox(track, clip);
     const inside = source && overlap(source, [0, 0, 1, 1]);
-    if (!inside || (inside[2] - inside[0]) * width * (inside[3] - inside[1]) * height < 1) continue;
+    if (!inside || (inside[2] - inside[0]) * clip.width * (inside[3] - inside[1]) * clip.height < 1) continue;
     const own = masks.get(track.id);
     const mask = own ?? masks.get(MASK_FOR_ALL);
     const part = own ? own.box : mask ? overlap(inside, mask.box) : inside;

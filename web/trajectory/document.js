@@ -8,16 +8,21 @@
  * @typedef {[number, number, number, number]} Box
  * @typedef {"linear" | "in" | "out" | "in_out" | "hold"} NamedEase
  * @typedef {NamedEase | [number, number, number, number]} Ease  CSS cubic-bezier
- * @typedef {{frame: number, box: Box, ease: Ease, visible: boolean}} Key  ease, visible: until the next key
+ * @typedef {[number, number]} Point
+ * @typedef {[Point, Point]} Handles  from the centre of the box to the control point of the path before it and after it
+ * @typedef {{frame: number, box: Box, ease: Ease, visible: boolean, handles?: Handles}} Key  ease, visible: until the
+ *   next key; handles: none where both are 0
  * @typedef {{id: string, phrase: string, color: string, strength: number, enabled: boolean, keys: Key[]}} Track
- * @typedef {{version: 1, width: number, height: number, frames: number, fps: number, source?: string,
- *   objects: Track[]}} Trajectory  source: identifies the boxes that it was made from and edited since
+ * @typedef {{width: number, height: number}} Size  in pixels
+ * @typedef {{version: 2, width: number, height: number, frames: number, fps: number, source?: string,
+ *   objects: Track[]}} Trajectory  version: the newest, whichever was read; source: identifies the boxes that it was
+ *   made from and edited since
  */
 
 import { say, TrajectoryError } from "./refusal.js";
 
-export const VERSION = 1;
-/** @type {Record<"fps" | "coordinate" | "ease_y" | "strength", [number, number]> &
+export const VERSION = 2;
+/** @type {Record<"fps" | "coordinate" | "ease_y" | "handle" | "strength", [number, number]> &
  *   Record<"frames" | "objects" | "side" | "phrase" | "id", number>} */
 export const LIMITS = {
   frames: 4096,
@@ -26,6 +31,7 @@ export const LIMITS = {
   fps: [0.01, 1000],
   coordinate: [-16, 17], // 16 frames beyond each side
   ease_y: [-16, 17],
+  handle: [-16, 16],
   strength: [0, 2],
   phrase: 1000, // characters
   id: 64, // characters
@@ -114,7 +120,8 @@ export function readTrajectory(value) {
   checkKeys(trajectory, say`the trajectory`, ["version", "width", "height", "frames", "objects"], ["fps", "source"]);
   const frames = whole(trajectory.frames, "frames", 1, LIMITS.frames);
   const objects = list(trajectory.objects, "objects", 0, LIMITS.objects);
-  const tracks = objects.map((object, index) => readTrack(object, `objects[${index}]`, frames));
+  const isFirst = value.version === 1;
+  const tracks = objects.map((object, index) => readTrack(object, `objects[${index}]`, frames, isFirst));
   return {
     version: VERSION,
     width: whole(trajectory.width, "width", 1, LIMITS.side),
@@ -126,9 +133,9 @@ export function readTrajectory(value) {
   };
 }
 
-// Migrations from version n to n + 1, by n. There are none yet, as version 1 is the first.
+// Migrations from version n to n + 1, by n. Version 2 only adds the handles of keys.
 /** @type {Record<number, (document: any) => object>} */
-const MIGRATIONS = {};
+const MIGRATIONS = { 1: (first) => first };
 
 /**
  * Migrate a trajectory of an older version to the newest, one version at a time.
@@ -156,16 +163,20 @@ export function migrate(value, newest = VERSION, migrations = MIGRATIONS) {
 
 /**
  * Write a trajectory as JSON with one line per key, so that diffs show which key changed. Python writes the same text.
+ * The version is the oldest that can hold it.
  *
  * @param {Trajectory} trajectory
  * @returns {string}
  */
 export function serialiseTrajectory(trajectory) {
-  const { version, width, height, frames, fps, source, objects } = trajectory;
+  const { width, height, frames, fps, source, objects } = trajectory;
+  const version = objects.some(({ keys }) => keys.some((key) => key.handles)) ? VERSION : 1;
   const head = { version, width, height, frames, fps, ...(source ? { source } : {}) };
   const body = objects.map((track) => {
     const { id, phrase, color, strength, enabled } = track;
-    const keys = track.keys.map(({ frame, box, ease, visible }) => `    ${toText({ frame, box, ease, visible })}`);
+    const keys = track.keys.map(({ frame, box, ease, visible, handles }) => {
+      return `    ${toText({ frame, box, ease, visible, ...(handles && { handles }) })}`;
+    });
     return `  ${toText({ id, phrase, color, strength, enabled }).slice(0, -1)},\n   "keys": [\n${keys.join(",\n")}]}`;
   });
   const entries = body.length ? `[\n${body.join(",\n")}]` : "[]";
@@ -194,12 +205,13 @@ export function freeId(used, n = 1) {
 }
 
 /** Read a track. `id` and `color` stay empty if absent; `completeTracks` fills them in. */
-function readTrack(value, place, frames) {
+function readTrack(value, place, frames, isFirst) {
   checkKeys(value, place, ["phrase", "keys"], ["id", "color", "strength", "enabled"]);
   const phrase = readPhrase(value.phrase, `${place}.phrase`);
   const where = phrase ? `${place} (${shorten(phrase)})` : place;
   const id = readName(value, "id", `${where}.id`);
-  const keys = list(value.keys, `${where}.keys`, 1, frames).map((key, n) => readKey(key, where, n, frames));
+  const values = list(value.keys, `${where}.keys`, 1, frames);
+  const keys = values.map((key, n) => readKey(key, where, n, frames, isFirst));
   keys.slice(1).forEach((key, n) => {
     if (key.frame > keys[n].frame) return;
     throw new TrajectoryError(
@@ -244,8 +256,9 @@ export function readStrength(value, where) {
   return number(value, where, ...LIMITS.strength);
 }
 
-function readKey(value, where, index, frames) {
-  checkKeys(value, `${where}.keys[${index}]`, ["frame", "box"], ["ease", "visible"]);
+function readKey(value, where, index, frames, isFirst) {
+  const optional = ["ease", "visible", ...(isFirst ? [] : ["handles"])];
+  checkKeys(value, `${where}.keys[${index}]`, ["frame", "box"], optional);
   const frame = whole(value.frame, `${where}.keys[${index}].frame`, 0, frames - 1);
   const place = say`${where}, frame ${frame}`;
   return {
@@ -253,6 +266,7 @@ function readKey(value, where, index, frames) {
     box: readBox(value.box, place),
     ease: readEase(given(value, "ease", "linear"), say`${place}: ease`),
     visible: bool(given(value, "visible", true), say`${place}: visible`),
+    ...(Object.hasOwn(value, "handles") ? readHandles(value.handles, say`${place}: handles`) : {}),
   };
 }
 
@@ -288,6 +302,14 @@ export function readEase(value, where) {
     throw new TrajectoryError(say`${where} is ${show(value)}: use ${names}, or four numbers x1, y1, x2, y2`);
   }
   return value;
+}
+
+/** @returns {{handles?: Handles}} */
+function readHandles(value, where) {
+  const handles = list(value, where, 2, 2).map((handle) => {
+    return list(handle, where, 2, 2).map((v) => number(v, where, ...LIMITS.handle));
+  });
+  return handles.flat().some(Boolean) ? { handles: /** @type {Handles} */ (handles) } : {};
 }
 
 /** Give tracks without an id or color an unused id (o1, o2, ... by position) and a color from the palette. */

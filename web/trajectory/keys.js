@@ -7,31 +7,10 @@
  */
 
 import { centreOf, movedBox, sameBox, tidyBox } from "./box.js";
-import { boxAt, keyIndexAt, splitEase, visibleAt } from "./curve.js";
-import { readEase, straightKey, whole } from "./document.js";
+import { boxAt, visibleAt } from "./curve.js";
+import { readEase, whole } from "./document.js";
+import { withKey } from "./split.js";
 import { changeTracks, trackOf } from "./tracks.js";
-
-/**
- * Add a key at a frame without changing the motion, to six decimals. The exception is an easing curve that doubles back
- * at the frame, because its halves are not valid.
- *
- * @param {Track} track
- * @param {number} frame
- * @returns {Track}
- */
-export function withKey(track, frame) {
-  const { keys } = track;
-  const here = keyIndexAt(keys, frame);
-  if (keys[here].frame === frame) return track;
-  const added = straightKey(frame, tidyBox(boxAt(track, frame)), visibleAt(track, frame));
-  if (frame < keys[here].frame) return { ...track, keys: [added, ...keys] };
-  const before = { ...keys[here] };
-  if (keys[here + 1]) {
-    const time = (frame - before.frame) / (keys[here + 1].frame - before.frame);
-    [before.ease, added.ease] = splitEase(before.ease, time);
-  }
-  return { ...track, keys: [...keys.slice(0, here), before, added, ...keys.slice(here + 1)] };
-}
 
 /**
  * Set an object's box at a frame, in the key there or in a new one.
@@ -44,7 +23,7 @@ export function withKey(track, frame) {
  */
 export function setBox(trajectory, id, frame, box) {
   checkFrame(trajectory, frame);
-  return changeTracks(trajectory, [id], (track) => withBox(track, frame, box));
+  return changeTracks(trajectory, [id], (track) => withBox(track, frame, box, trajectory));
 }
 
 /**
@@ -60,7 +39,9 @@ export function setBox(trajectory, id, frame, box) {
 export function moveBoxes(trajectory, ids, frame, dx, dy) {
   checkFrame(trajectory, frame);
   if (dx === 0 && dy === 0) return trajectory;
-  return changeTracks(trajectory, ids, (track) => withBox(track, frame, movedBox(boxAt(track, frame), dx, dy)));
+  return changeTracks(trajectory, ids, (track) => {
+    return withBox(track, frame, movedBox(boxAt(track, frame, trajectory), dx, dy), trajectory);
+  });
 }
 
 /**
@@ -74,7 +55,7 @@ export function moveBoxes(trajectory, ids, frame, dx, dy) {
  * @returns {Trajectory}
  */
 export function movePathPoint(trajectory, id, frame, x, y) {
-  const [cx, cy] = centreOf(boxAt(trackOf(trajectory, id), frame));
+  const [cx, cy] = centreOf(boxAt(trackOf(trajectory, id), frame, trajectory));
   return moveBoxes(trajectory, [id], frame, x - cx, y - cy);
 }
 
@@ -104,7 +85,7 @@ export function moveTracks(trajectory, ids, dx, dy) {
 export function resizeTrack(trajectory, id, frame, box) {
   checkFrame(trajectory, frame);
   return changeTracks(trajectory, [id], (track) => {
-    const old = boxAt(track, frame);
+    const old = boxAt(track, frame, trajectory);
     // Per axis, each side moves by a fixed share of the size that the box has at that time.
     const share = [0, 1, 2, 3].map((n) => {
       const size = old[(n % 2) + 2] - old[n % 2];
@@ -124,7 +105,7 @@ export function resizeTrack(trajectory, id, frame, box) {
  */
 export function addKeys(trajectory, ids, frame) {
   checkFrame(trajectory, frame);
-  return changeTracks(trajectory, ids, (track) => withKey(track, frame));
+  return changeTracks(trajectory, ids, (track) => withKey(track, frame, trajectory));
 }
 
 /**
@@ -207,10 +188,12 @@ export function setVisible(trajectory, ids, first, last, visible) {
     let result = track;
     if (visibleAt(track, first) !== visible) {
       // The first key also applies to all frames before it.
-      if (first > 0 && first <= track.keys[0].frame) result = withKey(result, 0);
-      result = withKey(result, first);
+      if (first > 0 && first <= track.keys[0].frame) result = withKey(result, 0, trajectory);
+      result = withKey(result, first, trajectory);
     }
-    if (last + 1 < trajectory.frames && visibleAt(track, last + 1) !== visible) result = withKey(result, last + 1);
+    const after = last + 1;
+    const isShown = after < trajectory.frames ? visibleAt(track, after) : visible;
+    if (isShown !== visible) result = withKey(result, after, trajectory);
     const keys = result.keys.map((key) => {
       const isInside = key.frame >= first && key.frame <= last;
       return isInside && key.visible !== visible ? { ...key, visible } : key;
@@ -269,11 +252,11 @@ export function framesById(refs) {
   return chosen;
 }
 
-function withBox(track, frame, box) {
+function withBox(track, frame, box, size) {
   const tidy = tidyBox(box);
   const found = track.keys.find((key) => key.frame === frame);
   if (found && sameBox(found.box, tidy)) return track;
-  const keyed = withKey(track, frame);
+  const keyed = withKey(track, frame, size);
   return { ...keyed, keys: keyed.keys.map((key) => (key.frame === frame ? { ...key, box: tidy } : key)) };
 }
 

@@ -1,13 +1,15 @@
 /**
  * The clip as a whole: its length, size and frame rate.
  *
- * @import {Key, Trajectory} from "./document.js"
+ * @import {Key, Size, Trajectory} from "./document.js"
  */
 
 import { allowedBox } from "./box.js";
 import { sampleKeys } from "./curve.js";
 import { LIMITS, readTrajectory, straightKey, whole } from "./document.js";
+import { isCurved, withHandles } from "./path.js";
 import { say, TrajectoryError } from "./refusal.js";
+import { withKey } from "./split.js";
 
 /**
  * Change the number of frames.
@@ -28,7 +30,7 @@ export function withFrames(trajectory, frames, mode = "keep") {
   const changes = {
     keep: (keys) => keys,
     stretch: (keys) => stretchedKeys(keys, frames, trajectory.frames),
-    crop: (keys) => croppedKeys(keys, frames),
+    crop: (keys) => croppedKeys(keys, frames, trajectory),
   };
   const change = Object.hasOwn(changes, mode) ? changes[mode] : null;
   if (!change) throw new TrajectoryError(say`mode is ${mode}: use keep, stretch or crop`);
@@ -77,21 +79,25 @@ function stretchedKeys(keys, frames, framesBefore) {
 
 /**
  * Keys up to a cut. An eased segment that is cut becomes one key per frame, because half of it would need another
- * curve.
+ * easing curve.
  *
  * @param {Key[]} keys
  * @param {number} frames
+ * @param {Size} size  of the frame
  * @returns {Key[]}
  */
-export function croppedKeys(keys, frames) {
+export function croppedKeys(keys, frames, size) {
   const inside = keys.filter((key) => key.frame < frames);
   if (inside.length === keys.length) return keys;
   if (!inside.length) return [{ ...keys[0], frame: 0 }];
   const cut = inside.at(-1);
   if (cut.frame === frames - 1 || cut.ease === "hold") return inside;
+  const isStraight = !isCurved(cut, keys[inside.length]);
+  if (cut.ease === "linear" && !isStraight) return withKey({ keys }, frames - 1, size).keys.slice(0, inside.length + 1);
   const baked = [];
   for (let frame = cut.ease === "linear" ? frames - 1 : cut.frame + 1; frame < frames; frame += 1) {
-    baked.push(straightKey(frame, allowedBox(sampleKeys(keys, frame)), cut.visible));
+    baked.push(straightKey(frame, allowedBox(sampleKeys(keys, frame, size)), cut.visible));
   }
-  return [...inside.slice(0, -1), { ...cut, ease: "linear" }, ...baked];
+  const straight = withHandles(cut, { leaving: [0, 0] });
+  return [...inside.slice(0, -1), { ...straight, ease: "linear" }, ...baked];
 }

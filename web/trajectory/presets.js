@@ -1,5 +1,5 @@
 /**
- * Motion presets of one object over a span of frames, as ordinary keys. They start from the box at the first frame of
+ * Motion presets of one object over a span of frames, as a few keys, curved and eased. They start from the box at the first frame of
  * the span, replace the keys in the span, and make the object visible there.
  *
  * @import {Box, Key, Trajectory} from "./document.js"
@@ -9,9 +9,11 @@
 import { centreOf, movedBox, scaledBox, tidyBox } from "./box.js";
 import { boxAt } from "./curve.js";
 import { number, whole } from "./document.js";
-import { setVisible, withKey } from "./keys.js";
+import { setVisible } from "./keys.js";
+import { fittedKeys } from "./motion.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { checkSpan, spanOf, withSpan } from "./span.js";
+import { checkSpan, spliced } from "./span.js";
+import { withKey } from "./split.js";
 import { changeTracks, trackOf } from "./tracks.js";
 
 const PATH_TOLERANCE = 0.002; // of the frame: half a pixel of 256, so curves stay round
@@ -82,19 +84,30 @@ export function orbit(trajectory, id, { from, to, x = 0.5, y = 0.5, turns = 1, f
  */
 export function bounce(trajectory, id, { from, to, height = 0.3, bounces = 2, dx = 0, decay = 0.6 }) {
   whole(bounces, "bounces", 1, 100);
+  checkSpan(trajectory, from, to);
   const heights = Array.from({ length: bounces }, (_, n) => height * decay ** n);
   const times = heights.map((h) => Math.sqrt(Math.abs(h)));
   const total = times.reduce((a, b) => a + b, 0);
-  return withMotion(trajectory, id, from, to, (box, progress) => {
-    let left = progress * total;
-    let jump = 0;
-    while (jump < times.length - 1 && left > times[jump]) {
-      left -= times[jump];
-      jump += 1;
-    }
-    const t = times[jump] > 0 ? Math.min(left / times[jump], 1) : 0;
-    return movedBox(box, dx * progress, -heights[jump] * 4 * t * (1 - t));
+  const landings = [from];
+  const jumps = []; // those too short for a frame are left out
+  let left = 0;
+  times.forEach((time, n) => {
+    left += time;
+    const landing = total > 0 ? from + Math.round((left / total) * (to - from)) : to;
+    if (landing === landings.at(-1)) return;
+    landings.push(landing);
+    jumps.push(heights[n]);
   });
+  const tops = jumps.map((_, n) => (landings[n] + landings[n + 1]) >> 1);
+  const move = (box, progress) => {
+    const frame = from + progress * (to - from);
+    const jump = Math.max(landings.findLastIndex((landing) => landing < frame), 0);
+    const [start, top, landing] = [landings[jump], tops[jump], landings[jump + 1]];
+    const apart = (frame - top) / (frame < top ? top - start : landing - top); // from the top, in time
+    return movedBox(box, dx * progress, -jumps[jump] * (1 - apart ** 2));
+  };
+  const corners = landings.flatMap((landing, n) => (tops[n] > landing ? [landing, tops[n]] : [landing]));
+  return withMotion(trajectory, id, from, to, move, corners);
 }
 
 /**
@@ -111,35 +124,30 @@ export function follow(trajectory, id, leader, { from, to, dx, dy }) {
   checkSpan(trajectory, from, to);
   const ahead = trackOf(trajectory, leader);
   if (leader === id) throw new TrajectoryError(say`object ${id} cannot follow itself: choose another`);
-  const [cx, cy] = centreOf(boxAt(trackOf(trajectory, id), from));
-  const [lx, ly] = centreOf(boxAt(ahead, from));
+  const [cx, cy] = centreOf(boxAt(trackOf(trajectory, id), from, trajectory));
+  const [lx, ly] = centreOf(boxAt(ahead, from, trajectory));
   const [offsetX, offsetY] = [dx ?? cx - lx, dy ?? cy - ly];
-  const way = withKey(withKey(ahead, from), to).keys.filter((key) => key.frame >= from && key.frame <= to);
+  const way = withKey(withKey(ahead, from, trajectory), to, trajectory).keys.filter((key) => key.frame >= from && key.frame <= to);
   return changeTracks(trajectory, [id], (track) => {
-    const keyed = withKey(withKey(track, from), to);
-    const start = boxAt(track, from);
+    const keyed = withKey(withKey(track, from, trajectory), to, trajectory);
+    const start = boxAt(track, from, trajectory);
     const copied = way.map((key) => {
       const [x, y] = centreOf(key.box);
       return { ...key, box: tidyBox(movedBox(start, x + offsetX - cx, y + offsetY - cy)) };
     });
-    const { ease } = keyed.keys.find((key) => key.frame === to);
-    return {
-      ...track,
-      keys: [
-        ...keyed.keys.filter((key) => key.frame < from),
-        ...copied.map((key) => (key.frame === to ? { ...key, ease } : key)),
-        ...keyed.keys.filter((key) => key.frame > to),
-      ],
-    };
+    return spliced(keyed, copied);
   });
 }
 
-/** Show the object over the span, with the box that `make` returns for each progress 0..1 from the first box. */
-function withMotion(trajectory, id, from, to, make) {
+/**
+ * Show the object over the span, with the box that `make` returns for each progress 0..1 from the first box, smooth
+ * between the corners.
+ */
+function withMotion(trajectory, id, from, to, make, corners = [from, to]) {
   checkSpan(trajectory, from, to);
   return changeTracks(setVisible(trajectory, [id], from, to, true), [id], (track) => {
-    const start = boxAt(track, from);
-    const boxes = spanOf(from, to, (frame) => make(start, (frame - from) / (to - from)));
-    return withSpan(track, from, boxes, PATH_TOLERANCE);
+    const start = boxAt(track, from, trajectory);
+    const keys = fittedKeys((frame) => make(start, (frame - from) / (to - from)), corners, PATH_TOLERANCE, trajectory);
+    return spliced(withKey(withKey(track, from, trajectory), to, trajectory), keys);
   });
 }

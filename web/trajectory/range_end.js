@@ -40,7 +40,7 @@ function withoutSpareKey(trajectory, id, frame) {
   const index = track.keys.findIndex((key) => key.frame === frame);
   if (index < 1 || track.keys[index - 1].visible !== track.keys[index].visible) return trajectory;
   const without = deleteKeys(trajectory, [{ id, frame }]);
-  const before = denseBoxes(track, trajectory.frames);
-  const after = denseBoxes(trackOf(without, id), trajectory.frames);
+  const before = denseBoxes(track, trajectory);
+  const after = denseBoxes(trackOf(without, id), trajectory);
   return before.every((value, n) => Math.abs(value - after[n]) <= SAME) ? without : trajectory;
 }

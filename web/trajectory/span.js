@@ -1,42 +1,61 @@
 /**
  * Replacing a span of a track by a box per frame.
  *
- * @import {Box, Track, Trajectory} from "./document.js"
+ * @import {Box, Key, Size, Track, Trajectory} from "./document.js"
  */
 
 import { tidyBox } from "./box.js";
 import { boxOf, denseBoxes, sampleKeys, visibleAt } from "./curve.js";
 import { straightKey, whole } from "./document.js";
-import { withKey } from "./keys.js";
+import { withHandles } from "./path.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { DEFAULT_TOLERANCE, runs, simplified } from "./simplify.js";
+import { withKey } from "./split.js";
 import { changeTracks } from "./tracks.js";
 
 /**
- * Replace boxes from frame `from` on, one per frame, with as few keys as possible. Visibility and keys outside the span
- * stay.
+ * Replace boxes from frame `from` on, one per frame, with as few keys as possible. Visibility, keys outside the span
+ * and the paths from and to them stay.
  *
  * @param {Track} track
  * @param {number} from
  * @param {Box[]} boxes
  * @param {number} tolerance
+ * @param {Size} size  of the frame
  * @returns {Track}
  */
-export function withSpan(track, from, boxes, tolerance) {
+export function withSpan(track, from, boxes, tolerance, size) {
   const to = from + boxes.length - 1;
-  const keyed = withKey(withKey(track, from), to);
+  const keyed = withKey(withKey(track, from, size), to, size);
   const tidy = boxes.map(tidyBox);
   const visible = tidy.map((_, n) => visibleAt(track, from + n));
   const inside = runs(visible).flatMap(([start, end]) =>
     simplified(tidy, start, end, tolerance).map((n) => straightKey(from + n, tidy[n], visible[n])),
   );
-  const { ease } = keyed.keys.find((key) => key.frame === to);
+  return spliced(keyed, inside);
+}
+
+/**
+ * Replace the keys of a track from the first to the last of other keys, at both of which it has one. What leads to the
+ * first and what follows the last stays.
+ *
+ * @param {Track} track
+ * @param {Key[]} inside
+ * @returns {Track}
+ */
+export function spliced(track, inside) {
+  const [from, to] = [inside[0].frame, inside.at(-1).frame];
+  const [first, last] = [from, to].map((frame) => track.keys.find((key) => key.frame === frame));
+  const joined = [...inside];
+  joined[0] = withHandles(joined[0], { arriving: first.handles?.[0] ?? [0, 0] });
+  const end = withHandles(joined.at(-1), { leaving: last.handles?.[1] ?? [0, 0] });
+  joined[joined.length - 1] = { ...end, ease: last.ease };
   return {
     ...track,
     keys: [
-      ...keyed.keys.filter((key) => key.frame < from),
-      ...inside.map((key) => (key.frame === to ? { ...key, ease } : key)),
-      ...keyed.keys.filter((key) => key.frame > to),
+      ...track.keys.filter((key) => key.frame < from),
+      ...joined,
+      ...track.keys.filter((key) => key.frame > to),
     ],
   };
 }
@@ -62,8 +81,8 @@ export function recordPath(trajectory, id, samples, tolerance = DEFAULT_TOLERANC
   if (!forward.length) return trajectory;
   const from = Math.min(Math.ceil(forward[0].frame), Math.round(forward.at(-1).frame));
   const to = Math.max(Math.floor(forward.at(-1).frame), from);
-  const boxes = spanOf(from, to, (frame) => sampleKeys(forward, frame));
-  return changeTracks(trajectory, [id], (track) => withSpan(track, from, boxes, tolerance));
+  const boxes = spanOf(from, to, (frame) => sampleKeys(forward, frame, trajectory));
+  return changeTracks(trajectory, [id], (track) => withSpan(track, from, boxes, tolerance, trajectory));
 }
 
 /**
@@ -76,9 +95,9 @@ export function recordPath(trajectory, id, samples, tolerance = DEFAULT_TOLERANC
  */
 export function simplifyTracks(trajectory, ids, tolerance = DEFAULT_TOLERANCE) {
   return changeTracks(trajectory, ids, (track) => {
-    const dense = denseBoxes(track, trajectory.frames);
+    const dense = denseBoxes(track, trajectory);
     const boxes = spanOf(0, trajectory.frames - 1, (frame) => boxOf(dense, frame));
-    const simple = withSpan(track, 0, boxes, tolerance);
+    const simple = withSpan(track, 0, boxes, tolerance, trajectory);
     return simple.keys.length < track.keys.length ? simple : track;
   });
 }

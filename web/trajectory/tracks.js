@@ -72,7 +72,7 @@ export function insertTracks(trajectory, tracks) {
       id,
       phrase: readPhrase(track.phrase, "phrase"),
       color: readColor(track.color, "color"),
-      keys: croppedKeys(track.keys, trajectory.frames),
+      keys: croppedKeys(track.keys, trajectory.frames, trajectory),
     };
   });
   return { ...trajectory, objects: [...trajectory.objects, ...added] };

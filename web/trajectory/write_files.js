@@ -78,7 +78,7 @@ export function writeGot10k(trajectory, id) {
 function pixelsOf(trajectory, id) {
   const track = trackOf(trajectory, id);
   const frames = Array.from({ length: trajectory.frames }, (_, frame) => frame);
-  const raw = frames.map((frame) => boxAt(track, frame));
+  const raw = frames.map((frame) => boxAt(track, frame, trajectory));
   return {
     boxes: raw.map((box) => inPixels(box, trajectory)),
     mask: raw.map((box, frame) => isUpright(box) && visibleAt(track, frame)),

@@ -75,7 +75,12 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
     if len(first) == 5 and "," in file.text.split("\n", 1)[0]:
         return "freetraj"
     if len(first) == 5:
-        raise file.error("5 numbers per line are YOLO labels of one image: give the folder with a file per frame")
+        raise file.choice(
+            "5 numbers per line are YOLO labels of one image",
+            "format",
+            ("yolo",),
+            otherwise="give the folder with a file per frame",
+        )
     expected = f"4 numbers, 7 to 10 numbers (MOT), JSON, or the header {','.join(CSV_HEADER)}"
     raise file.error(f"found {len(first)} fields, first is {''.join(first[:1])[:40]!r}; expected {expected}", "line 1")
 

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..rows import BoxRows, rows_of
 from .box_file import BoxFile, Row, natural
+from .lines import picture_size
 
 KITTI_FIELDS = (17, 18)
+CLASS_FILES = ("classes.txt", "labels.txt")
+LOOKED_AT = 50  # files, to tell what a folder holds and how large its images are
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def is_yolo_folder(folder: Path) -> bool:
-    """Whether a folder holds a text file for each frame, with lines of class, centre and size."""
-    files = sorted(folder.glob("*.txt"), key=lambda path: natural(path.name))
-    files = [path for path in files if path.name not in ("classes.txt", "labels.txt")]
-    if len(files) < 2:
+    """Whether a folder holds a text file for each frame, with lines of class, centre and size.
+
+    Its only text file may be anything else, so that one must have shares separated by spaces.
+    """
+    files = _label_files(folder)
+    first = next((file for file in map(BoxFile, files[:LOOKED_AT]) if file.text), None)
+    if first is None:
         return False
-    first = next((file for file in map(BoxFile, files[:50]) if file.text), None)
-    return first is not None and len(next(first.rows())[1]) in (5, 6, 7)
+    row = next(first.rows())[1]
+    is_label = "," not in first.text and all(re.fullmatch(r"0?\.\d+|[01](\.0*)?", field) for field in row[1:5])
+    return len(row) in (5, 6, 7) and (len(files) > 1 or is_label)
 
 
-def read_yolo(folder: Path) -> BoxRows:
+def _label_files(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.txt"), key=lambda path: natural(path.name))
+    return [path for path in files if path.name not in CLASS_FILES]
+
+
+def read_yolo(path: Path) -> BoxRows:
     """class,cx,cy,w,h[,conf][,id] in shares of the frame, a file for each frame, as trackers write them.
 
+    path  the folder, or the label file of a single image
+
     The number at the end of a file's name is the frame. Without ids a class may have one box in a frame. Names come
-    from classes.txt (or labels.txt) in the folder.
+    from classes.txt (or labels.txt) in the folder, the size from an image of the same name, there or in the folder
+    `images` that goes with a folder `labels`.
     """
-    paths = sorted(folder.glob("*.txt"), key=lambda path: natural(path.name))
-    named = [path for path in paths if path.name in ("classes.txt", "labels.txt")]
+    folder, paths = (path, _label_files(path)) if path.is_dir() else (path.parent, [path])
+    named = [folder / name for name in CLASS_FILES if (folder / name).is_file()]
     classes = BoxFile(named[0]).text.split("\n") if named else []
-    paths = [path for path in paths if path not in named]
     if not paths:
         raise BoxFile(folder).error("is no folder of label files, a .txt file for each frame with objects")
-    frames = _frames_of(folder, paths)
+    frames = _frames_of(folder, paths) if len(paths) > 1 else [0]
     entries, objects, phrases = [], {}, []
     for path, frame in zip(paths, frames, strict=True):
         file = BoxFile(path)
@@ -60,7 +76,26 @@ def read_yolo(folder: Path) -> BoxRows:
             box = file.corners([cx - w / 2, cy - h / 2, w, h], True, where)
             entries.append((frame, objects[name], box))
     what = "YOLO labels" + (f" (classes of {named[0].name})" if named else "")
-    return BoxRows(what, *rows_of(entries), tuple(phrases), length=max(frames) + 1, in_pixels=False)
+    size, name = _size_of_images(paths)
+    return BoxRows(
+        what, *rows_of(entries), tuple(phrases), size, f"from {name}", length=max(frames) + 1, in_pixels=False
+    )
+
+
+def _size_of_images(paths: Sequence[Path]) -> tuple[tuple[int, int] | None, str]:
+    """(width, height) of the first image that has the name of a label file, and its name."""
+    for path in paths[:LOOKED_AT]:
+        folders = [path.parent]
+        if "labels" in path.parent.parts:
+            parts = list(path.parent.parts)
+            parts[len(parts) - 1 - parts[::-1].index("labels")] = "images"
+            folders.append(Path(*parts))
+        for folder in folders:
+            for suffix in IMAGE_SUFFIXES:
+                image = folder / f"{path.stem}{suffix}"
+                if image.is_file() and (size := picture_size(BoxFile(image))):
+                    return size, image.name
+    return None, ""
 
 
 def _frames_of(folder: Path, paths: Sequence[Path]) -> list[int]:

@@ -172,7 +172,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await brightness("dark");
     });
 
-    test("where the editor cannot start the text stays to be edited", async (t) => {
+    test("where the editor cannot start the text stays to be edited", { skip: LATER }, async (t) => {
       for (const broken of ["editor/view.js", "trajectory/model.js"]) {
         const { page, host, close } = await openComfy(server, { without: `**/extensions/smcd/${broken}` });
         t.after(close);
@@ -190,7 +190,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       assert.equal(await host.text(id), EMPTY);
     });
 
-    test("the front end makes the API files of the workflows for users", async (t) => {
+    test("the front end makes the API files of the workflows for users", { skip: LATER }, async (t) => {
       const { page, host, close } = await openComfy(server);
       t.after(close);
       const folder = join(ROOT, "workflows");

@@ -326,8 +326,8 @@ check("the help lists every command with its keys, and keeps the focus", async (
   const text = await dialog.textContent();
   const labels = await page.evaluate(async () => {
     const { COMMANDS } = await import("/web/editor/actions/commands.js");
-    const { STRINGS } = await import("/web/editor/strings/strings.js");
-    return COMMANDS.map(({ label }) => STRINGS.en[label]);
+    const { translator } = await import("/web/editor/strings/strings.js");
+    return COMMANDS.map(({ label }) => translator("en")(label));
   });
   for (const label of labels) assert.ok(text.includes(label), label);
   for (let n = 0; n < 4; n += 1) {

@@ -107,7 +107,7 @@ function nudge(id, keys, x, y) {
 function grow(id, keys, x, y) {
   return stepCommand(id, keys, "step.resize", (trajectory, ids, frame, times) =>
     ids.reduce((result, object) => {
-      const [x1, y1, x2, y2] = model.boxAt(model.trackOf(trajectory, object), frame);
+      const [x1, y1, x2, y2] = model.boxAt(model.trackOf(trajectory, object), frame, trajectory);
       const right = Math.max(x2 + (x * times) / trajectory.width, x1);
       const bottom = Math.max(y2 + (y * times) / trajectory.height, y1);
       return model.setBox(result, object, frame, [x1, y1, right, bottom]);

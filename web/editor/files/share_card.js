@@ -73,14 +73,17 @@ function drawCard(canvas, trajectory, background, t) {
 
   within(context, (WIDTH - large[0]) / 2, MARGIN, large, () => {
     drawBackground(context, background, 0, large);
-    for (const track of tracks) drawPath(context, track, frames, large);
+    for (const track of tracks) drawPath(context, track, trajectory, large);
   });
   for (let n = 0; n < count; n += 1) {
     const frame = Math.round((n * (frames - 1)) / Math.max(count - 1, 1));
     const size = fitted(width, height, [stillWidth, stillHeight]);
     within(context, MARGIN + n * (stillWidth + GAP) + (stillWidth - size[0]) / 2, stillTop, size, () => {
       drawBackground(context, background, frame, size);
-      for (const track of tracks) if (model.visibleAt(track, frame)) drawBox(context, track, frame, size, 2);
+      for (const track of tracks) {
+        if (!model.visibleAt(track, frame)) continue;
+        drawBox(context, model.boxAt(track, frame, trajectory), track.color, size, 2);
+      }
       context.fillStyle = INK;
       context.font = "bold 13px system-ui, sans-serif";
       context.fillText(String(frame), 6, 17);
@@ -96,7 +99,7 @@ function drawCard(canvas, trajectory, background, t) {
     context.fillText(fittedText(context, track.phrase || track.id, room / columns - 40).text, x + 22, y + 12);
   });
   context.fillStyle = FAINT;
-  context.fillText(t("card.footer", { width, height, frames, fps }), MARGIN, listTop + lines * LINE + 12);
+  context.fillText(t("card.footer", { width, height, count: frames, fps }), MARGIN, listTop + lines * LINE + 12);
 }
 
 /** Scale a size to fit into another. @returns {[number, number]} */
@@ -125,8 +128,9 @@ function drawBackground(context, background, frame, [width, height]) {
 }
 
 /** Draw the first and last box, and the path of the centre between them. */
-function drawPath(context, track, frames, size) {
-  const dense = model.denseBoxes(track, frames);
+function drawPath(context, track, trajectory, size) {
+  const { frames } = trajectory;
+  const dense = model.denseBoxes(track, trajectory);
   context.strokeStyle = track.color;
   context.lineWidth = 3;
   context.beginPath();
@@ -143,14 +147,13 @@ function drawPath(context, track, frames, size) {
     context.fill();
   }
   context.setLineDash([8, 5]);
-  drawBox(context, track, 0, size, 2);
+  drawBox(context, model.boxOf(dense, 0), track.color, size, 2);
   context.setLineDash([]);
-  drawBox(context, track, frames - 1, size, 3);
+  drawBox(context, model.boxOf(dense, frames - 1), track.color, size, 3);
 }
 
-function drawBox(context, track, frame, [width, height], line) {
-  const [x1, y1, x2, y2] = model.boxAt(track, frame);
-  context.strokeStyle = track.color;
+function drawBox(context, [x1, y1, x2, y2], color, [width, height], line) {
+  context.strokeStyle = color;
   context.lineWidth = line;
   context.strokeRect(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height);
 }

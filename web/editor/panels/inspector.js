@@ -145,7 +145,7 @@ function createBoxSection({ editor, t, run }) {
         throw new model.TrajectoryError(model.say`${label} is ${value}: give a number from ${0} to ${most}`);
       }
       return editable.reduce((result, id) => {
-        const [x1, y1, x2, y2] = model.boxAt(model.trackOf(result, id), frame);
+        const [x1, y1, x2, y2] = model.boxAt(model.trackOf(result, id), frame, result);
         const axis = SIDES[name] % 2;
         const units = value / (axis === 0 ? trajectory.width : trajectory.height);
         /** @type {Box} */
@@ -176,7 +176,7 @@ function createBoxSection({ editor, t, run }) {
       const track = firstTrack(editor);
       if (!isOther(track, frame, locked, selected, trajectory.width, trajectory.height)) return;
       title.textContent = t("inspector.box", { frame });
-      const [x1, y1, x2, y2] = model.boxAt(track, frame);
+      const [x1, y1, x2, y2] = model.boxAt(track, frame, trajectory);
       const { width, height } = trajectory;
       const box = { x: x1 * width, y: y1 * height, w: (x2 - x1) * width, h: (y2 - y1) * height };
       const isLocked = !editor.editable.length;

@@ -93,7 +93,7 @@ export function createStatus({ editor, t, root }) {
         message.dataset.kind = notice?.kind ?? "";
       }
       const { width, height, frames, fps } = trajectory;
-      if (trajectory !== drawn[1]) clip.textContent = t("status.clip", { width, height, frames, fps });
+      if (trajectory !== drawn[1]) clip.textContent = t("status.clip", { width, height, count: frames, fps });
       drawn = [notice, trajectory];
       if (trajectory === checked[0] && facts === checked[1]) return;
       checked = [trajectory, facts];

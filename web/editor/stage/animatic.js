@@ -100,9 +100,9 @@ export function createAnimatic() {
     draw(context, editor, viewport, image) {
       if (!isAnimatic(editor)) return;
       const { trajectory, background, masks } = editor;
-      const { width, height, frames } = trajectory;
+      const { width, height } = trajectory;
       const tracks = trajectory.objects.filter(({ id, enabled }) => enabled && editor.isShown(id));
-      const sources = tracks.flatMap((track) => [track.id, model.firstBox(track, frames)]);
+      const sources = tracks.flatMap((track) => [track.id, model.firstBox(track, trajectory)]);
       if (isOtherStill(background, image, masks)) made.clear();
       if (isOtherCut(width, height, masks, tracks.length, ...sources)) {
         cuts = new Map(model.cutsOf(tracks, trajectory, masks).map((cut) => [cut.id, cut]));
@@ -136,7 +136,7 @@ export function createAnimatic() {
 
 /** The box at the playhead as it is interpolated: one that is inside out is not there. */
 function boxNow(editor, track) {
-  return editor.recording?.id === track.id ? shownBox(editor, track) : model.boxAt(track, editor.time);
+  return editor.recording?.id === track.id ? shownBox(editor, track) : model.boxAt(track, editor.time, editor.trajectory);
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Rectangle[]} places */

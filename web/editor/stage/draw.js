@@ -193,7 +193,7 @@ function drawPointBox(context, { trajectory }, viewport, { id, frame }) {
   const track = trajectory.objects.find((object) => object.id === id);
   context.setLineDash([3, 3]);
   context.strokeStyle = track.color;
-  context.strokeRect(...rectangle(model.boxAt(track, frame), viewport));
+  context.strokeRect(...rectangle(model.boxAt(track, frame, trajectory), viewport));
   context.setLineDash([]);
 }
 

@@ -29,7 +29,7 @@ const cache = new WeakMap();
  * @param {boolean} isSelected  with ticks and a stronger line
  */
 export function drawPath(context, editor, track, viewport, isSelected) {
-  const drawn = pathOf(track, editor.trajectory.frames, viewport, isSelected);
+  const drawn = pathOf(track, editor.trajectory, viewport, isSelected);
   if (isOutside(drawn.bounds, viewport, editor.stageSize)) return;
   context.save();
   context.translate(viewport.left, viewport.top);
@@ -101,7 +101,7 @@ function drawSampled(context, { trajectory, facts }, track, { width, height }) {
   if (!numFrames || numFrames >= trajectory.frames || numFrames > MOST_RINGS) return;
   context.beginPath();
   for (const time of model.sampledTimes(trajectory.frames, numFrames)) {
-    const [x, y] = model.centreOf(model.boxAt(track, time));
+    const [x, y] = model.centreOf(model.boxAt(track, time, trajectory));
     context.moveTo(x * width + SAMPLED, y * height);
     context.arc(x * width, y * height, SAMPLED, 0, 2 * Math.PI);
   }
@@ -111,18 +111,20 @@ function drawSampled(context, { trajectory, facts }, track, { width, height }) {
 }
 
 /** @returns {Drawn} */
-function pathOf(track, frames, viewport, hasTicks) {
-  const name = `${frames} ${viewport.width} ${viewport.height}`;
+function pathOf(track, trajectory, viewport, hasTicks) {
+  const { frames, width, height } = trajectory;
+  const name = `${frames} ${width} ${height} ${viewport.width} ${viewport.height}`;
   const known = cache.get(track.keys);
   if (known?.name === name && (known.ticks || !hasTicks)) return known;
-  const drawn = known?.name === name ? known : { name, ...linesOf(track, frames, viewport), ticks: null, keys: null };
-  const complete = hasTicks ? { ...drawn, ...ticksOf(track, frames, viewport) } : drawn;
+  const drawn = known?.name === name ? known : { name, ...linesOf(track, trajectory, viewport), ticks: null, keys: null };
+  const complete = hasTicks ? { ...drawn, ...ticksOf(track, trajectory, viewport) } : drawn;
   cache.set(track.keys, complete);
   return complete;
 }
 
-function linesOf(track, frames, { width, height }) {
-  const dense = model.denseBoxes(track, frames);
+function linesOf(track, trajectory, { width, height }) {
+  const dense = model.denseBoxes(track, trajectory);
+  const { frames } = trajectory;
   const lines = { true: new Path2D(), false: new Path2D() };
   let [lastX, lastY] = [NaN, NaN];
   /** @type {Drawn["bounds"]} */
@@ -137,27 +139,38 @@ function linesOf(track, frames, { width, height }) {
     const isLast = frame === frames - 1;
     const isTurn = track.keys[key].frame === frame;
     if (frame > 0 && !isLast && !isTurn && Math.abs(x - lastX) < APART && Math.abs(y - lastY) < APART) continue;
+    bounds[0] = Math.min(bounds[0], x);
+    bounds[1] = Math.min(bounds[1], y);
+    bounds[2] = Math.max(bounds[2], x);
+    bounds[3] = Math.max(bounds[3], y);
+    const [from, to] = isTurn ? [track.keys[key - 1], track.keys[key]] : [track.keys[key], track.keys[key + 1]];
+    const isBent = from && to && from.frame < frame && from.ease !== "hold" && model.isCurved(from, to);
+    if (isBent && !isTurn) continue; // drawn as a whole where it ends
     if (frame === 0) lines[visible].moveTo(x, y);
+    else if (isBent) lines[visible].bezierCurveTo(...controlsOf(from, to, trajectory, width, height), x, y);
     else lines[visible].lineTo(x, y);
     if (track.keys[key].visible !== visible) {
       visible = !visible;
       lines[visible].moveTo(x, y);
     }
     [lastX, lastY] = [x, y];
-    bounds[0] = Math.min(bounds[0], x);
-    bounds[1] = Math.min(bounds[1], y);
-    bounds[2] = Math.max(bounds[2], x);
-    bounds[3] = Math.max(bounds[3], y);
   }
   return { seen: lines.true, unseen: lines.false, bounds };
 }
 
-function ticksOf(track, frames, viewport) {
-  const dense = model.denseBoxes(track, frames);
+/** @returns {[number, number, number, number]} */
+function controlsOf(from, to, trajectory, width, height) {
+  const [x, y] = model.centreOf(from.box);
+  const [[x1, y1], [x2, y2]] = model.curveOf(from, to, trajectory).controls;
+  return [(x + x1) * width, (y + y1) * height, (x + x2) * width, (y + y2) * height];
+}
+
+function ticksOf(track, trajectory, viewport) {
+  const dense = model.denseBoxes(track, trajectory);
   const [ticks, keys] = [new Path2D(), new Path2D()];
   const isKey = new Set(track.keys.map((key) => key.frame));
   let [lastX, lastY] = [NaN, NaN];
-  for (const frame of tickFrames(track, frames, viewport)) {
+  for (const frame of tickFrames(track, trajectory, viewport)) {
     const [u, v] = model.centreOf(model.boxOf(dense, frame));
     const [x, y] = [u * viewport.width, v * viewport.height];
     if (!isKey.has(frame)) {

@@ -17,7 +17,7 @@ import * as model from "../../trajectory/model.js";
  * @param {(where: Where) => boolean} isDragged
  */
 export function recordGesture(editor, press, id, isDragged) {
-  const box = model.boxAt(model.trackOf(editor.trajectory, id), editor.time);
+  const box = model.boxAt(model.trackOf(editor.trajectory, id), editor.time, editor.trajectory);
   const [centreX, centreY] = model.centreOf(box);
   const [pressX, pressY] = model.toFrame(editor.shownViewport, press.px, press.py);
   let at = press;
@@ -26,7 +26,7 @@ export function recordGesture(editor, press, id, isDragged) {
 
   const addSample = () => {
     const [x, y] = model.toFrame(editor.shownViewport, at.px, at.py);
-    const now = model.boxAt(model.trackOf(editor.trajectory, id), editor.time);
+    const now = model.boxAt(model.trackOf(editor.trajectory, id), editor.time, editor.trajectory);
     const [nowX, nowY] = model.centreOf(now);
     const moved = model.movedBox(now, centreX + x - pressX - nowX, centreY + y - pressY - nowY);
     samples.push({ time: editor.time, box: moved });

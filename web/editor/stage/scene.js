@@ -2,7 +2,7 @@
  * The contents of the stage at the playhead: what is shown, and what the pointer hits. No DOM, no drawing.
  *
  * @import {EditorState} from "../state/state.js"
- * @import {Box, Track} from "../../trajectory/document.js"
+ * @import {Box, Track, Trajectory} from "../../trajectory/document.js"
  * @import {Handle, Shape} from "../../trajectory/hit.js"
  * @import {Targets} from "../../trajectory/snap.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
@@ -32,7 +32,7 @@ function reachAt(editor, { isTouch }) {
  */
 export function shownBox(editor, track) {
   const recorded = editor.recording?.id === track.id ? editor.recording.samples.at(-1) : undefined;
-  const [x1, y1, x2, y2] = recorded ? recorded.box : model.boxAt(track, editor.time);
+  const [x1, y1, x2, y2] = recorded ? recorded.box : model.boxAt(track, editor.time, editor.trajectory);
   return model.boxBetween(x1, y1, x2, y2); // an overshooting ease may have turned it inside out
 }
 
@@ -97,15 +97,16 @@ const tickCache = new WeakMap();
  * The frames with a tick on the path of a track: all keys, and as many between them as there is room for.
  *
  * @param {Track} track
- * @param {number} frames
+ * @param {Trajectory} trajectory
  * @param {Viewport} viewport
  * @returns {number[]}
  */
-export function tickFrames(track, frames, { width, height }) {
-  const name = `${frames} ${width} ${height}`;
+export function tickFrames(track, trajectory, { width, height }) {
+  const { frames } = trajectory;
+  const name = `${frames} ${width} ${height} ${trajectory.width} ${trajectory.height}`;
   const cached = tickCache.get(track.keys);
   if (cached?.name === name) return cached.frames;
-  const dense = model.denseBoxes(track, frames);
+  const dense = model.denseBoxes(track, trajectory);
   const centre = (frame, axis) => (dense[frame * 4 + axis] + dense[frame * 4 + axis + 2]) / 2;
   let length = 0;
   for (let frame = 1; frame < frames; frame += 1) {
@@ -130,13 +131,13 @@ export function tickFrames(track, frames, { width, height }) {
  */
 export function pathPoints(editor, [reachX, reachY]) {
   if (!editor.settings.paths || editor.isPlaying) return [];
-  const { frames } = editor.trajectory;
+  const { trajectory } = editor;
   const viewport = editor.shownViewport;
   return changeable(editor).flatMap((id) => {
-    const track = model.trackOf(editor.trajectory, id);
-    const [nowX, nowY] = model.centreOf(model.boxAt(track, editor.frame));
-    const dense = model.denseBoxes(track, frames);
-    return tickFrames(track, frames, viewport).flatMap((frame) => {
+    const track = model.trackOf(trajectory, id);
+    const [nowX, nowY] = model.centreOf(model.boxAt(track, editor.frame, trajectory));
+    const dense = model.denseBoxes(track, trajectory);
+    return tickFrames(track, trajectory, viewport).flatMap((frame) => {
       const [x, y] = model.centreOf(model.boxOf(dense, frame));
       const isBox = Math.abs(x - nowX) <= reachX && Math.abs(y - nowY) <= reachY;
       return isBox ? [] : [{ id, frame, x, y }];

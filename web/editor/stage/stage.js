@@ -170,8 +170,9 @@ function modelTextOf({ trajectory, facts }, t) {
     parts.push(t(isStretched ? "stage.modelStretched" : "stage.modelSize", { width, height }));
   }
   if (numFrames && numFrames !== trajectory.frames) {
-    const key = numFrames < trajectory.frames ? "stage.modelFrames" : "stage.modelMoreFrames";
-    parts.push(t(key, { count: numFrames, frames: trajectory.frames }));
+    const count = trajectory.frames;
+    if (numFrames < count) parts.push(t("stage.modelFrames", { used: numFrames, count }));
+    else parts.push(t("stage.modelMoreFrames", { count, more: numFrames }));
   }
   return parts.join(" · ");
 }

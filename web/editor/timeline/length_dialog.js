@@ -30,7 +30,7 @@ function askForMode({ t, root }, from, to, late) {
   const body = h(
     "div",
     { class: "smcd-length" },
-    h("p", {}, t("length.question", { from, to })),
+    h("p", {}, t("length.question", { from, count: to })),
     h(
       "ul",
       {},
