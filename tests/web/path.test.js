@@ -135,8 +135,15 @@ test("a smooth end of a straight way moves the object as before", () => {
 test("a key without a neighbour elsewhere has no direction to be smooth in", () => {
   for (const keys of [[[0, A]], [[0, A], [7, A]]]) {
     const document = trajectory({ a: keys });
-    assert.equal(model.toggleSmooth(document, [{ id: "a", frame: 0 }]), document);
+    assert.throws(() => model.toggleSmooth(document, [{ id: "a", frame: 0 }]), /does not move there/);
   }
+});
+
+test("a place without a key gets one, which a curve makes smooth by itself", () => {
+  const at = [{ id: "a", frame: 30 }];
+  assert.deepEqual(model.toggleSmooth(curved(), at), model.addKeys(curved(), ["a"], 30));
+  const straight = model.toggleSmooth(trajectory({ a: [[0, A], [63, B]] }, { frames: 64 }), at);
+  assert.ok(model.isSmooth(keysOf(straight, "a")[1], straight));
 });
 
 test("a handle takes the other along, turns it, or leaves it", () => {
