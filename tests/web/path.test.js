@@ -111,6 +111,13 @@ test("files without keys get the boxes along the curve", () => {
   assert.ok(distance(row.slice(2, 4), [x1 * 64, y1 * 48]) < 1e-4);
 });
 
+test("the speed is in widths of the image per second", () => {
+  const document = trajectory({ a: [[0, [0, 0, 0.1, 0.1]], [4, [0.4, 0.4, 0.5, 0.5]]] }, { frames: 6, fps: 4, width: 640, height: 480 });
+  const speeds = model.speedsOf(document.objects[0], document);
+  assert.equal(speeds.length, 5);
+  assert.ok(distance([...speeds], [0.5, 0.5, 0.5, 0.5, 0]) < 1e-9); // 0.4 across and 0.3 down, in one second
+});
+
 // ---- handles
 
 test("smooth keys have no corner, and toggling again makes one", () => {
