@@ -22,7 +22,7 @@ export const MENUS = {
   ],
   time: [
     ...["play", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
-    ...["lastFrame", null, "addKey", "selectKeys", "keysEarlier", "keysLater", "toggleVisible", null],
+    ...["lastFrame", null, "addKey", "selectKeys", "keysEarlier", "keysLater", "smooth", "toggleVisible", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
