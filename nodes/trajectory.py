@@ -15,7 +15,7 @@ from ..smcd_core.trajectory.document import Trajectory, dumps, parse_trajectory
 from ..smcd_core.trajectory.fingerprint import fingerprint
 from ..smcd_core.trajectory.write import bounding_boxes
 from .masks import mask_pictures
-from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
+from .values import SMCDTrajectoryType, TrajectoryDocument, boxes_input, read_boxes, to_image, to_pixels
 
 SEED_TOLERANCE = 0.01  # of the frame: detectors tremble
 MAX_PREVIEWS = 16  # pictures of a background that go to the page
@@ -97,7 +97,9 @@ class SMCDTrajectory(io.ComfyNode):
             ids = [track.id for track in trajectory.objects if track.enabled]
             shown["smcd_masks"], remarks = mask_pictures(masks, background, ids)
         remark(cls, remarks)
-        return io.NodeOutput(trajectory.to_dict(), bounding_boxes(trajectory), trajectory.frames, ui=shown or None)
+        return io.NodeOutput(
+            TrajectoryDocument(trajectory), bounding_boxes(trajectory), trajectory.frames, ui=shown or None
+        )
 
 
 def seed(boxes: Any, drawn: Trajectory, background: Tensor | None) -> Trajectory:
@@ -141,9 +143,9 @@ class SMCDExample(io.ComfyNode):
     def execute(cls, example: str) -> io.NodeOutput:
         path = EXAMPLES / f"{Path(example).name}.png"
         picture = np.array(read_picture(path))
-        document = parse_trajectory(path.with_suffix(".json").read_text(encoding="utf-8")).to_dict()
+        trajectory = parse_trajectory(path.with_suffix(".json").read_text(encoding="utf-8"))
         prompt = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
-        return io.NodeOutput(to_image(picture[None]), document, prompt)
+        return io.NodeOutput(to_image(picture[None]), TrajectoryDocument(trajectory), prompt)
 
 
 def serve_examples() -> None:

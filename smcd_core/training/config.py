@@ -61,6 +61,7 @@ class TrainingConfig:
     ema: float = 0.0  # decay of the average of the weights; 0 keeps no average
     object_weight: float = 1.0  # of the loss inside boxes; 1 as published
     timestep_power: float = 1.0  # t = 1000 u^power: below 1 prefers noisy steps; 1 as published
+    lora: int = 0  # rank of a LoRA of what the stage trains; 0 trains the weights themselves
     # Instead of the stage's own values, where they are given:
     images: bool | None = None
     drop_text: float | None = None
@@ -85,7 +86,7 @@ class TrainingConfig:
         for name in ("lr", "clip_norm", "object_weight", "timestep_power"):
             if not 0 < getattr(self, name) < math.inf:
                 raise TrainingError(f"{name} is {getattr(self, name)}, expected a number above 0")
-        for name in ("warmup", "weight_decay", "seed"):
+        for name in ("warmup", "weight_decay", "seed", "lora"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise TrainingError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if not 0 <= self.ema < 1:

@@ -30,12 +30,14 @@ from ..networks.blocks import ResBlock, SpatialTransformer, TemporalTransformer
 from ..networks.config import SMCDConfig
 from ..networks.smcd import SMCD
 from ..weights.checkpoint import Checkpoint, write_checkpoint
+from ..weights.lora import LowRank, merged, write_lora
 from .config import TrainingConfig, TrainingError
 from .encoded import EncodedClips
+from .lora import add_lora, without_adapters
 from .loss import DenoisingLoss, fold_seed, sample_batch
 from .parameters import trainable_parameters
 from .run_folder import Log, gather, resume, save_state, settings_of
-from .start import fit_to_clips, make_model
+from .start import check_lora_start, fit_to_clips, make_model
 from .validation import validate
 
 # Validation runs on one process while the others wait for it; the default of 10 minutes may be too short.
@@ -54,7 +56,7 @@ def train(
     tensorboard: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Train to config.steps, or continue the run in `out`; returns the path of the checkpoint.
+    """Train to config.steps, or continue the run in `out`; returns the path of the checkpoint, or of the LoRA.
 
     The checkpoint's box_slots is that of the clips, whatever `model_config` says.
 
@@ -62,14 +64,17 @@ def train(
     tensorboard  log to TensorBoard as well
     quiet        no progress bar
 
-    Afterwards `out` holds checkpoint.safetensors (the average of the weights if there is one), loss.csv, loss.png,
-    samples/, tensorboard/ and state-*, from which the run continues.
+    Afterwards `out` holds checkpoint.safetensors or lora.safetensors (the average of the weights if there is one),
+    loss.csv, loss.png, samples/, tensorboard/ and state-*, from which the run continues.
 
-    Raises TrainingError if clips and network do not fit together, or if a state in `out` is of another run.
+    Raises TrainingError if clips and network do not fit together, if a state in `out` is of another run, or if a LoRA
+    does not start from a checkpoint of the same network.
     """
     if not len(data):
         raise TrainingError("the data set is empty")
     model_config = fit_to_clips(model_config, data[0])
+    if config.lora:
+        check_lora_start(model_config, start)
     accelerator = _accelerator(config)
     run = _Run(config, model_config, data, Path(out), start, accelerator)
     if vae is not None:
@@ -109,18 +114,18 @@ class _Run:
     ):
         out.mkdir(parents=True, exist_ok=True)
         self.config, self.model_config, self.out, self.accelerator = config, model_config, out, accelerator
-        self.checkpoint = out / "checkpoint.safetensors"
-        self.earlier = start.info.get("training", []) if start else []
+        self.checkpoint = out / ("lora.safetensors" if config.lora else "checkpoint.safetensors")
+        self.start = start
         self.null_text = data.null_text
         self.model = make_model(model_config, start, config.seed)
+        _freeze_the_rest(self.model, config)
         self.shapes = {name: value.shape for name, value in self.model.state_dict().items()}
         if accelerator.is_fsdp2:
             _give_scalars_an_axis(self.model)
-        chosen = _freeze_the_rest(self.model, config)
         if config.checkpointing:
             _recompute_activations(self.model)
         loss = DenoisingLoss(self.model, data.null_text, config).train()
-        self.loss, self.optimizer = accelerator.prepare(loss, _optimizer(config, chosen))
+        self.loss, self.optimizer = accelerator.prepare(loss, _optimizer(config, self.model))
         self.trained = [parameter for parameter in self.loss.parameters() if parameter.requires_grad]  # FSDP: shards
         self.average = EMAModel(self.trained, decay=config.ema) if config.ema else None
         self.settings = settings_of(config, model_config, len(data), accelerator.num_processes)
@@ -163,18 +168,26 @@ class _Run:
             return {}
         accelerator, probed = self.accelerator, {}
         with _averaged(self.average, self.trained):
-            weights = self._whole_weights()
+            weights, changes = without_adapters(self._whole_weights())
             if examples and accelerator.is_main_process:
                 # A network of its own, as a sharded one cannot run on one process. It shares weights that are whole.
                 network = SMCD(self.model_config, device="meta")
-                network.load_state_dict(weights, assign=True)
+                network.load_state_dict(merged(weights, changes), assign=True)
                 loss = DenoisingLoss(network, self.null_text, self.config).to(accelerator.device).eval()
                 with accelerator.autocast():
                     probed = validate(loss, examples, vae, self.out / "samples" / f"step-{self.step:08d}.png")
             if is_saved and accelerator.is_main_process:
-                info = {"training": [*self.earlier, asdict(self.config) | {"step": self.step}]}
-                write_checkpoint(self.checkpoint, self.model_config, weights, info=info)
+                self._write(self.checkpoint, weights, changes)
         return probed
+
+    def _write(self, path: Path, weights: dict[str, Tensor], changes: dict[str, LowRank]) -> None:
+        """Write the checkpoint, or the LoRA."""
+        done = asdict(self.config) | {"step": self.step}
+        if self.config.lora:
+            write_lora(path, changes, {"training": [done], "base": self.start.path.name})
+        else:
+            earlier = self.start.info.get("training", []) if self.start else []
+            write_checkpoint(path, self.model_config, weights, info={"training": [*earlier, done]})
 
     def _whole_weights(self) -> dict[str, Tensor]:
         """State dict on the main process, gathered where it is sharded. All processes must call this."""
@@ -205,18 +218,22 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
     return accelerator
 
 
-def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> list[nn.Parameter]:
-    """Let only the parameters of the stage train, and return them. Raises TrainingError if there are none."""
+def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> None:
+    """Let only the parameters of the stage train, or their adapters. Raises TrainingError if there are none."""
     model.requires_grad_(False)
-    chosen = list(trainable_parameters(model, config.stage, config.effective_stage.images).values())
+    images = config.effective_stage.images
+    if config.lora:
+        chosen = add_lora(model, config.stage, images, config.lora)
+    else:
+        chosen = trainable_parameters(model, config.stage, images)
     if not chosen:
         raise TrainingError(f"stage {config.stage} trains no parameter of this system: {model.config}")
-    for parameter in chosen:
+    for parameter in chosen.values():
         parameter.requires_grad_(True)
-    return chosen
 
 
-def _optimizer(config: TrainingConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _optimizer(config: TrainingConfig, model: SMCD) -> torch.optim.Optimizer:
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     settings = dict(lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(parameters, **settings)

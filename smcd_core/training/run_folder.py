@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: S403 - only to be caught
 
@@ -116,13 +116,19 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None, settin
 
 
 def _check_settings(state: Path, settings: dict[str, object]) -> None:
-    saved = json.loads((state / SETTINGS).read_text(encoding="utf-8"))
+    saved = _added_since(settings) | json.loads((state / SETTINGS).read_text(encoding="utf-8"))
     for name in [*settings, *saved]:
         if saved.get(name) != settings.get(name):
             raise TrainingError(
                 f"{state}: is not of this run: {name} is {saved.get(name)} there, now {settings.get(name)}; use "
                 "the same settings, choose another folder, or delete that one"
             )
+
+
+def _added_since(settings: dict[str, object]) -> dict[str, object]:
+    """The defaults of a run's settings, for a state that was saved before there were some of them."""
+    known = {field.name: field.default for field in fields(TrainingConfig) if field.default is not MISSING}
+    return {name: value for name, value in known.items() if name in settings}
 
 
 def read_log(path: Path) -> list[dict[str, str]]:

@@ -130,6 +130,18 @@ test("a drag moves the selected box although another one is on top of it", () =>
   isNear(boxOf(editor, "b"), [0.2, 0.2, 0.7, 0.7]);
 });
 
+test("fingers, which have no Shift, add to the selection if the view says so", () => {
+  const editor = start({ a: [[0, left]], b: [[0, right]] }, { addByTouch: true });
+  const finger = { isTouch: true };
+  click(editor, at(0.2, 0.3, finger));
+  click(editor, at(0.7, 0.3, finger));
+  assert.deepEqual([...editor.selected], ["a", "b"]);
+  click(editor, at(0.7, 0.3));
+  assert.deepEqual([...editor.selected], ["b"]);
+  drag(editor, at(0.05, 0.1, finger), at(0.95, 0.9, finger)); // from empty space: draws nothing
+  assert.deepEqual([[...editor.selected].sort(), editor.trajectory.objects.length], [["a", "b"], 2]);
+});
+
 test("a marquee adds what it touches to the selection and a cancelled one gives it back", () => {
   const editor = start({ a: [[0, left]], b: [[0, right]], c: [[0, [0.4, 0.8, 0.5, 0.9]]] });
   editor.select(["c"]);

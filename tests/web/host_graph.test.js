@@ -3,6 +3,9 @@ import { test } from "node:test";
 import { isOtherPicture, modelFacts } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
+import { scoresOf } from "../../web/host/scores.js";
+import { serialiseTrajectory, setClip } from "../../web/trajectory/model.js";
+import { A, trajectory } from "./helpers.js";
 
 const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
 
@@ -61,7 +64,7 @@ test("a picture is found through reroutes, resizes and bypassed nodes", () => {
     5: loader,
   });
   const picture = pictureOf(graph);
-  assert.equal(picture.url, "/api/view?filename=cat.png&subfolder=a+b&type=output");
+  assert.equal(picture.url, "/api/view?filename=cat.png&subfolder=a+b&type=output&channel=rgb");
   assert.equal(picture.kind, "image");
   assert.deepEqual(viewOf(64, 64, picture.steps), { width: 100, height: 50, part: [0, 0, 64, 64] });
 });
@@ -176,4 +179,11 @@ test("a run that starts from another file than the background's is known", () =>
   const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
   const found = [5, 6, 7, 8].map((first) => isOtherPicture(node(graph(first), 1), api));
   assert.deepEqual(found, [false, false, true, false]);
+});
+
+test("scores of boxes that were changed during the run are not of those in the editor", () => {
+  const run = trajectory({ cat: [[0, A]] });
+  const report = { ids: ["cat"], iou: [[0.5]], text: serialiseTrajectory(run).replace(/\s+/g, " ") };
+  assert.equal(scoresOf(report, run).of, run);
+  assert.equal(scoresOf(report, setClip(run, { fps: 9 })).of, null);
 });

@@ -149,7 +149,8 @@ function ease(name, keys) {
   return command("time", `ease.${name}`, keys, hasEditable, run, { isOn });
 }
 
-/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "onionSkin" | "paths" | "animatic" | "crop" | "loop"} name */
+/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "addByTouch" | "onionSkin" | "paths" | "animatic" | "crop" |
+ *   "loop"} name */
 function setting(name, keys, group = "view") {
   const run = ({ editor }) => editor.setSettings({ [name]: !editor.settings[name] });
   return command(group, `setting.${name}`, keys, always, run, { isOn: (editor) => editor.settings[name] });
@@ -276,6 +277,7 @@ export const COMMANDS = [
   setting("snapToFrame", ["Shift+F"]),
   setting("snapToBoxes", ["Shift+B"]),
   setting("keepAspect", ["A"]),
+  setting("addByTouch", []),
   setting("onionSkin", ["O"]),
   setting("paths", ["P"]),
   setting("animatic", ["I"]),

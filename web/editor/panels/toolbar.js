@@ -27,7 +27,7 @@ export const MENUS = {
   ],
   view: [
     ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
-    ...["setting.keepAspect", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
+    ...["setting.keepAspect", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
     ...["fullScreen", "help"],
   ],
   file: [

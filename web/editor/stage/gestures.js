@@ -48,10 +48,11 @@ export function cursorAt(editor, where, isPanning) {
 
 /**
  * @param {EditorState} editor
- * @param {Where} press
+ * @param {Where} where  of the press
  * @returns {Gesture}
  */
-export function gestureAt(editor, press) {
+export function gestureAt(editor, where) {
+  const press = where.isTouch && editor.settings.addByTouch ? { ...where, shift: true } : where;
   if (editor.isCameraSelected) return panCamera(editor, press);
   const touched = touchedAt(editor, press);
   if (press.ctrl) return draw(editor, press, touched);

@@ -78,9 +78,13 @@ export function createStage({ editor, t, run, root, view }) {
     wheel(event) {
       if (!root.matches(":focus-within")) return;
       take(event);
-      const { px, py } = whereOf(event, canvas);
+      const { px, py, ctrl } = whereOf(event, canvas);
+      const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1;
+      if (editor.isWheelPanning && !ctrl && !event.shiftKey) {
+        editor.set({ viewport: panBy(editor.shownViewport, -event.deltaX * lines, -event.deltaY * lines) });
+        return;
+      }
       if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1;
         const across = (event.deltaX || event.deltaY) * lines; // some browsers turn Shift+wheel themselves
         editor.set({ viewport: panBy(editor.shownViewport, -across, 0) });
         return;
