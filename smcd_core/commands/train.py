@@ -99,7 +99,7 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConf
     defaults  values that the help shows, instead of those of TrainingConfig
     """
     hints = typing.get_type_hints(TrainingConfig)
-    choices = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS}
+    choices = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS, "frozen_dtype": PRECISIONS}
     for field in fields(TrainingConfig):
         if field.name == "stage":
             continue
