@@ -15,7 +15,7 @@ from ..smcd_core.sampling.framing import cropped, resized
 from ..smcd_core.sampling.settings import NO_TEXT, Settings, check_objects, check_size, check_slots
 from ..smcd_core.trajectory.dense import dense_boxes
 from . import inputs
-from .conditioning import image_values, motion_values, picture_of, remarks
+from .conditioning import image_values, motion_values, picture_of, remarks, see_through
 from .sampling import FROM_CHECKPOINT
 from .values import boxes_input, read_boxes, to_image
 
@@ -126,7 +126,7 @@ class SMCDGenerate(io.ComfyNode):
         check_slots(len(boxes.phrases), network.smcd_config.box_slots)
         size = settings.width, settings.height
         check_size(*size, network.multiple)
-        remark(cls, remarks(clip, picture, [*boxes.phrases, prompt], size, fit))
+        remark(cls, [*see_through(first_frame), *remarks(clip, picture, [*boxes.phrases, prompt], size, fit)])
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
         values = {

@@ -22,7 +22,7 @@ from smcd_core.weights.lora import LowRank, merged, read_lora, with_loras, write
 
 TO_Q = "unet.input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight"
 CONV = "image_encoder.conv_in.weight"
-GATE = "unet.input_blocks.1.1.transformer_blocks.0.box_gate.alpha_attn"
+NORM = "unet.input_blocks.1.1.transformer_blocks.0.norm1.weight"
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def clips(tmp_path):
 
 
 def changes(seed=0, rank=2):
-    """Of a layer, a convolution and a gate of the tiny checkpoint."""
+    """Of a linear layer, a convolution and a norm of the tiny checkpoint."""
     generator = torch.Generator().manual_seed(seed)
     weights = bare().weights
     pairs = {
@@ -56,7 +56,7 @@ def changes(seed=0, rank=2):
         )
         for name in (TO_Q, CONV)
     }
-    return {**pairs, GATE: torch.tensor(0.25)}
+    return {**pairs, NORM: torch.full_like(weights[NORM], 0.25)}
 
 
 # Training ------------------------------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_a_run_trains_a_lora_that_is_loaded_as_the_network_was(start, clips, tmp
     changed = {name for name in start.weights if not torch.equal(start.weights[name], loaded.weights[name])}
     assert changed == set(read_lora(path, start.weights))
     assert {name.split(".")[0] for name in changed} == {"unet", "image_encoder"}
-    assert any(name.endswith("alpha_attn") for name in changed) and not any("box_gate" in name for name in changed)
+    assert any("image_gate" in name for name in changed) and not any("box_gate" in name for name in changed)
 
     # A run that goes on from its state learns from the same start, and ends as one that was never stopped.
     longer = replace(config, steps=5)
@@ -108,7 +108,6 @@ def test_the_file_holds_what_the_run_computed_with(start, clips, tmp_path):
     loaded, name = with_loras(start, path), TO_Q.removesuffix(".weight")
     pair = state[f"{name}.lora_B.default.weight"] @ state[f"{name}.lora_A.default.weight"]
     assert torch.allclose(loaded.weights[TO_Q], state[f"{name}.base_layer.weight"] + pair, atol=1e-6)
-    assert torch.allclose(loaded.weights[GATE], state[GATE], atol=1e-6)
 
 
 @pytest.mark.parametrize("change, message", [({"box_slots": 3}, "box_slots is 2"), ({"dropout": 0.5}, "dropout is")])
@@ -138,7 +137,7 @@ def test_a_file_comes_back_as_it_was_written(tmp_path):
     found = read_lora(tmp_path / "a.safetensors", bare().weights)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name].whole(), expected[name].whole()) for name in (TO_Q, CONV))
-    assert torch.equal(found[GATE], expected[GATE])
+    assert torch.equal(found[NORM], expected[NORM])
 
 
 def test_names_and_scales_of_other_programs_are_read(tmp_path):
@@ -161,7 +160,7 @@ def test_strengths_and_several_files_add_up(tmp_path):
     first, second = (changes(seed) for seed in range(2))
     expected = checkpoint.weights[TO_Q] + 0.5 * first[TO_Q].up @ first[TO_Q].down - second[TO_Q].up @ second[TO_Q].down
     assert torch.allclose(found[TO_Q], expected, atol=1e-6)
-    assert torch.allclose(found[GATE], checkpoint.weights[GATE] + 0.5 * 0.25 - 0.25)
+    assert torch.allclose(found[NORM], checkpoint.weights[NORM] + 0.5 * 0.25 - 0.25)
     assert found["unet.out.2.weight"] is checkpoint.weights["unet.out.2.weight"]  # untouched: still mapped
 
 
@@ -174,6 +173,7 @@ def test_a_small_change_of_half_precision_weights_is_not_rounded_away():
 
 DAMAGED = {
     "of another network": ({"diffusion_model.blocks.0.lora_A.weight": torch.zeros(2, 4)}, "does not have: use it with"),
+    "of a gate": ({"diffusion_model.out.2.alpha_attn.diff": torch.zeros(())}, "does not have"),
     "half": ({"diffusion_model.out.2.lora_A.weight": torch.zeros(2, 32, 3, 3)}, "has down for unet.out.2.weight"),
     "of another width": (
         {"diffusion_model.out.2.diff": torch.zeros(4, 31, 3, 3)}, r"by \[4, 31, 3, 3\], its shape .* is \[4, 32, 3, 3\]"

@@ -10,8 +10,8 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from PIL import Image, ImageColor
-from safetensors.torch import save_file
-from tiny_bundle import tiny_vae
+from safetensors.torch import load_file, save_file
+from tiny_bundle import tiny_smcd, tiny_vae
 from tiny_training import TINY, losses, write_clips
 
 from smcd_core.__main__ import main
@@ -25,7 +25,7 @@ from smcd_core.training.parameters import trainable_parameters
 from smcd_core.training.run_folder import PROBES, Log
 from smcd_core.training.start import make_model, start_from
 from smcd_core.trajectory.document import PALETTE
-from smcd_core.weights.checkpoint import read_checkpoint
+from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 from smcd_core.weights.layouts import join_gates
 
 RELEASED_LISTS = json.loads((Path(__file__).parent / "golden/keys/trainable_keys.json").read_text())
@@ -281,6 +281,47 @@ def test_a_resumed_run_continues_the_same_curve(clips, tmp_path):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_checkpoints_are_kept_where_asked_for(clips, tmp_path):
+    config = TrainingConfig("all", 4, batch_size=2, save_every=4, keep_every=2)
+    newest = train(config, system_config("mim", TINY), clips, tmp_path, quiet=True)
+    kept = [tmp_path / f"checkpoint-{step:08d}.safetensors" for step in (2, 4)]
+    assert sorted(tmp_path.glob("checkpoint*.safetensors")) == [*kept, newest]
+    found = [read_checkpoint(path) for path in (*kept, newest)]
+    assert [checkpoint.info["training"][-1]["step"] for checkpoint in found] == [2, 4, 4]
+    first, last, same = (checkpoint.weights["unet.out.2.weight"] for checkpoint in found)
+    assert torch.equal(last, same) and not torch.equal(first, last)
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(clips, tmp_path):
+    config = TrainingConfig("all", 3, batch_size=2)
+    for workers in (0, 2):
+        train(replace(config, workers=workers), system_config("mim", TINY), clips, tmp_path / str(workers), quiet=True)
+    assert losses(tmp_path / "0") == losses(tmp_path / "2")
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_frozen_layers_in_half_precision_hardly_change_the_loss_and_not_the_checkpoint(clips, tmp_path, rank):
+    torch.manual_seed(0)
+    model_config = system_config("zc+gca", TINY)
+    write_checkpoint(tmp_path / "start.safetensors", model_config, tiny_smcd(model_config).state_dict())
+    start = read_checkpoint(tmp_path / "start.safetensors")
+    config = TrainingConfig("diim", 2, batch_size=2, mixed_precision="bf16", lora=rank)
+    train(config, model_config, clips, tmp_path / "whole", start=start, quiet=True)
+    half = replace(config, frozen_dtype="bf16")
+    path = train(half, model_config, clips, tmp_path / "half", start=start, validation=[clips[0]], quiet=True)
+    assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "whole"), rel=0.02)
+    state = load_file(tmp_path / "half" / "state-00000002" / "model.safetensors")
+    types = {name.removeprefix("model.").replace(".base_layer.", "."): value.dtype for name, value in state.items()}
+    frozen = "unet.input_blocks.1.0.in_layers.2.weight"
+    assert types[frozen] == torch.bfloat16
+    assert types["unet.input_blocks.1.0.in_layers.0.weight"] == torch.float32  # a norm
+    if not rank:
+        found = read_checkpoint(path).weights
+        assert {value.dtype for value in found.values()} == {torch.float32}
+        assert torch.equal(found[frozen], start.weights[frozen])
+
+
 def test_a_checkpoint_remembers_how_it_was_trained(clips, tmp_path):
     first = train(TrainingConfig("mim", 2, batch_size=2), system_config("mim", TINY), clips, tmp_path / "1", quiet=True)
     start, config = read_checkpoint(first), TrainingConfig("diim", 1, batch_size=2)
@@ -308,6 +349,11 @@ def test_a_checkpoint_remembers_how_it_was_trained(clips, tmp_path):
         (dict(batch_size=-1), "batch_size is -1"),
         (dict(optimizer="adam8"), "optimizer is 'adam8', expected one of adamw, adamw8bit"),
         (dict(mixed_precision="half"), "mixed_precision is 'half', expected one of no, fp16, bf16"),
+        (dict(frozen_dtype="fp8"), "frozen_dtype is 'fp8', expected one of no, fp16, bf16"),
+        (dict(frozen_dtype="bf16"), "frozen_dtype is bf16, but mixed_precision is no: choose the same"),
+        (dict(keep_every=-1), "keep_every is -1, expected 0 or more"),
+        (dict(workers=-1), "workers is -1"),
+        (dict(lora=-2), "lora is -2"),
     ],
 )
 def test_a_run_that_makes_no_sense_is_refused(wrong, message):

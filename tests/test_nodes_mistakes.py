@@ -184,12 +184,6 @@ MISTAKES = [
         conditioning(first_frame=FRAMES),
         "Put Get Image from Batch between, with `batch_index` 0",
     ),
-    Mistake(
-        "SMCD Conditioning",
-        "A picture with transparency",
-        conditioning(first_frame=torch.zeros(1, 64, 64, 4)),
-        "Save it without alpha, or put Split Image with Alpha between",
-    ),
     Mistake("SMCD Conditioning", "A size that is no multiple of 8", conditioning(width=50), "Take multiples of 64"),
     Mistake(
         "SMCD Conditioning",

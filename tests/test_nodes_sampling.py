@@ -11,6 +11,7 @@ from small_bundle import CONFIG, DEFAULTS, write_small_bundle
 from smcd_core.sampling.diffusion import Guidance, noise_of
 from smcd_core.sampling.pipeline import Request, SMCDPipeline
 from smcd_core.trajectory.document import parse_trajectory
+from smcd_core.weights.checkpoint import read_checkpoint
 from smcd_core.weights.defaults import FAST
 
 comfy_host = host.start()
@@ -376,6 +377,18 @@ def test_weights_in_other_types_give_nearly_the_same_of_exact_boxes(path, pictur
     assert 0 < difference(found["samples"], expected["samples"]) < tolerance
     assert encoded and all(torch.equal(boxes.squeeze(0)[:, :2], exact[..., :4]) for boxes in encoded)
     assert len(seen) == 2 and all(torch.equal(boxes, exact) for boxes in seen)
+
+
+def test_gates_and_null_tokens_keep_their_values_in_fp8(path):
+    """Scalars with 3 bits of mantissa would be up to 6 % off."""
+    network = loading.load_model(str(path), torch.float8_e4m3fn).model.diffusion_model
+    stored = read_checkpoint(path).weights
+    bare = [name for name in stored if name.rsplit(".", 1)[1] not in ("weight", "bias")]
+    assert any("alpha_attn" in name for name in bare) and any("null_" in name for name in bare)
+    for name in bare:
+        found = network.get_parameter(name.removeprefix("unet."))
+        assert torch.equal(found, stored[name].half()), name
+    assert network.time_embed[0].weight.dtype == torch.float8_e4m3fn
 
 
 def test_boxes_count_only_in_their_share_of_the_sampling(parts, picture):

@@ -153,3 +153,18 @@ def test_broken_text_is_refused_with_boxes_too():
 def test_an_export_without_a_name_is_refused(prefix):
     with pytest.raises(ValueError, match="end it with the name of a file"):
         host.call("SMCD_Export", trajectory=BOX, format="json", filename_prefix=prefix)
+
+
+def test_scores_tell_the_page_which_boxes_they_are_of():
+    moving = {"phrase": "cat", "keys": [{"frame": 0, "box": [0.1, 0.1, 0.5, 0.5]}]}
+    text = json.dumps(json.loads(EMPTY) | {"objects": [moving]})
+    node, metrics = (comfy_host.nodes.NODE_CLASS_MAPPINGS[name] for name in ("SMCD_Trajectory", "SMCD_Metrics"))
+    for one in (node, metrics):
+        one.GET_SCHEMA()
+    images = torch.zeros(4, 100, 200, 3)
+    images[:, 10:50, 20:100] = 1.0
+    document, boxes, _ = node.execute(text=text).result
+    (report,) = metrics.execute(images, document).ui["smcd_scores"]
+    assert parse_trajectory(report["text"]) == parse_trajectory(text)
+    (report,) = metrics.execute(images, boxes).ui["smcd_scores"]
+    assert "text" not in report  # pixels do not tell

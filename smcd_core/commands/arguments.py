@@ -50,6 +50,14 @@ def number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def lora_file(text: str) -> tuple[Path, float]:
+    """File and strength of FILE or FILE:STRENGTH."""
+    name, _, strength = text.rpartition(":")
+    if name and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", strength):
+        return Path(name), number(-100, 100)(strength)
+    return Path(text), 1.0
+
+
 def read_image(path: Path) -> Image.Image:
     """As RGB, turned as the camera was held; a note says if it was transparent."""
     from PIL import ImageOps

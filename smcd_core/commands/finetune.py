@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The published stage 2, shorter, and one clip at a time to save memory.
 DEFAULT = TrainingConfig("diim", 1000, batch_size=1, save_every=250, validate_every=250)
-FILE = "smcd.safetensors"  # the result: a checkpoint with VAE and text encoder inside
+FILE = "smcd.safetensors"  # the result: a checkpoint with VAE and text encoder inside; of --lora, lora.safetensors
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -31,7 +31,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "are some, are found as by `smcd data check`. Encoded clips are kept in OUT/clips; a stopped run goes on.",
     )
     parser.add_argument("root", type=Path, metavar="DIR", help="folder with the videos")
-    parser.add_argument("--out", type=Path, required=True, help=f"run folder; the result is OUT/{FILE}")
+    parser.add_argument(
+        "--out", type=Path, required=True, help=f"run folder; the result is OUT/{FILE}, or OUT/lora.safetensors"
+    )
     parser.add_argument("--checkpoint", type=Path, help="to start from (default: the bundled one)")
     parser.add_argument(
         "--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, if CHECKPOINT has none inside"
@@ -77,7 +79,10 @@ def _finetune(args: argparse.Namespace) -> None:
             config, checkpoint.config, data, args.out, start=checkpoint, validation=list(islice(data, 4)), vae=vae,
             tensorboard=args.tensorboard,
         )  # fmt: skip
-    if state.is_main_process:
+    if state.is_main_process and config.lora:
+        base = f" --checkpoint {args.checkpoint}" if args.checkpoint else ""
+        say(f"{trained}: try it with smcd animate{base} --lora {trained}")
+    elif state.is_main_process:
         result = read_checkpoint(trained)
         info = (
             checkpoint.info | result.info | {"defaults": defaults | {"width": size, "height": size, "frames": frames}}

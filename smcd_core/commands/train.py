@@ -49,6 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     autoencoder.add_argument("--batch-size", type=int, default=8, help="crops of a step (default %(default)s)")
     autoencoder.add_argument("--lr", type=float, default=1e-3, help="default %(default)s")
+    autoencoder.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     pretrain.set_defaults(run=_pretrain)
 
     encode = subparsers.add_parser("encode", help="turn clips into latents and tokens on disk, for training")
@@ -98,7 +99,7 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConf
     defaults  values that the help shows, instead of those of TrainingConfig
     """
     hints = typing.get_type_hints(TrainingConfig)
-    choices = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS}
+    choices = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS, "frozen_dtype": PRECISIONS}
     for field in fields(TrainingConfig):
         if field.name == "stage":
             continue
@@ -131,6 +132,7 @@ def _pretrain(args: argparse.Namespace) -> None:
 
     if args.network == "autoencoder":
         from ..data import render_clip, render_world_clip
+        from ..sampling.devices import chosen_device
 
         pretrain.train_autoencoder(
             args.out,
@@ -143,6 +145,7 @@ def _pretrain(args: argparse.Namespace) -> None:
             lr=args.lr,
             render=render_clip if args.dataset == "synthetic" else render_world_clip,
             decoder_only=args.decoder_only,
+            device=chosen_device(args.device or "auto", "--device"),
         )
     else:
         pretrain.train_text_encoder(args.out, steps=args.steps or 1500)
@@ -152,13 +155,14 @@ def _encode(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ..data.samples import SampleError, log_left_out
-    from ..sampling.devices import pick_device
+    from ..sampling.devices import chosen_device
     from ..training.encoded import encode_clips, shards
     from ..weights.components import load_components
 
     part, parts = _part(args.part)
     clips, settings = _clips_to_encode(args)
-    vae, text = (network.to(args.device or pick_device()) for network in load_components(args.components))
+    device = chosen_device(args.device or "auto", "--device")
+    vae, text = (network.to(device) for network in load_components(args.components))
     damaged = []
 
     def report(error: SampleError) -> None:

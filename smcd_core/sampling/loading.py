@@ -12,8 +12,8 @@ from diffusers import AutoencoderKL
 from ..networks.smcd import SMCD
 from ..networks.text import TextEncoder
 from ..weights.checkpoint import SUFFIXES, Checkpoint, CheckpointError, build, read_checkpoint, write_checkpoint
-from ..weights.lora import Chosen, with_loras
 from ..weights.components import FOLDERS, load_components, missing_components, pack_components, unpack_components
+from ..weights.lora import Chosen, with_loras
 
 
 def read_networks(

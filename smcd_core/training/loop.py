@@ -64,8 +64,9 @@ def train(
     tensorboard  log to TensorBoard as well
     quiet        no progress bar
 
-    Afterwards `out` holds checkpoint.safetensors or lora.safetensors (the average of the weights if there is one),
-    loss.csv, loss.png, samples/, tensorboard/ and state-*, from which the run continues.
+    Afterwards `out` holds checkpoint.safetensors or lora.safetensors (the average of the weights if there is one), with
+    config.keep_every also such files of earlier steps, loss.csv, loss.png, samples/, tensorboard/ and state-*, from
+    which the run continues.
 
     Raises TrainingError if clips and network do not fit together, if a state in `out` is of another run, or if a LoRA
     does not start from a checkpoint of the same network.
@@ -89,7 +90,7 @@ def train(
             bar.set_postfix(loss=f"{row['loss']:.4f}")
             is_saved = run.is_due(config.save_every)
             is_validated = bool(validation) and run.is_due(config.validate_every)
-            row |= run.validate_and_save(validation if is_validated else (), vae, is_saved)
+            row |= run.validate_and_save(validation if is_validated else (), vae, run.files_due())
             log.add(row)
             if is_saved:
                 # Last, so that a run that is killed in between makes both of them again.
@@ -118,9 +119,9 @@ class _Run:
         self.start = start
         self.null_text = data.null_text
         self.model = make_model(model_config, start, config.seed)
-        chosen = _freeze_the_rest(self.model, config)
+        _freeze_the_rest(self.model, config)
         self.shapes = {name: value.shape for name, value in self.model.state_dict().items()}
-        self.scalars = {name: value.detach().clone() for name, value in chosen.items() if not value.ndim}
+        self.halved = _halve_frozen_layers(self.model, config, accelerator)
         if accelerator.is_fsdp2:
             _give_scalars_an_axis(self.model)
         if config.checkpointing:
@@ -161,11 +162,18 @@ class _Run:
     def is_due(self, every: int) -> bool:
         return self.step == self.config.steps or self.step % every == 0
 
+    def files_due(self) -> list[Path]:
+        """Where to write the checkpoint after this step: its own name, and one with the step to keep it."""
+        files = [self.checkpoint] if self.is_due(self.config.save_every) else []
+        if self.config.keep_every and self.step % self.config.keep_every == 0:
+            files.append(self.checkpoint.with_stem(f"{self.checkpoint.stem}-{self.step:08d}"))
+        return files
+
     def validate_and_save(
-        self, examples: Sequence[dict[str, Tensor]], vae: AutoencoderKL | None, is_saved: bool
+        self, examples: Sequence[dict[str, Tensor]], vae: AutoencoderKL | None, files: Sequence[Path]
     ) -> dict[str, float]:
-        """Validate on the examples if there are any, and write the checkpoint; returns the probe for the log."""
-        if not (examples or is_saved):
+        """Validate on the examples, if there are any, and write the checkpoint to files; returns the probe."""
+        if not (examples or files):
             return {}
         accelerator, probed = self.accelerator, {}
         with _averaged(self.average, self.trained):
@@ -177,18 +185,21 @@ class _Run:
                 loss = DenoisingLoss(network, self.null_text, self.config).to(accelerator.device).eval()
                 with accelerator.autocast():
                     probed = validate(loss, examples, vae, self.out / "samples" / f"step-{self.step:08d}.png")
-            if is_saved and accelerator.is_main_process:
-                self._write(self.checkpoint, weights, changes)
+            if accelerator.is_main_process:
+                for path in files:
+                    self._write(path, weights, changes)
         return probed
 
     def _write(self, path: Path, weights: dict[str, Tensor], changes: dict[str, LowRank]) -> None:
-        """Write the checkpoint, or the LoRA with what changed in the scalars that it trains."""
+        """Write the checkpoint, or the LoRA."""
         done = asdict(self.config) | {"step": self.step}
-        if self.config.lora:
-            scalars = {name: weights[name].to(old.device) - old for name, old in self.scalars.items()}
-            write_lora(path, {**changes, **scalars}, {"training": [done], "base": self.start.path.name})
+        if self.config.lora and self.start:  # a LoRA always starts from a checkpoint
+            write_lora(path, changes, {"training": [done], "base": self.start.path.name})
         else:
-            earlier = self.start.info.get("training", []) if self.start else []
+            earlier, exact = (self.start.info.get("training", []), self.start.weights) if self.start else ([], {})
+            for name in self.halved:
+                if name in exact and exact[name].shape == weights[name].shape:
+                    weights[name] = exact[name]
             write_checkpoint(path, self.model_config, weights, info={"training": [*earlier, done]})
 
     def _whole_weights(self) -> dict[str, Tensor]:
@@ -220,8 +231,8 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
     return accelerator
 
 
-def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> dict[str, nn.Parameter]:
-    """Let only the parameters of the stage train, and return them. Raises TrainingError if there are none."""
+def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> None:
+    """Let only the parameters of the stage train, or their adapters. Raises TrainingError if there are none."""
     model.requires_grad_(False)
     images = config.effective_stage.images
     if config.lora:
@@ -232,7 +243,26 @@ def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> dict[str, nn.Parame
         raise TrainingError(f"stage {config.stage} trains no parameter of this system: {model.config}")
     for parameter in chosen.values():
         parameter.requires_grad_(True)
-    return chosen
+
+
+def _halve_frozen_layers(model: SMCD, config: TrainingConfig, accelerator: Accelerator) -> list[str]:
+    """Store frozen linear layers and convolutions in config.frozen_dtype; returns the names of their weights.
+
+    The others, such as norms, compute in float32 under autocast. Raises TrainingError under FSDP, which shards layers
+    of one type only.
+    """
+    if config.frozen_dtype == "no":
+        return []
+    if accelerator.distributed_type == DistributedType.FSDP:
+        raise TrainingError("frozen_dtype cannot be used with FSDP, which shards the frozen weights: leave it out")
+    dtype, halved = {"bf16": torch.bfloat16, "fp16": torch.float16}[config.frozen_dtype], []
+    for layer_name, layer in model.named_modules():
+        if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):
+            for name, parameter in layer.named_parameters(recurse=False):
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data.to(dtype)
+                    halved.append(f"{layer_name}.{name}".replace(".base_layer.", "."))
+    return halved
 
 
 def _optimizer(config: TrainingConfig, model: SMCD) -> torch.optim.Optimizer:
@@ -284,6 +314,7 @@ def _batches(
         data,
         batch_sampler=_Sampler(len(data), config, step, accelerator.process_index, accelerator.num_processes),
         collate_fn=list,
+        num_workers=config.workers,
         generator=torch.Generator(),  # or the loader would draw its seed from the generator that dropout uses
     )
     size, first = config.batch_size, accelerator.process_index * config.batch_size

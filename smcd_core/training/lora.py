@@ -20,8 +20,8 @@ _DOWN, _UP = ".lora_A.default.weight", ".lora_B.default.weight"  # peft's names
 def add_lora(model: SMCD, stage: str, images: bool, rank: int) -> dict[str, nn.Parameter]:
     """Put adapters beside the layers of gates, encoders and attention that a stage trains; they start without effect.
 
-    Returns the parameters to train, by name: the adapters, and the stage's scalars, such as those of gates, which have
-    no rank. Raises TrainingError if there is no such layer or peft is missing.
+    Returns their parameters by name. The scalars of gates do not change: ComfyUI patches layers only. Raises
+    TrainingError if there is no such layer or peft is missing.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -33,13 +33,8 @@ def add_lora(model: SMCD, stage: str, images: bool, rank: int) -> dict[str, nn.P
     layers = lora_layers(model, chosen)
     if not layers:
         raise TrainingError(f"stage {stage} trains no gate, encoder or attention of this system: {model.config}")
-    scalars = {name for name, parameter in chosen.items() if not parameter.ndim}
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers), model)
-    return {
-        name: parameter
-        for name, parameter in model.named_parameters()
-        if name in scalars or name.endswith((_DOWN, _UP))
-    }
+    return {name: parameter for name, parameter in model.named_parameters() if name.endswith((_DOWN, _UP))}
 
 
 def lora_layers(model: SMCD, chosen: Mapping[str, nn.Parameter]) -> list[str]:

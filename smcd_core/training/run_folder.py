@@ -26,7 +26,7 @@ from .config import TrainingConfig, TrainingError
 PROBES = {"x0_right_boxes": "#009e73", "x0_none_boxes": "#999999", "x0_wrong_boxes": "#d55e00"}
 SETTINGS = "config.json"
 # A resumed run may change these; they have no effect on the steps already taken.
-MAY_CHANGE = ("steps", "save_every", "validate_every", "checkpointing")
+MAY_CHANGE = ("steps", "save_every", "keep_every", "validate_every", "checkpointing", "workers")
 
 
 def settings_of(config: TrainingConfig, model_config: SMCDConfig, clips: int, processes: int) -> dict[str, object]:

@@ -66,14 +66,17 @@ def trajectory_from_value(
     if isinstance(value, str):
         value = _json(value)
     if isinstance(value, Mapping) and "objects" in value:
-        trajectory = _named(parse_trajectory(value), phrase)
-        return trajectory, f"SMCD trajectory: {len(trajectory.objects)} objects, {trajectory.frames} frames"
+        drawn = parse_trajectory(with_phrases(value) if phrase.strip() else value)
+        trajectory = _named(drawn, phrase)
+        instead = replaced([track.phrase for track in drawn.objects], [track.phrase for track in trajectory.objects])
+        return trajectory, f"SMCD trajectory: {len(trajectory.objects)} objects{instead}, {trajectory.frames} frames"
     what, boxes = boxes_from_value(value, width, height, point_size)
     if boxes.frames == 1:
         boxes = boxes.resampled(frames)
     names = tuple(_lines(phrase, len(boxes.phrases)) or boxes.phrases)
+    instead = replaced(boxes.phrases, names)
     boxes = replace(boxes, phrases=names, size=(width, height), fps=fps)
-    found = f"{what}: {len(names)} objects, {boxes.frames} frames of {width} x {height} pixels"
+    found = f"{what}: {len(names)} objects{instead}, {boxes.frames} frames of {width} x {height} pixels"
     return boxes.to_trajectory(tolerance), found
 
 
@@ -83,6 +86,21 @@ def boxes_from_value(value: Any, width: int, height: int, point_size: float = PO
     if not boxes.mask.any():
         raise TrajectoryError(f"found {what} without any box: nothing to animate")
     return what, boxes
+
+
+def with_phrases(document: Any) -> Any:
+    """A document with an empty phrase wherever an object lacks one, for phrases that are given beside it."""
+    objects = document.get("objects") if isinstance(document, Mapping) else None
+    if not isinstance(objects, Sequence) or isinstance(objects, str):
+        return document
+    return {**document, "objects": [{"phrase": "", **one} if isinstance(one, Mapping) else one for one in objects]}
+
+
+def replaced(before: Sequence[str], after: Sequence[str]) -> str:
+    """A remark on the phrases of a file or value that others were given for, "" if there were none."""
+    lost = [repr(old[:40]) for old, new in zip(before, after, strict=True) if old.strip() and old != new]
+    more = " and others" if len(lost) > 3 else ""
+    return f" (the given phrase replaces {', '.join(lost[:3])}{more})" if lost else ""
 
 
 def _json(text: str) -> Any:

@@ -3,10 +3,10 @@
     diffusion_model.NAME.lora_A.weight   [rank, in, ...]; or lora_down
     diffusion_model.NAME.lora_B.weight   [out, rank, ...]; or lora_up
     diffusion_model.NAME.alpha           optional; the change is alpha / rank * B A, without alpha B A
-    diffusion_model.NAME.diff            added as it is, such as to the scalar of a gate; .diff_b to a bias
+    diffusion_model.NAME.diff            added to the weight as it is; .diff_b to the bias
 
-NAME is that of a layer in ComfyUI, whose own nodes read the same files: a layer of the UNet has no prefix there. Names of
-the form lora_unet_input_blocks_1_0... are read too.
+NAME is that of a layer in ComfyUI, whose own nodes read the same files: a layer of the UNet has no prefix there. Names
+of the form lora_unet_input_blocks_1_0... are read too. The scalars of gates cannot change: ComfyUI patches only layers.
 """
 
 from __future__ import annotations
@@ -104,10 +104,9 @@ def _places(names: Iterable[str]) -> dict[str, str]:
     """Which weight each stem of a key stands for."""
     places = {}
     for name in names:
-        stem = name.removeprefix("unet.").removesuffix(".weight")
-        places[MODEL + stem] = name
         if name.endswith(".weight"):
-            places["lora_unet_" + stem.replace(".", "_")] = name
+            stem = name.removeprefix("unet.").removesuffix(".weight")
+            places[MODEL + stem] = places["lora_unet_" + stem.replace(".", "_")] = name
     return places
 
 
@@ -135,8 +134,8 @@ def _change(path: Path, name: str, parts: Mapping[str, Tensor], weight: Tensor |
         change = LowRank(down, up, alpha[0] / rank if alpha and rank else 1.0)
     if size != shape:
         raise CheckpointError(
-            f"{path}: changes {name} by {size}, its shape in the checkpoint is {shape}: use it with the checkpoint that "
-            "it was trained on"
+            f"{path}: changes {name} by {size}, its shape in the checkpoint is {shape}: use it with the checkpoint "
+            "that it was trained on"
         )
     return change
 
@@ -148,11 +147,12 @@ def write_lora(path: str | Path, changes: Changes, info: dict[str, Any]) -> None
     """
     tensors: dict[str, Tensor] = {}
     for name, change in changes.items():
-        stem = MODEL + name.removeprefix("unet.").removesuffix(".weight")
+        layer, _, kind = name.removeprefix("unet.").rpartition(".")
+        stem = MODEL + layer
         if isinstance(change, LowRank):
             tensors[f"{stem}.lora_A.weight"], tensors[f"{stem}.lora_B.weight"] = change.down, change.up
             if change.scale != 1:
                 tensors[f"{stem}.alpha"] = torch.tensor(change.scale * len(change.down))
         else:
-            tensors[f"{stem}.diff"] = change
+            tensors[f"{stem}.diff_b" if kind == "bias" else f"{stem}.diff"] = change
     save_weights(Path(path), tensors, {"smcd_lora_version": "1", "info": json.dumps(info)})

@@ -3,6 +3,9 @@ import { test } from "node:test";
 import { isOtherPicture, modelFacts } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
+import { scoresOf } from "../../web/host/scores.js";
+import { serialiseTrajectory, setClip } from "../../web/trajectory/model.js";
+import { A, trajectory } from "./helpers.js";
 
 const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
 
@@ -176,4 +179,11 @@ test("a run that starts from another file than the background's is known", () =>
   const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
   const found = [5, 6, 7, 8].map((first) => isOtherPicture(node(graph(first), 1), api));
   assert.deepEqual(found, [false, false, true, false]);
+});
+
+test("scores of boxes that were changed during the run are not of those in the editor", () => {
+  const run = trajectory({ cat: [[0, A]] });
+  const report = { ids: ["cat"], iou: [[0.5]], text: serialiseTrajectory(run).replace(/\s+/g, " ") };
+  assert.equal(scoresOf(report, run).of, run);
+  assert.equal(scoresOf(report, setClip(run, { fps: 9 })).of, null);
 });

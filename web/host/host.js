@@ -59,6 +59,20 @@ export function onLanguage(host, then) {
 }
 
 /**
+ * Call a function with how the user navigates the graph, now and after each change.
+ *
+ * @param {Host} host
+ * @param {(mode: string | undefined) => void} then  gets "standard" if the wheel moves the view, as on trackpads
+ * @returns {() => void}  ends this
+ */
+export function onNavigation(host, then) {
+  const name = "Comfy.Canvas.NavigationMode";
+  const tell = () => then(host.app.extensionManager?.setting?.get(name));
+  tell();
+  return listen(settingsOf(host), { [`${name}.change`]: tell });
+}
+
+/**
  * The target of events such as Comfy.Locale.change for changed settings.
  *
  * @param {Host} host

@@ -14,7 +14,7 @@ import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { isOtherPicture, modelFacts } from "./facts.js";
-import { after, languageOf, onLanguage } from "./host.js";
+import { after, languageOf, onLanguage, onNavigation } from "./host.js";
 import { keepSettings, park, placeOf, unpark } from "./kept.js";
 import { widgetValue } from "./links.js";
 import { showMasks } from "./masks.js";
@@ -126,6 +126,7 @@ class NodeEditor {
       () => clearTimeout(soon),
       listen(api, { graphChanged: look }),
       onLanguage(this.#host, () => this.#show()),
+      onNavigation(this.#host, (mode) => this.editor.set({ isWheelPanning: mode === "standard" })),
       // Another extension may have changed the text without calling back.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
       listen(this.#holder, { wheel: (event) => this.#passWheel(event) }, { passive: false }),
@@ -189,7 +190,8 @@ class NodeEditor {
     this.#place = placeOf(node);
     this.#warn();
     const { api } = this.#host;
-    const facts = { ...this.editor.facts, ...modelFacts(node), isOtherPicture: isOtherPicture(node, api) };
+    const isLinked = widgetValue(node, "text") === undefined;
+    const facts = { ...this.editor.facts, ...modelFacts(node), isOtherPicture: isOtherPicture(node, api), isLinked };
     if (JSON.stringify(facts) !== JSON.stringify(this.editor.facts)) this.editor.set({ facts });
     const picture = connectedPicture(node, "background", api);
     const files = picture ? [] : this.#resultOf("smcd_background");

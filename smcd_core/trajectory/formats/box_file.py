@@ -23,6 +23,18 @@ MAX_ROWS = MAX_FRAMES * MAX_OBJECTS + 1  # lines, with a header
 MAX_LINE = 5000  # characters
 MAX_DATASET_BYTES = 4 * 2**30  # YouTube-VIS keeps a whole split, with its masks, in one file
 
+_SIGNATURES = (  # how files begin that are easily given for boxes
+    (rb"\x89PNG", "a PNG image"),
+    (rb"\xff\xd8\xff", "a JPEG image"),
+    (rb"GIF8", "a GIF image"),
+    (rb"BM.{4}\0{4}", "a BMP image"),
+    (rb"II\*\0|MM\0\*", "a TIFF image"),
+    (rb"RIFF.{4}WEBP", "a WebP image"),
+    (rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI ", "a video"),
+    (rb"PK\x03\x04", "a zip archive"),
+    (rb"%PDF", "a PDF"),
+)
+
 Row = tuple[str, Sequence[str]]  # where it was found, and its fields
 
 
@@ -195,6 +207,8 @@ def read_text(path: Path, limit: int) -> str:
         data = path.read_bytes()
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if kind := next((kind for start, kind in _SIGNATURES if re.match(start, data, re.DOTALL)), None):
+            raise BoxFileError(path, f"is {kind}: expected boxes, such as a trajectory .json") from None
         is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
         found = ", but UTF-16" if is_utf16 else ""
         raise BoxFileError(path, f"is not UTF-8 text (byte {error.start}){found}: save it as UTF-8") from None

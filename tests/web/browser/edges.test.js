@@ -357,6 +357,21 @@ check("Shift and wheel, or a wheel across, moves the view sideways", async (page
   assert.equal(await page.evaluate(() => window.editor.shownViewport.width), width);
 });
 
+check("where the wheel moves the graph it moves the view, and zooms with Ctrl", async (page) => {
+  await page.locator(".smcd-stage-canvas").click({ position: { x: 5, y: 5 } });
+  await page.evaluate(() => window.editor.set({ isWheelPanning: true }));
+  const shown = () => page.evaluate(() => window.editor.shownViewport);
+  const before = await shown();
+  await page.mouse.wheel(10, 40);
+  await page.waitForFunction((y) => window.editor.shownViewport.top === y, before.top - 40);
+  const { left, width } = await shown();
+  assert.deepEqual([left, width], [before.left - 10, before.width]);
+  await page.keyboard.down("Control");
+  await page.mouse.wheel(0, -40);
+  await page.keyboard.up("Control");
+  await page.waitForFunction((w) => window.editor.shownViewport.width > w, width);
+});
+
 check("a dialog of an editor that goes away is dismissed", async (page) => {
   const answer = await page.evaluate(async () => {
     const { openDialog } = await import("/web/editor/kit/dialogs.js");

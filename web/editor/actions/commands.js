@@ -149,7 +149,8 @@ function ease(name, keys) {
   return command("time", `ease.${name}`, keys, hasEditable, run, { isOn });
 }
 
-/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "onionSkin" | "paths" | "animatic" | "crop" | "loop"} name */
+/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "addByTouch" | "onionSkin" | "paths" | "animatic" | "crop" |
+ *   "loop"} name */
 function setting(name, keys, group = "view") {
   const run = ({ editor }) => editor.setSettings({ [name]: !editor.settings[name] });
   return command(group, `setting.${name}`, keys, always, run, { isOn: (editor) => editor.settings[name] });
@@ -248,6 +249,11 @@ export const COMMANDS = [
   ),
   command("time", "keysEarlier", ["Alt+ArrowLeft"], hasKeys, ({ editor }) => shiftKeys(editor, -1)),
   command("time", "keysLater", ["Alt+ArrowRight"], hasKeys, ({ editor }) => shiftKeys(editor, 1)),
+  command("time", "smooth", ["H"], hasEditable, ({ editor }) => {
+    const chosen = editableKeys(editor);
+    const refs = chosen.length ? chosen : editor.editable.map((id) => ({ id, frame: editor.frame }));
+    editor.apply("step.bend", (trajectory) => model.toggleSmooth(trajectory, refs));
+  }),
   command("time", "toggleVisible", ["V"], hasEditable, ({ editor }) => toggleVisible(editor), {
     isOn: (e) => hasEditable(e) && e.editable.every((id) => model.visibleAt(model.trackOf(e.trajectory, id), e.frame)),
   }),
@@ -271,6 +277,7 @@ export const COMMANDS = [
   setting("snapToFrame", ["Shift+F"]),
   setting("snapToBoxes", ["Shift+B"]),
   setting("keepAspect", ["A"]),
+  setting("addByTouch", []),
   setting("onionSkin", ["O"]),
   setting("paths", ["P"]),
   setting("animatic", ["I"]),

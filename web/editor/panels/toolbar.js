@@ -22,12 +22,12 @@ export const MENUS = {
   ],
   time: [
     ...["play", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
-    ...["lastFrame", null, "addKey", "selectKeys", "keysEarlier", "keysLater", "toggleVisible", null],
+    ...["lastFrame", null, "addKey", "selectKeys", "keysEarlier", "keysLater", "smooth", "toggleVisible", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
     ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
-    ...["setting.keepAspect", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
+    ...["setting.keepAspect", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
     ...["fullScreen", "help"],
   ],
   file: [

@@ -3,6 +3,7 @@
  *
  * @import {Context, Part} from "../view.js"
  * @import {Gesture} from "./gestures.js"
+ * @import {Touched} from "./scene.js"
  * @import {Where} from "../kit/pointer.js"
  */
 
@@ -12,7 +13,7 @@ import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
 import { createAnimatic } from "./animatic.js";
 import { drawStage } from "./draw.js";
-import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
+import { cursorAt, gestureAt, pan, pinch, toggleSmooth } from "./gestures.js";
 import { touchedAt } from "./scene.js";
 
 const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // log of the zoom per unit of each deltaMode: pixel, line, page
@@ -35,6 +36,8 @@ export function createStage({ editor, t, run, root, view }) {
   let pointer = null; // while hovering
   let space = "up"; // or "down", or "used" once it has panned the view
   let theme = themeOf(element);
+  /** @type {Touched[]} what the last two presses were on */
+  let pressed = [];
   let named = -1; // the frame in the canvas's label
   let cursor = "";
 
@@ -43,6 +46,7 @@ export function createStage({ editor, t, run, root, view }) {
       if (editor.isInGesture) return null; // a keyboard gesture
       pointer = null;
       if (space !== "up") space = "used";
+      pressed = [...pressed.slice(-1), touchedAt(editor, where)];
       gesture = button === 1 || space === "used" ? pan(editor, where) : gestureAt(editor, where);
       view.invalidate();
       return gesture;
@@ -74,9 +78,13 @@ export function createStage({ editor, t, run, root, view }) {
     wheel(event) {
       if (!root.matches(":focus-within")) return;
       take(event);
-      const { px, py } = whereOf(event, canvas);
+      const { px, py, ctrl } = whereOf(event, canvas);
+      const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1;
+      if (editor.isWheelPanning && !ctrl && !event.shiftKey) {
+        editor.set({ viewport: panBy(editor.shownViewport, -event.deltaX * lines, -event.deltaY * lines) });
+        return;
+      }
       if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1;
         const across = (event.deltaX || event.deltaY) * lines; // some browsers turn Shift+wheel themselves
         editor.set({ viewport: panBy(editor.shownViewport, -across, 0) });
         return;
@@ -100,7 +108,10 @@ export function createStage({ editor, t, run, root, view }) {
       space = "up";
     },
     dblclick(event) {
-      if (touchedAt(editor, whereOf(event, canvas)).kind === "box") run("editPhrase");
+      // The first click on a point of a path moves the playhead, and so the box under the pointer.
+      const [first] = pressed;
+      if (first?.kind === "point" && !event.altKey) toggleSmooth(editor, first.point);
+      else if (touchedAt(editor, whereOf(event, canvas)).kind === "box") run("editPhrase");
     },
   });
 

@@ -14,11 +14,12 @@
  *   the image, as left, top, width, height in its own pixels; isStill: the same image at all times; time: in frames of
  *   the trajectory; null until it is loaded
  * @typedef {{prompt: string | null, columns: number, rows: number, slots: number, numFrames: number | null,
- *   width: number | null, height: number | null, isOtherPicture?: boolean}} ModelFacts  inputs of the model downstream, null if unknown:
- *   prompt; columns, rows: cells of the latent grid; slots: objects that it was trained on; numFrames, width, height:
- *   of the video that it makes; isOtherPicture: its first frame is known to be another image than the background
- * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory}} Scores  of the last run, by
- *   object id and frame; null where the object was invisible; of: what was run
+ *   width: number | null, height: number | null, isOtherPicture?: boolean, isLinked?: boolean}} ModelFacts  inputs of
+ *   the model downstream, null if unknown: prompt; columns, rows: cells of the latent grid; slots: objects that it was
+ *   trained on; numFrames, width, height: of the video that it makes; isOtherPicture: its first frame is known to be
+ *   another image than the background; isLinked: the run gets the text of a link
+ * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory | null}} Scores  of the last run, by
+ *   object id and frame; null where the object was invisible; of: what was run, null if that is not here
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
  * @typedef {{kind: "info" | "error", text: string | Said}} Notice
  */
@@ -35,6 +36,7 @@ export const SETTINGS = {
   animatic: true, // moves what the boxes hold
   crop: true, // shades what the model will not see
   keepAspect: false, // while resizing; Shift inverts it
+  addByTouch: false, // for want of Shift: taps toggle, drags on empty space select
   loop: true,
   speed: 1, // of playback
   timelineHeight: 0, // CSS pixels, 0 for a share of the editor
@@ -70,6 +72,7 @@ export class EditorState {
     this.locked = new Set();
     /** @type {Set<string>} if not empty, only these objects are shown */
     this.solo = new Set();
+    this.isWheelPanning = false; // as on a trackpad; else the wheel zooms
     this.time = 0; // of the playhead, in frames; whole unless playing
     this.isPlaying = false;
     /** @type {{id: string, samples: {time: number, box: Box}[]} | null} */

@@ -295,7 +295,7 @@ export function createTimeline(context) {
   }
 
   /** Whether the trajectory has changed since the run that the scores are of. */
-  const isOldScore = () => (editor.scores?.of ?? editor.trajectory) !== editor.trajectory;
+  const isOldScore = () => editor.scores?.of !== undefined && editor.scores.of !== editor.trajectory;
 
   function renderScore() {
     const mean = editor.scores?.mean ?? null;
