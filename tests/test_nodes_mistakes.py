@@ -35,7 +35,8 @@ HEAD = """# What messages mean
 
 Every message says what was found, what was expected and what to do. These are the ones that you may meet first, as the
 program says them: `tests/test_nodes_mistakes.py` makes each of these mistakes and compares. Where something else does
-not work, run the node SMCD Check or `smcd info`.
+not work, run the node SMCD Check or `smcd info`. Messages of a run are in English in every language of ComfyUI, so that
+they can be searched for; the help pages of the nodes explain them in yours.
 """
 SIDE = 64  # pixels of the small model's video
 
