@@ -15,7 +15,7 @@ const DELAY = 250; // milliseconds without changes before the trajectory is chec
  * @param {Context} context
  * @returns {Part}
  */
-export function createStatus({ editor, t, root }) {
+export function createStatus({ editor, t, run, root }) {
   const message = h("span", { class: "smcd-notice", role: "status", "aria-live": "polite" });
   const clip = h("span", { class: "smcd-clip" });
   const count = h("span", {});
@@ -26,7 +26,9 @@ export function createStatus({ editor, t, root }) {
     count,
   );
   const list = h("ul", { class: "smcd-checks", "aria-label": t("checks.name"), hidden: true });
-  const element = h("div", { class: "smcd-status" }, message, clip, button, list);
+  const undo = h("button", { type: "button", class: "smcd-undo", hidden: true, onclick: () => run("undo") });
+  undo.textContent = t("command.undo");
+  const element = h("div", { class: "smcd-status" }, message, undo, clip, button, list);
   button.addEventListener("click", () => toggle());
   let drawn = [];
   let checked = [];
@@ -91,6 +93,7 @@ export function createStatus({ editor, t, root }) {
         message.textContent = text;
         message.title = text;
         message.dataset.kind = notice?.kind ?? "";
+        undo.hidden = !notice?.isUndoable;
       }
       const { width, height, frames, fps } = trajectory;
       if (trajectory !== drawn[1]) clip.textContent = t("status.clip", { width, height, count: frames, fps });
