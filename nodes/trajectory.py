@@ -10,6 +10,7 @@ import numpy as np
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ..smcd_core.errors import SMCDError
 from ..smcd_core.pictures import read_picture
 from ..smcd_core.trajectory.document import Trajectory, dumps, parse_trajectory
 from ..smcd_core.trajectory.fingerprint import fingerprint
@@ -78,6 +79,15 @@ class SMCDTrajectory(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
         )
+
+    @classmethod
+    def validate_inputs(cls, text: str = EXAMPLE) -> bool | str:
+        """Say before the run what is wrong with the text. One that comes through a link is not known yet."""
+        try:
+            parse_trajectory(text)
+        except SMCDError as error:
+            return str(error)
+        return True
 
     @classmethod
     def execute(

@@ -168,3 +168,9 @@ def test_scores_tell_the_page_which_boxes_they_are_of():
     assert parse_trajectory(report["text"]) == parse_trajectory(text)
     (report,) = metrics.execute(images, boxes).ui["smcd_scores"]
     assert "text" not in report  # pixels do not tell
+
+
+def test_a_broken_text_is_said_before_the_run():
+    node = comfy_host.nodes.NODE_CLASS_MAPPINGS["SMCD_Trajectory"]
+    assert node.validate_inputs(text=EMPTY) is True
+    assert "frames" in node.validate_inputs(text=EMPTY.replace('"frames": 4', '"frames": 0'))

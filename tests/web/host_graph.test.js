@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { firstFrames } from "../../web/host/dropped.js";
 import { isOtherPicture, modelFacts } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
@@ -186,4 +187,23 @@ test("scores of boxes that were changed during the run are not of those in the e
   const report = { ids: ["cat"], iou: [[0.5]], text: serialiseTrajectory(run).replace(/\s+/g, " ") };
   assert.equal(scoresOf(report, run).of, run);
   assert.equal(scoresOf(report, setClip(run, { fps: 9 })).of, null);
+});
+
+test("a new background goes to each first frame that had its source, through reroutes, or that is free", () => {
+  const run = (frame) => ({ type: "SMCD_Generate", inputs: { trajectory: [1, 0], first_frame: frame } });
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory", inputs: { background: [2, 0] } },
+    2: { type: "SMCD_Example" },
+    3: run([5, 0]),
+    4: run([6, 0]),
+    5: { type: "Reroute", inputs: { "": [2, 0] } },
+    6: loader,
+    7: { type: "PreviewImage", inputs: { images: [2, 0] } },
+  });
+  const before = source(node(graph, 1), 0);
+  assert.deepEqual(firstFrames(node(graph, 1), before).map((end) => [end.node.id, end.slot]), [[3, 1]]);
+  const free = graphOf({ 1: { type: "SMCD_Trajectory", inputs: { background: null } }, 2: run(null) });
+  assert.deepEqual(firstFrames(node(free, 1), null).map((end) => [end.node.id, end.slot]), [[2, 1]]);
+  const other = graphOf({ 1: { type: "SMCD_Trajectory", inputs: { background: null } }, 2: run([3, 0]), 3: loader });
+  assert.deepEqual(firstFrames(node(other, 1), null), []);
 });

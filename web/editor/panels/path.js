@@ -1,8 +1,9 @@
 /**
  * The path of the selection: smooth or a corner at the playhead, the places of its handles, and a graph of the speed.
  *
+ * @import {EditorState} from "../state/state.js"
  * @import {Context} from "../view.js"
- * @import {Point} from "../../trajectory/document.js"
+ * @import {Point, Track, Trajectory} from "../../trajectory/document.js"
  * @import {Side} from "../../trajectory/handles.js"
  */
 
@@ -25,7 +26,8 @@ export function createPathSection({ editor, t, run }) {
   const title = h("h3", {});
   const smooth = h("button", { type: "button", onclick: () => run("smooth") });
   const fields = NUMBERS.map(({ side, axis }) => {
-    return numberField(t(`inspector.bend.${"xy"[axis]}${side}`), {}, (value) => setNumber(side, axis, value));
+    const operation = (value) => movedHandle(editor, side, axis, value);
+    return numberField(t(`inspector.bend.${"xy"[axis]}${side}`), {}, { editor, step: "step.bend", operation });
   });
   const elements = fields.map((field) => field.element);
   const table = h("div", { class: "smcd-fields smcd-fields-four", title: t("inspector.bendHint") }, ...elements);
@@ -33,25 +35,6 @@ export function createPathSection({ editor, t, run }) {
   const line = h("div", { class: "smcd-line" }, title, smooth);
   const element = h("section", { class: "smcd-section" }, line, table, speed.element);
   const isOther = watch();
-
-  const keyAt = (track) => track.keys.find((key) => key.frame === editor.frame);
-
-  /** Move a handle of each object that has a key here, in pixels. A smooth key stays smooth. */
-  function setNumber(side, axis, value) {
-    const { frame, editable } = editor;
-    return editor.apply("step.bend", (trajectory) => {
-      const units = value / (axis === 0 ? trajectory.width : trajectory.height);
-      return editable.reduce((result, id) => {
-        const key = keyAt(model.trackOf(result, id));
-        if (!key) return result;
-        const [x, y] = model.handlesOf(key)[side];
-        /** @type {Point} */
-        const point = axis === 0 ? [units, y] : [x, units];
-        const link = model.isSmooth(key, result) ? "turn" : "free";
-        return model.setHandle(result, { id, frame }, side, point, link);
-      }, trajectory);
-    });
-  }
 
   return {
     element,
@@ -61,7 +44,7 @@ export function createPathSection({ editor, t, run }) {
       speed.show(track, trajectory, frame);
       if (!isOther(track, frame, locked, selected, selectedKeys, trajectory.width, trajectory.height)) return;
       title.textContent = t("inspector.path", { frame });
-      const key = keyAt(track);
+      const key = keyAt(track, frame);
       const isLocked = !editor.editable.length;
       smooth.textContent = t(key?.handles ? "inspector.corner" : "inspector.smooth");
       smooth.disabled = isLocked || track.keys.length < 2;
@@ -74,6 +57,35 @@ export function createPathSection({ editor, t, run }) {
         fields[n].input.disabled = isLocked || key === ends[side];
       });
     },
+  };
+}
+
+/** @param {Track} track @param {number} frame */
+function keyAt(track, frame) {
+  return track.keys.find((key) => key.frame === frame);
+}
+
+/**
+ * Move a handle of each object that has a key at the playhead. A smooth key stays smooth.
+ *
+ * @param {EditorState} editor
+ * @param {Side} side
+ * @param {0 | 1} axis
+ * @param {number} value  pixels
+ * @returns {(trajectory: Trajectory) => Trajectory}
+ */
+function movedHandle({ frame, editable }, side, axis, value) {
+  return (trajectory) => {
+    const units = value / (axis === 0 ? trajectory.width : trajectory.height);
+    return editable.reduce((result, id) => {
+      const key = keyAt(model.trackOf(result, id), frame);
+      if (!key) return result;
+      const [x, y] = model.handlesOf(key)[side];
+      /** @type {Point} */
+      const point = axis === 0 ? [units, y] : [x, units];
+      const link = model.isSmooth(key, result) ? "turn" : "free";
+      return model.setHandle(result, { id, frame }, side, point, link);
+    }, trajectory);
   };
 }
 

@@ -4,10 +4,10 @@
  * @import {Context, Part} from "../view.js"
  */
 
-import { commandButton } from "../actions/command_button.js";
+import { commandButton, nameButton } from "../actions/command_button.js";
 import { canRun, commandOf } from "../actions/commands.js";
 import { createMenu } from "../actions/menu.js";
-import { h } from "../kit/dom.js";
+import { h, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 
 export const MENUS = {
@@ -63,11 +63,15 @@ export function createToolbar(context) {
     h("div", { class: "smcd-tools smcd-tools-end" }, ...Object.entries(RIGHT).map(button)),
   );
   let isPoppedOut = false;
+  const isOtherStep = watch();
 
   return {
     element,
     render() {
       for (const [id, control] of buttons) control.disabled = !canRun(editor, commandOf(id));
+      if (isOtherStep(editor.undoLabel, editor.redoLabel)) {
+        for (const id of ["undo", "redo"]) nameButton(buttons.get(id), id, commandOf(id).name(editor, t));
+      }
       if (isPoppedOut === view.isPoppedOut) return;
       isPoppedOut = view.isPoppedOut;
       buttons.get("fullScreen").replaceChildren(icon(isPoppedOut ? "popIn" : "popOut"));

@@ -1,7 +1,7 @@
 /**
  * Pointer gestures on the stage. Each gets `move` until `end` or `cancel`, and is one undo step. No DOM.
  *
- * @import {EditorState} from "../state/state.js"
+ * @import {EditorState, OpenGesture} from "../state/state.js"
  * @import {Box, Point, Trajectory} from "../../trajectory/document.js"
  * @import {KeyRef} from "../../trajectory/keys.js"
  * @import {Guide} from "../../trajectory/snap.js"
@@ -330,9 +330,11 @@ function step(editor, press, options) {
   const { isKept = () => true, restore = () => {} } = options;
   const isDragged = isDrag(press);
   let before = null;
+  /** @type {OpenGesture | null} */
+  let open = null;
   const cancel = () => {
     if (!before) return;
-    if (editor.isInGesture) editor.cancel();
+    open?.cancel();
     restore();
   };
   /** @type {Gesture} */
@@ -345,16 +347,16 @@ function step(editor, press, options) {
         if (editor.isPlaying) editor.set({ isPlaying: false, time: editor.frame });
         begun();
         before = editor.trajectory;
-        editor.begin(label);
+        open = editor.begin(label);
       }
-      if (!editor.isInGesture) return; // ended meanwhile, such as by undo
-      editor.preview(change(where, gesture));
+      if (!open.isOpen) return; // ended meanwhile, such as by undo
+      open.preview(change(where, gesture));
       changed(before);
     },
     end() {
       if (!before) click();
       else if (!isKept()) cancel();
-      else if (editor.isInGesture) editor.commit();
+      else open?.commit();
     },
     cancel,
   };

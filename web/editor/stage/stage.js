@@ -43,7 +43,7 @@ export function createStage({ editor, t, run, root, view }) {
 
   const follower = followPointers(canvas, {
     press(where, button) {
-      if (editor.isInGesture) return null; // a keyboard gesture
+      if (editor.isInGesture) editor.commit(); // of a key
       pointer = null;
       if (space !== "up") space = "used";
       pressed = [...pressed.slice(-1), touchedAt(editor, where)];

@@ -110,7 +110,7 @@ export function createTimeline(context) {
   const pointers = followPointers(canvas, {
     press(where, button) {
       tip.hidden = true;
-      if (editor.isInGesture) return null;
+      if (editor.isInGesture) editor.commit(); // of a key
       return button === 1 ? pan(surface, where) : gestureOf(editor, surface, hit(where), where);
     },
     pinch(points) {
