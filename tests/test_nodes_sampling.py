@@ -550,7 +550,19 @@ def test_the_same_seed_gives_the_same_frames_twice(parts, picture):
 ODD = {"steps": 7}  # the timesteps are rounded
 
 
-@pytest.mark.parametrize("settings, changes", [({}, {}), (FAST, {"fast": True}), (FAST | ODD, {"fast": True} | ODD)])
+STARTS = [{"start": 0.4}, {"start": 0.8, "start_inside": 0.3}, {"start": 1.0, "start_inside": 0.5}]
+
+
+@pytest.mark.parametrize(
+    "settings, changes",
+    [
+        ({}, {}),
+        (FAST, {"fast": True}),
+        (FAST | ODD, {"fast": True} | ODD),
+        *((start, start) for start in STARTS),
+        *((FAST | start, {"fast": True} | start) for start in STARTS),
+    ],
+)
 def test_generate_makes_the_video_of_the_pipeline(parts, picture, pipeline, settings, changes):
     model, clip, vae = parts
     expected = pipeline(picture[0], parse_trajectory(DOCUMENT), PROMPT, seed=7, **settings)
