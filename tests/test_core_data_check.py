@@ -128,6 +128,22 @@ def test_every_dataset_can_be_encoded(kind, tmp_path, capsys, components):
     assert (tmp_path / "out" / "phrases.safetensors").exists()
 
 
+def test_several_cuts_of_each_video_and_their_mirror_images_are_encoded(tmp_path, capsys, components):
+    make("got10k", tmp_path / "data")
+    options = ["--dataset", "got10k", "--root", str(tmp_path / "data"), "--pixels", "32", "--cuts", "2", "--flips"]
+    options += ["--components", str(components), "--out", str(tmp_path / "out")]
+    assert main(["encode", *options, "--dtype", "bfloat16", "--batch-size", "3"]) == 0
+    encoded = EncodedClips(tmp_path / "out")
+    half = len(encoded) // 2
+    assert half > 2 and torch.allclose(
+        encoded[0]["boxes_xyxy"][..., 0], encoded[0]["mask"] - encoded[half]["boxes_xyxy"][..., 2], atol=1e-6
+    )
+    assert main(["encode", *options]) == 2  # in float32
+    assert "was encoded as" in capsys.readouterr().err
+    assert main(["encode", *options, "--clips", "3"]) == 2
+    assert "--cuts and --clips both say how many clips to make" in capsys.readouterr().err
+
+
 def test_encode_says_what_is_missing(tmp_path, capsys, components):
     rest = ["--components", str(components), "--out", str(tmp_path / "out")]
     assert main(["encode", *rest]) == 2

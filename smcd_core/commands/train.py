@@ -16,6 +16,7 @@ from ..errors import SMCDError
 from ..networks.config import SMALL, SYSTEMS, system_config
 from ..terminal import say
 from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
+from .arguments import whole
 from .data import DATASETS, add_dataset_options
 
 CLIPS = ("synthetic", "world")  # drawn, not read: sprites on pale scenes, textured cut-outs on textured scenes
@@ -52,10 +53,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     autoencoder.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     pretrain.set_defaults(run=_pretrain)
 
-    encode = subparsers.add_parser("encode", help="turn clips into latents and tokens on disk, for training")
+    encode = subparsers.add_parser(
+        "encode",
+        help="turn clips into latents and tokens on disk, for training",
+        description="Runs under `accelerate launch` too: the processes share the work.",
+    )
     encode.add_argument("--dataset", choices=(*CLIPS, *DATASETS), default="synthetic")
     encode.add_argument("--root", type=Path, help="folder with the dataset")
     encode.add_argument("--clips", type=int, help="how many; not needed with --root (default there: one of each video)")
+    encode.add_argument("--cuts", type=whole(1, 10_000), help="clips to cut from each video, instead of --clips")
+    encode.add_argument("--flips", action="store_true", help="add each clip mirrored, with its boxes: twice as many")
     add_dataset_options(encode)
     encode.add_argument("--slots", type=int, help="boxes per frame (default 8; images 30, synthetic 4)")
     encode.add_argument(
@@ -63,6 +70,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     encode.add_argument("--out", type=Path, required=True)
     encode.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
+    encode.add_argument(
+        "--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="default %(default)s"
+    )
+    encode.add_argument(
+        "--batch-size", type=whole(1, 4096), default=1, help="clips that are encoded together (default %(default)s)"
+    )
     encode.add_argument("--part", default="1/1", metavar="I/N", help="do part I of N; run all N side by side")
     encode.set_defaults(run=_encode)
 
@@ -152,17 +165,21 @@ def _pretrain(args: argparse.Namespace) -> None:
 
 
 def _encode(args: argparse.Namespace) -> None:
+    from accelerate import PartialState
     from tqdm import tqdm
 
     from ..data.samples import SampleError, log_left_out
-    from ..sampling.devices import chosen_device
+    from ..sampling.devices import DTYPES, chosen_device
     from ..training.encoded import encode_clips, shards
     from ..weights.components import load_components
 
     part, parts = _part(args.part)
     clips, settings = _clips_to_encode(args)
-    device = chosen_device(args.device or "auto", "--device")
-    vae, text = (network.to(device) for network in load_components(args.components))
+    state = PartialState()  # under `accelerate launch` the processes share this part
+    part, parts = part * state.num_processes + state.process_index, parts * state.num_processes
+    shared = "auto" if state.num_processes == 1 else str(state.device)
+    device = chosen_device(args.device or shared, "--device")
+    vae, text = (network.to(device, DTYPES[args.dtype]) for network in load_components(args.components))
     damaged = []
 
     def report(error: SampleError) -> None:
@@ -170,10 +187,10 @@ def _encode(args: argparse.Namespace) -> None:
         log_left_out(error)
 
     total = sum(map(len, shards(len(clips), part, parts).values()))
-    with log_beside_bars(), tqdm(total=total, unit="clip") as bar:
+    with log_beside_bars(), tqdm(total=total, unit="clip", disable=not state.is_local_main_process) as bar:
         encode_clips(
-            clips, vae, text, args.out, slots=settings["slots"], part=part, parts=parts, workers=args.workers,
-            settings=settings, progress=bar.update, report=report,
+            clips, vae, text, args.out, slots=settings["slots"], batch_size=args.batch_size, part=part, parts=parts,
+            workers=args.workers, settings=settings, progress=bar.update, report=report,
         )  # fmt: skip
     if damaged:
         say(f"{len(damaged)} of {total} clips are damaged and were left out")
@@ -181,11 +198,22 @@ def _encode(args: argparse.Namespace) -> None:
 
 def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
     """The clips, and what to note about them in the files."""
+    from ..data import WithFlips
+
+    clips, noted = _clips_of_dataset(args)
+    if args.dtype != "float32":
+        noted["dtype"] = args.dtype
+    return (WithFlips(clips), noted | {"flips": True}) if args.flips else (clips, noted)
+
+
+def _clips_of_dataset(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
     from torch.utils.data import Subset
 
     from ..data import KINDS, SyntheticClips, WorldClips, open_dataset
     from .data import open_options
 
+    if args.cuts and args.clips:
+        raise SMCDError("--cuts and --clips both say how many clips to make: leave one out")
     if args.dataset in CLIPS:
         if args.clips is None:
             raise SMCDError("--clips is missing: how many synthetic clips to make")
@@ -200,6 +228,7 @@ def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str 
         if args.root is None:
             raise SMCDError(f"--root is missing: the folder with the dataset {args.dataset}")
         dataset = open_dataset(args.dataset, args.root, clips=args.clips, **open_options(args))
+        dataset.passes = args.cuts or dataset.passes
         clips = dataset if args.clips is None else Subset(dataset, range(args.clips))
         slots = args.slots or KINDS[args.dataset].slots
         size, frames = dataset.size, dataset.num_frames

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from safetensors import SafetensorError, safe_open
@@ -91,6 +92,7 @@ def encode_clips(
     folder: str | os.PathLike,
     *,
     slots: int,
+    batch_size: int = 1,
     part: int = 0,
     parts: int = 1,
     workers: int = 0,
@@ -100,12 +102,15 @@ def encode_clips(
 ) -> None:
     """Encode a dataset into shards. Shards that exist already are kept, so a stopped run can be resumed.
 
-    slots     boxes per frame; a clip with more loses its last objects
-    part      number of this call among `parts`, which share the work: it writes every parts-th shard
-    workers   processes that read clips ahead
-    settings  description of the clips, stored in each shard
-    progress  called with the number of clips done since the last call
-    report    called with each damaged clip, which is left out (default: log it)
+    The tensors of a shard do not depend on how many processes share the work.
+
+    slots       boxes per frame; a clip with more loses its last objects
+    batch_size  clips that go through the VAE and the text encoder together
+    part        number of this call among `parts`, which share the work: it writes every parts-th shard
+    workers     processes that read clips ahead
+    settings    description of the clips, stored in each shard
+    progress    called with the number of clips done since the last call
+    report      called with each damaged clip, which is left out (default: log it)
 
     Raises SMCDError if a shard exists with other settings.
     """
@@ -119,13 +124,17 @@ def encode_clips(
     read = read_all(clips, [index for _, members in todo for index in members], workers=workers)
     null_text = text([" "])[0].half().cpu()
     for path, members in todo:
-        encoded = []
+        encoded, batch = [], []
         for _, clip in islice(read, len(members)):
             if isinstance(clip, SampleError):
                 report(clip)
             else:
-                encoded.append(_encode(clip, vae, text, phrases, slots))
+                batch.append(clip)
+            if len(batch) == batch_size:
+                encoded += _encode(batch, vae, text, phrases, slots)
+                batch = []
             progress(1)
+        encoded += _encode(batch, vae, text, phrases, slots) if batch else []
         tensors = {name: torch.stack([item[name] for item in encoded]) for name in encoded[0]} if encoded else {}
         # Written even without a clip, or the next run would read all of them again.
         save_weights(path, {"latents": torch.zeros(0), **tensors, "null_text": null_text}, metadata)
@@ -155,12 +164,23 @@ def _check_settings(path: Path, metadata: dict[str, str]) -> None:
         raise SMCDError(f"{path}: was encoded as {found}, not as {metadata['settings']}; choose another folder")
 
 
-def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCache, slots: int) -> dict[str, Tensor]:
+def _encode(
+    batch: Sequence[Clip], vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCache, slots: int
+) -> list[dict[str, Tensor]]:
+    """One item for each clip of the batch; all have the same shape."""
+    frames = np.concatenate([clip.frames for clip in batch])
+    latents = encode_frames(vae, frames, len(frames) if len(batch) > 1 else None).half().cpu()
+    texts = text([clip.caption for clip in batch]).half().cpu()
+    return [
+        {"latents": frames_of_clip.contiguous(), "text": states, **_boxes(clip, phrases, slots)}
+        for clip, frames_of_clip, states in zip(batch, latents.chunk(len(batch)), texts, strict=True)
+    ]
+
+
+def _boxes(clip: Clip, phrases: PhraseCache, slots: int) -> dict[str, Tensor]:
     boxes, mask = torch.from_numpy(clip.boxes_xyxy), torch.from_numpy(clip.mask).float()
     missing = slots - boxes.shape[1]
     return {
-        "latents": encode_frames(vae, clip.frames).half().cpu(),
-        "text": text([clip.caption])[0].half().cpu(),
         # Negative padding cuts off surplus slots.
         "boxes_xyxy": torch.nn.functional.pad(boxes, (0, 0, 0, missing)),
         "mask": torch.nn.functional.pad(mask, (0, missing)),

@@ -30,8 +30,8 @@ export function createPathSection({ editor, t, run }) {
   const elements = fields.map((field) => field.element);
   const table = h("div", { class: "smcd-fields smcd-fields-four", title: t("inspector.bendHint") }, ...elements);
   const speed = createSpeedGraph(t);
-  const line = h("div", { class: "smcd-line" }, smooth);
-  const element = h("section", { class: "smcd-section" }, title, line, table, speed.element);
+  const line = h("div", { class: "smcd-line" }, title, smooth);
+  const element = h("section", { class: "smcd-section" }, line, table, speed.element);
   const isOther = watch();
 
   const keyAt = (track) => track.keys.find((key) => key.frame === editor.frame);
