@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import SMCDError
 from ..terminal import say
+from .arguments import frame_sizes
 
 DATASETS = ("got10k", "youtube-vis", "grounding", "folder")  # as in data/catalog.py, which takes long to import
 _SHOWN = 20  # damaged samples in the text; the JSON has all
@@ -31,7 +32,13 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `open_options` reads."""
     parser.add_argument("--split", help="default train; GOT-10k: train, val; YouTube-VIS: train, valid, test")
     parser.add_argument("--frames", type=int, help="of a clip (default 8; images 1)")
-    parser.add_argument("--pixels", type=int, help="side of the frames (default 256; synthetic 128)")
+    parser.add_argument(
+        "--pixels",
+        type=frame_sizes,
+        metavar="N | WxH,WxH,...",
+        help="side of square frames, or sizes of which each clip gets the one nearest its aspect ratio (default 256; "
+        "synthetic 128)",
+    )
     parser.add_argument("--interval", type=int, default=1, help="take every n-th frame (default %(default)s)")
     parser.add_argument("--phrase", help="what the objects of a folder are whose boxes have no name")
     parser.add_argument("--seed", type=int, default=33, help="of the clips cut out (default %(default)s)")
