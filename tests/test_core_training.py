@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from smcd_core.networks.config import SMALL, SYSTEMS, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs
 from smcd_core.training.config import PRESETS, TrainingConfig, TrainingError
 from smcd_core.training.encoded import EncodedClips
-from smcd_core.training.loop import learning_rate, train
+from smcd_core.training.loop import _Sampler, learning_rate, train
 from smcd_core.training.loss import DenoisingLoss, fold_seed, sample_batch
 from smcd_core.training.parameters import trainable_parameters
 from smcd_core.training.run_folder import PROBES, Log
@@ -320,6 +321,41 @@ def test_frozen_layers_in_half_precision_hardly_change_the_loss_and_not_the_chec
         found = read_checkpoint(path).weights
         assert {value.dtype for value in found.values()} == {torch.float32}
         assert torch.equal(found[frozen], start.weights[frozen])
+
+
+def test_batches_hold_clips_of_one_size_and_come_again_after_a_break(tmp_path):
+    config, model_config = TrainingConfig("all", 4, batch_size=2, save_every=2), system_config("zc+gca", TINY)
+    clips = write_buckets(tmp_path)
+    batches = list(islice(_Sampler([*clips.buckets.values()], config, 0, 0, 1), 40))
+    sizes = [{tuple(clips[index]["latents"].shape[2:]) for index in batch} for batch in batches]
+    assert all(len(size) == 1 for size in sizes) and {index for batch in batches for index in batch} == {*range(11)}
+    assert 4 < sum(size == {(4, 16)} for size in sizes) < 20  # 3 of the 11 clips
+    assert list(islice(_Sampler([*clips.buckets.values()], config, 7, 0, 1), 33)) == batches[7:]
+    halves = [
+        islice(_Sampler([*clips.buckets.values()], replace(config, batch_size=1), 0, one, 2), 40) for one in (0, 1)
+    ]
+    assert [[*left, *right] for left, right in zip(*halves)] == batches
+    train(config, model_config, clips, tmp_path / "run", validation=[clips[0], clips[9]], vae=tiny_vae(), quiet=True)
+    assert len(losses(tmp_path / "run")) == 4
+
+
+def write_buckets(folder: Path) -> EncodedClips:
+    """Eight square clips, and three of another shape."""
+    write_clips(folder)
+    tensors = load_file(folder / "clips-00000.safetensors")
+    wide = {name: value if name == "null_text" else value[:3].contiguous() for name, value in tensors.items()}
+    save_file(wide | {"latents": wide["latents"].reshape(3, 2, 4, 4, 16)}, folder / "clips-00000-1.safetensors")
+    return EncodedClips(folder)
+
+
+def test_a_size_that_the_network_cannot_have_is_found_before_the_first_step(tmp_path):
+    clips = write_buckets(tmp_path)
+    tensors = load_file(tmp_path / "clips-00000-1.safetensors")
+    save_file(tensors | {"latents": torch.zeros(3, 2, 4, 4, 15)}, tmp_path / "clips-00000-1.safetensors")
+    clips = EncodedClips(tmp_path)
+    with pytest.raises(TrainingError, match="the latents of the clips are 15 x 4, expected multiples of 2"):
+        train(TrainingConfig("all", 1), system_config("mim", TINY), clips, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_checkpoint_remembers_how_it_was_trained(clips, tmp_path):

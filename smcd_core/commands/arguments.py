@@ -24,6 +24,13 @@ def pixel_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def frame_sizes(text: str) -> int | tuple[tuple[int, int], ...]:
+    """N for squares of N x N pixels, else (width, height) of each of WIDTHxHEIGHT,WIDTHxHEIGHT,..."""
+    if re.fullmatch(r"\d{1,5}", text):
+        return int(text)
+    return tuple(map(pixel_size, text.split(",")))
+
+
 def whole(low: int, high: int) -> Callable[[str], int]:
     """The type of an option: a whole number in that range."""
 

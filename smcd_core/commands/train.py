@@ -220,6 +220,8 @@ def _clips_of_dataset(args: argparse.Namespace) -> tuple[Sequence, dict[str, str
         split = args.split or "train"
         if split not in ("train", "validation"):
             raise SMCDError(f"--split is {split!r}, expected train or validation for synthetic clips")
+        if not isinstance(args.pixels, int | None):
+            raise SMCDError("--pixels names sizes, but synthetic clips are square: give one number")
         kind = SyntheticClips if args.dataset == "synthetic" else WorldClips
         clips = kind(args.clips, split=split, size=args.pixels or 128, num_frames=args.frames or 8)
         slots = args.slots or SMALL["box_slots"]

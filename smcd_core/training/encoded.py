@@ -31,28 +31,34 @@ class EncodedClips(Dataset):
     """Dataset of the clips that `encode_clips` wrote to a folder and its subfolders, such as one for each source.
 
     Each item is a dict: latents [F, 4, h, w], text [T, D], boxes_xyxy [F, N, 4], mask [F, N], phrases [N, P].
-    `null_text` [T, D] replaces dropped captions. Raises SMCDError for a folder without clips, a damaged
-    file, or clips of different shapes.
+    `null_text` [T, D] replaces dropped captions. `buckets` are the indices of the clips of each (h, w).
+
+    Raises SMCDError for a folder without clips, a damaged file, or clips that differ in more than h and w.
     """
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         self.shards = sorted(self.folder.rglob("clips-*.safetensors"))
         self.ends: list[int] = []
-        shapes: dict[str, Any] = {}  # of one clip
+        self.buckets: dict[tuple[int, int], list[int]] = {}
+        shapes: dict[str, Any] = {}  # of one clip, latents without h and w
         first = None
         for shard in self.shards:
             with _open(shard) as file:
                 count = file.get_slice("latents").get_shape()[0]
                 self.ends.append((self.ends[-1] if self.ends else 0) + count)
                 found = {name: file.get_slice(name).get_shape()[1:] for name in file.keys()} if count else shapes
+                if count:
+                    size = tuple(found["latents"][2:])
+                    found["latents"] = found["latents"][:2]
+                    self.buckets.setdefault(size, []).extend(range(self.ends[-1] - count, self.ends[-1]))
             if not shapes:
                 shapes, first = found, shard
             elif shapes != found:
                 name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
                 raise SMCDError(
                     f"{shard}: {name} of a clip is {found.get(name)}, but {shapes.get(name)} in {first}; encode "
-                    "all with the same frames, pixels, slots and components"
+                    "all with the same frames, slots and components"
                 )
         if first is None or not self.ends[-1]:
             raise SMCDError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
@@ -134,10 +140,17 @@ def encode_clips(
                 encoded += _encode(batch, vae, text, phrases, slots)
                 batch = []
             progress(1)
-        encoded += _encode(batch, vae, text, phrases, slots) if batch else []
-        tensors = {name: torch.stack([item[name] for item in encoded]) for name in encoded[0]} if encoded else {}
-        # Written even without a clip, or the next run would read all of them again.
-        save_weights(path, {"latents": torch.zeros(0), **tensors, "null_text": null_text}, metadata)
+        encoded += _encode(batch, vae, text, phrases, slots)
+        by_size: dict[tuple[int, ...], list[dict[str, Tensor]]] = {}
+        for item in encoded:
+            by_size.setdefault(tuple(item["latents"].shape), []).append(item)
+        # The file with the shard's own name comes last: it says that the shard is whole. It is written even without a
+        # clip, or the next run would read all of them again.
+        for number, size in reversed([*enumerate(sorted(by_size) or [()])]):
+            items = by_size.get(size, [])
+            tensors = {name: torch.stack([item[name] for item in items]) for name in items[0]} if items else {}
+            file = path.with_stem(f"{path.stem}-{number}") if number else path
+            save_weights(file, {"latents": torch.zeros(0), **tensors, "null_text": null_text}, metadata)
         phrases.save_if_grown()
     phrases.save()
 
@@ -167,14 +180,18 @@ def _check_settings(path: Path, metadata: dict[str, str]) -> None:
 def _encode(
     batch: Sequence[Clip], vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCache, slots: int
 ) -> list[dict[str, Tensor]]:
-    """One item for each clip of the batch; all have the same shape."""
-    frames = np.concatenate([clip.frames for clip in batch])
-    latents = encode_frames(vae, frames, len(frames) if len(batch) > 1 else None).half().cpu()
-    texts = text([clip.caption for clip in batch]).half().cpu()
-    return [
-        {"latents": frames_of_clip.contiguous(), "text": states, **_boxes(clip, phrases, slots)}
-        for clip, frames_of_clip, states in zip(batch, latents.chunk(len(batch)), texts, strict=True)
-    ]
+    """One item for each clip of the batch; those of one size go through the VAE together."""
+    items: list[dict[str, Tensor]] = []
+    for size in dict.fromkeys(clip.frames.shape for clip in batch):
+        clips = [clip for clip in batch if clip.frames.shape == size]
+        frames = np.concatenate([clip.frames for clip in clips])
+        latents = encode_frames(vae, frames, len(frames) if len(clips) > 1 else None).half().cpu()
+        texts = text([clip.caption for clip in clips]).half().cpu()
+        items += [
+            {"latents": own, "text": states, **_boxes(clip, phrases, slots)}
+            for clip, own, states in zip(clips, latents.chunk(len(clips)), texts, strict=True)
+        ]
+    return items
 
 
 def _boxes(clip: Clip, phrases: PhraseCache, slots: int) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ same. Only the masks of dropout differ between processes.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -73,7 +75,8 @@ def train(
     """
     if not len(data):
         raise TrainingError("the data set is empty")
-    model_config = fit_to_clips(model_config, data[0])
+    for indices in data.buckets.values():
+        model_config = fit_to_clips(model_config, data[indices[0]])
     if config.lora:
         check_lora_start(model_config, start)
     accelerator = _accelerator(config)
@@ -312,7 +315,9 @@ def _batches(
     """Endless batches for this process, starting at `step`."""
     loader = DataLoader(
         data,
-        batch_sampler=_Sampler(len(data), config, step, accelerator.process_index, accelerator.num_processes),
+        batch_sampler=_Sampler(
+            [*data.buckets.values()], config, step, accelerator.process_index, accelerator.num_processes
+        ),
         collate_fn=list,
         num_workers=config.workers,
         generator=torch.Generator(),  # or the loader would draw its seed from the generator that dropout uses
@@ -325,26 +330,36 @@ def _batches(
 
 
 class _Sampler:
-    """Indices of the clips in each batch: every epoch visits all clips once, in its own order."""
+    """Indices of the clips in each batch, all processes' of one bucket of equally large clips.
 
-    def __init__(self, length: int, config: TrainingConfig, step: int, process: int, processes: int):
-        self.length, self.config, self.step = length, config, step
+    Each bucket is visited again and again, every time in a new order; which one comes next is random, in proportion to
+    its clips. Without several of them, an epoch is a pass over all clips.
+    """
+
+    def __init__(
+        self, buckets: Sequence[Sequence[int]], config: TrainingConfig, step: int, process: int, processes: int
+    ):
+        self.buckets, self.config, self.step = buckets, config, step
         self.process, self.processes = process, processes
 
     def __iter__(self) -> Iterator[list[int]]:
         size = self.config.batch_size
-        place = self.step * self.config.accumulation * size * self.processes
-        epoch, order = -1, []
-        while True:
-            batch = []
-            for _ in range(size * self.processes):
-                if place // self.length != epoch:
-                    epoch = place // self.length
-                    random = torch.Generator().manual_seed(self.config.seed + epoch)
-                    order = torch.randperm(self.length, generator=random).tolist()
-                batch.append(order[place % self.length])
-                place += 1
-            yield batch[self.process * size : (self.process + 1) * size]
+        orders = [_endless(bucket, self.config.seed) for bucket in self.buckets]
+        shares = torch.tensor([float(len(bucket)) for bucket in self.buckets])
+        chance = torch.Generator().manual_seed(self.config.seed)
+        first = self.step * self.config.accumulation
+        for number in itertools.count():
+            bucket = int(torch.multinomial(shares, 1, generator=chance)) if len(shares) > 1 else 0
+            batch = list(islice(orders[bucket], size * self.processes))
+            if number >= first:
+                yield batch[self.process * size : (self.process + 1) * size]
+
+
+def _endless(indices: Sequence[int], seed: int) -> Iterator[int]:
+    for epoch in itertools.count():
+        random = torch.Generator().manual_seed(seed + epoch)
+        for place in torch.randperm(len(indices), generator=random).tolist():
+            yield indices[place]
 
 
 @contextmanager
