@@ -21,22 +21,7 @@ from .values import SMCDTrajectoryType, TrajectoryDocument, boxes_input, read_bo
 SEED_TOLERANCE = 0.01  # of the frame: detectors tremble
 MAX_PREVIEWS = 16  # pictures of a background that go to the page
 EXAMPLES = Path(__file__).parent.parent / "demo"
-EXAMPLE = dumps(
-    parse_trajectory(
-        {
-            "version": 1,
-            "width": 256,
-            "height": 256,
-            "frames": 8,
-            "objects": [
-                {
-                    "phrase": "red circle",
-                    "keys": [{"frame": 0, "box": [0.1, 0.4, 0.35, 0.65]}, {"frame": 7, "box": [0.65, 0.4, 0.9, 0.65]}],
-                }
-            ],
-        }
-    )
-)
+EMPTY = dumps(parse_trajectory({"version": 1, "width": 256, "height": 256, "frames": 8, "objects": []}))
 
 
 class SMCDTrajectory(io.ComfyNode):
@@ -53,7 +38,7 @@ class SMCDTrajectory(io.ComfyNode):
             search_aliases=["bounding box", "keyframes", "motion path", "box editor"],
             inputs=[
                 io.String.Input(
-                    "text", multiline=True, default=EXAMPLE, tooltip="An SMCD trajectory, version 1; boxes in 0..1."
+                    "text", multiline=True, default=EMPTY, tooltip="An SMCD trajectory, version 1; boxes in 0..1."
                 ),
                 io.Image.Input("background", optional=True, tooltip="Shown behind the boxes. It has no other effect."),
                 boxes_input(
@@ -81,7 +66,7 @@ class SMCDTrajectory(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, text: str = EXAMPLE) -> bool | str:
+    def validate_inputs(cls, text: str = EMPTY) -> bool | str:
         """Say before the run what is wrong with the text. One that comes through a link is not known yet."""
         try:
             parse_trajectory(text)

@@ -7,12 +7,13 @@
 
 import * as model from "../../trajectory/model.js";
 import { h, watch } from "../kit/dom.js";
+import { editAsTyped } from "../kit/typed.js";
+import { freePhrases } from "../state/prompt_phrases.js";
 import { easedKeys } from "../state/selection.js";
 import { createBezier } from "./bezier.js";
-import { choiceField, editAsTyped, numberField } from "./fields.js";
+import { choiceField, numberField } from "./fields.js";
 import { createMotionForm } from "./motion_form.js";
 import { createPathSection } from "./path.js";
-import { phrasesOf } from "./prompt_phrases.js";
 
 const SIDES = { x: 0, y: 1, w: 2, h: 3 };
 const MAX_CHIPS = 12;
@@ -107,9 +108,9 @@ function createObjectSection({ editor, t }) {
   }
 
   function showChips({ id }) {
-    const used = editor.trajectory.objects.map(({ phrase: text }) => text.toLowerCase());
+    const used = editor.trajectory.objects.map(({ phrase: text }) => text);
     if (!isOtherOffer(id, editor.facts.prompt, used.join("\n"))) return; // as in each frame of a drag
-    const free = phrasesOf(editor.facts.prompt).filter((text) => !used.includes(text.toLowerCase())).slice(0, MAX_CHIPS);
+    const free = freePhrases(editor.facts.prompt, used).slice(0, MAX_CHIPS);
     const chip = (text) => h("button", { type: "button", dir: "auto", onclick: () => choose(id, text) }, text);
     chips.replaceChildren(...free.map(chip));
     chips.hidden = !free.length;

@@ -196,6 +196,7 @@ function draw(editor, press, touched) {
       editor.select(added);
       if (editor.solo.size) editor.set({ solo: new Set([...editor.solo, ...added]) });
     },
+    kept: () => editor.set({ naming: [...editor.selected][0] ?? null }),
     isKept() {
       const around = handleBox(editor);
       const { width, height } = editor.shownViewport;
@@ -321,13 +322,13 @@ function marquee(editor, press) {
  * @param {Where} press
  * @param {{label: string, cursor: string, change: (where: Where, gesture: Gesture) => (trajectory: Trajectory) =>
  *   Trajectory, click?: () => void, begun?: () => void, changed?: (before: Trajectory) => void, isKept?: () => boolean,
- *   restore?: () => void}} options  click: if the pointer did not move; begun: on the first move; changed: after each
- *   change; isKept: whether to keep the result; restore: reverts other state if not
+ *   kept?: () => void, restore?: () => void}} options  click: if the pointer did not move; begun: on the first move; changed: after each
+ *   change; isKept: whether to keep the result; kept: after that; restore: reverts other state if not
  * @returns {Gesture}
  */
 function step(editor, press, options) {
   const { label, cursor, change, click = () => {}, begun = () => {}, changed = () => {} } = options;
-  const { isKept = () => true, restore = () => {} } = options;
+  const { isKept = () => true, kept = () => {}, restore = () => {} } = options;
   const isDragged = isDrag(press);
   let before = null;
   /** @type {OpenGesture | null} */
@@ -356,7 +357,7 @@ function step(editor, press, options) {
     end() {
       if (!before) click();
       else if (!isKept()) cancel();
-      else open?.commit();
+      else if (open?.commit()) kept();
     },
     cancel,
   };

@@ -14,6 +14,7 @@ import { themeOf } from "../kit/theme.js";
 import { createAnimatic } from "./animatic.js";
 import { drawStage } from "./draw.js";
 import { cursorAt, gestureAt, pan, pinch, toggleSmooth } from "./gestures.js";
+import { createPhraseField } from "./phrase_field.js";
 import { touchedAt } from "./scene.js";
 
 const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // log of the zoom per unit of each deltaMode: pixel, line, page
@@ -24,11 +25,14 @@ const PINCHED = 6; // a trackpad pinch arrives as wheel events with Ctrl and sma
  * @param {Context} context
  * @returns {Part}
  */
-export function createStage({ editor, t, run, root, view }) {
+export function createStage(context) {
+  const { editor, t, run, root, view } = context;
   const canvas = h("canvas", { class: "smcd-stage-canvas", role: "application", tabindex: "0" });
-  const hint = h("p", { class: "smcd-stage-hint" }, t("stage.empty"));
-  const element = h("div", { class: "smcd-stage" }, canvas, hint);
-  const context = canvas.getContext("2d", { alpha: false });
+  const steps = ["draw", "name", "move"].map((name) => h("li", {}, t(`stage.step.${name}`)));
+  const hint = h("div", { class: "smcd-stage-hint" }, h("ol", {}, ...steps));
+  const naming = createPhraseField(context, canvas);
+  const element = h("div", { class: "smcd-stage" }, canvas, hint, naming.element);
+  const drawing = canvas.getContext("2d", { alpha: false });
   const animatic = createAnimatic();
   /** @type {Gesture | null} */
   let gesture = null;
@@ -137,7 +141,7 @@ export function createStage({ editor, t, run, root, view }) {
     const point = touched?.kind === "point" ? touched.point : null;
     const { px, py } = pointer ?? {};
     const modelText = modelTextOf(editor, t);
-    drawStage(context, editor, {
+    drawStage(drawing, editor, {
       scale: canvas.width / editor.stageSize.width,
       theme,
       gesture,
@@ -156,6 +160,7 @@ export function createStage({ editor, t, run, root, view }) {
     // Always redraws, because a video shows another frame in the same element.
     render() {
       draw();
+      naming.render();
       hint.hidden = editor.trajectory.objects.length > 0;
       const wanted = gesture?.cursor ?? (pointer ? cursorAt(editor, pointer, space !== "up") : "crosshair");
       if (wanted !== cursor) canvas.style.cursor = cursor = wanted;
@@ -166,6 +171,7 @@ export function createStage({ editor, t, run, root, view }) {
     },
     destroy() {
       follower.destroy();
+      naming.destroy();
       endListening();
       endSize();
     },

@@ -72,6 +72,8 @@ export class EditorState {
     /** @type {KeyRef[]} */
     this.selectedKeys = [];
     this.isCameraSelected = false;
+    /** @type {string | null} the object whose phrase is being asked for on the stage */
+    this.naming = null;
     /** @type {Set<string>} objects that gestures do not change */
     this.locked = new Set();
     /** @type {Set<string>} if not empty, only these objects are shown */
@@ -409,6 +411,7 @@ export class EditorState {
     this.selected = kept(this.selected);
     this.locked = kept(this.locked);
     this.solo = kept(this.solo);
+    if (!tracks.has(this.naming)) this.naming = null;
     this.selectedKeys = this.selectedKeys.filter(hasKey);
     this.time = Math.min(this.time, this.trajectory.frames - 1);
   }
