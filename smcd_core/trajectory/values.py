@@ -34,6 +34,8 @@ from .rows import MAX_PIXELS, all_are_shares
 
 EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
 BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
+# Which tell a keyframe of an annotation tool from a box.
+KEYFRAME_KEYS = {"frame", "frame_number", "frame_id", "frame_index", "frame_idx", "frameNumber", "time", "timestamp"}
 BOX_SIDES = {"width", "height", "w", "h"}
 SMALLEST_PART = 0.02  # of the area of a mask's largest part
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
@@ -224,6 +226,8 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     _check_counts(len(frames), max(map(len, frames)))
     tracks: list[dict[int, list[float]]] = []
     labels: list[str] = []
+    # A box of zeros or of -1 stands for a frame without the object.
+    frames = [[item for item in items if _side_values(item) not in ({0}, {-1})] for items in frames]
     corners = [
         [_xyxy(item, f"frame {frame}, box {n}") for n, item in enumerate(items)] for frame, items in enumerate(frames)
     ]
@@ -260,15 +264,23 @@ def _label(item: Mapping) -> str:
     return next((str(name) for name in [found[0], described, *found[1:]] if name and not isinstance(name, Real)), "")
 
 
+def _sides(item: Mapping) -> tuple[str, ...]:
+    return ("x", "y", "width", "height") if "width" in item else ("x", "y", "w", "h")
+
+
+def _side_values(item: Mapping) -> set[Any]:
+    values = [item.get(key) for key in _sides(item)]
+    return set(values) if all(isinstance(value, Real) for value in values) else set()
+
+
 def _xyxy(item: Mapping, where: str) -> list[float]:
     """x1, y1, x2, y2 in pixels."""
-    if item.keys() & {"frame", "frame_number", "frame_id"}:
+    if item.keys() & KEYFRAME_KEYS:
         raise TrajectoryError(
             f"{where} has a frame number: these are keyframes of an annotation tool. Give a list of boxes for each "
             "frame, or the export of CVAT or Label Studio as a file"
         )
-    sides = ("width", "height") if "width" in item else ("w", "h")
-    x, y, width, height = (_number(item[key], f"{where}: {key}") for key in ("x", "y", *sides))
+    x, y, width, height = (_number(item[key], f"{where}: {key}") for key in _sides(item))
     if width < 0 or height < 0:
         raise TrajectoryError(f"{where} is {width:g} x {height:g} pixels: give 0 or more")
     if "confidence" in item and item.keys() & {"class", "class_id"}:  # Roboflow: x and y are the centre
