@@ -167,8 +167,11 @@ def test_clips_of_several_sizes_are_encoded_into_buckets(tmp_path, capsys, compo
     options += ["--out", str(tmp_path / "out")]
     assert main(["encode", *options, "--pixels", "48x32,32x48", "--batch-size", "2"]) == 0
     encoded = EncodedClips(tmp_path / "out")
-    assert len(encoded) == 3 and {size: len(found) for size, found in encoded.buckets.items()} == {(4, 6): 2, (6, 4): 1}
-    for (height, width), found in encoded.buckets.items():
+    assert len(encoded) == 3 and {size: len(found) for size, (found,) in encoded.buckets.items()} == {
+        (4, 6): 2,
+        (6, 4): 1,
+    }
+    for (height, width), (found,) in encoded.buckets.items():
         assert all(encoded[index]["latents"].shape == (2, 4, height, width) for index in found)
     assert main(["encode", "--clips", "1", "--pixels", "48x32", *options[4:]]) == 2
     assert "synthetic clips are square" in capsys.readouterr().err

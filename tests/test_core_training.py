@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
+import fsspec
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -16,6 +17,7 @@ from tiny_bundle import tiny_smcd, tiny_vae
 from tiny_training import TINY, losses, write_clips
 
 from smcd_core.__main__ import main
+from smcd_core.errors import SMCDError
 from smcd_core.networks.config import SMALL, SYSTEMS, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs
 from smcd_core.training.config import PRESETS, TrainingConfig, TrainingError
@@ -25,6 +27,7 @@ from smcd_core.training.loss import DenoisingLoss, fold_seed, sample_batch
 from smcd_core.training.parameters import trainable_parameters
 from smcd_core.training.run_folder import PROBES, Log
 from smcd_core.training.start import make_model, start_from
+from smcd_core.training.streamed import StreamedClips
 from smcd_core.trajectory.document import PALETTE
 from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 from smcd_core.weights.layouts import join_gates
@@ -337,6 +340,40 @@ def test_batches_hold_clips_of_one_size_and_come_again_after_a_break(tmp_path):
     assert [[*left, *right] for left, right in zip(*halves)] == batches
     train(config, model_config, clips, tmp_path / "run", validation=[clips[0], clips[9]], vae=tiny_vae(), quiet=True)
     assert len(losses(tmp_path / "run")) == 4
+
+
+def test_streamed_clips_are_those_on_disk_and_few_shards_are_in_memory(tmp_path):
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+        write_clips(tmp_path / str(number))
+    store, kept = fsspec.filesystem("memory"), EncodedClips(tmp_path)
+    store.put(str(tmp_path), "/shards", recursive=True)
+    clips = StreamedClips("memory://shards", 2)
+    assert len(clips) == len(kept) == 32 and clips.buckets == kept.buckets
+    assert torch.equal(clips.null_text, kept.null_text)
+    for index in (0, 31, 9):
+        assert all(torch.equal(clips[index][name], value) for name, value in kept[index].items())
+    config = TrainingConfig("all", 3, batch_size=2, shards_at_once=2)
+    batches = list(islice(_Sampler([*clips.buckets.values()], config, 0, 0, 1), 16))
+    groups = [{index // 8 for batch in batches[start : start + 8] for index in batch} for start in (0, 8)]
+    assert [len(group) for group in groups] == [2, 2] and groups[0] | groups[1] == {0, 1, 2, 3}
+    assert sorted(index for batch in batches for index in batch) == [*range(32)]
+    for data, name in ((clips, "streamed"), (kept, "kept")):
+        train(config, system_config("mim", TINY), data, tmp_path / name, quiet=True)
+    assert losses(tmp_path / "streamed") == losses(tmp_path / "kept") and len(clips._loaded) <= 3
+
+
+def test_a_url_that_cannot_be_read_is_named(capsys, tmp_path):
+    with pytest.raises(SMCDError, match="nothing://x: cannot be read"):
+        StreamedClips("nothing://x", 2)
+    with pytest.raises(SMCDError, match="holds no encoded clips"):
+        StreamedClips("memory://empty", 2)
+    fsspec.filesystem("memory").pipe("/bad/clips-00000.safetensors", b"half a file")
+    with pytest.raises(SMCDError, match="clips-00000.safetensors: is no file of `smcd encode`"):
+        StreamedClips("memory://bad", 2)
+    command = ["train", "--stage", "mim", "--steps", "1", "--data", "memory://bad", "--out", str(tmp_path / "run")]
+    assert main(command) == 2
+    assert "--shards-at-once is missing" in capsys.readouterr().err
 
 
 def write_buckets(folder: Path) -> EncodedClips:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SMCDError
 from ..networks.config import SMALL, SYSTEMS, system_config
@@ -18,6 +18,9 @@ from ..terminal import say
 from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
 from .arguments import whole
 from .data import DATASETS, add_dataset_options
+
+if TYPE_CHECKING:
+    from ..training.encoded import EncodedClips
 
 CLIPS = ("synthetic", "world")  # drawn, not read: sprites on pale scenes, textured cut-outs on textured scenes
 
@@ -88,12 +91,25 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     train.add_argument(
         "--coverage-bias", action="store_true", help="weigh boxes by the share of a cell that they cover"
     )
-    train.add_argument("--data", type=Path, required=True, help="folder that `smcd encode` wrote")
+    train.add_argument(
+        "--data",
+        action=_Place,
+        required=True,
+        help="folder that `smcd encode` wrote, or a URL with its files, such as hf://datasets/OWNER/NAME: then "
+        "--shards-at-once are fetched and kept in memory",
+    )
     train.add_argument("--init", type=Path, help="checkpoint whose weights to start from")
     train.add_argument("--out", type=Path, required=True, help="run folder; an unfinished run in it is resumed")
     add_log_options(train)
     add_training_options(train)
     train.set_defaults(run=_train)
+
+
+class _Place(argparse.Action):
+    """Keep a folder or a URL; only a URL may use the network."""
+
+    def __call__(self, parser, namespace, value, option_string=None) -> None:  # noqa: ANN001 - argparse's
+        namespace.data, namespace.may_fetch = value, "://" in value
 
 
 def add_log_options(parser: argparse.ArgumentParser) -> None:
@@ -248,13 +264,12 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from ..training.encoded import EncodedClips
     from ..training.loop import train
     from ..weights.checkpoint import read_checkpoint
 
     preset = PRESETS.get(args.preset)
     config, system = training_of(args)
-    data = EncodedClips(args.data)
+    data = _open_clips(args.data, config.shards_at_once)
     if preset:
         if args.init is None and preset.training.stage != "backbone":
             before = "stage 1 (--preset stage1)" if preset.training.stage == "diim" else "the backbone"
@@ -266,6 +281,18 @@ def _train(args: argparse.Namespace) -> None:
     start = read_checkpoint(args.init) if args.init else None
     with log_beside_bars():
         train(config, model_config, data, args.out, start=start, **log_settings(args))
+
+
+def _open_clips(place: str, at_once: int) -> EncodedClips:
+    from ..training.encoded import EncodedClips
+
+    if "://" not in place:
+        return EncodedClips(place)
+    from ..training.streamed import StreamedClips
+
+    if not at_once:
+        raise SMCDError("--shards-at-once is missing: how many files to fetch and shuffle at a time, such as 8")
+    return StreamedClips(place, at_once)
 
 
 @contextmanager

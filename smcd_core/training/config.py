@@ -75,6 +75,7 @@ class TrainingConfig:
     keep_every: int = 0  # steps between checkpoints that later ones do not replace; 0 keeps only the newest
     validate_every: int = 1000
     workers: int = 0  # processes that read clips ahead
+    shards_at_once: int = 0  # files of 128 clips to draw from at a time, for data that is streamed; 0: from all
     seed: int = 33
 
     def __post_init__(self):
@@ -97,7 +98,7 @@ class TrainingConfig:
             raise TrainingError(
                 f"frozen_dtype is {self.frozen_dtype}, but mixed_precision is {self.mixed_precision}: choose the same"
             )
-        for name in ("warmup", "weight_decay", "seed", "lora", "keep_every", "workers"):
+        for name in ("warmup", "weight_decay", "seed", "lora", "keep_every", "workers", "shards_at_once"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise TrainingError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if not 0 <= self.ema < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -25,33 +26,38 @@ from ..weights.files import save_weights
 from .phrase_cache import PhraseCache
 
 SHARD = 128  # clips per file
+PATTERN = "clips-*.safetensors"  # names of the files
 
 
 class EncodedClips(Dataset):
     """Dataset of the clips that `encode_clips` wrote to a folder and its subfolders, such as one for each source.
 
     Each item is a dict: latents [F, 4, h, w], text [T, D], boxes_xyxy [F, N, 4], mask [F, N], phrases [N, P].
-    `null_text` [T, D] replaces dropped captions. `buckets` are the indices of the clips of each (h, w).
+    `null_text` [T, D] replaces dropped captions. `buckets` are the indices of the clips of each (h, w), by shard.
 
     Raises SMCDError for a folder without clips, a damaged file, or clips that differ in more than h and w.
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder)
-        self.shards = sorted(self.folder.rglob("clips-*.safetensors"))
+        self._index(folder, sorted(Path(folder).rglob(PATTERN)))
+
+    def _index(self, folder: str | os.PathLike, shards: Sequence[str | Path]) -> None:
+        self.folder, self.shards = folder, shards
         self.ends: list[int] = []
-        self.buckets: dict[tuple[int, int], list[int]] = {}
+        self.buckets: dict[tuple[int, int], list[range]] = {}
         shapes: dict[str, Any] = {}  # of one clip, latents without h and w
         first = None
-        for shard in self.shards:
-            with _open(shard) as file:
-                count = file.get_slice("latents").get_shape()[0]
-                self.ends.append((self.ends[-1] if self.ends else 0) + count)
-                found = {name: file.get_slice(name).get_shape()[1:] for name in file.keys()} if count else shapes
-                if count:
-                    size = tuple(found["latents"][2:])
-                    found["latents"] = found["latents"][:2]
-                    self.buckets.setdefault(size, []).extend(range(self.ends[-1] - count, self.ends[-1]))
+        for shard in shards:
+            whole = self._shapes(shard)
+            count = whole["latents"][0]
+            start = self.ends[-1] if self.ends else 0
+            self.ends.append(start + count)
+            if not count:
+                continue
+            found = {name: shape[1:] for name, shape in whole.items()}
+            height, width = found["latents"][2:]
+            found["latents"] = found["latents"][:2]
+            self.buckets.setdefault((height, width), []).append(range(start, start + count))
             if not shapes:
                 shapes, first = found, shard
             elif shapes != found:
@@ -60,10 +66,9 @@ class EncodedClips(Dataset):
                     f"{shard}: {name} of a clip is {found.get(name)}, but {shapes.get(name)} in {first}; encode "
                     "all with the same frames, slots and components"
                 )
-        if first is None or not self.ends[-1]:
+        if first is None:
             raise SMCDError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
-        with _open(first) as file:
-            self.null_text = file.get_tensor("null_text").float()
+        self.null_text = self._null_text(first).float()
 
     def __len__(self) -> int:
         return self.ends[-1]
@@ -71,9 +76,19 @@ class EncodedClips(Dataset):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         if not 0 <= index < len(self):  # ends a loop over the dataset
             raise IndexError(f"clip {index} of {len(self)}")
-        shard = next(number for number, end in enumerate(self.ends) if index < end)
-        row = index - (self.ends[shard - 1] if shard else 0)
-        with _open(self.shards[shard]) as file:
+        shard = bisect_right(self.ends, index)
+        return self._read(self.shards[shard], index - (self.ends[shard - 1] if shard else 0))
+
+    def _shapes(self, shard: Any) -> dict[str, list[int]]:
+        with _open(shard) as file:
+            return {name: file.get_slice(name).get_shape() for name in file.keys()}
+
+    def _null_text(self, shard: Any) -> Tensor:
+        with _open(shard) as file:
+            return file.get_tensor("null_text")
+
+    def _read(self, shard: Any, row: int) -> dict[str, Tensor]:
+        with _open(shard) as file:
             return {name: file.get_slice(name)[row].float() for name in file.keys() if name != "null_text"}
 
 

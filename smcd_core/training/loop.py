@@ -75,8 +75,8 @@ def train(
     """
     if not len(data):
         raise TrainingError("the data set is empty")
-    for indices in data.buckets.values():
-        model_config = fit_to_clips(model_config, data[indices[0]])
+    for shards in data.buckets.values():
+        model_config = fit_to_clips(model_config, data[shards[0][0]])
     if config.lora:
         check_lora_start(model_config, start)
     accelerator = _accelerator(config)
@@ -334,18 +334,20 @@ class _Sampler:
 
     Each bucket is visited again and again, every time in a new order; which one comes next is random, in proportion to
     its clips. Without several of them, an epoch is a pass over all clips.
+
+    buckets  for each, the indices in every shard
     """
 
     def __init__(
-        self, buckets: Sequence[Sequence[int]], config: TrainingConfig, step: int, process: int, processes: int
+        self, buckets: Sequence[Sequence[range]], config: TrainingConfig, step: int, process: int, processes: int
     ):
         self.buckets, self.config, self.step = buckets, config, step
         self.process, self.processes = process, processes
 
     def __iter__(self) -> Iterator[list[int]]:
         size = self.config.batch_size
-        orders = [_endless(bucket, self.config.seed) for bucket in self.buckets]
-        shares = torch.tensor([float(len(bucket)) for bucket in self.buckets])
+        orders = [_endless(shards, self.config) for shards in self.buckets]
+        shares = torch.tensor([float(sum(map(len, shards))) for shards in self.buckets])
         chance = torch.Generator().manual_seed(self.config.seed)
         first = self.step * self.config.accumulation
         for number in itertools.count():
@@ -355,11 +357,17 @@ class _Sampler:
                 yield batch[self.process * size : (self.process + 1) * size]
 
 
-def _endless(indices: Sequence[int], seed: int) -> Iterator[int]:
+def _endless(shards: Sequence[range], config: TrainingConfig) -> Iterator[int]:
+    """All indices, epoch after epoch, shuffled as a whole or within groups of config.shards_at_once shuffled shards."""
+    at_once = config.shards_at_once or len(shards)
     for epoch in itertools.count():
-        random = torch.Generator().manual_seed(seed + epoch)
-        for place in torch.randperm(len(indices), generator=random).tolist():
-            yield indices[place]
+        random = torch.Generator().manual_seed(config.seed + epoch)
+        if at_once < len(shards):
+            shards = [shards[place] for place in torch.randperm(len(shards), generator=random).tolist()]
+        for start in range(0, len(shards), at_once):
+            indices = [index for shard in shards[start : start + at_once] for index in shard]
+            for place in torch.randperm(len(indices), generator=random).tolist():
+                yield indices[place]
 
 
 @contextmanager
