@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from ..smcd_core.errors import SMCDError
 from ..smcd_core.trajectory.document import MAX_SIDE
 from ..smcd_core.trajectory.files import FORMATS, read_trajectory
-from .values import SMCDTrajectoryType
+from .values import SMCDTrajectoryType, TrajectoryDocument
 
 DETECT = "detect"
 
@@ -87,7 +87,7 @@ class SMCDLoadBoxes(io.ComfyNode):
             phrase=lines[0] if len(lines) == 1 else lines or None,
             format=None if format == DETECT else format,
         )
-        return io.NodeOutput(trajectory.to_dict(), what)
+        return io.NodeOutput(TrajectoryDocument(trajectory), what)
 
 
 def _path(name: str) -> str:

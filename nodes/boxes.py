@@ -16,7 +16,7 @@ from ..smcd_core.guides.tracks import as_coordinates, as_tracks, point_tracks
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps
 from ..smcd_core.trajectory.values import POINT_SIZE, trajectory_from_value
 from ..smcd_core.trajectory.write import bounding_boxes
-from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
+from .values import SMCDTrajectoryType, TrajectoryDocument, boxes_input, read_boxes, to_image, to_pixels
 
 
 class SMCDFromBoxes(io.ComfyNode):
@@ -108,7 +108,7 @@ class SMCDFromBoxes(io.ComfyNode):
             point_size=point_size,
             tolerance=tolerance,
         )
-        return io.NodeOutput(read.to_dict(), what)
+        return io.NodeOutput(TrajectoryDocument(read), what)
 
 
 class SMCDExport(io.ComfyNode):

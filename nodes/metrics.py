@@ -13,8 +13,8 @@ from torch import Tensor
 from ..smcd_core.errors import SMCDError
 from ..smcd_core.sampling.framing import resized
 from ..smcd_core.trajectory.dense import dense_boxes, phrases
-from ..smcd_core.trajectory.document import Trajectory
-from .values import ACCEPTED, boxes_input, read_boxes, to_image, to_pixels
+from ..smcd_core.trajectory.document import Trajectory, dumps
+from .values import ACCEPTED, TrajectoryDocument, boxes_input, read_boxes, to_image, to_pixels
 
 PLOT_SIZE = (640, 360)
 MORE = {  # scores in the text, and their names there
@@ -129,7 +129,10 @@ class SMCDMetrics(io.ComfyNode):
         text = title + "".join(shares)
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
         figure = to_image(plot(scores["ao_frames"], title)[None])
-        shown = {"smcd_scores": [for_editor(asked, iou(seen_boxes, boxes), mask)]}
+        report = for_editor(asked, iou(seen_boxes, boxes), mask)
+        if isinstance(trajectory, TrajectoryDocument):
+            report["text"] = dumps(asked)  # the editor may hold another one by now
+        shown = {"smcd_scores": [report]}
         return io.NodeOutput(scores["ao"], scores["sr50"], scores["sr75"], quality, text, figure, ui=shown)
 
 
@@ -166,7 +169,7 @@ def error_of(pixels: np.ndarray, asked: dict[str, Tensor] | None, found: dict[st
     return point_error(PointPaths(*paths, (width, height)))
 
 
-def for_editor(asked: Trajectory, overlap: np.ndarray, mask: np.ndarray) -> dict[str, list]:
+def for_editor(asked: Trajectory, overlap: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
     """IoU [F, N] by object id, None where mask [F, N] is False: the strip under the editor's timeline."""
     ids = [track.id for track in asked.objects if track.enabled]
     values = [

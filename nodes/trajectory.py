@@ -10,32 +10,18 @@ import numpy as np
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ..smcd_core.errors import SMCDError
 from ..smcd_core.pictures import read_picture
 from ..smcd_core.trajectory.document import Trajectory, dumps, parse_trajectory
 from ..smcd_core.trajectory.fingerprint import fingerprint
 from ..smcd_core.trajectory.write import bounding_boxes
 from .masks import mask_pictures
-from .values import SMCDTrajectoryType, boxes_input, read_boxes, to_image, to_pixels
+from .values import SMCDTrajectoryType, TrajectoryDocument, boxes_input, read_boxes, to_image, to_pixels
 
 SEED_TOLERANCE = 0.01  # of the frame: detectors tremble
 MAX_PREVIEWS = 16  # pictures of a background that go to the page
 EXAMPLES = Path(__file__).parent.parent / "demo"
-EXAMPLE = dumps(
-    parse_trajectory(
-        {
-            "version": 1,
-            "width": 256,
-            "height": 256,
-            "frames": 8,
-            "objects": [
-                {
-                    "phrase": "red circle",
-                    "keys": [{"frame": 0, "box": [0.1, 0.4, 0.35, 0.65]}, {"frame": 7, "box": [0.65, 0.4, 0.9, 0.65]}],
-                }
-            ],
-        }
-    )
-)
+EMPTY = dumps(parse_trajectory({"version": 1, "width": 256, "height": 256, "frames": 8, "objects": []}))
 
 
 class SMCDTrajectory(io.ComfyNode):
@@ -52,7 +38,7 @@ class SMCDTrajectory(io.ComfyNode):
             search_aliases=["bounding box", "keyframes", "motion path", "box editor"],
             inputs=[
                 io.String.Input(
-                    "text", multiline=True, default=EXAMPLE, tooltip="An SMCD trajectory, version 1; boxes in 0..1."
+                    "text", multiline=True, default=EMPTY, tooltip="An SMCD trajectory, version 1; boxes in 0..1."
                 ),
                 io.Image.Input("background", optional=True, tooltip="Shown behind the boxes. It has no other effect."),
                 boxes_input(
@@ -80,6 +66,15 @@ class SMCDTrajectory(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, text: str = EMPTY) -> bool | str:
+        """Say before the run what is wrong with the text. One that comes through a link is not known yet."""
+        try:
+            parse_trajectory(text)
+        except SMCDError as error:
+            return str(error)
+        return True
+
+    @classmethod
     def execute(
         cls, text: str, background: Tensor | None = None, boxes: Any = None, masks: Tensor | None = None
     ) -> io.NodeOutput:
@@ -97,7 +92,9 @@ class SMCDTrajectory(io.ComfyNode):
             ids = [track.id for track in trajectory.objects if track.enabled]
             shown["smcd_masks"], remarks = mask_pictures(masks, background, ids)
         remark(cls, remarks)
-        return io.NodeOutput(trajectory.to_dict(), bounding_boxes(trajectory), trajectory.frames, ui=shown or None)
+        return io.NodeOutput(
+            TrajectoryDocument(trajectory), bounding_boxes(trajectory), trajectory.frames, ui=shown or None
+        )
 
 
 def seed(boxes: Any, drawn: Trajectory, background: Tensor | None) -> Trajectory:
@@ -141,9 +138,9 @@ class SMCDExample(io.ComfyNode):
     def execute(cls, example: str) -> io.NodeOutput:
         path = EXAMPLES / f"{Path(example).name}.png"
         picture = np.array(read_picture(path))
-        document = parse_trajectory(path.with_suffix(".json").read_text(encoding="utf-8")).to_dict()
+        trajectory = parse_trajectory(path.with_suffix(".json").read_text(encoding="utf-8"))
         prompt = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
-        return io.NodeOutput(to_image(picture[None]), document, prompt)
+        return io.NodeOutput(to_image(picture[None]), TrajectoryDocument(trajectory), prompt)
 
 
 def serve_examples() -> None:

@@ -20,6 +20,18 @@ SMCDTrajectoryType = io.Custom("SMCD_TRAJECTORY")  # the document of smcd_core.t
 ACCEPTED = [SMCDTrajectoryType, io.BoundingBox, io.Tracks, io.Mask, io.String]
 
 
+class TrajectoryDocument(dict):
+    """The document on a link, with the trajectory that it was made from, so that it is parsed only once."""
+
+    def __init__(self, trajectory: Trajectory):
+        super().__init__(trajectory.to_dict())
+        self._trajectory = trajectory
+
+    def trajectory(self) -> Trajectory | None:
+        """None if another pack has changed the document since."""
+        return self._trajectory if self == self._trajectory.to_dict() else None
+
+
 def boxes_input(name: str = "trajectory", optional: bool = False, note: str = "") -> io.MultiType.Input:
     """`note` ends the tooltip."""
     return io.MultiType.Input(
@@ -33,6 +45,8 @@ def boxes_input(name: str = "trajectory", optional: bool = False, note: str = ""
 
 def read_boxes(value: Any, width: int, height: int, frames: int, **options) -> Trajectory:
     """Any of ACCEPTED; what was recognised goes to the log."""
+    if isinstance(value, TrajectoryDocument) and (known := value.trajectory()):
+        return known
     trajectory, what = trajectory_from_value(value, width=width, height=height, frames=frames, **options)
     logging.getLogger("smcd").info("%s", inert(what))
     return trajectory

@@ -33,7 +33,7 @@ PAGES = sorted(path.relative_to(ROOT).as_posix() for pattern in PATTERNS for pat
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICK_PAGES = ("README.md", "docs/command_line.md", "docs/weights.md")  # whose quick commands run here, in this order
 
-LISTINGS = ("walk.mp4", "videos/walk.mp4")  # blocks that begin so show files, not commands
+LISTINGS = ("walk.mp4", "videos/walk.mp4", "pairs/videos/")  # blocks that begin so show files, not commands
 HOST_MODELS = ("smcd", "checkpoints", "diffusion_models", "text_encoders", "vae", "diffusers")  # below ComfyUI's models
 OWN_FOLDERS = r"(?:\.github|benchmarks|demo|docs|models|nodes|smcd_core|tests|web|workflows)/"
 

@@ -1,5 +1,6 @@
 """In the real ComfyUI: boxes from upstream and the text of SMCD Trajectory, and what goes back to the page."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -133,6 +134,16 @@ def test_masks_need_a_still():
     assert "smcd_masks" not in run(json.dumps(TWO), background=STILL.repeat(3, 1, 1, 1), masks=masks)[1]
 
 
+def test_a_document_is_parsed_once_unless_another_pack_changes_it(monkeypatch):
+    document = host.call("SMCD_Trajectory", text=EMPTY)[0]
+    values = host.pack_module("nodes.values")
+    changed = copy.deepcopy(document)
+    changed["frames"] = 5
+    assert values.read_boxes(changed, 64, 64, 8).frames == 5
+    monkeypatch.setattr(values, "trajectory_from_value", None)
+    assert values.read_boxes(document, 64, 64, 8).to_dict() == document
+
+
 def test_broken_text_is_refused_with_boxes_too():
     with pytest.raises(ValueError, match="not JSON"):
         run("{", boxes=DETECTED)
@@ -142,3 +153,24 @@ def test_broken_text_is_refused_with_boxes_too():
 def test_an_export_without_a_name_is_refused(prefix):
     with pytest.raises(ValueError, match="end it with the name of a file"):
         host.call("SMCD_Export", trajectory=BOX, format="json", filename_prefix=prefix)
+
+
+def test_scores_tell_the_page_which_boxes_they_are_of():
+    moving = {"phrase": "cat", "keys": [{"frame": 0, "box": [0.1, 0.1, 0.5, 0.5]}]}
+    text = json.dumps(json.loads(EMPTY) | {"objects": [moving]})
+    node, metrics = (comfy_host.nodes.NODE_CLASS_MAPPINGS[name] for name in ("SMCD_Trajectory", "SMCD_Metrics"))
+    for one in (node, metrics):
+        one.GET_SCHEMA()
+    images = torch.zeros(4, 100, 200, 3)
+    images[:, 10:50, 20:100] = 1.0
+    document, boxes, _ = node.execute(text=text).result
+    (report,) = metrics.execute(images, document).ui["smcd_scores"]
+    assert parse_trajectory(report["text"]) == parse_trajectory(text)
+    (report,) = metrics.execute(images, boxes).ui["smcd_scores"]
+    assert "text" not in report  # pixels do not tell
+
+
+def test_a_broken_text_is_said_before_the_run():
+    node = comfy_host.nodes.NODE_CLASS_MAPPINGS["SMCD_Trajectory"]
+    assert node.validate_inputs(text=EMPTY) is True
+    assert "frames" in node.validate_inputs(text=EMPTY.replace('"frames": 4', '"frames": 0'))

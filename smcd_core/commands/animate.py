@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,20 +117,21 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _animate(args: argparse.Namespace) -> None:
     from ..sampling.devices import chosen_device, chosen_dtype
-    from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline
     from ..trajectory.dense import phrases
-    from ..video import check_output
+    from ..weights.defaults import DEFAULT_CHECKPOINT
 
     _check_outputs(args)
     image, trajectory = _read_inputs(args)
     device = chosen_device(args.device or "auto", "--device")
     dtype = chosen_dtype(args.dtype or "auto", device)
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
+    settings = _checked_settings(args, checkpoint, trajectory)
+
+    from ..sampling.pipeline import Request, SMCDPipeline  # with diffusers, which takes seconds
+
     pipeline = SMCDPipeline.from_pretrained(
         checkpoint, components=args.components, device=device, dtype=dtype, lora=args.lora
     )
-    settings = _settings(args, pipeline, trajectory)
-    check_output(args.out, settings.fps)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
@@ -170,12 +172,31 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     return image, trajectory
 
 
-def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Trajectory) -> Settings:
+def _checked_settings(args: argparse.Namespace, path: Path, trajectory: Trajectory) -> Settings:
+    """The settings, refused here if the networks cannot have them: before these are loaded."""
+    from ..sampling.settings import check_size, check_slots
+    from ..trajectory.dense import phrases
+    from ..video import check_output
+    from ..weights.checkpoint import read_checkpoint
+    from ..weights.defaults import read_defaults
+    from ..weights.repository import local_path
+    from ..weights.stored import size_multiple
+
+    checkpoint = read_checkpoint(local_path(path, download=False))
+    settings = _settings(args, read_defaults(checkpoint), trajectory)
+    check_output(args.out, settings.fps)
+    check_size(settings.width, settings.height, size_multiple(checkpoint, args.components))
+    if "boxes" in checkpoint.config.conditions:
+        check_slots(len(phrases(trajectory)), checkpoint.config.box_slots)
+    return settings
+
+
+def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory: Trajectory) -> Settings:
     from ..sampling.settings import Settings
 
     width, height = args.size or (None, None)
     return Settings.of(
-        pipeline.defaults,
+        defaults,
         trajectory,
         width=width,
         height=height,

@@ -53,6 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     autoencoder.add_argument("--batch-size", type=int, default=8, help="crops of a step (default %(default)s)")
     autoencoder.add_argument("--lr", type=float, default=1e-3, help="default %(default)s")
+    autoencoder.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     pretrain.set_defaults(run=_pretrain)
 
     encode = subparsers.add_parser(
@@ -160,6 +161,7 @@ def _pretrain(args: argparse.Namespace) -> None:
 
     if args.network == "autoencoder":
         from ..data import render_clip, render_world_clip
+        from ..sampling.devices import chosen_device
 
         pretrain.train_autoencoder(
             args.out,
@@ -172,6 +174,7 @@ def _pretrain(args: argparse.Namespace) -> None:
             lr=args.lr,
             render=render_clip if args.dataset == "synthetic" else render_world_clip,
             decoder_only=args.decoder_only,
+            device=chosen_device(args.device or "auto", "--device"),
         )
     else:
         pretrain.train_text_encoder(args.out, steps=args.steps or 1500)

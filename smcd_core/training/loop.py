@@ -196,8 +196,8 @@ class _Run:
     def _write(self, path: Path, weights: dict[str, Tensor], changes: dict[str, LowRank]) -> None:
         """Write the checkpoint, or the LoRA."""
         done = asdict(self.config) | {"step": self.step}
-        if self.config.lora:
-            write_lora(path, changes, {"training": [done], "base": self.start.path.name if self.start else None})
+        if self.config.lora and self.start:  # a LoRA always starts from a checkpoint
+            write_lora(path, changes, {"training": [done], "base": self.start.path.name})
         else:
             earlier, exact = (self.start.info.get("training", []), self.start.weights) if self.start else ([], {})
             for name in self.halved:

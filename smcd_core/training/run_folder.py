@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..files import replacing
+from ..files import naming, replacing
 from ..networks.config import SMCDConfig
 from ..weights.files import naming_failures
 from .config import TrainingConfig, TrainingError
@@ -52,12 +52,16 @@ def save_state(
         shutil.rmtree(temporary, ignore_errors=True)
     accelerator.wait_for_everyone()
     shadow = {str(number): gather(value) for number, value in enumerate(average.shadow_params)} if average else {}
-    with naming_failures(temporary):
-        accelerator.save_state(str(temporary))
-        if average and accelerator.is_main_process:
-            save_file(shadow, temporary / "average.safetensors")
-    if accelerator.is_main_process:
-        (temporary / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    try:
+        with naming_failures(temporary):
+            accelerator.save_state(str(temporary))
+            if average and accelerator.is_main_process:
+                save_file(shadow, temporary / "average.safetensors")
+            if accelerator.is_main_process:
+                (temporary / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)  # a full disk gets its space back
+        raise
     accelerator.wait_for_everyone()  # each process has written its part
     if accelerator.is_main_process:
         shutil.rmtree(final, ignore_errors=True)
@@ -158,7 +162,7 @@ class Log:
 
     def add(self, row: dict[str, float]) -> None:
         if self.active:
-            with self.path.open("a", newline="") as file:
+            with naming(self.path), self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self.fields).writerow(row)
         if self.board:
             for name in self.fields[1:]:

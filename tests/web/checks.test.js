@@ -16,6 +16,11 @@ test("a run with no object, or from another image than is shown, is not passed",
   assert.deepEqual(keysFound(still(), { isOtherPicture: true }), ["check.other_picture"]);
 });
 
+test("a text that comes through a link is said as long as it does", () => {
+  assert.deepEqual(keysFound(still(), { isLinked: true }), ["host.linked"]);
+  assert.deepEqual(keysFound(still(), { isLinked: false }), []);
+});
+
 test("a slow object of good size with a phrase of the prompt has no findings", () => {
   assert.deepEqual(checkTrajectory(still(), { prompt: "A red Car, driving." }), []);
 });

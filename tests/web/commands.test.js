@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COMMANDS, commandFor, commandOf } from "../../web/editor/actions/commands.js";
 import { combinationOf, keyText } from "../../web/editor/actions/keys.js";
-import { phrasesOf } from "../../web/editor/panels/prompt_phrases.js";
+import { phrasesOf } from "../../web/editor/state/prompt_phrases.js";
 import { EditorState } from "../../web/editor/state/state.js";
 import { MENUS } from "../../web/editor/panels/toolbar.js";
 import * as model from "../../web/trajectory/model.js";

@@ -14,7 +14,7 @@ const RUNNING = { state: "running", file: "a.bin (1/1)", done: 3.67e9, size: 7.3
  *
  * @param {{files?: object[], downloads?: (object | null)[]}} server  downloads: as it tells them, one each time it is asked
  */
-function openPage(locale, { files = [FILE], downloads = [null] } = {}) {
+function openPage(locale, { files = [FILE], downloads = [null], widgets = [] } = {}) {
   const said = [];
   const settings = new EventTarget();
   const extensionManager = {
@@ -26,7 +26,7 @@ function openPage(locale, { files = [FILE], downloads = [null] } = {}) {
     const download = downloads.length > 1 ? downloads.shift() : downloads[0];
     return { ok: true, json: async () => (options ? download : { weights: [{ ...WEIGHTS, files }], download }) };
   };
-  const node = { setDirtyCanvas() {}, widgets: [] };
+  const node = { setDirtyCanvas() {}, widgets };
   node.addWidget = (_kind, _name, _value, callback) => (node.button = { press: callback });
   attachDownload(node, { app: { extensionManager, ui: { settings } }, api: { fetchApi } });
   const setLanguage = async (name) => {
@@ -90,8 +90,11 @@ test("a failure is told with the server's words", async () => {
 });
 
 test("a checkpoint that the server lacks is named on the button", () => {
-  const { node } = openPage("en");
-  node.widgets.push({ value: "smcd_motion.bin", options: { values: ["smcd-tiny"] } });
+  const checkpoint = { value: "smcd_motion.bin", options: { values: ["smcd-tiny"] } };
+  const { node } = openPage("en", { widgets: [checkpoint] });
   node.onConfigure();
   assert.equal(node.button.label, "smcd_motion.bin is missing: download the released weights…");
+  checkpoint.value = "smcd-tiny";
+  checkpoint.callback();
+  assert.equal(node.button.label, "Download released weights…");
 });

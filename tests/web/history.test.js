@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { EditorState } from "../../web/editor/state/state.js";
 import {
   begin,
   cancel,
@@ -9,6 +10,7 @@ import {
   preview,
   record,
   redo,
+  setClip,
   undo,
 } from "../../web/trajectory/model.js";
 import { MAX_KEYS, MAX_STEPS } from "../../web/trajectory/history.js";
@@ -92,4 +94,18 @@ test("steps that share their tracks cost little", () => {
   const crowd = trajectory(Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`o${n}`, [[0, A], [7, A]]])));
   const history = record(newHistory(crowd), moveBoxes(crowd, ["o3"], 0, 0.1, 0), "move");
   assert.equal(history.past[0].cost, 1 + 2);
+});
+
+test("a gesture that another one interrupted is a step, and can do no more", () => {
+  const editor = new EditorState({ trajectory: trajectory({ cat: [[0, A]] }) });
+  const first = editor.begin("step.clip");
+  first.preview((before) => setClip(before, { fps: 9 }));
+  const second = editor.begin("step.clip");
+  assert.deepEqual([first.isOpen, second.isOpen, editor.undoLabel], [false, true, "step.clip"]);
+  assert.equal(first.preview((before) => setClip(before, { fps: 10 })), false);
+  first.cancel();
+  first.commit();
+  assert.equal(second.isOpen, true);
+  second.cancel();
+  assert.equal(editor.trajectory.fps, 9);
 });

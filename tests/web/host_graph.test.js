@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { firstFrames } from "../../web/host/dropped.js";
 import { isOtherPicture, modelFacts } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
+import { scoresOf } from "../../web/host/scores.js";
+import { serialiseTrajectory, setClip } from "../../web/trajectory/model.js";
+import { A, trajectory } from "./helpers.js";
 
 const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
 
@@ -61,7 +65,7 @@ test("a picture is found through reroutes, resizes and bypassed nodes", () => {
     5: loader,
   });
   const picture = pictureOf(graph);
-  assert.equal(picture.url, "/api/view?filename=cat.png&subfolder=a+b&type=output");
+  assert.equal(picture.url, "/api/view?filename=cat.png&subfolder=a+b&type=output&channel=rgb");
   assert.equal(picture.kind, "image");
   assert.deepEqual(viewOf(64, 64, picture.steps), { width: 100, height: 50, part: [0, 0, 64, 64] });
 });
@@ -176,4 +180,30 @@ test("a run that starts from another file than the background's is known", () =>
   const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
   const found = [5, 6, 7, 8].map((first) => isOtherPicture(node(graph(first), 1), api));
   assert.deepEqual(found, [false, false, true, false]);
+});
+
+test("scores of boxes that were changed during the run are not of those in the editor", () => {
+  const run = trajectory({ cat: [[0, A]] });
+  const report = { ids: ["cat"], iou: [[0.5]], text: serialiseTrajectory(run).replace(/\s+/g, " ") };
+  assert.equal(scoresOf(report, run).of, run);
+  assert.equal(scoresOf(report, setClip(run, { fps: 9 })).of, null);
+});
+
+test("a new background goes to each first frame that had its source, through reroutes, or that is free", () => {
+  const run = (frame) => ({ type: "SMCD_Generate", inputs: { trajectory: [1, 0], first_frame: frame } });
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory", inputs: { background: [2, 0] } },
+    2: { type: "SMCD_Example" },
+    3: run([5, 0]),
+    4: run([6, 0]),
+    5: { type: "Reroute", inputs: { "": [2, 0] } },
+    6: loader,
+    7: { type: "PreviewImage", inputs: { images: [2, 0] } },
+  });
+  const before = source(node(graph, 1), 0);
+  assert.deepEqual(firstFrames(node(graph, 1), before).map((end) => [end.node.id, end.slot]), [[3, 1]]);
+  const free = graphOf({ 1: { type: "SMCD_Trajectory", inputs: { background: null } }, 2: run(null) });
+  assert.deepEqual(firstFrames(node(free, 1), null).map((end) => [end.node.id, end.slot]), [[2, 1]]);
+  const other = graphOf({ 1: { type: "SMCD_Trajectory", inputs: { background: null } }, 2: run([3, 0]), 3: loader });
+  assert.deepEqual(firstFrames(node(other, 1), null), []);
 });

@@ -124,6 +124,7 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
       closeDialogs(root);
       for (const end of endings) end();
       for (const part of Object.values(parts)) part.destroy();
+      if (editor.isInGesture) editor.commit(); // of a field
       popOut.destroy();
     },
   };

@@ -41,6 +41,7 @@ class DownloadButton {
     after(node, "onAdded", () => this.#listen());
     after(node, "onRemoved", () => this.#stopListening());
     after(node, "onConfigure", () => this.#show());
+    for (const widget of node.widgets ?? []) after(widget, "callback", () => this.#show());
     this.#show();
   }
 

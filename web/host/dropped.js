@@ -3,9 +3,11 @@
  * that a run uses them too.
  *
  * @import {Host} from "./host.js"
+ * @import {End} from "./links.js"
  */
 
-import { inputIndex, searchUp, source } from "./links.js";
+import { firstFrameOf } from "./facts.js";
+import { inputIndex, searchUp, source, targets } from "./links.js";
 
 const GAP = 40; // between nodes, in graph units
 const TITLE = 30; // height of a node's title, which is above its position
@@ -49,17 +51,23 @@ function addLoader(node, type) {
   }
   const before = source(node, inputIndex(node, "background"));
   last.connect(0, node, inputIndex(node, "background"));
-  for (const { target, slot } of firstFrames(before)) last.connect(0, target, slot);
+  for (const end of firstFrames(node, before)) last.connect(0, end.node, end.slot);
   return loader;
 }
 
-/** The inputs for the first frame of a run that are connected to an output, so that the run starts from the picture. */
-function firstFrames(end) {
-  if (!end) return [];
-  const { graph, outputs } = end.node;
-  const links = (outputs[end.slot].links ?? []).map((id) => graph.getLink?.(id) ?? graph.links.get(id));
-  const found = links.map(({ target_id, target_slot }) => ({ target: graph.getNodeById(target_id), slot: target_slot }));
-  return found.filter(({ target, slot }) => target?.inputs[slot]?.name === "first_frame");
+/**
+ * The inputs for the first frame of a run that get the new background too, so that the run starts from it: all that had
+ * its source, or that of the node's own run if both were free.
+ *
+ * @param {any} node  SMCD Trajectory
+ * @param {End | null} before  the source of its background
+ * @returns {End[]}
+ */
+export function firstFrames(node, before) {
+  const own = firstFrameOf(node);
+  const free = own && own.node.inputs[own.slot].link == null ? [own] : [];
+  const found = before ? targets(before.node, before.slot) : free;
+  return found.filter((end) => end.node.graph === node.graph && end.node.inputs[end.slot]?.name === "first_frame");
 }
 
 function addLeft(node, type) {

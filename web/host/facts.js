@@ -40,10 +40,17 @@ export function modelFacts(node) {
  * @param {Api} api
  */
 export function isOtherPicture(node, api) {
+  const end = firstFrameOf(node);
+  const [shown, first] = [connectedPicture(node, "background", api), end && connectedPicture(end.node, "first_frame", api)];
+  return Boolean(shown && first && shown.url !== first.url);
+}
+
+/** The input for the first frame of the run that a trajectory goes to. @param {any} node @returns {End | null} */
+export function firstFrameOf(node) {
   const consumer = consumerOf(node);
   const sized = consumer && sizedBy(consumer);
-  const [shown, first] = [connectedPicture(node, "background", api), sized && connectedPicture(sized, "first_frame", api)];
-  return Boolean(shown && first && shown.url !== first.url);
+  const slot = sized ? inputIndex(sized, "first_frame") : -1;
+  return slot < 0 ? null : { node: sized, slot };
 }
 
 function consumerOf(node) {

@@ -1,6 +1,7 @@
 /**
- * What outlives a node's editor: the settings of the view, in the browser; and undo steps, selection and playhead while
- * the page is open, because the host makes all nodes anew for each step of the graph's undo and for another tab.
+ * What outlives a node's editor: the settings of the view, in the browser; locks and solo, with the node; undo steps,
+ * selection and playhead while the page is open, because the host makes all nodes anew for each step of the graph's
+ * undo and for another tab; and of these, selection and playhead when the page is loaded again.
  *
  * @import {EditorState} from "../editor/state/state.js"
  */
@@ -9,6 +10,9 @@ import { SETTINGS } from "../editor/state/state.js";
 
 const STORED = "smcd.editor"; // in localStorage
 const MAX_PARKED = 16;
+const PROPERTY = "smcd_view"; // of the node
+/** @type {("locked" | "solo")[]} */
+const WITH_NODE = ["locked", "solo"];
 
 /** Editors of removed nodes, the latest last. @type {Map<string, EditorState>} */
 const parked = new Map();
@@ -50,6 +54,56 @@ export function keepSettings(editor) {
       // The browser keeps nothing for this page, so the settings last as long as the page.
     }
   });
+}
+
+/**
+ * Keep locks and solo in the node's properties, which are saved with the workflow.
+ *
+ * @param {any} node
+ * @param {EditorState} editor
+ * @returns {() => void} stops
+ */
+export function keepWithNode(node, editor) {
+  let kept = WITH_NODE.map((name) => editor[name]);
+  return editor.subscribe(() => {
+    if (WITH_NODE.every((name, n) => editor[name] === kept[n])) return;
+    kept = WITH_NODE.map((name) => editor[name]);
+    const chosen = WITH_NODE.filter((name) => editor[name].size).map((name) => [name, [...editor[name]]]);
+    node.properties ??= {};
+    if (chosen.length) node.properties[PROPERTY] = Object.fromEntries(chosen);
+    else delete node.properties[PROPERTY];
+  });
+}
+
+/** Take locks and solo from the node. @param {any} node @param {EditorState} editor */
+export function restoreFromNode(node, editor) {
+  const known = new Set(editor.trajectory.objects.map(({ id }) => id));
+  const stored = node.properties?.[PROPERTY] ?? {};
+  const idsOf = (name) => (Array.isArray(stored[name]) ? stored[name].filter((id) => known.has(id)) : []);
+  editor.set(Object.fromEntries(WITH_NODE.map((name) => [name, new Set(idsOf(name))])));
+}
+
+/** Note selection and playhead for when the page is loaded again. @param {string} place @param {EditorState} editor */
+export function noteSession(place, { selected, time }) {
+  try {
+    window.sessionStorage.setItem(`${STORED}/${place}`, JSON.stringify({ selected: [...selected], time }));
+  } catch {
+    // The browser keeps nothing for this page.
+  }
+}
+
+/** Take what was noted, once. @param {string} place @param {EditorState} editor */
+export function takeSession(place, editor) {
+  try {
+    const noted = JSON.parse(window.sessionStorage.getItem(`${STORED}/${place}`) ?? "null");
+    window.sessionStorage.removeItem(`${STORED}/${place}`);
+    if (!noted) return;
+    const known = new Set(editor.trajectory.objects.map(({ id }) => id));
+    editor.select(noted.selected.filter((id) => known.has(id)));
+    editor.seek(Number(noted.time) || 0);
+  } catch {
+    // Nothing is noted, or nothing of use.
+  }
 }
 
 /** The stored settings, as far as this version knows them. @returns {Partial<typeof SETTINGS>} */

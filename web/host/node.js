@@ -14,8 +14,8 @@ import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { isOtherPicture, modelFacts } from "./facts.js";
-import { after, languageOf, onLanguage } from "./host.js";
-import { keepSettings, park, placeOf, unpark } from "./kept.js";
+import { after, languageOf, onLanguage, onNavigation } from "./host.js";
+import { keepSettings, keepWithNode, noteSession, park, placeOf, restoreFromNode, takeSession, unpark } from "./kept.js";
 import { widgetValue } from "./links.js";
 import { showMasks } from "./masks.js";
 import { connectedPicture, fileUrl } from "./picture.js";
@@ -113,7 +113,7 @@ class NodeEditor {
       leaveText(this.#node, this.#host, error);
       return;
     }
-    this.#endings.push(keepSettings(this.editor));
+    this.#endings.push(keepSettings(this.editor), keepWithNode(this.#node, this.editor));
     // The host tells of another palette before its colours are there.
     const colors = new MutationObserver(() => this.#view.restyle());
     for (const element of [document.documentElement, document.body]) {
@@ -125,7 +125,9 @@ class NodeEditor {
     this.#endings.push(
       () => clearTimeout(soon),
       listen(api, { graphChanged: look }),
+      listen(window, { pagehide: () => this.#place && noteSession(this.#place, this.editor) }),
       onLanguage(this.#host, () => this.#show()),
+      onNavigation(this.#host, (mode) => this.editor.set({ isWheelPanning: mode === "standard" })),
       // Another extension may have changed the text without calling back.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
       listen(this.#holder, { wheel: (event) => this.#passWheel(event) }, { passive: false }),
@@ -154,9 +156,14 @@ class NodeEditor {
 
   /** The node has got its values. */
   #resume() {
-    const before = this.#node.graph && unpark(placeOf(this.#node));
+    const place = this.#node.graph && placeOf(this.#node);
+    const before = place && unpark(place);
     if (before) this.editor.resume(before, String(this.#text.value ?? ""));
-    else this.#read();
+    else {
+      this.#read();
+      restoreFromNode(this.#node, this.editor);
+      if (place) takeSession(place, this.editor);
+    }
   }
 
   #read() {
@@ -189,7 +196,8 @@ class NodeEditor {
     this.#place = placeOf(node);
     this.#warn();
     const { api } = this.#host;
-    const facts = { ...this.editor.facts, ...modelFacts(node), isOtherPicture: isOtherPicture(node, api) };
+    const isLinked = widgetValue(node, "text") === undefined;
+    const facts = { ...this.editor.facts, ...modelFacts(node), isOtherPicture: isOtherPicture(node, api), isLinked };
     if (JSON.stringify(facts) !== JSON.stringify(this.editor.facts)) this.editor.set({ facts });
     const picture = connectedPicture(node, "background", api);
     const files = picture ? [] : this.#resultOf("smcd_background");

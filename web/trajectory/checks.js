@@ -6,9 +6,10 @@
  * @typedef {{key: string, values: Record<string, string | number>, id: string | null,
  *   frames: [number, number] | null}} Finding  id: of the object; frames: first and last one affected
  * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
- *   numFrames: number | null, prompt: string | null, isOtherPicture: boolean}} Rules  columns and rows: cells of the latent grid; slots: objects
- *   that the model was trained on; minCells: smallest side of a box; maxSpeed: cells per frame; numFrames: frames that
- *   the model makes, null for all; prompt: null if unknown; isOtherPicture: the run starts from another image
+ *   numFrames: number | null, prompt: string | null, isOtherPicture: boolean, isLinked: boolean}} Rules  columns and
+ *   rows: cells of the latent grid; slots: objects that the model was trained on; minCells: smallest side of a box;
+ *   maxSpeed: cells per frame; numFrames: frames that the model makes, null for all; prompt: null if unknown;
+ *   isOtherPicture: the run starts from another image; isLinked: the run gets the text of a link, not this one
  */
 
 import { boxAt, boxOf, denseBoxes, isInFrame, visibleAt, visibleRanges } from "./curve.js";
@@ -23,6 +24,7 @@ const DEFAULT_RULES = {
   numFrames: null,
   prompt: null,
   isOtherPicture: false,
+  isLinked: false,
 };
 
 /**
@@ -39,6 +41,7 @@ export function checkTrajectory(trajectory, rules = {}) {
   const values = { count: tracks.length, limit: all.slots, over };
   const whole = (key, more = {}) => ({ key, values: more, id: null, frames: null });
   return [
+    ...(all.isLinked ? [whole("host.linked")] : []),
     ...(all.isOtherPicture ? [whole("check.other_picture")] : []),
     ...(tracks.length ? [] : [whole("check.no_object")]),
     ...(over > 0 ? [whole("check.too_many", values)] : []),

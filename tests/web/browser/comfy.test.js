@@ -299,6 +299,7 @@ function inRenderer(serverOf, { nodes2 }) {
     await host.add("SMCD_Export", { pos: [1050, 80], connect: { trajectory: [id, 0] } });
     await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
     await host.drag(id, [0.5, 0.55], [0.9, 0.85]); // the second is selected
+    await host.press("Escape"); // no phrase yet
     await host.press("ArrowRight", "ArrowRight"); // nudges of a pixel: 2 / 128 of the frame
     await host.press("End");
     await host.drag(id, [0.72, 0.7], [0.52, 0.4]); // a key in the last frame
@@ -363,7 +364,7 @@ function inRenderer(serverOf, { nodes2 }) {
     const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
     await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
     const drawn = await host.text(id);
-    await host.press("End", "g");
+    await host.press("Escape", "End", "g");
     await host.drag(id, [0.25, 0.3], [0.35, 0.4]);
     const moved = await host.text(id);
     const state = (editor) => [editor.selected.size, editor.frame, editor.settings.grid, editor.canUndo];

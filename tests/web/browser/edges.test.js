@@ -116,6 +116,74 @@ check("a phrase is committed before Ctrl+Enter reaches the host", async (page) =
   assert.ok((await passed(page)).includes("Enter"));
 });
 
+check("a phrase shows as it is typed, is one step, and Escape gives it up", async (page) => {
+  const steps = () => page.evaluate(() => window.commits.length);
+  const phrase = page.locator(".smcd-inspector input[type=text]").first();
+  await phrase.focus();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("big");
+  assert.deepEqual([(await track(page)).phrase, await steps()], ["big", 0]);
+  await page.keyboard.type(" dog");
+  await page.keyboard.press("Tab");
+  assert.deepEqual([(await track(page)).phrase, await steps()], ["big dog", 1]);
+  await phrase.fill("cow");
+  await page.keyboard.press("Escape");
+  assert.deepEqual([(await track(page)).phrase, await steps()], ["big dog", 1]);
+  const field = page.locator(".smcd-fields-four input").first();
+  await field.fill("100");
+  assert.equal(Math.round((await track(page)).keys[0].box[0] * 512), 100);
+  await field.fill("");
+  await field.press("Enter");
+  assert.deepEqual([await field.inputValue(), await steps()], ["51.2", 1]);
+});
+
+check("a field that goes away with its view has written what was typed", async (page) => {
+  await page.locator(".smcd-inspector input[type=text]").first().fill("dog");
+  await page.evaluate(() => window.view.destroy());
+  assert.equal((await track(page)).phrase, "dog");
+  assert.deepEqual(await page.evaluate(() => [window.editor.isInGesture, window.commits.length]), [false, 1]);
+});
+
+check("a drag ends where another window takes the pointer", async (page) => {
+  const canvas = page.locator(".smcd-stage-canvas");
+  const { x, y, width, height } = await canvas.boundingBox();
+  await page.mouse.move(x + width / 2, y + height - 4);
+  await page.mouse.down();
+  await page.mouse.move(x + width / 2 + 60, y + height - 60, { steps: 3 });
+  await page.evaluate(() => window.dispatchEvent(new Event("blur")));
+  assert.deepEqual(await page.evaluate(() => [window.editor.isInGesture, window.commits.length]), [false, 1]);
+  await page.mouse.up();
+});
+
+check("without a message the status line says the first warning", async (page) => {
+  await page.evaluate(() => window.editor.apply("step.disable", (before) => ({ ...before, objects: [] })));
+  await page.waitForFunction(() => /No object/.test(document.querySelector(".smcd-notice[data-kind=warning]")?.textContent));
+  await page.evaluate(() => window.editor.notify("info", "Saved"));
+  await settle(page);
+  assert.equal(await page.locator(".smcd-notice").textContent(), "Saved");
+});
+
+check("a single key says what it did, with undo", async (page) => {
+  await page.locator(".smcd-stage-canvas").focus();
+  const notice = page.locator(".smcd-notice");
+  await page.keyboard.press("e");
+  await settle(page);
+  assert.equal(await notice.textContent(), "Exclude (E)");
+  const undo = page.locator(".smcd-tool[data-command=undo]");
+  assert.equal(await undo.getAttribute("aria-label"), "Undo Exclude");
+  await page.locator(".smcd-undo").click();
+  assert.equal((await track(page)).enabled, true);
+  await settle(page);
+  assert.doesNotMatch(await notice.textContent(), /Exclude/);
+  assert.equal(await page.locator(".smcd-undo").isVisible(), false);
+  assert.equal(await undo.getAttribute("aria-label"), "Undo");
+  await page.locator(".smcd-stage-canvas").focus();
+  await page.keyboard.press("s");
+  await settle(page);
+  assert.equal(await notice.textContent(), "Solo: on (S)");
+  assert.equal(await page.locator(".smcd-undo").isVisible(), false);
+});
+
 check("a strength between two steps of the spinner is taken", async (page) => {
   const field = page.locator(".smcd-strength-fields input[type=number]");
   await field.fill("0.33");
@@ -355,6 +423,21 @@ check("Shift and wheel, or a wheel across, moves the view sideways", async (page
   await page.keyboard.up("Shift");
   await page.waitForFunction((x) => window.editor.shownViewport.left === x, before - 80);
   assert.equal(await page.evaluate(() => window.editor.shownViewport.width), width);
+});
+
+check("where the wheel moves the graph it moves the view, and zooms with Ctrl", async (page) => {
+  await page.locator(".smcd-stage-canvas").click({ position: { x: 5, y: 5 } });
+  await page.evaluate(() => window.editor.set({ isWheelPanning: true }));
+  const shown = () => page.evaluate(() => window.editor.shownViewport);
+  const before = await shown();
+  await page.mouse.wheel(10, 40);
+  await page.waitForFunction((y) => window.editor.shownViewport.top === y, before.top - 40);
+  const { left, width } = await shown();
+  assert.deepEqual([left, width], [before.left - 10, before.width]);
+  await page.keyboard.down("Control");
+  await page.mouse.wheel(0, -40);
+  await page.keyboard.up("Control");
+  await page.waitForFunction((w) => window.editor.shownViewport.width > w, width);
 });
 
 check("a dialog of an editor that goes away is dismissed", async (page) => {

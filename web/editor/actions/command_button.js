@@ -17,8 +17,15 @@ import { isMac, keyText } from "./keys.js";
  * @returns {HTMLButtonElement}
  */
 export function commandButton({ t, run }, id, className, iconName) {
-  const { label, keys } = commandOf(id);
-  const hint = keys.length ? ` (${keyText(keys[0], isMac())})` : "";
-  const attributes = { type: "button", class: className, "aria-label": t(label), title: t(label) + hint };
-  return h("button", { ...attributes, "data-command": id, onclick: () => run(id) }, icon(iconName));
+  const attributes = { type: "button", class: className, "data-command": id, onclick: () => run(id) };
+  const button = h("button", attributes, icon(iconName));
+  nameButton(button, id, t(commandOf(id).label));
+  return button;
+}
+
+/** Name a button of a command, with its key in the tooltip. @param {HTMLButtonElement} button @param {string} id */
+export function nameButton(button, id, name) {
+  const { keys } = commandOf(id);
+  button.setAttribute("aria-label", name);
+  button.title = keys.length ? `${name} (${keyText(keys[0], isMac())})` : name;
 }

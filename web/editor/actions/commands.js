@@ -9,8 +9,9 @@
  * @typedef {"edit" | "object" | "move" | "time" | "view" | "file"} Group
  * @typedef {{id: string, group: Group, label: string, keys: string[], isEnabled: (editor: EditorState) => boolean,
  *   run: (context: Context) => void, isOn?: (editor: EditorState, view: View) => boolean, isNative?: boolean,
+ *   name?: (editor: EditorState, t: Context["t"]) => string,
  *   step?: {label: string, start: (editor: EditorState) => (times: number) => (trajectory: Trajectory) => Trajectory}}
- * } Command  label: message key; keys: combinations as in keys.js; isOn: for toggles; isNative: the browser fires an
+ * } Command  label: message key; name: instead of the label where it depends on the state; keys: combinations as in keys.js; isOn: for toggles; isNative: the browser fires an
  *   event for its keys (copy, cut, paste); step.start: returns the operation for a number of repeats
  */
 
@@ -149,7 +150,8 @@ function ease(name, keys) {
   return command("time", `ease.${name}`, keys, hasEditable, run, { isOn });
 }
 
-/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "onionSkin" | "paths" | "animatic" | "crop" | "loop"} name */
+/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "addByTouch" | "onionSkin" | "paths" | "animatic" | "crop" |
+ *   "loop"} name */
 function setting(name, keys, group = "view") {
   const run = ({ editor }) => editor.setSettings({ [name]: !editor.settings[name] });
   return command(group, `setting.${name}`, keys, always, run, { isOn: (editor) => editor.settings[name] });
@@ -163,8 +165,12 @@ const GRID = 8; // columns and rows
 
 /** @type {Command[]} */
 export const COMMANDS = [
-  command("edit", "undo", ["Mod+Z"], (editor) => editor.canUndo, ({ editor }) => editor.undo()),
-  command("edit", "redo", ["Mod+Shift+Z", "Mod+Y"], (editor) => editor.canRedo, ({ editor }) => editor.redo()),
+  command("edit", "undo", ["Mod+Z"], (editor) => editor.canUndo, ({ editor }) => editor.undo(), {
+    name: ({ undoLabel }, t) => t(undoLabel ? "command.undoStep" : "command.undo", { step: undoLabel && t(undoLabel) }),
+  }),
+  command("edit", "redo", ["Mod+Shift+Z", "Mod+Y"], (editor) => editor.canRedo, ({ editor }) => editor.redo(), {
+    name: ({ redoLabel }, t) => t(redoLabel ? "command.redoStep" : "command.redo", { step: redoLabel && t(redoLabel) }),
+  }),
   command("edit", "cut", ["Mod+X"], hasEditable, (context) => copyByEvent(context, "cut"), { isNative: true }),
   command("edit", "copy", ["Mod+C"], hasSelection, (context) => copyByEvent(context, "copy"), { isNative: true }),
   command("edit", "paste", ["Mod+V"], always, pasteFromClipboard, { isNative: true }),
@@ -248,6 +254,11 @@ export const COMMANDS = [
   ),
   command("time", "keysEarlier", ["Alt+ArrowLeft"], hasKeys, ({ editor }) => shiftKeys(editor, -1)),
   command("time", "keysLater", ["Alt+ArrowRight"], hasKeys, ({ editor }) => shiftKeys(editor, 1)),
+  command("time", "smooth", ["H"], hasEditable, ({ editor }) => {
+    const chosen = editableKeys(editor);
+    const refs = chosen.length ? chosen : editor.editable.map((id) => ({ id, frame: editor.frame }));
+    editor.apply("step.bend", (trajectory) => model.toggleSmooth(trajectory, refs));
+  }),
   command("time", "toggleVisible", ["V"], hasEditable, ({ editor }) => toggleVisible(editor), {
     isOn: (e) => hasEditable(e) && e.editable.every((id) => model.visibleAt(model.trackOf(e.trajectory, id), e.frame)),
   }),
@@ -271,6 +282,7 @@ export const COMMANDS = [
   setting("snapToFrame", ["Shift+F"]),
   setting("snapToBoxes", ["Shift+B"]),
   setting("keepAspect", ["A"]),
+  setting("addByTouch", []),
   setting("onionSkin", ["O"]),
   setting("paths", ["P"]),
   setting("animatic", ["I"]),

@@ -7,7 +7,7 @@
 
 import { isComposed, listen, take } from "../kit/dom.js";
 import { canRun, commandFor } from "./commands.js";
-import { combinationOf } from "./keys.js";
+import { combinationOf, isMac, keyText } from "./keys.js";
 
 // While Cmd is down a Mac does not report that another key is released.
 const MODIFIERS = new Set(["Meta", "Control", "Shift"]);
@@ -21,27 +21,40 @@ const TYPED = "textarea, input:not([type=checkbox], [type=range], [type=color])"
  * @returns {() => void} stops listening
  */
 export function listenToKeys(context) {
-  const { editor, root, onKey } = context;
+  const { editor, t, root, view, onKey } = context;
   /** The held key of a repeating command; its repeats are one gesture. */
   let held = null;
 
   function finish() {
-    if (!held) return;
+    held?.gesture.commit();
     held = null;
-    if (editor.isInGesture) editor.commit();
   }
 
   function press(command, event) {
     if (!canRun(editor, command)) return;
     if (!event.repeat || held?.command !== command) {
       finish();
-      if (editor.isInGesture) return; // a pointer gesture
-      held = { command, key: event.key, times: 0, change: command.step.start(editor) };
-      editor.begin(command.step.label);
+      if (editor.isInGesture) return; // of the pointer
+      const change = command.step.start(editor);
+      held = { command, key: event.key, times: 0, change, gesture: editor.begin(command.step.label) };
     }
-    if (!editor.isInGesture) return; // ended by Escape
     held.times += 1;
-    editor.preview(held.change(held.times));
+    held.gesture.preview(held.change(held.times));
+  }
+
+  /** Run a command, and say what a single key did, which may have been pressed by mistake. */
+  function runBy(combination, command) {
+    const { trajectory } = editor;
+    const wasOn = command.isOn?.(editor, view);
+    context.run(command.id);
+    if (combination.includes("Mod+") || editor.notice?.kind === "error") return;
+    const key = keyText(combination, isMac());
+    const isOn = command.isOn?.(editor, view);
+    if (editor.trajectory !== trajectory) {
+      editor.notify("info", t("status.done", { step: t(editor.undoLabel), key }), true);
+    } else if (isOn !== wasOn) {
+      editor.notify("info", t(isOn ? "status.on" : "status.off", { name: t(command.label), key }));
+    }
   }
 
   const endWindow = listen(window, { blur: finish });
@@ -70,7 +83,7 @@ export function listenToKeys(context) {
       event.preventDefault();
       if (command.step) return press(command, event);
       finish();
-      context.run(command.id);
+      if (canRun(editor, command)) runBy(combination, command);
     },
     keyup(event) {
       if (event.key === held?.key || MODIFIERS.has(event.key)) finish();

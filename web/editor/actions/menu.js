@@ -43,7 +43,7 @@ export function createMenu(context, label, ids) {
   function entry(id) {
     if (id === null) return h("hr", {});
     const command = commandOf(id);
-    const { label: name, keys, isOn } = command;
+    const { label: key, name = () => context.t(key), keys, isOn } = command;
     const isEnabled = canRun(editor, command);
     const role = isOn ? "menuitemcheckbox" : "menuitem";
     const checked = isOn ? String(isOn(editor, context.view)) : null;
@@ -57,7 +57,7 @@ export function createMenu(context, label, ids) {
       "button",
       { ...attributes, "aria-disabled": isEnabled ? null : "true", onclick: () => isEnabled && choose() },
       h("span", { class: "smcd-menu-check" }, checked === "true" ? icon("check") : null),
-      h("span", { class: "smcd-menu-label" }, context.t(name)),
+      h("span", { class: "smcd-menu-label" }, name(editor, context.t)),
       h("kbd", {}, keys.length ? keyText(keys[0], isMac()) : ""),
     );
   }

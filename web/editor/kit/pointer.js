@@ -39,7 +39,7 @@ export function whereOf(event, element) {
 
 /**
  * Follow the pointers on an element. One pointer makes a gesture, a second finger turns it into a pinch. Escape, a lost
- * pointer and `cancel` cancel the gesture. Changes of modifier keys apply at once.
+ * pointer and `cancel` cancel the gesture, another window ends it. Changes of modifier keys apply at once.
  *
  * @param {HTMLElement} element  with `touch-action: none`
  * @param {{press: (where: Where, button: number) => Followed | null, pinch?: (points: [Where, Where]) => {
@@ -82,6 +82,12 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
     cancel();
   };
 
+  const windowLeft = (event) => {
+    if (event.target !== window || !gesture) return; // the focus moved inside the page
+    stop().end(down.get(follower)); // the release may go to another window
+    done();
+  };
+
   const pointerDown = (event) => {
     if (event.button === 2) return;
     if (event.button === 1) event.preventDefault(); // no automatic scrolling
@@ -97,7 +103,8 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
       follower = event.pointerId;
       gesture = press(where, event.button);
       endKeys();
-      if (gesture) endKeys = listen(window, { keydown: keyDown, keyup: changeModifiers }, { capture: true });
+      const onWindow = { keydown: keyDown, keyup: changeModifiers, blur: windowLeft };
+      if (gesture) endKeys = listen(window, onWindow, { capture: true });
     }
   };
   const pointerMove = (event) => {

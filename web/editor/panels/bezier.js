@@ -16,10 +16,10 @@ const SAMPLES = 48;
 
 /**
  * @param {(key: string, values?: object) => string} t
- * @param {{begin: () => void, preview: (ease: Ease) => void, commit: () => void, cancel: () => void}} gesture
+ * @param {() => {preview: (ease: Ease) => void, commit: () => void, cancel: () => void}} begin  a gesture
  * @returns {{element: SVGElement, show: (ease: Ease | null) => void, destroy: () => void}}
  */
-export function createBezier(t, gesture) {
+export function createBezier(t, begin) {
   const element = make("svg", {
     class: "smcd-bezier",
     viewBox: `-8 ${-ROOM} ${SIDE + 16} ${SIDE + 2 * ROOM}`,
@@ -38,6 +38,7 @@ export function createBezier(t, gesture) {
   /** @type {[number, number, number, number]} */
   let curve = [1 / 3, 1 / 3, 2 / 3, 2 / 3]; // linear
   let dragged = null;
+  let gesture = null;
 
   function draw() {
     const [x1, y1, x2, y2] = curve.map((v, n) => (n % 2 ? (1 - v) * SIDE : v * SIDE));
@@ -73,7 +74,7 @@ export function createBezier(t, gesture) {
       points[n].focus({ preventScroll: true });
       points[n].setPointerCapture(event.pointerId);
       dragged = n;
-      gesture.begin();
+      gesture = begin();
     },
     pointermove(event) {
       if (dragged === null) return;
@@ -97,9 +98,9 @@ export function createBezier(t, gesture) {
       if (n < 0 || !way || event.ctrlKey || event.metaKey || event.altKey) return undefined;
       take(event);
       const step = event.shiftKey ? 5 * STEP : STEP;
-      gesture.begin();
-      gesture.preview(moved(n, curve[2 * n] + way[0] * step, curve[2 * n + 1] + way[1] * step));
-      return gesture.commit();
+      const whole = begin();
+      whole.preview(moved(n, curve[2 * n] + way[0] * step, curve[2 * n + 1] + way[1] * step));
+      return whole.commit();
     },
   });
 

@@ -1,6 +1,12 @@
-/** Form fields: a label with its control. */
+/**
+ * Form fields: a label with its control.
+ *
+ * @import {EditorState} from "../state/state.js"
+ * @import {Trajectory} from "../../trajectory/document.js"
+ */
 
 import { h } from "../kit/dom.js";
+import { editAsTyped } from "../kit/typed.js";
 
 /**
  * A number field. `step` is only the size of the spinner's steps, and all numbers between are as good.
@@ -8,17 +14,21 @@ import { h } from "../kit/dom.js";
  * @param {string} label
  * @param {{min?: number, max?: number, step?: number | "any", value?: number | "", name?: string, required?: boolean}
  *   } attributes
- * @param {(value: number) => boolean} [onchange]  called when the user has finished entering a number; returns whether
- *   it was taken, or else the field shows the old one again
+ * @param {{editor: EditorState, step: string, operation: (value: number) => (trajectory: Trajectory) => Trajectory}
+ *   } [edit]  what numbers do to the trajectory as they are typed
  * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number) => void}} show: sets the value
  *   unless the field is being edited
  */
-export function numberField(label, attributes, onchange) {
+export function numberField(label, attributes, edit) {
   const input = h("input", { type: "number", step: "any", ...attributes });
   let shown = input.value;
-  if (onchange) {
-    input.addEventListener("change", () => {
-      if (input.value === "" || !onchange(input.valueAsNumber)) input.value = shown;
+  if (edit) {
+    let before = shown;
+    editAsTyped(edit.editor, input, {
+      step: edit.step,
+      begun: () => (before = shown),
+      operation: () => (input.value === "" ? null : edit.operation(input.valueAsNumber)),
+      restore: () => (input.value = before),
     });
   }
   return {

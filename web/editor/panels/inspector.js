@@ -1,17 +1,19 @@
 /**
- * The properties of the selection: object, box at the playhead, easing to the next key, motion presets.
+ * The properties of the selection: object, box and path at the playhead, easing to the next key, motion presets.
  *
  * @import {Context, Part} from "../view.js"
  * @import {Box, NamedEase} from "../../trajectory/document.js"
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, isComposed, watch } from "../kit/dom.js";
+import { h, watch } from "../kit/dom.js";
+import { editAsTyped } from "../kit/typed.js";
+import { freePhrases } from "../state/prompt_phrases.js";
 import { easedKeys } from "../state/selection.js";
 import { createBezier } from "./bezier.js";
 import { choiceField, numberField } from "./fields.js";
 import { createMotionForm } from "./motion_form.js";
-import { phrasesOf } from "./prompt_phrases.js";
+import { createPathSection } from "./path.js";
 
 const SIDES = { x: 0, y: 1, w: 2, h: 3 };
 const MAX_CHIPS = 12;
@@ -22,7 +24,12 @@ const MAX_CHIPS = 12;
  */
 export function createInspector(context) {
   const { editor, t } = context;
-  const sections = [createObjectSection(context), createBoxSection(context), createEaseSection(context)];
+  const sections = [
+    createObjectSection(context),
+    createBoxSection(context),
+    createPathSection(context),
+    createEaseSection(context),
+  ];
   const motion = createMotionForm(context);
   const hint = h("p", { class: "smcd-hint smcd-section" }, t("inspector.nothing"));
   const element = h(
@@ -55,7 +62,11 @@ function firstTrack({ trajectory, selected }) {
 function createObjectSection({ editor, t }) {
   const phrase = h("input", { type: "text", dir: "auto", maxlength: model.LIMITS.phrase });
   const [low, high] = model.LIMITS.strength;
-  const strength = numberField(t("inspector.strength"), { min: low, max: high, step: 0.05 }, setStrength);
+  const strength = numberField(t("inspector.strength"), { min: low, max: high, step: 0.05 }, {
+    editor,
+    step: "step.strength",
+    operation: withStrength,
+  });
   const slider = h("input", { type: "range", min: low, max: high, step: 0.01, "aria-label": t("inspector.strength") });
   const chips = h("div", { class: "smcd-chips", role: "group", "aria-label": t("inspector.fromPrompt") });
   const chipTitle = h("span", { class: "smcd-hint" }, t("inspector.fromPrompt"));
@@ -71,34 +82,36 @@ function createObjectSection({ editor, t }) {
   const isOtherOffer = watch();
   let edited = null; // id of the object whose phrase is being edited, as the selection may change meanwhile
 
-  function setStrength(value) {
-    return editor.apply("step.strength", (trajectory) => model.setStrength(trajectory, editor.selected, value));
+  function withStrength(value) {
+    const ids = editor.selected;
+    return (trajectory) => model.setStrength(trajectory, ids, value);
   }
 
-  function setPhrase(id, text) {
-    editor.apply("step.phrase", (trajectory) => model.setPhrase(trajectory, id, text));
-  }
+  const withPhrase = (id, text) => (trajectory) => model.setPhrase(trajectory, id, text);
 
   phrase.addEventListener("focus", () => {
     edited = firstTrack(editor)?.id ?? null;
   });
-  phrase.addEventListener("change", () => {
-    if (editor.trajectory.objects.some(({ id }) => id === edited)) setPhrase(edited, phrase.value);
+  editAsTyped(editor, phrase, {
+    step: "step.phrase",
+    operation: () => (editor.trajectory.objects.some(({ id }) => id === edited) ? withPhrase(edited, phrase.value) : null),
+    restore: () => (phrase.value = firstTrack(editor)?.phrase ?? ""),
   });
-  phrase.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !isComposed(event)) phrase.value = firstTrack(editor)?.phrase ?? "";
+  editAsTyped(editor, slider, {
+    step: "step.strength",
+    operation: () => withStrength(slider.valueAsNumber),
+    restore: () => (slider.value = String(firstTrack(editor)?.strength ?? 1)),
   });
-  slider.addEventListener("input", () => {
-    if (!editor.isInGesture) editor.begin("step.strength");
-    editor.preview((trajectory) => model.setStrength(trajectory, editor.selected, slider.valueAsNumber));
-  });
-  slider.addEventListener("change", () => editor.isInGesture && editor.commit());
+
+  function choose(id, text) {
+    editor.apply("step.phrase", withPhrase(id, text));
+  }
 
   function showChips({ id }) {
-    const used = editor.trajectory.objects.map(({ phrase: text }) => text.toLowerCase());
+    const used = editor.trajectory.objects.map(({ phrase: text }) => text);
     if (!isOtherOffer(id, editor.facts.prompt, used.join("\n"))) return; // as in each frame of a drag
-    const free = phrasesOf(editor.facts.prompt).filter((text) => !used.includes(text.toLowerCase())).slice(0, MAX_CHIPS);
-    const chip = (text) => h("button", { type: "button", dir: "auto", onclick: () => setPhrase(id, text) }, text);
+    const free = freePhrases(editor.facts.prompt, used).slice(0, MAX_CHIPS);
+    const chip = (text) => h("button", { type: "button", dir: "auto", onclick: () => choose(id, text) }, text);
     chips.replaceChildren(...free.map(chip));
     chips.hidden = !free.length;
     chipTitle.hidden = !free.length;
@@ -122,7 +135,8 @@ function createBoxSection({ editor, t, run }) {
   const fields = Object.fromEntries(
     Object.keys(SIDES).map((name) => {
       const limits = name === "w" || name === "h" ? { min: 0 } : {};
-      return [name, numberField(t(`inspector.${name}`), limits, (value) => setSide(name, value))];
+      const operation = (value) => withSide(name, value);
+      return [name, numberField(t(`inspector.${name}`), limits, { editor, step: "step.box", operation })];
     }),
   );
   const key = h("button", { type: "button", onclick: toggleKey });
@@ -136,10 +150,10 @@ function createBoxSection({ editor, t, run }) {
   );
   const isOther = watch();
 
-  function setSide(name, value) {
+  function withSide(name, value) {
     const { frame, editable } = editor;
     const label = t(`inspector.${name}`);
-    return editor.apply("step.box", (trajectory) => {
+    return (trajectory) => {
       if (SIDES[name] >= 2 && value < 0) {
         const most = SIDES[name] === 2 ? trajectory.width : trajectory.height;
         throw new model.TrajectoryError(model.say`${label} is ${value}: give a number from ${0} to ${most}`);
@@ -154,7 +168,7 @@ function createBoxSection({ editor, t, run }) {
         box[axis + 2] = SIDES[name] < 2 ? units + (axis === 0 ? x2 - x1 : y2 - y1) : box[axis] + units;
         return model.setBox(result, id, frame, box);
       }, trajectory);
-    });
+    };
   }
 
   function toggleKey() {
@@ -198,15 +212,11 @@ function createEaseSection({ editor, t }) {
   const choice = choiceField(t("inspector.ease"), names.map((name) => [name, t(`motion.ease.${name}`)]));
   const numbers = h("output", { class: "smcd-hint" });
   const hint = h("p", { class: "smcd-hint" });
-  let refs = [];
-  const bezier = createBezier(t, {
-    begin() {
-      refs = easedKeys(editor);
-      editor.begin("step.ease");
-    },
-    preview: (ease) => editor.isInGesture && editor.preview((trajectory) => model.setEase(trajectory, refs, ease)),
-    commit: () => editor.isInGesture && editor.commit(),
-    cancel: () => editor.isInGesture && editor.cancel(),
+  const bezier = createBezier(t, () => {
+    const refs = easedKeys(editor);
+    const open = editor.begin("step.ease");
+    const preview = (ease) => open.preview((trajectory) => model.setEase(trajectory, refs, ease));
+    return { preview, commit: open.commit.bind(open), cancel: open.cancel.bind(open) };
   });
   const element = h(
     "section",

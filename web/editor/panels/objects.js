@@ -2,6 +2,7 @@
  * The list of objects: a row each, with color, phrase and toggles, and one row for the camera.
  *
  * @import {Context, Part} from "../view.js"
+ * @import {OpenGesture} from "../state/state.js"
  * @import {Track} from "../../trajectory/document.js"
  */
 
@@ -205,10 +206,17 @@ function createRow(context, id) {
       if (isDone) return;
       isDone = true;
       const hadFocus = document.activeElement === input;
+      if (isKept) open?.commit();
+      else open?.cancel();
       phraseCell.replaceChildren(phrase);
-      if (isKept) editor.apply("step.phrase", (trajectory) => model.setPhrase(trajectory, id, input.value));
       if (hadFocus) element.focus();
     };
+    /** @type {OpenGesture | null} */
+    let open = null;
+    input.addEventListener("input", () => {
+      open ??= editor.begin("step.phrase");
+      open.preview((trajectory) => model.setPhrase(trajectory, id, input.value));
+    });
     for (const name of ["blur", "change"]) input.addEventListener(name, () => finish(true));
     input.addEventListener("keydown", (event) => {
       if (isComposed(event) || event.ctrlKey || event.metaKey || !["Enter", "Escape"].includes(event.key)) return;

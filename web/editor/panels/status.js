@@ -2,6 +2,7 @@
  * The status line: the latest message, and a list of warnings that lead to their objects and frames.
  *
  * @import {Notice} from "../state/state.js"
+ * @import {Finding} from "../../trajectory/checks.js"
  * @import {Context, Part} from "../view.js"
  */
 
@@ -15,7 +16,7 @@ const DELAY = 250; // milliseconds without changes before the trajectory is chec
  * @param {Context} context
  * @returns {Part}
  */
-export function createStatus({ editor, t, root }) {
+export function createStatus({ editor, t, run, root }) {
   const message = h("span", { class: "smcd-notice", role: "status", "aria-live": "polite" });
   const clip = h("span", { class: "smcd-clip" });
   const count = h("span", {});
@@ -26,11 +27,14 @@ export function createStatus({ editor, t, root }) {
     count,
   );
   const list = h("ul", { class: "smcd-checks", "aria-label": t("checks.name"), hidden: true });
-  const element = h("div", { class: "smcd-status" }, message, clip, button, list);
+  const undo = h("button", { type: "button", class: "smcd-undo", hidden: true, onclick: () => run("undo") });
+  undo.textContent = t("command.undo");
+  const element = h("div", { class: "smcd-status" }, message, undo, clip, button, list);
   button.addEventListener("click", () => toggle());
   let drawn = [];
   let checked = [];
   let timer = 0;
+  let warning = "";
 
   function toggle(isOpen = list.hidden) {
     list.hidden = !isOpen;
@@ -46,6 +50,16 @@ export function createStatus({ editor, t, root }) {
     },
   });
 
+  /** The latest message; without one, the first warning, which a run would otherwise tell too late. */
+  function showMessage() {
+    const { notice } = editor;
+    const text = notice ? textOf(notice) : warning;
+    message.textContent = text;
+    message.title = text;
+    message.dataset.kind = notice?.kind ?? (warning && "warning");
+    undo.hidden = !notice?.isUndoable;
+  }
+
   function check() {
     timer = 0;
     const findings = model.checkTrajectory(editor.trajectory, editor.facts);
@@ -57,24 +71,32 @@ export function createStatus({ editor, t, root }) {
     button.classList.toggle("smcd-is-good", isGood);
     button.replaceChild(icon(isGood ? "check" : "warning"), button.firstChild);
     button.disabled = isGood;
+    warning = isGood ? "" : sentenceOf(findings[0]);
+    showMessage();
     const hadFocus = list.contains(document.activeElement);
     list.replaceChildren(...findings.map(entry));
     if (isGood) toggle(false);
     if (hadFocus) (isGood ? root : list.querySelector("button"))?.focus({ preventScroll: true });
   }
 
-  function entry({ key, values, id, frames }) {
+  /** @param {Finding} finding */
+  function sentenceOf({ key, values, id }) {
     const number = editor.trajectory.objects.findIndex((track) => track.id === id) + 1;
     const phrase = editor.trajectory.objects[number - 1]?.phrase.trim();
     // Named as in the list, because ids mean nothing to users.
-    const text = t(key, { ...values, object: phrase || t("objects.unnamed", { number }) });
+    return t(key, { ...values, object: phrase || t("objects.unnamed", { number }) });
+  }
+
+  /** @param {Finding} finding */
+  function entry(finding) {
+    const { id, frames } = finding;
     const swatch = h("span", { class: "smcd-swatch" });
     if (id) swatch.style.background = model.trackOf(editor.trajectory, id).color;
     const goThere = () => {
       if (editor.trajectory.objects.some((track) => track.id === id)) editor.select([id]);
       if (frames) editor.seek(frames[0]);
     };
-    return h("li", {}, h("button", { type: "button", onclick: goThere }, swatch, text));
+    return h("li", {}, h("button", { type: "button", onclick: goThere }, swatch, sentenceOf(finding)));
   }
 
   /** @param {Notice} notice */
@@ -86,12 +108,7 @@ export function createStatus({ editor, t, root }) {
     element,
     render() {
       const { trajectory, notice, facts } = editor;
-      if (notice !== drawn[0]) {
-        const text = notice ? textOf(notice) : "";
-        message.textContent = text;
-        message.title = text;
-        message.dataset.kind = notice?.kind ?? "";
-      }
+      if (notice !== drawn[0]) showMessage();
       const { width, height, frames, fps } = trajectory;
       if (trajectory !== drawn[1]) clip.textContent = t("status.clip", { width, height, count: frames, fps });
       drawn = [notice, trajectory];

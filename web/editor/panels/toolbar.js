@@ -4,10 +4,10 @@
  * @import {Context, Part} from "../view.js"
  */
 
-import { commandButton } from "../actions/command_button.js";
+import { commandButton, nameButton } from "../actions/command_button.js";
 import { canRun, commandOf } from "../actions/commands.js";
 import { createMenu } from "../actions/menu.js";
-import { h } from "../kit/dom.js";
+import { h, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 
 export const MENUS = {
@@ -22,12 +22,12 @@ export const MENUS = {
   ],
   time: [
     ...["play", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
-    ...["lastFrame", null, "addKey", "selectKeys", "keysEarlier", "keysLater", "toggleVisible", null],
+    ...["lastFrame", null, "addKey", "selectKeys", "keysEarlier", "keysLater", "smooth", "toggleVisible", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
     ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
-    ...["setting.keepAspect", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
+    ...["setting.keepAspect", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
     ...["fullScreen", "help"],
   ],
   file: [
@@ -63,11 +63,15 @@ export function createToolbar(context) {
     h("div", { class: "smcd-tools smcd-tools-end" }, ...Object.entries(RIGHT).map(button)),
   );
   let isPoppedOut = false;
+  const isOtherStep = watch();
 
   return {
     element,
     render() {
       for (const [id, control] of buttons) control.disabled = !canRun(editor, commandOf(id));
+      if (isOtherStep(editor.undoLabel, editor.redoLabel)) {
+        for (const id of ["undo", "redo"]) nameButton(buttons.get(id), id, commandOf(id).name(editor, t));
+      }
       if (isPoppedOut === view.isPoppedOut) return;
       isPoppedOut = view.isPoppedOut;
       buttons.get("fullScreen").replaceChildren(icon(isPoppedOut ? "popIn" : "popOut"));

@@ -3,6 +3,7 @@
  *
  * @import {Context, Part} from "../view.js"
  * @import {Gesture} from "./gestures.js"
+ * @import {Touched} from "./scene.js"
  * @import {Where} from "../kit/pointer.js"
  */
 
@@ -12,7 +13,8 @@ import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
 import { createAnimatic } from "./animatic.js";
 import { drawStage } from "./draw.js";
-import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
+import { cursorAt, gestureAt, pan, pinch, toggleSmooth } from "./gestures.js";
+import { createPhraseField } from "./phrase_field.js";
 import { touchedAt } from "./scene.js";
 
 const WHEEL = { 0: 0.0015, 1: 0.045, 2: 0.5 }; // log of the zoom per unit of each deltaMode: pixel, line, page
@@ -23,11 +25,14 @@ const PINCHED = 6; // a trackpad pinch arrives as wheel events with Ctrl and sma
  * @param {Context} context
  * @returns {Part}
  */
-export function createStage({ editor, t, run, root, view }) {
+export function createStage(context) {
+  const { editor, t, run, root, view } = context;
   const canvas = h("canvas", { class: "smcd-stage-canvas", role: "application", tabindex: "0" });
-  const hint = h("p", { class: "smcd-stage-hint" }, t("stage.empty"));
-  const element = h("div", { class: "smcd-stage" }, canvas, hint);
-  const context = canvas.getContext("2d", { alpha: false });
+  const steps = ["draw", "name", "move"].map((name) => h("li", {}, t(`stage.step.${name}`)));
+  const hint = h("div", { class: "smcd-stage-hint" }, h("ol", {}, ...steps));
+  const naming = createPhraseField(context, canvas);
+  const element = h("div", { class: "smcd-stage" }, canvas, hint, naming.element);
+  const drawing = canvas.getContext("2d", { alpha: false });
   const animatic = createAnimatic();
   /** @type {Gesture | null} */
   let gesture = null;
@@ -35,14 +40,17 @@ export function createStage({ editor, t, run, root, view }) {
   let pointer = null; // while hovering
   let space = "up"; // or "down", or "used" once it has panned the view
   let theme = themeOf(element);
+  /** @type {Touched[]} what the last two presses were on */
+  let pressed = [];
   let named = -1; // the frame in the canvas's label
   let cursor = "";
 
   const follower = followPointers(canvas, {
     press(where, button) {
-      if (editor.isInGesture) return null; // a keyboard gesture
+      if (editor.isInGesture) editor.commit(); // of a key
       pointer = null;
       if (space !== "up") space = "used";
+      pressed = [...pressed.slice(-1), touchedAt(editor, where)];
       gesture = button === 1 || space === "used" ? pan(editor, where) : gestureAt(editor, where);
       view.invalidate();
       return gesture;
@@ -74,9 +82,13 @@ export function createStage({ editor, t, run, root, view }) {
     wheel(event) {
       if (!root.matches(":focus-within")) return;
       take(event);
-      const { px, py } = whereOf(event, canvas);
+      const { px, py, ctrl } = whereOf(event, canvas);
+      const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1;
+      if (editor.isWheelPanning && !ctrl && !event.shiftKey) {
+        editor.set({ viewport: panBy(editor.shownViewport, -event.deltaX * lines, -event.deltaY * lines) });
+        return;
+      }
       if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1;
         const across = (event.deltaX || event.deltaY) * lines; // some browsers turn Shift+wheel themselves
         editor.set({ viewport: panBy(editor.shownViewport, -across, 0) });
         return;
@@ -100,7 +112,10 @@ export function createStage({ editor, t, run, root, view }) {
       space = "up";
     },
     dblclick(event) {
-      if (touchedAt(editor, whereOf(event, canvas)).kind === "box") run("editPhrase");
+      // The first click on a point of a path moves the playhead, and so the box under the pointer.
+      const [first] = pressed;
+      if (first?.kind === "point" && !event.altKey) toggleSmooth(editor, first.point);
+      else if (touchedAt(editor, whereOf(event, canvas)).kind === "box") run("editPhrase");
     },
   });
 
@@ -126,7 +141,7 @@ export function createStage({ editor, t, run, root, view }) {
     const point = touched?.kind === "point" ? touched.point : null;
     const { px, py } = pointer ?? {};
     const modelText = modelTextOf(editor, t);
-    drawStage(context, editor, {
+    drawStage(drawing, editor, {
       scale: canvas.width / editor.stageSize.width,
       theme,
       gesture,
@@ -145,6 +160,7 @@ export function createStage({ editor, t, run, root, view }) {
     // Always redraws, because a video shows another frame in the same element.
     render() {
       draw();
+      naming.render();
       hint.hidden = editor.trajectory.objects.length > 0;
       const wanted = gesture?.cursor ?? (pointer ? cursorAt(editor, pointer, space !== "up") : "crosshair");
       if (wanted !== cursor) canvas.style.cursor = cursor = wanted;
@@ -155,6 +171,7 @@ export function createStage({ editor, t, run, root, view }) {
     },
     destroy() {
       follower.destroy();
+      naming.destroy();
       endListening();
       endSize();
     },

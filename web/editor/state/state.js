@@ -2,7 +2,7 @@
  * The state of one editor: the trajectory with its history, and all that is only on screen. No DOM.
  *
  * The parts of the view read it, change it through its methods, and redraw when it notifies them. The trajectory
- * changes by `apply` for a complete step, or by `begin`, `preview` ... and `commit` or `cancel` for a gesture.
+ * changes by `apply` for a complete step, or by the gesture that `begin` returns.
  *
  * @import {Box, Trajectory} from "../../trajectory/document.js"
  * @import {Mask} from "../../trajectory/cuts.js"
@@ -14,13 +14,18 @@
  *   the image, as left, top, width, height in its own pixels; isStill: the same image at all times; time: in frames of
  *   the trajectory; null until it is loaded
  * @typedef {{prompt: string | null, columns: number, rows: number, slots: number, numFrames: number | null,
- *   width: number | null, height: number | null, isOtherPicture?: boolean}} ModelFacts  inputs of the model downstream, null if unknown:
- *   prompt; columns, rows: cells of the latent grid; slots: objects that it was trained on; numFrames, width, height:
- *   of the video that it makes; isOtherPicture: its first frame is known to be another image than the background
- * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory}} Scores  of the last run, by
- *   object id and frame; null where the object was invisible; of: what was run
+ *   width: number | null, height: number | null, isOtherPicture?: boolean, isLinked?: boolean}} ModelFacts  inputs of
+ *   the model downstream, null if unknown: prompt; columns, rows: cells of the latent grid; slots: objects that it was
+ *   trained on; numFrames, width, height: of the video that it makes; isOtherPicture: its first frame is known to be
+ *   another image than the background; isLinked: the run gets the text of a link
+ * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory | null}} Scores  of the last run, by
+ *   object id and frame; null where the object was invisible; of: what was run, null if that is not here
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
- * @typedef {{kind: "info" | "error", text: string | Said}} Notice
+ * @typedef {{kind: "info" | "error", text: string | Said, isUndoable?: boolean}} Notice  isUndoable: about the last
+ *   step, which can be undone there
+ * @typedef {{readonly isOpen: boolean, preview: (operation: (atStart: Trajectory) => Trajectory) => boolean,
+ *   commit: () => boolean, cancel: () => void}} OpenGesture  all changes from begin to commit, which are one step. Once
+ *   something else has ended it, such as undo or another gesture, its methods do nothing
  */
 
 import * as model from "../../trajectory/model.js";
@@ -35,6 +40,7 @@ export const SETTINGS = {
   animatic: true, // moves what the boxes hold
   crop: true, // shades what the model will not see
   keepAspect: false, // while resizing; Shift inverts it
+  addByTouch: false, // for want of Shift: taps toggle, drags on empty space select
   loop: true,
   speed: 1, // of playback
   timelineHeight: 0, // CSS pixels, 0 for a share of the editor
@@ -66,10 +72,13 @@ export class EditorState {
     /** @type {KeyRef[]} */
     this.selectedKeys = [];
     this.isCameraSelected = false;
+    /** @type {string | null} the object whose phrase is being asked for on the stage */
+    this.naming = null;
     /** @type {Set<string>} objects that gestures do not change */
     this.locked = new Set();
     /** @type {Set<string>} if not empty, only these objects are shown */
     this.solo = new Set();
+    this.isWheelPanning = false; // as on a trackpad; else the wheel zooms
     this.time = 0; // of the playhead, in frames; whole unless playing
     this.isPlaying = false;
     /** @type {{id: string, samples: {time: number, box: Box}[]} | null} */
@@ -113,6 +122,16 @@ export class EditorState {
 
   get canUndo() {
     return this.#history.past.length > 0 || this.#history.gesture !== null;
+  }
+
+  /** Message key of the step that undo takes back, null if there is none. @returns {string | null} */
+  get undoLabel() {
+    return (this.#history.gesture ?? this.#history.past.at(-1))?.label ?? null;
+  }
+
+  /** Message key of the step that redo repeats. @returns {string | null} */
+  get redoLabel() {
+    return this.#history.future.at(-1)?.label ?? null;
   }
 
   get canRedo() {
@@ -169,25 +188,49 @@ export class EditorState {
     return this.#step(model.record(this.#history, next, label));
   }
 
-  /** Start a gesture. @param {string} label */
+  /**
+   * Start a gesture. One that is still open is interrupted: it ends as a step of its own.
+   *
+   * @param {string} label  message key of the step
+   * @returns {OpenGesture}
+   */
   begin(label) {
-    if (this.isInGesture) this.commit(); // never ended: a step, of which the text must hear
+    if (this.isInGesture) this.commit(); // the text must hear of it
     this.#history = model.begin(this.#history, label);
+    const { gesture } = this.#history;
+    const state = this;
     this.#emit();
+    return {
+      get isOpen() {
+        return state.#history.gesture === gesture;
+      },
+      preview(operation) {
+        return this.isOpen && state.preview(operation);
+      },
+      commit() {
+        return this.isOpen && state.commit();
+      },
+      cancel() {
+        if (this.isOpen) state.cancel();
+      },
+    };
   }
 
   /**
    * Show the result of an operation on the trajectory from the start of the gesture.
    *
    * @param {(atStart: Trajectory) => Trajectory} operation
+   * @returns {boolean} false if it refuses: the user has got the message
    */
   preview(operation) {
     try {
       this.#history = model.preview(this.#history, operation(this.#history.gesture.trajectory));
     } catch (error) {
       this.refuse(error);
+      return false;
     }
     this.#emit();
+    return true;
   }
 
   /** End the gesture as one step. @returns {boolean} whether the trajectory changed */
@@ -324,9 +367,9 @@ export class EditorState {
     return this.trajectory.objects.map(({ id }) => id).filter((id) => this.selected.has(id) && !this.locked.has(id));
   }
 
-  /** @param {"info" | "error"} kind @param {string | Said} text */
-  notify(kind, text) {
-    this.set({ notice: { kind, text } });
+  /** @param {"info" | "error"} kind @param {string | Said} text @param {boolean} [isUndoable] */
+  notify(kind, text, isUndoable = false) {
+    this.set({ notice: { kind, text, isUndoable } });
   }
 
   /** Show a refusal to the user; rethrow any other error, as it is a bug. @param {unknown} error */
@@ -368,6 +411,7 @@ export class EditorState {
     this.selected = kept(this.selected);
     this.locked = kept(this.locked);
     this.solo = kept(this.solo);
+    if (!tracks.has(this.naming)) this.naming = null;
     this.selectedKeys = this.selectedKeys.filter(hasKey);
     this.time = Math.min(this.time, this.trajectory.frames - 1);
   }

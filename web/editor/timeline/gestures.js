@@ -3,7 +3,7 @@
  *
  * @import {Trajectory} from "../../trajectory/document.js"
  * @import {KeyRef} from "../../trajectory/keys.js"
- * @import {EditorState} from "../state/state.js"
+ * @import {EditorState, OpenGesture} from "../state/state.js"
  * @import {Followed, Where} from "../kit/pointer.js"
  * @import {Hit, Layout} from "./layout.js"
  * @typedef {{layout: () => Layout, scrollBy: (frames: number, pixels: number) => void,
@@ -110,18 +110,18 @@ function scrub(editor, surface, press) {
  * as loading another trajectory.
  */
 function editing(editor, label) {
-  let hasBegun = false;
+  /** @type {OpenGesture | null} */
+  let open = null;
   return {
     preview(operation) {
-      if (!hasBegun) editor.begin(label);
-      hasBegun = true;
-      if (editor.isInGesture) editor.preview(operation);
+      open ??= editor.begin(label);
+      return open.preview(operation);
     },
     get hasBegun() {
-      return hasBegun;
+      return open !== null;
     },
-    end: () => hasBegun && editor.isInGesture && editor.commit(),
-    cancel: () => hasBegun && editor.isInGesture && editor.cancel(),
+    end: () => void open?.commit(),
+    cancel: () => open?.cancel(),
   };
 }
 
@@ -150,8 +150,7 @@ function dragKeys(editor, surface, pressed, frame, press) {
       const allowed = model.allowedShift(trajectory, refs, to - frame);
       if (allowed === shift) return;
       shift = allowed;
-      edit.preview((start) => change(start, shift));
-      if (editor.isInGesture) editor.selectKeys(refs.map((ref) => ({ id: ref.id, frame: ref.frame + shift })));
+      if (edit.preview((start) => change(start, shift))) editor.selectKeys(refs.map((ref) => ({ id: ref.id, frame: ref.frame + shift })));
     },
     end() {
       edit.end();

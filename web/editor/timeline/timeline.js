@@ -110,7 +110,7 @@ export function createTimeline(context) {
   const pointers = followPointers(canvas, {
     press(where, button) {
       tip.hidden = true;
-      if (editor.isInGesture) return null;
+      if (editor.isInGesture) editor.commit(); // of a key
       return button === 1 ? pan(surface, where) : gestureOf(editor, surface, hit(where), where);
     },
     pinch(points) {
@@ -295,7 +295,7 @@ export function createTimeline(context) {
   }
 
   /** Whether the trajectory has changed since the run that the scores are of. */
-  const isOldScore = () => (editor.scores?.of ?? editor.trajectory) !== editor.trajectory;
+  const isOldScore = () => editor.scores?.of !== undefined && editor.scores.of !== editor.trajectory;
 
   function renderScore() {
     const mean = editor.scores?.mean ?? null;

@@ -40,6 +40,12 @@ export function phrasesOf(prompt) {
   return [...found].slice(0, MAX);
 }
 
+/** Suggestions that no object has yet. @param {string | null} prompt @param {string[]} used */
+export function freePhrases(prompt, used) {
+  const taken = new Set(used.map((text) => text.toLowerCase()));
+  return phrasesOf(prompt).filter((text) => !taken.has(text.toLowerCase()));
+}
+
 function isStop(word) {
   return STOPS.has(word) || (/^.{3,}ing$/.test(word) && !NOUNS_IN_ING.has(word)) || /^.{3,}ly$/.test(word);
 }
