@@ -6,6 +6,7 @@ import { phrasesOf } from "../../web/editor/state/prompt_phrases.js";
 import { EditorState } from "../../web/editor/state/state.js";
 import { MENUS } from "../../web/editor/panels/toolbar.js";
 import * as model from "../../web/trajectory/model.js";
+import { CONTEXT_MENUS } from "../../web/editor/actions/context_menu.js";
 import { A, B, framesOf, trajectory } from "./helpers.js";
 
 const event = (key, { code = "", ctrl = false, meta = false, alt = false, shift = false, altGraph = false } = {}) => {
@@ -36,6 +37,37 @@ test("menus name every command but the steps of the arrow keys and Escape", () =
   const listed = Object.values(MENUS).flat().filter((id) => id !== null);
   const expected = COMMANDS.filter(({ id, step }) => !step && id !== "escape").map(({ id }) => id);
   assert.deepEqual([...listed].sort(), expected.sort());
+});
+
+test("menus under the pointer name commands", () => {
+  for (const id of Object.values(CONTEXT_MENUS).flat().filter((one) => one !== null)) assert.ok(commandOf(id), id);
+});
+
+test("a single key is chosen and moved to the playhead without a pointer", () => {
+  const editor = newEditor();
+  editor.seek(4);
+  run(editor, "selectKey");
+  assert.deepEqual(editor.selectedKeys, [{ id: "car", frame: 4 }]);
+  editor.seek(2);
+  run(editor, "keysToPlayhead");
+  assert.deepEqual(framesOf(editor.trajectory, "car"), [0, 2]);
+  assert.deepEqual(editor.selectedKeys, [{ id: "car", frame: 2 }]);
+});
+
+test("chosen keys are stretched about the first, squeezed, and reversed with their easing", () => {
+  const editor = newEditor({ car: [[0, A], [2, B], [4, A]] });
+  run(editor, "ease.in");
+  run(editor, "selectKeys");
+  run(editor, "keysStretch");
+  assert.deepEqual(framesOf(editor.trajectory, "car"), [0, 3, 5]);
+  assert.equal(editor.selectedKeys.length, 3);
+  run(editor, "keysReverse");
+  assert.deepEqual(framesOf(editor.trajectory, "car"), [0, 2, 5]);
+  assert.deepEqual(editor.trajectory.objects[0].keys.map(({ ease }) => ease), ["linear", "out", "linear"]);
+  run(editor, "keysSqueeze");
+  assert.deepEqual(framesOf(editor.trajectory, "car"), [0, 2, 4]);
+  run(editor, "keysReverse");
+  assert.deepEqual(editor.trajectory.objects[0].keys.map(({ ease }) => ease), ["in", "linear", "linear"]);
 });
 
 test("a key event finds its command, whatever the layout", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { commandOf } from "../../web/editor/actions/commands.js";
 import { cursorAt, gestureAt, pan, pinch } from "../../web/editor/stage/gestures.js";
 import { changeable, pathHandles, pathPoints, tickFrames, touchedAt } from "../../web/editor/stage/scene.js";
 import { snappedResize } from "../../web/trajectory/snapped_resize.js";
@@ -128,6 +129,19 @@ test("a drag moves the selected box although another one is on top of it", () =>
   drag(editor, at(0.4, 0.3), at(0.5, 0.3));
   isNear(boxOf(editor, "a"), [0.2, 0.1, 0.7, 0.6]);
   isNear(boxOf(editor, "b"), [0.2, 0.2, 0.7, 0.7]);
+});
+
+test("with the setting, drags, handles and arrow keys change whole paths", () => {
+  const objects = { a: [[0, left], [4, right]] };
+  const editor = start(objects, { wholePath: true });
+  drag(editor, at(0.2, 0.3), at(0.25, 0.3));
+  isNear(boxOf(editor, "a", 0), [0.15, 0.2, 0.35, 0.4]);
+  isNear(boxOf(editor, "a", 4), [0.65, 0.2, 0.95, 0.6]);
+  drag(editor, at(0.35, 0.4), at(0.45, 0.4)); // half as wide again
+  isNear(boxOf(editor, "a", 0), [0.15, 0.2, 0.45, 0.4]);
+  isNear(boxOf(editor, "a", 4), [0.65, 0.2, 1.1, 0.6]);
+  commandOf("nudge.farDown").run(/** @type {any} */ ({ editor }));
+  assert.ok(boxOf(editor, "a", 4)[1] > 0.2 + 0.1);
 });
 
 test("fingers, which have no Shift, add to the selection if the view says so", () => {

@@ -8,6 +8,7 @@ export * from "./tracks.js";
 export * from "./split.js";
 export * from "./keys.js";
 export * from "./handles.js";
+export * from "./retime.js";
 export * from "./length.js";
 export * from "./clipboard.js";
 export * from "./simplify.js";

@@ -405,11 +405,70 @@ check("the right button selects a box and opens neither the browser's nor the no
     const canvas = document.querySelector(".smcd-stage-canvas");
     const rect = canvas.getBoundingClientRect();
     const [clientX, clientY] = [rect.left + left + width * 0.25, rect.top + top + height * 0.25];
-    const event = new MouseEvent("contextmenu", { clientX, clientY, bubbles: true, cancelable: true });
+    const event = new MouseEvent("contextmenu", { clientX, clientY, button: 2, bubbles: true, cancelable: true });
     canvas.dispatchEvent(event);
     return [count, event.defaultPrevented, ...window.editor.selected];
   });
   assert.deepEqual(reached, [0, true, "toString"]);
+});
+
+check("menus under the pointer are about the box, the key, the row and the image", async (page) => {
+  const menu = page.locator(".smcd-context-menu");
+  const at = (x, y) =>
+    page.evaluate(
+      ([u, v]) => {
+        const { left, top } = document.querySelector(".smcd-stage-canvas").getBoundingClientRect();
+        const shown = window.editor.shownViewport;
+        return [left + shown.left + u * shown.width, top + shown.top + v * shown.height];
+      },
+      [x, y],
+    );
+  const open = async (x, y) => {
+    await page.mouse.click(x, y, { button: "right" });
+    return menu.getAttribute("data-menu");
+  };
+  assert.equal(await open(...(await at(0.2, 0.2))), "box");
+  await menu.locator("[data-command=toggleEnabled]").click();
+  assert.equal((await track(page)).enabled, false);
+  assert.equal(await menu.count(), 0);
+  assert.equal(await open(...(await at(0.9, 0.05))), "stage");
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.command), "import");
+  await page.keyboard.press("Escape");
+  assert.equal(await menu.count(), 0);
+  const line = await page.locator(".smcd-timeline-over").boundingBox();
+  const row = (await page.locator(".smcd-timeline-canvas").boundingBox()).y + 22 + 22 + 11 + 6;
+  assert.equal(await open(line.x + (0.5 / 24) * line.width, row), "key");
+  await page.keyboard.press("Escape");
+  assert.equal(await open(line.x + (5 / 24) * line.width, row), "segment");
+  await menu.locator("[data-command='ease.hold']").click();
+  assert.equal((await track(page)).keys[0].ease, "hold");
+  await page.locator(".smcd-row-item[data-id]").click({ button: "right" });
+  assert.equal(await menu.getAttribute("data-menu"), "row");
+  await page.mouse.click(...(await at(0.9, 0.05)));
+  assert.equal(await menu.count(), 0);
+});
+
+check("the record button arms, counts in and records while the box is held", async (page) => {
+  await page.evaluate(() => window.editor.setSettings({ speed: 2 }));
+  await page.locator(".smcd-transport [data-command=record]").click();
+  await settle(page);
+  const count = page.locator(".smcd-stage-count");
+  assert.match(await count.textContent(), /Ready/);
+  const { x, y } = await page.locator(".smcd-stage-canvas").boundingBox();
+  const shown = await page.evaluate(() => window.editor.shownViewport);
+  const place = [x + shown.left + 0.2 * shown.width, y + shown.top + 0.2 * shown.height];
+  await page.mouse.move(...place);
+  await page.mouse.down();
+  await settle(page);
+  assert.equal(await count.textContent(), "3");
+  await page.waitForFunction(() => window.editor.isPlaying);
+  await page.mouse.move(place[0] + 60, place[1] + 40, { steps: 4 });
+  await page.waitForFunction(() => window.editor.time > 3);
+  await page.mouse.up();
+  assert.deepEqual(await page.evaluate(() => [window.editor.isPlaying, window.editor.isArmed]), [false, false]);
+  assert.equal(await page.evaluate(() => window.editor.undoLabel), "step.record");
+  assert.equal(await count.isVisible(), false);
 });
 
 check("Shift and wheel, or a wheel across, moves the view sideways", async (page) => {

@@ -75,6 +75,7 @@ function reorder(editor, by) {
 /** Cancel the gesture, else deselect keys, else deselect objects, else leave full screen. */
 function cancelInnermost({ editor, view }) {
   if (editor.isInGesture) editor.cancel();
+  else if (editor.isArmed) editor.set({ isArmed: false });
   else if (editor.selectedKeys.length) editor.set({ selectedKeys: [] });
   else if (editor.selected.size || editor.isCameraSelected) editor.select([]);
   else view.setPoppedOut(false);
@@ -87,31 +88,41 @@ const hasEditable = (editor) => editor.editable.length > 0;
 const hasMoved = (editor) => movedIds(editor).length > 0;
 const hasKeys = (editor) => editableKeys(editor).length > 0;
 
+/** The keys of the selected objects at the playhead. @returns {{id: string, frame: number}[]} */
+function keysHere({ editable, frame, trajectory }) {
+  const has = (id) => model.trackOf(trajectory, id).keys.some((key) => key.frame === frame);
+  return editable.filter(has).map((id) => ({ id, frame }));
+}
+
+const hasKeyHere = (editor) => keysHere(editor).length > 0;
+const hasSeveralKeys = (editor) => new Set(editableKeys(editor).map(({ frame }) => frame)).size > 1;
+
 /** A command that repeats while its key is held. @returns {Command} */
 function stepCommand(id, keys, label, change) {
   const start = (editor) => {
     const ids = movedIds(editor);
-    const { frame } = editor;
-    return (times) => (trajectory) => change(trajectory, ids, frame, times);
+    const { frame, settings } = editor;
+    return (times) => (trajectory) => change(trajectory, ids, frame, times, settings.wholePath);
   };
   const run = ({ editor }) => editor.apply(label, start(editor)(1));
   return { id, group: "move", label: `command.${id}`, keys, isEnabled: hasMoved, run, step: { label, start } };
 }
 
 function nudge(id, keys, x, y) {
-  return stepCommand(id, keys, "step.move", (trajectory, ids, frame, times) =>
-    model.moveBoxes(trajectory, ids, frame, (x * times) / trajectory.width, (y * times) / trajectory.height),
-  );
+  return stepCommand(id, keys, "step.move", (trajectory, ids, frame, times, isWhole) => {
+    const [dx, dy] = [(x * times) / trajectory.width, (y * times) / trajectory.height];
+    return isWhole ? model.moveTracks(trajectory, ids, dx, dy) : model.moveBoxes(trajectory, ids, frame, dx, dy);
+  });
 }
 
 /** Move the right and lower sides, at most to the opposite ones. */
 function grow(id, keys, x, y) {
-  return stepCommand(id, keys, "step.resize", (trajectory, ids, frame, times) =>
+  return stepCommand(id, keys, "step.resize", (trajectory, ids, frame, times, isWhole) =>
     ids.reduce((result, object) => {
       const [x1, y1, x2, y2] = model.boxAt(model.trackOf(trajectory, object), frame, trajectory);
       const right = Math.max(x2 + (x * times) / trajectory.width, x1);
       const bottom = Math.max(y2 + (y * times) / trajectory.height, y1);
-      return model.setBox(result, object, frame, [x1, y1, right, bottom]);
+      return (isWhole ? model.resizeTrack : model.setBox)(result, object, frame, [x1, y1, right, bottom]);
     }, trajectory),
   );
 }
@@ -150,7 +161,7 @@ function ease(name, keys) {
   return command("time", `ease.${name}`, keys, hasEditable, run, { isOn });
 }
 
-/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "addByTouch" | "onionSkin" | "paths" | "animatic" | "crop" |
+/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "wholePath" | "addByTouch" | "onionSkin" | "paths" | "animatic" | "crop" |
  *   "loop"} name */
 function setting(name, keys, group = "view") {
   const run = ({ editor }) => editor.setSettings({ [name]: !editor.settings[name] });
@@ -244,6 +255,9 @@ export const COMMANDS = [
   command("time", "firstFrame", ["Home"], always, ({ editor }) => stopAndSeek(editor, 0)),
   command("time", "lastFrame", ["End"], always, ({ editor }) => stopAndSeek(editor, editor.trajectory.frames - 1)),
   setting("loop", [], "time"),
+  command("time", "record", ["R"], hasObjects, ({ editor }) => editor.set({ isArmed: !editor.isArmed, isPlaying: false }), {
+    isOn: (editor) => editor.isArmed,
+  }),
   command("time", "addKey", ["K"], hasEditable, ({ editor }) =>
     editor.apply("step.addKey", (trajectory) => model.addKeys(trajectory, editor.editable, editor.frame)),
   ),
@@ -252,6 +266,18 @@ export const COMMANDS = [
       editor.editable.flatMap((id) => model.trackOf(editor.trajectory, id).keys.map(({ frame }) => ({ id, frame }))),
     ),
   ),
+  command("time", "selectKey", ["Shift+K"], hasKeyHere, ({ editor }) => editor.selectKeys(keysHere(editor))),
+  command("time", "keysToPlayhead", ["Alt+Home"], hasKeys, ({ editor }) => {
+    const first = editableKeys(editor).reduce((least, { frame }) => Math.min(least, frame), Infinity);
+    shiftKeys(editor, editor.frame - first);
+  }),
+  command("time", "keysStretch", ["Alt+Shift+ArrowRight"], hasSeveralKeys, ({ editor }) => stretch(editor, 1)),
+  command("time", "keysSqueeze", ["Alt+Shift+ArrowLeft"], hasSeveralKeys, ({ editor }) => stretch(editor, -1)),
+  command("time", "keysReverse", [], hasSeveralKeys, ({ editor }) => {
+    const refs = editableKeys(editor);
+    if (!editor.apply("step.reverseKeys", (trajectory) => model.reverseKeys(trajectory, refs))) return;
+    editor.selectKeys(model.reversedRefs(refs));
+  }),
   command("time", "keysEarlier", ["Alt+ArrowLeft"], hasKeys, ({ editor }) => shiftKeys(editor, -1)),
   command("time", "keysLater", ["Alt+ArrowRight"], hasKeys, ({ editor }) => shiftKeys(editor, 1)),
   command("time", "smooth", ["H"], hasEditable, ({ editor }) => {
@@ -282,6 +308,7 @@ export const COMMANDS = [
   setting("snapToFrame", ["Shift+F"]),
   setting("snapToBoxes", ["Shift+B"]),
   setting("keepAspect", ["A"]),
+  setting("wholePath", ["W"]),
   setting("addByTouch", []),
   setting("onionSkin", ["O"]),
   setting("paths", ["P"]),
@@ -304,6 +331,12 @@ export const COMMANDS = [
   command("file", "export.sgI2v", [], hasObjects, (context) => exportTrajectory(context, "sgI2v")),
   command("file", "export.card", [], hasObjects, (context) => exportTrajectory(context, "card")),
 ];
+
+function stretch(editor, by) {
+  const refs = editableKeys(editor);
+  if (!editor.apply("step.stretchKeys", (trajectory) => model.stretchKeys(trajectory, refs, by))) return;
+  editor.selectKeys(model.stretchedRefs(refs, by));
+}
 
 function shiftKeys(editor, by) {
   const refs = editableKeys(editor);

@@ -16,7 +16,7 @@ import { isMac, keyText } from "./keys.js";
  * @returns {{element: HTMLElement, destroy: () => void}}
  */
 export function createMenu(context, label, ids) {
-  const { editor, root } = context;
+  const { root } = context;
   const button = h("button", { type: "button", class: "smcd-menu-button", "aria-haspopup": "menu" }, label);
   const element = h("div", { class: "smcd-menu" }, button);
   let list = null;
@@ -24,7 +24,7 @@ export function createMenu(context, label, ids) {
   button.setAttribute("aria-expanded", "false");
 
   function open(place) {
-    list = h("div", { class: "smcd-menu-list", role: "menu", "aria-label": label }, ...ids.map(entry));
+    list = createList(context, label, ids, close);
     element.append(list);
     button.setAttribute("aria-expanded", "true");
     const pointerdown = (event) => element.contains(event.target) || close();
@@ -39,6 +39,42 @@ export function createMenu(context, label, ids) {
     list = null;
     button.setAttribute("aria-expanded", "false");
   }
+
+  const focusAt = (n) => [...list.querySelectorAll("[role^=menuitem]")].at(n)?.focus({ preventScroll: true });
+
+  button.addEventListener("click", () => (list ? close() : open(0)));
+  element.addEventListener("focusout", ({ relatedTarget }) => {
+    if (list && relatedTarget instanceof Node && !element.contains(relatedTarget)) close();
+  });
+  element.addEventListener("keydown", (event) => {
+    const isArrow = event.key === "ArrowDown" || event.key === "ArrowUp";
+    if (!list) {
+      if (!isArrow || event.target !== button) return;
+      open(event.key === "ArrowDown" ? 0 : -1);
+      event.preventDefault();
+    } else if (event.key === "Escape") {
+      close();
+      button.focus();
+      event.preventDefault();
+    } else if (event.key === "Tab") close();
+    else if (event.key !== "Enter" && event.key !== " ") event.preventDefault();
+  });
+
+  return { element, destroy: close };
+}
+
+/**
+ * A list of commands, in which arrow keys move the focus.
+ *
+ * @param {Context} context
+ * @param {string} label
+ * @param {(string | null)[]} ids  commands; null for a separator
+ * @param {() => void} close  called before a command runs
+ * @returns {HTMLElement}
+ */
+export function createList(context, label, ids, close) {
+  const { editor, root } = context;
+  const list = h("div", { class: "smcd-menu-list", role: "menu", "aria-label": label }, ...ids.map(entry));
 
   function entry(id) {
     if (id === null) return h("hr", {});
@@ -62,35 +98,15 @@ export function createMenu(context, label, ids) {
     );
   }
 
-  const entries = () => [...list.querySelectorAll("[role^=menuitem]")];
-  const focusAt = (n) => entries().at(n)?.focus({ preventScroll: true });
-
-  button.addEventListener("click", () => (list ? close() : open(0)));
-  element.addEventListener("focusout", ({ relatedTarget }) => {
-    if (list && relatedTarget instanceof Node && !element.contains(relatedTarget)) close();
+  list.addEventListener("keydown", (event) => {
+    const all = [...list.querySelectorAll("[role^=menuitem]")];
+    const here = all.indexOf(document.activeElement);
+    const next = { ArrowDown: (here + 1) % all.length, ArrowUp: here - 1, Home: 0, End: -1 }[event.key];
+    if (next === undefined) return;
+    all.at(next).focus({ preventScroll: true });
+    event.preventDefault();
   });
-  element.addEventListener("keydown", (event) => {
-    const isArrow = event.key === "ArrowDown" || event.key === "ArrowUp";
-    if (!list && !(isArrow && event.target === button)) return;
-    const here = list ? entries().indexOf(document.activeElement) : -1;
-    const moves = {
-      ArrowDown: () => (list ? focusAt((here + 1) % entries().length) : open(0)),
-      ArrowUp: () => (list ? focusAt(here - 1) : open(-1)),
-      Home: () => focusAt(0),
-      End: () => focusAt(-1),
-      Escape: () => {
-        close();
-        button.focus();
-      },
-      Tab: close,
-    };
-    if (event.key !== "Enter" && event.key !== " ") {
-      moves[event.key]?.();
-      if (event.key !== "Tab") event.preventDefault();
-    }
-  });
-
-  return { element, destroy: close };
+  return list;
 }
 
 /** Shift a list that would overflow the editor on the right, and let it scroll if it would overflow below. */

@@ -31,6 +31,7 @@ const FILLED = {
   previousKey: "M11 3v10L4 8zM13.5 5.5 16 8l-2.5 2.5L11 8z",
   previousFrame: "M11 3v10L5 8z",
   play: "M4 2.5v11L13.5 8z",
+  record: "M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3z",
   pause: "M4 3h3v10H4zM9 3h3v10H9z",
   nextFrame: "M5 3v10l6-5z",
   nextKey: "M5 3v10l7-5zM2.5 5.5 0 8l2.5 2.5L5 8z",

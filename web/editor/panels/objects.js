@@ -7,6 +7,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
+import { openContextMenu } from "../actions/context_menu.js";
 import { h, isComposed, listen, take, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 import { toggled } from "../state/selection.js";
@@ -154,6 +155,12 @@ function createRow(context, id) {
       element.focus();
     },
     dblclick: (event) => event.target.closest("button, input") || edit(),
+    contextmenu(event) {
+      if (event.target.closest("input")) return;
+      take(event); // the host's menu is about the node, not about an object
+      if (!editor.selected.has(id)) editor.select([id]);
+      openContextMenu(context, "row", event);
+    },
     dragstart(event) {
       if (event.target !== element) return event.preventDefault();
       if (!editor.selected.has(id)) editor.select([id]);

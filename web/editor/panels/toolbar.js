@@ -21,13 +21,14 @@ export const MENUS = {
     ...["distribute.x", "distribute.y", null, "motion", "simplify"],
   ],
   time: [
-    ...["play", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
-    ...["lastFrame", null, "addKey", "selectKeys", "keysEarlier", "keysLater", "smooth", "toggleVisible", null],
+    ...["play", "record", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
+    ...["lastFrame", null, "addKey", "selectKey", "selectKeys", "keysEarlier", "keysLater", "keysToPlayhead"],
+    ...["keysStretch", "keysSqueeze", "keysReverse", "smooth", "toggleVisible", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
     ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
-    ...["setting.keepAspect", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
+    ...["setting.keepAspect", "setting.wholePath", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
     ...["fullScreen", "help"],
   ],
   file: [

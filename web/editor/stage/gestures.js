@@ -20,7 +20,7 @@
 import * as model from "../../trajectory/model.js";
 import { snappedResize } from "../../trajectory/snapped_resize.js";
 import { movedIds } from "../state/selection.js";
-import { recordGesture } from "./record.js";
+import { countInGesture, recordGesture } from "./record.js";
 import { changeable, handleBox, shownBox, snapTargets, touchableShapes, touchedAt } from "./scene.js";
 
 const SNAP = 6; // CSS pixels
@@ -103,12 +103,13 @@ function takeBox(editor, press, under) {
     return moveSelected(editor, press, { click, begun, isWhole: true });
   }
   if (!grabbed) editor.select([under[0]]);
+  if (editor.isArmed) return countInGesture(editor, press, grabbed ?? under[0]);
   if (editor.isPlaying) return recordGesture(editor, press, grabbed ?? under[0], isDrag(press));
   return moveSelected(editor, press, { click: () => editor.select([under[0]]) });
 }
 
 /** Move the selection at the playhead, or its whole tracks. */
-function moveSelected(editor, press, { click, begun = () => {}, isWhole = false }) {
+function moveSelected(editor, press, { click, begun = () => {}, isWhole = editor.settings.wholePath }) {
   const from = atFrame(editor, press);
   let ids, around, targets;
   return step(editor, press, {
@@ -158,7 +159,7 @@ function resize(editor, press, handle) {
       return (trajectory) =>
         ids.reduce((next, id, n) => {
           const box = ids.length === 1 ? result.box : model.boxWithin(boxes[n], before, result.box);
-          return model.setBox(next, id, frame, box);
+          return (editor.settings.wholePath ? model.resizeTrack : model.setBox)(next, id, frame, box);
         }, trajectory);
     },
   });

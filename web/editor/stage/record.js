@@ -7,6 +7,54 @@
 
 import * as model from "../../trajectory/model.js";
 
+const BEATS = 3;
+const BEAT = 500; // milliseconds
+
+/**
+ * Record after a count-in, during which the box is held. Playback starts and ends with it.
+ *
+ * @param {EditorState} editor
+ * @param {Where} press
+ * @param {string} id
+ */
+export function countInGesture(editor, press, id) {
+  let at = press;
+  let recording = null;
+  let timer = setTimeout(beat, BEAT);
+  const stop = () => {
+    clearTimeout(timer);
+    editor.set({ countIn: 0 });
+  };
+  function beat() {
+    if (editor.countIn > 1) {
+      editor.set({ countIn: editor.countIn - 1 });
+      timer = setTimeout(beat, BEAT);
+      return;
+    }
+    stop();
+    const isAtEnd = editor.frame === editor.trajectory.frames - 1;
+    editor.set({ isArmed: false, isPlaying: true, time: isAtEnd ? 0 : editor.frame });
+    recording = recordGesture(editor, at, id, () => true);
+    recording.move(at);
+  }
+  editor.set({ countIn: BEATS });
+  const over = (how) => {
+    stop();
+    if (!recording) return;
+    recording[how]();
+    editor.set({ isPlaying: false });
+  };
+  return {
+    cursor: "grabbing",
+    move(where) {
+      at = where;
+      recording?.move(where);
+    },
+    end: () => over("end"),
+    cancel: () => over("cancel"),
+  };
+}
+
 /**
  * Drag a box while the clip plays. Recording ends with the drag, with playback, or when playback loops, and is one
  * step. The size of the box at each time stays.

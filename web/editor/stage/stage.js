@@ -8,6 +8,7 @@
  */
 
 import { panBy } from "../../trajectory/model.js";
+import { isAtPointer, openContextMenu } from "../actions/context_menu.js";
 import { followSize, h, listen, sharpen, take } from "../kit/dom.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
@@ -31,7 +32,8 @@ export function createStage(context) {
   const steps = ["draw", "name", "move"].map((name) => h("li", {}, t(`stage.step.${name}`)));
   const hint = h("div", { class: "smcd-stage-hint" }, h("ol", {}, ...steps));
   const naming = createPhraseField(context, canvas);
-  const element = h("div", { class: "smcd-stage" }, canvas, hint, naming.element);
+  const count = h("div", { class: "smcd-stage-count", role: "status", hidden: true });
+  const element = h("div", { class: "smcd-stage" }, canvas, hint, naming.element, count);
   const drawing = canvas.getContext("2d", { alpha: false });
   const animatic = createAnimatic();
   /** @type {Gesture | null} */
@@ -74,10 +76,13 @@ export function createStage(context) {
     },
     contextmenu(event) {
       take(event); // the host's menu is about the node, not about a box
-      const touched = touchedAt(editor, whereOf(event, canvas));
-      if (touched.kind === "box" && !touched.under.some((id) => editor.selected.has(id))) {
-        editor.select([touched.under[0]]);
-      }
+      const isPlace = isAtPointer(event);
+      const touched = isPlace ? touchedAt(editor, whereOf(event, canvas)) : null;
+      const under = touched?.kind === "box" ? touched.under : touched?.kind === "locked" ? [touched.id] : [];
+      if (under.length && !under.some((id) => editor.selected.has(id))) editor.select([under[0]]);
+      const isBox = isPlace ? under.length > 0 || touched.kind === "handle" : editor.selected.size > 0;
+      follower.cancel(); // of a finger that was held
+      openContextMenu(context, isBox ? "box" : "stage", event);
     },
     wheel(event) {
       if (!root.matches(":focus-within")) return;
@@ -161,6 +166,8 @@ export function createStage(context) {
     render() {
       draw();
       naming.render();
+      count.hidden = !editor.isArmed;
+      if (editor.isArmed) count.textContent = editor.countIn ? String(editor.countIn) : t("stage.armed");
       hint.hidden = editor.trajectory.objects.length > 0;
       const wanted = gesture?.cursor ?? (pointer ? cursorAt(editor, pointer, space !== "up") : "crosshair");
       if (wanted !== cursor) canvas.style.cursor = cursor = wanted;

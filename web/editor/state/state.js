@@ -40,6 +40,7 @@ export const SETTINGS = {
   animatic: true, // moves what the boxes hold
   crop: true, // shades what the model will not see
   keepAspect: false, // while resizing; Shift inverts it
+  wholePath: false, // moves and resizes apply to all keys of an object
   addByTouch: false, // for want of Shift: taps toggle, drags on empty space select
   loop: true,
   speed: 1, // of playback
@@ -81,6 +82,8 @@ export class EditorState {
     this.isWheelPanning = false; // as on a trackpad; else the wheel zooms
     this.time = 0; // of the playhead, in frames; whole unless playing
     this.isPlaying = false;
+    this.isArmed = false; // the next drag of a box is recorded, after the count-in
+    this.countIn = 0; // beats until then
     /** @type {{id: string, samples: {time: number, box: Box}[]} | null} */
     this.recording = null;
     this.settings = { ...SETTINGS };

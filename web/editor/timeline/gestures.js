@@ -73,6 +73,30 @@ export function addKeyAt(editor, { kind, row }, frame) {
   editor.seek(frame);
 }
 
+/**
+ * Select what a menu is to be about, unless it is selected already.
+ *
+ * @param {EditorState} editor
+ * @param {Hit} hit
+ * @returns {"key" | "segment" | "row" | "time"} the menu
+ */
+export function chooseFor(editor, { kind, row, frame }) {
+  const id = row > 0 ? editor.trajectory.objects[row - 1].id : null;
+  if (kind === "key") {
+    const refs = keysAt(editor, id, frame);
+    const isSelected = (ref) => editor.selectedKeys.some((key) => key.id === ref.id && key.frame === ref.frame);
+    if (!refs.every(isSelected)) editor.selectKeys(refs);
+    return "key";
+  }
+  if (kind === "segment") {
+    editor.selectKeys([{ id, frame }]);
+    return "segment";
+  }
+  if (id === null) return "time";
+  if (!editor.selected.has(id)) editor.select([id]);
+  return kind === "label" ? "row" : "time";
+}
+
 /** The key at a frame, or those of all objects for the camera. @returns {KeyRef[]} */
 function keysAt(editor, id, frame) {
   if (id !== null) return [{ id, frame }];

@@ -8,11 +8,12 @@
  */
 
 import { framesById, sampledTimes } from "../../trajectory/model.js";
+import { isAtPointer, openContextMenu } from "../actions/context_menu.js";
 import { followSize, h, listen, sharpen, take } from "../kit/dom.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
 import { drawTimeline, iouOf, scoreColor, secondsText } from "./draw.js";
-import { addKeyAt, gestureOf, pan } from "./gestures.js";
+import { addKeyAt, chooseFor, gestureOf, pan } from "./gestures.js";
 import {
   frameAt,
   hitAt,
@@ -128,7 +129,11 @@ export function createTimeline(context) {
   const stopCanvas = listen(canvas, {
     pointerdown: (event) => event.stopPropagation(), // keeps the host from dragging the node
     pointerenter: redraw,
-    contextmenu: take, // the host's menu is about the node, not about a key
+    contextmenu(event) {
+      take(event); // the host's menu is about the node, not about a key
+      const found = isAtPointer(event) ? hit(whereOf(event, canvas)) : null;
+      openContextMenu(context, found ? chooseFor(editor, found) : "time", event);
+    },
     dblclick(event) {
       event.stopPropagation();
       const where = whereOf(event, canvas);

@@ -21,6 +21,7 @@ export function createTransport(context) {
 
   const play = button("play");
   const loop = button("setting.loop");
+  const record = button("record");
   const frame = field("frame", { min: 0 }, (value) => editor.seek(Math.round(value)));
   const frames = field("frames", { min: 1 }, (value) => void changeLength(context, value));
   const fps = field("fps", { min: 0, step: "any" }, (value) => clip({ fps: value }));
@@ -44,6 +45,7 @@ export function createTransport(context) {
       "buttons",
       ...["firstFrame", "previousKey", "previousFrame"].map(button),
       play,
+      record,
       ...["nextFrame", "nextKey", "lastFrame"].map(button),
       loop,
     ),
@@ -100,6 +102,8 @@ export function createTransport(context) {
       play.replaceChildren(icon(editor.isPlaying ? "pause" : "play"));
       play.setAttribute("aria-pressed", String(editor.isPlaying));
     }
+    record.disabled = !trajectory.objects.length;
+    record.setAttribute("aria-pressed", String(editor.isArmed));
     loop.setAttribute("aria-pressed", String(settings.loop));
     speed.value = String(settings.speed);
   }
