@@ -277,7 +277,9 @@ def _frames_of(rows: BoxRows, frames: int | None) -> int:
     if rows.length:
         whole_number(total, "frames", 1, MAX_FRAMES)
         _check_frames(total, frames)
-    if not 1 <= total <= MAX_FRAMES or count > MAX_OBJECTS:
+    if not total:
+        raise TrajectoryError(f"holds no box that counts, read as {rows.what}: has 0 frames and {count} objects")
+    if total > MAX_FRAMES or count > MAX_OBJECTS:
         limits = f"1 to {MAX_FRAMES} frames and up to {MAX_OBJECTS} objects"
         raise TrajectoryError(f"has {total} frames and {count} objects; expected {limits}. Read as {rows.what}")
     if last > total:

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   boxesAt,
   FormatQuestion,
-  isArray,
   parseTrajectory,
   readArrayFile,
   readFile,
@@ -82,10 +80,11 @@ test("MOT ground truth gives classes, ids of any number, and leaves out what doe
   assert.equal(reading.leftOut, 1);
 });
 
-test("MOT has 7 to 10 columns, and ids from 0", () => {
-  for (const rest of ["", ",-1", ",-1,-1", ",-1,-1,-1"]) {
+test("MOT has 7, 9 or 10 columns, and ids from 0; 8 are polygons", () => {
+  for (const rest of ["", ",-1,-1", ",-1,-1,-1"]) {
     assert.equal(read(`1,0,10,20,20,20,1${rest}\n`).reading.format, "mot");
   }
+  assert.equal(read("1,0,10,20,20,20,1,-1\n").reading.format, "vot");
 });
 
 test("CSV objects are numbers or names, and names in quotes may hold commas and quotes", () => {
@@ -234,33 +233,7 @@ test("boxes that an ease turned inside out are written as absent", () => {
   readFile(writeGot10k(document, "a")["groundtruth.txt"], { ...SIZE, format: "xywh" });
 });
 
-// ---- files of other video models, in the cases that Python reads too
-
-const CASES = JSON.parse(readFileSync(new URL("../cases/video_models.json", import.meta.url), "utf-8"));
-// Formats are not asked for here, a size is always known, and YAML is said in other words.
-const isShared = ({ options = {}, error }) => !options.format && (options.width || !error);
-const OTHER_WORDS = [["found box None", "found box undefined"], ["is not an array of numbers", "not an array of numbers"]];
-
-for (const { name, files, hex, options = {}, boxes, visible, phrases, frames, error } of CASES.filter(isShared)) {
-  test(`as in Python: ${name}`, () => {
-    const given = { width: 576, height: 320, ...options };
-    const file = hex && Uint8Array.from(hex.match(/../g), (byte) => parseInt(byte, 16));
-    const open = () => (file ? readArrayFile(file, given) : readFile(files["a.txt"], given));
-    if (file) assert.ok(isArray(file));
-    if (error) {
-      const said = OTHER_WORDS.reduce((text, [python, ours]) => text.replace(python, ours), error);
-      assert.throws(open, (found) => found instanceof TrajectoryError && new RegExp(said).test(found.message));
-      return;
-    }
-    const { trajectory: read } = open();
-    const all = boxesAt(read);
-    const first = visible.map((_, n) => inPixels(all.boxes[all.mask.findIndex((row) => row[n])][n]));
-    assert.ok(distance(first, boxes) < 1e-9, JSON.stringify(first));
-    assert.deepEqual(visible, visible.map((_, n) => all.mask.filter((row) => row[n]).length));
-    assert.deepEqual(read.objects.map(({ phrase }) => phrase), phrases);
-    assert.equal(read.frames, frames);
-  });
-}
+// ---- files of other video models
 
 const MODELS = trajectory({ "a dog, big": [[0, A], [3, B], [7, A]], "=cat": [[0, B, "in"], [5, A]] });
 

@@ -8,9 +8,9 @@
 
 import { LIMITS } from "./document.js";
 import { say, TrajectoryError } from "./refusal.js";
+import { MAX_PIXELS } from "./rows.js";
 
 const MAGIC = "\x93NUMPY";
-const MAX_PIXELS = 1e6;
 const POINT_SIZE = 0.2; // of the shorter side: a square around a tracked point
 const MIDDLE = 1; // pixels that a written middle may be off that of its box: SG-I2V's own files round it down
 
@@ -38,10 +38,11 @@ export function isArray(bytes) {
  * The boxes of an array in pixels.
  *
  * @param {Uint8Array} bytes
- * @param {{width: number, height: number}} size  pixels
+ * @param {{width: number, height: number, format?: string | null}} options  of the frame in pixels, and the format if
+ *   it is told
  * @returns {{format: "sg_i2v" | "wan_move", boxes: Box[][]}} boxes: [F][N]
  */
-export function readArray(bytes, size) {
+export function readArray(bytes, { format = null, ...size }) {
   const array = numbersOf(bytes);
   const { shape, values } = array;
   const isPoints = shape.length === 4 && shape[0] === 1 && shape[3] === 2;
@@ -52,8 +53,22 @@ export function readArray(bytes, size) {
   if (!Array.from(values).every((value) => Math.abs(value) <= MAX_PIXELS)) {
     throw new TrajectoryError(say`the file holds a number that is no finite one of up to ${MAX_PIXELS} pixels`);
   }
-  if (!isPoints && hasCorners(array)) return { format: "sg_i2v", boxes: boxesOfMiddles(array) };
+  if (format && !["sg_i2v", "wan_move"].includes(format)) {
+    throw new TrajectoryError(say`the file does not look like ${format}: it is ${"numpy"}`);
+  }
+  if (format === "sg_i2v" && (isPoints || shape[1] < 3 || !isUpright(array))) {
+    const expected = "[objects, 2 + frames, 2] of SG-I2V";
+    throw new TrajectoryError(say`the file is an array [${shape.join(", ")}]; expected ${expected}`);
+  }
+  if (format ? format === "sg_i2v" : !isPoints && hasCorners(array)) {
+    return { format: "sg_i2v", boxes: boxesOfMiddles(array) };
+  }
   return { format: "wan_move", boxes: boxesOfPoints({ shape: shape.slice(-3), values }, size) };
+}
+
+/** Whether no second corner lies before the first. @param {Numbers} array  [N, 2 + F, 2] */
+function isUpright({ shape: [count, rows], values }) {
+  return indices(count).every((n) => [0, 1].every((axis) => values[n * rows * 2 + 2 + axis] >= values[n * rows * 2 + axis]));
 }
 
 /** @param {Numbers} array  [N, 2 + F, 2] */

@@ -6,8 +6,11 @@
  * @import {Said} from "./refusal.js"
  */
 
+import { boxesAt } from "./curve.js";
 import { DEFAULT_FPS, LIMITS, readTrajectory, VERSION } from "./document.js";
+import { cornersOf } from "./read_lines.js";
 import { say, TrajectoryError } from "./refusal.js";
+import { refuseOtherSize, refuseShares } from "./rows.js";
 import { readYaml } from "./yaml.js";
 
 const FREETRAJ_FRAMES = 16; // which its paths are drawn out to
@@ -35,15 +38,21 @@ export function readBboxAnimator({ objects: entries }, { width, height, frames =
     const keys = [...new Set([first, ...inner, last])].map((frame) => ({ frame, box: boxAt(frame), visible: true }));
     if (first > 0) keys.unshift({ ...keys[0], frame: 0, visible: false });
     if (last < length - 1) keys.push({ ...keys.at(-1), frame: last + 1, visible: false });
-    return { phrase: entries[n].prompt ?? "", keys, ...lookOf(entries[n], where) };
+    const { prompt = "" } = entries[n];
+    return { phrase: prompt, keys, ...lookOf(entries[n], where) };
   });
-  return readTrajectory({ version: VERSION, width, height, frames: length, fps: DEFAULT_FPS, objects });
+  const trajectory = readTrajectory({ version: VERSION, width, height, frames: length, fps: DEFAULT_FPS, objects });
+  const { boxes, mask } = boxesAt(trajectory);
+  const seen = boxes.flatMap((row, frame) => row.filter((_, n) => mask[frame][n]));
+  refuseShares(seen.map(([x1, y1, x2, y2]) => [x1 * width, y1 * height, x2 * width, y2 * height]), "BBox-Animator");
+  refuseOtherSize({ boxes, mask }, { width, height });
+  return trajectory;
 }
 
 function spanOf(entry, where) {
   const keyframes = keyframesOf(entry, where);
-  const first = frameOf(entry.start_frame ?? 0, where);
-  const last = frameOf(entry.end_frame ?? keyframes.at(-1).frame, where);
+  const first = frameOf(entry.start_frame === undefined ? 0 : entry.start_frame, where);
+  const last = frameOf(entry.end_frame === undefined ? keyframes.at(-1).frame : entry.end_frame, where);
   if (last < first) throw new TrajectoryError(say`${where}: found end_frame ${last} before start_frame ${first}`);
   return { where, first, last, keyframes };
 }
@@ -63,7 +72,8 @@ function keyframesOf(entry, where) {
       throw new TrajectoryError(say`${place}: found box ${shown}, expected [x1, y1, x2, y2] in pixels`);
     }
     const [x1, y1, x2, y2] = box;
-    found.set(frame, [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)]);
+    const corners = [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)];
+    found.set(frame, cornersOf(corners, false, say`${where}, frame ${frame}`));
   }
   return [...found].sort(([a], [b]) => a - b).map(([frame, box]) => ({ frame, box }));
 }

@@ -41,7 +41,8 @@ def read_cvat(file: BoxFile) -> Trajectory:
         where = f"track {track.get('id', number)}"
         keys = []
         for box in track.findall("box"):
-            if box.get("keyframe", "1") == "1" or box.get("outside") == "1":
+            keyframe, outside = (_flag(file, box, name, where) for name in ("keyframe", "outside"))
+            if keyframe != "0" or outside == "1":
                 keys.append(_cvat_key(file, box, where, width, height))
         if not keys:
             shapes = sorted({child.tag for child in track} - {"box"})
@@ -61,6 +62,13 @@ def _cvat_key(file: BoxFile, box: xml.Element, where: str, width: int, height: i
     x1, y1, x2, y2 = file.corners(values, False, where)
     shares = [x1 / width, y1 / height, x2 / width, y2 / height]
     return {"frame": frame, "box": shares, "visible": box.get("outside") != "1"}
+
+
+def _flag(file: BoxFile, box: xml.Element, name: str, where: str) -> str | None:
+    value = box.get(name)
+    if value not in (None, "0", "1"):
+        raise file.error(f"found {name} {value[:20]!r}, expected 0 or 1", f"{where}, frame {box.get('frame', '')[:20]}")
+    return value
 
 
 def _whole(file: BoxFile, text: str | None, name: str, where: str = "") -> int:

@@ -12,6 +12,7 @@ import * as model from "../../trajectory/model.js";
 import { openDialog } from "../kit/dialogs.js";
 import { h } from "../kit/dom.js";
 import { isPng } from "./png.js";
+import { readBytes } from "./read_bytes.js";
 import { makeCard, readCard } from "./share_card.js";
 
 const MAX_BYTES = 64 * 2 ** 20;
@@ -41,8 +42,7 @@ async function importFile(context, file) {
     return editor.notify("error", t("file.tooLarge", { name: file.name, megabytes, limit: MAX_BYTES / 2 ** 20 }));
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
-  if (model.isArray(bytes)) return importBoxes(context, (options) => model.readArrayFile(bytes, options), file.name);
-  if (!file.type.startsWith("image/")) return importText(context, await file.text(), file.name);
+  if (!file.type.startsWith("image/")) return importBoxes(context, (options) => readBytes(bytes, options), file.name);
   let text;
   try {
     text = isPng(bytes) ? readCard(bytes) : null;
@@ -97,8 +97,8 @@ async function importBoxes(context, read, name) {
     try {
       found = read({ width, height, fps });
     } catch (error) {
-      if (!(error instanceof model.FormatQuestion)) throw error;
-      question = error.choices;
+      if (error instanceof model.FormatQuestion) question = error.choices;
+      else if (!(error instanceof model.SizeQuestion)) throw error;
     }
     const isOfAnySize = OF_ANY_SIZE.includes(found?.reading.format);
     const isEmpty = !editor.trajectory.objects.length && !editor.problem;

@@ -1,0 +1,236 @@
+/**
+ * One object as a line of numbers for each frame, and MOTChallenge. The rules are those of
+ * smcd_core/trajectory/formats/lines.py and mot.py.
+ *
+ * @import {Said} from "./refusal.js"
+ * @import {Box} from "./document.js"
+ * @import {BoxRows, Entry} from "./rows.js"
+ * @typedef {{where: Said, fields: string[]}} Row
+ */
+
+import { LIMITS } from "./document.js";
+import { say, TrajectoryError } from "./refusal.js";
+import { allAreShares, joined, MAX_PIXELS, refuseRepeated, refuseShares } from "./rows.js";
+
+const MAX_ROWS = LIMITS.frames * LIMITS.objects + 1; // with a header
+const MAX_LINE = 5000; // characters
+const POLYGON = "x1,y1,x2,y2,x3,y3,x4,y4";
+const MOT_COLUMNS = "frame,id,left,top,width,height,conf,x,y,z".split(",");
+
+// Milan et al., MOT16 (2016): the classes that can be animated, of 13.
+const MOT_CLASSES = new Map([
+  [1, "pedestrian"],
+  [2, "person on vehicle"],
+  [3, "car"],
+  [4, "bicycle"],
+  [5, "motorbike"],
+  [7, "static person"],
+]);
+const NUM_CLASSES = 13;
+
+/**
+ * The fields of each line, separated by commas, semicolons, tabs or spaces.
+ *
+ * @param {string} text
+ * @returns {Row[]}
+ */
+export function rowsOf(text) {
+  const lines = text.split("\n", MAX_ROWS + 1);
+  if (lines.length > MAX_ROWS) throw new TrajectoryError(say`the file has more than ${MAX_ROWS} lines, the limit`);
+  return lines.map((line, n) => {
+    const where = say`line ${n + 1}`;
+    if (line.length <= MAX_LINE) return { where, fields: fieldsOf(line) };
+    throw new TrajectoryError(say`${where}: has ${line.length} characters, the limit is ${MAX_LINE}: expected boxes`);
+  });
+}
+
+function fieldsOf(line) {
+  const [commas, semicolons] = [",", ";"].map((sign) => line.split(sign).length - 1);
+  if (semicolons && semicolons >= commas) {
+    // Programs that write decimal commas separate by semicolons.
+    return split(`;${line}`, /;(?: *"((?:[^"]|"")*)(?:"([^;]*)|$)|([^;]*))/g).map((field) =>
+      field.replace(/^(-?\d+),(\d+)$/, "$1.$2"),
+    );
+  }
+  if (commas) return split(`,${line}`, /,(?: *"((?:[^"]|"")*)(?:"([^,]*)|$)|([^,]*))/g);
+  const bare = line.trim();
+  return (bare.includes("\t") ? bare.split("\t") : bare.split(/\s+/)).map((field) => field.trim());
+}
+
+/** A field in double quotes may hold the sign, and "" for a quote. An open quote ends with the line. */
+function split(line, fields) {
+  return [...line.matchAll(fields)].map(([, inner, after = "", bare]) =>
+    (inner === undefined ? bare : inner.replaceAll('""', '"') + after).trim(),
+  );
+}
+
+/** Whether a field is a number or stands for none. @param {string} field */
+export function isNumber(field) {
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^[+-]?nan$/i.test(field);
+}
+
+/** Whether the fields of a box stand for a frame without the object. @param {string[]} fields */
+export function isAbsent(fields) {
+  const marks = new Set(fields.map((field) => field.toLowerCase().replace(/\.0*$/, "")));
+  return marks.size === 1 && ["0", "-1", "nan", ""].some((mark) => marks.has(mark));
+}
+
+/** @param {string[]} fields */
+export function isEmpty(fields) {
+  return fields.every((field) => !field);
+}
+
+/** A finite number. @param {string} field @param {string} names  what is expected @param {Said} where */
+export function numberOf(field, names, where) {
+  const value = isNumber(field) ? Number(field) : NaN;
+  if (Number.isFinite(value)) return value;
+  throw new TrajectoryError(say`${where}: found ${quoted(field)}, expected a number in each of ${names}`);
+}
+
+/** The fields as finite numbers, one for each of the comma-separated names. @param {Row} row @param {string} names */
+export function numbersOf({ fields, where }, names) {
+  if (fields.length < 2 && isEmpty(fields)) throw new TrajectoryError(say`${where}: is empty: expected boxes`);
+  if (fields.length !== names.split(",").length) {
+    throw new TrajectoryError(say`${where}: found ${fields.length} fields, expected ${names}`);
+  }
+  return fields.map((field) => numberOf(field, names, where));
+}
+
+/**
+ * An xyxy box from x1,y1,x2,y2 or x,y,w,h in pixels.
+ *
+ * @param {number[]} four
+ * @param {boolean} isXywh
+ * @param {Said} where
+ * @returns {Box}
+ */
+export function cornersOf(four, isXywh, where) {
+  const [x, y, a, b] = four;
+  const [found, box] = [[x, y, a, b], isXywh ? [x, y, x + a, y + b] : [x, y, a, b]];
+  if (!found.every((value) => Math.abs(value) <= MAX_PIXELS)) {
+    const limit = say`numbers of up to ${MAX_PIXELS} pixels`;
+    throw new TrajectoryError(say`${where}: found box [${found.join(", ")}], expected ${limit}`);
+  }
+  if (box[2] >= x && box[3] >= y) return /** @type {Box} */ (box);
+  const rule = isXywh ? say`width and height of 0 or more` : "x1 <= x2 and y1 <= y2";
+  throw new TrajectoryError(say`${where}: found box [${found.join(", ")}], expected ${rule}`);
+}
+
+/** @param {Row[]} rows */
+export function readXyxy(rows) {
+  return boxPerLine(rows, false);
+}
+
+/** @param {Row[]} rows */
+export function readXywh(rows) {
+  return boxPerLine(rows, true);
+}
+
+/**
+ * Frames without the object are written as 0,0,0,0, as -1,-1,-1,-1, as a box with negative width and height, or as NaN.
+ * In a file that has such lines a box with one side of no length is absent, too.
+ */
+function boxPerLine(rows, isXywh) {
+  const lines = valuesOf(rows, isXywh ? "x,y,w,h" : "x1,y1,x2,y2").map((line) => {
+    const [x, y, a, b] = line.values ?? [];
+    return { ...line, sides: isXywh ? [a, b] : [a - x, b - y] };
+  });
+  const isMarked = ({ values, sides }) => isMark(values) || sides.every((side) => side < 0);
+  const hasMarks = lines.some(isMarked);
+  const seen = lines.filter((line) => !isMarked(line) && !(hasMarks && line.sides.some((side) => side <= 0)));
+  return oneObject(rows, seen.map(({ values, frame, where }) => ({ frame, where, box: cornersOf(values, isXywh, where) })));
+}
+
+/** VOT: x1,y1,...,x4,y4, the corners of a turned rectangle; the box around them. @param {Row[]} rows */
+export function readVot(rows) {
+  const seen = valuesOf(rows, POLYGON).filter(({ values }) => !isMark(values));
+  return oneObject(rows, seen.map(({ values, frame, where }) => {
+    const [xs, ys] = [0, 1].map((axis) => values.filter((_, n) => n % 2 === axis));
+    return { frame, where, box: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
+  }));
+}
+
+/** Numbers of each line, null for one of NaN. */
+function valuesOf(rows, names) {
+  return rows.map((row, frame) => {
+    const isMissing = row.fields.length > 0 && row.fields.every((field) => field.toLowerCase() === "nan");
+    return { frame, where: row.where, values: isMissing ? null : numbersOf(row, names) };
+  });
+}
+
+function isMark(values) {
+  return values === null || values.every((value) => value === 0) || values.every((value) => value === -1);
+}
+
+/** @returns {BoxRows} */
+function oneObject(rows, boxes) {
+  const entries = boxes.map((entry) => ({ ...entry, name: "" }));
+  const inPixels = !allAreShares(entries.map(({ box }) => box));
+  return { entries, phrases: new Map([["", ""]]), length: rows.length, inPixels };
+}
+
+/**
+ * All objects, in the order of their ids. Pixels are taken as they are, as trackers write them; the rules of the
+ * challenge count them from 1. Empty lines are skipped.
+ *
+ * @param {Row[]} rows
+ * @returns {BoxRows}
+ */
+export function readMot(rows) {
+  const lines = rows.filter(({ fields }) => !isEmpty(fields) && !isAbsent(fields.slice(2, 6)));
+  const columns = Math.max(lines[0]?.fields.length ?? 0, 6);
+  const table = lines.map((row) => motRow(row, MOT_COLUMNS.slice(0, columns).join()));
+  const classes = columns === 9 && areClasses(table.map(({ values }) => values)) ? MOT_CLASSES : null;
+  const counted = table.filter(({ values }) => columns < 7 || values[6] !== 0); // as ground truth marks what counts
+  const wanted = counted.filter(({ values }) => !classes || classes.has(values[7]));
+  const entries = wanted.map(({ where, values, box }) => ({ where, frame: values[0] - 1, name: values[1], box }));
+  refuseRepeated(entries);
+  refuseShares(entries.map(({ box }) => box), "MOT");
+  const kinds = new Map(wanted.map(({ values }) => [values[1], classes?.get(values[7]) ?? ""]));
+  const phrases = new Map([...kinds].sort(([a], [b]) => a - b));
+  return joined({ entries, phrases, mayStartLate: true, leftOut: table.length - wanted.length });
+}
+
+/** @param {Row} row @param {string} names */
+function motRow(row, names) {
+  const values = numbersOf(row, names);
+  const [frame, id] = values;
+  const { where } = row;
+  if (frame < 1 || !Number.isInteger(frame) || id < 0 || !Number.isInteger(id)) {
+    throw new TrajectoryError(say`${where}: found frame ${frame}, id ${id}; expected whole numbers, frames from 1`);
+  }
+  return { where, values, box: cornersOf(values.slice(2, 6), true, where) };
+}
+
+/** Whether columns 8 and 9 are class and visibility of MOT16; other datasets have whole numbers in column 9. */
+function areClasses(table) {
+  const isClass = (value) => Number.isInteger(value) && value >= 1 && value <= NUM_CLASSES;
+  const isShare = (value) => value >= 0 && value <= 1;
+  return table.every((row) => isClass(row[7]) && isShare(row[8])) && table.some((row) => !Number.isInteger(row[8]));
+}
+
+/** Whether most lines start with a frame and an object, and have a box of some pixels and a score up to 1. */
+export function mayBeMot(rows) {
+  const lines = rows.filter(({ fields }) => !isEmpty(fields) && !isAbsent(fields.slice(2, 6)));
+  return 2 * lines.filter(({ fields }) => isMotRow(fields)).length >= lines.length;
+}
+
+function isMotRow(fields) {
+  if (fields.length < 7 || !fields.slice(0, 7).every(isNumber)) return false;
+  const [frame, id, x, y, w, h, score] = fields.map(Number);
+  // Shares are refused by the reader in better words.
+  const isBox = Math.min(w, h) > 2 || Math.max(x, y, w, h) <= 1.05;
+  return Number.isInteger(frame) && Number.isInteger(id) && id >= -1 && isBox && score >= -1 && score <= 1;
+}
+
+/** left,top,width,height,score,category,truncation,occlusion */
+export function isVisDroneDetection({ fields }) {
+  if (fields.length !== 8 || !fields.every(isNumber)) return false;
+  const [score, ...flags] = fields.slice(4).map(Number);
+  return score >= 0 && score <= 1 && flags.every((flag) => Number.isInteger(flag) && flag >= -1 && flag <= 12);
+}
+
+/** @param {unknown} value */
+export function quoted(value) {
+  return JSON.stringify(String(value).slice(0, 40));
+}

@@ -1,0 +1,148 @@
+/**
+ * The boxes of one video as files list them, and as a box per frame. The rules are those of
+ * smcd_core/trajectory/rows.py.
+ *
+ * @import {Said} from "./refusal.js"
+ * @import {Box} from "./document.js"
+ * @typedef {{frame: number, name: string | number, box: Box, where: Said}} Entry  name: of the object; where: in the file
+ * @typedef {{entries: Entry[], phrases: Map<string | number, string>, length?: number | null, inPixels?: boolean,
+ *   mayStartLate?: boolean, leftOut?: number}} BoxRows  phrases: of each object, in order; length: frames, if the file
+ *   tells them; inPixels: not in shares of the frame; mayStartLate: frame numbers may be those of a longer video;
+ *   leftOut: lines that do not count
+ * @typedef {{boxes: Box[][], mask: boolean[][], phrases: string[], inPixels?: boolean, leftOut?: number}} DenseBoxes
+ *   boxes, mask: [F][N]
+ */
+
+import { LIMITS, whole } from "./document.js";
+import { say, TrajectoryError } from "./refusal.js";
+
+export const MAX_PIXELS = 1e6; // of a coordinate, which may lie outside the frame
+
+/** Most boxes lie outside the frame: ask for the size of the image that they were made on. */
+export class SizeQuestion extends TrajectoryError {
+  name = "SizeQuestion";
+}
+
+/** Whether boxes are in shares of the frame: in pixels they would lie in a corner of a pixel. @param {Box[]} boxes */
+export function allAreShares(boxes) {
+  const values = boxes.flat();
+  return values.some((value) => value !== 0) && values.every((value) => value >= -0.05 && value <= 1.05);
+}
+
+/** @param {Box[]} boxes @param {string} program */
+export function refuseShares(boxes, program) {
+  if (!allAreShares(boxes)) return;
+  throw new TrajectoryError(say`all numbers are 0 to 1, which are shares of the picture, not pixels as ${program} has them`);
+}
+
+/**
+ * Refuse boxes that must have been made on a larger image, as most have their centre outside this one.
+ *
+ * @param {{boxes: Box[][], mask: boolean[][]}} boxes  in shares of the frame
+ * @param {{width: number, height: number}} size
+ */
+export function refuseOtherSize({ boxes, mask }, { width, height }) {
+  const seen = boxes.flatMap((row, frame) => row.filter((_, n) => mask[frame][n]));
+  // To the left of the image or above it, no other size would help.
+  const outside = seen.filter(([x1, y1, x2, y2]) => x1 + x2 > 2 || y1 + y2 > 2);
+  if (2 * outside.length <= seen.length) return;
+  const [right, bottom] = [2, 3].map((side) => seen.reduce((most, box) => Math.max(most, box[side]), -Infinity));
+  const reach = `${Math.round(right * width)} x ${Math.round(bottom * height)}`;
+  const size = `${width} x ${height}`;
+  throw new SizeQuestion(
+    say`boxes reach to ${reach}, the image has ${size} pixels: give the size of the image that they were made on`,
+  );
+}
+
+/**
+ * Fill in the frames between those of a file that was annotated every n-th frame, with straight lines.
+ *
+ * @param {BoxRows} rows
+ * @returns {BoxRows}
+ */
+export function joined(rows) {
+  const numbers = [...new Set(rows.entries.map(({ frame }) => frame))].sort((a, b) => a - b);
+  const gaps = numbers.slice(1).map((frame, n) => frame - numbers[n]);
+  const step = gaps.length > 1 ? gaps.reduce(commonDivisor) : 1;
+  if (step === 1) return rows;
+  const between = [...rows.phrases.keys()].flatMap((name) => {
+    const own = rows.entries.filter((entry) => entry.name === name).sort((a, b) => a.frame - b.frame);
+    return own.slice(1).flatMap((after, n) => (after.frame - own[n].frame === step ? inBetween(own[n], after) : []));
+  });
+  return { ...rows, entries: [...rows.entries, ...between] };
+}
+
+/** @param {Entry} here @param {Entry} after @returns {Entry[]} */
+function inBetween(here, after) {
+  const step = after.frame - here.frame;
+  return Array.from({ length: step - 1 }, (_, n) => {
+    const box = here.box.map((value, axis) => value + ((after.box[axis] - value) * (n + 1)) / step);
+    return { ...here, frame: here.frame + n + 1, box: /** @type {Box} */ (box) };
+  });
+}
+
+/** @param {number} a @param {number} b @returns {number} */
+function commonDivisor(a, b) {
+  return b ? commonDivisor(b, a % b) : a;
+}
+
+/**
+ * A box per frame and object.
+ *
+ * @param {BoxRows} rows
+ * @param {number} frames  expected number, 0 if unknown
+ * @returns {DenseBoxes}
+ */
+export function denseOf(rows, frames) {
+  const { phrases, length = null } = rows;
+  const entries = frames ? rows.entries : started(rows);
+  const last = entries.reduce((late, { frame }) => Math.max(late, frame + 1), 0);
+  const total = length ?? (frames || last);
+  if (length !== null) whole(length, "frames", 1, LIMITS.frames);
+  if (total < 1 || total > LIMITS.frames || phrases.size > LIMITS.objects) {
+    const limits = say`1 to ${LIMITS.frames} frames and up to ${LIMITS.objects} objects`;
+    throw new TrajectoryError(say`the file has ${total} frames and ${phrases.size} objects; expected ${limits}`);
+  }
+  if (last > total) {
+    const missing = last - total === 1 ? say`1 frame` : say`${last - total} frames`;
+    throw new TrajectoryError(say`the file has boxes up to frame ${last} of ${total}: add ${missing} or cut the file`);
+  }
+  const names = [...phrases.keys()];
+  const boxes = Array.from({ length: total }, () => names.map(() => /** @type {Box} */ ([0, 0, 0, 0])));
+  const mask = Array.from({ length: total }, () => names.map(() => false));
+  const columns = new Map(names.map((name, n) => [name, n]));
+  for (const { frame, name, box } of entries) {
+    const n = columns.get(name);
+    boxes[frame][n] = box;
+    mask[frame][n] = true;
+  }
+  return { boxes, mask, phrases: [...phrases.values()], inPixels: rows.inPixels, leftOut: rows.leftOut };
+}
+
+/** Entries of a part of a longer video, numbered from its first frame. Those that start soon stay as they are. */
+function started({ entries, length = null, mayStartLate = false }) {
+  if (length !== null || !mayStartLate || !entries.length) return entries;
+  const [first, last] = entries.reduce(([low, high], { frame }) => [Math.min(low, frame), Math.max(high, frame)], [Infinity, 0]);
+  return first < last - first + 1 ? entries : entries.map((entry) => ({ ...entry, frame: entry.frame - first }));
+}
+
+/**
+ * Refuse a second box of an object in a frame.
+ *
+ * @param {Entry[]} entries
+ * @param {boolean} hasNames  whether the file names its objects
+ */
+export function refuseRepeated(entries, hasNames = true) {
+  const seen = new Set();
+  for (const { frame, name, where } of entries) {
+    const key = JSON.stringify([frame, name]);
+    if (seen.has(key)) {
+      const object = JSON.stringify(String(name ?? "").slice(0, 40));
+      if (hasNames) throw new TrajectoryError(say`${where}: found a second box for object ${object} in the same frame`);
+      throw new TrajectoryError(
+        say`${where}: found a second box for object ${object} in the same frame: add a column 'object' that tells them apart`,
+      );
+    }
+    seen.add(key);
+  }
+}
