@@ -5,7 +5,7 @@ import torch
 from tiny_bundle import WIDTH, tiny_text
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from smcd_core.networks.text import PADDING_ID, TextEncoder, make_tokenizer, text_transformer, tokenizer_files
+from smcd_core.networks.text import PADDING_ID, TextEncoder, cleaned, make_tokenizer, text_transformer, tokenizer_files
 from smcd_core.training.pretrain import small_tokenizer
 
 WORDS = "a red blue circle square moving right".split()
@@ -72,6 +72,33 @@ def test_upper_case_and_unknown_words_are_read(text):
     assert text.ids(["A RED Circle"]).tolist() == text.ids(["a red circle"]).tolist()
     ids = text.ids(["xyz \u00e9\u4e2d"])[0]
     assert (ids != PADDING_ID).sum() > 4
+
+
+@pytest.mark.parametrize(
+    "given, usual",
+    [
+        ("a \u201cred\u201d circle\u2019s", 'a "red" circle\'s'),
+        ("red &amp; blue &amp;amp; &#39;a&#39;", "red & blue & 'a'"),
+        ("\ufb01re \uff52\uff45\uff44\u3000a", "fire red a"),
+        ("<b>&amp;</b>", "<b>&</b>"),
+        ("caf\u00e9 \u2014 \u4e2d\u6587\u2026 \u00bd", "caf\u00e9 \u2014 \u4e2d\u6587\u2026 \u00bd"),  # as they are
+        ("sch\u00c3\u00b6n", "sch\u00c3\u00b6n"),  # a departure: ftfy would repair it
+    ],
+)
+def test_quotes_entities_and_ligatures_are_read_as_by_open_clip(text, given, usual):
+    """Compared with open_clip 3.3 and ftfy 6.3 on 20,000 texts; here the cases that differed before."""
+    assert cleaned(given) == usual
+    assert text.ids([given]).tolist() == text.ids([usual]).tolist()
+    assert torch.equal(text.prompts([given]), text.prompts([usual]))
+
+
+@torch.no_grad()
+def test_the_name_of_a_special_token_is_text(text):
+    start, end = text.tokenizer.bos_token_id, text.tokenizer.eos_token_id
+    for name in (text.tokenizer.bos_token, text.tokenizer.eos_token):
+        ids = text.ids([f"a {name}"])[0].tolist()
+        assert (ids.count(start), ids.count(end)) == (1, 1) and ids.index(end) > 3
+    assert not torch.equal(text.phrases([f"a {text.tokenizer.eos_token}"]), text.phrases(["a"]))
 
 
 @torch.no_grad()

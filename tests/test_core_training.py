@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from dataclasses import asdict, replace
 from itertools import islice
@@ -89,14 +90,14 @@ def test_every_parameter_of_a_stage_has_a_gradient_once_the_branches_are_open(cl
     assert [name for name, parameter in chosen.items() if parameter.grad is None or not parameter.grad.any()] == []
 
 
-def test_parallel_branches_train_their_scale_with_the_stage_that_they_belong_to():
+def test_both_scales_of_parallel_branches_train_in_stage_2():
     model = SMCD(system_config("parallel", TINY), device="meta")
     scales = {
         stage: {name.rpartition(".")[2] for name in trainable_parameters(model, stage) if name.endswith("_beta")}
         for stage in ("backbone", "mim", "diim", "joint", "all")
     }
     both = {"box_beta", "image_beta"}
-    assert scales == {"backbone": set(), "mim": {"box_beta"}, "diim": {"image_beta"}, "joint": both, "all": both}
+    assert scales == {"backbone": set(), "mim": {"box_beta"}, "diim": both, "joint": both, "all": both}
 
 
 def test_a_parallel_system_still_follows_the_boxes_that_stage_1_learned():
@@ -115,6 +116,38 @@ def test_a_parallel_system_still_follows_the_boxes_that_stage_1_learned():
     untrained = SMCD(system_config("backbone", TINY)).eval()
     start_from(model := SMCD(system_config("parallel", TINY)), untrained.state_dict())
     assert not any(p.any() for name, p in model.named_parameters() if name.endswith("box_beta"))
+
+
+@pytest.mark.parametrize("system", [system for system in SYSTEMS if system != "backbone"])
+def test_stage_2_trains_what_is_published_of_every_system(system):
+    """The input convolution; of a ControlNet what is new, and in the decoder the layers that it makes wider."""
+    model = SMCD(system_config(system, SMALL), device="meta")
+    trained = set(trainable_parameters(model, "diim"))
+    assert {"unet.input_blocks.0.0.weight", "unet.input_blocks.0.0.bias"} <= trained
+    control = {name.split(".")[1] for name in trained if name.startswith("control_net.")}
+    decoder = [name for name in trained if re.match(r"unet\.output_blocks\.\d+\.0\.", name)]
+    if not model.config.control:
+        assert not control and not decoder
+        return
+    assert control == {"zero_convs", "input_hint_block"} and len(decoder) == 36
+    assert {name.split(".", 4)[4].rpartition(".")[0] for name in decoder} == {
+        "in_layers.0", "in_layers.2", "skip_connection"
+    }  # fmt: skip
+
+
+def test_the_hint_of_a_control_net_is_dropped_apart_from_the_input_channels(clips):
+    model = make_model(system_config("zc+ctrlnet", TINY), None, 0).requires_grad_(False)
+    loss = DenoisingLoss(model, clips.null_text, TrainingConfig("diim", 1))
+    batch = sample_batch([clips[0], clips[1]], range(2), 0, TrainingConfig("diim", 1))
+    batch["keep"] = torch.tensor([[1.0, 1, 1, 0], [1, 1, 0, 1]])
+    conditions = model.encode(loss.inputs(batch))
+    first = batch["latents"][:, 0]
+    assert torch.equal(conditions.hint, torch.stack([torch.zeros_like(first[0]), first[1]]))
+    assert torch.equal(conditions.first_frame, torch.stack([first[0], torch.zeros_like(first[1])]))
+    seen = []
+    model.control_net.input_hint_block.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0]))
+    loss(batch)
+    assert torch.equal(seen[0], conditions.hint)
 
 
 def test_images_do_not_train_what_they_do_not_reach():

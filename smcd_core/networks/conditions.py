@@ -16,7 +16,7 @@ class Conditions:
 
     text          [B, T, D]     text tokens
     num_frames    F
-    first_frame   [B, 4, H, W]  latent, read by SMCD: for the input convolution (ZC) or the ControlNet
+    first_frame   [B, 4, H, W]  latent for the input convolution (ZC)
     box_tokens    [BF, N, D]    None: all gates are skipped, the image gate too
     image_tokens  [B, L, D]     None: the image gate is skipped
     boxes_xyxy    [BF, N, 4]    units of the frame, 0..1; only networks with the coverage bias read boxes and mask
@@ -24,6 +24,7 @@ class Conditions:
     copies        K > 1: the batch is K copies of B/K videos that differ only in their text, as with text guidance;
                   layers before the first text attention then run for one copy
     images        True for stills: no layer looks across frames
+    hint          [B, 4, H, W]  latent for the ControlNet
     """
 
     text: Tensor
@@ -35,6 +36,7 @@ class Conditions:
     box_mask: Tensor | None = None
     copies: int = 1
     images: bool = False
+    hint: Tensor | None = None
 
     def to(self, *args: Any, **kwargs: Any) -> Conditions:
         """Move to another device or dtype; boxes keep float32."""
@@ -61,7 +63,8 @@ class Conditions:
         With `of` less than BF, x is the first copy, and the part has the texts of all copies.
         """
         videos = slice(frames.start // self.num_frames, math.ceil(frames.stop / self.num_frames))
-        rows = dict(first_frame=videos, image_tokens=videos, box_tokens=frames, boxes_xyxy=frames, box_mask=frames)
+        rows = dict.fromkeys(["first_frame", "hint", "image_tokens"], videos)
+        rows |= dict.fromkeys(["box_tokens", "boxes_xyxy", "box_mask"], frames)
         values: dict[str, Any] = {name: getattr(self, name) for name in rows}
         parts: dict[str, Any] = {name: None if x is None else x[rows[name]] for name, x in values.items()}
         return replace(

@@ -27,8 +27,8 @@ class Inputs:
     boxes_xyxy    [B, F, N, 4]   units of the frame, 0..1; None without boxes
     box_mask      [B, F, N]      1 object, 0 nothing, between for a weaker object
     phrases       [B, N, P]      phrase embeddings
-    first_frame   [B, 4, H, W]   latent, scaled; enters through the input convolution (ZC) or the ControlNet
-    image_latent  [B, 4, H, W]   latent that ImageEncoder reads (GCA); None: the first frame
+    first_frame   [B, 4, H, W]   latent, scaled; enters through the input convolution (ZC)
+    image_latent  [B, 4, H, W]   latent that ImageEncoder (GCA) or the ControlNet reads; None: the first frame
     """
 
     text: Tensor
@@ -105,11 +105,12 @@ class SMCD(nn.Module):
         if self.config.boxes:
             boxes, mask, phrases = pad_boxes(self.config, inputs)
             box_tokens = self.box_encoder(boxes, mask, phrases)
-        image_tokens = None
-        if self.config.image_tokens != "none":
-            latent = inputs.first_frame if inputs.image_latent is None else inputs.image_latent
-            image_tokens = self.image_encoder(latent)
-        return Conditions(inputs.text, inputs.num_frames, inputs.first_frame, box_tokens, image_tokens, boxes, mask)
+        latent = inputs.first_frame if inputs.image_latent is None else inputs.image_latent
+        image_tokens = self.image_encoder(latent) if self.config.image_tokens != "none" else None
+        hint = latent if self.config.control else None
+        return Conditions(
+            inputs.text, inputs.num_frames, inputs.first_frame, box_tokens, image_tokens, boxes, mask, hint=hint
+        )
 
     def forward(
         self,
@@ -132,7 +133,7 @@ class SMCD(nn.Module):
         """
         control = None
         if self.config.control:
-            control = self.control_net(x, conditions.first_frame, t, conditions.text, conditions.num_frames)
+            control = self.control_net(x, conditions.hint, t, conditions.text, conditions.num_frames)
         if self.config.first_frame_concat:
             first_frame: Any = conditions.first_frame  # never None: the configuration asks for it
             x = torch.cat([x, first_frame.repeat_interleave(conditions.num_frames, dim=0)], dim=1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 import tempfile
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,14 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 PADDING_ID = 0  # As released: OpenCLIP pads with token 0, not with the end-of-text token.
 TRUNCATED_LAYERS = 23  # OpenCLIP ViT-H has 24; diffusers ships it without the last one
+
+
+# Characters that ftfy, which OpenCLIP runs first, writes in their usual form: ligatures and letters of another width.
+_COMPATIBILITY = re.compile("[\u0132\u0133\u0149\u01c4-\u01cc\u01f1-\u01f3\u3000\ufb00-\ufb06\uff01-\uffee]+")
+_STRAIGHT = dict.fromkeys([0x2BC, *range(0x2018, 0x201C)], "'") | dict.fromkeys(range(0x201C, 0x2020), '"')
+
+# CLIPTokenizer makes a special token of these; with spaces inside, it reads what OpenCLIP reads.
+_SPECIAL = re.compile(r"<\|(startoftext|endoftext)\|>", re.IGNORECASE)
 
 
 class TextEncoder(nn.Module):
@@ -31,7 +42,7 @@ class TextEncoder(nn.Module):
     def ids(self, texts: Sequence[str]) -> Tensor:
         """Token ids [B, T]: start, text, end, padding. Texts that are too long lose their last words."""
         length = self.model.config.max_position_embeddings
-        rows = [self.tokenizer(text, truncation=True, max_length=length).input_ids for text in texts]
+        rows = [self.tokenizer(cleaned(text), truncation=True, max_length=length).input_ids for text in texts]
         return torch.tensor([row + [PADDING_ID] * (length - len(row)) for row in rows])
 
     def forward(self, texts: Sequence[str]) -> Tensor:
@@ -51,7 +62,7 @@ class TextEncoder(nn.Module):
     def _chunks(self, text: str) -> list[list[int]]:
         """Token ids of a text in rows of T: start, words, end, padding."""
         length = self.model.config.max_position_embeddings
-        start, *words, end = self.tokenizer(text, verbose=False).input_ids
+        start, *words, end = self.tokenizer(cleaned(text), verbose=False).input_ids
         step = length - 2
         rows = [[start, *words[i : i + step], end] for i in range(0, max(len(words), 1), step)]
         return [row + [PADDING_ID] * (length - len(row)) for row in rows]
@@ -70,6 +81,16 @@ class TextEncoder(nn.Module):
         if self.model.config.num_hidden_layers == TRUNCATED_LAYERS:
             return output.last_hidden_state
         return text_transformer(self.model).final_layer_norm(output.hidden_states[-2])
+
+
+def cleaned(text: str) -> str:
+    """A text as OpenCLIP reads it: HTML entities resolved, quotes straight, no ligatures and no special tokens.
+
+    As released, but for text in a wrong encoding, which is not repaired here.
+    """
+    text = text if "<" in text else html.unescape(text)  # ftfy leaves alone what may be HTML
+    text = _COMPATIBILITY.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text).translate(_STRAIGHT)
+    return _SPECIAL.sub(r"<| \1 |>", html.unescape(html.unescape(text)))
 
 
 def same_length(states: Sequence[Tensor]) -> list[Tensor]:

@@ -24,7 +24,7 @@ class Stage:
     drop_text: float = 0.0
     drop_boxes: float = 0.0
     drop_first_frame: float = 0.0  # in the input convolution
-    drop_image_tokens: float = 0.0
+    drop_image_tokens: float = 0.0  # or the hint of a ControlNet
 
 
 STAGES = {

@@ -84,6 +84,6 @@ class DenoisingLoss(nn.Module):
             box_mask=batch["mask"] * boxes[:, None, None],
             phrases=batch["phrases"],
             first_frame=first * first_frame[:, None, None, None],
-            # As published: a dropped image means the tokens of an all-zero latent.
+            # As published: a dropped image means the tokens, or the hint, of an all-zero latent.
             image_latent=first * image_tokens[:, None, None, None],
         )

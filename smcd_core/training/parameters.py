@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from torch import nn
 
 from ..networks.blocks import TemporalConv, TemporalTransformer
-from ..networks.image import GatedCrossAttention, ImageEncoder
+from ..networks.image import GatedCrossAttention
 from ..networks.motion import BoxEncoder, GatedSelfAttention
 from ..networks.smcd import SMCD
-from ..networks.unet import ControlNet
+from ..networks.unet import UNet3D
 
 
 def trainable_parameters(model: SMCD, stage: str, images: bool = False) -> dict[str, nn.Parameter]:
@@ -50,18 +50,31 @@ def _mim(model: SMCD) -> Iterator[nn.Parameter]:
 
 def _diim(model: SMCD) -> Iterator[nn.Parameter]:
     first = model.unet.input_blocks[0]
-    for module in model.modules():
-        if isinstance(module, GatedCrossAttention | ImageEncoder | ControlNet):
+    yield from first[0].parameters()
+    for module in model.unet.modules():
+        if isinstance(module, GatedCrossAttention):
             yield from module.parameters()
         # As published: the attention inside the temporal transformers, neither their norm and projections nor the
         # transformer after the first convolution.
         elif isinstance(module, TemporalTransformer) and module is not first[1]:
             yield from module.transformer_blocks.parameters()
-    if model.config.first_frame_concat:
-        yield from first[0].parameters()
-    yield from _named(model, "image_beta")
+    if model.config.image_tokens != "none":
+        yield from model.image_encoder.parameters()
+    if model.config.control:
+        # As published: the ControlNet's copy of the encoder stays as it is.
+        yield from model.control_net.zero_convs.parameters()
+        yield from model.control_net.input_hint_block.parameters()
+        yield from _reading_control(model.unet)
+    yield from _named(model, "box_beta", "image_beta")
 
 
-def _named(model: SMCD, last: str) -> Iterator[nn.Parameter]:
-    """Parameters whose last name is this, such as the scales of the branches of the system `parallel`."""
-    return (parameter for name, parameter in model.named_parameters() if name.rpartition(".")[2] == last)
+def _reading_control(unet: UNet3D) -> Iterator[nn.Parameter]:
+    """The layers of the decoder that a ControlNet's features widen."""
+    for res_block, *_ in unet.output_blocks:
+        for layer in (res_block.in_layers, res_block.skip_connection):
+            yield from layer.parameters()
+
+
+def _named(model: SMCD, *last: str) -> Iterator[nn.Parameter]:
+    """Parameters with these last names, such as the scales of the branches of the system `parallel`."""
+    return (parameter for name, parameter in model.named_parameters() if name.rpartition(".")[2] in last)
