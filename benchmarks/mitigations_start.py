@@ -2,7 +2,7 @@
 
 Every row makes the same validation clips with the bundled checkpoint, in 25 steps of DDIM or with --fast. Differences
 from the first row are paired by clip, with bootstrap intervals. "seconds" is CPU time per clip, with encoding and
-decoding. Writes results/mitigations_start.json. Takes about 12 minutes on one core of a small machine. Videos that an
+decoding. Writes results/mitigations_start.json. Takes about 23 minutes on one core of a small machine. Videos that an
 earlier run left in --folder are reused.
 """
 
@@ -77,7 +77,7 @@ def table(rows: dict[str, dict]) -> str:
 
 @torch.no_grad()
 def main() -> None:
-    args = options(__doc__, Path("out/mitigations_start"), clips=32)
+    args = options(__doc__, Path("out/mitigations_start"), clips=64)
     pipeline, rows = SMCDPipeline.from_checkpoint(), {}
     clips = list(SyntheticClips(args.clips, split="validation"))
     reference = None

@@ -81,7 +81,7 @@ class SMCDConditioning(io.ComfyNode):
         picture = picture_of(first_frame)
         read = read_boxes(trajectory, picture.width, picture.height, frames or DEFAULTS["frames"])
         num_frames = length(read, frames, if_lengths_differ)
-        remark(cls, remarks(clip, picture, phrases(read), (width, height), fit))
+        remark(cls, [*see_through(first_frame), *remarks(clip, picture, phrases(read), (width, height), fit)])
         if fit == "crop":
             picture, read = cropped(picture, read, width, height)
         values = {
@@ -179,19 +179,26 @@ class SMCDImage(io.ComfyNode):
         concat_strength: float,
         token_strength: float,
     ) -> io.NodeOutput:
+        from .host.remarks import remark
+
         picture = picture_of(first_frame)
+        remark(cls, see_through(first_frame))
         values = image_values(vae, picture, width, height, (concat_strength, token_strength))
         both = (node_helpers.conditioning_set_values(prompt, values) for prompt in (positive, negative))
         return io.NodeOutput(*both, empty_latent(values, frames))
 
 
 def picture_of(image: Tensor) -> Image.Image:
-    """The picture of an IMAGE. Raises SMCDError unless it is one, without alpha."""
+    """The picture of an IMAGE, laid over white where it is transparent. Raises SMCDError unless it is a single one."""
     if image.ndim == 4 and image.shape[0] > 1:
         raise SMCDError(f"first_frame has {image.shape[0]} images: take one of them, with Get Image from Batch")
-    if image.ndim == 4 and image.shape[3] == 4:
-        raise SMCDError("first_frame has 4 channels, expected 3: take off the alpha channel")
     return Image.fromarray(to_pixels(image, "first_frame")[0])
+
+
+def see_through(image: Tensor) -> list[str]:
+    """A warning, as the command line gives it, if the first frame is transparent anywhere."""
+    is_transparent = image.shape[-1] == 4 and bool((image[..., 3] < 1).any())
+    return ["first_frame is partly transparent and was laid over white"] if is_transparent else []
 
 
 def length(trajectory: Trajectory, frames: int, if_lengths_differ: str) -> int:

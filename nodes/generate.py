@@ -9,13 +9,13 @@ import node_helpers
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
-from ..smcd_core.sampling.animatic import animatic
-from ..smcd_core.sampling.diffusion import TRAIN_STEPS, check_finite, noise_of
+from ..smcd_core.sampling.animatic import animatic, inside_of
+from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Start, check_finite, noise_of
 from ..smcd_core.sampling.framing import cropped, resized
 from ..smcd_core.sampling.settings import NO_TEXT, Settings, check_objects, check_size, check_slots
 from ..smcd_core.trajectory.dense import dense_boxes
 from . import inputs
-from .conditioning import image_values, motion_values, picture_of, remarks
+from .conditioning import image_values, motion_values, picture_of, remarks, see_through
 from .sampling import FROM_CHECKPOINT
 from .values import boxes_input, read_boxes, to_image
 
@@ -80,6 +80,17 @@ class SMCDGenerate(io.ComfyNode):
                     optional=True,
                     tooltip="What the video should not show. A space, the default, is the released setting.",
                 ),
+                io.Float.Input(
+                    "start_inside",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    advanced=True,
+                    tooltip="The same as start, inside the boxes only: less keeps more of how the objects look. 0 "
+                    "is as outside.",
+                ),
             ],
             outputs=[
                 io.Image.Output(tooltip="All frames."),
@@ -107,6 +118,7 @@ class SMCDGenerate(io.ComfyNode):
         fit: str = "stretch",
         start: float = 1.0,
         negative: str = NO_TEXT,
+        start_inside: float = 0.0,
     ) -> io.NodeOutput:
         from .host import sampling
         from .host.model import FIRST_FRAME, smcd_model
@@ -117,7 +129,7 @@ class SMCDGenerate(io.ComfyNode):
         picture = picture_of(first_frame)
         rest = dict(frames=frames or defaults["frames"], fps=defaults["fps"])
         read = read_boxes(trajectory, picture.width, picture.height, **rest)
-        given = dict(width=width, height=height, num_frames=frames, steps=steps, text=text)
+        given = dict(width=width, height=height, num_frames=frames, steps=steps, text=text, start_inside=start_inside)
         settings = Settings.of(
             defaults, read, fast=fast, start=start, **{name: value or None for name, value in given.items()}
         )
@@ -126,7 +138,7 @@ class SMCDGenerate(io.ComfyNode):
         check_slots(len(boxes.phrases), network.smcd_config.box_slots)
         size = settings.width, settings.height
         check_size(*size, network.multiple)
-        remark(cls, remarks(clip, picture, [*boxes.phrases, prompt], size, fit))
+        remark(cls, [*see_through(first_frame), *remarks(clip, picture, [*boxes.phrases, prompt], size, fit)])
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
         values = {
@@ -139,10 +151,13 @@ class SMCDGenerate(io.ComfyNode):
         guider.set_guidance(*conds, settings.guidance)
         sampler, sigmas = sampling.sampling_of(model, settings)
         noise = noise_of(seed, (settings.num_frames, *values[FIRST_FRAME].shape[1:]))
-        guide = None
+        how = {"noise": noise}
         if settings.starts:
-            guide = vae.encode(to_image(animatic(resized(picture, *size), read, settings.num_frames)[0]))
-        latents = sampling.sample(model, guider, sampler, sigmas, noise, seed, guide)
+            video, mask = animatic(resized(picture, *size), read, settings.num_frames)
+            guide = vae.encode(to_image(video))
+            start = Start(guide, inside_of(mask, guide), settings.starts)
+            how = sampling.waiting(guider, start, sigmas, noise, total=len(sigmas) - 1 + settings.skipped)
+        latents = sampling.sample(model, guider, sampler, sigmas, seed=seed, **how)
         check_finite(latents, network.get_dtype_inference())
         images = vae.decode(latents)
         fps = Fraction(settings.fps).limit_denominator(1000)

@@ -13,6 +13,7 @@ from ..smcd_core.errors import SMCDError
 from ..smcd_core.weights.defaults import DEFAULT_CHECKPOINT
 
 FOLDERS = ("smcd", "checkpoints", "diffusion_models")  # of the host's models; only the first is SMCD's own
+NO_LORA = "none"
 BUNDLED = f"{DEFAULT_CHECKPOINT.stem} (bundled)"
 UNET_FILE = "pytorch_model.bin"  # of a release: the other files of its folder are read with it
 PART_FILES = ("pytorch_model_1.bin", "pytorch_model_2.bin")
@@ -66,6 +67,22 @@ def checkpoint_path(name: str) -> Path:
     return Path(path) if Path(path).name == Path(rest).name else Path(path).parent
 
 
+def lora_names() -> list[str]:
+    """The choices of the node: none, then the files in the host's models/loras."""
+    return [NO_LORA, *folder_paths.get_filename_list("loras")]
+
+
+def lora_path(name: str) -> Path | None:
+    """Raises FileNotFoundError for a file that is gone."""
+    if name == NO_LORA:
+        return None
+    path = folder_paths.get_full_path("loras", name)
+    if path is None:
+        folders = ", ".join(folder_paths.get_folder_paths("loras"))
+        raise FileNotFoundError(f"{name}: no such LoRA in {folders}: put it there and refresh the page")
+    return Path(path)
+
+
 def _missing(name: str) -> str:
     folder = name.partition("/")[0]
     places = folder_paths.get_folder_paths(folder if folder in FOLDERS else FOLDERS[0])
@@ -101,6 +118,25 @@ class SMCDLoad(io.ComfyNode):
                     tooltip="Precision of the weights in memory. fp8 needs half of fp16 and changes the result "
                     "slightly.",
                 ),
+                io.Combo.Input(
+                    "lora",
+                    options=lora_names(),
+                    default=NO_LORA,
+                    optional=True,
+                    advanced=True,
+                    tooltip="From models/loras: what smcd finetune --lora made of this checkpoint. For several, add "
+                    "LoraLoaderModelOnly nodes.",
+                ),
+                io.Float.Input(
+                    "lora_strength",
+                    default=1.0,
+                    min=-10.0,
+                    max=10.0,
+                    step=0.05,
+                    optional=True,
+                    advanced=True,
+                    tooltip="How much of the LoRA is added, 1 as it was trained.",
+                ),
             ],
             outputs=[
                 io.Model.Output(tooltip="The denoiser, with the encoders of boxes and image."),
@@ -111,9 +147,11 @@ class SMCDLoad(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, checkpoint: str, weight_dtype: str) -> io.NodeOutput:
+    def execute(
+        cls, checkpoint: str, weight_dtype: str, lora: str = NO_LORA, lora_strength: float = 1.0
+    ) -> io.NodeOutput:
         from ..smcd_core.sampling.vocabulary import limits
-        from .host.loading import load_model, load_vae
+        from .host.loading import load_model, load_vae, with_lora
         from .host.remarks import remark
         from .host.saved import read_any_checkpoint
         from .host.text import load_clip, tokenizer_of
@@ -121,6 +159,8 @@ class SMCDLoad(io.ComfyNode):
         path = str(checkpoint_path(checkpoint))
         found = read_any_checkpoint(path)
         model = load_model(path, WEIGHT_DTYPES[weight_dtype], checkpoint=found)
+        if added := lora_path(lora):
+            model = with_lora(model, added, lora_strength, found)
         has_clip = found.text_encoder is not None and found.tokenizer is not None
         clip = load_clip(path, checkpoint=found) if has_clip else None
         vae = load_vae(path, checkpoint=found) if found.vae is not None else None
@@ -139,8 +179,11 @@ class SMCDLoad(io.ComfyNode):
         return checkpoint in checkpoint_names() or _missing(checkpoint)
 
     @classmethod
-    def fingerprint_inputs(cls, checkpoint: str, weight_dtype: str) -> tuple:
+    def fingerprint_inputs(
+        cls, checkpoint: str, weight_dtype: str, lora: str = NO_LORA, lora_strength: float = 1.0
+    ) -> tuple:
         """Changes when a file is replaced, so that it is read again."""
         path = checkpoint_path(checkpoint)
         files = [path, *path.iterdir()] if path.is_dir() else [path]
-        return (weight_dtype, *((str(file), file.stat().st_mtime_ns) for file in sorted(files)))
+        files += [added] if (added := lora_path(lora)) else []
+        return (weight_dtype, lora_strength, *((str(file), file.stat().st_mtime_ns) for file in sorted(files)))

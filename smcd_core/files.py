@@ -24,12 +24,24 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = temporary_beside(path)
     temporary.unlink(missing_ok=True)  # nothing that was put there is followed or written to
     try:
-        yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        with naming(path):
+            yield temporary
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name into an OSError of writing to it, such as that of a full disk, which has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def temporary_beside(path: Path, word: str = "tmp") -> Path:

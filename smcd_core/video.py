@@ -75,22 +75,23 @@ def write_video(frames: np.ndarray, path: str | Path, fps: float, metadata: dict
     _refuse_no_frame(frames)
     check_output(path, fps)
     text = json.dumps(metadata)  # ASCII: some formats hold nothing else
+    if path.suffix.lower() == ".mp4":
+        with replacing(path) as temporary:
+            _write_mp4(frames, temporary, fps, text)
+        return
     images = [Image.fromarray(frame) for frame in frames]
     if not path.suffix:
         _write_folder(images, path, text)
         return
     with replacing(path) as temporary:
-        if path.suffix.lower() == ".mp4":
-            _write_mp4(frames, temporary, fps, text)
-        elif path.suffix.lower() == ".webp":
+        if path.suffix.lower() == ".webp":
             exif = Image.Exif()
             exif[ExifTags.Base.ImageDescription] = text
             options = dict(format="WEBP", quality=90, method=4, exif=exif, duration=_durations(len(images), fps, 1))
         else:
             # Pillow joins equal frames, and keeps their time.
             options = dict(format="GIF", comment=text.encode(), duration=_durations(len(images), fps, 10))
-        if path.suffix.lower() != ".mp4":
-            images[0].save(temporary, save_all=True, append_images=images[1:], loop=0, **options)
+        images[0].save(temporary, save_all=True, append_images=images[1:], loop=0, **options)
 
 
 def _durations(count: int, fps: float, unit: int) -> list[int]:

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from smcd_core.__main__ import main
-from smcd_core.commands.convert_boxes import WRITTEN as CHOICES
+from smcd_core.commands.convert_boxes import NAMES, WRITTEN as CHOICES
 from smcd_core.guides.box_files import PER_OBJECT, SUFFIXES, WRITTEN, write_boxes
 from smcd_core.trajectory.dense import boxes_at
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
@@ -214,3 +214,44 @@ def test_the_command_asks_for_the_size_where_pixels_need_it(tmp_path, capsys):
         in capsys.readouterr().err
     )
     assert main([*command, "--box-size", "640x360"]) == 0
+
+
+@pytest.mark.parametrize("frames", [10, 16, 20])
+def test_a_short_path_rests_in_freetraj_videos(tmp_path, frames):
+    """They have 16 frames or more, and go on as the last two lines do."""
+    again, what = written(tmp_path, "freetraj", document(MOVING, frames=frames))
+    assert again.frames == max(frames, 16) and "gone on" not in what
+    boxes = boxes_at(again)[0][:, 0]
+    assert torch.equal(boxes[9:], boxes[9:10].expand(again.frames - 9, 4))
+
+
+def test_freetraj_lines_that_go_on_are_said(tmp_path):
+    (tmp_path / "a.txt").write_text("0, 0.4, 0.8, 0.1, 0.3\n7, 0.5, 0.9, 0.1, 0.3\n")
+    assert "gone on from frame 7 to 15 as in FreeTraj's videos: 1 object" in read_trajectory(tmp_path / "a.txt")[1]
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "message"),
+    [
+        ("mot", "a.txt", "mot is a folder with seqinfo.ini and gt/gt.txt: name it without .txt"),
+        ("got10k", "a.csv", "got10k is a folder with groundtruth.txt and meta_info.ini: name it without .csv"),
+        ("sg_i2v", "a.txt", "sg_i2v is a file whose name ends in .npy: name it so"),
+        ("wan_move", "a.json", "wan_move is a file whose name ends in tracks.npy: name it so"),
+        ("json", "a.txt", "json is a file whose name ends in .json: name it so"),
+    ],
+)
+def test_a_name_of_another_format_is_refused_before_the_boxes_are_read(tmp_path, capsys, format, name, message):
+    assert main(["convert-boxes", "none.json", str(tmp_path / name), "--to", format]) == 2
+    assert message in capsys.readouterr().err
+    with pytest.raises(TrajectoryError, match=message):
+        write_boxes(tmp_path / name, document(MOVING), format)
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_of_the_command_names_the_files_of_each_format(capsys):
+    with pytest.raises(SystemExit):
+        main(["convert-boxes", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for format in WRITTEN:
+        assert f"{format} ({NAMES[format]})" in shown
+        assert NAMES[format].endswith(SUFFIXES.get(format, "folder"))

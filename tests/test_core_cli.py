@@ -18,7 +18,7 @@ from smcd_core.commands.box_file import BOX_FORMATS
 from smcd_core.sampling.pipeline import read_defaults
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.trajectory.files import FORMATS
-from smcd_core.video import read_metadata
+from smcd_core.video import read_metadata, write_video
 from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 from smcd_core.weights.export import write_released
 
@@ -234,8 +234,42 @@ def test_info_says_what_a_checkpoint_is_and_what_it_lacks(files, capsys):
 def test_info_tells_how_a_video_was_made(files, capsys):
     assert animate(files, out="f.gif") == 0
     capsys.readouterr()
-    assert smcd("info", files / "f.gif") == 0
+    assert smcd("info", files / "f.gif", "--json") == 0
     assert json.loads(capsys.readouterr().out)["settings"]["prompt"] == "red circle"
+    assert smcd("info", files / "f.gif") == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert (lines["prompt"], lines["steps"], lines["seed"]) == ("red circle", "2", "0")
+    assert lines["guidance"] == "text 2, boxes 1, image 1" and lines["trajectory"] == "1 object"
+    assert lines["o1"] == "red circle, 2 keyframes"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "line"),
+    [
+        ({"settings": "text"}, "file        "),
+        ({"settings": {"prompt": "x" * 500}}, "prompt      " + "x" * 200 + "\u2026 (--json prints all of it)"),
+        (
+            {"trajectory": {"version": 9}},
+            "trajectory  cannot be read: the trajectory lacks width, height, frames, objects",
+        ),
+        ({"settings": {"guidance": {"text": [1]}}}, 'guidance    {"text": [1]}'),
+    ],
+)
+def test_info_shows_any_metadata_in_short_lines(tmp_path, capsys, metadata, line):
+    write_video(np.zeros((1, 16, 16, 3), np.uint8), tmp_path / "a.gif", 8, metadata)
+    assert smcd("info", tmp_path / "a.gif") == 0
+    assert any(shown.startswith(line) for shown in capsys.readouterr().out.splitlines())
+
+
+def test_info_tells_the_stages_of_a_training_and_json_all_of_them(tmp_path, capsys):
+    checkpoint = bare()
+    training = [{"stage": "mim", "steps": 700, "lr": 0.001}, {"stage": "all", "steps": 30, "lr": 0.001}]
+    info = {"training": training, "card": "by hand"}
+    write_checkpoint(tmp_path / "a.safetensors", checkpoint.config, checkpoint.weights, info=info)
+    assert smcd("info", tmp_path / "a.safetensors") == 0
+    assert capsys.readouterr().out.endswith("training    mim (700 steps), all (30 steps)\ncard        by hand\n")
+    assert smcd("info", tmp_path / "a.safetensors", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["training"] == training
 
 
 # One line for each mistake -------------------------------------------------------------------------------------------
@@ -286,7 +320,7 @@ def broken(files):
         ({"boxes": "none.json"}, [], "none.json: cannot be read: No such file"),
         ({"boxes": "half.json"}, [], "half.json: is not JSON"),
         ({"boxes": "inverted.json"}, [], r"inverted.json: .*box \[0.9, 0.1, 0.5, 0.5\] is inverted, x2 < x1"),
-        ({"boxes": "picture.png"}, [], "picture.png: is not UTF-8 text"),
+        ({"boxes": "picture.png"}, [], "picture.png: is a PNG image: expected boxes"),
         ({"checkpoint": "none.safetensors"}, [], "none.safetensors: no such file"),
         ({"checkpoint": "cut.safetensors"}, [], "cut.safetensors: is not a complete"),
         ({"checkpoint": "picture.png"}, [], "picture.png: starts with .*expected a .safetensors file"),
@@ -325,6 +359,32 @@ def test_each_mistake_of_animate_gives_one_line(broken, changes, options, messag
 
 
 @pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({}, ["--size", "50x32"], "width is 50, expected a multiple of 16 pixels: use 48"),
+        (
+            {"checkpoint": "bare.safetensors"},
+            ["--size", "48x24", "--components", "components"],
+            "height is 24, expected a multiple of 16 pixels: use 32",
+        ),
+        ({"boxes": "five.json"}, [], "there are 5 objects, this model was trained with 3 at most"),
+        ({}, ["--window", "4", "--overlap", "4"], "overlap is 4 and window 4: give less than the window"),
+        ({}, ["--fps", "60"], "a GIF shows at most 50 frames per second"),
+        ({}, ["--start", "0"], "start is 0.0, expected more than 0, up to 1"),
+        ({"checkpoint": "none.safetensors"}, [], "none.safetensors: no such file or folder"),
+    ],
+    ids=str,
+)
+def test_what_the_networks_cannot_have_is_refused_before_they_are_loaded(
+    broken, changes, options, message, capsys, monkeypatch
+):
+    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "from_pretrained", None)
+    monkeypatch.chdir(broken)
+    assert animate(broken, *options, **{"out": "never.gif", **changes}) == 2
+    assert message in one_line(capsys)
+
+
+@pytest.mark.parametrize(
     ("argv", "message"),
     [
         ([], "required: command"),
@@ -344,6 +404,12 @@ def test_each_mistake_of_animate_gives_one_line(broken, changes, options, messag
         ),
         (["convert", "bundle.safetensors", "components/vae", "--to", "released"], "holds config.json already"),
         (["info", "none"], "none: no such file"),
+        (["evaluate", "--out", "x", "--device", "abacus"], "--device abacus cannot be used here"),
+        (["pretrain", "autoencoder", "--out", "x", "--device", "abacus"], "--device abacus cannot be used here"),
+        (
+            ["encode", "--clips", "1", "--components", "components", "--out", "x", "--device", "abacus"],
+            "--device abacus cannot be used here",
+        ),
         (["info", "picture.png"], "picture.png"),
         (["info", "text.gif"], "text.gif"),
     ],

@@ -1,11 +1,14 @@
 """Clips of sprites: exact boxes, the same on every run; and their encoded form on disk."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from smcd_core.data import SPLITS, SampleError, SyntheticClips, render_clip
+from smcd_core.data import SPLITS, SampleError, SyntheticClips, WithFlips, render_clip
+from smcd_core.data.flips import mirrored
 from smcd_core.data.synthetic import COLORS, MOTIONS, vocabulary
 from smcd_core.evaluation.metrics import find_colors, iou
 from smcd_core.training.encoded import SHARD, EncodedClips, encode_clips
@@ -127,6 +130,46 @@ def test_several_processes_share_the_encoding_and_a_stopped_one_goes_on(autoenco
     assert written.stat().st_mtime_ns == before
 
 
+def test_a_shard_is_the_same_however_many_processes_share_the_work(autoencoder, tmp_path, monkeypatch):
+    monkeypatch.setattr("smcd_core.training.encoded.SHARD", 3)
+    text, clips = small_text_encoder().eval(), SyntheticClips(7, size=16, num_frames=2)
+    settings = dict(slots=4, batch_size=2, settings={"seed": 1})
+    encode_clips(clips, autoencoder, text, tmp_path / "one", **settings)
+    for part in (1, 0):
+        encode_clips(clips, autoencoder, text, tmp_path / "two", **settings, part=part, parts=2)
+    names = [f"clips-0000{number}.safetensors" for number in range(3)]
+    assert sorted(path.name for path in (tmp_path / "two").glob("clips-*")) == names
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_clips_encoded_in_batches_are_those_encoded_alone(autoencoder, tmp_path):
+    text, clips = small_text_encoder().eval(), Damaged(7, size=16, num_frames=2)
+    for batch_size in (1, 3):
+        encode_clips(clips, autoencoder, text, tmp_path / str(batch_size), slots=4, batch_size=batch_size)
+    one, three = (EncodedClips(tmp_path / name) for name in ("1", "3"))
+    assert len(one) == len(three) == 5
+    for left, right in zip(one, three):
+        assert all(torch.allclose(left[name], right[name], atol=2e-3, rtol=1e-3) for name in left)
+
+
+def test_a_mirrored_clip_has_its_boxes_and_sides_mirrored():
+    clip = replace(render_clip(0, size=16, num_frames=3), caption="Left of it, a leftmost cat moving right, leftovers")
+    seen = clip.mask.copy()
+    seen[0, 0] = False
+    clip = replace(clip, mask=seen, boxes_xyxy=clip.boxes_xyxy * seen[..., None])
+    twice = WithFlips([clip])
+    assert len(twice) == 2 and twice[0] is clip and len(list(twice)) == 2
+    found = twice[1]
+    assert np.array_equal(found.frames, clip.frames[:, :, ::-1])
+    x1, _, x2, _ = clip.boxes_xyxy[1, 0]
+    assert found.boxes_xyxy[1, 0, [0, 2]] == pytest.approx([1 - x2, 1 - x1])
+    assert not found.boxes_xyxy[0, 0].any() and np.array_equal(found.mask, seen)
+    assert found.caption == "Right of it, a rightmost cat moving left, leftovers"
+    assert mirrored(found).caption == clip.caption
+    assert np.allclose(mirrored(found).boxes_xyxy, clip.boxes_xyxy, atol=1e-6)
+
+
 def test_a_clip_with_more_objects_than_slots_loses_the_last_ones(autoencoder, tmp_path):
     crowded = next(n for n in range(99) if len(render_clip(n, size=8).phrases) == 3)
     clips = SyntheticClips(1, size=16, num_frames=1, start=crowded)
@@ -188,9 +231,11 @@ def test_encoded_clips_of_several_datasets_are_one(autoencoder, tmp_path):
     encoded = EncodedClips(tmp_path)
     assert len(encoded) == 5
     assert torch.equal(encoded[3]["latents"], EncodedClips(tmp_path / "youtube-vis")[0]["latents"])
-    encode_clips(SyntheticClips(1, size=16, num_frames=1), autoencoder, text, tmp_path / "other", slots=4)
+    encode_clips(SyntheticClips(1, size=16, num_frames=1), autoencoder, text, tmp_path / "size", slots=4)
+    assert EncodedClips(tmp_path).buckets == {(4, 4): [range(3), range(4, 6)], (8, 8): [range(3, 4)]}
+    encode_clips(SyntheticClips(1, size=8, num_frames=2), autoencoder, text, tmp_path / "other", slots=4)
     with pytest.raises(
-        ValueError, match=r"latents of a clip is \[1, 4, 8, 8\], but \[1, 4, 4, 4\] in .*got10k.*; encode all with"
+        ValueError, match=r"boxes_xyxy of a clip is \[2, 4, 4\], but \[1, 4, 4\] in .*got10k.*; encode all with"
     ):
         EncodedClips(tmp_path)
 

@@ -128,6 +128,55 @@ def test_every_dataset_can_be_encoded(kind, tmp_path, capsys, components):
     assert (tmp_path / "out" / "phrases.safetensors").exists()
 
 
+def test_several_cuts_of_each_video_and_their_mirror_images_are_encoded(tmp_path, capsys, components):
+    make("got10k", tmp_path / "data")
+    options = ["--dataset", "got10k", "--root", str(tmp_path / "data"), "--pixels", "32", "--cuts", "2", "--flips"]
+    options += ["--components", str(components), "--out", str(tmp_path / "out")]
+    assert main(["encode", *options, "--dtype", "bfloat16", "--batch-size", "3"]) == 0
+    encoded = EncodedClips(tmp_path / "out")
+    half = len(encoded) // 2
+    assert half > 2 and torch.allclose(
+        encoded[0]["boxes_xyxy"][..., 0], encoded[0]["mask"] - encoded[half]["boxes_xyxy"][..., 2], atol=1e-6
+    )
+    assert main(["encode", *options]) == 2  # in float32
+    assert "was encoded as" in capsys.readouterr().err
+    assert main(["encode", *options, "--clips", "3"]) == 2
+    assert "--cuts and --clips both say how many clips to make" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_clip_gets_the_size_nearest_its_aspect_ratio(kind, tmp_path):
+    make(kind, tmp_path / "data")
+    clips = open_dataset(kind, tmp_path / "data", size=((32, 32), (48, 32), (32, 64)))
+    squares = open_dataset(kind, tmp_path / "data", size=32)
+    for (_, clip), (_, square) in zip(read_all(clips), read_all(squares), strict=True):
+        if not isinstance(clip, SampleError):
+            assert clip.frames.shape[1:] == (32, 48, 3) and clip.phrases == square.phrases  # the samples are 4 : 3
+            if kind != "grounding":  # which crops
+                assert np.array_equal(clip.boxes_xyxy, square.boxes_xyxy)
+
+
+def test_clips_of_several_sizes_are_encoded_into_buckets(tmp_path, capsys, components):
+    root = tmp_path / "data"
+    for name, size in (("a", (64, 48)), ("b", (48, 64)), ("c", (64, 48))):
+        (root / name).mkdir(parents=True)
+        for frame in range(3):
+            Image.new("RGB", size, "gray").save(root / name / f"{frame}.png")
+        (root / f"{name}.txt").write_text(f"clip {name}")
+    options = ["--dataset", "folder", "--root", str(root), "--frames", "2", "--components", str(components)]
+    options += ["--out", str(tmp_path / "out")]
+    assert main(["encode", *options, "--pixels", "48x32,32x48", "--batch-size", "2"]) == 0
+    encoded = EncodedClips(tmp_path / "out")
+    assert len(encoded) == 3 and {size: len(found) for size, (found,) in encoded.buckets.items()} == {
+        (4, 6): 2,
+        (6, 4): 1,
+    }
+    for (height, width), (found,) in encoded.buckets.items():
+        assert all(encoded[index]["latents"].shape == (2, 4, height, width) for index in found)
+    assert main(["encode", "--clips", "1", "--pixels", "48x32", *options[4:]]) == 2
+    assert "synthetic clips are square" in capsys.readouterr().err
+
+
 def test_encode_says_what_is_missing(tmp_path, capsys, components):
     rest = ["--components", str(components), "--out", str(tmp_path / "out")]
     assert main(["encode", *rest]) == 2

@@ -65,7 +65,7 @@ def test_frames_of_a_video_are_found_wherever_a_clip_starts(tmp_path):
     video = VideoFile(tmp_path / "long.mp4")
     assert video.length == 25 and video.size() == (WIDTH, HEIGHT)
     for start in range(23):
-        assert numbers(video.read([start, start + 2], 16)) == [start, start + 2]
+        assert numbers(video.read([start, start + 2], (16, 16))) == [start, start + 2]
 
 
 def test_frames_are_found_in_a_file_that_seeks_too_far(tmp_path):
@@ -74,7 +74,7 @@ def test_frames_are_found_in_a_file_that_seeks_too_far(tmp_path):
             return (frame for frame in VideoFile._decoded(self, 0) if not start or frame.pts > self.times[start])
 
     write_video(numbered_frames(9), tmp_path / "walk.mp4", 8, {})
-    assert numbers(SeeksTooFar(tmp_path / "walk.mp4").read([4, 5], 16)) == [4, 5]
+    assert numbers(SeeksTooFar(tmp_path / "walk.mp4").read([4, 5], (16, 16))) == [4, 5]
 
 
 def test_a_large_jpeg_looks_as_if_it_was_decoded_whole(tmp_path):
@@ -84,7 +84,7 @@ def test_a_large_jpeg_looks_as_if_it_was_decoded_whole(tmp_path):
     Image.fromarray(np.stack(waves, -1).astype(np.uint8)).save(tmp_path / "0.jpg", quality=90)
     with Image.open(tmp_path / "0.jpg") as image:
         whole = np.asarray(image.resize((256, 256), Image.Resampling.BILINEAR))
-    read = read_image(tmp_path / "0.jpg", 256)
+    read = read_image(tmp_path / "0.jpg", (256, 256))
     assert not np.array_equal(read, whole) and psnr(read, whole) > 40
 
 
@@ -97,7 +97,7 @@ def test_frames_of_a_phone_are_turned_as_it_was_held(tmp_path, orientation):
     upright = ImageOps.exif_transpose(picture_with(tmp_path / "0.png"))
     assert FrameFolder(tmp_path).size() == upright.size
     expected = np.asarray(upright.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR)).astype(int)
-    assert np.abs(read_image(tmp_path / "0.png", 64) - expected).max() <= 2
+    assert np.abs(read_image(tmp_path / "0.png", (64, 64)) - expected).max() <= 2
 
 
 def picture_with(path):
@@ -111,7 +111,7 @@ def test_deep_grey_images_keep_their_brightness(tmp_path, dtype, top):
     """Pillow itself turns 16 bits to white and fractions to black."""
     ramp = np.linspace(0, 1, 64)[None].repeat(48, 0)
     Image.fromarray((ramp * top).astype(dtype)).save(tmp_path / "0.tiff")
-    read = read_image(tmp_path / "0.tiff", 64)
+    read = read_image(tmp_path / "0.tiff", (64, 64))
     assert np.abs(read[24, :, 0] - ramp[0] * 255).max() <= 3
 
 
@@ -128,7 +128,7 @@ def test_an_avi_with_frames_stored_out_of_order_is_read_in_order(tmp_path):
     video = VideoFile(tmp_path / "walk.avi")
     assert video.length == 25
     for start in range(0, 18, 3):
-        assert numbers(video.read(range(start, start + 8), 16)) == list(range(start, start + 8))
+        assert numbers(video.read(range(start, start + 8), (16, 16))) == list(range(start, start + 8))
 
 
 def test_ids_of_detections_are_refused_and_labels_of_cvat_name_objects(tmp_path):
@@ -373,6 +373,6 @@ def test_damaged_pictures_and_videos_are_reported(tmp_path, suffix, data, place)
     path.write_bytes(content[:place] + data + content[place + len(data) :])
     try:
         video = FrameFolder(tmp_path) if suffix == ".jpg" else VideoFile(path)
-        video.read(range(video.length), 8)
+        video.read(range(video.length), (8, 8))
     except SampleError as error:
         assert path.name in error.path

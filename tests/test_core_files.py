@@ -11,12 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_bundle import CONFIG, bare, write_bundle
+from tiny_bundle import CONFIG, bare, write_bundle, write_components
+from tiny_training import TINY, write_clips
 
 from smcd_core import files
-from smcd_core.__main__ import main
+from smcd_core.__main__ import _explain, main
 from smcd_core.errors import SMCDError
 from smcd_core.files import check_writable, replacing
+from smcd_core.networks.config import SMCDConfig
+from smcd_core.networks.smcd import SMCD
+from smcd_core.training.config import TrainingConfig
+from smcd_core.training.loop import train
+from smcd_core.training.run_folder import Log
 from smcd_core.video import check_output, write_video
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint
 from smcd_core.weights.export import write_diffusers, write_released
@@ -128,6 +134,58 @@ def test_files_of_a_folder_appear_together_or_not_at_all(tmp_path, write, functi
     with pytest.raises(CheckpointError, match="cannot be written .PytorchStreamWriter failed.* Is the disk full"):
         write(tmp_path / "out", backbone)
     assert names(tmp_path / "out") == []
+
+
+def leave_room(number):
+    """No file can grow beyond `number` bytes; `full_disk` takes that back."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (number, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+@posix
+def test_a_disk_that_is_full_while_clips_are_encoded_is_one_line(full_disk, tmp_path, capsys):
+    full_disk()
+    components = write_components(tmp_path / "components")
+    leave_room(10_000)
+    options = ["--clips", "3", "--pixels", "64", "--frames", "8", "--device", "cpu"]
+    assert main(["encode", *options, "--components", str(components), "--out", str(tmp_path / "out")]) == 2
+    said = [line for line in capsys.readouterr().err.replace("\r", "\n").split("\n") if "error" in line]
+    assert len(said) == 1 and "clips-00000.safetensors" in said[0] and "Is the disk full?" in said[0]
+    assert names(tmp_path / "out") == []
+
+
+@posix
+@pytest.mark.parametrize("room", ["nothing", "a checkpoint"])
+def test_a_disk_that_is_full_while_training_is_one_line(full_disk, tmp_path, room):
+    """A checkpoint is written first, then a state of twice its size."""
+    full_disk()
+    config = TrainingConfig("all", steps=1, batch_size=2, mixed_precision="no", images=False, save_every=1)
+    model_config, data, out = SMCDConfig(**TINY), write_clips(tmp_path), tmp_path / "out"
+    whole = sum(p.numel() for p in SMCD(model_config, device="meta").parameters()) * 4
+    leave_room(whole // 2 if room == "nothing" else whole * 3 // 2)
+    with pytest.raises((CheckpointError, OSError)) as caught:
+        train(config, model_config, data, out, quiet=True)
+    said = _explain(caught.value)
+    assert ("checkpoint.safetensors" if room == "nothing" else "state-00000001.tmp") in said and "\n" not in said
+    assert names(out) == (["loss.csv"] if room == "nothing" else ["checkpoint.safetensors", "loss.csv", "loss.png"])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a file for a disk without room")
+def test_a_log_that_finds_no_room_is_named(tmp_path):
+    log = Log(tmp_path, 0, active=True)
+    log.path = Path("/dev/full")
+    with pytest.raises(OSError) as caught:
+        log.add({"step": 1, "loss": 1.0, "lr": 0.1})
+    assert _explain(caught.value) == "/dev/full: No space left on device"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a file for a disk without room")
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    with pytest.raises(OSError) as caught, replacing(tmp_path / "a.json"), open("/dev/full", "w") as stream:
+        stream.write("x" * 10**6)
+    assert _explain(caught.value) == f"{tmp_path / 'a.json'}: No space left on device"
+    assert names(tmp_path) == []
 
 
 # Downloads -----------------------------------------------------------------------------------------------------------

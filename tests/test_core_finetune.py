@@ -11,6 +11,7 @@ from tiny_bundle import DEFAULTS, write_bundle
 from smcd_core.__main__ import main
 from smcd_core.data import render_clip
 from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.video import read_metadata
 from smcd_core.weights.checkpoint import read_checkpoint
 
 
@@ -74,3 +75,35 @@ def test_a_folder_without_videos_is_named(tmp_path, capsys):
     command = ["finetune", str(tmp_path / "empty"), "--checkpoint", str(bundle), "--out", str(tmp_path / "run")]
     assert main([*command, "--pixels", "32"]) == 2
     assert "holds no videos and no folders of images" in capsys.readouterr().err
+
+
+def test_a_lora_of_own_clips_is_loaded_beside_the_checkpoint_it_changes(videos, tmp_path, capsys):
+    bundle, out = write_bundle(tmp_path / "start.safetensors"), tmp_path / "run"
+    command = ["finetune", str(videos), "--checkpoint", str(bundle), "--out", str(out), "--pixels", "32"]
+    options = ["--steps", "1", "--passes", "1", "--phrase", "red circle", "--lora", "2", "--lr", "1e-1"]
+    assert main([*command, *options]) == 0
+    file = out / "lora.safetensors"
+    assert f"smcd animate --checkpoint {bundle} --lora {file}" in capsys.readouterr().out
+    assert not (out / "smcd.safetensors").exists()
+
+    picture, boxes = tmp_path / "picture.png", tmp_path / "boxes.csv"
+    Image.new("RGB", (32, 32), "gray").save(picture)
+    boxes.write_text("4,4,20,20\n6,6,22,22\n8,8,24,24\n")
+    make = ["animate", str(picture), "--boxes", str(boxes), "--box-format", "xyxy", "--phrase", "red circle"]
+    make += ["--checkpoint", str(bundle), "--device", "cpu", "--size", "32x32", "-o"]
+    for name, lora in {"plain": [], "off": [f"{file}:0"], "on": [str(file)], "more": [f"{file}:30", str(file)]}.items():
+        given = [word for one in lora for word in ("--lora", one)]
+        assert main([*make, str(tmp_path / name), *given]) == 0
+    pixels = {name: frames_in(tmp_path / name) for name in ("plain", "off", "on", "more")}
+    assert pixels["off"] == pixels["plain"] and pixels["more"] != pixels["plain"]
+    metadata = read_metadata(tmp_path / "more")
+    assert metadata["settings"]["loras"] == [["lora.safetensors", 30.0], ["lora.safetensors", 1.0]]
+    assert main([*make, str(tmp_path / "x"), "--lora", str(bundle)]) == 2
+    assert "is no part of a LoRA" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*make, str(tmp_path / "x"), "--lora", f"{file}:1000"])
+    assert "'1000' is no number from -100 to 100" in capsys.readouterr().err
+
+
+def frames_in(folder: Path) -> list[bytes]:
+    return [Image.open(path).tobytes() for path in sorted(folder.glob("*.png"))]

@@ -25,7 +25,7 @@ PARTS = {
     "networks": set(),
     "weights": {"files", "networks"},
     "video": {"files", "fonts", "pictures"},
-    "data": {"files", "pictures", "trajectory", "video"},
+    "data": {"files", "pictures", "trajectory", "guides", "video"},
     "sampling": {"colors", "pictures", "trajectory", "guides", "networks", "weights"},
     "doctor": {"__init__", "networks", "weights"},
     "training": {"files", "trajectory", "networks", "weights", "video", "data", "sampling"},

@@ -95,6 +95,17 @@ def test_feed_forward_equals_the_published_one():
     assert close(load(FeedForward(32, **LAYER), unit_weights("ff"))(UNIT_INPUTS["tok"]), UNIT_OUTPUTS["ff.tok"])
 
 
+def test_no_call_of_attention_gets_more_sequences_than_cuda_counts():
+    sizes = []
+
+    def layer(part):
+        sizes.append(len(part))
+        return part
+
+    in_parts._positions(layer, torch.empty(2**17 + 3, 1, 1, device="meta"))
+    assert sum(sizes) == 2**17 + 3 and max(sizes) < 2**16
+
+
 @pytest.mark.parametrize("inner_at_once", [1, 50, 128])  # of 128: every part is another sum, so the order changes
 @torch.no_grad()
 def test_feed_forward_in_parts_equals_the_published_one(inner_at_once, monkeypatch):

@@ -96,9 +96,12 @@ def parse(words: list[str]) -> None:
 
 
 def options_of(command: str) -> set[str]:
-    """Of a command of smcd; of all for an empty name."""
+    """Of a command of smcd and its actions; of all for an empty name."""
     choices = make_parser()._subparsers._group_actions[0].choices
-    parsers = choices.values() if not command else [choices[command]]
+    parsers = [*choices.values()] if not command else [choices[command]]
+    for parser in parsers:
+        actions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        parsers += [one for action in actions for one in action.choices.values()]
     return {option for parser in parsers for action in parser._actions for option in action.option_strings}
 
 

@@ -73,7 +73,7 @@ def test_a_phrase_cannot_make_a_message_of_megabytes():
 
 def test_metadata_of_a_video_is_shown_as_valid_json_without_escapes(tmp_path, capsys):
     write_video(np.zeros((1, 16, 16, 3), np.uint8), tmp_path / "a.gif", 8, {"prompt": ESCAPE, "name": "赤" * 3000})
-    assert main(["info", str(tmp_path / "a.gif")]) == 0
+    assert main(["info", str(tmp_path / "a.gif"), "--json"]) == 0
     shown = capsys.readouterr().out
     assert is_inert(shown) and json.loads(shown) == {"prompt": ESCAPE, "name": "赤" * 3000}
 

@@ -4,28 +4,32 @@ import csv
 import json
 import sys
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 
+import fsspec
 import pytest
 import torch
 from accelerate.state import AcceleratorState
 from PIL import Image, ImageColor
-from safetensors.torch import save_file
-from tiny_bundle import tiny_vae
+from safetensors.torch import load_file, save_file
+from tiny_bundle import tiny_smcd, tiny_vae
 from tiny_training import TINY, losses, write_clips
 
 from smcd_core.__main__ import main
+from smcd_core.errors import SMCDError
 from smcd_core.networks.config import SMALL, SYSTEMS, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs
 from smcd_core.training.config import PRESETS, TrainingConfig, TrainingError
 from smcd_core.training.encoded import EncodedClips
-from smcd_core.training.loop import learning_rate, train
+from smcd_core.training.loop import _Sampler, learning_rate, train
 from smcd_core.training.loss import DenoisingLoss, fold_seed, sample_batch
 from smcd_core.training.parameters import trainable_parameters
 from smcd_core.training.run_folder import PROBES, Log
 from smcd_core.training.start import make_model, start_from
+from smcd_core.training.streamed import StreamedClips
 from smcd_core.trajectory.document import PALETTE
-from smcd_core.weights.checkpoint import read_checkpoint
+from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 from smcd_core.weights.layouts import join_gates
 
 RELEASED_LISTS = json.loads((Path(__file__).parent / "golden/keys/trainable_keys.json").read_text())
@@ -281,6 +285,116 @@ def test_a_resumed_run_continues_the_same_curve(clips, tmp_path):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_checkpoints_are_kept_where_asked_for(clips, tmp_path):
+    config = TrainingConfig("all", 4, batch_size=2, save_every=4, keep_every=2)
+    newest = train(config, system_config("mim", TINY), clips, tmp_path, quiet=True)
+    kept = [tmp_path / f"checkpoint-{step:08d}.safetensors" for step in (2, 4)]
+    assert sorted(tmp_path.glob("checkpoint*.safetensors")) == [*kept, newest]
+    found = [read_checkpoint(path) for path in (*kept, newest)]
+    assert [checkpoint.info["training"][-1]["step"] for checkpoint in found] == [2, 4, 4]
+    first, last, same = (checkpoint.weights["unet.out.2.weight"] for checkpoint in found)
+    assert torch.equal(last, same) and not torch.equal(first, last)
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(clips, tmp_path):
+    config = TrainingConfig("all", 3, batch_size=2)
+    for workers in (0, 2):
+        train(replace(config, workers=workers), system_config("mim", TINY), clips, tmp_path / str(workers), quiet=True)
+    assert losses(tmp_path / "0") == losses(tmp_path / "2")
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_frozen_layers_in_half_precision_hardly_change_the_loss_and_not_the_checkpoint(clips, tmp_path, rank):
+    torch.manual_seed(0)
+    model_config = system_config("zc+gca", TINY)
+    write_checkpoint(tmp_path / "start.safetensors", model_config, tiny_smcd(model_config).state_dict())
+    start = read_checkpoint(tmp_path / "start.safetensors")
+    config = TrainingConfig("diim", 2, batch_size=2, mixed_precision="bf16", lora=rank)
+    train(config, model_config, clips, tmp_path / "whole", start=start, quiet=True)
+    half = replace(config, frozen_dtype="bf16")
+    path = train(half, model_config, clips, tmp_path / "half", start=start, validation=[clips[0]], quiet=True)
+    assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "whole"), rel=0.02)
+    state = load_file(tmp_path / "half" / "state-00000002" / "model.safetensors")
+    types = {name.removeprefix("model.").replace(".base_layer.", "."): value.dtype for name, value in state.items()}
+    frozen = "unet.input_blocks.1.0.in_layers.2.weight"
+    assert types[frozen] == torch.bfloat16
+    assert types["unet.input_blocks.1.0.in_layers.0.weight"] == torch.float32  # a norm
+    if not rank:
+        found = read_checkpoint(path).weights
+        assert {value.dtype for value in found.values()} == {torch.float32}
+        assert torch.equal(found[frozen], start.weights[frozen])
+
+
+def test_batches_hold_clips_of_one_size_and_come_again_after_a_break(tmp_path):
+    config, model_config = TrainingConfig("all", 4, batch_size=2, save_every=2), system_config("zc+gca", TINY)
+    clips = write_buckets(tmp_path)
+    batches = list(islice(_Sampler([*clips.buckets.values()], config, 0, 0, 1), 40))
+    sizes = [{tuple(clips[index]["latents"].shape[2:]) for index in batch} for batch in batches]
+    assert all(len(size) == 1 for size in sizes) and {index for batch in batches for index in batch} == {*range(11)}
+    assert 4 < sum(size == {(4, 16)} for size in sizes) < 20  # 3 of the 11 clips
+    assert list(islice(_Sampler([*clips.buckets.values()], config, 7, 0, 1), 33)) == batches[7:]
+    halves = [
+        islice(_Sampler([*clips.buckets.values()], replace(config, batch_size=1), 0, one, 2), 40) for one in (0, 1)
+    ]
+    assert [[*left, *right] for left, right in zip(*halves)] == batches
+    train(config, model_config, clips, tmp_path / "run", validation=[clips[0], clips[9]], vae=tiny_vae(), quiet=True)
+    assert len(losses(tmp_path / "run")) == 4
+
+
+def test_streamed_clips_are_those_on_disk_and_few_shards_are_in_memory(tmp_path):
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+        write_clips(tmp_path / str(number))
+    store, kept = fsspec.filesystem("memory"), EncodedClips(tmp_path)
+    store.put(str(tmp_path), "/shards", recursive=True)
+    clips = StreamedClips("memory://shards", 2)
+    assert len(clips) == len(kept) == 32 and clips.buckets == kept.buckets
+    assert torch.equal(clips.null_text, kept.null_text)
+    for index in (0, 31, 9):
+        assert all(torch.equal(clips[index][name], value) for name, value in kept[index].items())
+    config = TrainingConfig("all", 3, batch_size=2, shards_at_once=2)
+    batches = list(islice(_Sampler([*clips.buckets.values()], config, 0, 0, 1), 16))
+    groups = [{index // 8 for batch in batches[start : start + 8] for index in batch} for start in (0, 8)]
+    assert [len(group) for group in groups] == [2, 2] and groups[0] | groups[1] == {0, 1, 2, 3}
+    assert sorted(index for batch in batches for index in batch) == [*range(32)]
+    for data, name in ((clips, "streamed"), (kept, "kept")):
+        train(config, system_config("mim", TINY), data, tmp_path / name, quiet=True)
+    assert losses(tmp_path / "streamed") == losses(tmp_path / "kept") and len(clips._loaded) <= 3
+
+
+def test_a_url_that_cannot_be_read_is_named(capsys, tmp_path):
+    with pytest.raises(SMCDError, match="nothing://x: cannot be read"):
+        StreamedClips("nothing://x", 2)
+    with pytest.raises(SMCDError, match="holds no encoded clips"):
+        StreamedClips("memory://empty", 2)
+    fsspec.filesystem("memory").pipe("/bad/clips-00000.safetensors", b"half a file")
+    with pytest.raises(SMCDError, match="clips-00000.safetensors: is no file of `smcd encode`"):
+        StreamedClips("memory://bad", 2)
+    command = ["train", "--stage", "mim", "--steps", "1", "--data", "memory://bad", "--out", str(tmp_path / "run")]
+    assert main(command) == 2
+    assert "--shards-at-once is missing" in capsys.readouterr().err
+
+
+def write_buckets(folder: Path) -> EncodedClips:
+    """Eight square clips, and three of another shape."""
+    write_clips(folder)
+    tensors = load_file(folder / "clips-00000.safetensors")
+    wide = {name: value if name == "null_text" else value[:3].contiguous() for name, value in tensors.items()}
+    save_file(wide | {"latents": wide["latents"].reshape(3, 2, 4, 4, 16)}, folder / "clips-00000-1.safetensors")
+    return EncodedClips(folder)
+
+
+def test_a_size_that_the_network_cannot_have_is_found_before_the_first_step(tmp_path):
+    clips = write_buckets(tmp_path)
+    tensors = load_file(tmp_path / "clips-00000-1.safetensors")
+    save_file(tensors | {"latents": torch.zeros(3, 2, 4, 4, 15)}, tmp_path / "clips-00000-1.safetensors")
+    clips = EncodedClips(tmp_path)
+    with pytest.raises(TrainingError, match="the latents of the clips are 15 x 4, expected multiples of 2"):
+        train(TrainingConfig("all", 1), system_config("mim", TINY), clips, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_checkpoint_remembers_how_it_was_trained(clips, tmp_path):
     first = train(TrainingConfig("mim", 2, batch_size=2), system_config("mim", TINY), clips, tmp_path / "1", quiet=True)
     start, config = read_checkpoint(first), TrainingConfig("diim", 1, batch_size=2)
@@ -308,6 +422,11 @@ def test_a_checkpoint_remembers_how_it_was_trained(clips, tmp_path):
         (dict(batch_size=-1), "batch_size is -1"),
         (dict(optimizer="adam8"), "optimizer is 'adam8', expected one of adamw, adamw8bit"),
         (dict(mixed_precision="half"), "mixed_precision is 'half', expected one of no, fp16, bf16"),
+        (dict(frozen_dtype="fp8"), "frozen_dtype is 'fp8', expected one of no, fp16, bf16"),
+        (dict(frozen_dtype="bf16"), "frozen_dtype is bf16, but mixed_precision is no: choose the same"),
+        (dict(keep_every=-1), "keep_every is -1, expected 0 or more"),
+        (dict(workers=-1), "workers is -1"),
+        (dict(lora=-2), "lora is -2"),
     ],
 )
 def test_a_run_that_makes_no_sense_is_refused(wrong, message):

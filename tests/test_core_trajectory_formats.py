@@ -13,6 +13,7 @@ from smcd_core.trajectory.dense import boxes_at, phrases
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
 from smcd_core.trajectory.files import FORMATS, read_trajectory
 from smcd_core.trajectory.formats import box_file
+from smcd_core.trajectory.values import trajectory_from_value
 from smcd_core.trajectory.write import write_got10k, write_json, write_mot, write_mot_sequence
 
 SIZE = {"width": 100, "height": 50}
@@ -469,3 +470,29 @@ def test_a_single_yolo_label_file_is_told_by_its_shares(tmp_path):
     (tmp_path / "b.txt").write_text("0 0.4 0.8 0.1 0.3\n")
     with pytest.raises(TrajectoryError, match="say format='yolo', or give the folder with a file per frame"):
         read_trajectory(tmp_path / "b.txt")
+
+
+def document_of(*phrases):
+    keys = [{"frame": 0, "box": [0, 0, 1, 1]}]
+    objects = [{"keys": keys} if phrase is None else {"phrase": phrase, "keys": keys} for phrase in phrases]
+    return {"version": 1, "width": 100, "height": 50, "frames": 2, "objects": objects}
+
+
+def test_given_phrases_mend_a_document_without_and_tell_what_they_replace(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(document_of(None, "dog", "cat")))
+    with pytest.raises(TrajectoryError, match=r"objects\[0\] lacks phrase"):
+        read_trajectory(tmp_path / "a.json")
+    trajectory, what = read_trajectory(tmp_path / "a.json", phrase=["cow", "pig", "cat"])
+    assert phrases(trajectory) == ["cow", "pig", "cat"]
+    assert what == "SMCD trajectory: 3 objects (the given phrase replaces 'dog'), 2 frames"
+    value, what = trajectory_from_value(
+        document_of(None, "dog", "cat"), width=100, height=50, frames=2, phrase="cow\npig\ncat"
+    )
+    assert value == trajectory and "(the given phrase replaces 'dog')" in what
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.png", "a PNG image"), ("a.jpg", "a JPEG image"), ("a.gif", "a GIF")])
+def test_a_picture_given_for_boxes_is_called_one(tmp_path, name, kind):
+    Image.effect_noise((64, 64), 50).save(tmp_path / name)
+    with pytest.raises(TrajectoryError, match=f"{name}: is {kind}.*: expected boxes, such as a trajectory .json"):
+        read_trajectory(tmp_path / name)

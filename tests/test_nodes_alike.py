@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import host
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from small_bundle import write_small_bundle
 
 from smcd_core.__main__ import main
+from smcd_core.commands.arguments import read_image
 from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 
 comfy_host = host.start()
@@ -214,3 +216,25 @@ def test_both_say_the_same_of_a_checkpoint(place, models, capsys, name):
     said = command_line(place, capsys, GOOD, checkpoint=path.name), node(GOOD, checkpoint=path.name)
     assert said[0] == said[1]
     assert re.search(message, said[0])
+
+
+def test_both_lay_a_transparent_picture_over_white_and_say_so(place, models, capsys, caplog):
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 4), dtype=np.uint8)
+    Image.fromarray(pixels, "RGBA").save(place / "alpha.png")
+    shown = np.asarray(read_image(place / "alpha.png"))
+    note = "is partly transparent and was laid over white"
+    assert f"alpha.png: {note}" in capsys.readouterr().err
+    first_frame = torch.from_numpy(pixels)[None].float() / 255
+    picture = np.asarray(host.pack_module("nodes.conditioning").picture_of(first_frame))
+    assert np.abs(picture.astype(int) - shown).max() <= 1  # Pillow rounds each product
+
+    _, clip, vae = host.call("SMCD_Load", checkpoint="smcd/small.safetensors")
+    (prompt,) = host.call("CLIPTextEncode", clip=clip, text="x")
+    inputs = dict(positive=prompt, negative=prompt, vae=vae, width=SIDE, height=SIDE, frames=1)
+    seen, opaque = (
+        host.call("SMCD_Image", **inputs, first_frame=image)[0][0][1]["smcd_first_frame"]
+        for image in (first_frame, torch.from_numpy(shown.copy())[None].float() / 255)
+    )
+    assert f"first_frame {note}" in caplog.text
+    torch.testing.assert_close(seen, opaque, atol=0.05, rtol=0)
+    assert not host.pack_module("nodes.conditioning").see_through(torch.ones(1, 2, 2, 4))

@@ -228,6 +228,13 @@ def test_nothing_to_move_is_refused(objects, message):
         tracks_of(320, 320, 17, DOCUMENT | {"objects": objects})
 
 
+def test_4096_frames_and_no_more():
+    tracks, *_ = tracks_of(64, 64, 4096, points=1)
+    assert tracks["track_path"].shape[0] == 4096
+    with pytest.raises(Exception, match="length is 4097: give a whole number from 1 to 4096"):
+        tracks_of(64, 64, 4097, points=1)
+
+
 def test_a_length_and_size_off_the_grid_are_reported():
     report = tracks_of(328, 320, 16)[3].splitlines()
     assert report[-2:] == [

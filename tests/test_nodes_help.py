@@ -1,8 +1,10 @@
 """The help pages of the nodes: one for each, which says of its inputs, outputs and messages what the code says."""
 
 import ast
+import json
 import re
 import urllib.request
+from collections import Counter
 
 import host
 import pytest
@@ -72,7 +74,7 @@ def test_a_page_tells_range_choices_and_default_of_each_input(name):
             assert typical == ("on" if slot.default else "off"), slot.id
         elif slot.io_type == "COMBO":
             assert is_in(slot.default or slot.options[0], typical), slot.id
-            if slot.id != "checkpoint":  # whose choices are the user's files
+            if slot.id not in ("checkpoint", "lora"):  # whose choices are the user's files
                 assert re.findall("`(.*?)`", unit) == slot.options, slot.id
 
 
@@ -112,8 +114,53 @@ def test_no_picture_is_left_over():
     assert used == {path.relative_to(DOCS).as_posix() for path in (DOCS / "img").iterdir()}
 
 
+# Pages in other languages ---------------------------------------------------------------------------------------------
+
+# ComfyUI asks for NODE/LANGUAGE.md, then for NODE.md. A node is translated into all languages or into none.
+LANGUAGES = sorted(path.name for path in (host.PACK / "locales").iterdir() if path.name != "en")
+TRANSLATED = sorted(path.name for path in DOCS.iterdir() if path.is_dir() and path.name != "img")
+each_translation = pytest.mark.parametrize(
+    "name, language", [(name, language) for name in TRANSLATED for language in LANGUAGES]
+)
+
+
+def parts(text: str) -> list[list[list[str]]]:
+    """The lists below the headings of a page, in order."""
+    sections = re.split(r"^## .*\n", text, flags=re.MULTILINE)[1:]
+    lists = [[line for line in section.splitlines() if line.startswith("- ")] for section in sections]
+    return [[line.removeprefix("- ").split("<br>") for line in lines] for lines in lists]
+
+
+def marks(entry: list[str]) -> tuple[Counter, Counter]:
+    """What stands in code, such as messages, choices and files, and the numbers of an entry."""
+    text = "<br>".join(entry)
+    return Counter(re.findall("`.*?`", text)), Counter(re.findall(r"\d+(?:\.\d+)?", text))
+
+
+def test_the_nodes_of_the_first_workflow_have_pages_in_all_languages():
+    assert {"SMCD_Draw", "SMCD_Example", "SMCD_Generate", "SMCD_Load", "SMCD_Trajectory"} <= set(TRANSLATED)
+    for name in TRANSLATED:
+        assert sorted(path.name for path in (DOCS / name).iterdir()) == [f"{one}.md" for one in LANGUAGES], name
+
+
+@each_translation
+def test_a_translated_page_says_as_much_as_the_english_one(name, language):
+    english, text = page(name), (DOCS / name / f"{language}.md").read_text(encoding="utf-8")
+    names = json.loads((host.PACK / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))[name]
+    assert text.startswith(f"# {names['display_name']}\n\n")
+    assert re.findall(r"\]\((.*?)\)", text) == re.findall(r"\]\((.*?)\)", english)
+    inputs = parts(text)[0]
+    for entry, slot in zip(inputs, SCHEMAS[name].inputs, strict=True):
+        assert entry[0].startswith(f"`{slot.id}`") and names["inputs"][slot.id]["name"] in entry[0], slot.id
+    for found, expected in zip(parts(text), parts(english), strict=True):
+        assert [len(entry) for entry in found] == [len(entry) for entry in expected]
+        for entry, original in zip(found, expected, strict=True):
+            (code, numbers), (kept_code, kept_numbers) = marks(original), marks(entry)
+            assert kept_code == code and numbers <= kept_numbers, original[0]
+
+
 def test_the_server_gives_pages_and_pictures_where_the_front_end_asks(plain_server):
-    """It asks for a page in the user's language first, which is not there, and resolves pictures beside the page."""
+    """It asks for a page in the user's language first, and resolves pictures beside the English one."""
     for path in sorted(path for path in DOCS.rglob("*") if path.is_file()):
         url = f"{plain_server.url}/extensions/smcd/docs/{path.relative_to(DOCS).as_posix()}"
         with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  this machine's own server

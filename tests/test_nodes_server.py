@@ -381,14 +381,6 @@ BAD = {
         "there are 5 objects, this model was trained with 4 at most: disable some",
     ),
     "text that is not JSON": (put("SMCD_Trajectory", "text", "{"), "SMCD_Trajectory", "the trajectory is not JSON"),
-    "picture with alpha": (
-        lambda prompt: [
-            prompt.update(mask={"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 128, "height": 128}}),
-            through("JoinImageWithAlpha", "image", MOTION, "first_frame", alpha=["mask", 0])(prompt),
-        ],
-        MOTION,
-        "first_frame has 4 channels, expected 3: take off the alpha channel",
-    ),
     "several pictures": (
         through("RepeatImageBatch", "image", MOTION, "first_frame", amount=2),
         MOTION,

@@ -65,6 +65,7 @@ def test_a_mask_lies_on_its_object_whatever_its_size():
         (dict(background=torch.zeros(2, 8, 8, 3)), "background has 2 images: take one of them"),
         (dict(masks=torch.ones(3, 80, 120)), "there are 3 masks for 1 objects"),
         (dict(masks=torch.zeros(1, 80, 120)), "is empty: mend the mask"),
+        (dict(masks=torch.ones(80, 120)), r"masks has the shape \[80, 120\], expected \[masks, height, width\]"),
         (dict(width=832, height=480, length=4096), "make 1344 at most"),
         (dict(document=DOCUMENT | {"objects": []}), "nothing to cut out"),
     ],
@@ -72,6 +73,24 @@ def test_a_mask_lies_on_its_object_whatever_its_size():
 def test_bad_input_is_refused_before_any_model_runs(given, message):
     with pytest.raises(ValueError, match=message):
         drag(**{"image": picture()} | given)
+
+
+def test_an_image_smaller_than_the_target_and_a_trajectory_of_another_length_are_fitted():
+    long = DOCUMENT | {"frames": 200, "width": 4000, "height": 3000}
+    guide, mask, noise, first = drag(torch.rand(1, 8, 12, 3), long, width=64, height=48, length=5)
+    assert guide.shape == (5, 48, 64, 3) and mask.shape == (5, 48, 64) and noise.shape == (2, 6, 8)
+    assert torch.equal(first, guide[:1])
+
+
+def test_masks_come_back_to_the_editor_of_the_trajectory():
+    node = comfy_host.nodes.NODE_CLASS_MAPPINGS["SMCD_CutAndDrag"]
+    node.GET_SCHEMA()
+    inputs = dict(image=picture(), width=64, height=48, length=5, fit="crop", feather=2)
+    ids = [track.get("id", "o1") for track in DOCUMENT["objects"]]
+    with torch.inference_mode():
+        told = node.execute(trajectory=DOCUMENT, masks=torch.ones(len(ids), 80, 120), **inputs).ui
+        assert node.execute(trajectory=DOCUMENT, **inputs).ui is None
+    assert [mask["id"] for mask in told["smcd_masks"]] == [""] and told["smcd_masks"][0]["box"] == [0, 0, 1, 1]
 
 
 def test_an_alpha_channel_is_ignored():

@@ -115,8 +115,7 @@ def test_the_note_names_weights_with_folder_and_licence_memory_and_version(name)
         for value in node["inputs"].values()
         if isinstance(value, str) and value.endswith(".safetensors")
     ]
-    missing = [value for value in weights if f"`{value}`" not in note]
-    assert missing == (["ltx-2.5-22b-ic-lora-bbox-control.safetensors"] if name == "ltx_boxes" else [])
+    assert [value for value in weights if f"`{value}`" not in note] == []
 
 
 @each_workflow

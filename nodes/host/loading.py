@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
@@ -9,6 +11,7 @@ import comfy.utils
 import torch
 
 from ...smcd_core.weights.checkpoint import Checkpoint, CheckpointError
+from ...smcd_core.weights.lora import read_lora
 from .model import ModelConfig, SMCDModel
 from .preview import FittedLatents
 from .saved import read_any_checkpoint
@@ -52,6 +55,13 @@ def load_model(
     model.load_model_weights(weights, "", assign=patcher.is_dynamic())
     patcher.cached_patcher_init = (load_model, (path, weight_dtype))
     return patcher
+
+
+def with_lora(patcher, path: Path, strength: float, checkpoint: Checkpoint):
+    """The handle with a LoRA as patches, as the host's nodes add them. Raises CheckpointError if it does not fit."""
+    read_lora(path, checkpoint.weights)  # the host would only log what has no place
+    tensors = comfy.utils.load_torch_file(str(path), safe_load=True)
+    return comfy.sd.load_lora_for_models(patcher, None, tensors, strength, 0)[0]
 
 
 def load_vae(path: str, checkpoint: Checkpoint | None = None) -> comfy.sd.VAE:

@@ -15,7 +15,7 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ...smcd_core.sampling.diffusion import TRAIN_STEPS, Guidance, ddim_timesteps, trailing_timesteps
+from ...smcd_core.sampling.diffusion import TRAIN_STEPS, Guidance, Start, ddim_timesteps, trailing_timesteps
 from ...smcd_core.sampling.settings import Settings
 from .model import BOXES, FIRST_FRAME, smcd_model
 
@@ -157,17 +157,43 @@ def fast_sampling(patcher, steps: int) -> tuple:
     return comfy.samplers.sampler_object("dpmpp_2m"), torch.cat([sigmas, sigmas.new_zeros(1)])
 
 
-def sample(
-    patcher, guider: ConditionGuider, sampler, sigmas: Tensor, noise: Tensor, seed: int, start: Tensor | None = None
-) -> Tensor:
-    """Latents [F, 4, h, w], with previews and progress as KSampler has them; `start` are latents to add noise to."""
+def sample(patcher, guider: ConditionGuider, sampler, sigmas: Tensor, noise: Tensor, seed: int, **how) -> Tensor:
+    """Latents [F, C, h, w], with previews and progress as KSampler has them.
+
+    how  latent_image, if it does not start from noise, and denoise_mask; see `waiting`
+    """
     import latent_preview
 
-    latent = torch.zeros_like(noise) if start is None else start
+    how = {"latent_image": torch.zeros_like(noise), **how}
     callback = latent_preview.prepare_callback(patcher, len(sigmas) - 1)
     quiet = not comfy.utils.PROGRESS_BAR_ENABLED
-    samples = guider.sample(noise, latent, sampler, sigmas, callback=callback, disable_pbar=quiet, seed=seed)
+    samples = guider.sample(
+        noise, sampler=sampler, sigmas=sigmas, callback=callback, disable_pbar=quiet, seed=seed, **how
+    )
     return samples.to(comfy.model_management.intermediate_device())
+
+
+def waiting(guider: ConditionGuider, start: Start, sigmas: Tensor, noise: Tensor, total: int) -> dict[str, Tensor]:
+    """What `sample` needs for the host's inpainting to hold each part of the guide until its steps begin.
+
+    start    the guide as latents of the host, [F, C, h, w]
+    sigmas   of the steps that are run, of `total`
+    """
+
+    def begun(sigma: Tensor, mask: Tensor, extra_options: dict) -> Tensor:
+        left = int((sigmas[:-1] <= sigma.max().cpu() * (1 + 1e-6)).sum())
+        outside, inside = start.begun(left, total)
+        return mask * inside + (1 - mask) * outside
+
+    guider.model_options = {**guider.model_options, "denoise_mask_function": begun}
+    # The host adds noise * sigma to the latents. Noise alone has the variance 1 + sigma^2 there.
+    is_noise = start.chosen(torch.ones(()), torch.zeros(()), [share == 1 for share in start.shares])
+    more = math.sqrt(1 + float(sigmas[0]) ** -2)
+    return {
+        "noise": noise * (1 + (more - 1) * is_noise),
+        "latent_image": start.guide * (1 - is_noise),
+        "denoise_mask": start.inside,
+    }
 
 
 def with_windows(patcher, length: int, overlap: int):

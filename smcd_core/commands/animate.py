@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import SMCDError
 from ..terminal import say
-from .arguments import note, number, pixel_size, read_image, whole
+from .arguments import lora_file, note, number, pixel_size, read_image, whole
 from .box_file import add_box_options, read_boxes
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--checkpoint", type=Path, help="file or folder of weights (default: the bundled one)")
     parser.add_argument("--components", type=Path, help="folder with vae/, text_encoder/ and tokenizer/")
+    parser.add_argument(
+        "--lora",
+        type=lora_file,
+        action="append",
+        metavar="FILE[:STRENGTH]",
+        help="from `smcd finetune --lora`; may be given several times (strength: default 1)",
+    )
     _add_settings(parser)
     parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="random seed (default %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
@@ -109,24 +117,29 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _animate(args: argparse.Namespace) -> None:
     from ..sampling.devices import chosen_device, chosen_dtype
-    from ..sampling.pipeline import DEFAULT_CHECKPOINT, Request, SMCDPipeline
     from ..trajectory.dense import phrases
-    from ..video import check_output
+    from ..weights.defaults import DEFAULT_CHECKPOINT
 
     _check_outputs(args)
     image, trajectory = _read_inputs(args)
     device = chosen_device(args.device or "auto", "--device")
     dtype = chosen_dtype(args.dtype or "auto", device)
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    pipeline = SMCDPipeline.from_pretrained(checkpoint, components=args.components, device=device, dtype=dtype)
-    settings = _settings(args, pipeline, trajectory)
-    check_output(args.out, settings.fps)
+    settings = _checked_settings(args, checkpoint, trajectory)
+
+    from ..sampling.pipeline import Request, SMCDPipeline  # with diffusers, which takes seconds
+
+    pipeline = SMCDPipeline.from_pretrained(
+        checkpoint, components=args.components, device=device, dtype=dtype, lora=args.lora
+    )
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
     video = _generate(pipeline, Request(image, trajectory, prompt, args.seed, args.negative), settings)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
+    if args.lora:
+        how["loras"] = [[path.name, strength] for path, strength in args.lora]
     _write(args, video, trajectory, settings.fps, how)
 
 
@@ -159,12 +172,31 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     return image, trajectory
 
 
-def _settings(args: argparse.Namespace, pipeline: SMCDPipeline, trajectory: Trajectory) -> Settings:
+def _checked_settings(args: argparse.Namespace, path: Path, trajectory: Trajectory) -> Settings:
+    """The settings, refused here if the networks cannot have them: before these are loaded."""
+    from ..sampling.settings import check_size, check_slots
+    from ..trajectory.dense import phrases
+    from ..video import check_output
+    from ..weights.checkpoint import read_checkpoint
+    from ..weights.defaults import read_defaults
+    from ..weights.repository import local_path
+    from ..weights.stored import size_multiple
+
+    checkpoint = read_checkpoint(local_path(path, download=False))
+    settings = _settings(args, read_defaults(checkpoint), trajectory)
+    check_output(args.out, settings.fps)
+    check_size(settings.width, settings.height, size_multiple(checkpoint, args.components))
+    if "boxes" in checkpoint.config.conditions:
+        check_slots(len(phrases(trajectory)), checkpoint.config.box_slots)
+    return settings
+
+
+def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory: Trajectory) -> Settings:
     from ..sampling.settings import Settings
 
     width, height = args.size or (None, None)
     return Settings.of(
-        pipeline.defaults,
+        defaults,
         trajectory,
         width=width,
         height=height,

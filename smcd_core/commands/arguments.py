@@ -24,6 +24,13 @@ def pixel_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def frame_sizes(text: str) -> int | tuple[tuple[int, int], ...]:
+    """N for squares of N x N pixels, else (width, height) of each of WIDTHxHEIGHT,WIDTHxHEIGHT,..."""
+    if re.fullmatch(r"\d{1,5}", text):
+        return int(text)
+    return tuple(map(pixel_size, text.split(",")))
+
+
 def whole(low: int, high: int) -> Callable[[str], int]:
     """The type of an option: a whole number in that range."""
 
@@ -48,6 +55,14 @@ def number(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def lora_file(text: str) -> tuple[Path, float]:
+    """File and strength of FILE or FILE:STRENGTH."""
+    name, _, strength = text.rpartition(":")
+    if name and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", strength):
+        return Path(name), number(-100, 100)(strength)
+    return Path(text), 1.0
 
 
 def read_image(path: Path) -> Image.Image:

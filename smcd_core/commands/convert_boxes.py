@@ -6,17 +6,25 @@ import argparse
 from pathlib import Path
 
 from ..terminal import say
+from .arguments import note
 from .box_file import add_reading_options, read_boxes
 
-# WRITTEN of guides.box_files, which is slow to import
-WRITTEN = ("json", "mot", "bbox_animator", "sg_i2v", "wan_move", "got10k", "trailblazer", "freetraj")
+# WRITTEN of guides.box_files, which is slow to import, and what each is called
+NAMES = {
+    "json": "boxes.json", "mot": "folder", "bbox_animator": "boxes.json", "sg_i2v": "boxes.npy",
+    "wan_move": "tracks.npy", "got10k": "folder", "trailblazer": "boxes.yaml", "freetraj": "boxes.txt",
+}  # fmt: skip
+WRITTEN = tuple(NAMES)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("convert-boxes", help="write boxes in the format of another program")
     parser.add_argument("boxes", type=Path, metavar="IN", help="trajectory JSON, or boxes in another known format")
-    parser.add_argument("target", type=Path, metavar="OUT", help="a file, or a folder for mot and got10k")
-    parser.add_argument("--to", choices=WRITTEN, default="json", help="default %(default)s, a trajectory")
+    parser.add_argument("target", type=Path, metavar="OUT", help="a file or folder, named as --to says")
+    names = ", ".join(f"{format} ({name})" for format, name in NAMES.items())
+    parser.add_argument(
+        "--to", choices=WRITTEN, metavar="FORMAT", default="json", help=f"{names}; default %(default)s, a trajectory"
+    )
     parser.add_argument("--object", metavar="ID", help="which one, for got10k, trailblazer and freetraj")
     add_reading_options(parser)
     parser.set_defaults(run=_convert)
@@ -24,11 +32,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def _convert(args: argparse.Namespace) -> None:
     from ..errors import SMCDError
-    from ..guides.box_files import PER_OBJECT, write_boxes
+    from ..guides.box_files import PER_OBJECT, check_name, write_boxes
+    from ..trajectory.formats.keyframes import FREETRAJ_FRAMES
 
     if args.object and args.to not in PER_OBJECT:
         raise SMCDError(f"--object is for {', '.join(PER_OBJECT)}: leave it out, {args.to} holds all objects")
+    check_name(args.target, args.to)
     trajectory, what = read_boxes(args, None, None)
     say(what)
     write_boxes(args.target, trajectory, args.to, args.object)
+    if args.to == "freetraj" and trajectory.frames < FREETRAJ_FRAMES:
+        note(f"FreeTraj makes {FREETRAJ_FRAMES} frames or more: after frame {trajectory.frames - 1} the object rests")
     say(args.target)

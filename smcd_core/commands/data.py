@@ -1,4 +1,4 @@
-"""smcd data check: what a folder of training data holds, what is damaged in it, and how its boxes look."""
+"""smcd data: what a folder of training data holds, and its clips with drawn boxes for the trainers of other models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from ..errors import SMCDError
 from ..terminal import say
+from .arguments import frame_sizes, note, number, whole
+from .guide import STYLES
 
 DATASETS = ("got10k", "youtube-vis", "grounding", "folder")  # as in data/catalog.py, which takes long to import
 _SHOWN = 20  # damaged samples in the text; the JSON has all
@@ -25,13 +27,33 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     check.add_argument("--sheet", type=Path, help="contact sheet (default NAME-check.png, here)")
     check.add_argument("--json", type=Path, help="write all that was found there, too")
     check.set_defaults(run=_check)
+    pairs = actions.add_parser(
+        "pairs",
+        help="write videos, drawn boxes and captions for the LTX-2 trainer and musubi-tuner",
+        description="OUT gets videos/, guides/, dataset.jsonl for the LTX-2 trainer and musubi.toml for musubi-tuner; "
+        "a stopped run goes on.",
+    )
+    pairs.add_argument("root", type=Path, metavar="DIR", help="folder with the data")
+    pairs.add_argument("--out", type=Path, required=True)
+    pairs.add_argument("--dataset", choices=DATASETS, help="default: recognised by its layout")
+    pairs.add_argument("--style", choices=STYLES[1:], default="ltx boxes", help="of the boxes (default %(default)s)")
+    pairs.add_argument("--cuts", type=whole(1, 10_000), default=1, help="clips of each video (default %(default)s)")
+    pairs.add_argument("--fps", type=number(0.01, 1000), default=24, help="frames per second (default %(default)s)")
+    add_dataset_options(pairs)
+    pairs.set_defaults(run=_pairs)
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `open_options` reads."""
     parser.add_argument("--split", help="default train; GOT-10k: train, val; YouTube-VIS: train, valid, test")
     parser.add_argument("--frames", type=int, help="of a clip (default 8; images 1)")
-    parser.add_argument("--pixels", type=int, help="side of the frames (default 256; synthetic 128)")
+    parser.add_argument(
+        "--pixels",
+        type=frame_sizes,
+        metavar="N | WxH,WxH,...",
+        help="side of square frames, or sizes of which each clip gets the one nearest its aspect ratio (default 256; "
+        "synthetic 128)",
+    )
     parser.add_argument("--interval", type=int, default=1, help="take every n-th frame (default %(default)s)")
     parser.add_argument("--phrase", help="what the objects of a folder are whose boxes have no name")
     parser.add_argument("--seed", type=int, default=33, help="of the clips cut out (default %(default)s)")
@@ -73,3 +95,25 @@ def _check(args: argparse.Namespace) -> None:
         with replacing(path) as temporary:
             sheet.save(temporary, format="PNG")
         say(f"{'sheet':<14}{path}")
+
+
+def _pairs(args: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from ..data import detect_dataset, open_dataset
+    from ..data.pairs import write_pairs
+    from ..guides.fit import LTX, WAN
+
+    kind = args.dataset or detect_dataset(args.root)
+    given = open_options(args)
+    given["size"] = args.pixels or ((768, 448),)
+    given["num_frames"] = args.frames or (1 if kind == "grounding" else 49)
+    clips = open_dataset(kind, args.root, **given)
+    clips.passes = args.cuts
+    grid = LTX if args.style.startswith("ltx") else WAN
+    if (clips.num_frames - 1) % grid.frames:
+        note(f"{clips.num_frames} frames: {grid.name} takes 1 + a multiple of {grid.frames}, and would cut some off")
+    settings = {"dataset": kind, "cuts": args.cuts, **given}
+    with tqdm(total=len(clips), unit="clip", leave=False) as bar:
+        count = write_pairs(clips, args.out, args.style, args.fps, settings, workers=args.workers, progress=bar.update)
+    say(f"{args.out}: {count} of {len(clips)} clips with their guides, listed in dataset.jsonl and musubi.toml")

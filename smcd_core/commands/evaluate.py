@@ -174,9 +174,9 @@ def _tools(args: argparse.Namespace) -> ScoringNetworks:
     from ..evaluation.detectors import Detector
     from ..evaluation.networks import ClipFeatures, DinoFeatures, Lpips, VideoFeatures
     from ..evaluation.scores import ScoringNetworks
-    from ..sampling.devices import pick_device
+    from ..sampling.devices import chosen_device
 
-    where: dict[str, Any] = {"device": args.device or pick_device()}
+    where: dict[str, Any] = {"device": chosen_device(args.device or "auto", "--device")}
     source = where | {"download": args.download}
     threshold = args.detector_threshold
     return ScoringNetworks(
@@ -194,13 +194,13 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
 
     from ..data import SyntheticClips
     from ..evaluation.scores import EVALUATION_ROWS, generate_counterfactuals, generate_rows, score_row
-    from ..sampling.devices import pick_device, pick_dtype
+    from ..sampling.devices import chosen_device, pick_dtype
     from ..sampling.pipeline import DEFAULT_CHECKPOINT, SMCDPipeline
     from ..sampling.settings import Settings
     from ..video import contact_sheet
 
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    device = args.device or pick_device()
+    device = chosen_device(args.device or "auto", "--device")
     dtype = getattr(torch, args.dtype) if args.dtype else pick_dtype(device)
     pipeline = SMCDPipeline.from_checkpoint(checkpoint, components=args.components, device=device, dtype=dtype)
     scales = {name: getattr(args, f"cfg_{name}") for name in ("text", "boxes", "image")}

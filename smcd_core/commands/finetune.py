@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
     from accelerate import PartialState
     from diffusers import AutoencoderKL
 
-    from ..data import FolderClips
+    from ..data import Clip
     from ..networks.text import TextEncoder
     from ..training.encoded import EncodedClips
 
 # The published stage 2, shorter, and one clip at a time to save memory.
 DEFAULT = TrainingConfig("diim", 1000, batch_size=1, save_every=250, validate_every=250)
-FILE = "smcd.safetensors"  # the result: a checkpoint with VAE and text encoder inside
+FILE = "smcd.safetensors"  # the result: a checkpoint with VAE and text encoder inside; of --lora, lora.safetensors
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -31,7 +32,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "are some, are found as by `smcd data check`. Encoded clips are kept in OUT/clips; a stopped run goes on.",
     )
     parser.add_argument("root", type=Path, metavar="DIR", help="folder with the videos")
-    parser.add_argument("--out", type=Path, required=True, help=f"run folder; the result is OUT/{FILE}")
+    parser.add_argument(
+        "--out", type=Path, required=True, help=f"run folder; the result is OUT/{FILE}, or OUT/lora.safetensors"
+    )
     parser.add_argument("--checkpoint", type=Path, help="to start from (default: the bundled one)")
     parser.add_argument(
         "--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, if CHECKPOINT has none inside"
@@ -40,6 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--frames", type=int, help="frames per clip (default: as CHECKPOINT was trained)")
     parser.add_argument("--pixels", type=int, help="side of a frame (default: as CHECKPOINT was trained)")
     parser.add_argument("--passes", type=int, default=4, help="clips to cut from each video (default %(default)s)")
+    parser.add_argument("--flips", action="store_true", help="train on each clip mirrored, too")
     parser.add_argument("--phrase", help="phrase for objects whose boxes have no name")
     parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too, not only to OUT/loss.csv")
     add_training_options(parser, DEFAULT)
@@ -52,7 +56,7 @@ def _finetune(args: argparse.Namespace) -> None:
 
     from accelerate import PartialState
 
-    from ..data import FolderClips
+    from ..data import FolderClips, WithFlips
     from ..sampling.settings import Settings
     from ..training.loop import TIMEOUT, train
     from ..weights.checkpoint import read_checkpoint, write_checkpoint
@@ -65,19 +69,25 @@ def _finetune(args: argparse.Namespace) -> None:
     defaults = read_defaults(checkpoint)
     given = Settings.of(defaults, width=args.pixels, num_frames=args.frames)
     size, frames = given.width, given.num_frames
-    clips = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
+    clips: Sequence[Clip] = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
+    clips = WithFlips(clips) if args.flips else clips
 
     state = PartialState(timeout=TIMEOUT)  # under `accelerate launch` the processes share the encoding
     slots = checkpoint.config.box_slots
     noted = {"dataset": "folder", "root": args.root.resolve().name, "clips": len(clips), "phrase": args.phrase}
-    noted |= {"size": size, "num_frames": frames, "slots": slots}
+    noted |= {"size": size, "num_frames": frames, "slots": slots} | ({"flips": True} if args.flips else {})
     with log_beside_bars():
-        data = _encode(clips, vae.to(state.device), text.to(state.device), args.out / "clips", noted, state)
+        data = _encode(
+            clips, vae.to(state.device), text.to(state.device), args.out / "clips", noted, state, config.workers
+        )
         trained = train(
             config, checkpoint.config, data, args.out, start=checkpoint, validation=list(islice(data, 4)), vae=vae,
             tensorboard=args.tensorboard,
         )  # fmt: skip
-    if state.is_main_process:
+    if state.is_main_process and config.lora:
+        base = f" --checkpoint {args.checkpoint}" if args.checkpoint else ""
+        say(f"{trained}: try it with smcd animate{base} --lora {trained}")
+    elif state.is_main_process:
         result = read_checkpoint(trained)
         info = (
             checkpoint.info | result.info | {"defaults": defaults | {"width": size, "height": size, "frames": frames}}
@@ -88,7 +98,13 @@ def _finetune(args: argparse.Namespace) -> None:
 
 
 def _encode(
-    clips: FolderClips, vae: AutoencoderKL, text: TextEncoder, folder: Path, noted: dict, state: PartialState
+    clips: Sequence[Clip],
+    vae: AutoencoderKL,
+    text: TextEncoder,
+    folder: Path,
+    noted: dict,
+    state: PartialState,
+    workers: int,
 ) -> EncodedClips:
     """Encode the clips that are not in the folder yet; each process takes its share, and waits for the others."""
     from tqdm import tqdm
@@ -98,6 +114,16 @@ def _encode(
     share = {"part": state.process_index, "parts": state.num_processes}
     total = sum(map(len, shards(len(clips), **share).values()))
     with tqdm(total=total, unit="clip", desc="encoding") as bar:
-        encode_clips(clips, vae, text, folder, slots=noted["slots"], **share, settings=noted, progress=bar.update)
+        encode_clips(
+            clips,
+            vae,
+            text,
+            folder,
+            slots=noted["slots"],
+            **share,
+            workers=workers,
+            settings=noted,
+            progress=bar.update,
+        )
     state.wait_for_everyone()
     return EncodedClips(folder)

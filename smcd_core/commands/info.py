@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SMCDError
 from ..terminal import say, say_json
+
+if TYPE_CHECKING:
+    from ..trajectory.document import Trajectory
+
+LONGEST = 200  # characters of one line about metadata
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -20,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         nargs="?",
         help="file or folder of weights, a video by smcd, or boxes as .json (default: the whole installation)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--models", type=Path, metavar="DIR", help="ComfyUI's folder models (default: if found)")
     parser.add_argument("--verify", action="store_true", help="compare published weights with their sha256: takes long")
     parser.set_defaults(run=_info)
@@ -36,16 +43,22 @@ def _info(args: argparse.Namespace) -> None:
     from ..video import SUFFIXES, read_metadata
 
     path = args.file
+    whole: Any  # what --json prints
     if path.suffix.lower() in SUFFIXES or (path.is_dir() and any(path.glob("[0-9]*.png"))):
-        say_json(read_metadata(path))
-        return
-
-    lines = _describe_boxes(path) if path.suffix.lower() == ".json" else _describe_weights(path)
+        whole = read_metadata(path)
+        lines = _describe_video(path, whole)
+    elif path.suffix.lower() == ".json":
+        lines = _describe_boxes(path)
+        whole = dict(lines)
+    else:
+        lines, info = _describe_weights(path)
+        whole = dict(lines) | info
+        lines += [(name, _in_short(value)) for name, value in info.items()]
     if args.json:
-        say_json(dict(lines))
+        say_json(whole)
         return
     for name, value in lines:
-        say(f"{name:<12}{value}")
+        say(f"{name:<12}{value}" if len(name) < 12 else f"{name} {value}")
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -61,20 +74,53 @@ def _describe_boxes(path: Path) -> list[tuple[str, str]]:
     from ..trajectory.files import read_trajectory
 
     trajectory, what = read_trajectory(path)
-    lines = [
-        ("boxes", what),
-        (
-            "frames",
-            f"{trajectory.frames} of {trajectory.width} x {trajectory.height} pixels, {trajectory.fps:g} per second",
-        ),
-    ]
+    return [("boxes", what), *_describe_trajectory(trajectory)]
+
+
+def _describe_trajectory(trajectory: Trajectory) -> list[tuple[str, str]]:
+    frames = f"{trajectory.frames} of {trajectory.width} x {trajectory.height} pixels, {trajectory.fps:g} per second"
+    lines = [("frames", frames)]
     for track in trajectory.objects:
         keys = f"{len(track.keys)} keyframe{'s' * (len(track.keys) != 1)}"
         lines.append((track.id, f"{track.phrase or 'no phrase'}, {keys}{'' if track.enabled else ', off'}"))
     return lines
 
 
-def _describe_weights(path: Path) -> list[tuple[str, str]]:
+def _describe_video(path: Path, metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a person asks of a video; its metadata may hold anything."""
+    from ..trajectory.document import TrajectoryError, parse_trajectory
+
+    settings = metadata.get("settings")
+    rest = {name: value for name, value in metadata.items() if name not in ("settings", "trajectory")}
+    values = rest | (settings if isinstance(settings, dict) else {})
+    lines = [("file", str(path)), *((name, _in_short(value)) for name, value in values.items() if value is not None)]
+    if "trajectory" in metadata:
+        try:
+            trajectory = parse_trajectory(metadata["trajectory"])
+        except TrajectoryError as error:
+            return [*lines, ("trajectory", f"cannot be read: {error}")]
+        count = len(trajectory.objects)
+        lines += [("trajectory", f"{count} object{'s' * (count != 1)}"), *_describe_trajectory(trajectory)[1:]]
+    return lines
+
+
+def _in_short(value: Any) -> str:
+    """A value of metadata in a line; --json prints all of it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "stage" in one for one in value):
+        return ", ".join(f"{one['stage']} ({one.get('steps')} steps)" for one in value)
+    if isinstance(value, dict) and all(isinstance(one, int | float | str) for one in value.values()):
+        text = ", ".join(
+            f"{name} {one:g}" if isinstance(one, float) else f"{name} {one}" for name, one in value.items()
+        )
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\u2026 (--json prints all of it)"
+
+
+def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """What a checkpoint is, and what it says of itself."""
     from ..networks.config import system_name
     from ..weights.checkpoint import read_checkpoint
     from ..weights.components import missing_components
@@ -105,4 +151,4 @@ def _describe_weights(path: Path) -> list[tuple[str, str]]:
         ("missing", f"{', '.join(missing)}: give them with --components FOLDER" if missing else "nothing"),
     ]  # fmt: skip
     rest = {name: value for name, value in checkpoint.info.items() if name != "defaults"}
-    return lines + [(name, json.dumps(value, ensure_ascii=False)) for name, value in rest.items()]
+    return lines, rest

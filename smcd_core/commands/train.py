@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SMCDError
 from ..networks.config import SMALL, SYSTEMS, system_config
 from ..terminal import say
 from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
+from .arguments import whole
 from .data import DATASETS, add_dataset_options
+
+if TYPE_CHECKING:
+    from ..training.encoded import EncodedClips
 
 CLIPS = ("synthetic", "world")  # drawn, not read: sprites on pale scenes, textured cut-outs on textured scenes
 
@@ -49,12 +53,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     autoencoder.add_argument("--batch-size", type=int, default=8, help="crops of a step (default %(default)s)")
     autoencoder.add_argument("--lr", type=float, default=1e-3, help="default %(default)s")
+    autoencoder.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     pretrain.set_defaults(run=_pretrain)
 
-    encode = subparsers.add_parser("encode", help="turn clips into latents and tokens on disk, for training")
+    encode = subparsers.add_parser(
+        "encode",
+        help="turn clips into latents and tokens on disk, for training",
+        description="Runs under `accelerate launch` too: the processes share the work.",
+    )
     encode.add_argument("--dataset", choices=(*CLIPS, *DATASETS), default="synthetic")
     encode.add_argument("--root", type=Path, help="folder with the dataset")
     encode.add_argument("--clips", type=int, help="how many; not needed with --root (default there: one of each video)")
+    encode.add_argument("--cuts", type=whole(1, 10_000), help="clips to cut from each video, instead of --clips")
+    encode.add_argument("--flips", action="store_true", help="add each clip mirrored, with its boxes: twice as many")
     add_dataset_options(encode)
     encode.add_argument("--slots", type=int, help="boxes per frame (default 8; images 30, synthetic 4)")
     encode.add_argument(
@@ -62,6 +73,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     encode.add_argument("--out", type=Path, required=True)
     encode.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
+    encode.add_argument(
+        "--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="default %(default)s"
+    )
+    encode.add_argument(
+        "--batch-size", type=whole(1, 4096), default=1, help="clips that are encoded together (default %(default)s)"
+    )
     encode.add_argument("--part", default="1/1", metavar="I/N", help="do part I of N; run all N side by side")
     encode.set_defaults(run=_encode)
 
@@ -74,12 +91,25 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     train.add_argument(
         "--coverage-bias", action="store_true", help="weigh boxes by the share of a cell that they cover"
     )
-    train.add_argument("--data", type=Path, required=True, help="folder that `smcd encode` wrote")
+    train.add_argument(
+        "--data",
+        action=_Place,
+        required=True,
+        help="folder that `smcd encode` wrote, or a URL with its files, such as hf://datasets/OWNER/NAME: then "
+        "--shards-at-once are fetched and kept in memory",
+    )
     train.add_argument("--init", type=Path, help="checkpoint whose weights to start from")
     train.add_argument("--out", type=Path, required=True, help="run folder; an unfinished run in it is resumed")
     add_log_options(train)
     add_training_options(train)
     train.set_defaults(run=_train)
+
+
+class _Place(argparse.Action):
+    """Keep a folder or a URL; only a URL may use the network."""
+
+    def __call__(self, parser, namespace, value, option_string=None) -> None:  # noqa: ANN001 - argparse's
+        namespace.data, namespace.may_fetch = value, "://" in value
 
 
 def add_log_options(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +128,7 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConf
     defaults  values that the help shows, instead of those of TrainingConfig
     """
     hints = typing.get_type_hints(TrainingConfig)
-    choices = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS}
+    choices = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS, "frozen_dtype": PRECISIONS}
     for field in fields(TrainingConfig):
         if field.name == "stage":
             continue
@@ -131,6 +161,7 @@ def _pretrain(args: argparse.Namespace) -> None:
 
     if args.network == "autoencoder":
         from ..data import render_clip, render_world_clip
+        from ..sampling.devices import chosen_device
 
         pretrain.train_autoencoder(
             args.out,
@@ -143,22 +174,28 @@ def _pretrain(args: argparse.Namespace) -> None:
             lr=args.lr,
             render=render_clip if args.dataset == "synthetic" else render_world_clip,
             decoder_only=args.decoder_only,
+            device=chosen_device(args.device or "auto", "--device"),
         )
     else:
         pretrain.train_text_encoder(args.out, steps=args.steps or 1500)
 
 
 def _encode(args: argparse.Namespace) -> None:
+    from accelerate import PartialState
     from tqdm import tqdm
 
     from ..data.samples import SampleError, log_left_out
-    from ..sampling.devices import pick_device
+    from ..sampling.devices import DTYPES, chosen_device
     from ..training.encoded import encode_clips, shards
     from ..weights.components import load_components
 
     part, parts = _part(args.part)
     clips, settings = _clips_to_encode(args)
-    vae, text = (network.to(args.device or pick_device()) for network in load_components(args.components))
+    state = PartialState()  # under `accelerate launch` the processes share this part
+    part, parts = part * state.num_processes + state.process_index, parts * state.num_processes
+    shared = "auto" if state.num_processes == 1 else str(state.device)
+    device = chosen_device(args.device or shared, "--device")
+    vae, text = (network.to(device, DTYPES[args.dtype]) for network in load_components(args.components))
     damaged = []
 
     def report(error: SampleError) -> None:
@@ -166,10 +203,10 @@ def _encode(args: argparse.Namespace) -> None:
         log_left_out(error)
 
     total = sum(map(len, shards(len(clips), part, parts).values()))
-    with log_beside_bars(), tqdm(total=total, unit="clip") as bar:
+    with log_beside_bars(), tqdm(total=total, unit="clip", disable=not state.is_local_main_process) as bar:
         encode_clips(
-            clips, vae, text, args.out, slots=settings["slots"], part=part, parts=parts, workers=args.workers,
-            settings=settings, progress=bar.update, report=report,
+            clips, vae, text, args.out, slots=settings["slots"], batch_size=args.batch_size, part=part, parts=parts,
+            workers=args.workers, settings=settings, progress=bar.update, report=report,
         )  # fmt: skip
     if damaged:
         say(f"{len(damaged)} of {total} clips are damaged and were left out")
@@ -177,17 +214,30 @@ def _encode(args: argparse.Namespace) -> None:
 
 def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
     """The clips, and what to note about them in the files."""
+    from ..data import WithFlips
+
+    clips, noted = _clips_of_dataset(args)
+    if args.dtype != "float32":
+        noted["dtype"] = args.dtype
+    return (WithFlips(clips), noted | {"flips": True}) if args.flips else (clips, noted)
+
+
+def _clips_of_dataset(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
     from torch.utils.data import Subset
 
     from ..data import KINDS, SyntheticClips, WorldClips, open_dataset
     from .data import open_options
 
+    if args.cuts and args.clips:
+        raise SMCDError("--cuts and --clips both say how many clips to make: leave one out")
     if args.dataset in CLIPS:
         if args.clips is None:
             raise SMCDError("--clips is missing: how many synthetic clips to make")
         split = args.split or "train"
         if split not in ("train", "validation"):
             raise SMCDError(f"--split is {split!r}, expected train or validation for synthetic clips")
+        if not isinstance(args.pixels, int | None):
+            raise SMCDError("--pixels names sizes, but synthetic clips are square: give one number")
         kind = SyntheticClips if args.dataset == "synthetic" else WorldClips
         clips = kind(args.clips, split=split, size=args.pixels or 128, num_frames=args.frames or 8)
         slots = args.slots or SMALL["box_slots"]
@@ -196,6 +246,7 @@ def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str 
         if args.root is None:
             raise SMCDError(f"--root is missing: the folder with the dataset {args.dataset}")
         dataset = open_dataset(args.dataset, args.root, clips=args.clips, **open_options(args))
+        dataset.passes = args.cuts or dataset.passes
         clips = dataset if args.clips is None else Subset(dataset, range(args.clips))
         slots = args.slots or KINDS[args.dataset].slots
         size, frames = dataset.size, dataset.num_frames
@@ -213,13 +264,12 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from ..training.encoded import EncodedClips
     from ..training.loop import train
     from ..weights.checkpoint import read_checkpoint
 
     preset = PRESETS.get(args.preset)
     config, system = training_of(args)
-    data = EncodedClips(args.data)
+    data = _open_clips(args.data, config.shards_at_once)
     if preset:
         if args.init is None and preset.training.stage != "backbone":
             before = "stage 1 (--preset stage1)" if preset.training.stage == "diim" else "the backbone"
@@ -231,6 +281,18 @@ def _train(args: argparse.Namespace) -> None:
     start = read_checkpoint(args.init) if args.init else None
     with log_beside_bars():
         train(config, model_config, data, args.out, start=start, **log_settings(args))
+
+
+def _open_clips(place: str, at_once: int) -> EncodedClips:
+    from ..training.encoded import EncodedClips
+
+    if "://" not in place:
+        return EncodedClips(place)
+    from ..training.streamed import StreamedClips
+
+    if not at_once:
+        raise SMCDError("--shards-at-once is missing: how many files to fetch and shuffle at a time, such as 8")
+    return StreamedClips(place, at_once)
 
 
 @contextmanager

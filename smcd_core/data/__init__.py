@@ -2,6 +2,7 @@
 
 from .catalog import KINDS, detect_dataset, open_dataset
 from .clip import Clip
+from .flips import WithFlips
 from .folder import FolderClips
 from .got10k import GOT10kClips
 from .grounding import GroundingClips
@@ -21,6 +22,7 @@ __all__ = [
     "GroundingClips",
     "SampleError",
     "SyntheticClips",
+    "WithFlips",
     "WorldClips",
     "YouTubeVISClips",
     "open_dataset",

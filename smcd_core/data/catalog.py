@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def open_dataset(
     root: str | os.PathLike,
     *,
     split: str | None = None,
-    size: int | None = None,
+    size: int | Sequence[tuple[int, int]] | None = None,
     num_frames: int | None = None,
     clips: int | None = None,
     phrase: str | None = None,

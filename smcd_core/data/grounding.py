@@ -32,12 +32,12 @@ from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean
 
 MAX_ROW_BYTES = 64 * 2**20
 MAX_OBJECTS = 30
-SHORTEST_CROP = 0.9  # of the shorter side
+SHORTEST_CROP = 0.9  # of the largest crop
 SMALLEST_AREA = 0.01  # of the cropped image; smaller objects are dropped
 
 
 class GroundingClips(ClipDataset):
-    """Single-frame clips: a random square crop of an image and the objects in it, largest first.
+    """Single-frame clips: a random crop of an image, square or as its size is, and the objects in it, largest first.
 
     root  a .tsv file, or a folder with .tsv files in it or one level below
     """
@@ -65,10 +65,13 @@ class GroundingClips(ClipDataset):
         content = _parse(table.line(row), where)
         picture = _decode(content.get("image"), where)
         width, height = image_size(where, picture)
-        side = rng.uniform(SHORTEST_CROP, 1) * min(width, height)
-        x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)
+        size = self._size_for(width, height)
+        aspect = size[0] / size[1]
+        across = rng.uniform(SHORTEST_CROP, 1) * min(width, height * aspect)
+        crop = np.array((across, across / aspect))
+        x, y = rng.uniform(0, width - crop[0]), rng.uniform(0, height - crop[1])
         caption, boxes, phrases = _annotations(content, where)
-        boxes = torch.from_numpy((boxes.reshape(-1, 4) - np.tile((x, y), 2)) / side).float()
+        boxes = torch.from_numpy((boxes.reshape(-1, 4) - np.tile((x, y), 2)) / np.tile(crop, 2)).float()
         boxes, seen = (part.numpy() for part in clip_boxes(boxes, torch.ones(len(boxes), dtype=torch.bool)))
         area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
         order = [n for n in np.argsort(-area, kind="stable") if seen[n] and area[n] >= SMALLEST_AREA][:MAX_OBJECTS]
@@ -76,9 +79,8 @@ class GroundingClips(ClipDataset):
         caption = caption or caption_from(phrases)
         if not caption:
             raise SampleError(where, "has neither a caption nor an object that is large enough to name")
-        frame = read_image(
-            where, self.size, content=picture, crop=(x, y, x + side, y + side), resample=Image.Resampling.BOX
-        )
+        corners = (x, y, x + crop[0], y + crop[1])
+        frame = read_image(where, size, content=picture, crop=corners, resample=Image.Resampling.BOX)
         return Clip(frame[None], boxes[None, order], np.ones((1, len(order)), bool), phrases, caption)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ..pictures import PictureError, as_rgb, open_picture, size_as_shown
 from ..trajectory.document import MAX_SIDE
@@ -59,28 +59,32 @@ def inside(root: Path, name: object) -> Path:
 
 def read_image(
     path: str | os.PathLike,
-    size: int,
+    size: tuple[int, int],
     *,
     content: bytes | None = None,
     crop: tuple[float, float, float, float] | None = None,
     resample: Image.Resampling = Image.Resampling.BILINEAR,
 ) -> np.ndarray:
-    """uint8 [size, size, 3] from an image file, or from its bytes; `path` is then only for messages.
+    """uint8 [H, W, 3] from an image file, or from its bytes; `path` is then only for messages.
 
+    size  (width, height)
     crop  x1, y1, x2, y2 in pixels of the file; default: all, turned as the camera was held
     """
     with reading(path), open_picture(path, content) as image:
         width, height = image.size
         x1, y1, x2, y2 = crop or (0, 0, width, height)
-        across, down = size * _SPARE / (x2 - x1), size * _SPARE / (y2 - y1)
+        exif = image.getexif()
+        if crop is None and exif.get(ExifTags.Base.Orientation, 1) > 4:  # on its side
+            size = size[::-1]
+        across, down = size[0] * _SPARE / (x2 - x1), size[1] * _SPARE / (y2 - y1)
         image.draft("RGB", (int(width * across), int(height * down)))
         smaller = image.width / width, image.height / height
         box = (x1 * smaller[0], y1 * smaller[1], x2 * smaller[0], y2 * smaller[1])
-        square = as_rgb(image).resize((size, size), resample, box=box)
+        resized = as_rgb(image).resize(size, resample, box=box)
         if crop is None:
-            square.getexif().update(image.getexif())
-            square = ImageOps.exif_transpose(square)
-        return np.array(square)
+            resized.getexif().update(exif)
+            resized = ImageOps.exif_transpose(resized)
+        return np.array(resized)
 
 
 def image_size(path: str | os.PathLike, content: bytes | None = None) -> tuple[int, int]:
@@ -124,8 +128,8 @@ class FrameFolder:
         with reading(path), open_picture(path) as image:
             return _checked_size(path, size_as_shown(image))
 
-    def read(self, frames: Sequence[int], size: int) -> np.ndarray:
-        """uint8 [F, size, size, 3]"""
+    def read(self, frames: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """uint8 [F, H, W, 3] for a size of (width, height)"""
         return np.stack([read_image(self.path / self.files[frame], size) for frame in frames])
 
 
@@ -147,8 +151,8 @@ class VideoFile:
         """(width, height) as shown: a phone may have stored the video on its side."""
         return self._size
 
-    def read(self, frames: Sequence[int], size: int) -> np.ndarray:
-        """uint8 [F, size, size, 3] of rising frame numbers"""
+    def read(self, frames: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """uint8 [F, H, W, 3] of rising frame numbers, for a size of (width, height)"""
         if self._is_numbered:
             return self._read_in_order(frames, size)
         wanted = {int(self.times[frame]): place for place, frame in enumerate(frames)}
@@ -165,7 +169,7 @@ class VideoFile:
         missing = next(frame for place, frame in enumerate(frames) if place not in found)
         raise SampleError(self.path, f"frame {missing} of {self.length} cannot be decoded")
 
-    def _read_in_order(self, frames: Sequence[int], size: int) -> np.ndarray:
+    def _read_in_order(self, frames: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """The frames counted from the first one, which has to be decoded, too."""
         wanted = {frame: place for place, frame in enumerate(frames)}
         found: dict[int, np.ndarray] = {}
@@ -215,9 +219,11 @@ def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.nda
         return np.arange(sum(1 for _ in container.decode(container.streams.video[0]))), sides, True
 
 
-def _pixels(frame: Any, size: int) -> np.ndarray:
-    pixels = frame.to_ndarray(width=size, height=size, format="rgb24", interpolation="BILINEAR")
-    return np.ascontiguousarray(np.rot90(pixels, _quarter_turns(frame)))
+def _pixels(frame: Any, size: tuple[int, int]) -> np.ndarray:
+    turns = _quarter_turns(frame)
+    width, height = size[::-1] if turns % 2 else size
+    pixels = frame.to_ndarray(width=width, height=height, format="rgb24", interpolation="BILINEAR")
+    return np.ascontiguousarray(np.rot90(pixels, turns))
 
 
 def _quarter_turns(frame: Any) -> int:

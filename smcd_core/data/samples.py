@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -61,7 +62,8 @@ class ClipDataset(Dataset):
     the same in every worker and every order. Each pass takes different clips from the same videos.
     Indexing raises SampleError for a damaged sample; `stream` skips it.
 
-    size        side of the square frames in pixels; the aspect ratio is not kept (as published)
+    size        side of the square frames in pixels; the aspect ratio is not kept (as published). Or (width, height) of
+                several buckets, of which each clip gets the one nearest its aspect ratio
     num_frames  frames per clip
     interval    step between the frames of a clip, in frames of the video (published: 1)
     passes      clips per video
@@ -73,14 +75,16 @@ class ClipDataset(Dataset):
         self,
         root: str | os.PathLike,
         *,
-        size: int = 256,
+        size: int | Sequence[tuple[int, int]] = 256,
         num_frames: int = 8,
         interval: int = 1,
         seed: int = 33,
         passes: int = 1,
     ):
         self.root = Path(root)
-        for name, value in dict(size=size, num_frames=num_frames, interval=interval, passes=passes).items():
+        self.sizes = ((size, size),) if isinstance(size, int) else tuple(size)
+        sides = min((min(pair) for pair in self.sizes), default=0)
+        for name, value in dict(size=sides, num_frames=num_frames, interval=interval, passes=passes).items():
             if value < 1:
                 raise DatasetError(f"{name} is {value}, expected 1 or more")
         if not self.root.exists():
@@ -105,6 +109,10 @@ class ClipDataset(Dataset):
 
     def name_of(self, index: int) -> str:
         return self.names[index % len(self.names)]
+
+    def _size_for(self, width: int, height: int) -> tuple[int, int]:
+        """The one of the sizes whose aspect ratio is nearest that of a video."""
+        return min(self.sizes, key=lambda size: abs(math.log(size[0] * height / (size[1] * width))))
 
     def _window(self, length: int, path: str | os.PathLike, rng: np.random.Generator) -> range:
         """Pick frames at the interval of the clips, from a random start; all starts are equally likely."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from .annotations import read_captions, read_videos
 from .clip import Clip
-from .media import inside, read_image
+from .media import image_size, inside, read_image
 from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean_text
 
 SPLITS = ("train", "valid", "test")
@@ -65,7 +65,8 @@ class YouTubeVISClips(ClipDataset):
         if not caption:
             raise SampleError(self.names[item], f"has neither objects nor {CAPTIONS}")
         files = [inside(self.home / FRAMES, entry.files[frame]) for frame in frames]
-        pixels = np.stack([read_image(file, self.size) for file in files])
+        size = self._size_for(*image_size(files[0])) if len(self.sizes) > 1 else self.sizes[0]
+        pixels = np.stack([read_image(file, size) for file in files])
         return Clip(pixels, boxes.xyxy, boxes.mask, phrases, caption)
 
 

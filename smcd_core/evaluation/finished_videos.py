@@ -100,7 +100,7 @@ def read_videos(
         source = _open(path)
         if source.length > MAX_FRAMES:  # 261 kB of H.264 can hold 28,000 frames, which take 5.6 GB
             raise SMCDError(f"{path}: has {source.length} frames, the limit is {MAX_FRAMES}: cut the video")
-        video = source.read(range(source.length), size)
+        video = source.read(range(source.length), (size, size))
         trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
         boxes = dense_boxes(trajectory, len(video))
         matched = tracks = None
@@ -170,7 +170,7 @@ def _counterfactual(key: str, folder: Path, sources: VideoSources, clip: Clip, s
         raise SMCDError(
             f"{path}: has the boxes of the video; name those that it was made with in a folder of their own"
         )
-    return Counterfactual(source.read(range(source.length), size), boxes.xyxy, boxes.mask)
+    return Counterfactual(source.read(range(source.length), (size, size)), boxes.xyxy, boxes.mask)
 
 
 def _points(key: str, found: Path, asked: Path, video: VideoFile | FrameFolder) -> PointPaths:
@@ -220,14 +220,14 @@ def _reference(key: str, folder: Path | None, length: int, size: int) -> np.ndar
         return np.zeros((0, size, size, 3), np.uint8)
     for suffix in IMAGE_SUFFIXES:
         if (folder / f"{key}{suffix}").is_file():
-            return read_image(folder / f"{key}{suffix}", size)[None]
+            return read_image(folder / f"{key}{suffix}", (size, size))[None]
     path = _named(folder, key)
     if path is None:
         raise SMCDError(f"{folder}: has no reference for {key}; expected a video, a folder of frames or an image")
     video = _open(path)
     if video.length != length:
         raise SMCDError(f"{path}: has {video.length} frames, the video {length}: cut the reference to the same ones")
-    return video.read(range(length), size)
+    return video.read(range(length), (size, size))
 
 
 def read_prompts(path: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from ..trajectory.document import Trajectory, TrajectoryError
 from ..trajectory.write import write_got10k, write_json, write_mot_sequence
@@ -45,6 +46,8 @@ SUFFIXES = {
     "trailblazer": ".yaml",
     "freetraj": ".txt",
 }
+_FOLDERS = {"mot": "seqinfo.ini and gt/gt.txt", "got10k": "groundtruth.txt and meta_info.ini"}
+_OF_FILES = (".json", ".npy", ".yaml", ".yml", ".txt", ".csv", ".xml")  # which name a format
 
 
 def write_boxes(
@@ -52,11 +55,23 @@ def write_boxes(
 ) -> None:
     """Write all enabled objects in one of WRITTEN; a format of PER_OBJECT takes one, which `object_id` chooses.
 
-    Raises TrajectoryError for what the format cannot hold.
+    Raises TrajectoryError for what the format cannot hold, and for a name that its readers would not find.
     """
+    check_name(path, format)
     if format in _OF_ONE_OBJECT:
         _OF_ONE_OBJECT[format](path, trajectory, object_id)
-    elif format in _WHOLE:
-        _WHOLE[format](path, trajectory)
     else:
+        _WHOLE[format](path, trajectory)
+
+
+def check_name(path: str | os.PathLike, format: str) -> None:
+    """Raise TrajectoryError unless the name is one for a file, or folder, of that format."""
+    if format not in WRITTEN:
         raise TrajectoryError(f"format is {format!r}: use one of {', '.join(WRITTEN)}")
+    suffix = Path(path).suffix.lower().replace(".yml", ".yaml")
+    if suffix not in _OF_FILES:
+        return
+    if format in _FOLDERS:
+        raise TrajectoryError(f"{path}: {format} is a folder with {_FOLDERS[format]}: name it without {suffix}")
+    if not SUFFIXES[format].endswith(suffix):
+        raise TrajectoryError(f"{path}: {format} is a file whose name ends in {SUFFIXES[format]}: name it so")

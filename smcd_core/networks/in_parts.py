@@ -23,6 +23,7 @@ from .config import SMCDConfig
 
 AT_ONCE = {"cpu": 2048}  # positions of all frames together that a layer works on at once; fit a CPU's caches
 AT_ONCE_ELSEWHERE = 2**16
+MOST_SEQUENCES = 2**15  # in one call of attention: CUDA's kernels count them in an axis of the grid, up to 65,535
 INNER_AT_ONCE = 640  # of the 4 * C inner channels of a feed-forward on a CPU
 
 
@@ -107,7 +108,8 @@ def _videos(layer: Callable[..., Tensor], x: Tensor, conditions: Conditions) -> 
 
 def _positions(layer: Callable[..., Tensor], h: Tensor) -> Tensor:
     """h [S, C, F]"""
-    return torch.cat([layer(part) for part in h.split(max(1, _at_once(h) // h.shape[2]))])
+    at_once = min(MOST_SEQUENCES, max(1, _at_once(h) // h.shape[2]))
+    return torch.cat([layer(part) for part in h.split(at_once)])
 
 
 # Within a position ---------------------------------------------------------------------------------------------------

@@ -44,6 +44,12 @@ def start_of(requests: Sequence[Request], settings: Settings, encode: Callable[[
         else:
             still = np.repeat(image[None], settings.num_frames, axis=0)
             drawn.append((still, torch.zeros(still.shape[:3])))
-    guide = torch.cat([encode(video) for video, _ in drawn])
-    inside = F.adaptive_avg_pool2d(torch.cat([mask for _, mask in drawn])[:, None], guide.shape[2:]) > 0.5
-    return Start(guide.float(), inside.to(guide.device).float(), settings.starts)
+    guide = torch.cat([encode(video) for video, _ in drawn]).float()
+    inside = inside_of(torch.cat([mask for _, mask in drawn]), guide)
+    return Start(guide, inside, settings.starts)
+
+
+def inside_of(mask: Tensor, latents: Tensor) -> Tensor:
+    """float [F, H, W] in 0..1 -> [F, 1, h, w], 1 on the latents [F, C, h, w] that it covers by more than half."""
+    covered = F.adaptive_avg_pool2d(mask[:, None], latents.shape[2:]) > 0.5
+    return covered.to(latents)

@@ -127,16 +127,26 @@ class Start:
     inside: Tensor
     shares: tuple[float, float]
 
-    def at(self, x: Tensor, noise: Tensor, t: Tensor, left: int, total: int) -> Tensor:
-        """x at timestep t [1] with `left` steps to go, with the guide where a part has not begun."""
-        waits = [share < 1 and left >= steps_of(share, total) for share in self.shares]
-        if not any(waits):
-            return x
-        noisy = add_noise(self.guide, noise, t)
-        if all(waits):
-            return noisy
-        part = self.inside if waits[1] else 1 - self.inside
-        return x + (noisy - x) * part
+    def first(self, noise: Tensor, t: Tensor) -> Tensor:
+        """The latents at timestep t [1], the first: noise where the share is 1, else the guide with noise."""
+        return self.chosen(noise, add_noise(self.guide, noise, t), [share == 1 for share in self.shares])
+
+    def held(self, prediction: Tensor, noise: Tensor, t: Tensor, kind: str, left: int, total: int) -> Tensor:
+        """The prediction at t, with the one that leads to the guide where the steps of the share begin later.
+
+        left  steps to go, this one among them, of `total`
+        """
+        guide = velocity(self.guide, noise, t) if kind == "v" else noise
+        return self.chosen(prediction, guide, self.begun(left, total))
+
+    def begun(self, left: int, total: int) -> list[bool]:
+        """Whether the steps of the rest and of the inside have begun."""
+        return [left <= steps_of(share, total) for share in self.shares]
+
+    def chosen(self, a: Tensor, b: Tensor, is_a: Sequence[bool]) -> Tensor:
+        """a or b, each for the rest and for the inside."""
+        outside, inside = (a if chosen else b for chosen in is_a)
+        return outside if outside is inside else outside + (inside - outside) * self.inside
 
 
 def ddim(
@@ -163,13 +173,13 @@ def ddim(
     timesteps = ddim_timesteps(steps)
     stride, total = TRAIN_STEPS // steps, len(timesteps)
     timesteps = timesteps[skipped(total, start) :]
-    x = noise
+    x = noise if start is None else start.first(noise, torch.tensor(timesteps[:1]))
     for index, step in enumerate(timesteps):
         t = torch.tensor([step])
-        if start is not None:
-            x = start.at(x, noise, t, len(timesteps) - index, total)
         # Filled there, not copied there, which would wait for the device.
         prediction = predict(x, torch.full((1,), step, device=x.device))
+        if start is not None:
+            prediction = start.held(prediction, noise, t, kind, len(timesteps) - index, total)
         x0, eps = predicted_x0(prediction, x, t, kind), predicted_noise(prediction, x, t, kind)
         x = add_noise(x0, eps, (t - stride).clamp(min=0))
         report(index + 1, len(timesteps), x, progress, callback)
@@ -203,11 +213,11 @@ def dpm_solver(
     )
     scheduler.set_timesteps(timesteps=timesteps)
     scheduler.set_begin_index(0)  # else it searches its timesteps for each step, which waits for the device
-    x = noise
+    x = noise if start is None else start.first(noise, torch.tensor(timesteps[:1]))
     for index, step in enumerate(timesteps):
-        if start is not None:
-            x = start.at(x, noise, torch.tensor([step]), len(timesteps) - index, total)
         prediction = predict(x, torch.full((1,), step, device=x.device))
+        if start is not None:
+            prediction = start.held(prediction, noise, torch.tensor([step]), kind, len(timesteps) - index, total)
         x = scheduler.step(prediction, step, x).prev_sample
         report(index + 1, len(timesteps), x, progress, callback)
     return x

@@ -13,16 +13,17 @@ from ..networks.smcd import SMCD
 from ..networks.text import TextEncoder
 from ..weights.checkpoint import SUFFIXES, Checkpoint, CheckpointError, build, read_checkpoint, write_checkpoint
 from ..weights.components import FOLDERS, load_components, missing_components, pack_components, unpack_components
+from ..weights.lora import Chosen, with_loras
 
 
 def read_networks(
-    path: Path, components: str | Path | None, device: str, dtype: torch.dtype
+    path: Path, components: str | Path | None, device: str, dtype: torch.dtype, lora: Chosen | None = None
 ) -> tuple[SMCD, AutoencoderKL, TextEncoder, Checkpoint]:
     """SMCD on its device; VAE and text encoder from `components`, the checkpoint or its folder, as they were stored.
 
     Raises CheckpointError.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = with_loras(read_checkpoint(path), lora)
     missing = missing_components(checkpoint)
     if components is None and missing and any((path / name).is_dir() for name in FOLDERS):
         components = path

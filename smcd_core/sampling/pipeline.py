@@ -22,6 +22,7 @@ from ..trajectory.document import Trajectory
 from ..weights.checkpoint import CheckpointError
 from ..weights.components import decode_latents, encode_frames, vae_stride
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
+from ..weights.lora import Chosen
 from ..weights.repository import local_path
 from .animatic import start_of
 from .deep_cache import EverySecondStep
@@ -88,6 +89,7 @@ class SMCDPipeline:
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
         download: bool = False,
+        lora: Chosen | None = None,
     ) -> SMCDPipeline:
         """Read all networks from one path, or from one for SMCD and one for the others.
 
@@ -98,13 +100,14 @@ class SMCDPipeline:
         device      "auto" is the fastest there is
         dtype       "auto" is half precision on an NVIDIA GPU, else float32
         download    may use the network, if there is nothing at `path`
+        lora        file to merge into the weights, or several: [("a.safetensors", 0.7), ("b.safetensors", 1.0)]
 
         Raises CheckpointError, and SMCDError for a device or dtype that cannot be used.
         """
         device = chosen_device(device)
         dtype = chosen_dtype(dtype, device)
         path = local_path(path, download)
-        smcd, vae, text, checkpoint = read_networks(path, components, device, dtype)
+        smcd, vae, text, checkpoint = read_networks(path, components, device, dtype, lora)
         try:
             pipeline = cls(smcd, vae, text, read_defaults(checkpoint), checkpoint.info)
         except CheckpointError:

@@ -61,6 +61,7 @@ class TrainingConfig:
     ema: float = 0.0  # decay of the average of the weights; 0 keeps no average
     object_weight: float = 1.0  # of the loss inside boxes; 1 as published
     timestep_power: float = 1.0  # t = 1000 u^power: below 1 prefers noisy steps; 1 as published
+    lora: int = 0  # rank of a LoRA of what the stage trains; 0 trains the weights themselves
     # Instead of the stage's own values, where they are given:
     images: bool | None = None
     drop_text: float | None = None
@@ -69,14 +70,22 @@ class TrainingConfig:
     drop_image_tokens: float | None = None
     checkpointing: bool = False  # recompute activations to save memory
     mixed_precision: str = "no"
+    frozen_dtype: str = "no"  # of layers that do not train: bf16 or fp16 takes half their memory
     save_every: int = 1000
+    keep_every: int = 0  # steps between checkpoints that later ones do not replace; 0 keeps only the newest
     validate_every: int = 1000
+    workers: int = 0  # processes that read clips ahead
+    shards_at_once: int = 0  # files of 128 clips to draw from at a time, for data that is streamed; 0: from all
     seed: int = 33
 
     def __post_init__(self):
         if self.stage not in STAGES:
             raise TrainingError(f"stage is {self.stage!r}, expected one of {', '.join(STAGES)}")
-        for name, choices in (("optimizer", OPTIMIZERS), ("mixed_precision", PRECISIONS)):
+        for name, choices in (
+            ("optimizer", OPTIMIZERS),
+            ("mixed_precision", PRECISIONS),
+            ("frozen_dtype", PRECISIONS),
+        ):
             if getattr(self, name) not in choices:
                 raise TrainingError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(choices)}")
         for name in ("steps", "batch_size", "accumulation", "save_every", "validate_every"):
@@ -85,7 +94,11 @@ class TrainingConfig:
         for name in ("lr", "clip_norm", "object_weight", "timestep_power"):
             if not 0 < getattr(self, name) < math.inf:
                 raise TrainingError(f"{name} is {getattr(self, name)}, expected a number above 0")
-        for name in ("warmup", "weight_decay", "seed"):
+        if self.frozen_dtype not in ("no", self.mixed_precision):
+            raise TrainingError(
+                f"frozen_dtype is {self.frozen_dtype}, but mixed_precision is {self.mixed_precision}: choose the same"
+            )
+        for name in ("warmup", "weight_decay", "seed", "lora", "keep_every", "workers", "shards_at_once"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise TrainingError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if not 0 <= self.ema < 1:

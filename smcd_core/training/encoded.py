@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from safetensors import SafetensorError, safe_open
@@ -24,39 +26,49 @@ from ..weights.files import save_weights
 from .phrase_cache import PhraseCache
 
 SHARD = 128  # clips per file
+PATTERN = "clips-*.safetensors"  # names of the files
 
 
 class EncodedClips(Dataset):
     """Dataset of the clips that `encode_clips` wrote to a folder and its subfolders, such as one for each source.
 
     Each item is a dict: latents [F, 4, h, w], text [T, D], boxes_xyxy [F, N, 4], mask [F, N], phrases [N, P].
-    `null_text` [T, D] replaces dropped captions. Raises SMCDError for a folder without clips, a damaged
-    file, or clips of different shapes.
+    `null_text` [T, D] replaces dropped captions. `buckets` are the indices of the clips of each (h, w), by shard.
+
+    Raises SMCDError for a folder without clips, a damaged file, or clips that differ in more than h and w.
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder)
-        self.shards = sorted(self.folder.rglob("clips-*.safetensors"))
+        self._index(folder, sorted(Path(folder).rglob(PATTERN)))
+
+    def _index(self, folder: str | os.PathLike, shards: Sequence[str | Path]) -> None:
+        self.folder, self.shards = folder, shards
         self.ends: list[int] = []
-        shapes: dict[str, Any] = {}  # of one clip
+        self.buckets: dict[tuple[int, int], list[range]] = {}
+        shapes: dict[str, Any] = {}  # of one clip, latents without h and w
         first = None
-        for shard in self.shards:
-            with _open(shard) as file:
-                count = file.get_slice("latents").get_shape()[0]
-                self.ends.append((self.ends[-1] if self.ends else 0) + count)
-                found = {name: file.get_slice(name).get_shape()[1:] for name in file.keys()} if count else shapes
+        for shard in shards:
+            whole = self._shapes(shard)
+            count = whole["latents"][0]
+            start = self.ends[-1] if self.ends else 0
+            self.ends.append(start + count)
+            if not count:
+                continue
+            found = {name: shape[1:] for name, shape in whole.items()}
+            height, width = found["latents"][2:]
+            found["latents"] = found["latents"][:2]
+            self.buckets.setdefault((height, width), []).append(range(start, start + count))
             if not shapes:
                 shapes, first = found, shard
             elif shapes != found:
                 name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
                 raise SMCDError(
                     f"{shard}: {name} of a clip is {found.get(name)}, but {shapes.get(name)} in {first}; encode "
-                    "all with the same frames, pixels, slots and components"
+                    "all with the same frames, slots and components"
                 )
-        if first is None or not self.ends[-1]:
+        if first is None:
             raise SMCDError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
-        with _open(first) as file:
-            self.null_text = file.get_tensor("null_text").float()
+        self.null_text = self._null_text(first).float()
 
     def __len__(self) -> int:
         return self.ends[-1]
@@ -64,9 +76,19 @@ class EncodedClips(Dataset):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         if not 0 <= index < len(self):  # ends a loop over the dataset
             raise IndexError(f"clip {index} of {len(self)}")
-        shard = next(number for number, end in enumerate(self.ends) if index < end)
-        row = index - (self.ends[shard - 1] if shard else 0)
-        with _open(self.shards[shard]) as file:
+        shard = bisect_right(self.ends, index)
+        return self._read(self.shards[shard], index - (self.ends[shard - 1] if shard else 0))
+
+    def _shapes(self, shard: Any) -> dict[str, list[int]]:
+        with _open(shard) as file:
+            return {name: file.get_slice(name).get_shape() for name in file.keys()}
+
+    def _null_text(self, shard: Any) -> Tensor:
+        with _open(shard) as file:
+            return file.get_tensor("null_text")
+
+    def _read(self, shard: Any, row: int) -> dict[str, Tensor]:
+        with _open(shard) as file:
             return {name: file.get_slice(name)[row].float() for name in file.keys() if name != "null_text"}
 
 
@@ -91,6 +113,7 @@ def encode_clips(
     folder: str | os.PathLike,
     *,
     slots: int,
+    batch_size: int = 1,
     part: int = 0,
     parts: int = 1,
     workers: int = 0,
@@ -100,12 +123,15 @@ def encode_clips(
 ) -> None:
     """Encode a dataset into shards. Shards that exist already are kept, so a stopped run can be resumed.
 
-    slots     boxes per frame; a clip with more loses its last objects
-    part      number of this call among `parts`, which share the work: it writes every parts-th shard
-    workers   processes that read clips ahead
-    settings  description of the clips, stored in each shard
-    progress  called with the number of clips done since the last call
-    report    called with each damaged clip, which is left out (default: log it)
+    The tensors of a shard do not depend on how many processes share the work.
+
+    slots       boxes per frame; a clip with more loses its last objects
+    batch_size  clips that go through the VAE and the text encoder together
+    part        number of this call among `parts`, which share the work: it writes every parts-th shard
+    workers     processes that read clips ahead
+    settings    description of the clips, stored in each shard
+    progress    called with the number of clips done since the last call
+    report      called with each damaged clip, which is left out (default: log it)
 
     Raises SMCDError if a shard exists with other settings.
     """
@@ -119,16 +145,27 @@ def encode_clips(
     read = read_all(clips, [index for _, members in todo for index in members], workers=workers)
     null_text = text([" "])[0].half().cpu()
     for path, members in todo:
-        encoded = []
+        encoded, batch = [], []
         for _, clip in islice(read, len(members)):
             if isinstance(clip, SampleError):
                 report(clip)
             else:
-                encoded.append(_encode(clip, vae, text, phrases, slots))
+                batch.append(clip)
+            if len(batch) == batch_size:
+                encoded += _encode(batch, vae, text, phrases, slots)
+                batch = []
             progress(1)
-        tensors = {name: torch.stack([item[name] for item in encoded]) for name in encoded[0]} if encoded else {}
-        # Written even without a clip, or the next run would read all of them again.
-        save_weights(path, {"latents": torch.zeros(0), **tensors, "null_text": null_text}, metadata)
+        encoded += _encode(batch, vae, text, phrases, slots)
+        by_size: dict[tuple[int, ...], list[dict[str, Tensor]]] = {}
+        for item in encoded:
+            by_size.setdefault(tuple(item["latents"].shape), []).append(item)
+        # The file with the shard's own name comes last: it says that the shard is whole. It is written even without a
+        # clip, or the next run would read all of them again.
+        for number, size in reversed([*enumerate(sorted(by_size) or [()])]):
+            items = by_size.get(size, [])
+            tensors = {name: torch.stack([item[name] for item in items]) for name in items[0]} if items else {}
+            file = path.with_stem(f"{path.stem}-{number}") if number else path
+            save_weights(file, {"latents": torch.zeros(0), **tensors, "null_text": null_text}, metadata)
         phrases.save_if_grown()
     phrases.save()
 
@@ -155,12 +192,27 @@ def _check_settings(path: Path, metadata: dict[str, str]) -> None:
         raise SMCDError(f"{path}: was encoded as {found}, not as {metadata['settings']}; choose another folder")
 
 
-def _encode(clip: Clip, vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCache, slots: int) -> dict[str, Tensor]:
+def _encode(
+    batch: Sequence[Clip], vae: AutoencoderKL, text: TextEncoder, phrases: PhraseCache, slots: int
+) -> list[dict[str, Tensor]]:
+    """One item for each clip of the batch; those of one size go through the VAE together."""
+    items: list[dict[str, Tensor]] = []
+    for size in dict.fromkeys(clip.frames.shape for clip in batch):
+        clips = [clip for clip in batch if clip.frames.shape == size]
+        frames = np.concatenate([clip.frames for clip in clips])
+        latents = encode_frames(vae, frames, len(frames) if len(clips) > 1 else None).half().cpu()
+        texts = text([clip.caption for clip in clips]).half().cpu()
+        items += [
+            {"latents": own, "text": states, **_boxes(clip, phrases, slots)}
+            for clip, own, states in zip(clips, latents.chunk(len(clips)), texts, strict=True)
+        ]
+    return items
+
+
+def _boxes(clip: Clip, phrases: PhraseCache, slots: int) -> dict[str, Tensor]:
     boxes, mask = torch.from_numpy(clip.boxes_xyxy), torch.from_numpy(clip.mask).float()
     missing = slots - boxes.shape[1]
     return {
-        "latents": encode_frames(vae, clip.frames).half().cpu(),
-        "text": text([clip.caption])[0].half().cpu(),
         # Negative padding cuts off surplus slots.
         "boxes_xyxy": torch.nn.functional.pad(boxes, (0, 0, 0, missing)),
         "mask": torch.nn.functional.pad(mask, (0, missing)),

@@ -7,6 +7,7 @@ same. Only the masks of dropout differ between processes.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -30,12 +32,14 @@ from ..networks.blocks import ResBlock, SpatialTransformer, TemporalTransformer
 from ..networks.config import SMCDConfig
 from ..networks.smcd import SMCD
 from ..weights.checkpoint import Checkpoint, write_checkpoint
+from ..weights.lora import LowRank, merged, write_lora
 from .config import TrainingConfig, TrainingError
 from .encoded import EncodedClips
+from .lora import add_lora, without_adapters
 from .loss import DenoisingLoss, fold_seed, sample_batch
 from .parameters import trainable_parameters
 from .run_folder import Log, gather, resume, save_state, settings_of
-from .start import fit_to_clips, make_model
+from .start import check_lora_start, fit_to_clips, make_model
 from .validation import validate
 
 # Validation runs on one process while the others wait for it; the default of 10 minutes may be too short.
@@ -54,7 +58,7 @@ def train(
     tensorboard: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Train to config.steps, or continue the run in `out`; returns the path of the checkpoint.
+    """Train to config.steps, or continue the run in `out`; returns the path of the checkpoint, or of the LoRA.
 
     The checkpoint's box_slots is that of the clips, whatever `model_config` says.
 
@@ -62,14 +66,19 @@ def train(
     tensorboard  log to TensorBoard as well
     quiet        no progress bar
 
-    Afterwards `out` holds checkpoint.safetensors (the average of the weights if there is one), loss.csv, loss.png,
-    samples/, tensorboard/ and state-*, from which the run continues.
+    Afterwards `out` holds checkpoint.safetensors or lora.safetensors (the average of the weights if there is one), with
+    config.keep_every also such files of earlier steps, loss.csv, loss.png, samples/, tensorboard/ and state-*, from
+    which the run continues.
 
-    Raises TrainingError if clips and network do not fit together, or if a state in `out` is of another run.
+    Raises TrainingError if clips and network do not fit together, if a state in `out` is of another run, or if a LoRA
+    does not start from a checkpoint of the same network.
     """
     if not len(data):
         raise TrainingError("the data set is empty")
-    model_config = fit_to_clips(model_config, data[0])
+    for shards in data.buckets.values():
+        model_config = fit_to_clips(model_config, data[shards[0][0]])
+    if config.lora:
+        check_lora_start(model_config, start)
     accelerator = _accelerator(config)
     run = _Run(config, model_config, data, Path(out), start, accelerator)
     if vae is not None:
@@ -84,7 +93,7 @@ def train(
             bar.set_postfix(loss=f"{row['loss']:.4f}")
             is_saved = run.is_due(config.save_every)
             is_validated = bool(validation) and run.is_due(config.validate_every)
-            row |= run.validate_and_save(validation if is_validated else (), vae, is_saved)
+            row |= run.validate_and_save(validation if is_validated else (), vae, run.files_due())
             log.add(row)
             if is_saved:
                 # Last, so that a run that is killed in between makes both of them again.
@@ -109,18 +118,19 @@ class _Run:
     ):
         out.mkdir(parents=True, exist_ok=True)
         self.config, self.model_config, self.out, self.accelerator = config, model_config, out, accelerator
-        self.checkpoint = out / "checkpoint.safetensors"
-        self.earlier = start.info.get("training", []) if start else []
+        self.checkpoint = out / ("lora.safetensors" if config.lora else "checkpoint.safetensors")
+        self.start = start
         self.null_text = data.null_text
         self.model = make_model(model_config, start, config.seed)
+        _freeze_the_rest(self.model, config)
         self.shapes = {name: value.shape for name, value in self.model.state_dict().items()}
+        self.halved = _halve_frozen_layers(self.model, config, accelerator)
         if accelerator.is_fsdp2:
             _give_scalars_an_axis(self.model)
-        chosen = _freeze_the_rest(self.model, config)
         if config.checkpointing:
             _recompute_activations(self.model)
         loss = DenoisingLoss(self.model, data.null_text, config).train()
-        self.loss, self.optimizer = accelerator.prepare(loss, _optimizer(config, chosen))
+        self.loss, self.optimizer = accelerator.prepare(loss, _optimizer(config, self.model))
         self.trained = [parameter for parameter in self.loss.parameters() if parameter.requires_grad]  # FSDP: shards
         self.average = EMAModel(self.trained, decay=config.ema) if config.ema else None
         self.settings = settings_of(config, model_config, len(data), accelerator.num_processes)
@@ -155,26 +165,45 @@ class _Run:
     def is_due(self, every: int) -> bool:
         return self.step == self.config.steps or self.step % every == 0
 
+    def files_due(self) -> list[Path]:
+        """Where to write the checkpoint after this step: its own name, and one with the step to keep it."""
+        files = [self.checkpoint] if self.is_due(self.config.save_every) else []
+        if self.config.keep_every and self.step % self.config.keep_every == 0:
+            files.append(self.checkpoint.with_stem(f"{self.checkpoint.stem}-{self.step:08d}"))
+        return files
+
     def validate_and_save(
-        self, examples: Sequence[dict[str, Tensor]], vae: AutoencoderKL | None, is_saved: bool
+        self, examples: Sequence[dict[str, Tensor]], vae: AutoencoderKL | None, files: Sequence[Path]
     ) -> dict[str, float]:
-        """Validate on the examples if there are any, and write the checkpoint; returns the probe for the log."""
-        if not (examples or is_saved):
+        """Validate on the examples, if there are any, and write the checkpoint to files; returns the probe."""
+        if not (examples or files):
             return {}
         accelerator, probed = self.accelerator, {}
         with _averaged(self.average, self.trained):
-            weights = self._whole_weights()
+            weights, changes = without_adapters(self._whole_weights())
             if examples and accelerator.is_main_process:
                 # A network of its own, as a sharded one cannot run on one process. It shares weights that are whole.
                 network = SMCD(self.model_config, device="meta")
-                network.load_state_dict(weights, assign=True)
+                network.load_state_dict(merged(weights, changes), assign=True)
                 loss = DenoisingLoss(network, self.null_text, self.config).to(accelerator.device).eval()
                 with accelerator.autocast():
                     probed = validate(loss, examples, vae, self.out / "samples" / f"step-{self.step:08d}.png")
-            if is_saved and accelerator.is_main_process:
-                info = {"training": [*self.earlier, asdict(self.config) | {"step": self.step}]}
-                write_checkpoint(self.checkpoint, self.model_config, weights, info=info)
+            if accelerator.is_main_process:
+                for path in files:
+                    self._write(path, weights, changes)
         return probed
+
+    def _write(self, path: Path, weights: dict[str, Tensor], changes: dict[str, LowRank]) -> None:
+        """Write the checkpoint, or the LoRA."""
+        done = asdict(self.config) | {"step": self.step}
+        if self.config.lora and self.start:  # a LoRA always starts from a checkpoint
+            write_lora(path, changes, {"training": [done], "base": self.start.path.name})
+        else:
+            earlier, exact = (self.start.info.get("training", []), self.start.weights) if self.start else ([], {})
+            for name in self.halved:
+                if name in exact and exact[name].shape == weights[name].shape:
+                    weights[name] = exact[name]
+            write_checkpoint(path, self.model_config, weights, info={"training": [*earlier, done]})
 
     def _whole_weights(self) -> dict[str, Tensor]:
         """State dict on the main process, gathered where it is sharded. All processes must call this."""
@@ -205,18 +234,42 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
     return accelerator
 
 
-def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> list[nn.Parameter]:
-    """Let only the parameters of the stage train, and return them. Raises TrainingError if there are none."""
+def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> None:
+    """Let only the parameters of the stage train, or their adapters. Raises TrainingError if there are none."""
     model.requires_grad_(False)
-    chosen = list(trainable_parameters(model, config.stage, config.effective_stage.images).values())
+    images = config.effective_stage.images
+    if config.lora:
+        chosen = add_lora(model, config.stage, images, config.lora)
+    else:
+        chosen = trainable_parameters(model, config.stage, images)
     if not chosen:
         raise TrainingError(f"stage {config.stage} trains no parameter of this system: {model.config}")
-    for parameter in chosen:
+    for parameter in chosen.values():
         parameter.requires_grad_(True)
-    return chosen
 
 
-def _optimizer(config: TrainingConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _halve_frozen_layers(model: SMCD, config: TrainingConfig, accelerator: Accelerator) -> list[str]:
+    """Store frozen linear layers and convolutions in config.frozen_dtype; returns the names of their weights.
+
+    The others, such as norms, compute in float32 under autocast. Raises TrainingError under FSDP, which shards layers
+    of one type only.
+    """
+    if config.frozen_dtype == "no":
+        return []
+    if accelerator.distributed_type == DistributedType.FSDP:
+        raise TrainingError("frozen_dtype cannot be used with FSDP, which shards the frozen weights: leave it out")
+    dtype, halved = {"bf16": torch.bfloat16, "fp16": torch.float16}[config.frozen_dtype], []
+    for layer_name, layer in model.named_modules():
+        if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):
+            for name, parameter in layer.named_parameters(recurse=False):
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data.to(dtype)
+                    halved.append(f"{layer_name}.{name}".replace(".base_layer.", "."))
+    return halved
+
+
+def _optimizer(config: TrainingConfig, model: SMCD) -> torch.optim.Optimizer:
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     settings = dict(lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(parameters, **settings)
@@ -262,8 +315,11 @@ def _batches(
     """Endless batches for this process, starting at `step`."""
     loader = DataLoader(
         data,
-        batch_sampler=_Sampler(len(data), config, step, accelerator.process_index, accelerator.num_processes),
+        batch_sampler=_Sampler(
+            [*data.buckets.values()], config, step, accelerator.process_index, accelerator.num_processes
+        ),
         collate_fn=list,
+        num_workers=config.workers,
         generator=torch.Generator(),  # or the loader would draw its seed from the generator that dropout uses
     )
     size, first = config.batch_size, accelerator.process_index * config.batch_size
@@ -274,26 +330,44 @@ def _batches(
 
 
 class _Sampler:
-    """Indices of the clips in each batch: every epoch visits all clips once, in its own order."""
+    """Indices of the clips in each batch, all processes' of one bucket of equally large clips.
 
-    def __init__(self, length: int, config: TrainingConfig, step: int, process: int, processes: int):
-        self.length, self.config, self.step = length, config, step
+    Each bucket is visited again and again, every time in a new order; which one comes next is random, in proportion to
+    its clips. Without several of them, an epoch is a pass over all clips.
+
+    buckets  for each, the indices in every shard
+    """
+
+    def __init__(
+        self, buckets: Sequence[Sequence[range]], config: TrainingConfig, step: int, process: int, processes: int
+    ):
+        self.buckets, self.config, self.step = buckets, config, step
         self.process, self.processes = process, processes
 
     def __iter__(self) -> Iterator[list[int]]:
         size = self.config.batch_size
-        place = self.step * self.config.accumulation * size * self.processes
-        epoch, order = -1, []
-        while True:
-            batch = []
-            for _ in range(size * self.processes):
-                if place // self.length != epoch:
-                    epoch = place // self.length
-                    random = torch.Generator().manual_seed(self.config.seed + epoch)
-                    order = torch.randperm(self.length, generator=random).tolist()
-                batch.append(order[place % self.length])
-                place += 1
-            yield batch[self.process * size : (self.process + 1) * size]
+        orders = [_endless(shards, self.config) for shards in self.buckets]
+        shares = torch.tensor([float(sum(map(len, shards))) for shards in self.buckets])
+        chance = torch.Generator().manual_seed(self.config.seed)
+        first = self.step * self.config.accumulation
+        for number in itertools.count():
+            bucket = int(torch.multinomial(shares, 1, generator=chance)) if len(shares) > 1 else 0
+            batch = list(islice(orders[bucket], size * self.processes))
+            if number >= first:
+                yield batch[self.process * size : (self.process + 1) * size]
+
+
+def _endless(shards: Sequence[range], config: TrainingConfig) -> Iterator[int]:
+    """All indices, epoch after epoch, shuffled as a whole or within groups of config.shards_at_once shuffled shards."""
+    at_once = config.shards_at_once or len(shards)
+    for epoch in itertools.count():
+        random = torch.Generator().manual_seed(config.seed + epoch)
+        if at_once < len(shards):
+            shards = [shards[place] for place in torch.randperm(len(shards), generator=random).tolist()]
+        for start in range(0, len(shards), at_once):
+            indices = [index for shard in shards[start : start + at_once] for index in shard]
+            for place in torch.randperm(len(indices), generator=random).tolist():
+                yield indices[place]
 
 
 @contextmanager

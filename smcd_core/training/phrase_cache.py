@@ -57,7 +57,8 @@ class PhraseCache:
 
     @torch.no_grad()
     def _compute(self, phrases: Sequence[str]) -> Tensor:
-        return self.text.phrases(phrases).half().cpu()
+        # One by one: in a batch the last bit depends on the others, and processes that share the work meet others.
+        return torch.cat([self.text.phrases([phrase]) for phrase in phrases]).half().cpu()
 
     def _read(self) -> dict[str, Tensor]:
         """Read the file; nothing if it is missing, damaged, or of another text encoder."""

@@ -98,6 +98,7 @@ def train_autoencoder(
     render: Callable[..., Clip] = render_world_clip,
     decoder_only: bool = False,
     seed: int = 0,
+    device: str = "cpu",
 ) -> AutoencoderKL:
     """Train on frames of `size` pixels, save to `out`/vae in the layout of diffusers; a stopped run goes on.
 
@@ -118,12 +119,12 @@ def train_autoencoder(
     else:
         vae = small_autoencoder(latent_channels, channels, blocks)
         _start_almost_linear(vae)
-    vae.to(memory_format=torch.channels_last)  # faster on a CPU
+    vae.to(device, memory_format=torch.channels_last)  # faster on a CPU
     optimizer = torch.optim.AdamW(vae.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=1e-4)
     state_path = out / "vae" / ("decoder_state.pt" if decoder_only else "state.pt")
     step = 0
     if state_path.exists():
-        state = torch.load(state_path, weights_only=True)
+        state = torch.load(state_path, map_location=device, weights_only=True)
         vae.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
@@ -137,7 +138,7 @@ def train_autoencoder(
             batches = iter(DataLoader(_Crops(seed + step, size, side, render), batch_size=batch, num_workers=1))
         for group in optimizer.param_groups:
             group["lr"] = lr * min(1, (step + 1) / 50) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
-        images = next(batches)
+        images = next(batches).to(device)
         posterior = vae.encode(images).latent_dist  # in float32: with bfloat16 it learns half as fast
         decoded = vae.decode(posterior.sample()).sample
         squared = F.mse_loss(decoded, images)
@@ -199,7 +200,8 @@ def _save_state(path: Path, state: dict) -> None:
 @torch.no_grad()
 def _normalise_latents(vae: AutoencoderKL, size: int, render: Callable[..., Clip]) -> None:
     pictures = torch.stack([_to_signed(render(number, size=size, num_frames=1).frames[0]) for number in range(256)])
-    latents = torch.cat([vae.encode(part).latent_dist.mean for part in pictures.split(16)])  # [256, Z, h, w]
+    parts = (part.to(vae.device) for part in pictures.split(16))
+    latents = torch.cat([vae.encode(part).latent_dist.mean for part in parts])  # [256, Z, h, w]
     mean = latents.mean((0, 2, 3))
     scale = 1 / (latents.std((0, 2, 3)) * LATENT_SCALE)
     encode, decode, means = vae.quant_conv, vae.post_quant_conv, len(mean)

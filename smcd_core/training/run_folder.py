@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: S403 - only to be caught
 
@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..files import replacing
+from ..files import naming, replacing
 from ..networks.config import SMCDConfig
 from ..weights.files import naming_failures
 from .config import TrainingConfig, TrainingError
@@ -26,7 +26,7 @@ from .config import TrainingConfig, TrainingError
 PROBES = {"x0_right_boxes": "#009e73", "x0_none_boxes": "#999999", "x0_wrong_boxes": "#d55e00"}
 SETTINGS = "config.json"
 # A resumed run may change these; they have no effect on the steps already taken.
-MAY_CHANGE = ("steps", "save_every", "validate_every", "checkpointing")
+MAY_CHANGE = ("steps", "save_every", "keep_every", "validate_every", "checkpointing", "workers")
 
 
 def settings_of(config: TrainingConfig, model_config: SMCDConfig, clips: int, processes: int) -> dict[str, object]:
@@ -52,12 +52,16 @@ def save_state(
         shutil.rmtree(temporary, ignore_errors=True)
     accelerator.wait_for_everyone()
     shadow = {str(number): gather(value) for number, value in enumerate(average.shadow_params)} if average else {}
-    with naming_failures(temporary):
-        accelerator.save_state(str(temporary))
-        if average and accelerator.is_main_process:
-            save_file(shadow, temporary / "average.safetensors")
-    if accelerator.is_main_process:
-        (temporary / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    try:
+        with naming_failures(temporary):
+            accelerator.save_state(str(temporary))
+            if average and accelerator.is_main_process:
+                save_file(shadow, temporary / "average.safetensors")
+            if accelerator.is_main_process:
+                (temporary / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)  # a full disk gets its space back
+        raise
     accelerator.wait_for_everyone()  # each process has written its part
     if accelerator.is_main_process:
         shutil.rmtree(final, ignore_errors=True)
@@ -116,13 +120,19 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None, settin
 
 
 def _check_settings(state: Path, settings: dict[str, object]) -> None:
-    saved = json.loads((state / SETTINGS).read_text(encoding="utf-8"))
+    saved = _added_since(settings) | json.loads((state / SETTINGS).read_text(encoding="utf-8"))
     for name in [*settings, *saved]:
         if saved.get(name) != settings.get(name):
             raise TrainingError(
                 f"{state}: is not of this run: {name} is {saved.get(name)} there, now {settings.get(name)}; use "
                 "the same settings, choose another folder, or delete that one"
             )
+
+
+def _added_since(settings: dict[str, object]) -> dict[str, object]:
+    """The defaults of a run's settings, for a state that was saved before there were some of them."""
+    known = {field.name: field.default for field in fields(TrainingConfig) if field.default is not MISSING}
+    return {name: value for name, value in known.items() if name in settings}
 
 
 def read_log(path: Path) -> list[dict[str, str]]:
@@ -152,7 +162,7 @@ class Log:
 
     def add(self, row: dict[str, float]) -> None:
         if self.active:
-            with self.path.open("a", newline="") as file:
+            with naming(self.path), self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self.fields).writerow(row)
         if self.board:
             for name in self.fields[1:]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,19 @@ def fit_to_clips(config: SMCDConfig, example: Mapping[str, Tensor]) -> SMCDConfi
         return config
     logging.getLogger("smcd").info("the checkpoint gets the %d box slots of the clips, not %d", slots, config.box_slots)
     return replace(config, box_slots=slots)
+
+
+def check_lora_start(config: SMCDConfig, start: Checkpoint | None) -> None:
+    """Raises TrainingError unless a LoRA of this network can be loaded with the checkpoint that it starts from."""
+    if start is None:
+        raise TrainingError("a LoRA changes a checkpoint: name the one to start from, with --init")
+    ours, theirs = asdict(config), asdict(start.config)
+    for name in ours:
+        if ours[name] != theirs[name]:
+            raise TrainingError(
+                f"{name} is {ours[name]}, but {theirs[name]} in {start.path}: a LoRA needs the same network, so choose "
+                "the same system and sizes, and encode the clips with its slots"
+            )
 
 
 @torch.no_grad()

@@ -96,4 +96,7 @@ def sample_sheet(loss: DenoisingLoss, examples: Sequence[dict[str, Tensor]], vae
             colors = [PALETTE[index % len(PALETTE)] for index in range(boxes.shape[1])]
             frames = decode_latents(vae, latents, chunk=1)  # memory matters more here than time
             lines.append(np.concatenate(draw_boxes(frames, boxes, mask, colors, [""] * len(colors)), 1))
-    return Image.fromarray(np.concatenate(lines))
+    widest = max(line.shape[1] for line in lines)
+    return Image.fromarray(
+        np.concatenate([np.pad(line, ((0, 0), (0, widest - line.shape[1]), (0, 0))) for line in lines])
+    )

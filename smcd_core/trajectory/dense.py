@@ -133,7 +133,7 @@ def of_another_size(boxes: DenseBoxes) -> str:
     """How far boxes reach if they must have been made on a larger image, as most have their centre outside; else ""."""
     xyxy = boxes.xyxy[boxes.mask]
     centres = (xyxy[:, :2] + xyxy[:, 2:]) / 2
-    outside = ((centres < 0) | (centres > 1)).any(1)
+    outside = (centres > 1).any(1)  # to the left of the image or above it, no other size would help
     if 2 * outside.sum() <= len(outside) or boxes.size is None:
         return ""
     width, height = boxes.size

@@ -50,7 +50,7 @@ from .formats.lines import read_vot, read_xywh, read_xyxy
 from .formats.mot import read_mot
 from .formats.tables import read_csv
 from .rows import BoxRows, NoSizeError, started
-from .values import boxes_from_value
+from .values import boxes_from_value, replaced, with_phrases
 
 FORMATS = (
     "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values",
@@ -89,7 +89,7 @@ def read_trajectory(
     Raises TrajectoryError with file, line, what was found and what was expected; its subclass BoxFileError also tells
     which of these arguments would settle it.
     """
-    file, what, found = _read(path, (width, height), frames, format, video)
+    file, what, found = _read(path, (width, height), frames, format, video, phrase is not None)
     with _naming(file):
         if isinstance(found, Trajectory):
             return _renamed(what, found, frames, phrase)
@@ -112,7 +112,7 @@ def read_dense(
 
     keep_lead  keep the frames before the first box of a file that is numbered as a part of a longer video
     """
-    file, what, found = _read(path, (width, height), frames, format, video)
+    file, what, found = _read(path, (width, height), frames, format, video, phrase is not None)
     with _naming(file):
         if isinstance(found, Trajectory):
             trajectory, what = _renamed(what, found, frames, phrase)
@@ -121,9 +121,14 @@ def read_dense(
 
 
 def _read(
-    path: str | os.PathLike, size: _Size, frames: int | None, format: str | None, video: int | str | None
+    path: str | os.PathLike,
+    size: _Size,
+    frames: int | None,
+    format: str | None,
+    video: int | str | None,
+    is_named: bool,
 ) -> tuple:
-    """The file, what it is, and its boxes."""
+    """The file, what it is, and its boxes. `is_named`: phrases are given, so that a document may lack them."""
     if format is not None and format not in FORMATS:
         raise TrajectoryError(f"format is {format!r}: use one of {', '.join(FORMATS)}")
     path = Path(path)
@@ -142,7 +147,8 @@ def _read(
         detect, readers = lambda: "cvat", {"cvat": lambda: ("CVAT tracks", read_cvat(file))}
     elif file.text.lstrip().startswith(("{", "[")):
         content = file.json(unread=(*MASKS, *BACKGROUND))
-        detect, readers = partial(detect_json, file, content), _readers_of_json(file, content, size, frames, video)
+        detect = partial(detect_json, file, content)
+        readers = _readers_of_json(file, content, size, frames, video, is_named)
     elif re.search("^keyframe:", file.text, re.MULTILINE):
         detect, readers = lambda: "trailblazer", {"trailblazer": lambda: read_trailblazer(file, size)}
     else:
@@ -150,7 +156,7 @@ def _read(
         detect = partial(detect_lines, file, rows)
         readers = {
             **{name: partial(_of_lines, reader, file, rows) for name, reader in _LINES.items()},
-            "freetraj": lambda: ("FreeTraj keyframes", read_freetraj(file, rows, size)),
+            "freetraj": lambda: read_freetraj(file, rows, size),
         }
     format = format or detect()
     if format not in readers:
@@ -168,14 +174,14 @@ def _readers_of_arrays(file: BoxFile, array: np.ndarray, size: _Size) -> dict[st
 
 
 def _readers_of_json(
-    file: BoxFile, content: Any, size: _Size, frames: int | None, video: int | str | None
+    file: BoxFile, content: Any, size: _Size, frames: int | None, video: int | str | None, is_named: bool
 ) -> dict[str, Callable[[], _Found]]:
     def of_youtube_vis() -> _Found:
         rows = choose_video(file, content, video).rows
         return rows.what, rows
 
     return {
-        "json": lambda: ("SMCD trajectory", parse_trajectory(content)),
+        "json": lambda: ("SMCD trajectory", parse_trajectory(with_phrases(content) if is_named else content)),
         "youtube_vis": of_youtube_vis,
         "bbox_animator": lambda: ("BBox-Animator", read_bbox_animator(file, content, _known(size), frames)),
         "label_studio": lambda: ("Label Studio", read_label_studio(file, content, _known(size), video)),
@@ -225,9 +231,11 @@ def _renamed(
     what: str, trajectory: Trajectory, frames: int | None, phrase: str | Sequence[str] | None
 ) -> tuple[Trajectory, str]:
     _check_frames(trajectory.frames, frames)
-    names = _phrases([track.phrase for track in trajectory.objects], phrase)
+    drawn = [track.phrase for track in trajectory.objects]
+    names = _phrases(drawn, phrase)
     tracks = tuple(replace(track, phrase=name) for track, name in zip(trajectory.objects, names, strict=True))
-    found = f"{what}: {_count(len(tracks), 'object')}, {_count(trajectory.frames, 'frame')}"
+    instead = replaced(drawn, names)
+    found = f"{what}: {_count(len(tracks), 'object')}{instead}, {_count(trajectory.frames, 'frame')}"
     return replace(trajectory, objects=tracks), found
 
 
@@ -254,10 +262,12 @@ def _dense(
         boxes, size_from = replace(boxes, size=(width, height)), "as given"
         _check_frames(boxes.frames, frames)
     count = len(boxes.phrases)
-    boxes = replace(boxes, phrases=tuple(_phrases(boxes.phrases, phrase)))
+    names = tuple(_phrases(boxes.phrases, phrase))
+    instead = replaced(boxes.phrases, names)
+    boxes = replace(boxes, phrases=names)
     unnamed = "" if all(boxes.phrases) else ", without a phrase" if count == 1 else ", some without a phrase"
     frame = f"{width}x{height} pixels {size_from}"
-    return boxes, f"{what}: {_count(count, 'object')}{unnamed}, {_count(boxes.frames, 'frame')}, {frame}"
+    return boxes, f"{what}: {_count(count, 'object')}{instead}{unnamed}, {_count(boxes.frames, 'frame')}, {frame}"
 
 
 def _frames_of(rows: BoxRows, frames: int | None) -> int:

@@ -34,6 +34,8 @@ from .rows import MAX_PIXELS, all_are_shares
 
 EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
 BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
+# Which tell a keyframe of an annotation tool from a box.
+KEYFRAME_KEYS = {"frame", "frame_number", "frame_id", "frame_index", "frame_idx", "frameNumber", "time", "timestamp"}
 BOX_SIDES = {"width", "height", "w", "h"}
 SMALLEST_PART = 0.02  # of the area of a mask's largest part
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
@@ -66,14 +68,17 @@ def trajectory_from_value(
     if isinstance(value, str):
         value = _json(value)
     if isinstance(value, Mapping) and "objects" in value:
-        trajectory = _named(parse_trajectory(value), phrase)
-        return trajectory, f"SMCD trajectory: {len(trajectory.objects)} objects, {trajectory.frames} frames"
+        drawn = parse_trajectory(with_phrases(value) if phrase.strip() else value)
+        trajectory = _named(drawn, phrase)
+        instead = replaced([track.phrase for track in drawn.objects], [track.phrase for track in trajectory.objects])
+        return trajectory, f"SMCD trajectory: {len(trajectory.objects)} objects{instead}, {trajectory.frames} frames"
     what, boxes = boxes_from_value(value, width, height, point_size)
     if boxes.frames == 1:
         boxes = boxes.resampled(frames)
     names = tuple(_lines(phrase, len(boxes.phrases)) or boxes.phrases)
+    instead = replaced(boxes.phrases, names)
     boxes = replace(boxes, phrases=names, size=(width, height), fps=fps)
-    found = f"{what}: {len(names)} objects, {boxes.frames} frames of {width} x {height} pixels"
+    found = f"{what}: {len(names)} objects{instead}, {boxes.frames} frames of {width} x {height} pixels"
     return boxes.to_trajectory(tolerance), found
 
 
@@ -83,6 +88,21 @@ def boxes_from_value(value: Any, width: int, height: int, point_size: float = PO
     if not boxes.mask.any():
         raise TrajectoryError(f"found {what} without any box: nothing to animate")
     return what, boxes
+
+
+def with_phrases(document: Any) -> Any:
+    """A document with an empty phrase wherever an object lacks one, for phrases that are given beside it."""
+    objects = document.get("objects") if isinstance(document, Mapping) else None
+    if not isinstance(objects, Sequence) or isinstance(objects, str):
+        return document
+    return {**document, "objects": [{"phrase": "", **one} if isinstance(one, Mapping) else one for one in objects]}
+
+
+def replaced(before: Sequence[str], after: Sequence[str]) -> str:
+    """A remark on the phrases of a file or value that others were given for, "" if there were none."""
+    lost = [repr(old[:40]) for old, new in zip(before, after, strict=True) if old.strip() and old != new]
+    more = " and others" if len(lost) > 3 else ""
+    return f" (the given phrase replaces {', '.join(lost[:3])}{more})" if lost else ""
 
 
 def _json(text: str) -> Any:
@@ -206,6 +226,8 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     _check_counts(len(frames), max(map(len, frames)))
     tracks: list[dict[int, list[float]]] = []
     labels: list[str] = []
+    # A box of zeros or of -1 stands for a frame without the object.
+    frames = [[item for item in items if _side_values(item) not in ({0}, {-1})] for items in frames]
     corners = [
         [_xyxy(item, f"frame {frame}, box {n}") for n, item in enumerate(items)] for frame, items in enumerate(frames)
     ]
@@ -242,15 +264,23 @@ def _label(item: Mapping) -> str:
     return next((str(name) for name in [found[0], described, *found[1:]] if name and not isinstance(name, Real)), "")
 
 
+def _sides(item: Mapping) -> tuple[str, ...]:
+    return ("x", "y", "width", "height") if "width" in item else ("x", "y", "w", "h")
+
+
+def _side_values(item: Mapping) -> set[Any]:
+    values = [item.get(key) for key in _sides(item)]
+    return set(values) if all(isinstance(value, Real) for value in values) else set()
+
+
 def _xyxy(item: Mapping, where: str) -> list[float]:
     """x1, y1, x2, y2 in pixels."""
-    if item.keys() & {"frame", "frame_number", "frame_id"}:
+    if item.keys() & KEYFRAME_KEYS:
         raise TrajectoryError(
             f"{where} has a frame number: these are keyframes of an annotation tool. Give a list of boxes for each "
             "frame, or the export of CVAT or Label Studio as a file"
         )
-    sides = ("width", "height") if "width" in item else ("w", "h")
-    x, y, width, height = (_number(item[key], f"{where}: {key}") for key in ("x", "y", *sides))
+    x, y, width, height = (_number(item[key], f"{where}: {key}") for key in _sides(item))
     if width < 0 or height < 0:
         raise TrajectoryError(f"{where} is {width:g} x {height:g} pixels: give 0 or more")
     if "confidence" in item and item.keys() & {"class", "class_id"}:  # Roboflow: x and y are the centre

@@ -14,6 +14,7 @@ import numpy as np
 from ..files import replacing
 from .dense import DenseBoxes, boxes_at
 from .document import DEFAULT_TOLERANCE, Key, Track, Trajectory, TrajectoryError
+from .formats.keyframes import FREETRAJ_FRAMES
 
 
 def write_bbox_animator(path: str | os.PathLike, trajectory: Trajectory) -> None:
@@ -72,9 +73,13 @@ def write_trailblazer(path: str | os.PathLike, trajectory: Trajectory, object_id
 def write_freetraj(path: str | os.PathLike, trajectory: Trajectory, object_id: str | None = None) -> None:
     """Write the keyframes of one object for FreeTraj: frame, top, bottom, left, right in shares of the frame.
 
-    Raises TrajectoryError where it is hidden.
+    FreeTraj makes 16 frames or more and moves on after the last line, so a shorter video ends with a line for a box
+    that rests. Raises TrajectoryError where the object is hidden.
     """
     _, keys = _only(trajectory, object_id, "FreeTraj", 0.0)
+    end = max(trajectory.frames, FREETRAJ_FRAMES) - 1
+    if keys[-1].frame < end:
+        keys.append(replace(keys[-1], frame=end))
     lines = [f"{key.frame}, {y1:.6g}, {y2:.6g}, {x1:.6g}, {x2:.6g}\n" for key in keys for x1, y1, x2, y2 in (key.box,)]
     _write(path, "".join(lines).encode())
 

@@ -114,13 +114,13 @@ def frames_at_once(width: int, height: int) -> int:
 
 
 @torch.no_grad()
-def encode_frames(vae: AutoencoderKL, frames: np.ndarray) -> Tensor:
-    """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""
+def encode_frames(vae: AutoencoderKL, frames: np.ndarray, chunk: int | None = None) -> Tensor:
+    """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled, `chunk` frames at a time (default: `frames_at_once`)."""
     height, width = frames.shape[1:3]
     pixels = torch.from_numpy(frames).to(vae.device).permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
     # The release samples the posterior, twice. Its deviation is tiny, and the mean makes the first frame deterministic
     # (SPEC, section 14).
-    means = [vae.encode(part).latent_dist.mean for part in pixels.split(frames_at_once(width, height))]
+    means = [vae.encode(part).latent_dist.mean for part in pixels.split(chunk or frames_at_once(width, height))]
     return torch.cat(means) * vae.config.scaling_factor
 
 

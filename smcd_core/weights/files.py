@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import SMCDError
-from ..files import replacing
+from ..files import naming, replacing
 
 MAX_HEADER = 16 * 2**20  # bytes of JSON in one checkpoint; a tokenizer of CLIP has 2 million
 # The oldest torch whose weights_only has no known way around it (CVE-2025-32434, CVE-2026-24747).
@@ -193,9 +193,10 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, 
 
 @contextmanager
 def naming_failures(path: Path) -> Iterator[None]:
-    """Turn what safetensors and torch say of a disk that takes no more into CheckpointError with the file's name."""
+    """Put the file's name into what is said of a disk that takes no more; safetensors and torch: as CheckpointError."""
     try:
-        yield
+        with naming(path):
+            yield
     except torch.OutOfMemoryError:
         raise
     except (SafetensorError, RuntimeError) as error:

@@ -6,12 +6,14 @@ only known fields pass, each in its range, and layers and widths must be those t
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from .checkpoint import Checkpoint, CheckpointError
+from .checkpoint import Checkpoint, CheckpointError, read_checkpoint
 from .layouts import Shapes, shapes_of
 
 Check = Callable[[Any], bool]
@@ -170,3 +172,24 @@ def _given(settings: Mapping[str, Any], name: str) -> Any:
     if name not in settings:
         raise CheckpointError(f"its configuration has no {name}")
     return settings[name]
+
+
+def size_multiple(checkpoint: Checkpoint, components: Path | None = None) -> int:
+    """The number of pixels that width and height of a video must be divisible by, without building a network.
+
+    components  as `load_components` takes it. Where no VAE can be read, the UNet alone counts; loading says why
+    """
+    return checkpoint.config.stride * 2 ** (len(_vae_levels(checkpoint, components)) - 1)
+
+
+def _vae_levels(checkpoint: Checkpoint, components: Path | None) -> list[Any]:
+    """One entry for each level of the VAE; a single one if there is none."""
+    folder = components or checkpoint.path
+    try:
+        if components is not None and components.is_file():
+            checkpoint = read_checkpoint(components)
+        elif (file := folder / "vae" / "config.json").is_file():
+            return list(json.loads(file.read_text(encoding="utf-8"))["block_out_channels"])
+        return list(checkpoint.vae.config["block_out_channels"]) if checkpoint.vae else [1]
+    except (OSError, ValueError, KeyError, TypeError, CheckpointError):
+        return [1]

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandOf } from "../../web/editor/actions/commands.js";
 import { cursorAt, gestureAt, pan, pinch } from "../../web/editor/stage/gestures.js";
-import { changeable, pathPoints, tickFrames, touchedAt } from "../../web/editor/stage/scene.js";
+import { changeable, pathHandles, pathPoints, tickFrames, touchedAt } from "../../web/editor/stage/scene.js";
 import { snappedResize } from "../../web/trajectory/snapped_resize.js";
 import { EditorState } from "../../web/editor/state/state.js";
-import { boxAt, centreOf, toFrame } from "../../web/trajectory/model.js";
+import { boxAt, centreOf, isSmooth, toFrame } from "../../web/trajectory/model.js";
 import { distance, framesOf, keysOf, trajectory } from "./helpers.js";
 
 // The frame is 1000 x 750 pixels of the stage, at 100, 100: one pixel is 0.001 of its width.
@@ -37,7 +37,9 @@ function drag(editor, from, ...to) {
 }
 
 const click = (editor, where) => drag(editor, where);
-const boxOf = (editor, id, frame = editor.frame) => boxAt(editor.trajectory.objects.find((o) => o.id === id), frame);
+const boxOf = (editor, id, frame = editor.frame) => {
+  return boxAt(editor.trajectory.objects.find((o) => o.id === id), frame, editor.trajectory);
+};
 const isNear = (box, wanted) => assert.ok(distance(box, wanted) <= CENTS, `${box} is not ${wanted}`);
 
 // ---- drawing
@@ -388,12 +390,75 @@ test("a tick between keys makes a key of its own when it is dragged", () => {
 
 test("ticks thin out where a path has no room for them, keys stay, and a box that stands still has none", () => {
   const track = trajectory({ a: [[0, left], [100, left.map((v) => v + 0.1)]] }, { frames: 512 }).objects[0];
-  const ticks = tickFrames(track, 512, VIEWPORT);
+  const ticks = tickFrames(track, { frames: 512, width: 64, height: 48 }, VIEWPORT);
   assert.ok(ticks.length < 40 && ticks.includes(0) && ticks.includes(100), `${ticks}`);
   const still = start({ a: [[0, left]] });
   still.select(["a"]);
   still.seek(5);
   assert.deepEqual(pathPoints(still, [0.01, 0.01]), []);
+});
+
+test("Alt-click on a point of a path makes it smooth, and a corner again, one step each", () => {
+  const editor = start({ a: [[0, left], [4, [0.5, 0.5, 0.7, 0.7]], [7, right]] });
+  editor.select(["a"]);
+  const middle = () => keysOf(editor.trajectory, "a")[1];
+  click(editor, at(0.6, 0.6, { alt: true }));
+  assert.ok(isSmooth(middle(), editor.trajectory));
+  assert.equal(editor.frame, 0, "the playhead stays");
+  click(editor, at(0.6, 0.6, { alt: true }));
+  assert.equal(middle().handles, undefined);
+  assert.equal(editor.commits.length, 2);
+});
+
+test("Alt and a drag pull two equal handles out of a point, and Escape puts them back", () => {
+  const editor = start({ a: [[0, left], [4, [0.5, 0.5, 0.7, 0.7]], [7, right]] });
+  editor.select(["a"]);
+  drag(editor, at(0.6, 0.6, { alt: true }), at(0.7, 0.5, { alt: true }));
+  assert.ok(distance(keysOf(editor.trajectory, "a")[1].handles, [[-0.1, 0.1], [0.1, -0.1]]) < 2e-6);
+  const before = editor.trajectory;
+  const gesture = gestureAt(editor, at(0.7, 0.5));
+  gesture.move(at(0.9, 0.9));
+  assert.notEqual(editor.trajectory, before);
+  gesture.cancel();
+  assert.equal(editor.trajectory, before);
+  assert.equal(editor.commits.length, 1);
+});
+
+test("a handle of a smooth point turns the other one, but not with Alt, and Shift keeps to eight directions", () => {
+  const handles = [[-0.1, 0], [0.2, 0]];
+  const open = () => {
+    const editor = start({ a: [[0, left], [4, [0.5, 0.5, 0.7, 0.7], "linear", true, handles], [7, right]] });
+    editor.select(["a"]);
+    return editor;
+  };
+  const after = (modifiers) => {
+    const editor = open();
+    drag(editor, at(0.8, 0.6), at(0.6, 0.8, modifiers));
+    assert.equal(editor.commits.length, 1);
+    return keysOf(editor.trajectory, "a")[1].handles;
+  };
+  assert.ok(distance(after({}), [[0, -0.1 * (64 / 48)], [0, 0.2]]) < 2e-6);
+  assert.ok(distance(after({ alt: true }), [[-0.1, 0], [0, 0.2]]) < 2e-6);
+  const editor = open();
+  drag(editor, at(0.8, 0.6), at(0.75, 0.61, { shift: true }));
+  assert.ok(distance(keysOf(editor.trajectory, "a")[1].handles, [[-0.1, 0], [0.15, 0]]) < 2e-6);
+  assert.equal(cursorAt(open(), at(0.8, 0.6), false), "grab");
+});
+
+test("handles are there for one selected object whose path is shown, and only where they bend something", () => {
+  const bent = [[0.1, 0.1], [0.1, -0.1]];
+  const editor = start({ a: [[0, left, "linear", true, bent], [7, right, "linear", true, bent]], b: [[0, right]] });
+  assert.deepEqual(pathHandles(editor), []);
+  editor.select(["a"]);
+  assert.deepEqual(pathHandles(editor).map(({ frame, side }) => [frame, side]), [[0, 1], [7, 0]]);
+  editor.setSettings({ paths: false });
+  assert.deepEqual(pathHandles(editor), []);
+  editor.setSettings({ paths: true });
+  editor.select(["a", "b"]);
+  assert.deepEqual(pathHandles(editor), []);
+  editor.select(["a"]);
+  editor.set({ locked: new Set(["a"]) });
+  assert.deepEqual(pathHandles(editor), []);
 });
 
 // ---- camera

@@ -65,7 +65,7 @@ test("a picture is found through reroutes, resizes and bypassed nodes", () => {
     5: loader,
   });
   const picture = pictureOf(graph);
-  assert.equal(picture.url, "/api/view?filename=cat.png&subfolder=a+b&type=output");
+  assert.equal(picture.url, "/api/view?filename=cat.png&subfolder=a+b&type=output&channel=rgb");
   assert.equal(picture.kind, "image");
   assert.deepEqual(viewOf(64, 64, picture.steps), { width: 100, height: 50, part: [0, 0, 64, 64] });
 });

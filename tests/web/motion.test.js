@@ -15,7 +15,7 @@ import {
 } from "../../web/trajectory/model.js";
 import { A, B, distance, framesOf, keysOf, trajectory } from "./helpers.js";
 
-const box = (document, id, frame) => boxAt(document.objects.find((track) => track.id === id), frame);
+const box = (document, id, frame) => boxAt(document.objects.find((track) => track.id === id), frame, document);
 const SPAN = { from: 0, to: 15 };
 const still = () => trajectory({ a: [[0, A]], b: [[0, B]] }, { frames: 16 });
 
@@ -123,6 +123,31 @@ test("a bounce jumps as high as told, lands as often as told and never sinks", (
   assert.ok(Math.min(...heights) > -0.003 && Math.abs(heights[15]) < 1e-6);
   assert.ok(Math.abs(box(after, "a", 15)[0] - A[0] - 0.3) < 1e-6);
   assert.throws(() => bounce(still(), "a", { ...SPAN, bounces: 0 }), /bounces is 0/);
+});
+
+test("an orbit and a bounce are a few curved keys, near the motion that they stand for", () => {
+  const long = { from: 0, to: 80 };
+  const document = trajectory({ a: [[0, A]] }, { frames: 81, width: 832, height: 480 });
+  const round = orbit(document, "a", { ...long, x: 0.5, y: 0.5 });
+  assert.deepEqual(framesOf(round, "a"), [0, 20, 40, 60, 80]);
+  const [x, y] = [(0.2 - 0.5) * 832, (0.35 - 0.5) * 480];
+  for (let frame = 0; frame <= 80; frame += 1) {
+    const turn = (2 * Math.PI * frame) / 80;
+    const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
+    const expected = [0.5 + (x * cos - y * sin) / 832, 0.5 + (x * sin + y * cos) / 480];
+    assert.ok(distance(centreOf(box(round, "a", frame)), expected) < 0.002, `${frame}`);
+  }
+  assert.deepEqual(framesOf(bounce(document, "a", { ...long, dx: 0.5 }), "a"), [0, 22, 45, 62, 80]);
+  assert.ok(framesOf(orbit(document, "a", { ...long, flatness: 0.3 }), "a").length <= 9);
+});
+
+test("a motion too short for its jumps or turns stays whole", () => {
+  for (const to of [1, 2, 3]) {
+    const after = bounce(still(), "a", { from: 0, to, bounces: 5, dx: 0.3 });
+    assert.ok(distance(box(after, "a", to), [A[0] + 0.3, A[1], A[2] + 0.3, A[3]]) < 1e-6);
+    assert.ok(distance(box(orbit(still(), "a", { from: 0, to }), "a", to), A) < 1e-6);
+    assert.ok(distance(box(bounce(still(), "a", { from: 0, to, height: 0 }), "a", to), A) < 1e-6);
+  }
 });
 
 test("each jump of a bounce is lower and shorter than the one before, on the spot unless told", () => {

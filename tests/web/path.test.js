@@ -111,6 +111,13 @@ test("files without keys get the boxes along the curve", () => {
   assert.ok(distance(row.slice(2, 4), [x1 * 64, y1 * 48]) < 1e-4);
 });
 
+test("the speed is in widths of the image per second", () => {
+  const document = trajectory({ a: [[0, [0, 0, 0.1, 0.1]], [4, [0.4, 0.4, 0.5, 0.5]]] }, { frames: 6, fps: 4, width: 640, height: 480 });
+  const speeds = model.speedsOf(document.objects[0], document);
+  assert.equal(speeds.length, 5);
+  assert.ok(distance([...speeds], [0.5, 0.5, 0.5, 0.5, 0]) < 1e-9); // 0.4 across and 0.3 down, in one second
+});
+
 // ---- handles
 
 test("smooth keys have no corner, and toggling again makes one", () => {
@@ -135,8 +142,15 @@ test("a smooth end of a straight way moves the object as before", () => {
 test("a key without a neighbour elsewhere has no direction to be smooth in", () => {
   for (const keys of [[[0, A]], [[0, A], [7, A]]]) {
     const document = trajectory({ a: keys });
-    assert.equal(model.toggleSmooth(document, [{ id: "a", frame: 0 }]), document);
+    assert.throws(() => model.toggleSmooth(document, [{ id: "a", frame: 0 }]), /does not move there/);
   }
+});
+
+test("a place without a key gets one, which a curve makes smooth by itself", () => {
+  const at = [{ id: "a", frame: 30 }];
+  assert.deepEqual(model.toggleSmooth(curved(), at), model.addKeys(curved(), ["a"], 30));
+  const straight = model.toggleSmooth(trajectory({ a: [[0, A], [63, B]] }, { frames: 64 }), at);
+  assert.ok(model.isSmooth(keysOf(straight, "a")[1], straight));
 });
 
 test("a handle takes the other along, turns it, or leaves it", () => {

@@ -15,6 +15,21 @@ const PLURAL = /\.(zero|one|two|few|many|other)$/;
 /** English texts by key, those with plural forms by the common part of their keys. */
 const ENGLISH = Object.fromEntries(Object.entries(FILES.en.texts).map(([key, text]) => [key.replace(PLURAL, ""), text]));
 const PLURALS = [...new Set(Object.keys(FILES.en.texts).filter((key) => PLURAL.test(key)))].map((key) => key.replace(PLURAL, ""));
+// Words that may be all of a text in other languages, in any of them and in one.
+const TERMS = [
+  ...["X", "Y", "x", "y", "w", "h", "bbox", "txt", "GOT", "k", "MOT", "CSV", "IoU", "fps", "box", "ease", "visible"],
+  ...["handles", "BBox", "Animator", "TrailBlazer", "FreeTraj", "Wan", "Move", "SG", "I", "V"],
+];
+const ALIKE = {
+  de: ["Box", "Ease", "Easing", "Frame", "H", "Linear", "Seed", "Solo", "Zoom", "in", "out", "s"],
+  es: ["Visible", "Zoom"],
+  fr: ["Centre", "Direction", "H", "Type", "Visible", "Zoom"],
+  "pt-BR": ["Linear", "Zoom"],
+};
+const ENGLISH_ONLY = new Set(["The", "and", "are", "is", "not", "of", "the", "this", "with"]);
+// A letter of the language's own, which its sentences have.
+const LETTER = { ja: /\p{sc=Hira}|\p{sc=Kana}|\p{sc=Han}/u, ko: /\p{sc=Hangul}/u, ru: /\p{sc=Cyrl}/u, zh: /\p{sc=Han}/u };
+const wordsOf = (text) => text.replace(/\{\w+\}/g, " ").match(/\p{L}+/gu) ?? [];
 const placeholders = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 
 knowAllTexts();
@@ -75,6 +90,33 @@ for (const language of TRANSLATED) {
   });
 }
 
+/** The texts of a language with their English. */
+function pairs(language) {
+  const { texts, refusals } = FILES[language];
+  return [...Object.entries(texts).map(([key, text]) => [ENGLISH[key.replace(PLURAL, "")], text]), ...Object.entries(refusals)];
+}
+
+for (const language of TRANSLATED) {
+  test(`no text of ${language} is left in English`, () => {
+    const mayStay = new Set([...TERMS, ...(ALIKE[language] ?? [])]);
+    for (const [english, text] of pairs(language)) {
+      if (wordsOf(text).every((word) => mayStay.has(word))) continue;
+      assert.notEqual(text, english);
+      for (const word of wordsOf(text)) assert.ok(!ENGLISH_ONLY.has(word), `${word}: ${text}`);
+      if (LETTER[language]) assert.match(text, LETTER[language]);
+    }
+  });
+}
+
+test("no text has markup, or blanks at its ends", () => {
+  for (const { texts, refusals = {} } of Object.values(FILES)) {
+    for (const text of [...Object.values(texts), ...Object.values(refusals)]) {
+      assert.doesNotMatch(text, /<\/?[a-z]|&#?\w+;|\*\*/i);
+      assert.ok(text && text === text.trim(), text);
+    }
+  }
+});
+
 test("every text that the editor asks for exists", () => {
   for (const [name, source] of sources()) {
     for (const [, key] of source.matchAll(/\bt\(\s*"([^"]+)"/g)) {
@@ -102,7 +144,7 @@ test("an unknown language is English, and values are put in once", () => {
 });
 
 test("a region without texts of its own has those of its language", () => {
-  assert.deepEqual(["zh-TW", "en-GB", "fa"].map(languageFor), ["zh", "en", "en"]);
+  assert.deepEqual(["zh-TW", "en-GB", "pt", "fa"].map(languageFor), ["zh", "en", "pt-BR", "en"]);
 });
 
 test("a number chooses the plural form", () => {
@@ -110,6 +152,8 @@ test("a number chooses the plural form", () => {
   assert.equal(t("checks.count", { count: 1 }), "1 warning");
   assert.equal(t("checks.count", { count: 2 }), "2 warnings");
   assert.equal(translator("zh")("checks.count", { count: 1 }), "1 条警告");
+  const russian = [1, 3, 5, 21].map((count) => translator("ru")("checks.count", { count }));
+  assert.deepEqual(russian, ["1 предупреждение", "3 предупреждения", "5 предупреждений", "21 предупреждение"]);
 });
 
 test("a refusal is said in the language of the editor, its parts too", () => {

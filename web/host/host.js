@@ -8,6 +8,7 @@
 
 import { listen } from "../editor/kit/dom.js";
 import { loadTexts } from "../editor/strings/load.js";
+import { hasTexts, languageFor } from "../editor/strings/strings.js";
 
 /**
  * Call a function after a method of one node. Only the node is changed, never its class.
@@ -36,7 +37,8 @@ export function loadLanguage(host) {
 }
 
 /**
- * Call a function after each change of the page's language, once its texts are loaded.
+ * Call a function after each change of the page's language, once its texts are loaded. After a change the host makes all
+ * nodes anew, so that they may be there before the texts.
  *
  * @param {Host} host
  * @param {() => void} then
@@ -44,12 +46,12 @@ export function loadLanguage(host) {
  */
 export function onLanguage(host, then) {
   let isOver = false;
-  const end = listen(settingsOf(host), {
-    async "Comfy.Locale.change"() {
-      await loadLanguage(host).catch((error) => console.error(error));
-      if (!isOver) then();
-    },
-  });
+  async function update() {
+    await loadLanguage(host).catch((error) => console.error(error));
+    if (!isOver) then();
+  }
+  const end = listen(settingsOf(host), { "Comfy.Locale.change": update });
+  if (!hasTexts(languageFor(languageOf(host)))) update();
   return () => {
     isOver = true;
     end();

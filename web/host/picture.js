@@ -122,7 +122,9 @@ function fileOf(node, widget, api, timing = PLAIN) {
   const parts = path.split("/");
   const filename = parts.pop();
   const kind = VIDEO_FILE.test(filename) ? "video" : "image";
-  return { kind, url: fileUrl({ filename, subfolder: parts.join("/"), type }, api), timing };
+  const url = fileUrl({ filename, subfolder: parts.join("/"), type }, api);
+  // Loaders drop transparency, in which the mask editor saves masks: what is below it is seen.
+  return { kind, url: /\.png$/i.test(filename) ? `${url}&channel=rgb` : url, timing };
 }
 
 /** Scale a view. 0 for one side keeps the aspect ratio, 0 for both keeps the size. */

@@ -9,9 +9,10 @@
  */
 
 import { centreOf } from "./box.js";
-import { changeChosen } from "./keys.js";
+import { addKeys, changeChosen } from "./keys.js";
 import { withHandles } from "./path.js";
-import { changeTracks } from "./tracks.js";
+import { say, TrajectoryError } from "./refusal.js";
+import { changeTracks, trackOf } from "./tracks.js";
 
 const ALIGNED = 0.01; // sine of the angle between handles that count as opposite
 
@@ -75,19 +76,18 @@ function turned([x, y], other, { width, height }) {
 
 /**
  * Turn keys into corners if all of them have handles, else make them smooth: tangents along the line between the
- * neighbouring keys, a third of the way to each.
+ * neighbouring keys, a third of the way to each. Keys that are missing are added; on a curve they are smooth already.
  *
  * @param {Trajectory} trajectory
  * @param {KeyRef[]} refs
  * @returns {Trajectory}
+ * @throws {TrajectoryError} if none of the objects moves there
  */
 export function toggleSmooth(trajectory, refs) {
-  let areCurved = true;
-  changeChosen(trajectory, refs, (track, isChosen) => {
-    areCurved &&= track.keys.every((key) => !isChosen(key) || key.handles);
-    return track;
-  });
-  return changeChosen(trajectory, refs, (track, isChosen) => {
+  const keyed = refs.reduce((result, { id, frame }) => addKeys(result, [id], frame), trajectory);
+  const areCurved = refs.every(({ id, frame }) => trackOf(keyed, id).keys.find((key) => key.frame === frame).handles);
+  if (areCurved && keyed !== trajectory) return keyed;
+  const result = changeChosen(keyed, refs, (track, isChosen) => {
     const keys = track.keys.map((key, n) => {
       if (!isChosen(key)) return key;
       if (areCurved) return withHandles(key, { arriving: [0, 0], leaving: [0, 0] });
@@ -95,6 +95,10 @@ export function toggleSmooth(trajectory, refs) {
     });
     return keys.some((key, n) => key !== track.keys[n]) ? { ...track, keys } : track;
   });
+  if (result === keyed && refs.length) {
+    throw new TrajectoryError(say`the object does not move there: a path bends between keyframes at two places`);
+  }
+  return result;
 }
 
 /** A key with handles for a path without a corner; an end of the path has one towards its neighbour. */

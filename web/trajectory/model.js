@@ -22,6 +22,7 @@ export * from "./cuts.js";
 export * from "./resize.js";
 export * from "./snap.js";
 export * from "./history.js";
+export * from "./speed.js";
 export * from "./checks.js";
 export * from "./arrays.js";
 export * from "./read_files.js";

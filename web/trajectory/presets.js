@@ -1,5 +1,5 @@
 /**
- * Motion presets of one object over a span of frames, as ordinary keys. They start from the box at the first frame of
+ * Motion presets of one object over a span of frames, as a few keys, curved and eased. They start from the box at the first frame of
  * the span, replace the keys in the span, and make the object visible there.
  *
  * @import {Box, Key, Trajectory} from "./document.js"
@@ -10,8 +10,9 @@ import { centreOf, movedBox, scaledBox, tidyBox } from "./box.js";
 import { boxAt } from "./curve.js";
 import { number, whole } from "./document.js";
 import { setVisible } from "./keys.js";
+import { fittedKeys } from "./motion.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { checkSpan, spanOf, spliced, withSpan } from "./span.js";
+import { checkSpan, spliced } from "./span.js";
 import { withKey } from "./split.js";
 import { changeTracks, trackOf } from "./tracks.js";
 
@@ -83,19 +84,30 @@ export function orbit(trajectory, id, { from, to, x = 0.5, y = 0.5, turns = 1, f
  */
 export function bounce(trajectory, id, { from, to, height = 0.3, bounces = 2, dx = 0, decay = 0.6 }) {
   whole(bounces, "bounces", 1, 100);
+  checkSpan(trajectory, from, to);
   const heights = Array.from({ length: bounces }, (_, n) => height * decay ** n);
   const times = heights.map((h) => Math.sqrt(Math.abs(h)));
   const total = times.reduce((a, b) => a + b, 0);
-  return withMotion(trajectory, id, from, to, (box, progress) => {
-    let left = progress * total;
-    let jump = 0;
-    while (jump < times.length - 1 && left > times[jump]) {
-      left -= times[jump];
-      jump += 1;
-    }
-    const t = times[jump] > 0 ? Math.min(left / times[jump], 1) : 0;
-    return movedBox(box, dx * progress, -heights[jump] * 4 * t * (1 - t));
+  const landings = [from];
+  const jumps = []; // those too short for a frame are left out
+  let left = 0;
+  times.forEach((time, n) => {
+    left += time;
+    const landing = total > 0 ? from + Math.round((left / total) * (to - from)) : to;
+    if (landing === landings.at(-1)) return;
+    landings.push(landing);
+    jumps.push(heights[n]);
   });
+  const tops = jumps.map((_, n) => (landings[n] + landings[n + 1]) >> 1);
+  const move = (box, progress) => {
+    const frame = from + progress * (to - from);
+    const jump = Math.max(landings.findLastIndex((landing) => landing < frame), 0);
+    const [start, top, landing] = [landings[jump], tops[jump], landings[jump + 1]];
+    const apart = (frame - top) / (frame < top ? top - start : landing - top); // from the top, in time
+    return movedBox(box, dx * progress, -jumps[jump] * (1 - apart ** 2));
+  };
+  const corners = landings.flatMap((landing, n) => (tops[n] > landing ? [landing, tops[n]] : [landing]));
+  return withMotion(trajectory, id, from, to, move, corners);
 }
 
 /**
@@ -127,12 +139,15 @@ export function follow(trajectory, id, leader, { from, to, dx, dy }) {
   });
 }
 
-/** Show the object over the span, with the box that `make` returns for each progress 0..1 from the first box. */
-function withMotion(trajectory, id, from, to, make) {
+/**
+ * Show the object over the span, with the box that `make` returns for each progress 0..1 from the first box, smooth
+ * between the corners.
+ */
+function withMotion(trajectory, id, from, to, make, corners = [from, to]) {
   checkSpan(trajectory, from, to);
   return changeTracks(setVisible(trajectory, [id], from, to, true), [id], (track) => {
     const start = boxAt(track, from, trajectory);
-    const boxes = spanOf(from, to, (frame) => make(start, (frame - from) / (to - from)));
-    return withSpan(track, from, boxes, PATH_TOLERANCE, trajectory);
+    const keys = fittedKeys((frame) => make(start, (frame - from) / (to - from)), corners, PATH_TOLERANCE, trajectory);
+    return spliced(withKey(withKey(track, from, trajectory), to, trajectory), keys);
   });
 }

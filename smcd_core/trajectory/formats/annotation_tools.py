@@ -90,7 +90,7 @@ def read_label_studio(file: BoxFile, content: Any, size: tuple[int, int], task: 
     results = [
         result
         for annotation in chosen[0]["annotations"]
-        for result in (annotation.get("result") if isinstance(annotation, dict) else None) or []
+        for result in _results(annotation)
         if isinstance(result, dict) and result.get("type") == "videorectangle"
     ]
     if not results:
@@ -111,6 +111,11 @@ def read_label_studio(file: BoxFile, content: Any, size: tuple[int, int], task: 
     return _document(*size, min(frames, MAX_FRAMES + 1), fps, objects)
 
 
+def _results(annotation: Any) -> list[Any]:
+    results = annotation.get("result") if isinstance(annotation, dict) else None
+    return results if isinstance(results, list) else []
+
+
 def _studio_key(file: BoxFile, entry: Any, where: str) -> Record:
     names = "x,y,width,height"
     box: list[Any] = [entry.get(name) for name in names.split(",")] if isinstance(entry, dict) else [None]
@@ -122,7 +127,7 @@ def _studio_key(file: BoxFile, entry: Any, where: str) -> Record:
     x1, y1, x2, y2 = file.corners(box, True, where)
     # A keyframe with enabled false is the last one before the object goes.
     key = {"frame": frame - 1, "box": [x1 / 100, y1 / 100, x2 / 100, y2 / 100]}
-    return key if entry.get("enabled", True) else key | {"visible": False}
+    return key | {"visible": False} if entry.get("enabled") is False else key
 
 
 def _sorted(keys: Sequence[Record]) -> list[Record]:

@@ -72,6 +72,7 @@ def read_sg_i2v(file: BoxFile, array: np.ndarray) -> BoxRows:
     moved = array[:, 2:] - array[:, 2:3]  # [N, F, 2]
     boxes = np.concatenate((array[:, :1] + moved, array[:, 1:2] + moved), -1)  # [N, F, 4]
     objects, frames = (index.ravel() for index in np.indices(boxes.shape[:2]))
+    file.refuse_shares(boxes.reshape(-1, 4), "SG-I2V")
     phrases, size = ("",) * len(array), picture_size(file.beside("img.png"))
     length = boxes.shape[1]
     return BoxRows("SG-I2V", frames, objects, boxes.reshape(-1, 4), phrases, size, "from img.png", length=length)

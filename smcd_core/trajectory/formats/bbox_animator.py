@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..dense import every_box, of_another_size
 from ..document import DEFAULT_FPS, MAX_FRAMES, MAX_STRENGTH, VERSION, Trajectory, parse_trajectory
-from .box_file import BoxFile
+from .box_file import BoxFile, BoxFileError
 
 BACKGROUND = ("bg_image_base64",)  # a picture as text, which nothing here reads
 
@@ -54,7 +55,12 @@ def read_bbox_animator(file: BoxFile, content: Any, size: tuple[int, int], frame
             keys.append({**keys[-1], "frame": last + 1, "visible": False})
         objects.append({"phrase": entry.get("prompt", ""), "keys": keys, **_look(file, entry, number)})
     head = {"version": VERSION, "width": width, "height": height, "frames": length, "fps": DEFAULT_FPS}
-    return parse_trajectory({**head, "objects": objects})
+    trajectory = parse_trajectory({**head, "objects": objects})
+    boxes = every_box(trajectory)
+    file.refuse_shares(boxes.xyxy[boxes.mask] * [width, height, width, height], "BBox-Animator")
+    if problem := of_another_size(boxes):
+        raise BoxFileError(file.path, problem, option="size")
+    return trajectory
 
 
 def _span(file: BoxFile, entry: Any, where: str) -> tuple[int, int]:

@@ -14,14 +14,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...terminal import inert
 from ..document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError
-from ..rows import MAX_PIXELS
+from ..rows import MAX_PIXELS, all_are_shares
 
 MAX_BYTES = 512 * 2**20
 MAX_ROWS = MAX_FRAMES * MAX_OBJECTS + 1  # lines, with a header
 MAX_LINE = 5000  # characters
 MAX_DATASET_BYTES = 4 * 2**30  # YouTube-VIS keeps a whole split, with its masks, in one file
+
+_SIGNATURES = (  # how files begin that are easily given for boxes
+    (rb"\x89PNG", "a PNG image"),
+    (rb"\xff\xd8\xff", "a JPEG image"),
+    (rb"GIF8", "a GIF image"),
+    (rb"BM.{4}\0{4}", "a BMP image"),
+    (rb"II\*\0|MM\0\*", "a TIFF image"),
+    (rb"RIFF.{4}WEBP", "a WebP image"),
+    (rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI ", "a video"),
+    (rb"PK\x03\x04", "a zip archive"),
+    (rb"%PDF", "a PDF"),
+)
 
 Row = tuple[str, Sequence[str]]  # where it was found, and its fields
 
@@ -141,6 +155,12 @@ class BoxFile:
             raise self.error(f"found box {list(box)}, expected {rule}", where)
         return [x, y, x2, y2]
 
+    def refuse_shares(self, xyxy: np.ndarray, program: str) -> None:
+        """Raise BoxFileError for boxes [K, 4] in shares of the frame, where the format has pixels."""
+        if all_are_shares(xyxy):
+            found = "all numbers are 0 to 1, which are shares of the picture"
+            raise self.error(f"{found}, not pixels as {program} has them")
+
     def json_box(self, box: Any, where: str) -> list[float]:
         """xyxy from a JSON value [x, y, width, height] in pixels."""
         if not isinstance(box, list) or not all(type(value) in (int, float) for value in box):
@@ -195,11 +215,25 @@ def read_text(path: Path, limit: int) -> str:
         data = path.read_bytes()
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if kind := next((kind for start, kind in _SIGNATURES if re.match(start, data, re.DOTALL)), None):
+            raise BoxFileError(path, f"is {kind}: expected boxes, such as a trajectory .json") from None
         is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
         found = ", but UTF-16" if is_utf16 else ""
         raise BoxFileError(path, f"is not UTF-8 text (byte {error.start}){found}: save it as UTF-8") from None
     except OSError as error:
         raise BoxFileError(path, f"cannot be read: {error.strerror}") from None
+
+
+def is_absent(box: Sequence[str]) -> bool:
+    """Whether the fields of a box stand for a frame without the object: all are 0, -1, NaN or empty."""
+    return {re.sub(r"\.0*$", "", field.lower()) for field in box} in ({"0"}, {"-1"}, {"nan"}, {""})
+
+
+def same_id(name: str) -> str:
+    """1, 1.0 and 01 are one id."""
+    if re.fullmatch(r"-?\d{1,15}(\.0*)?", name, re.ASCII):
+        return str(int(float(name)))
+    return name
 
 
 def natural(name: str) -> list[str | int]:

@@ -8,6 +8,7 @@ Both have `videos` and `categories`. They differ in where the boxes are:
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..rows import BoxRows, rows_of
-from .box_file import BoxFile, BoxFileError, natural
+from .box_file import BoxFile, BoxFileError, natural, same_id
 
 MASKS = ("segmentations", "segmentation")  # a file is mostly these, and nothing here reads them
 
@@ -59,6 +60,7 @@ def choose_video(file: BoxFile, content: Any, wanted: int | str | None) -> Video
             "video",
             [video.get("id") for video in index.videos],
         )
+    index.check_whole()
     return index.entry(found[0])
 
 
@@ -87,8 +89,32 @@ class VideoIndex:
         return entries
 
     def _files(self, video: Mapping[str, Any]) -> Any:
-        images = sorted(self.images[key_of(video.get("id"))], key=_place_of_image)
+        images = self._in_order(video.get("id"))
         return [image.get("file_name") for image in images] if images else video.get("file_names") or []
+
+    def _in_order(self, identity: Any) -> list[dict[str, Any]]:
+        """The images of a video in the order of their frames; of their names if none has a number of a frame."""
+        images = sorted(self.images[key_of(identity)], key=lambda image: natural(str(image.get("file_name"))))
+        frames = [_frame_of(image) for image in images]
+        if set(frames) <= {None}:
+            return images
+        wrong = [image for image, frame in zip(images, frames, strict=True) if frame is None or frames.count(frame) > 1]
+        if wrong:
+            raise self.file.error(
+                f"video {identity!r}: frame_id of image {str(wrong[0].get('file_name'))[:80]!r} is "
+                f"{str(wrong[0].get('frame_id'))[:20]}, expected a whole number that no other image of it has"
+            )
+        return sorted(images, key=lambda image: _frame_of(image) or 0)
+
+    def check_whole(self) -> None:
+        """Raise BoxFileError for an image or annotation of a video that the file does not list."""
+        known = {key_of(video.get("id")) for video in self.videos}
+        for kind, groups in (("image", self.images), ("annotation", self.annotations)):
+            for home, entries in groups.items():
+                if entries and home not in known:
+                    raise self.file.error(
+                        f"{kind} {entries[0].get('id')!r} is of video {home!r}, expected the id of one of its videos"
+                    )
 
     def name(self, video: Mapping[str, Any]) -> str:
         """Its folder (or file), as the file names of its frames tell; "" without any."""
@@ -100,7 +126,7 @@ class VideoIndex:
     def entry(self, number: int) -> VideoEntry:
         video = self.videos[number]
         identity = video.get("id")
-        images = sorted(self.images[key_of(identity)], key=_place_of_image)
+        images = self._in_order(identity)
         files = self._files(video)
         if not isinstance(files, list) or not all(isinstance(name, str) and name for name in files):
             raise self.file.error(f"video {identity!r}: its file names are not a list of text")
@@ -170,7 +196,7 @@ class VideoIndex:
 
 def key_of(identity: Any) -> str:
     """Files write the same id as number and as text."""
-    return str(identity)[:80]
+    return same_id(str(identity)[:80])
 
 
 def _longest(annotations: Sequence[Mapping[str, Any]]) -> int:
@@ -185,7 +211,7 @@ def _grouped(entries: Iterable[tuple[Any, dict[str, Any]]]) -> dict[str, list[di
     return groups
 
 
-def _place_of_image(image: dict[str, Any]) -> tuple:
-    """Frames are in the order of frame_id where it is a number, else of their names."""
-    frame = image.get("frame_id", image.get("frame_index"))
-    return (frame if type(frame) is int else 0, natural(str(image.get("file_name"))))
+def _frame_of(image: Mapping[str, Any]) -> int | None:
+    """frame_id (or frame_index of TAO) where it is a whole number, as text too."""
+    text = key_of(image.get("frame_id", image.get("frame_index")))
+    return int(text) if re.fullmatch(r"-?\d{1,15}", text, re.ASCII) else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from .annotation_tools import is_label_studio
 from .bbox_animator import is_bbox_animator
-from .box_file import BoxFile, Row
+from .box_file import BoxFile, Row, is_absent
 from .folders import KITTI_FIELDS
 from .tables import CSV_HEADER, EXPECTED, columns_of
 
@@ -61,7 +61,8 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
             )
         return "vot"
     if len(first) in (7, 9, 10):
-        if not _may_be_mot(rows):
+        is_sequence = file.beside("seqinfo.ini") or file.beside("../seqinfo.ini")
+        if not is_sequence and not _may_be_mot(rows):
             raise file.choice(
                 f"{len(first)} numbers per line that are no MOT lines (whole numbers of frame and object first, then "
                 "left, top, width, height in pixels); labels of YOLO and detections look so, and hold no frame",
@@ -114,10 +115,17 @@ def _whole(field: str) -> bool:
 
 
 def _may_be_mot(rows: Sequence[Row]) -> bool:
-    """Whether most lines start with a frame and an object, and have boxes larger than some pixels."""
-    good = [row for _, row in rows if len(row) > 6 and _whole(row[0]) and _whole(row[1]) and float(row[1]) >= -1]
-    lines = sum(any(row) for _, row in rows)
-    return 2 * len(good) >= lines
+    """Whether most lines start with a frame and an object, and have a box of some pixels and a score up to 1."""
+    lines = [row for _, row in rows if any(row) and not is_absent(row[2:6])]
+    return 2 * sum(map(_is_mot_row, lines)) >= len(lines)
+
+
+def _is_mot_row(row: Sequence[str]) -> bool:
+    if len(row) < 7 or not all(map(is_number, row[:7])):
+        return False
+    _, identity, *box, score = map(float, row[:7])
+    is_box = min(box[2:]) > 2 or max(box) <= 1.05  # shares, which the reader refuses in better words
+    return _whole(row[0]) and _whole(row[1]) and identity >= -1 and is_box and -1 <= score <= 1
 
 
 def _is_visdrone_detection(row: Sequence[str]) -> bool:

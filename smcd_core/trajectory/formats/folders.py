@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..rows import BoxRows, rows_of
-from .box_file import BoxFile, Row, natural
+from .box_file import BoxFile, Row, is_absent, natural
 from .lines import picture_size
 
 KITTI_FIELDS = (17, 18)
@@ -119,11 +119,12 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     for where, row in rows:
         if len(row) not in KITTI_FIELDS:
             raise file.error(f"found {len(row)} fields, expected 17 or 18 of KITTI tracking", where)
-        frame, identity, *box = file.numbers([*row[:2], *row[6:10]], names, where)
+        gone = is_absent(row[6:10])
+        frame, identity, *box = file.numbers([*row[:2], *(["0"] * 4 if gone else row[6:10])], names, where)
         if frame < 0 or frame != int(frame) or identity != int(identity):
             raise file.error(f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 0", where)
-        if row[2] == "DontCare":
-            left_out += 1
+        if row[2] == "DontCare" or gone:
+            left_out += row[2] == "DontCare"
             continue
         if (frame, identity) in seen:
             raise file.error(f"found a second box for object {identity:g} in the same frame", where)
@@ -133,4 +134,6 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
             phrases.append({"Person_sitting": "sitting person", "Misc": ""}.get(row[2], row[2].lower()))
         entries.append((int(frame), objects[identity], file.corners(box, False, where)))
     what = "KITTI tracking" + (f" ({left_out} rows of DontCare left out)" if left_out else "")
-    return BoxRows(what, *rows_of(entries), tuple(phrases), may_start_late=True)
+    found = BoxRows(what, *rows_of(entries), tuple(phrases), may_start_late=True)
+    file.refuse_shares(found.xyxy, "KITTI")
+    return found

@@ -42,7 +42,7 @@ def read_trailblazer(file: BoxFile, size: tuple[int | None, int | None]) -> tupl
     return what, _document(file, keys, prompts[0], (width, height))
 
 
-def read_freetraj(file: BoxFile, rows: Sequence[Row], size: tuple[int | None, int | None]) -> Trajectory:
+def read_freetraj(file: BoxFile, rows: Sequence[Row], size: tuple[int | None, int | None]) -> tuple[str, Trajectory]:
     """`frame, top, bottom, left, right` of each keyframe. Size as given, else FreeTraj's own.
 
     FreeTraj makes videos of 16 frames or more: before its first line and after its last one the path goes on as it did
@@ -57,13 +57,15 @@ def read_freetraj(file: BoxFile, rows: Sequence[Row], size: tuple[int | None, in
             if not all(map(_is_share, (top, bottom, left, right))):
                 raise file.error(f"found {','.join(row)[:60]}, expected shares of the frame", where)
             keys.append({"frame": int(frame), "box": file.corners([left, top, right, bottom], False, where)})
+    what = "FreeTraj keyframes"
     if len(keys) > 1:
         if keys[0]["frame"] > 0:
             keys.insert(0, _gone_on(keys[1], keys[0], 0))
         if keys[-1]["frame"] < FREETRAJ_FRAMES - 1:
+            what += f", gone on from frame {keys[-1]['frame']} to {FREETRAJ_FRAMES - 1} as in FreeTraj's videos"
             keys.append(_gone_on(keys[-2], keys[-1], FREETRAJ_FRAMES - 1))
     width, height = (given or default for given, default in zip(size, (512, 320), strict=True))
-    return _document(file, keys, "", (width, height))
+    return what, _document(file, keys, "", (width, height))
 
 
 def _is_share(value: Any) -> bool:

@@ -50,6 +50,7 @@ def read_vot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """x1,y1,...,x4,y4, the corners of a turned rectangle, in each frame: the box around them."""
     names = ",".join(f"{axis}{n}" for n in range(1, 5) for axis in "xy")
     corners, mask = _values(file, rows, names)
+    mask &= (corners != 0).any(1) & (corners != -1).any(1)
     points = corners.reshape(-1, 4, 2)
     boxes = np.concatenate((points.min(1), points.max(1)), 1)
     return _one_object("polygons per frame (VOT)", boxes, mask)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..document import DEFAULT_FPS
-from ..rows import BoxRows, all_are_shares, joined
-from .box_file import BoxFile, Row
+from ..rows import BoxRows, joined
+from .box_file import BoxFile, Row, is_absent
 
 NAMES = "frame,id,left,top,width,height,conf,x,y,z".split(",")
 
@@ -54,8 +54,7 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
 
     width, height, length = (int(setting(name)) for name in ("imWidth", "imHeight", "seqLength"))
     xyxy = np.concatenate((table[:, 2:4], table[:, 2:4] + table[:, 4:6]), 1)
-    if all_are_shares(xyxy):
-        raise file.error("all numbers are 0 to 1, which are shares of the picture, not pixels as MOT has them")
+    file.refuse_shares(xyxy, "MOT")
     found = BoxRows(
         what="MOTChallenge" + (f" ({', '.join(notes)})" if notes else ""),
         frames=table[:, 0].astype(int) - 1,
@@ -73,7 +72,7 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
 
 def _table(file: BoxFile, rows: Sequence[Row]) -> tuple[np.ndarray, list[str]]:
     """float64 [K, columns] and the place of each row, checked. Empty lines are skipped."""
-    rows = [(where, row) for where, row in rows if any(row)]
+    rows = [(where, row) for where, row in rows if any(row) and not is_absent(row[2:6])]
     columns = max(len(rows[0][1]) if rows else 0, 6)
     expected = ",".join(NAMES[:columns])
     table = []

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..rows import BoxRows, all_are_shares, joined, rows_of
-from .box_file import BoxFile, Row, natural
+from .box_file import BoxFile, Row, is_absent, natural, same_id
 
 CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"]
 EXPECTED = "columns frame, object, label, and x1, y1, x2, y2 or x, y, width, height"
@@ -54,10 +54,13 @@ def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     box_names = next(names for names in _CORNERS if columns.keys() >= set(names))
     needed = ",".join(CSV_HEADER) if is_ours else ",".join(header)
     frames = _frame_numbers(file, rows, columns, header, needed)
+    from_one = not is_ours and min(frames, default=0) == 1  # others count from 1
     entries, objects, phrases, seen = [], {}, [], set()
     for (where, row), frame in zip(rows, frames, strict=True):
+        if is_absent([row[columns[name]] for name in box_names]):
+            continue
         box = [file.number(row[columns[name]], ",".join(box_names), where) for name in box_names]
-        name = _same_id(row[columns["object"]]) if "object" in columns else None
+        name = same_id(row[columns["object"]]) if "object" in columns else None
         label = row[columns["label"]] if "label" in columns else None
         name = label if name is None else name
         if name not in objects:
@@ -70,13 +73,14 @@ def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
                 where,
             )
         seen.add((frame, name))
-        entries.append((frame, objects[name], _corners(file, box, box_names, where)))
-    frames, places, xyxy = rows_of(entries)
-    if not is_ours and frames.size and frames.min() == 1:
-        frames = frames - 1  # others count from 1
+        entries.append((frame - from_one, objects[name], _corners(file, box, box_names, where)))
+    numbers, places, xyxy = rows_of(entries)
+    # Rows at the end that say that nothing is there tell how long the video is.
+    last = max(frames, default=-1) - from_one
+    length = last + 1 if last > numbers.max(initial=-1) else None
     is_shares = all_are_shares(xyxy)
     what = ("CSV of corners" if is_ours else "CSV") + (" in shares of the frame" if is_shares else "")
-    found = BoxRows(what, frames, places, xyxy, tuple(phrases), in_pixels=not is_shares)
+    found = BoxRows(what, numbers, places, xyxy, tuple(phrases), length=length, in_pixels=not is_shares)
     return joined(replace(found, may_start_late=not is_ours))
 
 
@@ -98,13 +102,6 @@ def _frame_numbers(
             raise file.error(f"found frame {name}, expected a whole number from 0", where)
         numbers.append(int(frame))
     return numbers
-
-
-def _same_id(name: str) -> str:
-    """1, 1.0 and 01 are one id."""
-    if re.fullmatch(r"-?\d{1,15}(\.0*)?", name, re.ASCII):
-        return str(int(float(name)))
-    return name
 
 
 def _phrase(name: str | None, label: str | None) -> str:

@@ -379,6 +379,29 @@ check("each format is saved and read back", async (page) => {
   }
 });
 
+check("what is saved for other video models is read back", async (page) => {
+  await select(page, "b");
+  for (const [format, hasSize, name] of [
+    ["BBox-Animator", false, "project.json"],
+    ["TrailBlazer", true, "t.yaml"],
+    ["FreeTraj", true, "f.txt"],
+    ["SG-I2V", false, "traj.npy"],
+  ]) {
+    const content = await saved(page, `Save as ${format}`);
+    await drop(page, name, "", content);
+    const dialog = page.getByRole("dialog", { name: "Import" });
+    await dialog.waitFor();
+    assert.equal(await dialog.getByLabel("Image width").count(), hasSize ? 0 : 1, format);
+    await dialog.getByRole("button", { name: "Add" }).click();
+    await page.waitForFunction((file) => window.editor.notice?.text.startsWith(`${file}: read as`), name);
+    assert.match(await notice(page).textContent(), new RegExp(`read as ${format}`));
+    const last = (await objects(page)).at(-1).keys[0].box;
+    assert.ok(last.every((v, n) => Math.abs(v - [0.6, 0.1, 0.8, 0.35][n]) < 1e-6), `${format} ${last}`);
+    await page.keyboard.press("Control+z");
+    await select(page, "b");
+  }
+});
+
 check("a share card carries the trajectory, and a damaged one is refused", async (page) => {
   const before = await objects(page);
   const card = await saved(page, "Save a share card (PNG)");

@@ -400,3 +400,51 @@ browserTest("destroying the view ends its listeners, also within a drag", [A], {
   await page.keyboard.press("Escape");
   await page.mouse.up();
 });
+
+const WAY = [[[0, [0.1, 0.6, 0.3, 0.9]], [8, [0.4, 0.1, 0.6, 0.4]], [15, [0.7, 0.6, 0.9, 0.9]]]];
+const middleKey = (page) => page.evaluate(() => editor.trajectory.objects[0].keys[1]);
+
+browserTest("a path is bent with the mouse, and one undo straightens it", WAY, {}, async (stage) => {
+  const { page, at, drag, commits } = stage;
+  await page.evaluate(() => editor.select(["o1"]));
+  await frame(page);
+  await page.mouse.dblclick(...(await at(0.5, 0.25)));
+  await frame(page);
+  const smooth = (await middleKey(page)).handles;
+  assert.ok(smooth && Math.abs(smooth[1][0] - 0.1) < 1e-3 && Math.abs(smooth[1][1]) < 1e-3, JSON.stringify(smooth));
+  assert.equal(await page.locator(":focus").evaluate((element) => element.tagName), "CANVAS", "no phrase is edited");
+  await page.evaluate(() => editor.seek(0));
+  await drag([0.6, 0.25], [0.6, 0.4]);
+  const [before, after] = (await middleKey(page)).handles;
+  assert.ok(Math.abs(after[1] - 0.15) < 0.005 && before[1] < -0.02, JSON.stringify([before, after]));
+  await drag([0.6, 0.4], [0.6, 0.1], { keys: ["Alt"] });
+  const [left, right] = (await middleKey(page)).handles;
+  assert.deepEqual(left, before);
+  assert.ok(Math.abs(right[1] + 0.15) < 0.005, JSON.stringify(right));
+  assert.equal(await commits(), 3);
+  for (const key of ["z", "z", "z"]) await page.keyboard.press(`Control+${key}`);
+  assert.equal((await middleKey(page)).handles, undefined);
+});
+
+browserTest("a path is bent with the keyboard alone", WAY, {}, async ({ page, commits }) => {
+  await page.evaluate(() => {
+    editor.select(["o1"]);
+    editor.seek(8);
+  });
+  await page.locator(".smcd-stage-canvas").focus();
+  await page.keyboard.press("h");
+  await frame(page);
+  assert.ok((await middleKey(page)).handles);
+  const field = page.getByRole("spinbutton", { name: "After y" });
+  await field.focus();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("36");
+  await page.keyboard.press("Enter");
+  await frame(page);
+  const [before, after] = (await middleKey(page)).handles;
+  assert.ok(Math.abs(after[1] - 0.1) < 1e-6 && before[1] < 0, JSON.stringify([before, after]));
+  assert.equal(await commits(), 2);
+  await page.locator(".smcd-stage-canvas").focus();
+  await page.keyboard.press("h");
+  assert.equal((await middleKey(page)).handles, undefined);
+});

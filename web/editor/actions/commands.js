@@ -280,6 +280,11 @@ export const COMMANDS = [
   }),
   command("time", "keysEarlier", ["Alt+ArrowLeft"], hasKeys, ({ editor }) => shiftKeys(editor, -1)),
   command("time", "keysLater", ["Alt+ArrowRight"], hasKeys, ({ editor }) => shiftKeys(editor, 1)),
+  command("time", "smooth", ["H"], hasEditable, ({ editor }) => {
+    const chosen = editableKeys(editor);
+    const refs = chosen.length ? chosen : editor.editable.map((id) => ({ id, frame: editor.frame }));
+    editor.apply("step.bend", (trajectory) => model.toggleSmooth(trajectory, refs));
+  }),
   command("time", "toggleVisible", ["V"], hasEditable, ({ editor }) => toggleVisible(editor), {
     isOn: (e) => hasEditable(e) && e.editable.every((id) => model.visibleAt(model.trackOf(e.trajectory, id), e.frame)),
   }),

@@ -1,5 +1,5 @@
 /**
- * The properties of the selection: object, box at the playhead, easing to the next key, motion presets.
+ * The properties of the selection: object, box and path at the playhead, easing to the next key, motion presets.
  *
  * @import {Context, Part} from "../view.js"
  * @import {Box, NamedEase} from "../../trajectory/document.js"
@@ -13,6 +13,7 @@ import { easedKeys } from "../state/selection.js";
 import { createBezier } from "./bezier.js";
 import { choiceField, numberField } from "./fields.js";
 import { createMotionForm } from "./motion_form.js";
+import { createPathSection } from "./path.js";
 
 const SIDES = { x: 0, y: 1, w: 2, h: 3 };
 const MAX_CHIPS = 12;
@@ -23,7 +24,12 @@ const MAX_CHIPS = 12;
  */
 export function createInspector(context) {
   const { editor, t } = context;
-  const sections = [createObjectSection(context), createBoxSection(context), createEaseSection(context)];
+  const sections = [
+    createObjectSection(context),
+    createBoxSection(context),
+    createPathSection(context),
+    createEaseSection(context),
+  ];
   const motion = createMotionForm(context);
   const hint = h("p", { class: "smcd-hint smcd-section" }, t("inspector.nothing"));
   const element = h(

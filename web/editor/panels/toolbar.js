@@ -23,7 +23,7 @@ export const MENUS = {
   time: [
     ...["play", "record", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
     ...["lastFrame", null, "addKey", "selectKey", "selectKeys", "keysEarlier", "keysLater", "keysToPlayhead"],
-    ...["keysStretch", "keysSqueeze", "keysReverse", "toggleVisible", null],
+    ...["keysStretch", "keysSqueeze", "keysReverse", "smooth", "toggleVisible", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [

@@ -20,7 +20,7 @@
 import * as model from "../../trajectory/model.js";
 import { isAnimatic } from "./animatic.js";
 import { drawLabel, FONT } from "./label.js";
-import { drawGhosts, drawPath } from "./paths.js";
+import { drawBends, drawGhosts, drawPath } from "./paths.js";
 import { handleBox, rectangle, shownBox, shownTracks } from "./scene.js";
 
 const HANDLE = 7; // CSS pixels
@@ -58,6 +58,7 @@ export function drawStage(context, editor, look) {
   for (const track of chosen) drawBox(context, editor, track, viewport, look, true);
   if (editor.recording) drawRecorded(context, editor, viewport);
   drawHandles(context, editor, viewport);
+  drawBends(context, editor, viewport);
   drawGesture(context, editor, viewport, look);
   if (settings.crop && look.modelText) drawModelText(context, editor, viewport, look);
 }

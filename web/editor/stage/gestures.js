@@ -2,7 +2,8 @@
  * Pointer gestures on the stage. Each gets `move` until `end` or `cancel`, and is one undo step. No DOM.
  *
  * @import {EditorState, OpenGesture} from "../state/state.js"
- * @import {Box, Trajectory} from "../../trajectory/document.js"
+ * @import {Box, Point, Trajectory} from "../../trajectory/document.js"
+ * @import {KeyRef} from "../../trajectory/keys.js"
  * @import {Guide} from "../../trajectory/snap.js"
  * @import {Where} from "../kit/pointer.js"
  * @import {PathPoint} from "./scene.js"
@@ -41,6 +42,7 @@ export function cursorAt(editor, where, isPanning) {
   if (where.ctrl) return "crosshair";
   const touched = touchedAt(editor, where);
   if (touched.kind === "handle") return `${CURSORS[touched.handle]}-resize`;
+  if (touched.kind === "bend") return "grab";
   return { point: "grab", box: "move", locked: "crosshair", empty: "crosshair" }[touched.kind];
 }
 
@@ -56,6 +58,8 @@ export function gestureAt(editor, where) {
   if (press.ctrl) return draw(editor, press, touched);
   if (touched.kind === "box") return takeBox(editor, press, touched.under);
   if (touched.kind === "handle") return resize(editor, press, touched.handle);
+  if (touched.kind === "bend") return dragBend(editor, press, touched.bend);
+  if (touched.kind === "point" && press.alt) return pullBends(editor, press, touched.point);
   if (touched.kind === "point") return dragPoint(editor, press, touched.point);
   return press.shift ? marquee(editor, press) : draw(editor, press, touched);
 }
@@ -229,6 +233,51 @@ function dragPoint(editor, press, point) {
       return (trajectory) => model.movePathPoint(trajectory, point.id, point.frame, to.x, to.y);
     },
   });
+}
+
+/** Make a point of a path smooth, or a corner. @param {EditorState} editor @param {KeyRef} point */
+export function toggleSmooth(editor, { id, frame }) {
+  return editor.apply("step.bend", (trajectory) => model.toggleSmooth(trajectory, [{ id, frame }]));
+}
+
+/** Drag a handle of a path. The other one of a smooth key turns with it, except with Alt. */
+function dragBend(editor, press, { id, frame, side, x, y, key }) {
+  const from = atFrame(editor, press);
+  const { trajectory: before } = editor;
+  const isSmooth = model.isSmooth(model.trackOf(before, id).keys.find((k) => k.frame === frame), before);
+  return step(editor, press, {
+    label: "step.bend",
+    cursor: "grabbing",
+    change(where) {
+      const [toX, toY] = atFrame(editor, where);
+      const point = bent(editor, where, [x + toX - from[0] - key[0], y + toY - from[1] - key[1]]);
+      const link = isSmooth && !where.alt ? "turn" : "free";
+      return (trajectory) => model.setHandle(trajectory, { id, frame }, side, point, link);
+    },
+  });
+}
+
+/** Pull two equal handles out of a point of a path. A click makes it smooth, or a corner. */
+function pullBends(editor, press, { id, frame, x, y }) {
+  return step(editor, press, {
+    label: "step.bend",
+    cursor: "grabbing",
+    click: () => toggleSmooth(editor, { id, frame }),
+    change(where) {
+      const [toX, toY] = atFrame(editor, where);
+      const point = bent(editor, where, [toX - x, toY - y]);
+      const ref = { id, frame };
+      return (trajectory) => model.setHandle(model.addKeys(trajectory, [id], frame), ref, 1, point, "mirror");
+    },
+  });
+}
+
+/** A handle at the pointer; with Shift in one of eight directions on the screen. @returns {Point} */
+function bent({ trajectory: { width, height } }, { shift }, [x, y]) {
+  if (!shift) return [x, y];
+  const turn = (Math.round(Math.atan2(y * height, x * width) / (Math.PI / 4)) * Math.PI) / 4;
+  const length = x * width * Math.cos(turn) + y * height * Math.sin(turn);
+  return [(length * Math.cos(turn)) / width, (length * Math.sin(turn)) / height];
 }
 
 /** Pan the camera from the first frame to the playhead, so that the boxes at the playhead follow the pointer. */

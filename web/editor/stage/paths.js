@@ -10,9 +10,10 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { tickFrames } from "./scene.js";
+import { pathHandles, tickFrames } from "./scene.js";
 
 const KEY = 4.5; // CSS pixels from the centre of a key's diamond to its tips
+const KNOB = 4; // CSS pixels, radius of the end of a handle
 const NEAR = 2; // CSS pixels; of nearer keys only the first has a diamond
 const APART = 1; // CSS pixels; nearer points of a line are skipped
 const SAMPLED = 5; // CSS pixels, radius of the ring at a frame that the model samples
@@ -58,6 +59,45 @@ export function drawPath(context, editor, track, viewport, isSelected) {
     context.stroke(drawn.keys);
   }
   context.restore();
+}
+
+/**
+ * The handles that bend the path of the selected object.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {EditorState} editor
+ * @param {Viewport} viewport
+ */
+export function drawBends(context, editor, viewport) {
+  const bends = pathHandles(editor);
+  if (!bends.length) return;
+  const { color } = model.trackOf(editor.trajectory, bends[0].id);
+  const [lines, knobs, keys] = [new Path2D(), new Path2D(), new Path2D()];
+  for (const { x, y, key } of bends) {
+    const [px, py] = model.toPixels(viewport, x, y);
+    const [keyX, keyY] = model.toPixels(viewport, ...key);
+    lines.moveTo(keyX, keyY);
+    lines.lineTo(px, py);
+    knobs.moveTo(px + KNOB, py);
+    knobs.arc(px, py, KNOB, 0, 2 * Math.PI);
+    keys.moveTo(keyX + 2, keyY);
+    keys.arc(keyX, keyY, 2, 0, 2 * Math.PI);
+  }
+  context.lineWidth = 3;
+  context.strokeStyle = "rgb(0 0 0 / 60%)";
+  context.stroke(lines);
+  context.lineWidth = 1.25;
+  context.strokeStyle = "#ffffff";
+  context.stroke(lines);
+  context.fillStyle = color;
+  context.fill(keys);
+  context.lineWidth = 3.5;
+  context.strokeStyle = "rgb(0 0 0 / 75%)";
+  context.stroke(knobs);
+  context.fill(knobs);
+  context.lineWidth = 1.5;
+  context.strokeStyle = "#ffffff";
+  context.stroke(knobs);
 }
 
 /**

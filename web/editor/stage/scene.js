@@ -2,13 +2,16 @@
  * The contents of the stage at the playhead: what is shown, and what the pointer hits. No DOM, no drawing.
  *
  * @import {EditorState} from "../state/state.js"
- * @import {Box, Track, Trajectory} from "../../trajectory/document.js"
+ * @import {Box, Point, Track, Trajectory} from "../../trajectory/document.js"
+ * @import {Side} from "../../trajectory/handles.js"
  * @import {Handle, Shape} from "../../trajectory/hit.js"
  * @import {Targets} from "../../trajectory/snap.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
  * @import {Where} from "../kit/pointer.js"
  * @typedef {{id: string, frame: number, x: number, y: number}} PathPoint  in units of the frame
- * @typedef {{kind: "handle", handle: Handle} | {kind: "point", point: PathPoint} | {kind: "box", under: string[]} |
+ * @typedef {{id: string, frame: number, side: Side, x: number, y: number, key: Point}} Bend  the end of a handle of a
+ *   path, and the centre of its key, in units of the frame
+ * @typedef {{kind: "bend", bend: Bend} | {kind: "handle", handle: Handle} | {kind: "point", point: PathPoint} | {kind: "box", under: string[]} |
  *   {kind: "locked", id: string} | {kind: "empty"}} Touched  under: editable boxes, topmost first
  */
 
@@ -16,6 +19,7 @@ import * as model from "../../trajectory/model.js";
 
 const REACH = { mouse: 7, touch: 16 }; // CSS pixels
 const POINT_SPACING = 7; // CSS pixels between ticks of a path, on average
+const MOST_BENT = 16; // keys whose handles are shown, those nearest to the playhead
 const POINT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]; // frames
 
 /** The reach of handles, in units of the frame. @param {EditorState} editor @param {Where} where */
@@ -146,7 +150,30 @@ export function pathPoints(editor, [reachX, reachY]) {
 }
 
 /**
- * Hit test: a handle, else a path point, else a box. Locked boxes do not block those below them.
+ * The handles of the path of the selected object, if it is the only one. Those that bend nothing are left out.
+ *
+ * @param {EditorState} editor
+ * @returns {Bend[]}
+ */
+export function pathHandles(editor) {
+  const ids = changeable(editor);
+  if (!editor.settings.paths || editor.isPlaying || editor.recording || ids.length !== 1) return [];
+  const { id, keys } = model.trackOf(editor.trajectory, ids[0]);
+  const curved = keys.flatMap((key, n) => (key.handles ? [n] : []));
+  const distance = (n) => Math.abs(keys[n].frame - editor.frame);
+  const near = curved.sort((a, b) => distance(a) - distance(b)).slice(0, MOST_BENT);
+  return near.flatMap((n) => {
+    const [x, y] = model.centreOf(keys[n].box);
+    return keys[n].handles.flatMap(([dx, dy], side) => {
+      const hasWay = side === 0 ? n > 0 : n < keys.length - 1;
+      if (!hasWay || (!dx && !dy)) return [];
+      return [{ id, frame: keys[n].frame, side: /** @type {Side} */ (side), x: x + dx, y: y + dy, key: [x, y] }];
+    });
+  });
+}
+
+/**
+ * Hit test: a handle of the path, else one of the box, else a path point, else a box. Locked boxes do not block those below them.
  *
  * @param {EditorState} editor
  * @param {Where} where
@@ -155,6 +182,8 @@ export function pathPoints(editor, [reachX, reachY]) {
 export function touchedAt(editor, where) {
   const [x, y] = model.toFrame(editor.shownViewport, where.px, where.py);
   const reach = reachAt(editor, where);
+  const near = pathHandles(editor).filter((bend) => Math.abs(bend.x - x) <= reach[0] && Math.abs(bend.y - y) <= reach[1]);
+  if (near.length) return { kind: "bend", bend: near[0] };
   const around = handleBox(editor);
   const handles = around ? [{ id: "", box: around }] : [];
   const grip = model.hitTest({ shapes: handles, selected: new Set([""]) }, x, y, reach);

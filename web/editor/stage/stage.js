@@ -3,6 +3,7 @@
  *
  * @import {Context, Part} from "../view.js"
  * @import {Gesture} from "./gestures.js"
+ * @import {Touched} from "./scene.js"
  * @import {Where} from "../kit/pointer.js"
  */
 
@@ -13,7 +14,7 @@ import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
 import { createAnimatic } from "./animatic.js";
 import { drawStage } from "./draw.js";
-import { cursorAt, gestureAt, pan, pinch } from "./gestures.js";
+import { cursorAt, gestureAt, pan, pinch, toggleSmooth } from "./gestures.js";
 import { createPhraseField } from "./phrase_field.js";
 import { touchedAt } from "./scene.js";
 
@@ -41,6 +42,8 @@ export function createStage(context) {
   let pointer = null; // while hovering
   let space = "up"; // or "down", or "used" once it has panned the view
   let theme = themeOf(element);
+  /** @type {Touched[]} what the last two presses were on */
+  let pressed = [];
   let named = -1; // the frame in the canvas's label
   let cursor = "";
 
@@ -49,6 +52,7 @@ export function createStage(context) {
       if (editor.isInGesture) editor.commit(); // of a key
       pointer = null;
       if (space !== "up") space = "used";
+      pressed = [...pressed.slice(-1), touchedAt(editor, where)];
       gesture = button === 1 || space === "used" ? pan(editor, where) : gestureAt(editor, where);
       view.invalidate();
       return gesture;
@@ -113,7 +117,10 @@ export function createStage(context) {
       space = "up";
     },
     dblclick(event) {
-      if (touchedAt(editor, whereOf(event, canvas)).kind === "box") run("editPhrase");
+      // The first click on a point of a path moves the playhead, and so the box under the pointer.
+      const [first] = pressed;
+      if (first?.kind === "point" && !event.altKey) toggleSmooth(editor, first.point);
+      else if (touchedAt(editor, whereOf(event, canvas)).kind === "box") run("editPhrase");
     },
   });
 

@@ -10,7 +10,7 @@
 import { Said } from "../../trajectory/refusal.js";
 
 /** As ComfyUI calls them. */
-export const LANGUAGES = ["en", "zh"];
+export const LANGUAGES = ["en", "de", "es", "fr", "ja", "ko", "pt-BR", "ru", "zh"];
 
 /** @type {Map<string, Texts & {plurals: Intl.PluralRules}>} */
 const known = new Map();

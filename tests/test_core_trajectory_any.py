@@ -1,0 +1,352 @@
+"""Any trajectory in each format that is written, and any change of a file in each format that is read."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from any_format import BOXES, FRAMES, SHARES, SIZE, arrays, cvat, documents, lines_of, tables
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from smcd_core.guides.box_files import PER_OBJECT, SUFFIXES, WRITTEN, write_boxes
+from smcd_core.trajectory.dense import boxes_at
+from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
+from smcd_core.trajectory.files import FORMATS, read_trajectory
+
+
+def often(examples):
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+
+
+# ---- any trajectory, written and read
+
+
+@st.composite
+def trajectories(draw):
+    """One or two objects with eases, some of them hidden for a while or disabled."""
+    frames = draw(st.integers(1, 20))
+    side, place = (st.integers(*span).map(lambda n: n / 100) for span in ((5, 40), (-20, 90)))
+    objects = []
+    for _ in range(draw(st.integers(1, 2))):
+        keys = []
+        for frame in sorted(draw(st.sets(st.integers(0, frames - 1), min_size=1, max_size=4))):
+            x, y, w, h = draw(st.tuples(place, place, side, side))
+            seen = draw(st.sampled_from([True, True, True, False]))
+            ease = draw(st.sampled_from(["linear", "in_out", "hold"]))
+            keys.append({"frame": frame, "box": [x, y, x + w, y + h], "visible": seen, "ease": ease})
+        objects.append({"phrase": "dog", "enabled": draw(st.sampled_from([True, True, False])), "keys": keys})
+    head = {"version": 1, "width": 640, "height": 360, "frames": frames}
+    return parse_trajectory({**head, "objects": objects})
+
+
+def boxes_of(trajectory):
+    return tuple(part.numpy() for part in boxes_at(trajectory, dtype=torch.float64))
+
+
+def middles_of(boxes):
+    return (boxes[..., :2] + boxes[..., 2:]) / 2
+
+
+# What a format cannot hold is refused in these words.
+CANNOT = "hidden in frame|keyframes in frames|takes one object|holds one object|no enabled object|no object is visible"
+
+
+@often(40)
+@pytest.mark.parametrize("format", [format for format in WRITTEN if format not in ("json", "mot", "got10k")])
+@given(trajectory=trajectories())
+def test_any_trajectory_comes_back_or_is_refused(tmp_path, format, trajectory):
+    path = tmp_path / f"a{SUFFIXES[format]}"
+    boxes, mask = boxes_of(trajectory)
+    enabled = [track.id for track in trajectory.objects if track.enabled]
+    try:
+        write_boxes(path, trajectory, format, enabled[0] if format in PER_OBJECT and enabled else None)
+    except TrajectoryError as error:
+        assert re.search(CANNOT, str(error))
+        return
+    if format == "bbox_animator" and not mask.any():
+        return  # a project without objects, which reading refuses
+    if (mask.any() and (middles_of(boxes[mask]) > 1).any(1).mean() > 0.5) or (
+        format == "wan_move" and trajectory.frames == 1
+    ):
+        return  # mostly outside, as boxes of a larger image are; and points of one frame rest
+    if format in PER_OBJECT:
+        boxes, mask = boxes[:, :1], mask[:, :1]
+    again, _ = read_trajectory(path, width=640, height=360, frames=trajectory.frames if "bbox" in format else None)
+    found, seen = boxes_of(again)
+    assert again.frames == max(trajectory.frames, 16 if format == "freetraj" else 1)
+    found, seen = found[: trajectory.frames], seen[: trajectory.frames]
+    if format == "wan_move":  # points: each object that begins in the frame has some
+        assert found.shape[1] and seen[0].any()
+    elif format == "sg_i2v":  # boxes keep their first size
+        np.testing.assert_allclose(middles_of(found), middles_of(boxes), atol=1e-4)
+    else:  # in BBox-Animator an object that hides in between is several
+        atol = 0.005 if format == "trailblazer" else 1e-4
+        for frame in range(trajectory.frames):
+            rows = (part[frame][there[frame]] for part, there in ((found, seen), (boxes, mask)))
+            ours, theirs = (row[np.lexsort(row.round(3).T)] for row in rows)
+            np.testing.assert_allclose(ours, theirs, atol=atol)
+
+
+# ---- any change of a valid file: right, or refused by name
+
+
+def outcome(path, expected=SHARES, **options):
+    """Which of the frames show the object, rightly; None if the file was refused by name."""
+    try:
+        trajectory, what = read_trajectory(path, **(SIZE | options))
+    except TrajectoryError as error:
+        assert str(path) in str(error)
+        return None
+    boxes, mask = boxes_of(trajectory)
+    assert boxes.shape[1] == 1 and trajectory.frames in (FRAMES, 16), what
+    boxes, mask = boxes[:FRAMES, 0], mask[:FRAMES, 0]
+    np.testing.assert_allclose(boxes[mask], expected[mask], atol=2e-3, err_msg=what)
+    return mask.tolist()
+
+
+ALL = [True] * FRAMES
+
+
+def test_every_format_has_a_file_here():
+    assert {*tables(), *documents(), *arrays(), "cvat", "yolo"} == {*FORMATS, "coco_vid"}
+
+
+SHARES_ARE_READ = ("xyxy", "xywh", "vot", "csv")
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t", " "])
+@pytest.mark.parametrize("format", tables())
+def test_a_table_that_is_changed_is_right_or_refused(tmp_path, format, sep):
+    sep = {"kitti": " ", "freetraj": ","}.get(format, sep)
+    head, rows = (tables()[format][:1], tables()[format][1:]) if format == "csv" else ([], tables()[format])
+    chosen = format if format in ("xyxy", "xywh") else None
+
+    def changed(alter, **options):
+        (tmp_path / "a.txt").write_text(lines_of([*head, *map(alter, range(len(rows)), rows)], sep))
+        return outcome(tmp_path / "a.txt", format=chosen, **options)
+
+    def numbers(change):
+        return lambda row: [
+            change(place, value) if isinstance(value, float) else value for place, value in enumerate(row)
+        ]
+
+    assert changed(lambda _, row: row) == ALL
+    for alter in (
+        lambda _, row: row[1:],
+        lambda _, row: row[:-1],
+        lambda n, row: row[:-1] if n == 1 else row,
+        lambda n, row: [*row, 7] if n == 1 else row,
+        lambda _, row: ["x", *row[1:]],
+        lambda n, row: numbers(lambda _, value: "five")(row) if n == 1 else row,
+    ):
+        assert changed(alter) in (None, ALL)  # MOT has 7, 9 or 10 columns, KITTI 17 or 18
+    in_pixels = format != "freetraj"
+    if in_pixels:
+        assert changed(lambda _, row: row, width=12, height=12) is None
+        shares = changed(lambda _, row: numbers(lambda place, value: value / SIZES[format][place % 2])(row))
+        assert shares == (ALL if format in SHARES_ARE_READ else None)
+        for mark in ("nan", "0", "-1", "-1.0"):
+            gone = changed(lambda n, row, mark=mark: numbers(lambda *_: mark)(row) if n == 2 else row)
+            assert gone == [True, True, False, True, True]
+    if format in ("mot", "csv", "kitti"):
+        named = changed(lambda _, row: [row[0], "walker", *row[2:]])
+        assert named == (ALL if format == "csv" else None)
+
+
+# Width and height by the parity of a column: in mot x is in column 2, in vot and kitti in 0 and 6.
+SIZES = {name: (100, 50) for name in tables()}
+
+
+def leaves(content, path=()):
+    """The places of all keys and entries of JSON."""
+    entries = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in entries:
+        yield (*path, key)
+        yield from leaves(value, (*path, key))
+
+
+def put(content, place, change):
+    """A copy of JSON with one place changed, or without it if `change` is None."""
+    content = copy.deepcopy(content)
+    home = content
+    for key in place[:-1]:
+        home = home[key]
+    if change is None:
+        del home[place[-1]]
+    else:
+        home[place[-1]] = change(home[place[-1]])
+    return content
+
+
+CHANGES = {
+    "left out": None,
+    "null": lambda value: None,
+    "as text": str,
+    "as a list": lambda value: [value],
+    "true": lambda value: True,
+    "a fraction": lambda value: value + 0.5 if type(value) is int else value,
+    "1.0 for 1": lambda value: float(value) if type(value) is int else value,
+    "NaN": lambda value: float("nan"),
+}
+# Which these tell apart: other values are other objects.
+TELLS_APART = {"instance_id", "label"}
+
+
+@often(100)
+@pytest.mark.parametrize("format", documents())
+@given(data=st.data())
+def test_a_document_that_is_changed_is_right_or_refused(tmp_path, format, data):
+    content = documents()[format]
+    place = data.draw(st.sampled_from([*leaves(content)]))
+    change = data.draw(st.sampled_from([*CHANGES]))
+    if place[-1] in TELLS_APART or (change == "left out" and isinstance(place[-1], int)):
+        return  # an entry less is another motion
+    content = put(content, place, CHANGES[change])
+    text = yaml.safe_dump(content) if format == "trailblazer" else json.dumps(content)
+    (tmp_path / "a.txt").write_text(text)
+    outcome(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("format", documents())
+def test_a_document_as_it_is_shows_the_object_in_all_frames(tmp_path, format):
+    content = documents()[format]
+    (tmp_path / "a.txt").write_text(yaml.safe_dump(content) if format == "trailblazer" else json.dumps(content))
+    assert outcome(tmp_path / "a.txt") == ALL
+
+
+def test_boxes_of_bbox_animator_in_shares_or_of_another_size_are_refused(tmp_path):
+    content = documents()["bbox_animator"]
+    (tmp_path / "a.txt").write_text(json.dumps(content))
+    with pytest.raises(TrajectoryError, match="boxes reach to 38 x 35, the image has 12 x 12 pixels"):
+        read_trajectory(tmp_path / "a.txt", width=12, height=12)
+    for keyframe in content["objects"][0]["keyframes"]:
+        keyframe["box"] = [value / 100 for value in keyframe["box"]]
+    (tmp_path / "a.txt").write_text(json.dumps(content))
+    with pytest.raises(TrajectoryError, match="shares of the picture, not pixels as BBox-Animator has them"):
+        read_trajectory(tmp_path / "a.txt", **SIZE)
+
+
+ARRAY_CHANGES = {
+    "as whole numbers": (lambda x: (2 * x).round().astype(np.int32) / 2, True),
+    "half precision": (lambda x: x.astype(np.float16), True),
+    "big endian": (lambda x: x.astype(">f4"), True),
+    "by columns": (np.asfortranarray, True),
+    "in shares": (lambda x: x / np.array([100, 50]), False),
+    "as text": (lambda x: x.astype("U"), False),
+    "complex": (lambda x: x.astype(complex), False),
+    "NaN": (lambda x: x * np.nan, False),
+    "x alone": (lambda x: x[..., :1], False),
+    "without objects": (lambda x: x[..., :0, :], False),
+}
+
+
+@pytest.mark.parametrize("change", ARRAY_CHANGES)
+@pytest.mark.parametrize("format", arrays())
+def test_an_array_that_is_changed_is_right_or_refused(tmp_path, format, change):
+    alter, is_right = ARRAY_CHANGES[change]
+    np.save(tmp_path / "a.npy", alter(arrays()[format]))
+    squares = np.concatenate([middles_of(SHARES) - [0.05, 0.1], middles_of(SHARES) + [0.05, 0.1]], 1)
+    found = outcome(tmp_path / "a.npy", squares if format == "wan_move" else SHARES)
+    assert found == (ALL if is_right else None)
+
+
+@often(100)
+@given(data=st.data())
+def test_cvat_that_is_changed_is_right_or_refused(tmp_path, data):
+    text = cvat()
+    places = [
+        found.span(1)
+        for found in re.finditer(r'(?: frame|[xy](?:tl|br)|outside)="([^"]*)"|<\w+>([\d.]+)', text)
+        if found[1]
+    ]
+    places += [found.span() for found in re.finditer(r' \w+="[^"]*"', text)]
+    start, end = data.draw(st.sampled_from(places))
+    new = "" if text[start] == " " else data.draw(st.sampled_from(["", "x", "nan", "1e99", "-1", "½", "1_0"]))
+    (tmp_path / "a.xml").write_text(text[:start] + new + text[end:], encoding="utf-8")
+    if new != "-1":  # a box may begin outside the frame
+        outcome(tmp_path / "a.xml")
+
+
+YOLO_CHANGES = {
+    "nothing": (lambda f, row: row, ALL),
+    "without ids": (lambda f, row: row[:5], ALL),
+    "with a score": (lambda f, row: [*row[:5], 0.9, row[5]], ALL),
+    "an empty file": (lambda f, row: [] if f == 2 else row, [True, True, False, True, True]),
+    "no file": (lambda f, row: None if f == 2 else row, [True, True, False, True, True]),
+    "a column less": (lambda f, row: row[:4], None),
+    "without class": (lambda f, row: row[1:5], None),
+    "in pixels": (lambda f, row: [row[0], *(100 * value for value in row[1:5]), row[5]], None),
+    "a class as text": (lambda f, row: ["cat", *row[1:]], None),
+    "an id as text": (lambda f, row: [*row[:5], "seven"], None),
+    "separated by commas": (lambda f, row: [",".join(map(str, row))], ALL),
+}
+
+
+@pytest.mark.parametrize("change", YOLO_CHANGES)
+def test_yolo_labels_that_are_changed_are_right_or_refused(tmp_path, change):
+    alter, expected = YOLO_CHANGES[change]
+    for frame, (x1, y1, x2, y2) in enumerate(SHARES.tolist()):
+        row = alter(frame, [0, (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, 7])
+        if row is not None:
+            (tmp_path / f"v_{frame + 1}.txt").write_text(" ".join(map(str, row)))
+    assert outcome(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    "rows, kind",
+    [
+        ([[*row, 7] for row in tables()["vot"]], "a polygon and something"),
+        ([row[:7] for row in tables()["vot"]], "a polygon without its end"),
+        ([row[1:] for row in tables()["mot"]], "MOT without frames"),
+    ],
+)
+def test_numbers_that_cannot_be_mot_are_not_read_as_such(tmp_path, rows, kind):
+    (tmp_path / "a.txt").write_text(lines_of(rows, ","))
+    with pytest.raises(TrajectoryError, match="numbers per line that are no MOT lines.*say format='mot'"):
+        read_trajectory(tmp_path / "a.txt", **SIZE)
+
+
+def test_rows_that_say_that_nothing_is_there_tell_the_length(tmp_path):
+    rows = [["frame", "id", "x", "y", "w", "h"], [1, 3, 10, 20, 30, 20], [2, 3, *["nan"] * 4], [3, 3, *[""] * 4]]
+    (tmp_path / "a.csv").write_text(lines_of(rows, ","))
+    trajectory, _ = read_trajectory(tmp_path / "a.csv", **SIZE)
+    assert trajectory.frames == 3 and boxes_of(trajectory)[1][:, 0].tolist() == [True, False, False]
+
+
+def of_images(**changes):
+    content = documents()["coco_vid"]
+    for number, value in changes.pop("frame_ids", {}).items():
+        content["images"][number]["frame_id"] = value
+    return content | changes
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (of_images(frame_ids={2: None}), "frame_id of image 'v/2.jpg' is None, expected a whole number that no other"),
+        (of_images(frame_ids={2: 1}), "frame_id of image 'v/[12].jpg' is 1, expected a whole number that no other"),
+        (of_images(videos=[{"id": 2, "name": "v"}]), "image 0 is of video '1', expected the id of one of its videos"),
+        (
+            documents()["youtube_vis"] | {"videos": [{"id": 2, **SIZE, "length": FRAMES}]},
+            "annotation 1 is of vid",
+        ),
+    ],
+)
+def test_images_and_annotations_that_have_no_place_are_named(tmp_path, content, message):
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(TrajectoryError, match=message):
+        read_trajectory(tmp_path / "a.json")
+
+
+def test_boxes_here_are_those_of_the_frame():
+    assert len(BOXES) == FRAMES and (SHARES > 0).all() and (SHARES < 1).all()

@@ -1,0 +1,32 @@
+/** Languages with long words in the view, on the page without ComfyUI. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { missing, openEditor } from "./harness.js";
+
+const SIZES = [[1300, 800], [476, 720], [420, 560], [200, 420]]; // CSS pixels
+
+/** The texts of buttons and of the help that end right of the editor or of their part of the help. */
+function cutOff() {
+  const isOut = (element, whole) => element.getBoundingClientRect().right > whole.getBoundingClientRect().right + 1;
+  const editor = document.querySelector(".smcd-editor");
+  const buttons = [...editor.querySelectorAll("button")].filter((button) => isOut(button, editor));
+  const tables = [...editor.querySelectorAll(".smcd-help table")].filter((table) => isOut(table, table.closest("section")));
+  return [...buttons, ...tables].map((element) => element.textContent.slice(0, 40));
+}
+
+for (const language of ["de", "ru"]) {
+  test(`no button and no line of the help is cut off in ${language}`, { skip: missing }, async (t) => {
+    const { page, problems, close } = await openEditor({ language });
+    t.after(close);
+    for (const [width, height] of SIZES) {
+      await page.setViewportSize({ width, height });
+      await page.locator(".smcd-editor").focus();
+      await page.keyboard.press("?");
+      await page.locator(".smcd-help").waitFor();
+      assert.deepEqual(await page.evaluate(cutOff), [], `${width} x ${height}`);
+      await page.keyboard.press("Escape");
+    }
+    assert.deepEqual(problems, []);
+  });
+}
