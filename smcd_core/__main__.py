@@ -82,13 +82,29 @@ def _run(argv: Sequence[str] | None) -> int:
 def _explain(error: Exception) -> str | None:
     """One line for an error that the user can mend; None for a bug, whose traceback is needed."""
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != __package__:
-        return f"the package {error.name} is not installed: pip install {error.name}"
+        return f"the package {_advice(error.name.split('.')[0])}"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     text = " ".join(str(error).split())
     if _is_out_of_memory(error):
         return f"out of memory: use fewer --frames or a smaller --size ({text[:150]})"
     return text if isinstance(error, SMCDError | OSError) else None
+
+
+def _advice(module: str) -> str:
+    """The name of a missing package, and how it is installed: alone, or with the extra that has it."""
+    import re
+    from importlib.metadata import PackageNotFoundError, requires
+
+    package = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}.get(module, module)
+    text = f"{package} is not installed: pip install {package}"
+    try:
+        listed = requires("smcd") or []
+    except PackageNotFoundError:  # run in a clone
+        return text
+    found = (re.match(rf"""{re.escape(package)}\b.*extra == ["'](\w+)""", line) for line in listed)
+    extra = next((match[1] for match in found if match), None)
+    return f'{text}, or pip install "smcd[{extra}]" for all that its commands need' if extra else text
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -132,7 +132,7 @@ def parts(text: str) -> list[list[list[str]]]:
 
 
 def marks(entry: list[str]) -> tuple[Counter, Counter]:
-    """What stands in code, such as messages, choices and files, and the numbers of an entry."""
+    """Everything in backticks, such as messages, choices and files, and the numbers of an entry."""
     text = "<br>".join(entry)
     return Counter(re.findall("`.*?`", text)), Counter(re.findall(r"\d+(?:\.\d+)?", text))
 

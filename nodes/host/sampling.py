@@ -174,7 +174,7 @@ def sample(patcher, guider: ConditionGuider, sampler, sigmas: Tensor, noise: Ten
 
 
 def waiting(guider: ConditionGuider, start: Start, sigmas: Tensor, noise: Tensor, total: int) -> dict[str, Tensor]:
-    """What `sample` needs for the host's inpainting to hold each part of the guide until its steps begin.
+    """Return the inputs of `sample` that let the host's inpainting hold each part of the guide until its steps begin.
 
     start    the guide as latents of the host, [F, C, h, w]
     sigmas   of the steps that are run, of `total`

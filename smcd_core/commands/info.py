@@ -87,7 +87,7 @@ def _describe_trajectory(trajectory: Trajectory) -> list[tuple[str, str]]:
 
 
 def _describe_video(path: Path, metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a person asks of a video; its metadata may hold anything."""
+    """Summarise a video; its metadata may hold anything."""
     from ..trajectory.document import TrajectoryError, parse_trajectory
 
     settings = metadata.get("settings")
@@ -120,7 +120,7 @@ def _in_short(value: Any) -> str:
 
 
 def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], dict[str, Any]]:
-    """What a checkpoint is, and what it says of itself."""
+    """Describe a checkpoint by its weights and by its own information."""
     from ..networks.config import system_name
     from ..weights.checkpoint import read_checkpoint
     from ..weights.components import missing_components

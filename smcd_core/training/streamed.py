@@ -1,7 +1,7 @@
-"""Encoded clips that are not on a disk: shards of an object store or of the Hugging Face hub, fetched as they are needed.
+"""Encoded clips that are not on a disk: shards of an object store or of the Hugging Face hub, fetched when needed.
 
-The files are those that `smcd encode` writes. Each is some 30 MB that are read in one go, so they stream as well as tars
-would, and need no second format; a dataset repository of the hub may hold them as they are.
+The files are those that `smcd encode` writes. Each is some 30 MB that are read in one go, so they stream as well as
+tars would, and need no second format; a dataset repository of the hub may hold them as they are.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ const TERMS = [
   ...["handles", "BBox", "Animator", "TrailBlazer", "FreeTraj", "Wan", "Move", "SG", "I", "V"],
 ];
 const ALIKE = {
-  de: ["Box", "Ease", "Easing", "Frame", "H", "Linear", "Seed", "Solo", "Zoom", "in", "out", "s"],
+  de: ["Box", "Ease", "Easing", "Frame", "H", "Keyframe", "Linear", "Seed", "Solo", "Zoom", "in", "out", "s"],
   es: ["Visible", "Zoom"],
-  fr: ["Centre", "Direction", "H", "Type", "Visible", "Zoom"],
+  fr: ["Centre", "Direction", "H", "Image", "Type", "Visible", "Zoom"],
   "pt-BR": ["Linear", "Zoom"],
 };
 const ENGLISH_ONLY = new Set(["The", "and", "are", "is", "not", "of", "the", "this", "with"]);

@@ -210,8 +210,8 @@ class NodeEditor {
     this.#shown = name;
     if (!isFirst) this.editor.set({ masks: new Map() }); // they were of another picture
     this.#release();
-    // An image that the user connects sets the size of the trajectory. In a loaded graph that has been done before.
-    const onReady = (size) => isFirst || this.#resize(size);
+    // An image that the user connects sets the size of the trajectory. In a loaded graph that was done with the first box.
+    const onReady = (size) => (isFirst && this.editor.trajectory.objects.length > 0) || this.#resize(size);
     const onError = () => this.editor.notify("error", translator(this.#language)("host.noPicture"));
     if (picture) this.#release = showPicture(this.editor, picture, { onReady, onError });
     else {

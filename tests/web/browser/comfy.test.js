@@ -298,8 +298,9 @@ function inRenderer(serverOf, { nodes2 }) {
     const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
     await host.add("SMCD_Export", { pos: [1050, 80], connect: { trajectory: [id, 0] } });
     await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    await host.press("Escape"); // no phrase yet; the field for it is where the next box begins
     await host.drag(id, [0.5, 0.55], [0.9, 0.85]); // the second is selected
-    await host.press("Escape"); // no phrase yet
+    await host.press("Escape");
     await host.press("ArrowRight", "ArrowRight"); // nudges of a pixel: 2 / 128 of the frame
     await host.press("End");
     await host.drag(id, [0.72, 0.7], [0.52, 0.4]); // a key in the last frame
@@ -510,6 +511,10 @@ function inRenderer(serverOf, { nodes2 }) {
     const { width, height } = parseTrajectory(await host.text(id));
     assert.deepEqual([width, height], [96, 64]);
     await picture("background");
+    const together = await host.add("SMCD_Trajectory", { pos: [500, 700], connect: { background: [scale, 0] } });
+    await page.waitForTimeout(500);
+    const both = parseTrajectory(await host.text(together));
+    assert.deepEqual([both.width, both.height], [96, 64]);
     const example = await host.add("SMCD_Example", { pos: [20, 700] });
     await connect(example);
     assert.deepEqual(await host.editor(id, size), [128, 128]);

@@ -12,8 +12,8 @@ import { isMac, keyText } from "./keys.js";
 /** Pointer gestures, by the suffix of the message keys `gesture.` and `gesture.keys.`. */
 export const GESTURES = [
   ...["draw", "drawOver", "move", "moveTrack", "resize", "resizeSquare", "resizeCentre", "add", "below", "marquee"],
-  ...["pan", "zoom", "noSnap", "pathPoint", "bend", "bendFree", "smooth", "pull", "record"],
-  ...["timelineKey", "timelineCopy", "timelineZoom"],
+  ...["pan", "zoom", "noSnap", "pathPoint", "bend", "bendFree", "smooth", "pull", "record", "timelineKey"],
+  ...["timelineCopy", "timelineZoom"],
 ];
 
 /** @param {Context} context */
