@@ -3,6 +3,7 @@
  *
  * @import {EditorState} from "../editor/state/state.js"
  * @import {Picture, View} from "./picture.js"
+ * @typedef {"background" | "result"} Slot
  */
 
 import { viewOf } from "./picture.js";
@@ -12,8 +13,8 @@ import { viewOf } from "./picture.js";
  *
  * @param {EditorState} editor
  * @param {Picture} picture
- * @param {{onReady?: (size: {width: number, height: number}) => void, onError?: () => void}} calls  onReady: once it is
- *   loaded; onError: the browser cannot load or decode it
+ * @param {{onReady?: (size: {width: number, height: number}) => void, onError?: () => void, slot?: Slot}} calls  onReady:
+ *   once it is loaded; onError: the browser cannot load or decode it; slot: where the editor gets it
  * @returns {() => void} releases it
  */
 export function showPicture(editor, picture, calls) {
@@ -27,10 +28,10 @@ export function showPicture(editor, picture, calls) {
  * @param {EditorState} editor
  * @param {string[]} urls
  * @param {{steps?: Picture["steps"], onReady?: (size: {width: number, height: number}) => void,
- *   onError?: () => void}} options  onReady: called when the first is loaded
+ *   onError?: () => void, slot?: Slot}} options  onReady: called when the first is loaded
  * @returns {() => void}
  */
-export function showImages(editor, urls, { steps = [], onReady = () => {}, onError = () => {} }) {
+export function showImages(editor, urls, { steps = [], onReady = () => {}, onError = () => {}, slot = "background" }) {
   let isShown = true;
   let ready = null;
   const images = urls.map((url) => {
@@ -49,13 +50,13 @@ export function showImages(editor, urls, { steps = [], onReady = () => {}, onErr
       const chosen = images[Math.round(share * (images.length - 1))];
       return chosen?.complete && chosen.naturalWidth ? chosen : null;
     };
-    editor.set({ background: { ...view, isStill: images.length === 1, imageAt } });
+    editor.set({ [slot]: { ...view, isStill: images.length === 1, imageAt } });
     if (!ready) onReady(view);
     ready = image;
   };
   return () => {
     isShown = false;
-    if (ready) editor.set({ background: null });
+    if (ready) editor.set({ [slot]: null });
   };
 }
 
@@ -66,7 +67,7 @@ export function showImages(editor, urls, { steps = [], onReady = () => {}, onErr
  * @param {Picture} picture
  * @param {Parameters<typeof showPicture>[2]} calls
  */
-function showVideo(editor, { url, timing, steps }, { onReady, onError }) {
+function showVideo(editor, { url, timing, steps }, { onReady, onError, slot = "background" }) {
   const video = document.createElement("video");
   Object.assign(video, { muted: true, preload: "auto", playsInline: true, src: url });
   let wanted = 0;
@@ -84,7 +85,7 @@ function showVideo(editor, { url, timing, steps }, { onReady, onError }) {
       seek();
       return video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA ? video : null;
     };
-    editor.set({ background: { ...view, imageAt } });
+    editor.set({ [slot]: { ...view, imageAt } });
     if (!isReady) onReady?.(view);
     isReady = true;
   };
@@ -95,6 +96,6 @@ function showVideo(editor, { url, timing, steps }, { onReady, onError }) {
     video.onloadeddata = video.onseeked = video.onerror = null;
     video.removeAttribute("src");
     video.load();
-    if (isReady) editor.set({ background: null });
+    if (isReady) editor.set({ [slot]: null });
   };
 }

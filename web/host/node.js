@@ -19,6 +19,7 @@ import { keepSettings, keepWithNode, noteSession, park, placeOf, restoreFromNode
 import { widgetValue } from "./links.js";
 import { showMasks } from "./masks.js";
 import { connectedPicture, fileUrl } from "./picture.js";
+import { followRuns, queueRun } from "./run.js";
 
 const SIZE = [500, 820]; // of a new node
 const MIN_HEIGHT = 380; // CSS pixels of the editor
@@ -68,6 +69,7 @@ class NodeEditor {
     this.editor = new EditorState({
       onCommit: (text) => this.#write(text),
       onBackgroundFile: (file) => this.#connect(file),
+      onRun: () => void queueRun(this.editor, host),
     });
     this.#text = node.widgets.find((widget) => widget.name === "text");
     // ComfyUI itself marks widgets that use the wheel while focused like this.
@@ -127,6 +129,7 @@ class NodeEditor {
       listen(api, { graphChanged: look }),
       listen(window, { pagehide: () => this.#place && noteSession(this.#place, this.editor) }),
       onLanguage(this.#host, () => this.#show()),
+      followRuns(this.editor, this.#host),
       onNavigation(this.#host, (mode) => this.editor.set({ isWheelPanning: mode === "standard" })),
       // Another extension may have changed the text without calling back.
       listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),

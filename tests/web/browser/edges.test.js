@@ -471,6 +471,46 @@ check("the record button arms, counts in and records while the box is held", asy
   assert.equal(await count.isVisible(), false);
 });
 
+check("full screen can run the workflow, shows its progress, and compares the image with the result", async (page) => {
+  await page.evaluate(() => {
+    const colour = (name) => {
+      const canvas = new OffscreenCanvas(8, 8);
+      const context = canvas.getContext("2d");
+      context.fillStyle = name;
+      context.fillRect(0, 0, 8, 8);
+      return { width: 8, height: 8, part: [0, 0, 8, 8], imageAt: () => canvas };
+    };
+    window.runs = 0;
+    window.editor.onRun = () => (window.runs += 1);
+    window.editor.set({ background: colour("#ff0000"), result: colour("#00ff00"), run: { share: 0.5 } });
+  });
+  const run = page.locator(".smcd-tool[data-command=run]");
+  await settle(page);
+  assert.equal(await run.isVisible(), false); // the host's own is there
+  await page.locator(".smcd-editor").focus();
+  await page.keyboard.press("f");
+  await settle(page);
+  assert.equal(await page.locator(".smcd-run").evaluate((bar) => bar.value), 0.5);
+  assert.equal(await run.isDisabled(), true);
+  await page.evaluate(() => window.editor.set({ run: null }));
+  await settle(page);
+  await run.click();
+  assert.equal(await page.evaluate(() => window.runs), 1);
+  const pixel = () =>
+    page.evaluate(() => {
+      const stage = document.querySelector(".smcd-stage-canvas");
+      const { left, top, width, height } = window.editor.shownViewport;
+      const scale = stage.width / stage.clientWidth;
+      const at = [(left + width * 0.95) * scale, (top + height * 0.05) * scale];
+      return [...stage.getContext("2d").getImageData(...at, 1, 1).data].slice(0, 3);
+    });
+  assert.deepEqual(await pixel(), [255, 0, 0]);
+  await page.locator(".smcd-editor").focus();
+  await page.keyboard.press("t");
+  await settle(page);
+  assert.deepEqual(await pixel(), [0, 255, 0]);
+});
+
 check("Shift and wheel, or a wheel across, moves the view sideways", async (page) => {
   await page.locator(".smcd-stage-canvas").click({ position: { x: 5, y: 5 } });
   const left = () => page.evaluate(() => window.editor.shownViewport.left);

@@ -314,11 +314,15 @@ export const COMMANDS = [
   setting("paths", ["P"]),
   setting("animatic", ["I"]),
   setting("crop", ["Shift+C"]),
+  command("view", "toggleResult", ["T"], (editor) => editor.result !== null, ({ editor }) =>
+    editor.set({ isResultShown: !editor.isResultShown }), { isOn: (editor) => editor.isResultShown },
+  ),
   command("view", "fullScreen", ["F"], always, ({ view }) => view.setPoppedOut(!view.isPoppedOut), {
     isOn: (_, view) => view.isPoppedOut,
   }),
   command("view", "help", ["?", "F1"], always, ({ view }) => view.openHelp()),
 
+  command("file", "run", [], (editor) => editor.onRun !== null && editor.run === null, ({ editor }) => editor.onRun()),
   command("file", "import", ["Mod+O"], always, importByDialog),
   command("file", "export.json", [], always, (context) => exportTrajectory(context, "json")),
   command("file", "export.csv", [], hasObjects, (context) => exportTrajectory(context, "csv")),

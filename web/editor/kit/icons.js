@@ -23,6 +23,8 @@ const PATHS = {
   warning: "M8 2 14.5 13.5h-13ZM8 6.5v3M8 11.5v.4",
   check: "M3 8.5 6.5 12 13 4.5",
   add: "M8 3v10M3 8h10",
+  run: "M4.5 3v10l8-5Z",
+  compare: "M2.5 3.5h11v9h-11ZM8 2v12M10 6l2 2-2 2",
 };
 
 /** Filled icons, slightly smaller: those of the transport bar, by command. */

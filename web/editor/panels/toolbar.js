@@ -29,17 +29,17 @@ export const MENUS = {
   view: [
     ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
     ...["setting.keepAspect", "setting.wholePath", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
-    ...["fullScreen", "help"],
+    ...["toggleResult", "fullScreen", "help"],
   ],
   file: [
-    ...["import", null, "export.json", "export.csv", "export.mot", "export.got10k", "export.bbox"],
+    ...["run", null, "import", null, "export.json", "export.csv", "export.mot", "export.got10k", "export.bbox"],
     ...[null, "export.bboxAnimator", "export.trailblazer", "export.freetraj", "export.sgI2v", null, "export.card"],
   ],
 };
 
 /** Icons of the buttons to the left and right of the menus, by command. */
 const LEFT = { undo: "undo", redo: "redo", addBox: "add" };
-const RIGHT = { zoomOut: "zoomOut", zoomFit: "fit", zoomIn: "zoomIn", fullScreen: "popOut", help: "help" };
+const RIGHT = { run: "run", toggleResult: "compare", zoomOut: "zoomOut", zoomFit: "fit", zoomIn: "zoomIn", fullScreen: "popOut", help: "help" };
 
 /**
  * @param {Context} context
@@ -55,13 +55,14 @@ export function createToolbar(context) {
     return element;
   }
 
+  const progress = h("progress", { class: "smcd-run", max: "1", "aria-label": t("run.progress"), hidden: true });
   const menus = Object.entries(MENUS).map(([name, ids]) => createMenu(context, t(`menu.${name}`), ids));
   const element = h(
     "div",
     { class: "smcd-toolbar", role: "toolbar", "aria-label": t("toolbar.name") },
     h("div", { class: "smcd-tools" }, ...Object.entries(LEFT).map(button)),
     h("div", { class: "smcd-tools smcd-menus" }, ...menus.map((menu) => menu.element)),
-    h("div", { class: "smcd-tools smcd-tools-end" }, ...Object.entries(RIGHT).map(button)),
+    h("div", { class: "smcd-tools smcd-tools-end" }, progress, ...Object.entries(RIGHT).map(button)),
   );
   let isPoppedOut = false;
   const isOtherStep = watch();
@@ -73,6 +74,11 @@ export function createToolbar(context) {
       if (isOtherStep(editor.undoLabel, editor.redoLabel)) {
         for (const id of ["undo", "redo"]) nameButton(buttons.get(id), id, commandOf(id).name(editor, t));
       }
+      progress.hidden = editor.run === null;
+      progress.value = editor.run?.share ?? 0;
+      buttons.get("run").hidden = !view.isPoppedOut || editor.onRun === null; // the host's own is behind
+      buttons.get("toggleResult").hidden = editor.result === null;
+      buttons.get("toggleResult").setAttribute("aria-pressed", String(editor.isResultShown));
       if (isPoppedOut === view.isPoppedOut) return;
       isPoppedOut = view.isPoppedOut;
       buttons.get("fullScreen").replaceChildren(icon(isPoppedOut ? "popIn" : "popOut"));

@@ -65,15 +65,15 @@ export function drawStage(context, editor, look) {
 
 function drawBackground(context, editor, viewport, { animatic }) {
   const { left, top, width, height } = viewport;
-  const image = editor.background?.imageAt(editor.time);
+  const image = editor.shownBackground?.imageAt(editor.time);
   context.fillStyle = "#17191c";
   context.fillRect(left, top, width, height);
   if (!image) return;
   // Stretched over the frame, as for the model. Large pixels stay sharp.
-  context.imageSmoothingEnabled = width < editor.background.width * 3;
+  context.imageSmoothingEnabled = width < editor.shownBackground.width * 3;
   context.imageSmoothingQuality = "high";
-  context.drawImage(image, ...editor.background.part, left, top, width, height);
-  animatic.draw(context, editor, viewport, image);
+  context.drawImage(image, ...editor.shownBackground.part, left, top, width, height);
+  if (editor.shownBackground === editor.background) animatic.draw(context, editor, viewport, image);
 }
 
 function drawGrid(context, { left, top, width, height }, count) {

@@ -12,6 +12,7 @@ import { rectangle, shownBox } from "./scene.js";
 
 const MAX_OFFERS = 6;
 const MARGIN = 4; // CSS pixels to the edges of the stage
+const LOW = 380; // CSS pixels of a stage where a field beside the box would be in the way of the next one
 
 /**
  * @param {Context} context
@@ -89,11 +90,18 @@ export function createPhraseField({ editor, t, run }, canvas) {
       const [left, top, , height] = rectangle(shownBox(editor, track), editor.shownViewport);
       const { width: stageWidth, height: stageHeight } = editor.stageSize;
       const x = Math.max(Math.min(left, stageWidth - element.offsetWidth - MARGIN), MARGIN);
-      const below = top + height + 2 * MARGIN;
-      const y = below + element.offsetHeight <= stageHeight ? below : Math.max(top - element.offsetHeight - 2 * MARGIN, MARGIN);
+      const y = topBeside([top, top + height], element.offsetHeight, stageHeight);
       element.style.transform = `translate(${x}px, ${y}px)`;
       if (isNew) input.focus({ preventScroll: true });
     },
     destroy: end,
   };
+}
+
+/** Where the field goes: below the box, else above it, or in a low stage at the edge that is further away. */
+function topBeside([top, bottom], height, stageHeight) {
+  const last = stageHeight - height - MARGIN;
+  if (stageHeight < LOW) return (top + bottom) / 2 < stageHeight / 2 ? last : MARGIN;
+  const below = bottom + 2 * MARGIN;
+  return below <= last ? below : Math.max(top - height - 2 * MARGIN, MARGIN);
 }

@@ -61,10 +61,10 @@ export class EditorState {
 
   /**
    * @param {{trajectory?: Trajectory, onCommit?: (text: string) => void,
-   *   onBackgroundFile?: ((file: File) => void) | null}} [options]  onCommit: gets the trajectory's text after each
-   *   step; onBackgroundFile: gets an image or video that the user chose as the background
+   *   onBackgroundFile?: ((file: File) => void) | null, onRun?: (() => void) | null}} [options]  onCommit: gets the trajectory's text after each
+   *   step; onBackgroundFile: gets an image or video that the user chose as the background; onRun: runs the workflow
    */
-  constructor({ trajectory = model.emptyTrajectory(), onCommit = () => {}, onBackgroundFile = null } = {}) {
+  constructor({ trajectory = model.emptyTrajectory(), onCommit = () => {}, onBackgroundFile = null, onRun = null } = {}) {
     this.#history = model.newHistory(trajectory);
     this.#known = { text: "", trajectory };
     this.#onCommit = onCommit;
@@ -92,6 +92,11 @@ export class EditorState {
     this.stageSize = { width: 1, height: 1 }; // CSS pixels of the stage's canvas, which updates it
     /** @type {Background | null} */
     this.background = null;
+    /** @type {Background | null} what the last run made */
+    this.result = null;
+    this.isResultShown = false; // instead of the background, to compare
+    /** @type {{share: number} | null} the run in progress: how much of its present node is done */
+    this.run = null;
     /** Shapes of the objects in the background, by their ids or MASK_FOR_ALL. @type {Map<string, Mask>} */
     this.masks = new Map();
     /** @type {ModelFacts} */
@@ -103,6 +108,7 @@ export class EditorState {
     /** @type {Notice | null} the latest message to the user */
     this.notice = null;
     this.onBackgroundFile = onBackgroundFile;
+    this.onRun = onRun;
   }
 
   get trajectory() {
@@ -121,6 +127,11 @@ export class EditorState {
     const [least, share, most] = STAGE_MARGIN;
     const margin = Math.min(Math.max(Math.min(width, height) * share, least), most);
     return model.fitViewport(width, height, this.trajectory.width, this.trajectory.height, margin);
+  }
+
+  /** What is behind the boxes. @returns {Background | null} */
+  get shownBackground() {
+    return this.isResultShown && this.result ? this.result : this.background;
   }
 
   get canUndo() {
