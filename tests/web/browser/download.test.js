@@ -126,9 +126,10 @@ function inRenderer(getServer, nodes2) {
     const { page, host } = opened;
     const [id] = await host.ids("SMCD_Load");
     const saved = await page.evaluate((n) => window.app.canvas.graph.getNodeById(n).serialize().widgets_values, id);
-    assert.deepEqual(saved.slice(0, 2), ["smcd-tiny (bundled)", "default"]);
-    assert.ok(saved.slice(2).every((value) => value == null), JSON.stringify(saved));
-    assert.deepEqual(Object.keys((await host.prompt())[id].inputs), ["checkpoint", "weight_dtype"]);
+    assert.deepEqual(saved.slice(0, 4), ["smcd-tiny (bundled)", "default", "none", 1]);
+    assert.ok(saved.slice(4).every((value) => value == null), JSON.stringify(saved));
+    const inputs = ["checkpoint", "weight_dtype", "lora", "lora_strength"];
+    assert.deepEqual(Object.keys((await host.prompt())[id].inputs), inputs);
     await host.reload();
     assert.equal((await button(page, (await host.ids("SMCD_Load"))[0])).label, LABEL);
   });
