@@ -158,7 +158,12 @@ PRODUCERS = {
         1,
         "bounding boxes for each frame: 1 objects, 5 frames",
     ),
-    "boxes of a trajectory": (EXPORTED, 2, "bounding boxes for each frame: 2 objects, 8 frames"),
+    "boxes of a trajectory": (
+        EXPORTED,
+        2,
+        "bounding boxes for each frame: 2 objects (the given phrase replaces 'yellow circle', 'cyan diamond'), "
+        "8 frames",
+    ),
     "coordinates of a trajectory": (EXPORTED, 1, "point tracks: 2 objects, 8 frames"),
     "tracks of a trajectory": (EXPORTED, 3, "point tracks: 2 objects, 8 frames"),
     "tracks": ([("GenerateTracks", {**SIZE, **TRACK})], 0, "point tracks: 2 objects, 6 frames"),
