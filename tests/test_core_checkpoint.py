@@ -611,6 +611,20 @@ MALFORMED = {
         lambda f: diffusers_folder(f, '{"_class_name": "UNet3DConditionModel", "attention_head_dim": [8, 8]}'),
         r"head_dim is \[8, 8\]",
     ),
+    **{
+        f"diffusers config with another {name}": (
+            lambda f, name=name, value=value: diffusers_folder(
+                f, json.dumps({"_class_name": "UNet3DConditionModel", name: value})
+            ),
+            f"config.json: {name} is {value!r}, but the networks here have",
+        )
+        for name, value in [
+            ("norm_eps", 1e-6),
+            ("act_fn", "gelu"),
+            ("mid_block_scale_factor", 2),
+            ("downsample_padding", 0),
+        ]
+    },
     # our own file
     "no version": (lambda f: our_file(f, {"smcd_version": None}), "no smcd_version"),
     "unknown version": (lambda f: our_file(f, {"smcd_version": "99"}), "version '99', this program reads '1'"),

@@ -531,6 +531,28 @@ def test_the_network_compiles_as_one_graph():
     torch.testing.assert_close(compiled(x, t, tokens), smcd(x, t, tokens), atol=2e-5, rtol=0)
 
 
+@pytest.mark.slow
+@torch.no_grad()
+def test_an_exported_network_takes_any_height_and_width_that_the_stride_divides():
+    config = replace(system_config("zc+gca", SMALL), channel_mult=(1, 2), attention_scales=(0.5,))
+    unet = SMCD(config).eval().unet
+
+    class Plain(torch.nn.Module):  # a dataclass is no input of an exported program
+        def __init__(self):
+            super().__init__()
+            self.unet = unet
+
+        def forward(self, x, t, text, boxes, image):
+            return self.unet(x, t, Tokens(text, 2, box_tokens=boxes, image_tokens=image))
+
+    text, boxes, image = torch.randn(1, 7, 128), torch.randn(2, 4, 128), torch.randn(1, 6, 128)
+    height, width = (config.stride * torch.export.Dim(name, min=2, max=64) for name in ("height", "width"))
+    given = (torch.randn(2, 8, 8, 16), torch.tensor([500]), text, boxes, image)
+    exported = torch.export.export(Plain(), given, dynamic_shapes=({2: height, 3: width}, None, None, None, None))
+    other = torch.randn(2, 8, 12, 6)
+    torch.testing.assert_close(exported.module()(other, *given[1:]), Plain()(other, *given[1:]), atol=2e-5, rtol=0)
+
+
 class OnOneDevice(TorchDispatchMode):
     """Refuses copies between devices."""
 

@@ -273,6 +273,15 @@ def _read_diffusers(path: Path, file: WeightFile) -> Checkpoint:
     return Checkpoint(path, "diffusers", config, weights)
 
 
+# Settings of diffusers' UNet3DConditionModel that no shape shows, with the only values that the release has.
+_AS_RELEASED = {
+    "act_fn": ("silu", "swish"),  # two names of one function
+    "downsample_padding": (1,),
+    "mid_block_scale_factor": (1,),
+    "norm_eps": (1e-5,),
+}
+
+
 def _diffusers_settings(path: Path) -> dict[str, int]:
     """Read what shapes do not give from diffusers' config.json."""
     text = _text(path)
@@ -284,6 +293,12 @@ def _diffusers_settings(path: Path) -> dict[str, int]:
         raise CheckpointError(f"{path}: is not the JSON object that diffusers writes. Get the file again")
     if settings.get("_class_name") != "UNet3DConditionModel":
         return {}  # of another model in the same folder
+    for name, expected in _AS_RELEASED.items():
+        if settings.get(name, expected[0]) not in expected:
+            raise CheckpointError(
+                f"{path}: {name} is {settings[name]!r}, but the networks here have {expected[0]!r}: they would compute "
+                "something else with these weights"
+            )
     known = dict(head_dim=settings.get("attention_head_dim", 64), norm_groups=settings.get("norm_num_groups", 32))
     for name, value in known.items():
         if type(value) is not int or value < 1:
