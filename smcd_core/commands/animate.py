@@ -15,6 +15,7 @@ from .box_file import add_box_options, read_boxes
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from PIL import Image
 
     from ..sampling.pipeline import Request, SMCDPipeline
@@ -117,6 +118,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _animate(args: argparse.Namespace) -> None:
     from ..sampling.devices import chosen_device, chosen_dtype
+    from ..sampling.request import Request
     from ..trajectory.dense import phrases
     from ..weights.defaults import DEFAULT_CHECKPOINT
 
@@ -125,13 +127,7 @@ def _animate(args: argparse.Namespace) -> None:
     device = chosen_device(args.device or "auto", "--device")
     dtype = chosen_dtype(args.dtype or "auto", device)
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    settings = _checked_settings(args, checkpoint, trajectory)
-
-    from ..sampling.pipeline import Request, SMCDPipeline  # with diffusers, which takes seconds
-
-    pipeline = SMCDPipeline.from_pretrained(
-        checkpoint, components=args.components, device=device, dtype=dtype, lora=args.lora
-    )
+    pipeline, settings = _loaded(args, checkpoint, trajectory, device, dtype)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
@@ -172,8 +168,10 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     return image, trajectory
 
 
-def _checked_settings(args: argparse.Namespace, path: Path, trajectory: Trajectory) -> Settings:
-    """The settings, refused here if the networks cannot have them: before these are loaded."""
+def _loaded(
+    args: argparse.Namespace, path: Path, trajectory: Trajectory, device: str, dtype: torch.dtype
+) -> tuple[SMCDPipeline, Settings]:
+    """The networks and the settings, which are refused first if the networks cannot have them."""
     from ..sampling.settings import check_size, check_slots
     from ..trajectory.dense import phrases
     from ..video import check_output
@@ -188,7 +186,13 @@ def _checked_settings(args: argparse.Namespace, path: Path, trajectory: Trajecto
     check_size(settings.width, settings.height, size_multiple(checkpoint, args.components))
     if "boxes" in checkpoint.config.conditions:
         check_slots(len(phrases(trajectory)), checkpoint.config.box_slots)
-    return settings
+
+    from ..sampling.pipeline import SMCDPipeline  # with diffusers, which takes seconds
+
+    pipeline = SMCDPipeline.from_pretrained(
+        path, components=args.components, device=device, dtype=dtype, lora=args.lora, checkpoint=checkpoint
+    )
+    return pipeline, settings
 
 
 def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory: Trajectory) -> Settings:

@@ -17,13 +17,20 @@ from ..weights.lora import Chosen, with_loras
 
 
 def read_networks(
-    path: Path, components: str | Path | None, device: str, dtype: torch.dtype, lora: Chosen | None = None
+    path: Path,
+    components: str | Path | None,
+    device: str,
+    dtype: torch.dtype,
+    lora: Chosen | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[SMCD, AutoencoderKL, TextEncoder, Checkpoint]:
     """SMCD on its device; VAE and text encoder from `components`, the checkpoint or its folder, as they were stored.
 
+    checkpoint  what is at `path`, if it has been read
+
     Raises CheckpointError.
     """
-    checkpoint = with_loras(read_checkpoint(path), lora)
+    checkpoint = with_loras(checkpoint or read_checkpoint(path), lora)
     missing = missing_components(checkpoint)
     if components is None and missing and any((path / name).is_dir() for name in FOLDERS):
         components = path

@@ -19,7 +19,7 @@ from ..networks.smcd import SMCD, Inputs, Tokens, pad_objects
 from ..networks.text import TextEncoder, same_length
 from ..trajectory.dense import dense_boxes
 from ..trajectory.document import Trajectory
-from ..weights.checkpoint import CheckpointError
+from ..weights.checkpoint import Checkpoint, CheckpointError
 from ..weights.components import decode_latents, encode_frames, vae_stride
 from ..weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, read_defaults
 from ..weights.lora import Chosen
@@ -90,6 +90,7 @@ class SMCDPipeline:
         dtype: str | torch.dtype = "auto",
         download: bool = False,
         lora: Chosen | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> SMCDPipeline:
         """Read all networks from one path, or from one for SMCD and one for the others.
 
@@ -101,13 +102,14 @@ class SMCDPipeline:
         dtype       "auto" is half precision on an NVIDIA GPU, else float32
         download    may use the network, if there is nothing at `path`
         lora        file to merge into the weights, or several: [("a.safetensors", 0.7), ("b.safetensors", 1.0)]
+        checkpoint  what `read_checkpoint` gave for `path`, if it has been read
 
         Raises CheckpointError, and SMCDError for a device or dtype that cannot be used.
         """
         device = chosen_device(device)
         dtype = chosen_dtype(dtype, device)
         path = local_path(path, download)
-        smcd, vae, text, checkpoint = read_networks(path, components, device, dtype, lora)
+        smcd, vae, text, checkpoint = read_networks(path, components, device, dtype, lora, checkpoint)
         try:
             pipeline = cls(smcd, vae, text, read_defaults(checkpoint), checkpoint.info)
         except CheckpointError:
