@@ -33,6 +33,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text that appears under its name only when it is complete; line ends are those of the text."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Put the file's name into an OSError of writing to it, such as that of a full disk, which has none."""

@@ -77,7 +77,7 @@ def _check(args: argparse.Namespace) -> None:
 
     from ..data import detect_dataset, open_dataset
     from ..data.check import check, describe
-    from ..files import replacing
+    from ..files import replacing, write_text
 
     if args.samples < 0:
         raise SMCDError(f"--samples is {args.samples}, expected 1 or more, or 0 for all")
@@ -88,8 +88,7 @@ def _check(args: argparse.Namespace) -> None:
     for line in describe(findings, _SHOWN):
         say(line)
     if args.json:
-        with replacing(args.json) as temporary:
-            temporary.write_text(json.dumps(findings, indent=1), encoding="utf-8")
+        write_text(args.json, json.dumps(findings, indent=1))
     if sheet is not None:
         path = args.sheet or Path(f"{args.root.resolve().name or 'data'}-check.png")
         with replacing(path) as temporary:

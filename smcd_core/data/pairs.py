@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from ..errors import SMCDError
-from ..files import replacing
+from ..files import write_text
 from ..guides.drawn import guide_video
 from ..trajectory.dense import DenseBoxes
 from ..trajectory.document import PALETTE
@@ -73,7 +73,7 @@ def _check_settings(out: Path, settings: Mapping[str, Any]) -> None:
     file, text = out / SETTINGS, json.dumps(settings, indent=1) + "\n"
     if file.exists() and file.read_text(encoding="utf-8") != text:
         raise SMCDError(f"{file}: the pairs in this folder were made with other settings; choose another folder")
-    _write_text(file, text)
+    write_text(file, text)
 
 
 def _write_pair(clip: Clip, out: Path, name: str, style: str, fps: float) -> None:
@@ -84,7 +84,7 @@ def _write_pair(clip: Clip, out: Path, name: str, style: str, fps: float) -> Non
     picture = torch.from_numpy(clip.frames[0]).float() / 255
     guide, _ = guide_video(boxes, style, colors, picture)
     write_video(clip.frames, out / "videos" / f"{name}.mp4", fps, {})
-    _write_text(out / "videos" / f"{name}.txt", clip.caption.strip() + "\n")
+    write_text(out / "videos" / f"{name}.txt", clip.caption.strip() + "\n")
     write_video((guide * 255).round().to(torch.uint8).numpy(), _guide(out, name), fps, {})
 
 
@@ -94,16 +94,11 @@ def _write_lists(out: Path, names: Sequence[str], size: tuple[int, int], num_fra
         caption = (out / "videos" / f"{name}.txt").read_text(encoding="utf-8").strip()
         row = {"caption": caption, "video": f"videos/{name}.mp4", "reference_video": f"guides/{name}.mp4"}
         lines.append(json.dumps(row, ensure_ascii=False) + "\n")
-    _write_text(out / "dataset.jsonl", "".join(lines))
+    write_text(out / "dataset.jsonl", "".join(lines))
     folders = {name: json.dumps((out / name).resolve().as_posix()) for name in ("videos", "guides", "cache")}
-    _write_text(
+    write_text(
         out / "musubi.toml",
         f'[general]\nresolution = {[*size]}\ncaption_extension = ".txt"\nbatch_size = 1\nenable_bucket = true\n\n'
         f"[[datasets]]\nvideo_directory = {folders['videos']}\ncontrol_directory = {folders['guides']}\n"
         f'cache_directory = {folders["cache"]}\ntarget_frames = [{num_frames}]\nframe_extraction = "head"\n',
     )
-
-
-def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

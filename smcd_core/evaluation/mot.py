@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..files import replacing
+from ..files import write_text
 from ..trajectory.dense import DenseBoxes
 from ..trajectory.write import write_mot, write_mot_sequence
 
@@ -36,8 +36,7 @@ class MotFiles:
             write_mot_sequence(self.folder / "gt" / BENCHMARK / key, asked.to_trajectory(0.0))
             listed = self.folder / "gt" / "seqmaps" / f"{BENCHMARK}.txt"
             listed.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(listed) as temporary:
-                temporary.write_text("\n".join(["name", *self.sizes]) + "\n", encoding="utf-8")
+            write_text(listed, "\n".join(["name", *self.sizes]) + "\n")
         path = self.folder / "trackers" / BENCHMARK / method / "data" / f"{key}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_mot(path, replace(found, size=self.sizes[key]).to_trajectory(0.0))

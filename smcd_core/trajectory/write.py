@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..files import replacing
+from ..files import write_text
 from .dense import boxes_at, phrases
 from .document import Trajectory, TrajectoryError, dumps
 
 
 def write_json(path: str | os.PathLike, trajectory: Trajectory) -> None:
     """Write the document: the only format that keeps keys, eases and strengths."""
-    _write_text(Path(path), dumps(trajectory))
+    write_text(Path(path), dumps(trajectory))
 
 
 def write_got10k(folder: str | os.PathLike, trajectory: Trajectory, object_id: str | None = None) -> None:
@@ -38,9 +38,9 @@ def write_got10k(folder: str | os.PathLike, trajectory: Trajectory, object_id: s
     phrase = " ".join(phrases(trajectory)[index].split())
     meta = f"object_class: {phrase}\nanno_fps: {trajectory.fps:g}Hz\n"
     size = f"resolution: ({trajectory.width}, {trajectory.height})\n"
-    _write_text(folder / "meta_info.ini", f"[METAINFO]\n{meta}{size}")
-    _write_text(folder / "absence.label", "".join(f"{int(not visible)}\n" for visible in mask[:, index]))
-    _write_text(folder / "groundtruth.txt", "".join(lines))
+    write_text(folder / "meta_info.ini", f"[METAINFO]\n{meta}{size}")
+    write_text(folder / "absence.label", "".join(f"{int(not visible)}\n" for visible in mask[:, index]))
+    write_text(folder / "groundtruth.txt", "".join(lines))
 
 
 def write_mot(path: str | os.PathLike, trajectory: Trajectory) -> None:
@@ -53,7 +53,7 @@ def write_mot(path: str | os.PathLike, trajectory: Trajectory) -> None:
     for frame, n in np.argwhere(mask):
         x1, y1, x2, y2 = boxes[frame, n]
         lines.append(f"{frame + 1},{n + 1},{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f},1,-1,-1,-1\n")
-    _write_text(Path(path), "".join(lines))
+    write_text(Path(path), "".join(lines))
 
 
 def write_mot_sequence(folder: str | os.PathLike, trajectory: Trajectory) -> None:
@@ -65,7 +65,7 @@ def write_mot_sequence(folder: str | os.PathLike, trajectory: Trajectory) -> Non
     (folder / "gt").mkdir(parents=True, exist_ok=True)
     rate = f"frameRate={trajectory.fps:g}\nseqLength={trajectory.frames}\n"
     size = f"imWidth={trajectory.width}\nimHeight={trajectory.height}\n"
-    _write_text(folder / "seqinfo.ini", f"[Sequence]\nname={folder.name}\n{rate}{size}")
+    write_text(folder / "seqinfo.ini", f"[Sequence]\nname={folder.name}\n{rate}{size}")
     write_mot(folder / "gt" / "gt.txt", trajectory)
 
 
@@ -91,8 +91,3 @@ def _pixels(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
     upright = (boxes[..., 2:] >= boxes[..., :2]).all(-1)
     boxes = np.concatenate((boxes[..., :2], np.maximum(boxes[..., :2], boxes[..., 2:])), -1)
     return boxes * np.tile((trajectory.width, trajectory.height), 2), mask & upright
-
-
-def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8"))
