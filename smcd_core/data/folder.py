@@ -76,8 +76,7 @@ class FolderClips(ClipDataset):
         caption = self._caption(path, key) or caption_from(seen.phrases or named.phrases)
         if not caption:
             raise SampleError(path, f"has no caption; write one to {_beside(path, '.txt').name} or {CAPTIONS}")
-        size = self._size_for(*video.size()) if len(self.sizes) > 1 else self.sizes[0]
-        return Clip(video.read(frames, size), seen.xyxy, seen.mask, seen.phrases, caption)
+        return Clip(video.read(frames, self._size_for(video.size)), seen.xyxy, seen.mask, seen.phrases, caption)
 
     def _caption(self, path: Path, key: str) -> str | None:
         """The caption of a video, "" if there is none."""

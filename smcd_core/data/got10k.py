@@ -67,7 +67,7 @@ class GOT10kClips(ClipDataset):
         boxes = DenseBoxes(boxes, np.ones((len(frames), 1), bool), (object_class,)).clipped()
         # As published, with the space at the end.
         caption = f"A {object_class} that is {motion_class}. "
-        return Clip(video.read(frames, self._size_for(*size)), boxes.xyxy, boxes.mask, boxes.phrases, caption)
+        return Clip(video.read(frames, self._size_for(lambda: size)), boxes.xyxy, boxes.mask, boxes.phrases, caption)
 
 
 def find_sequences(root: Path, split: str) -> list[Path]:

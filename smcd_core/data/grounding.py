@@ -65,7 +65,7 @@ class GroundingClips(ClipDataset):
         content = _parse(table.line(row), where)
         picture = _decode(content.get("image"), where)
         width, height = image_size(where, picture)
-        size = self._size_for(width, height)
+        size = self._size_for(lambda: (width, height))
         aspect = size[0] / size[1]
         across = rng.uniform(SHORTEST_CROP, 1) * min(width, height * aspect)
         crop = np.array((across, across / aspect))

@@ -110,8 +110,11 @@ class ClipDataset(Dataset):
     def name_of(self, index: int) -> str:
         return self.names[index % len(self.names)]
 
-    def _size_for(self, width: int, height: int) -> tuple[int, int]:
-        """The one of the sizes whose aspect ratio is nearest that of a video."""
+    def _size_for(self, measure: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+        """The size whose aspect ratio is nearest that of a video; where there is one only, nothing is measured."""
+        if len(self.sizes) == 1:
+            return self.sizes[0]
+        width, height = measure()
         return min(self.sizes, key=lambda size: abs(math.log(size[0] * height / (size[1] * width))))
 
     def _window(self, length: int, path: str | os.PathLike, rng: np.random.Generator) -> range:

@@ -65,7 +65,7 @@ class YouTubeVISClips(ClipDataset):
         if not caption:
             raise SampleError(self.names[item], f"has neither objects nor {CAPTIONS}")
         files = [inside(self.home / FRAMES, entry.files[frame]) for frame in frames]
-        size = self._size_for(*image_size(files[0])) if len(self.sizes) > 1 else self.sizes[0]
+        size = self._size_for(lambda: image_size(files[0]))
         pixels = np.stack([read_image(file, size) for file in files])
         return Clip(pixels, boxes.xyxy, boxes.mask, phrases, caption)
 
