@@ -7,7 +7,6 @@ same. Only the masks of dropout differ between processes.
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import torch
@@ -350,7 +349,7 @@ class _Sampler:
         shares = torch.tensor([float(sum(map(len, shards))) for shards in self.buckets])
         chance = torch.Generator().manual_seed(self.config.seed)
         first = self.step * self.config.accumulation
-        for number in itertools.count():
+        for number in count():
             bucket = int(torch.multinomial(shares, 1, generator=chance)) if len(shares) > 1 else 0
             batch = list(islice(orders[bucket], size * self.processes))
             if number >= first:
@@ -360,7 +359,7 @@ class _Sampler:
 def _endless(shards: Sequence[range], config: TrainingConfig) -> Iterator[int]:
     """All indices, epoch after epoch, shuffled as a whole or within groups of config.shards_at_once shuffled shards."""
     at_once = config.shards_at_once or len(shards)
-    for epoch in itertools.count():
+    for epoch in count():
         random = torch.Generator().manual_seed(config.seed + epoch)
         if at_once < len(shards):
             shards = [shards[place] for place in torch.randperm(len(shards), generator=random).tolist()]

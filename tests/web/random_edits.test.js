@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { translator } from "../../web/editor/strings/strings.js";
 import * as model from "../../web/trajectory/model.js";
 import { randomNumbers } from "../../web/trajectory/random.js";
+import { refuseOtherSize } from "../../web/trajectory/rows.js";
 import { frozen, knowAllTexts } from "./helpers.js";
 
 const SEQUENCES = 1000;
@@ -186,6 +187,16 @@ test("boxes kept for drawing equal those of each frame after any edits", () => {
   }
 });
 
+function isOfAnotherSize(boxes, size) {
+  try {
+    refuseOtherSize(boxes, size);
+    return false;
+  } catch (error) {
+    assert.equal(error.name, "SizeQuestion");
+    return true;
+  }
+}
+
 test("checks and files take any edited document", () => {
   for (let seed = 1; seed <= 300; seed += 1) {
     const document = edited(start(), draws(seed + 40_000));
@@ -195,10 +206,7 @@ test("checks and files take any edited document", () => {
       assert.doesNotMatch(english(finding.key, finding.values), /[{}]|undefined|NaN/);
     }
     const size = { width: document.width, height: document.height, frames: document.frames };
-    const { boxes, mask } = model.boxesAt(document);
-    const seen = boxes.flatMap((row, frame) => row.filter((_, n) => mask[frame][n]));
-    const outside = seen.filter(([x1, y1, x2, y2]) => x1 + x2 > 2 || y1 + y2 > 2);
-    if (2 * outside.length > seen.length) continue; // pixels of a file are taken for those of a larger image
+    if (isOfAnotherSize(model.boxesAt(document), size)) continue; // its pixels are taken for those of a larger image
     const mot = model.writeMot(document);
     if (mot) model.readFile(mot, { ...size, format: "mot" }); // tiny boxes are not recognised
     const csv = model.writeCsv(document);

@@ -15,7 +15,7 @@
 import { inputIndex, searchUp, widgetValue } from "./links.js";
 
 const VIDEO_FILE = /\.(mp4|webm|mov|m4v|mkv|ogv)$/i;
-const PLAIN = { rate: 0, skip: 0, every: 1 };
+export const PLAIN = { rate: 0, skip: 0, every: 1 };
 
 /** Files of loaders, by node type. @type {Record<string, (node: any, api: Api) => Omit<Picture, "steps"> | null>} */
 const LOADERS = {

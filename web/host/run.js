@@ -7,10 +7,9 @@
 
 import { listen } from "../editor/kit/dom.js";
 import { showPicture, showImages } from "./background.js";
-import { fileUrl } from "./picture.js";
+import { fileUrl, PLAIN } from "./picture.js";
 
 const VIDEO_FILE = /\.(mp4|webm|mov|m4v|mkv)$/i;
-const PLAIN = { rate: 0, skip: 0, every: 1 };
 
 /**
  * Queue the workflow. What is wrong with it before the run is told to the user.
