@@ -12,10 +12,10 @@ torch.set_num_threads(1)  # on tensors this small, threads cost more than they s
 
 
 @pytest.fixture(scope="session")
-def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A running ComfyUI with this pack and no others. Skips where there is no ComfyUI."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A running ComfyUI with this pack and others. Skips where there is no ComfyUI."""
     import host
 
     host.start()
-    with host.serve(tmp_path_factory.mktemp("comfy")) as server:
-        yield server
+    with host.serve_beside_others(tmp_path_factory.mktemp("comfy")) as found:
+        yield found

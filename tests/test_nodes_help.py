@@ -159,9 +159,9 @@ def test_a_translated_page_says_as_much_as_the_english_one(name, language):
             assert kept_code == code and numbers <= kept_numbers, original[0]
 
 
-def test_the_server_gives_pages_and_pictures_where_the_front_end_asks(plain_server):
+def test_the_server_gives_pages_and_pictures_where_the_front_end_asks(server):
     """It asks for a page in the user's language first, and resolves pictures beside the English one."""
     for path in sorted(path for path in DOCS.rglob("*") if path.is_file()):
-        url = f"{plain_server.url}/extensions/smcd/docs/{path.relative_to(DOCS).as_posix()}"
+        url = f"{server.url}/extensions/smcd/docs/{path.relative_to(DOCS).as_posix()}"
         with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  this machine's own server
             assert answer.read() == path.read_bytes(), url

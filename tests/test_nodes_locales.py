@@ -124,8 +124,8 @@ def test_no_text_has_characters_with_a_meaning_to_the_page(language):
     assert {path: text for path, text in texts(read(language)).items() if re.search(r"[{}|@]", text)} == {}
 
 
-def test_the_server_hands_out_all_languages(plain_server):
-    served = host.ask(plain_server, "/i18n")
+def test_the_server_hands_out_all_languages(server):
+    served = host.ask(server, "/i18n")
     for language in LANGUAGES:
         files = read(language)
         assert served[language] == {**files["main.json"], "nodeDefs": files["nodeDefs.json"]}

@@ -164,8 +164,8 @@ PATHS = [
 ]  # fmt: skip
 
 
-def test_the_server_gives_no_file_but_the_examples_and_the_front_end(plain_server):
-    address = plain_server.url.removeprefix("http://")
+def test_the_server_gives_no_file_but_the_examples_and_the_front_end(server):
+    address = server.url.removeprefix("http://")
 
     def get(path):
         connection = http.client.HTTPConnection(address)  # sends the path as it is

@@ -2,64 +2,16 @@
 
 import io
 import json
-import shutil
 from pathlib import Path
 
 import host
 import pytest
 from PIL import Image
-from small_bundle import write_small_bundle
-
-from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 
 host.start()  # skips where there is no ComfyUI
 
-import torch  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
-
 API = host.PACK / "workflows" / "api"
-CHECKPOINT, BARE = "smcd/small.safetensors", "smcd/bare.safetensors"  # the second without CLIP and VAE
-
-# Weights of other models, as few as their loaders need to know them by: those complain of the rest and go on.
-OTHERS = {
-    "checkpoints/sd1": {"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(320, 4, 3, 3)},
-    "diffusion_models/sd3": {
-        "joint_blocks.0.context_block.attn.qkv.weight": torch.zeros(192, 64),
-        "x_embedder.proj.weight": torch.zeros(64, 16, 2, 2),
-        "context_embedder.weight": torch.zeros(64, 4096),
-    },
-    "text_encoders/clip_l": {f"text_model.encoder.layers.{n}.mlp.fc1.weight": torch.zeros(3072, 768) for n in (0, 1)},
-    "vae/taesd3": {"taesd_decoder.1.weight": torch.zeros(64, 16, 3, 3)},
-}
-OTHER_PACK = """
-class Other:
-    INPUT_TYPES, RETURN_TYPES, FUNCTION = classmethod(lambda cls: {"required": {}}), (), "run"
-NODE_CLASS_MAPPINGS = {"Other": Other}
-"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """With checkpoints where extra_model_paths.yaml says, another pack, and a copy of this one that is broken."""
-    base = tmp_path_factory.mktemp("comfy")
-    path = write_small_bundle(base / "elsewhere" / "small.safetensors")
-    whole = read_checkpoint(path)
-    write_checkpoint(base / "elsewhere" / "bare.safetensors", whole.config, whole.weights, info=whole.info)
-    (base / "paths.yaml").write_text(f"mine:\n  base_path: {base}\n  smcd: elsewhere\n")
-    for name, tensors in OTHERS.items():
-        file = base / "models" / f"{name}.safetensors"
-        file.parent.mkdir(parents=True)
-        save_file(tensors, file)
-    packs = base / "custom_nodes"
-    packs.mkdir()
-    (packs / "other.py").write_text(OTHER_PACK)
-    for name in ("nodes", "smcd_core"):
-        shutil.copytree(host.PACK / name, packs / "broken" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(host.PACK / "__init__.py", packs / "broken")
-    (packs / "broken" / "smcd_core" / "trajectory" / "document.py").write_text("import a_dependency_that_is_missing\n")
-    options = ["--preview-method", "auto", "--extra-model-paths-config", str(base / "paths.yaml")]
-    with host.serve(base, *options) as found:
-        yield found
+CHECKPOINT, BARE = "smcd/small.safetensors", "smcd/bare.safetensors"  # as host.serve_beside_others puts them
 
 
 def workflow(name):

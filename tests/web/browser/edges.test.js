@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { missing, openEditor } from "./harness.js";
 
 const TEXT = JSON.stringify({
@@ -32,7 +32,6 @@ let opened;
 before(async () => {
   if (!missing) opened = await openEditor({ width: 1100, height: 900 });
 });
-after(() => opened?.close());
 
 function check(name, body) {
   test(name, { skip: missing }, async () => {

@@ -34,9 +34,15 @@ export function onPath(names) {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path)) ?? null;
 }
 
-/** The browser of a test file, from its first page to its end. */
+/** The browser of a test file and the servers of its editors by address, from the first page to the end. */
 let browser = null;
-after(() => browser?.close());
+const servers = new Map();
+/** Pages that a test is done with, by `kindOf`: a new one has to read and compile all modules again. */
+const unused = new Map();
+after(async () => {
+  await browser?.close();
+  for (const server of servers.values()) server.close();
+});
 
 /**
  * A page with storage of its own. `problems` fills with what must not happen there: exceptions, console
@@ -71,28 +77,40 @@ export async function openPage({ width = 1280, height = 800, scale = 1, language
  * @param {{language?: string, width?: number, height?: number, scale?: number, touch?: boolean,
  *   address?: string}} [options]  the editor's language; CSS pixels, which the editor fills; address of the server
  */
-export async function openEditor({ language = "en", address = "127.0.0.1", ...options } = {}) {
-  const server = await serveFiles(address);
-  const opened = await openPage(options);
-  await opened.page.goto(`${server.url}/tests/web/page.html?language=${language}`);
-  await opened.page.waitForFunction(() => window.view);
-  await opened.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+export async function openEditor(options = {}) {
+  const { language = "en", address = "127.0.0.1", width = 1280, height = 800, scale, touch } = options;
+  if (!servers.has(address)) servers.set(address, await serveFiles(address));
+  const kind = JSON.stringify([address, scale, touch]);
+  const opened = unused.get(kind)?.pop() ?? (await openPage({ width, height, scale, touch }));
+  const { page, context, problems } = opened;
+  await page.setViewportSize({ width, height });
+  await page.goto(`${servers.get(address).url}/tests/web/page.html?language=${language}`);
+  await page.waitForFunction(() => window.view);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   return {
     ...opened,
+    /** Leave the page as a new one for the next test. */
     async close() {
-      await opened.close();
-      server.close();
+      await page.goto("about:blank");
+      await page.mouse.move(-1, -1);
+      await context.clearPermissions();
+      const session = await context.newCDPSession(page);
+      await session.send("Storage.clearDataForOrigin", { origin: servers.get(address).url, storageTypes: "local_storage" });
+      await session.detach();
+      problems.length = 0;
+      unused.set(kind, [...(unused.get(kind) ?? []), opened]);
     },
   };
 }
 
-/** The pack's files over HTTP on a free port. */
+/** The pack's files over HTTP on a free port. They stay as they are while the tests run, and so are read once. */
 async function serveFiles(address) {
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
     try {
       const content = await readFile(join(ROOT, path));
-      response.writeHead(200, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream" });
+      const type = TYPES[extname(path)] ?? "application/octet-stream";
+      response.writeHead(200, { "Content-Type": type, "Cache-Control": "max-age=3600" });
       response.end(content);
     } catch {
       response.writeHead(path === "/favicon.ico" ? 204 : 404).end();
