@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -46,7 +47,12 @@ _DROPPED = {
 
 
 def tensors(name: str) -> dict[str, Tensor]:
-    """One recorded file; weights are stored in fewer bits, without loss."""
+    """One recorded file, whose tensors all tests share; weights are stored in fewer bits, without loss."""
+    return dict(_read(name))
+
+
+@cache
+def _read(name: str) -> dict[str, Tensor]:
     return {
         key: value.float() if value.is_floating_point() and value.dtype != torch.float64 else value
         for key, value in load_file(FOLDER / f"{name}.safetensors").items()

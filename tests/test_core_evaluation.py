@@ -62,6 +62,7 @@ def test_the_clip_itself_scores_best_and_its_first_frame_loses_track():
     assert still["ao_frames"][0] > 0.9 and still["ao_last"] < 0.7 * itself["ao_last"]
 
 
+@pytest.mark.slow
 def test_every_row_is_scored_on_the_same_clips(bundle):
     pipeline = SMCDPipeline.from_checkpoint(bundle)
     side = pipeline.defaults["width"]
@@ -185,6 +186,7 @@ def test_the_command_writes_scores_plots_and_pictures(bundle, tmp_path, capsys):
     assert "| first frame repeated |" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_command_measures_the_sensitivity_of_a_checkpoint(bundle, tmp_path):
     arguments = ["evaluate", "--checkpoint", str(bundle), "--clips", "1", "--steps", "1", "--out", str(tmp_path)]
     assert main([*arguments, "--sensitivity"]) == 0

@@ -77,6 +77,7 @@ def test_a_folder_without_videos_is_named(tmp_path, capsys):
     assert "holds no videos and no folders of images" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_lora_of_own_clips_is_loaded_beside_the_checkpoint_it_changes(videos, tmp_path, capsys):
     bundle, out = write_bundle(tmp_path / "start.safetensors"), tmp_path / "run"
     command = ["finetune", str(videos), "--checkpoint", str(bundle), "--out", str(out), "--pixels", "32"]

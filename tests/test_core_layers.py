@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -206,6 +207,7 @@ def with_gates(image_tokens):
     return network
 
 
+@cache
 @torch.no_grad()
 def backbone_output():
     network = load(UNet3D(BACKBONE), released_weights("backbone"))
@@ -282,6 +284,7 @@ def inputs(frames=3, boxes=2, height=8, width=12, batch=1):
     return random(batch * frames, 4, height, width), torch.full((batch,), 500), conditions
 
 
+@cache
 def open_network(config=SMALL):
     torch.manual_seed(0)
     network = SMCD(config).eval()
@@ -293,7 +296,7 @@ def open_network(config=SMALL):
 
 
 @pytest.mark.parametrize("height, width", [(4, 4), (8, 12), (16, 4), (20, 24)])
-@pytest.mark.parametrize("frames", [1, 2, 8, 17])
+@pytest.mark.parametrize("frames", [1, 17, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 8))])
 @torch.no_grad()
 def test_any_size_and_number_of_frames_runs(height, width, frames):
     x, t, conditions = inputs(frames=frames, height=height, width=width)
@@ -304,7 +307,7 @@ def test_any_size_and_number_of_frames_runs(height, width, frames):
 
 @pytest.mark.parametrize("image_tokens", ["none", "serial", "parallel"])
 @pytest.mark.parametrize("control", [False, True])
-@pytest.mark.parametrize("boxes", [0, 1, 8, 12])
+@pytest.mark.parametrize("boxes", [0, 12, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 8))])
 @torch.no_grad()
 def test_any_number_of_boxes_runs(boxes, image_tokens, control):
     network = open_network(replace(SMALL, image_tokens=image_tokens, control=control))

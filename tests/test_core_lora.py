@@ -76,6 +76,7 @@ def test_a_stage_gives_its_gates_encoders_and_attention_an_adapter():
     assert {*layers("mim"), *layers("diim"), *layers("backbone")} == {*layers("all")}
 
 
+@pytest.mark.slow
 def test_a_run_trains_a_lora_that_is_loaded_as_the_network_was(start, clips, tmp_path):
     config = TrainingConfig("diim", 3, lr=1e-2, lora=2, batch_size=2, ema=0.5)
     path = train(config, start.config, clips, tmp_path / "run", start=start, validation=[clips[0]], quiet=True)

@@ -2,6 +2,7 @@
 
 import weakref
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -30,6 +31,7 @@ def box_encoder():
     return load(BoxEncoder(32, 1024, dtype=None, device=None, operations=torch.nn), tensors("weights_position_net"))
 
 
+@cache
 def unet(variant, in_parts=False):
     network = load(UNet3D(CONFIGS[variant]), released_weights(variant))
     if in_parts:
@@ -119,7 +121,15 @@ def test_parts_of_a_network_with_coverage_bias_equal_the_whole(monkeypatch):
     assert close(smcd(x, t, tokens), whole)
 
 
-@pytest.mark.parametrize("at_once", [None, 2048, 200, 100], ids=["whole", "at once", "in parts", "frame by frame"])
+@pytest.mark.parametrize(
+    "at_once",
+    [
+        pytest.param(None, id="whole"),
+        pytest.param(2048, id="at once", marks=pytest.mark.slow),
+        pytest.param(200, id="in parts"),
+        pytest.param(100, id="frame by frame", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("copies", [1, 2], ids=["everything twice", "the prefix once"])
 @torch.no_grad()
 def test_guidance_pair_in_one_batch_equals_the_published_one(copies, at_once, monkeypatch):

@@ -46,7 +46,7 @@ def folder(tmp_path):
     return home
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".webp", ".gif", ""])
+@pytest.mark.parametrize("suffix", [".mp4", "", *(pytest.param(s, marks=pytest.mark.slow) for s in (".webp", ".gif"))])
 def test_a_video_is_made_where_all_names_have_spaces_and_foreign_letters(folder, suffix, monkeypatch):
     monkeypatch.chdir(folder)
     out, sheet = f"vidéo 视频{suffix}", "überblick 页.png"

@@ -23,6 +23,7 @@ from smcd_core.sampling.settings import Settings
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from smcd_core.weights.components import frames_at_once, load_components, pack_components, unpack_components
+from smcd_core.weights.defaults import read_defaults
 from smcd_core.weights.export import write_diffusers, write_released
 
 ALL = Guidance(text=3.0, boxes=2.0, image=1.5)  # four branches
@@ -350,12 +351,16 @@ def test_an_image_encoder_of_another_width_is_refused(tmp_path):
         {"fps": float("inf")},
     ],  # fmt: skip
 )
-def test_malformed_defaults_are_refused(bundle, tmp_path, defaults):
-    path, checkpoint = tmp_path / "x.safetensors", read_checkpoint(bundle)
-    packed = {part: getattr(checkpoint, part) for part in ("vae", "text_encoder", "tokenizer")}
-    write_checkpoint(path, checkpoint.config, checkpoint.weights, **packed, info={"defaults": defaults})
+def test_malformed_defaults_are_refused(bundle, defaults):
+    checkpoint = replace(read_checkpoint(bundle), info={"defaults": defaults})
     with pytest.raises(CheckpointError, match="defaults"):
-        SMCDPipeline.from_checkpoint(path)
+        read_defaults(checkpoint)
+
+
+def test_a_pipeline_reads_the_defaults_of_its_checkpoint(bundle):
+    checkpoint = replace(read_checkpoint(bundle), info={"defaults": {"steps": -1}})
+    with pytest.raises(CheckpointError, match="defaults"):
+        SMCDPipeline.from_checkpoint(bundle, checkpoint=checkpoint)
 
 
 def test_a_text_encoder_that_does_not_fit_its_configuration_is_refused(bundle, tmp_path):

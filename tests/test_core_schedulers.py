@@ -55,10 +55,14 @@ def test_dpm_solver_of_diffusers_is_the_fast_sampler(pipeline):
 @pytest.mark.parametrize(
     "name",
     [
-        "UniPCMultistepScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler",
-        "PNDMScheduler", "LMSDiscreteScheduler", "DEISMultistepScheduler", "LCMScheduler",
+        "EulerAncestralDiscreteScheduler",  # with noise in each step
+        "HeunDiscreteScheduler",  # twice at each timestep
+        *(
+            pytest.param(f"{name}Scheduler", marks=pytest.mark.slow)
+            for name in ("UniPCMultistep", "EulerDiscrete", "PNDM", "LMSDiscrete", "DEISMultistep", "LCM")
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_scheduler_gives_a_video_again_and_again_whatever_is_in_the_batch(pipeline, name):
     if name == "LMSDiscreteScheduler":
         pytest.importorskip("scipy")

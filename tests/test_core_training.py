@@ -287,6 +287,7 @@ def test_the_checkpoint_holds_the_average_of_the_weights_where_one_is_kept(clips
     assert not all(torch.allclose(averaged[name], weights[name], atol=1e-4) for name in weights)
 
 
+@pytest.mark.slow
 def test_recomputing_activations_changes_nothing(clips, tmp_path):
     config = TrainingConfig("all", 3, batch_size=2)
     train(config, system_config("zc+gca", TINY), clips, tmp_path / "plain", quiet=True)
@@ -318,6 +319,7 @@ def test_a_resumed_run_continues_the_same_curve(clips, tmp_path):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_checkpoints_are_kept_where_asked_for(clips, tmp_path):
     config = TrainingConfig("all", 4, batch_size=2, save_every=4, keep_every=2)
     newest = train(config, system_config("mim", TINY), clips, tmp_path, quiet=True)
@@ -337,7 +339,7 @@ def test_workers_change_nothing(clips, tmp_path):
     assert losses(tmp_path / "0") == losses(tmp_path / "2")
 
 
-@pytest.mark.parametrize("rank", [0, 2])
+@pytest.mark.parametrize("rank", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_frozen_layers_in_half_precision_hardly_change_the_loss_and_not_the_checkpoint(clips, tmp_path, rank):
     torch.manual_seed(0)
     model_config = system_config("zc+gca", TINY)
@@ -491,8 +493,8 @@ def test_a_state_of_another_run_is_refused(clips, tmp_path):
     "change, message",
     [
         (dict(lr=1e-3), "lr is 5e-05 there, now 0.001"),
-        (dict(object_weight=3.0), "object_weight is 1.0 there, now 3.0"),
-        (dict(seed=1), "seed is 33 there, now 1"),
+        pytest.param(dict(object_weight=3.0), "object_weight is 1.0 there, now 3.0", marks=pytest.mark.slow),
+        pytest.param(dict(seed=1), "seed is 33 there, now 1", marks=pytest.mark.slow),
         (dict(batch_size=2), "clips in a step is 1 there, now 2"),
     ],
 )

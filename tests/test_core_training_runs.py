@@ -159,14 +159,8 @@ loop.train(config, system_config("mim", TINY), EncodedClips(folder), out, quiet=
 """
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "state-00000004",
-        pytest.param("checkpoint.safetensors", marks=pytest.mark.slow),
-        pytest.param("loss.png", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["state-00000004", "checkpoint.safetensors", "loss.png"])
 def test_a_run_stopped_while_it_saves_goes_on_to_the_same_weights(clips, undisturbed, tmp_path, monkeypatch, place):
     rename = os.replace
 

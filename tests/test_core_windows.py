@@ -66,7 +66,14 @@ def test_several_long_videos_equal_each_alone(pipeline):
         assert torch.allclose(found, latents_of(pipeline, one, window=3, overlap=1)[0], atol=1e-4)
 
 
-@pytest.mark.parametrize("given", [dict(reuse_features=True), dict(guided=0.5), dict(fast=True), dict(start=0.5)])
+@pytest.mark.parametrize(
+    "given",
+    [
+        dict(fast=True),
+        dict(start=0.5),
+        *(pytest.param(given, marks=pytest.mark.slow) for given in (dict(reuse_features=True), dict(guided=0.5))),
+    ],
+)
 def test_windows_work_with_other_settings(pipeline, given):
     plain = latents_of(pipeline, long(), window=3)
     found = latents_of(pipeline, long(), window=3, **given)

@@ -13,6 +13,8 @@ from fake_hub import FakeHub, copy_program, random_contents
 from smcd_core.weights.published import ALL, FOR_COMFYUI
 
 host.start()  # skips where there is no ComfyUI
+# The button has browser tests on the same routes, and the download itself tests of the core.
+pytestmark = pytest.mark.slow
 
 MIB = 1 << 20
 ROUTE = "/smcd/download"

@@ -81,7 +81,7 @@ def difference(a, b):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("operations", ["disable_weight_init", "manual_cast"])
+@pytest.mark.parametrize("operations", ["disable_weight_init", pytest.param("manual_cast", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("system", ["backbone", "mim", "zc", "gca", "zc+gca", "ctrlnet", "zc+ctrlnet", "parallel"])
 def test_the_hosts_layers_give_what_torchs_layers_give(system, operations):
     torch.manual_seed(0)
@@ -116,7 +116,9 @@ def _pack_config(config):
     return host.pack_module("smcd_core.networks.config").SMCDConfig(**dataclasses.asdict(config))
 
 
-@pytest.mark.parametrize("system", ["backbone", "mim", "ctrlnet", "parallel"])
+@pytest.mark.parametrize(
+    "system", ["ctrlnet", *(pytest.param(s, marks=pytest.mark.slow) for s in ("backbone", "mim", "parallel"))]
+)
 def test_every_system_samples(tmp_path, system):
     torch.manual_seed(0)
     config = system_config(system, SMALL | {"prediction": "epsilon"})
@@ -284,10 +286,10 @@ def write_modelscope(folder, checkpoint):
 @pytest.mark.parametrize(
     "write, variant, name",
     [
-        (write_own, "mim", "mine.safetensors"),
+        pytest.param(write_own, "mim", "mine.safetensors", marks=pytest.mark.slow),
         (write_released, "mim", "mine"),
         (write_modelscope, "backbone", "mine.pth"),
-        (write_diffusers, "backbone", "mine/diffusion_pytorch_model.safetensors"),
+        pytest.param(write_diffusers, "backbone", "mine/diffusion_pytorch_model.safetensors", marks=pytest.mark.slow),
     ],
     ids=["own", "released", "ModelScope", "diffusers"],
 )

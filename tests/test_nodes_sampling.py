@@ -113,7 +113,13 @@ class Calls:
 
 
 @pytest.mark.parametrize(
-    "guidance", [Guidance(3.0), Guidance(1.0), Guidance(4.0, 2.0, 1.5), Guidance(3.0, 0.0, 0.0)], ids=str
+    "guidance",
+    [
+        Guidance(1.0),
+        Guidance(4.0, 2.0, 1.5),
+        *(pytest.param(given, marks=pytest.mark.slow) for given in (Guidance(3.0), Guidance(3.0, 0.0, 0.0))),
+    ],
+    ids=str,
 )
 def test_published_sampler_and_guider_equal_the_pipeline(parts, picture, pipeline, guidance):
     model = parts[0]
@@ -263,7 +269,7 @@ def test_a_batch_of_two_videos_equals_each_alone(parts, picture):
         assert difference(part, custom_sample(parts[0], guider, sampler, sigmas, latent, alone)) < 1e-5
 
 
-@pytest.mark.parametrize("window, overlap", [(4, 2), (5, 1)])
+@pytest.mark.parametrize("window, overlap", [(4, 2), pytest.param(5, 1, marks=pytest.mark.slow)])
 def test_a_long_video_equals_that_of_the_pipeline(parts, path, picture, window, overlap):
     frames, steps, guidance = 11, 2, dict(text=3.0, boxes=2.0, image=1.5)
     pipeline = SMCDPipeline.from_checkpoint(path)
@@ -288,7 +294,10 @@ def test_context_windows_that_hold_all_frames_change_nothing(parts, picture):
     assert difference(found["samples"], plain["samples"]) < 1e-6
 
 
-@pytest.mark.parametrize("is_core", [False, True], ids=["SMCD_LongVideo", "ContextWindowsManual"])
+@pytest.mark.parametrize(
+    "is_core",
+    [pytest.param(False, id="SMCD_LongVideo"), pytest.param(True, id="ContextWindowsManual", marks=pytest.mark.slow)],
+)
 def test_64_frames_run_in_windows_that_see_the_boxes_of_their_own_frames(parts, picture, is_core):
     frames, length, overlap = 64, 8, 4
     conditions = conditioned(
@@ -559,8 +568,9 @@ STARTS = [{"start": 0.4}, {"start": 0.8, "start_inside": 0.3}, {"start": 1.0, "s
         ({}, {}),
         (FAST, {"fast": True}),
         (FAST | ODD, {"fast": True} | ODD),
-        *((start, start) for start in STARTS),
-        *((FAST | start, {"fast": True} | start) for start in STARTS),
+        *(pytest.param(start, start, marks=pytest.mark.slow) for start in STARTS),
+        *((FAST | start, {"fast": True} | start) for start in STARTS[-1:]),
+        *(pytest.param(FAST | start, {"fast": True} | start, marks=pytest.mark.slow) for start in STARTS[:-1]),
     ],
 )
 def test_generate_makes_the_video_of_the_pipeline(parts, picture, pipeline, settings, changes):

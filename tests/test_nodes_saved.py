@@ -89,6 +89,7 @@ def pixels(path):
         return image.tobytes()
 
 
+@pytest.mark.slow
 def test_save_model_keeps_a_merged_lora_and_the_type(folders):
     name = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q"
     layer = load()[0].model.diffusion_model.get_submodule(name.removeprefix("diffusion_model."))
@@ -106,6 +107,7 @@ def test_save_model_keeps_a_merged_lora_and_the_type(folders):
     assert torch.equal(found, expected) and not torch.equal(found, plain)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_saved_twice_is_still_whole(folders):
     model, clip, vae = load()
     file = save("CheckpointSave", model=model, clip=clip, vae=vae)

@@ -104,12 +104,18 @@ def python(place, model, content, prompt, given):
     ("content", "prompt", "given", "frames"),
     [
         (FIVE, PROMPT, {}, 16),
-        (FIVE, PROMPT, {"fast": True, "steps": 3}, 16),
-        (FIVE, "a red circle", {"num_frames": 3, "text": 5.0, "steps": 3}, 3),
-        (FIVE, "a red circle", {"steps": 4, "start": 0.5}, 16),
+        pytest.param(FIVE, PROMPT, {"fast": True, "steps": 3}, 16, marks=pytest.mark.slow),
+        pytest.param(FIVE, "a red circle", {"num_frames": 3, "text": 5.0, "steps": 3}, 3, marks=pytest.mark.slow),
+        pytest.param(FIVE, "a red circle", {"steps": 4, "start": 0.5}, 16, marks=pytest.mark.slow),
         (document(track(3)), PROMPT, {"num_frames": 3, "steps": 2, "negative": "a blue square"}, 3),
         (document(track(3)), PROMPT, {"fast": True, "start": 0.4, "fit": "crop", "width": 32, "height": 64}, 16),
-        (document(track(3)), PROMPT, {"width": 32, "height": 64, "steps": 2, "fit": "crop"}, 16),
+        pytest.param(
+            document(track(3)),
+            PROMPT,
+            {"width": 32, "height": 64, "steps": 2, "fit": "crop"},
+            16,
+            marks=pytest.mark.slow,
+        ),
         (document(track(0, keys=track(0)["keys"][:1]), frames=1), "a circle", {}, 4),  # rests: as in training
     ],
     ids=["all defaults", "fast", "given", "start", "negative", "fast start", "crop", "one frame"],

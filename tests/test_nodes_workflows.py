@@ -83,7 +83,7 @@ def read(name, steps=2):
     return prompt
 
 
-SLOW = ("boxes_from_video", "long_video")
+SLOW = ("boxes_from_video", "guidance", "long_video", "several_objects")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in NAMES])
@@ -119,6 +119,7 @@ def test_the_quick_start_opens_no_connection(output, monkeypatch):
     assert host.run(read("quick_start")).success
 
 
+@pytest.mark.slow
 def test_a_run_leaves_nothing_behind_in_the_pack(output):
     """No value of a module or a node class changes, whatever the nodes are called."""
     for name in ("metrics", "quick_start"):
