@@ -360,7 +360,7 @@ def test_malformed_defaults_are_refused(bundle, defaults):
 def test_a_pipeline_reads_the_defaults_of_its_checkpoint(bundle):
     checkpoint = replace(read_checkpoint(bundle), info={"defaults": {"steps": -1}})
     with pytest.raises(CheckpointError, match="defaults"):
-        SMCDPipeline.from_checkpoint(bundle, checkpoint=checkpoint)
+        SMCDPipeline.from_pretrained(bundle, checkpoint=checkpoint)
 
 
 def test_a_text_encoder_that_does_not_fit_its_configuration_is_refused(bundle, tmp_path):
