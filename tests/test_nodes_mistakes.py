@@ -28,7 +28,6 @@ from smcd_core.weights.export import write_released
 comfy_host = host.start()
 
 from safetensors.torch import save_file  # noqa: E402
-from test_nodes_server import OTHERS  # noqa: E402
 
 DOC = host.PACK / "docs" / "mistakes.md"
 HEAD = """# What messages mean
@@ -62,7 +61,7 @@ def place(tmp_path_factory):
     write_checkpoint(models / "bare.safetensors", weights.config, weights.weights)
     write_released(models / "released", weights)
     (models / "released" / "pytorch_model_2.bin").unlink()
-    save_file(OTHERS["checkpoints/sd1"], models / "sd1.safetensors")
+    save_file(host.OTHERS["checkpoints/sd1"], models / "sd1.safetensors")
     (models / "page.safetensors").write_text("<!DOCTYPE html><html><body>Log in to download</body></html>")
     whole = (models / "small.safetensors").read_bytes()
     (models / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
@@ -106,7 +105,7 @@ def conditioning(**changes: Any) -> Callable[[SimpleNamespace], Any]:
 def other_vae(place: SimpleNamespace) -> Any:
     import comfy.sd
 
-    vae = comfy.sd.VAE(sd=dict(OTHERS["vae/taesd3"]))
+    vae = comfy.sd.VAE(sd=dict(host.OTHERS["vae/taesd3"]))
     prompts = [host.call("CLIPTextEncode", clip=place.clip, text=text)[0] for text in ("a circle", " ")]
     positive, negative, latent = conditioning(vae=vae, positive=prompts[0], negative=prompts[1])(place)
     inputs = dict(model=place.model, positive=positive, negative=negative, latent_image=latent)
