@@ -27,9 +27,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_bundle import write_small_bundle
-
-from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 
 PACK = Path(__file__).parent.parent
 HOST = Path(os.environ.get("COMFYUI_PATH", Path.home() / "comfy" / "ComfyUI"))
@@ -186,6 +183,11 @@ def serve_beside_others(base: Path) -> Iterator[SimpleNamespace]:
 
     extra_model_paths.yaml adds smcd/small.safetensors, and smcd/bare.safetensors without CLIP and VAE.
     """
+    # Here, as import_probe.py wants the host without anything of the pack.
+    from small_bundle import write_small_bundle
+
+    from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
+
     path = write_small_bundle(base / "elsewhere" / "small.safetensors")
     whole = read_checkpoint(path)
     write_checkpoint(base / "elsewhere" / "bare.safetensors", whole.config, whole.weights, info=whole.info)

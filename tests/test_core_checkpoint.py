@@ -142,6 +142,7 @@ def resident_bytes():
 needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="looks at memory through /proc")
 
 
+@pytest.mark.slow
 @needs_proc
 def test_reading_and_building_at_full_size_copies_nothing(tmp_path):
     sparse_safetensors(tmp_path / "model.safetensors", published("keys_unet_vanilla_cross_vision_cat"))

@@ -532,6 +532,7 @@ def test_info_describes_boxes(files, capsys):
     assert objects and all("keyframe" in line for line in objects)
 
 
+@pytest.mark.slow
 def test_the_program_makes_a_video(files):
     base = ["animate", files / "picture.png", "--checkpoint", files / "bundle.safetensors", "--device", "cpu"]
     done = run(*base, "--boxes", files / "boxes.json", "-o", files / "program.gif")

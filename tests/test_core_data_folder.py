@@ -327,7 +327,17 @@ def mutated(draw, content):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60) | JSON.map(json.dumps) | mutated(coco_vid()) | mutated(youtube_vis()))
-@pytest.mark.parametrize("name", ["boxes.json", "captions.json", "walk.json", "walk.csv", "walk.txt", "walk.mot.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "boxes.json",
+        "walk.csv",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("captions.json", "walk.json", "walk.txt", "walk.mot.txt")
+        ),
+    ],
+)
 def test_arbitrary_annotations_give_a_clip_or_a_clear_error(walk, name, text):
     path = walk / name
     path.write_bytes(text.encode("utf-8", "surrogatepass"))

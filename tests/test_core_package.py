@@ -150,6 +150,7 @@ def test_the_archive_holds_nothing_else():
     assert sum((ROOT / path).stat().st_size for path in files if (ROOT / path).exists()) < LIMIT
 
 
+@pytest.mark.slow
 def test_the_pack_in_the_archive_imports_nothing_that_is_left_out(tmp_path):
     """From the files of the archive alone."""
     for path in archive():

@@ -272,6 +272,7 @@ def test_components_come_back_out_of_a_checkpoint_unchanged(bundle, tmp_path):
         assert torch.equal(text(texts), text_again(texts))
 
 
+@pytest.mark.slow
 def test_released_files_with_a_diffusers_folder_equal_the_bundle(bundle, tmp_path):
     write_released(tmp_path / "released", read_checkpoint(bundle))
     vae, text = unpack_components(read_checkpoint(bundle))

@@ -318,6 +318,7 @@ def test_comfyui_is_found_by_its_variable(models, capsys, monkeypatch):
     assert code == 2 and "has no folder models" in errors
 
 
+@pytest.mark.slow
 def test_comfyui_is_found_around_the_pack(tmp_path, monkeypatch):
     monkeypatch.delenv("COMFYUI_PATH", raising=False)
     program = copy_program(tmp_path / "custom_nodes" / "smcd", random_contents())

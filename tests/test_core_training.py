@@ -339,6 +339,7 @@ def test_workers_change_nothing(clips, tmp_path):
     assert losses(tmp_path / "0") == losses(tmp_path / "2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_frozen_layers_in_half_precision_hardly_change_the_loss_and_not_the_checkpoint(clips, tmp_path, rank):
     torch.manual_seed(0)
@@ -377,6 +378,7 @@ def test_batches_hold_clips_of_one_size_and_come_again_after_a_break(tmp_path):
     assert len(losses(tmp_path / "run")) == 4
 
 
+@pytest.mark.slow
 def test_streamed_clips_are_those_on_disk_and_few_shards_are_in_memory(tmp_path):
     for number in range(4):
         (tmp_path / str(number)).mkdir()

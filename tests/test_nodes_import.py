@@ -9,6 +9,7 @@ import host
 import pytest
 
 host.start()  # skips where there is no ComfyUI
+pytestmark = pytest.mark.slow  # a host of its own
 
 PROBE = Path(__file__).parent / "import_probe.py"
 # They take seconds to import, and no node needs them before it runs.

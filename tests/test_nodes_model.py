@@ -147,6 +147,7 @@ def test_epsilon_and_v_checkpoints_agree_with_the_schedule_of_the_core(tmp_path)
         assert difference(found, predicted_x0(output, x, t, kind)) < 1e-5
 
 
+@pytest.mark.slow
 def test_dynamic_memory_and_partial_loading_give_the_same(path, monkeypatch):
     expected = sampled(loading.load_model(str(path)))
     partly = loading.load_model(str(path))

@@ -64,6 +64,7 @@ def test_save_checkpoint_and_load_gives_the_same_video(folders):
     assert torch.equal(video(again), video(parts))
 
 
+@pytest.mark.slow
 def test_the_command_line_reads_it_as_load_smcd_does(folders, capsys):
     """The VAE comes back under the names of diffusers, whatever the host calls its tensors."""
     model, clip, vae = load()

@@ -225,6 +225,7 @@ def test_nothing_to_score_is_an_error_and_no_number(change):
         host.call("SMCD_Metrics", images=torch.zeros(2, 8, 8, 3), trajectory=document | change)
 
 
+@pytest.mark.slow
 def test_interrupt_stops_within_a_step_and_the_next_run_is_clean(output):
     prompt = read("several_objects", steps=50)
     calls = []

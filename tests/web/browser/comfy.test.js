@@ -108,7 +108,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       }
     });
 
-    test("dialogs of the host are above full screen", async (t) => {
+    test("dialogs of the host are above full screen", { skip: LATER }, async (t) => {
       const { page, host, close } = await openComfy(server, { nodes2: true });
       t.after(close);
       const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: TWO } });
@@ -201,7 +201,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       }
     });
 
-    test("the quick start runs as a user gets it, from nothing", { timeout: 600_000 }, async (t) => {
+    test("the quick start runs as a user gets it, from nothing", { skip: LATER, timeout: 600_000 }, async (t) => {
       const { page, host, problems, close } = await openComfy(server);
       t.after(close);
       const data = JSON.parse(readFileSync(join(ROOT, "workflows", "quick_start.json"), "utf-8"));
@@ -490,7 +490,7 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.deepEqual(again.sort(), texts.sort());
     const { status } = await host.run();
     assert.equal(status.status_str, "success", JSON.stringify(status));
-  });
+  }, { skip: LATER });
 
   hosted("the connected picture is seen without a run, and gives a new trajectory its size", async (host, page) => {
     const loader = await host.add("LoadImage", { pos: [20, 80], widgets: { image: "beach.png" } });
@@ -613,7 +613,7 @@ function inRenderer(serverOf, { nodes2 }) {
     const other = await ran();
     isNear(boxOf(other, 0), [0.5, 0.5, 0.75, 0.75]);
     assert.notEqual(other.source, seeded.source);
-  });
+  }, { skip: LATER });
 
   hosted("scores of SMCD Metrics are shown by the editor that it was given", async (host, page) => {
     const loader = await host.add("LoadImage", { pos: [20, 80], widgets: { image: "beach.png" } });
