@@ -101,6 +101,16 @@ def test_fast_takes_another_solver_and_fewer_steps(files, given, steps):
     assert (settings["sampler"], settings["steps"]) == ("dpm-solver++", steps)
 
 
+def test_a_scheduler_of_diffusers_is_chosen_by_name(files, capsys):
+    assert animate(files, "--scheduler", "UniPCMultistepScheduler", out="unipc.gif") == 0
+    assert read_metadata(files / "unipc.gif")["settings"]["scheduler"] == "UniPCMultistepScheduler"
+    capsys.readouterr()
+    assert animate(files, "--scheduler", "euler", out="never.gif") == 2
+    assert "scheduler is 'euler', expected one of DDIMScheduler, " in one_line(capsys)
+    assert animate(files, "--scheduler", "DDIMScheduler", "--fast", out="never.gif") == 2
+    assert "a scheduler replaces the sampler" in one_line(capsys)
+
+
 def test_steps_can_be_made_cheaper(files):
     assert animate(files, "--guided", 0.5, "--reuse-features", out="cheap.gif") == 0
     settings = read_metadata(files / "cheap.gif")["settings"]

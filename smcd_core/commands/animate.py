@@ -86,6 +86,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=number(0.01, 1000), help="frames per second (default: as the boxes say)")
     parser.add_argument("--steps", type=whole(1, 1000), help="denoising steps (default: that of the checkpoint)")
     parser.add_argument("--fast", action="store_true", help="a better solver with 10 steps, unless --steps is given")
+    parser.add_argument("--scheduler", metavar="NAME", help="of diffusers, such as UniPCMultistepScheduler")
     parser.add_argument(
         "--guided",
         type=number(0, 1),
@@ -131,9 +132,12 @@ def _animate(args: argparse.Namespace) -> None:
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
-    video = _generate(pipeline, Request(image, trajectory, prompt, args.seed, args.negative), settings)
+    request = Request(image, trajectory, prompt, args.seed, args.negative)
+    video = _generate(pipeline, request, settings, args.scheduler)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
+    if args.scheduler:
+        how["scheduler"] = args.scheduler
     if args.lora:
         how["loras"] = [[path.name, strength] for path, strength in args.lora]
     _write(args, video, trajectory, settings.fps, how)
@@ -172,6 +176,7 @@ def _loaded(
     args: argparse.Namespace, path: Path, trajectory: Trajectory, device: str, dtype: torch.dtype
 ) -> tuple[SMCDPipeline, Settings]:
     """The networks and the settings, which are refused first if the networks cannot have them."""
+    from ..sampling.schedulers import check_scheduler
     from ..sampling.settings import check_size, check_slots
     from ..trajectory.dense import phrases
     from ..video import check_output
@@ -182,6 +187,8 @@ def _loaded(
 
     checkpoint = read_checkpoint(local_path(path, download=False))
     settings = _settings(args, read_defaults(checkpoint), trajectory)
+    if args.scheduler:
+        check_scheduler(args.scheduler, settings)
     check_output(args.out, settings.fps)
     check_size(settings.width, settings.height, size_multiple(checkpoint, args.components))
     if "boxes" in checkpoint.config.conditions:
@@ -244,7 +251,7 @@ def _fitted(
     return image, trajectory
 
 
-def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings) -> np.ndarray:
+def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings, scheduler: str | None) -> np.ndarray:
     from tqdm import tqdm
 
     with tqdm(total=settings.steps, unit="step", disable=None) as bar:
@@ -253,7 +260,7 @@ def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings) -> n
             bar.total = total
             bar.update(1)
 
-        return pipeline.generate([request], settings, progress=progress)[0]
+        return pipeline.generate([request], settings, progress=progress, scheduler=scheduler)[0]
 
 
 def _told(settings: Settings, fit: str, negative: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from .diffusion import (
 from .framing import resized
 from .loading import read_networks, write_networks
 from .request import Request, generators_of, given_noise
-from .schedulers import Scheduled, scheduler_config
+from .schedulers import Scheduled, check_scheduler, scheduler_config, scheduler_named
 from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
 from .windows import Windows
 
@@ -216,7 +216,8 @@ class SMCDPipeline:
                    them with `decode`. Returning False raises Stopped
         latents    [B, F, 4, h, w], standard normal, to start from instead of the noise of the seeds
         generator  one for each request, or one for all in turn, that draw the noise instead of the seeds
-        scheduler  of diffusers, made with `scheduler_config`, used instead of the sampler; it is not changed
+        scheduler  of diffusers, used instead of the sampler: its name, or one made with `scheduler_config`; a copy is
+                   used
         output     "video", or "latents" for float32 [F, 4, h, w], which `decode` takes
 
         Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN.
@@ -228,8 +229,8 @@ class SMCDPipeline:
         settings = self._settings_of(requests, **given) if settings is None else settings
         if settings.match_colors and output == "latents":
             raise SMCDError("match_colors changes frames, which latents are not: leave it out, or take output='video'")
-        if scheduler is not None and (settings.sampler != "ddim" or settings.starts):
-            raise SMCDError("a scheduler replaces the sampler and begins with noise: leave out sampler, fast and start")
+        if scheduler is not None:
+            check_scheduler(scheduler, settings)
         check_size(settings.width, settings.height, self.multiple)
         num_frames, height, width = settings.num_frames, settings.height, settings.width
         shape = self._latent_shape(settings)
@@ -240,6 +241,8 @@ class SMCDPipeline:
             noise = given_noise(latents, (len(requests), *shape))
         scheduled, guided_steps = None, settings.guided_steps
         if scheduler is not None:
+            if isinstance(scheduler, str):
+                scheduler = scheduler_named(scheduler, self.smcd.config.prediction)
             scheduled = Scheduled(scheduler, settings.steps, self.smcd.config.prediction, self.device, generators)
             guided_steps = settings.guided_of(scheduled.total)
         inputs, no_text = self._inputs(requests, num_frames, width, height)
