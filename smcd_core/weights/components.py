@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +95,18 @@ def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncode
     check_components(checkpoint)
     try:
         vae = AutoencoderKL.from_config(vae_settings(stored_vae.config))
-        vae.load_state_dict(stored_vae.weights)
+        vae.load_state_dict(_in_float32(stored_vae.weights), assign=True)
         model = CLIPTextModel(CLIPTextConfig(**text_settings(stored_text.config)))
-        text_transformer(model).load_state_dict(stored_text.weights)
+        text_transformer(model).load_state_dict(_in_float32(stored_text.weights), assign=True)
         tokenizer = make_tokenizer(**stored_tokenizer)
     except Exception as error:  # two libraries raise many types for a configuration or weights that do not fit
         raise cannot_be_built(checkpoint, error) from error
     return vae.eval(), TextEncoder(tokenizer, model).eval()
+
+
+def _in_float32(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """As the networks are built; those in float32 stay in the file that they are mapped from."""
+    return {name: weight.float() for name, weight in weights.items()}
 
 
 def vae_stride(vae: AutoencoderKL) -> int:
