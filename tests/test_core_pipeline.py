@@ -428,6 +428,28 @@ def test_the_vae_takes_fewer_large_frames_at_once(side, frames):
     assert frames_at_once(side, side) == frames
 
 
+def test_only_frames_beyond_the_limit_go_through_the_vae_in_tiles(pipeline, monkeypatch):
+    vae, sizes = pipeline.vae, []
+    latents, frames = torch.randn(1, 4, 6, 8), np.zeros((1, 48, 64, 3), np.uint8)
+    whole = pipeline.decode(latents)
+    monkeypatch.setattr("smcd_core.weights.components.TILE", 32)
+    hooks = [
+        part.register_forward_pre_hook(lambda _, given: sizes.append(given[0].shape[2:]))
+        for part in (vae.encoder, vae.decoder)
+    ]
+    try:
+        for limit, largest in ((48 * 64, [(48, 64), (6, 8)]), (48 * 64 - 1, [(32, 32), (4, 4)])):
+            monkeypatch.setattr("smcd_core.weights.components.WHOLE_PIXELS", limit)
+            sizes.clear()
+            assert pipeline.encode(frames).shape == latents.shape and pipeline.decode(latents).shape == frames.shape
+            assert sizes[0] == largest[0] and largest[1] in sizes and max(sizes) == largest[0]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    monkeypatch.undo()
+    assert np.array_equal(pipeline.decode(latents), whole) and not vae.use_tiling
+
+
 def test_an_image_of_floats_is_refused(pipeline):
     with pytest.raises(ValueError, match=r"the image is float32 \[8, 8, 3\], expected uint8"):
         pipeline.generate([request(image=np.zeros((8, 8, 3), np.float32))])
