@@ -111,6 +111,22 @@ def test_a_scheduler_of_diffusers_is_chosen_by_name(files, capsys):
     assert "a scheduler replaces the sampler" in one_line(capsys)
 
 
+def test_several_videos_are_numbered_and_have_the_seeds_from_the_first_on(files, capsys):
+    assert animate(files, "--seed", 4, "--contact-sheet", files / "all.png", out="alone.gif") == 0
+    given = ["--seed", 3, "--videos", 2, "--contact-sheet", files / "all.png"]
+    capsys.readouterr()
+    assert animate(files, *given, out="many.gif") == 0
+    written = [files / name for name in ("many-1.gif", "all-1.png", "many-2.gif", "all-2.png")]
+    assert capsys.readouterr().out.split() == [str(path) for path in written]
+    assert [read_metadata(files / f"many-{number}.gif")["settings"]["seed"] for number in (1, 2)] == [3, 4]
+    assert (files / "all-2.png").read_bytes() == (files / "all.png").read_bytes() != (files / "all-1.png").read_bytes()
+    assert animate(files, "--videos", 0, out="never.gif") == 2
+    assert "'0' is no whole number from 1 to 1000" in capsys.readouterr().err
+    (files / "taken-02").write_text("")
+    assert animate(files, "--videos", 10, out="taken") == 2
+    assert "taken-02: is a file" in one_line(capsys)
+
+
 def test_steps_can_be_made_cheaper(files):
     assert animate(files, "--guided", 0.5, "--reuse-features", out="cheap.gif") == 0
     settings = read_metadata(files / "cheap.gif")["settings"]

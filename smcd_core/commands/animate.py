@@ -55,6 +55,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     _add_settings(parser)
     parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="random seed (default %(default)s)")
+    parser.add_argument(
+        "--videos",
+        type=whole(1, 1000),
+        default=1,
+        metavar="N",
+        help="make N, with the seeds from --seed on; -o out.mp4 gives out-1.mp4, out-2.mp4, ...",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument(
         "--dtype",
@@ -132,26 +139,40 @@ def _animate(args: argparse.Namespace) -> None:
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
-    request = Request(image, trajectory, prompt, args.seed, args.negative)
-    video = _generate(pipeline, request, settings, args.scheduler)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
     if args.scheduler:
         how["scheduler"] = args.scheduler
     if args.lora:
         how["loras"] = [[path.name, strength] for path, strength in args.lora]
-    _write(args, video, trajectory, settings.fps, how)
+    requests = Request(image, trajectory, prompt, args.seed, args.negative).several(args.videos)
+    for request, (out, sheet) in zip(requests, _outputs(args), strict=True):
+        video = _generate(pipeline, request, settings, args.scheduler)
+        _write(out, sheet, args.overlay, video, trajectory, settings.fps, how | {"seed": request.seed})
+
+
+def _outputs(args: argparse.Namespace) -> list[tuple[Path, Path | None]]:
+    """Video and contact sheet of each video."""
+    if args.videos == 1:
+        return [(args.out, args.contact_sheet)]
+
+    def numbered(path: Path, number: int) -> Path:
+        return path.parent / f"{path.stem}-{number:0{len(str(args.videos))}}{path.suffix}"
+
+    sheet = args.contact_sheet
+    return [(numbered(args.out, n), sheet and numbered(sheet, n)) for n in range(1, args.videos + 1)]
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
     from ..files import check_writable
     from ..video import check_output
 
-    check_output(args.out)
-    if args.contact_sheet:
-        if args.contact_sheet.suffix.lower() != ".png":
-            raise SMCDError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
-        check_writable(args.contact_sheet)
+    if args.contact_sheet and args.contact_sheet.suffix.lower() != ".png":
+        raise SMCDError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
+    for out, sheet in _outputs(args):
+        check_output(out)
+        if sheet:
+            check_writable(sheet)
 
 
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
@@ -189,7 +210,8 @@ def _loaded(
     settings = _settings(args, read_defaults(checkpoint), trajectory)
     if args.scheduler:
         check_scheduler(args.scheduler, settings)
-    check_output(args.out, settings.fps)
+    for out, _ in _outputs(args):
+        check_output(out, settings.fps)
     check_size(settings.width, settings.height, size_multiple(checkpoint, args.components))
     if "boxes" in checkpoint.config.conditions:
         check_slots(len(phrases(trajectory)), checkpoint.config.box_slots)
@@ -197,7 +219,12 @@ def _loaded(
     from ..sampling.pipeline import SMCDPipeline  # with diffusers, which takes seconds
 
     pipeline = SMCDPipeline.from_pretrained(
-        path, components=args.components, device=device, dtype=dtype, lora=args.lora, checkpoint=checkpoint
+        path,
+        components=args.components,
+        device=device,
+        dtype=dtype,
+        lora=args.lora,
+        checkpoint=checkpoint,
     )
     return pipeline, settings
 
@@ -272,18 +299,24 @@ def _told(settings: Settings, fit: str, negative: str) -> dict[str, Any]:
 
 
 def _write(
-    args: argparse.Namespace, video: np.ndarray, trajectory: Trajectory, fps: float, how: dict[str, Any]
+    out: Path,
+    sheet: Path | None,
+    overlay: bool,
+    video: np.ndarray,
+    trajectory: Trajectory,
+    fps: float,
+    how: dict[str, Any],
 ) -> None:
     from ..files import replacing
     from ..trajectory.dense import boxes_at
     from ..video import contact_sheet, draw_boxes, write_video
 
     drawn = [track for track in trajectory.objects if track.enabled]
-    overlay = (*boxes_at(trajectory, len(video)), [track.color for track in drawn], [track.phrase for track in drawn])
+    boxes = (*boxes_at(trajectory, len(video)), [track.color for track in drawn], [track.phrase for track in drawn])
     metadata = {"program": f"smcd {__version__}", "settings": how, "trajectory": trajectory.to_dict()}
-    write_video(draw_boxes(video, *overlay) if args.overlay else video, args.out, fps, metadata)
-    say(args.out)
-    if args.contact_sheet:
-        with replacing(args.contact_sheet) as temporary:
-            contact_sheet(video, *overlay).save(temporary, format="PNG")
-        say(args.contact_sheet)
+    write_video(draw_boxes(video, *boxes) if overlay else video, out, fps, metadata)
+    say(out)
+    if sheet:
+        with replacing(sheet) as temporary:
+            contact_sheet(video, *boxes).save(temporary, format="PNG")
+        say(sheet)
