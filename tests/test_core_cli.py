@@ -127,6 +127,22 @@ def test_several_videos_are_numbered_and_have_the_seeds_from_the_first_on(files,
     assert "taken-02: is a file" in one_line(capsys)
 
 
+def test_the_network_is_compiled_if_there_is_a_compiler(files, capsys, monkeypatch):
+    compiled = []
+    monkeypatch.setattr("smcd_core.networks.smcd.SMCD.compile", lambda network: compiled.append(network))
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    assert animate(files, "--compile", out="compiled.gif") == 0 and len(compiled) == 1
+    capsys.readouterr()
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert animate(files, "--compile", out="never.gif") == 2
+    assert "compile needs the C++ compiler " in one_line(capsys)
+
+
+def test_offload_needs_a_gpu(files, capsys):
+    assert animate(files, "--offload", out="never.gif") == 2
+    assert "the device is cpu: leave it out" in one_line(capsys)
+
+
 def test_steps_can_be_made_cheaper(files):
     assert animate(files, "--guided", 0.5, "--reuse-features", out="cheap.gif") == 0
     settings = read_metadata(files / "cheap.gif")["settings"]

@@ -68,6 +68,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         choices=("float32", "float16", "bfloat16"),
         help="default: float32; on an NVIDIA GPU bfloat16, or float16 where it has no bfloat16",
     )
+    parser.add_argument("--offload", action="store_true", help="keep each network on the GPU only while it works")
+    parser.add_argument("--compile", action="store_true", help="compile the UNet first; pays off in many steps")
     parser.add_argument("--overlay", action="store_true", help="draw the boxes on the video")
     parser.add_argument(
         "--contact-sheet", type=Path, metavar="PNG", help="also write one image of all frames with boxes"
@@ -197,6 +199,7 @@ def _loaded(
     args: argparse.Namespace, path: Path, trajectory: Trajectory, device: str, dtype: torch.dtype
 ) -> tuple[SMCDPipeline, Settings]:
     """The networks and the settings, which are refused first if the networks cannot have them."""
+    from ..sampling.devices import check_compiler
     from ..sampling.schedulers import check_scheduler
     from ..sampling.settings import check_size, check_slots
     from ..trajectory.dense import phrases
@@ -210,6 +213,8 @@ def _loaded(
     settings = _settings(args, read_defaults(checkpoint), trajectory)
     if args.scheduler:
         check_scheduler(args.scheduler, settings)
+    if args.compile:
+        check_compiler(device)
     for out, _ in _outputs(args):
         check_output(out, settings.fps)
     check_size(settings.width, settings.height, size_multiple(checkpoint, args.components))
@@ -224,9 +229,10 @@ def _loaded(
         device=device,
         dtype=dtype,
         lora=args.lora,
+        offload=args.offload,
         checkpoint=checkpoint,
     )
-    return pipeline, settings
+    return pipeline.compile() if args.compile else pipeline, settings
 
 
 def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory: Trajectory) -> Settings:
