@@ -19,6 +19,7 @@ RESULTS = HERE / "results"
 SCRIPTS = {  # built on measure.py, with the options that made the committed numbers
     "step": ["--rounds", "3"],
     "load": ["--rounds", "2"],
+    "animate": ["--rounds", "1"],
     "windows": ["--tiny", "--rounds", "1"],
     "training": ["--threads", "1"],
     "data": ["--threads", "1"],

@@ -101,6 +101,48 @@ def test_fast_takes_another_solver_and_fewer_steps(files, given, steps):
     assert (settings["sampler"], settings["steps"]) == ("dpm-solver++", steps)
 
 
+def test_a_scheduler_of_diffusers_is_chosen_by_name(files, capsys):
+    assert animate(files, "--scheduler", "UniPCMultistepScheduler", out="unipc.gif") == 0
+    assert read_metadata(files / "unipc.gif")["settings"]["scheduler"] == "UniPCMultistepScheduler"
+    capsys.readouterr()
+    assert animate(files, "--scheduler", "euler", out="never.gif") == 2
+    assert "scheduler is 'euler', expected one of DDIMScheduler, " in one_line(capsys)
+    assert animate(files, "--scheduler", "DDIMScheduler", "--fast", out="never.gif") == 2
+    assert "a scheduler replaces the sampler" in one_line(capsys)
+
+
+def test_several_videos_are_numbered_and_have_the_seeds_from_the_first_on(files, capsys):
+    assert animate(files, "--seed", 4, "--contact-sheet", files / "all.png", out="alone.gif") == 0
+    given = ["--seed", 3, "--videos", 2, "--contact-sheet", files / "all.png"]
+    capsys.readouterr()
+    assert animate(files, *given, out="many.gif") == 0
+    written = [files / name for name in ("many-1.gif", "all-1.png", "many-2.gif", "all-2.png")]
+    assert capsys.readouterr().out.split() == [str(path) for path in written]
+    assert [read_metadata(files / f"many-{number}.gif")["settings"]["seed"] for number in (1, 2)] == [3, 4]
+    assert (files / "all-2.png").read_bytes() == (files / "all.png").read_bytes() != (files / "all-1.png").read_bytes()
+    assert animate(files, "--videos", 0, out="never.gif") == 2
+    assert "'0' is no whole number from 1 to 1000" in capsys.readouterr().err
+    (files / "taken-02").write_text("")
+    assert animate(files, "--videos", 10, out="taken") == 2
+    assert "taken-02: is a file" in one_line(capsys)
+
+
+def test_the_network_is_compiled_if_there_is_a_compiler(files, capsys, monkeypatch):
+    compiled = []
+    monkeypatch.setattr("smcd_core.networks.smcd.SMCD.compile", lambda network: compiled.append(network))
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    assert animate(files, "--compile", out="compiled.gif") == 0 and len(compiled) == 1
+    capsys.readouterr()
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert animate(files, "--compile", out="never.gif") == 2
+    assert "compile needs the C++ compiler " in one_line(capsys)
+
+
+def test_offload_needs_a_gpu(files, capsys):
+    assert animate(files, "--offload", out="never.gif") == 2
+    assert "the device is cpu: leave it out" in one_line(capsys)
+
+
 def test_steps_can_be_made_cheaper(files):
     assert animate(files, "--guided", 0.5, "--reuse-features", out="cheap.gif") == 0
     settings = read_metadata(files / "cheap.gif")["settings"]

@@ -2,6 +2,7 @@
 
 from copy import copy, deepcopy
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from smcd_core.errors import SMCDError
 from smcd_core.networks.config import SMALL, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs, Tokens
 from smcd_core.sampling.animatic import animatic, start_of
-from smcd_core.sampling.devices import pick_dtype
+from smcd_core.sampling.devices import check_compiler, pick_dtype
 from smcd_core.sampling.diffusion import SAMPLERS, Guidance, noise_of
 from smcd_core.sampling.framing import resized
+from smcd_core.sampling.offload import Offload
 from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS, Request, SMCDPipeline
 from smcd_core.sampling.settings import Settings
 from smcd_core.trajectory.document import parse_trajectory
@@ -432,6 +434,91 @@ def test_half_precision_is_bfloat16_where_the_gpu_has_it(monkeypatch):
 @pytest.mark.parametrize("side, frames", [(64, 8), (256, 8), (512, 2), (768, 1), (2048, 1)])
 def test_the_vae_takes_fewer_large_frames_at_once(side, frames):
     assert frames_at_once(side, side) == frames
+
+
+def test_only_frames_beyond_the_limit_go_through_the_vae_in_tiles(pipeline, monkeypatch):
+    vae, sizes = pipeline.vae, []
+    latents, frames = torch.randn(1, 4, 6, 8), np.zeros((1, 48, 64, 3), np.uint8)
+    whole = pipeline.decode(latents)
+    monkeypatch.setattr("smcd_core.weights.components.TILE", 32)
+    hooks = [
+        part.register_forward_pre_hook(lambda _, given: sizes.append(given[0].shape[2:]))
+        for part in (vae.encoder, vae.decoder)
+    ]
+    try:
+        for limit, largest in ((48 * 64, [(48, 64), (6, 8)]), (48 * 64 - 1, [(32, 32), (4, 4)])):
+            monkeypatch.setattr("smcd_core.weights.components.WHOLE_PIXELS", limit)
+            sizes.clear()
+            assert pipeline.encode(frames).shape == latents.shape and pipeline.decode(latents).shape == frames.shape
+            assert sizes[0] == largest[0] and largest[1] in sizes and max(sizes) == largest[0]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    monkeypatch.undo()
+    assert np.array_equal(pipeline.decode(latents), whole) and not vae.use_tiling
+
+
+def test_networks_take_turns_on_the_device(pipeline, bundle, monkeypatch):
+    """The device is the CPU here, with copies of the weights for it."""
+    offloaded, moves = SMCDPipeline.from_checkpoint(bundle), []
+    offloaded._offload = Offload("cuda")
+    offloaded._offload.device = torch.device("cpu")
+    homes = [parameter.data_ptr() for parameter in offloaded.smcd.parameters()]
+
+    def to(name, network, where):
+        moves.append(name if where is offloaded._offload.device else "home")
+        for parameter in network.parameters():
+            parameter.data = parameter.data.clone() if moves[-1] == name else parameter.data
+
+    for name in ("text", "smcd", "vae"):
+        network = getattr(offloaded, name)
+        monkeypatch.setattr(network, "to", partial(to, name, network))
+    given = dict(steps=2, guidance=ALL, guided=0.5, start=0.9)
+    found, expected = (torch.tensor(made.generate([request()], **given)[0]).float() for made in (offloaded, pipeline))
+    assert differ(found, expected) <= 1  # weights at other addresses: sums in another order
+    assert moves == ["text", "home", "vae", "home", "vae", "home", "smcd", "home", "vae", "home"]
+    assert [parameter.data_ptr() for parameter in offloaded.smcd.parameters()] == homes
+    moves.clear()
+    with pytest.raises(ZeroDivisionError):
+        offloaded.generate([request()], steps=2, callback=lambda *_: 1 / 0)
+    assert moves == ["text", "home", "vae", "home", "smcd", "home"]
+
+
+def test_offload_beside_main_memory_is_refused_and_moving_ends_it(bundle):
+    with pytest.raises(
+        SMCDError, match="^offload moves networks between main memory and a GPU, but the device is cpu: "
+    ):
+        SMCDPipeline.from_pretrained(bundle, device="cpu", offload=True)
+    offloaded = SMCDPipeline.from_checkpoint(bundle)
+    offloaded._offload = Offload("cuda:1")
+    assert offloaded.to(torch.float32).device == torch.device("cuda:1")
+    assert offloaded.to("cpu").device == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    "device, change, message",
+    [
+        ("cpu", ("os.environ", {"CXX": "none-such"}), "compile needs the C\\+\\+ compiler none-such: install it"),
+        (
+            "cuda",
+            ("smcd_core.sampling.devices.find_spec", lambda name: None),
+            "compile needs triton on cuda: install it",
+        ),
+    ],
+)
+def test_without_a_compiler_nothing_is_compiled(device, change, message, monkeypatch):
+    monkeypatch.setattr(*change)
+    with pytest.raises(SMCDError, match=message):
+        check_compiler(device)
+
+
+@pytest.mark.slow
+def test_a_compiled_pipeline_makes_the_same_video(pipeline, bundle):
+    """Traced as every backend has it; "eager" then runs the trace without compiling it."""
+    compiled = SMCDPipeline.from_checkpoint(bundle).compile(backend="eager")
+    given = dict(steps=2, output="latents", reuse_features=True)
+    found, expected = (made.generate([request()], **given)[0] for made in (compiled, pipeline))
+    assert differ(found, expected) <= 1e-4
 
 
 def test_an_image_of_floats_is_refused(pipeline):

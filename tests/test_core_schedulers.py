@@ -10,6 +10,7 @@ from tiny_bundle import CONFIG, write_bundle
 
 from smcd_core.errors import SMCDError
 from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.sampling.schedulers import NAMES, Scheduled, scheduler_named
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,19 @@ def test_each_kind_of_scheduler_gives_a_video_again_and_again_whatever_is_in_the
     assert dict(scheduler.config) == config
 
 
+@pytest.mark.parametrize("kind", ["epsilon", "v"])
+def test_every_name_stands_for_a_scheduler_of_the_models_kind(kind):
+    pytest.importorskip("scipy")
+    for name in NAMES:
+        Scheduled(scheduler_named(name, kind), 4, kind, torch.device("cpu"), [torch.Generator()])
+
+
+def test_a_name_means_the_scheduler_made_with_the_pipelines_configuration(pipeline):
+    name = "UniPCMultistepScheduler"
+    found = latents_of(pipeline, scheduler=name)
+    assert torch.equal(found, latents_of(pipeline, scheduler=made(name, pipeline)))
+
+
 def test_the_callback_counts_the_steps_of_the_scheduler(pipeline):
     seen = []
     scheduler = made("HeunDiscreteScheduler", pipeline)  # takes two evaluations in all steps but the last
@@ -101,7 +115,11 @@ def test_a_scheduler_beside_a_sampler_is_refused(pipeline, given):
             lambda: diffusers.FlowMatchEulerDiscreteScheduler(),
             "scheduler is FlowMatchEulerDiscreteScheduler, expected one",
         ),
-        (lambda: "euler", "scheduler is str, expected one of diffusers for noise or v predictions, as DDIMScheduler"),
+        (lambda: 7, "scheduler is int, expected one of diffusers for noise or v predictions, as DDIMScheduler"),
+        (
+            lambda: "euler",
+            "scheduler is 'euler', expected one of DDIMScheduler, DDPMScheduler, .*UniPCMultistepScheduler",
+        ),
     ],
 )
 def test_a_scheduler_that_does_not_fit_is_refused(pipeline, make, message):

@@ -55,12 +55,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     _add_settings(parser)
     parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="random seed (default %(default)s)")
+    parser.add_argument(
+        "--videos",
+        type=whole(1, 1000),
+        default=1,
+        metavar="N",
+        help="make N, with the seeds from --seed on; -o out.mp4 gives out-1.mp4, out-2.mp4, ...",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument(
         "--dtype",
         choices=("float32", "float16", "bfloat16"),
         help="default: float32; on an NVIDIA GPU bfloat16, or float16 where it has no bfloat16",
     )
+    parser.add_argument("--offload", action="store_true", help="keep each network on the GPU only while it works")
+    parser.add_argument("--compile", action="store_true", help="compile the UNet first; pays off in many steps")
     parser.add_argument("--overlay", action="store_true", help="draw the boxes on the video")
     parser.add_argument(
         "--contact-sheet", type=Path, metavar="PNG", help="also write one image of all frames with boxes"
@@ -86,6 +95,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=number(0.01, 1000), help="frames per second (default: as the boxes say)")
     parser.add_argument("--steps", type=whole(1, 1000), help="denoising steps (default: that of the checkpoint)")
     parser.add_argument("--fast", action="store_true", help="a better solver with 10 steps, unless --steps is given")
+    parser.add_argument("--scheduler", metavar="NAME", help="of diffusers, such as UniPCMultistepScheduler")
     parser.add_argument(
         "--guided",
         type=number(0, 1),
@@ -131,23 +141,40 @@ def _animate(args: argparse.Namespace) -> None:
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
-    video = _generate(pipeline, Request(image, trajectory, prompt, args.seed, args.negative), settings)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
+    if args.scheduler:
+        how["scheduler"] = args.scheduler
     if args.lora:
         how["loras"] = [[path.name, strength] for path, strength in args.lora]
-    _write(args, video, trajectory, settings.fps, how)
+    requests = Request(image, trajectory, prompt, args.seed, args.negative).several(args.videos)
+    for request, (out, sheet) in zip(requests, _outputs(args), strict=True):
+        video = _generate(pipeline, request, settings, args.scheduler)
+        _write(out, sheet, args.overlay, video, trajectory, settings.fps, how | {"seed": request.seed})
+
+
+def _outputs(args: argparse.Namespace) -> list[tuple[Path, Path | None]]:
+    """Video and contact sheet of each video."""
+    if args.videos == 1:
+        return [(args.out, args.contact_sheet)]
+
+    def numbered(path: Path, number: int) -> Path:
+        return path.parent / f"{path.stem}-{number:0{len(str(args.videos))}}{path.suffix}"
+
+    sheet = args.contact_sheet
+    return [(numbered(args.out, n), sheet and numbered(sheet, n)) for n in range(1, args.videos + 1)]
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
     from ..files import check_writable
     from ..video import check_output
 
-    check_output(args.out)
-    if args.contact_sheet:
-        if args.contact_sheet.suffix.lower() != ".png":
-            raise SMCDError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
-        check_writable(args.contact_sheet)
+    if args.contact_sheet and args.contact_sheet.suffix.lower() != ".png":
+        raise SMCDError(f"--contact-sheet is {args.contact_sheet}: its name must end in .png")
+    for out, sheet in _outputs(args):
+        check_output(out)
+        if sheet:
+            check_writable(sheet)
 
 
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
@@ -172,6 +199,8 @@ def _loaded(
     args: argparse.Namespace, path: Path, trajectory: Trajectory, device: str, dtype: torch.dtype
 ) -> tuple[SMCDPipeline, Settings]:
     """The networks and the settings, which are refused first if the networks cannot have them."""
+    from ..sampling.devices import check_compiler
+    from ..sampling.schedulers import check_scheduler
     from ..sampling.settings import check_size, check_slots
     from ..trajectory.dense import phrases
     from ..video import check_output
@@ -182,7 +211,12 @@ def _loaded(
 
     checkpoint = read_checkpoint(local_path(path, download=False))
     settings = _settings(args, read_defaults(checkpoint), trajectory)
-    check_output(args.out, settings.fps)
+    if args.scheduler:
+        check_scheduler(args.scheduler, settings)
+    if args.compile:
+        check_compiler(device)
+    for out, _ in _outputs(args):
+        check_output(out, settings.fps)
     check_size(settings.width, settings.height, size_multiple(checkpoint, args.components))
     if "boxes" in checkpoint.config.conditions:
         check_slots(len(phrases(trajectory)), checkpoint.config.box_slots)
@@ -190,9 +224,15 @@ def _loaded(
     from ..sampling.pipeline import SMCDPipeline  # with diffusers, which takes seconds
 
     pipeline = SMCDPipeline.from_pretrained(
-        path, components=args.components, device=device, dtype=dtype, lora=args.lora, checkpoint=checkpoint
+        path,
+        components=args.components,
+        device=device,
+        dtype=dtype,
+        lora=args.lora,
+        offload=args.offload,
+        checkpoint=checkpoint,
     )
-    return pipeline, settings
+    return pipeline.compile() if args.compile else pipeline, settings
 
 
 def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory: Trajectory) -> Settings:
@@ -244,7 +284,7 @@ def _fitted(
     return image, trajectory
 
 
-def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings) -> np.ndarray:
+def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings, scheduler: str | None) -> np.ndarray:
     from tqdm import tqdm
 
     with tqdm(total=settings.steps, unit="step", disable=None) as bar:
@@ -253,7 +293,7 @@ def _generate(pipeline: SMCDPipeline, request: Request, settings: Settings) -> n
             bar.total = total
             bar.update(1)
 
-        return pipeline.generate([request], settings, progress=progress)[0]
+        return pipeline.generate([request], settings, progress=progress, scheduler=scheduler)[0]
 
 
 def _told(settings: Settings, fit: str, negative: str) -> dict[str, Any]:
@@ -265,18 +305,24 @@ def _told(settings: Settings, fit: str, negative: str) -> dict[str, Any]:
 
 
 def _write(
-    args: argparse.Namespace, video: np.ndarray, trajectory: Trajectory, fps: float, how: dict[str, Any]
+    out: Path,
+    sheet: Path | None,
+    overlay: bool,
+    video: np.ndarray,
+    trajectory: Trajectory,
+    fps: float,
+    how: dict[str, Any],
 ) -> None:
     from ..files import replacing
     from ..trajectory.dense import boxes_at
     from ..video import contact_sheet, draw_boxes, write_video
 
     drawn = [track for track in trajectory.objects if track.enabled]
-    overlay = (*boxes_at(trajectory, len(video)), [track.color for track in drawn], [track.phrase for track in drawn])
+    boxes = (*boxes_at(trajectory, len(video)), [track.color for track in drawn], [track.phrase for track in drawn])
     metadata = {"program": f"smcd {__version__}", "settings": how, "trajectory": trajectory.to_dict()}
-    write_video(draw_boxes(video, *overlay) if args.overlay else video, args.out, fps, metadata)
-    say(args.out)
-    if args.contact_sheet:
-        with replacing(args.contact_sheet) as temporary:
-            contact_sheet(video, *overlay).save(temporary, format="PNG")
-        say(args.contact_sheet)
+    write_video(draw_boxes(video, *boxes) if overlay else video, out, fps, metadata)
+    say(out)
+    if sheet:
+        with replacing(sheet) as temporary:
+            contact_sheet(video, *boxes).save(temporary, format="PNG")
+        say(sheet)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import sys
+from importlib.util import find_spec
 
 import torch
 
@@ -47,3 +51,16 @@ def chosen_dtype(dtype: str | torch.dtype, device: str) -> torch.dtype:
     if found is None:
         raise SMCDError(f"dtype is {dtype}, expected auto or {', '.join(DTYPES)}")
     return found
+
+
+def check_compiler(device: str) -> None:
+    """Raise SMCDError unless there is what torch.compile needs on that device: a C++ compiler, or triton on a GPU."""
+    if device != "cpu":
+        if find_spec("triton") is None:
+            raise SMCDError(f"compile needs triton on {device}: install it, or leave compile out")
+        return
+    compiler = os.environ.get("CXX") or {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")  # as torch has it
+    if shutil.which(compiler) is None:
+        raise SMCDError(
+            f"compile needs the C++ compiler {compiler}: install it, name another in CXX, or leave compile out"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import SMCDError
 from ..networks.smcd import SMCD, Inputs, Tokens, pad_objects
@@ -26,7 +27,7 @@ from ..weights.lora import Chosen
 from ..weights.repository import local_path
 from .animatic import start_of
 from .deep_cache import EverySecondStep
-from .devices import chosen_device, chosen_dtype
+from .devices import check_compiler, chosen_device, chosen_dtype
 from .diffusion import (
     SAMPLERS,
     TIMESTEPS,
@@ -40,8 +41,9 @@ from .diffusion import (
 )
 from .framing import resized
 from .loading import read_networks, write_networks
+from .offload import Offload
 from .request import Request, generators_of, given_noise
-from .schedulers import Scheduled, scheduler_config
+from .schedulers import Scheduled, check_scheduler, scheduler_config, scheduler_named
 from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
 from .windows import Windows
 
@@ -79,6 +81,7 @@ class SMCDPipeline:
                 )
         self.smcd, self.vae, self.text, self.defaults = smcd, vae, text, dict(defaults)
         self.info = dict(info or {})
+        self._offload: Offload | None = None
 
     @classmethod
     def from_pretrained(
@@ -90,6 +93,7 @@ class SMCDPipeline:
         dtype: str | torch.dtype = "auto",
         download: bool = False,
         lora: Chosen | None = None,
+        offload: bool = False,
         checkpoint: Checkpoint | None = None,
     ) -> SMCDPipeline:
         """Read all networks from one path, or from one for SMCD and one for the others.
@@ -102,21 +106,25 @@ class SMCDPipeline:
         dtype       "auto" is half precision on an NVIDIA GPU, else float32
         download    may use the network, if there is nothing at `path`
         lora        file to merge into the weights, or several: [("a.safetensors", 0.7), ("b.safetensors", 1.0)]
+        offload     keep the networks in main memory, and each on the device only while it works
         checkpoint  what `read_checkpoint` gave for `path`, if it has been read
 
         Raises CheckpointError, and SMCDError for a device or dtype that cannot be used.
         """
         device = chosen_device(device)
         dtype = chosen_dtype(dtype, device)
+        taking_turns = Offload(device) if offload else None
+        home = "cpu" if offload else device
         path = local_path(path, download)
-        smcd, vae, text, checkpoint = read_networks(path, components, device, dtype, lora, checkpoint)
+        smcd, vae, text, checkpoint = read_networks(path, components, home, dtype, lora, checkpoint)
         try:
             pipeline = cls(smcd, vae, text, read_defaults(checkpoint), checkpoint.info)
         except CheckpointError:
             raise
         except SMCDError as error:
             raise CheckpointError(f"{path}: {error}") from None
-        return pipeline.to(device, dtype)
+        pipeline.to(home, dtype)._offload = taking_turns
+        return pipeline
 
     @classmethod
     def from_checkpoint(
@@ -145,11 +153,13 @@ class SMCDPipeline:
     ) -> SMCDPipeline:
         """Move all networks to a device, a dtype, or both; `to(torch.float16)` works as in torch. Returns itself.
 
-        Raises SMCDError as `from_pretrained` does.
+        A device ends `offload`. Raises SMCDError as `from_pretrained` does.
         """
         if isinstance(device, torch.dtype):
             device, dtype = None, device
-        where = chosen_device(self.device if device is None else device)
+        if device is not None:
+            self._offload = None
+        where = chosen_device(next(self.smcd.parameters()).device if device is None else device)
         kind = self.dtype if dtype is None else chosen_dtype(dtype, where)
         self.smcd.to(where, kind)
         self.text.to(where, kind)
@@ -157,9 +167,22 @@ class SMCDPipeline:
         self.vae = self.vae.to(where) if self.vae.dtype == kind else self.vae.to(where, kind)
         return self
 
+    def compile(self, **options: Any) -> SMCDPipeline:
+        """Have torch compile the UNet in the first step of each size. Returns itself.
+
+        options  of torch.compile
+
+        Raises SMCDError without a compiler.
+        """
+        if "backend" not in options:
+            check_compiler(str(self.device))
+        self.smcd.compile(**options)
+        return self
+
     @property
     def device(self) -> torch.device:
-        return next(self.smcd.parameters()).device
+        """Where the networks work."""
+        return next(self.smcd.parameters()).device if self._offload is None else self._offload.device
 
     @property
     def dtype(self) -> torch.dtype:
@@ -216,7 +239,8 @@ class SMCDPipeline:
                    them with `decode`. Returning False raises Stopped
         latents    [B, F, 4, h, w], standard normal, to start from instead of the noise of the seeds
         generator  one for each request, or one for all in turn, that draw the noise instead of the seeds
-        scheduler  of diffusers, made with `scheduler_config`, used instead of the sampler; it is not changed
+        scheduler  of diffusers, used instead of the sampler: its name, or one made with `scheduler_config`; a copy is
+                   used
         output     "video", or "latents" for float32 [F, 4, h, w], which `decode` takes
 
         Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN.
@@ -228,8 +252,8 @@ class SMCDPipeline:
         settings = self._settings_of(requests, **given) if settings is None else settings
         if settings.match_colors and output == "latents":
             raise SMCDError("match_colors changes frames, which latents are not: leave it out, or take output='video'")
-        if scheduler is not None and (settings.sampler != "ddim" or settings.starts):
-            raise SMCDError("a scheduler replaces the sampler and begins with noise: leave out sampler, fast and start")
+        if scheduler is not None:
+            check_scheduler(scheduler, settings)
         check_size(settings.width, settings.height, self.multiple)
         num_frames, height, width = settings.num_frames, settings.height, settings.width
         shape = self._latent_shape(settings)
@@ -240,38 +264,47 @@ class SMCDPipeline:
             noise = given_noise(latents, (len(requests), *shape))
         scheduled, guided_steps = None, settings.guided_steps
         if scheduler is not None:
+            if isinstance(scheduler, str):
+                scheduler = scheduler_named(scheduler, self.smcd.config.prediction)
             scheduled = Scheduled(scheduler, settings.steps, self.smcd.config.prediction, self.device, generators)
             guided_steps = settings.guided_of(scheduled.total)
         inputs, no_text = self._inputs(requests, num_frames, width, height)
-        tokens, weights = self._branches(inputs, no_text, settings.guidance)
-        unguided = None
-        if settings.guided < 1:
-            unguided = guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
+        start = start_of(requests, settings, self.encode)
 
         def show(done: int, total: int, x: Tensor) -> object:
             return None if callback is None else callback(done, total, x.unflatten(0, (-1, num_frames)))
 
-        made = self.denoise(
-            noise,
-            tokens,
-            weights,
-            settings.steps,
-            progress,
-            sampler=settings.sampler,
-            unguided=unguided,
-            reuse_features=settings.reuse_features,
-            start=start_of(requests, settings, self.encode),
-            callback=show,
-            scheduled=scheduled,
-            windows=self._windows(settings),
-        )
+        with self._turn(self.smcd):
+            tokens, weights = self._branches(inputs, no_text, settings.guidance)
+            unguided = None
+            if settings.guided < 1:
+                unguided = guided_steps, self._branches(inputs, no_text, Guidance(1, 1, 1))[0]
+            made = self.denoise(
+                noise,
+                tokens,
+                weights,
+                settings.steps,
+                progress,
+                sampler=settings.sampler,
+                unguided=unguided,
+                reuse_features=settings.reuse_features,
+                start=start,
+                callback=show,
+                scheduled=scheduled,
+                windows=self._windows(settings),
+            )
         check_finite(made, tokens.text.dtype)
         if output == "latents":
             return [*made.split(num_frames)]
-        videos = [self.decode(video) for video in made.split(num_frames)]
+        with self._turn(self.vae):
+            videos = [self.decode(video) for video in made.split(num_frames)]
         if settings.match_colors:
             return [_matched(*pair) for pair in zip(videos, requests, strict=True)]
         return videos
+
+    def _turn(self, network: nn.Module) -> AbstractContextManager[None]:
+        """In which the network is where it works."""
+        return nullcontext() if self._offload is None else self._offload.turn(network)
 
     def _windows(self, settings: Settings) -> Windows | None:
         if settings.window is None or settings.window >= settings.num_frames:
@@ -301,7 +334,8 @@ class SMCDPipeline:
 
     def _branches(self, inputs: Inputs, no_text: Tensor, guidance: Guidance) -> tuple[Tokens, list[float]]:
         weights = dict(guidance.branches(self.conditions))
-        branches = [self.smcd.encode(_keep(inputs, conditions, no_text)) for conditions in weights]
+        with self._turn(self.smcd):
+            branches = [self.smcd.encode(_keep(inputs, conditions, no_text)) for conditions in weights]
         differ_in_text = len({conditions - {"text"} for conditions in weights}) == 1
         tokens = replace(Tokens.cat(branches), copies=len(branches) if differ_in_text else 1)
         return tokens, list(weights.values())
@@ -309,20 +343,21 @@ class SMCDPipeline:
     def _inputs(self, requests: Sequence[Request], num_frames: int, width: int, height: int) -> tuple[Inputs, Tensor]:
         """With all conditions, and the text tokens that stand for "no text"."""
         self._check_objects(requests)
-        like = next(self.smcd.parameters())
+        like = {"device": self.device, "dtype": self.dtype}
         prompts = ([getattr(request, name) for request in requests] for name in ("prompt", "negative"))
-        text, no_text = same_length([self.text.prompts(texts).to(like) for texts in prompts])
+        with self._turn(self.text):
+            text, no_text = same_length([self.text.prompts(texts).to(**like) for texts in prompts])
+            objects = [self._objects(request, num_frames) for request in requests]
         inputs = Inputs(text, num_frames)
         if "image" in self.conditions:
             first_frames = np.stack([resized(request.image, width, height) for request in requests])
-            inputs = replace(inputs, first_frame=self.encode(first_frames).to(like))
-        objects = [self._objects(request, num_frames) for request in requests]
+            inputs = replace(inputs, first_frame=self.encode(first_frames).to(**like))
         most = max(len(vectors) for _, _, vectors in objects)
         if "boxes" in self.conditions and most > 0:
             # Requests with fewer boxes than others get empty ones, as SMCD.encode adds them up to config.box_slots.
             padded = [pad_objects(*parts, most) for parts in objects]
-            boxes, mask, vectors = (torch.stack(parts).to(like.device) for parts in zip(*padded, strict=True))
-            inputs = replace(inputs, boxes_xyxy=boxes, box_mask=mask, phrases=vectors.to(like))
+            boxes, mask, vectors = (torch.stack(parts).to(self.device) for parts in zip(*padded, strict=True))
+            inputs = replace(inputs, boxes_xyxy=boxes, box_mask=mask, phrases=vectors.to(**like))
         return inputs, no_text
 
     def _check_objects(self, requests: Sequence[Request]) -> None:
@@ -381,17 +416,22 @@ class SMCDPipeline:
             return evaluate(x, used, 0) if windows is None else windows.fused(x, used, evaluate)
 
         kind, noise = self.smcd.config.prediction, noise.to(tokens.text.device)
-        if scheduled is not None:
-            return scheduled(predict, noise, progress, callback)
-        return SAMPLERS[sampler](predict, noise, steps, kind=kind, progress=progress, callback=callback, start=start)
+        with self._turn(self.smcd):
+            if scheduled is not None:
+                return scheduled(predict, noise, progress, callback)
+            return SAMPLERS[sampler](
+                predict, noise, steps, kind=kind, progress=progress, callback=callback, start=start
+            )
 
     def encode(self, frames: np.ndarray) -> Tensor:
         """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""
-        return encode_frames(self.vae, frames)
+        with self._turn(self.vae):
+            return encode_frames(self.vae, frames)
 
     def decode(self, latents: Tensor) -> np.ndarray:
         """latents [F, 4, h, w] -> uint8 [F, H, W, 3]"""
-        return decode_latents(self.vae, latents)
+        with self._turn(self.vae):
+            return decode_latents(self.vae, latents)
 
 
 def _keep(inputs: Inputs, conditions: frozenset[str], no_text: Tensor) -> Inputs:

@@ -12,7 +12,15 @@ from torch import Tensor
 
 from ..errors import SMCDError
 from .diffusion import ALPHAS_CUMPROD, FIRST_BETA, LAST_BETA, TRAIN_STEPS, Callback, report
+from .settings import Settings
 
+# Those of diffusers that sample from noise with any model of this noise schedule.
+NAMES = (
+    "DDIMScheduler", "DDPMScheduler", "DEISMultistepScheduler", "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler", "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler",
+    "HeunDiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LMSDiscreteScheduler",
+    "PNDMScheduler", "SASolverScheduler", "UniPCMultistepScheduler",
+)  # fmt: skip
 _NEAREST = 1e-4  # of the shares of variance: schedulers compute them in float32
 _PREDICTIONS = {"epsilon": "epsilon", "v": "v_prediction"}  # our names and theirs
 
@@ -30,6 +38,21 @@ def scheduler_config(kind: str) -> dict[str, Any]:
         "set_alpha_to_one": False,
         "steps_offset": 1,
     }
+
+
+def check_scheduler(scheduler: Any, settings: Settings) -> None:
+    """Raise SMCDError for the name of none, or settings that only samplers have."""
+    if isinstance(scheduler, str) and scheduler not in NAMES:
+        raise SMCDError(f"scheduler is {scheduler!r}, expected one of {', '.join(NAMES)}")
+    if settings.sampler != "ddim" or settings.starts:
+        raise SMCDError("a scheduler replaces the sampler and begins with noise: leave out sampler, fast and start")
+
+
+def scheduler_named(name: str, kind: str) -> Any:
+    """One of NAMES, for networks with predictions of `kind`."""
+    import diffusers
+
+    return getattr(diffusers, name).from_config(scheduler_config(kind))
 
 
 class Scheduled:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,11 @@ from .stored import cannot_be_built, check_components, check_text, check_vae, te
 FOLDERS = ("vae", "tokenizer", "text_encoder")  # of a diffusers text-to-video pipeline
 MAX_CHUNK = 8  # frames in the VAE at once
 CHUNK_PIXELS = MAX_CHUNK * 256**2  # in those frames; the decoder takes about 0.3 GB for 256 x 256 of them, in float32
+# Tiles differ from the whole, as each has its own statistics and attention: with the bundled VAE, at 1280 x 1280 in
+# tiles of this size, by 9 of 255 grey levels in the mean. Smaller ones differ more. Whole frames of Stable Diffusion's
+# VAE take 3.2 GB for a million pixels, in float32.
+TILE = 1024  # pixels a side
+WHOLE_PIXELS = 1920 * 1088  # in the largest frame that goes through whole
 _INSIDE = {"vae": "VAE", "text_encoder": "text encoder", "tokenizer": "tokenizer"}
 
 
@@ -94,13 +101,18 @@ def unpack_components(checkpoint: Checkpoint) -> tuple[AutoencoderKL, TextEncode
     check_components(checkpoint)
     try:
         vae = AutoencoderKL.from_config(vae_settings(stored_vae.config))
-        vae.load_state_dict(stored_vae.weights)
+        vae.load_state_dict(_in_float32(stored_vae.weights), assign=True)
         model = CLIPTextModel(CLIPTextConfig(**text_settings(stored_text.config)))
-        text_transformer(model).load_state_dict(stored_text.weights)
+        text_transformer(model).load_state_dict(_in_float32(stored_text.weights), assign=True)
         tokenizer = make_tokenizer(**stored_tokenizer)
     except Exception as error:  # two libraries raise many types for a configuration or weights that do not fit
         raise cannot_be_built(checkpoint, error) from error
     return vae.eval(), TextEncoder(tokenizer, model).eval()
+
+
+def _in_float32(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """As the networks are built; those in float32 stay in the file that they are mapped from."""
+    return {name: weight.float() for name, weight in weights.items()}
 
 
 def vae_stride(vae: AutoencoderKL) -> int:
@@ -113,6 +125,22 @@ def frames_at_once(width: int, height: int) -> int:
     return min(MAX_CHUNK, max(1, CHUNK_PIXELS // (width * height)))
 
 
+@contextmanager
+def _in_tiles(vae: AutoencoderKL, width: int, height: int) -> Iterator[None]:
+    """In which the VAE takes frames larger than WHOLE_PIXELS in tiles, which overlap by a quarter and are blended."""
+    if width * height <= WHOLE_PIXELS or vae.use_tiling:  # by its owner
+        yield
+        return
+    before = vae.tile_sample_min_size, vae.tile_latent_min_size
+    vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // vae_stride(vae)
+    vae.enable_tiling()
+    try:
+        yield
+    finally:
+        vae.disable_tiling()
+        vae.tile_sample_min_size, vae.tile_latent_min_size = before
+
+
 @torch.no_grad()
 def encode_frames(vae: AutoencoderKL, frames: np.ndarray, chunk: int | None = None) -> Tensor:
     """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled, `chunk` frames at a time (default: `frames_at_once`)."""
@@ -120,19 +148,19 @@ def encode_frames(vae: AutoencoderKL, frames: np.ndarray, chunk: int | None = No
     pixels = torch.from_numpy(frames).to(vae.device).permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
     # The release samples the posterior, twice. Its deviation is tiny, and the mean makes the first frame deterministic
     # (SPEC, section 14).
-    means = [vae.encode(part).latent_dist.mean for part in pixels.split(chunk or frames_at_once(width, height))]
+    with _in_tiles(vae, width, height):
+        means = [vae.encode(part).latent_dist.mean for part in pixels.split(chunk or frames_at_once(width, height))]
     return torch.cat(means) * vae.config.scaling_factor
 
 
 @torch.no_grad()
 def decode_latents(vae: AutoencoderKL, latents: Tensor, chunk: int | None = None) -> np.ndarray:
     """latents [F, 4, h, w] -> uint8 [F, H, W, 3], `chunk` frames at a time (default: `frames_at_once`)."""
-    if chunk is None:
-        height, width = (side * vae_stride(vae) for side in latents.shape[2:])
-        chunk = frames_at_once(width, height)
+    height, width = (side * vae_stride(vae) for side in latents.shape[2:])
     latents = latents.to(vae.device, vae.dtype) / vae.config.scaling_factor
     parts = []
-    for part in latents.split(chunk):
-        pixels = vae.decode(part).sample.float() * 127.5 + 127.5  # [f, 3, H, W]
-        parts.append(pixels.round().clamp(0, 255).to("cpu", torch.uint8))
+    with _in_tiles(vae, width, height):
+        for part in latents.split(chunk or frames_at_once(width, height)):
+            pixels = vae.decode(part).sample.float() * 127.5 + 127.5  # [f, 3, H, W]
+            parts.append(pixels.round().clamp(0, 255).to("cpu", torch.uint8))
     return torch.cat(parts).permute(0, 2, 3, 1).contiguous().numpy()
