@@ -32,7 +32,7 @@ from ..smcd_core.guides.tracks import (
 from ..smcd_core.trajectory.dense import DenseBoxes
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory
 from .masks import mask_pictures, read_masks
-from .values import boxes_input, read_boxes
+from .values import boxes_input, check_image, read_boxes
 
 FITS = ("crop", "stretch")
 
@@ -65,9 +65,16 @@ def target() -> list[io.Input]:
 
 def read_for(trajectory: Any, image: Tensor | None, width: int, height: int, length: int) -> Trajectory:
     """The boxes on the image. Those in pixels are in pixels of the image, or of the target without one."""
+    if image is not None:
+        check_image(image, "image")
     picture = (width, height) if image is None else (image.shape[2], image.shape[1])
     read = read_boxes(trajectory, *picture, length)
     return read if image is None else replace(read, width=picture[0], height=picture[1])
+
+
+def colors_of(image: Tensor) -> Tensor:
+    """IMAGE [N, H, W, C] -> [H, W, 3], the first one without its alpha, as the nodes of Wan read it. 0 for NaN."""
+    return image[0, ..., :3].cpu().nan_to_num().expand(-1, -1, 3)
 
 
 def fitted(trajectory: Any, image: Tensor | None, width: int, height: int, length: int, fit: str) -> DenseBoxes:
@@ -230,12 +237,15 @@ class SMCDCutAndDrag(io.ComfyNode):
         from .host.remarks import remark
 
         for name, given in (("image", image), ("background", background)):
-            if given is not None and len(given) != 1:
+            if given is None:
+                continue
+            check_image(given, name)
+            if len(given) != 1:
                 raise SMCDError(f"{name} has {len(given)} images: take one of them, with Get Image from Batch")
         trajectory = read_for(trajectory, image, width, height, length)
         boxes = fit_to(trajectory, width, height, length, crop=fit == "crop")
         picture, behind = (
-            None if given is None else resized(given[0, ..., :3].cpu(), width, height, fit == "crop")
+            None if given is None else resized(colors_of(given), width, height, fit == "crop")
             for given in (image, background)
         )
         shapes, shown = None, None

@@ -9,16 +9,15 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..smcd_core.guides.drawn import STYLES, WITH_PICTURE, guide_video
-from ..smcd_core.guides.fit import LTX, WAN, fit as fit_to, off_grid
+from ..smcd_core.guides.drawn import STYLES, guide_video, remarks
+from ..smcd_core.guides.fit import fit as fit_to
 from ..smcd_core.guides.regions import region_masks
 from ..smcd_core.sampling.settings import check_objects
-from .guides import fitted, read_for, target
+from .guides import colors_of, fitted, read_for, target
 from .values import boxes_input
 
 MAX_FRAMES_PER_LATENT = 16
 MAX_STRENGTH = 10.0  # of ConditioningSetMask
-_GRIDS = dict.fromkeys((*WITH_PICTURE, "fun blobs"), WAN) | dict.fromkeys(("ltx boxes", "ltx tracks"), LTX)
 
 
 class SMCDGuideVideo(io.ComfyNode):
@@ -75,11 +74,8 @@ class SMCDGuideVideo(io.ComfyNode):
         crop = fit == "crop"
         boxes = fit_to(read, width, height, length, crop)
         colors = [track.color for track in read.objects if track.enabled]
-        video, mask = guide_video(boxes, style, colors, None if image is None else image[0], crop)
-        count, seen = len(boxes.phrases), boxes.clipped().mask.any(0)
-        lines = [f"{count} objects, {length} frames of {width} x {height} pixels"]
-        lines += [f"object {n + 1} of {count} is never inside the frame" for n in range(count) if not seen[n]]
-        lines += off_grid(width, height, length, _GRIDS[style]) if style in _GRIDS else []
+        video, mask = guide_video(boxes, style, colors, None if image is None else colors_of(image), crop)
+        lines = [f"{len(boxes.phrases)} objects, {length} frames of {width} x {height} pixels", *remarks(boxes, style)]
         return io.NodeOutput(video, mask, "\n".join(lines))
 
 

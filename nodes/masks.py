@@ -22,7 +22,7 @@ def read_masks(masks: Tensor, width: int, height: int) -> Tensor:
     """
     if masks.ndim != 3 or not masks.numel():
         raise SMCDError(f"masks has the shape {list(masks.shape)}, expected [masks, height, width]")
-    return resized(masks.cpu().movedim(0, -1), width, height, crop=False).movedim(-1, 0)
+    return resized(masks.cpu().nan_to_num().movedim(0, -1), width, height, crop=False).movedim(-1, 0)
 
 
 def mask_pictures(masks: Tensor, image: Tensor, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:

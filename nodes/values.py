@@ -52,15 +52,20 @@ def read_boxes(value: Any, width: int, height: int, frames: int, **options) -> T
     return trajectory
 
 
+def check_image(image: Tensor, name: str) -> None:
+    """Raise SMCDError unless it is an IMAGE [F, H, W, C] with something in it. `name` is that of the input."""
+    if image.ndim != 4 or image.shape[3] not in (1, 3, 4):
+        raise SMCDError(f"{name} has the shape {list(image.shape)}, expected images [frames, height, width, 3]")
+    if not image.numel():
+        raise SMCDError(f"{name} holds no image: its shape is {list(image.shape)}")
+
+
 def to_pixels(image: Tensor, name: str = "images") -> np.ndarray:
     """IMAGE [F, H, W, C] in 0..1 -> uint8 [F, H, W, 3]. One channel is grey, four are laid over white.
 
     `name` is that of the input. Raises SMCDError for anything else, and for no image at all.
     """
-    if image.ndim != 4 or image.shape[3] not in (1, 3, 4):
-        raise SMCDError(f"{name} has the shape {list(image.shape)}, expected images [frames, height, width, 3]")
-    if not image.numel():
-        raise SMCDError(f"{name} holds no image: its shape is {list(image.shape)}")
+    check_image(image, name)
     if image.shape[3] == 4:
         image = image[..., :3] * image[..., 3:] + 1 - image[..., 3:]
     pixels = image.nan_to_num().mul(255).round().clamp(0, 255).to("cpu", torch.uint8)

@@ -158,7 +158,7 @@ def test_a_visibility_of_another_shape_is_refused(tmp_path):
         ("trailblazer", [HIDING], "object 'n1' is hidden in frame 0; TrailBlazer cannot say so"),
         ("freetraj", [HIDING], "FreeTraj cannot say so"),
         ("freetraj", [MOVING, HIDING], "takes one object and this trajectory has 2: choose the object n1 or n2"),
-        ("trailblazer", [], "this trajectory has 0"),
+        ("trailblazer", [], "this trajectory has 0: draw one or enable it"),
         ("yaml", [MOVING], "format is 'yaml': use one of json, mot"),
     ],
 )

@@ -76,6 +76,29 @@ def test_each_style_of_drawn_boxes_is_written(here, style):
     assert video.shape == (5, 240, 400, 3) and (video[1] != video[4]).any()
 
 
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("vace", ["length is 6: Wan makes 4n + 1 frames, the nearest is 5"]),
+        (CUT_AND_DRAG, ["length is 6: Wan makes 4n + 1 frames, the nearest is 5"]),
+        ("ltx boxes", ["length is 6: LTX makes 8n + 1 frames, the nearest is 9"]),
+        ("magicmotion", []),
+    ],
+)
+def test_a_length_that_the_model_does_not_take_is_said(here, capsys, style, expected):
+    options = ["--style", style, "--size", "128x64", "--frames", "6"]
+    assert main(["guide", "sky.png", "--boxes", "boxes.json", "-o", "guide", *options]) == 0
+    assert [line.removeprefix("smcd: ") for line in capsys.readouterr().err.splitlines()[1:]] == expected
+
+
+def test_an_object_that_is_never_seen_is_said(here, capsys):
+    (here / "boxes.json").write_text(
+        json.dumps(BOXES).replace("[0, 0, 0.2, 0.2]", "[2, 0, 3, 1]").replace("0.4, 0, 0.6", "2, 0, 3")
+    )
+    assert main(["guide", "sky.png", "--boxes", "boxes.json", "-o", "guide", "--style", "magicmotion"]) == 0
+    assert "object 1 of 1 is never inside the frame" in capsys.readouterr().err
+
+
 def test_all_styles_are_offered():
     assert CHOICES == (CUT_AND_DRAG, *STYLES)
 

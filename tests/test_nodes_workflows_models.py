@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from itertools import combinations
 from pathlib import Path
 
@@ -13,6 +14,8 @@ comfy_host = host.start()
 
 FOLDER = Path(__file__).parent.parent / "workflows"
 EXTRAS = ("wan", "wanmove", "lt", "lt_audio", "sam3", "model_advanced", "preview_any")
+# As in pyproject.toml. The nodes of SAM3 came in 0.20, GetICLoRAParameters in 0.22, LTX-2.5 in 0.32.
+SMCD_NEEDS = 21
 PAGE_ONLY = {"MarkdownNote"}
 GROUPS = ["1 Model", "2 Picture and boxes", "3 ", "4 "]
 each_workflow = pytest.mark.parametrize("name", NAMES)
@@ -108,7 +111,9 @@ def test_the_note_names_weights_with_folder_and_licence_memory_and_version(name)
     (note,) = [node["widgets_values"][0] for node in graph(name)["nodes"] if node["type"] == "MarkdownNote"]
     listed = [line for line in note.splitlines() if line.startswith("- ")]
     assert listed and all("`models/" in line and "(" in line for line in listed)
-    assert "**Memory**: " in note and "**ComfyUI**: " in note
+    assert "**Memory**: " in note
+    (version,) = re.findall(r"\*\*ComfyUI\*\*: 0\.(\d+) or newer", note)
+    assert int(version) == (32 if name == "ltx_boxes" else SMCD_NEEDS)
     weights = [
         value
         for node in prompt(name).values()

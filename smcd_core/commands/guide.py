@@ -80,6 +80,7 @@ def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Traj
     import torch
 
     from ..guides.cut_and_drag import cut_and_drag, left_out, resized
+    from ..guides.fit import WAN, off_grid
 
     width, height = boxes.size or (0, 0)
     crop = args.fit == "crop"
@@ -88,14 +89,16 @@ def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Traj
     shapes = [resized(_like(image, path).mean(-1, keepdim=True), width, height, crop) for path in args.mask or ()]
     masks = torch.stack(shapes).squeeze(-1) if shapes else None
     dragged = cut_and_drag(picture, boxes, masks, behind)
-    for line in left_out(boxes, dragged):
+    for line in (*left_out(boxes, dragged), *off_grid(width, height, boxes.frames, WAN)):
         note(line)
     return dragged.video, dragged.mask
 
 
 def _drawn(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, trajectory: Trajectory) -> tuple[Tensor, Tensor]:
-    from ..guides.drawn import guide_video
+    from ..guides.drawn import guide_video, remarks
 
+    for line in remarks(boxes, args.style):
+        note(line)
     colors = [track.color for track in trajectory.objects if track.enabled]
     return guide_video(boxes, args.style, colors, image, crop=args.fit == "crop")
 

@@ -84,6 +84,10 @@ def cut_and_drag(
         raise SMCDError(f"feather is {feather}, expected 0 to {MAX_FEATHER} pixels")
     xyxy = pixels(boxes)
     shapes = {n: shape for n in range(count) if (shape := _shape(boxes, xyxy, n, masks, height, width)) is not None}
+    if not count:
+        raise SMCDError(
+            "the trajectory has no enabled object, so there is nothing to cut out: draw a box or enable one"
+        )
     if not shapes:
         raise SMCDError("no box is inside the picture in the first frame in which it is visible: nothing to cut out")
     holes = {n: _grown(shape > 0, RIM if masks is not None else 0) for n, shape in shapes.items()}

@@ -29,7 +29,7 @@ from torch import Tensor
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
 from .cut_and_drag import resized
-from .fit import pixels
+from .fit import LTX, WAN, off_grid, pixels
 
 Color = tuple[float, float, float]
 
@@ -78,6 +78,14 @@ def guide_video(
     if picture is not None and style in WITH_PICTURE:
         video[0], mask[0] = resized(picture[..., :3], width, height, crop), 0
     return video, mask
+
+
+def remarks(boxes: DenseBoxes, style: str) -> list[str]:
+    """A sentence for each object that is never seen, and for a length or side that the model does not take."""
+    count, seen = len(boxes.phrases), boxes.clipped().mask.any(0)
+    width, height = boxes.size or (0, 0)
+    lines = [f"object {n + 1} of {count} is never inside the frame" for n in range(count) if not seen[n]]
+    return lines + (off_grid(width, height, boxes.frames, _GRIDS[style]) if style in _GRIDS else [])
 
 
 def _resized(picture: Tensor, width: int, height: int) -> Tensor:
@@ -265,3 +273,4 @@ _DRAWERS: dict[str, Callable[[DenseBoxes, Sequence[str]], Iterator[np.ndarray]]]
 }
 STYLES = tuple(_DRAWERS)
 WITH_PICTURE = STYLES[:3]
+_GRIDS = dict.fromkeys((*WITH_PICTURE, "fun blobs"), WAN) | dict.fromkeys(("ltx boxes", "ltx tracks"), LTX)

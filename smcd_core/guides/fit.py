@@ -84,11 +84,16 @@ def covered(start: Tensor, end: Tensor, count: int) -> Tensor:
     return (torch.minimum(end[..., None], cells + 1) - torch.maximum(start[..., None], cells)).clamp(0, 1)
 
 
+def nearest_length(length: int, frames: int) -> int:
+    """The length nearest to it that is 1 + a multiple of `frames`."""
+    return min(round((length - 1) / frames), (MAX_FRAMES - 1) // frames) * frames + 1
+
+
 def off_grid(width: int, height: int, length: int, grid: Grid) -> list[str]:
     """A sentence for the length and for each side that the model does not take, with the nearest that it does."""
     found = []
     if (length - 1) % grid.frames:
-        nearest = round((length - 1) / grid.frames) * grid.frames + 1
+        nearest = nearest_length(length, grid.frames)
         found.append(f"length is {length}: {grid.name} makes {grid.frames}n + 1 frames, the nearest is {nearest}")
     for name, side in (("width", width), ("height", height)):
         if side % grid.side:

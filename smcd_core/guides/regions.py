@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
-from .fit import covered, pixels
+from .fit import covered, nearest_length, pixels
 
 CELL = 8  # pixels of a cell; a model with larger ones takes means of these
 
@@ -23,7 +23,7 @@ def region_masks(boxes: DenseBoxes, frames_per_latent: int) -> Tensor:
     Raises SMCDError for a length that no number of latent frames stands for.
     """
     if (boxes.frames - 1) % frames_per_latent:
-        nearest = round((boxes.frames - 1) / frames_per_latent) * frames_per_latent + 1
+        nearest = nearest_length(boxes.frames, frames_per_latent)
         raise SMCDError(
             f"length is {boxes.frames}: with {frames_per_latent} frames to a latent frame it must be "
             f"{frames_per_latent}n + 1, the nearest is {nearest}"

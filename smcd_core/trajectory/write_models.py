@@ -148,6 +148,8 @@ def _stays(keys: list[Key], frames: int) -> Iterator[list[Key]]:
 def _only(trajectory: Trajectory, object_id: str | None, program: str, tolerance: float) -> tuple[Track, list[Key]]:
     """The one object that a file is for, with linear keys. Raises TrajectoryError."""
     found = {track.id: (track, keys) for track, keys in _linear(trajectory, tolerance)}
+    if not found:
+        raise TrajectoryError(f"{program} takes one object and this trajectory has 0: draw one or enable it")
     if object_id is None and len(found) != 1:
         raise TrajectoryError(
             f"{program} takes one object and this trajectory has {len(found)}: choose the object {' or '.join(found)}"

@@ -19,9 +19,10 @@ import {
   writeMot,
   writeSgI2v,
   writeTrailBlazer,
+  writeWanMove,
 } from "../../web/trajectory/model.js";
 import { randomNumbers } from "../../web/trajectory/random.js";
-import { A, B, distance, trajectory } from "./helpers.js";
+import { A, B, distance, trajectory, twin } from "./helpers.js";
 
 const SIZE = { width: 100, height: 50 };
 const BOXES_PX = [[10, 20, 30, 40], [20, 20, 40, 40], [30.5, 20, 50.5, 45]];
@@ -256,6 +257,48 @@ test("what is written for other video models is read back", () => {
   const array = readArrayFile(writeSgI2v(still), size);
   assert.deepEqual([array.reading.format, array.reading.frames], ["sg_i2v", 8]);
   close(array.trajectory, still, 1e-6);
+});
+
+test("points for Wan-Move are those that Python writes, byte for byte", () => {
+  const { document, files } = twin.points;
+  const written = Object.entries(writeWanMove(readTrajectory(document)));
+  assert.deepEqual(Object.fromEntries(written.map(([name, bytes]) => [name, Buffer.from(bytes).toString("hex")])), files);
+});
+
+test("points for Wan-Move are read back as squares around them", () => {
+  const size = { width: 64, height: 48 };
+  const { "tracks.npy": points } = writeWanMove(trajectory({ a: [[0, [0.25, 0.25, 0.5, 0.5]], [7, [0.5, 0.25, 0.75, 0.5]]] }));
+  const { trajectory: found, reading } = readArrayFile(points, size);
+  assert.deepEqual([reading.format, reading.objects, reading.frames], ["wan_move", 1, 8]);
+  const [first, last] = [0, 7].map((frame) => boxesAt(found).boxes[frame][0]);
+  assert.ok(distance([(first[0] + first[2]) / 2, (last[0] + last[2]) / 2], [0.375, 0.625]) < 1e-3);
+});
+
+test("Wan-Move's second file says when its points are visible", () => {
+  const box = [0.25, 0.25, 0.5, 0.5];
+  const hides = trajectory({ a: [[0, box], [3, box, "linear", false], [5, box]] });
+  const { "tracks.npy": points, "visibility.npy": visibility } = writeWanMove(hides);
+  const { trajectory: found } = readArrayFile(points, { width: 64, height: 48, visibility });
+  assert.deepEqual(boxesAt(found).mask, boxesAt(hides).mask);
+  const { "visibility.npy": other } = writeWanMove(trajectory({ a: [[0, box]] }, { frames: 9 }));
+  assert.throws(() => readArrayFile(points, { width: 64, height: 48, visibility: other }), {
+    message: "the visibility is an array [1, 9, 1]; expected [1, 8, 1] as the tracks",
+  });
+});
+
+test("points for Wan-Move need an object in the first frame, and not too many", () => {
+  const late = trajectory({ a: [[0, A, "linear", false], [4, B]] });
+  assert.throws(() => writeWanMove(late), /no object is visible and inside the frame in frame 0/);
+  const wide = readTrajectory({ version: 1, width: 512, height: 512, frames: 4096, objects: [
+    { phrase: "", keys: [{ frame: 0, box: [0, 0, 1, 1] }] },
+  ] });
+  assert.throws(() => writeWanMove(wide), /32 x 32 points in 1 objects over 4096 frames are too many/);
+});
+
+test("a short path rests at the end of FreeTraj's videos", () => {
+  const lines = writeFreeTraj(trajectory({ a: [[0, A], [7, B]] }), "a").trimEnd().split("\n");
+  assert.deepEqual(lines.map((line) => line.split(", ")[0]), ["0", "7", "15"]);
+  assert.equal(lines[1].slice(1), lines[2].slice(2));
 });
 
 test("what another format cannot hold is refused with the reason", () => {

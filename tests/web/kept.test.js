@@ -33,14 +33,15 @@ test("a node tells of objects that it has, whatever its properties hold", () => 
   assert.deepEqual([[...editor.locked], [...editor.solo]], [["cat"], []]);
 });
 
-test("selection and playhead stay when the page is loaded again, once", () => {
+test("selection, playhead and masks stay when the page is loaded again, once", () => {
   const editor = newEditor();
   editor.select(["dog"]);
   editor.seek(3);
-  noteSession("graph/1", editor);
+  const masks = { picture: "a.png", files: [{ id: "dog", box: B, file: { filename: "mask.png" } }] };
+  noteSession("graph/1", editor, masks);
   const [same, later] = [newEditor(), newEditor()];
-  takeSession("graph/1", same);
-  takeSession("graph/1", later);
+  assert.deepEqual(takeSession("graph/1", same), masks);
+  assert.equal(takeSession("graph/1", later), null);
   assert.deepEqual([[...same.selected], same.time], [["dog"], 3]);
   assert.deepEqual([[...later.selected], later.time], [[], 0]);
 });

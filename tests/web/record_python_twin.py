@@ -5,11 +5,13 @@ Run it from the root after a change of smcd_core/trajectory: python tests/web/re
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from smcd_core.guides.box_files import write_boxes
 from smcd_core.trajectory.dense import boxes_at, clip_boxes
 from smcd_core.trajectory.document import STRAIGHT, TrajectoryError, dumps, parse_trajectory
 from smcd_core.trajectory.simplify import trajectory_from_boxes
@@ -38,6 +40,37 @@ SPELLING = {
                 {"frame": 2, "box": [0.1, 1 / 3, 2 / 3, 17], "visible": False},
             ],
         }
+    ],
+}
+
+# For point tracks: an object that grows and hides, one half outside, one behind another, one that comes later, one off.
+CROWDED = {
+    "version": 1,
+    "width": 96,
+    "height": 61,
+    "frames": 6,
+    "objects": [
+        {
+            "phrase": "",
+            "keys": [
+                {"frame": 0, "box": [0.1, 0.1, 0.4, 0.6], "ease": "in_out"},
+                {"frame": 5, "box": [0.3, 0, 0.9, 1]},
+            ],
+        },
+        {
+            "phrase": "",
+            "keys": [
+                {"frame": 0, "box": [-0.2, 0.7, 0.2, 1.1]},
+                {"frame": 4, "box": [0, 0, 0.4, 0.4], "visible": False},
+            ],
+        },
+        {"phrase": "", "keys": [{"frame": 0, "box": [0.7, 0.3, 0.8, 0.5]}, {"frame": 5, "box": [0.1, 0.3, 0.2, 0.5]}]},
+        {"phrase": "", "keys": [{"frame": 0, "box": [0.2, 0.2, 0.75, 0.5]}, {"frame": 3, "box": [0.5, 0.5, 1.2, 0.9]}]},
+        {
+            "phrase": "",
+            "keys": [{"frame": 0, "box": [0.5, 0, 1, 1], "visible": False}, {"frame": 1, "box": [0.5, 0, 1, 1]}],
+        },
+        {"phrase": "", "keys": [{"frame": 0, "box": [0, 0, 1, 1]}], "enabled": False},
     ],
 }
 
@@ -70,6 +103,12 @@ def simplified(boxes, mask):
     ]
 
 
+def point_files():
+    with tempfile.TemporaryDirectory() as folder:
+        write_boxes(Path(folder) / "tracks.npy", parse_trajectory(CROWDED), "wan_move")
+        return {path.name: path.read_bytes().hex() for path in sorted(Path(folder).iterdir())}
+
+
 def main():
     golden = json.loads((HERE.parent / "golden" / "trajectory.json").read_text())
     cases = {}
@@ -92,7 +131,15 @@ def main():
         for boxes, mask in recorded_walks(np.random.default_rng(4))
     ]
     spelling = {"document": SPELLING, "text": dumps(parse_trajectory(SPELLING))}
-    content = {"tolerances": TOLERANCES, "lengths": LENGTHS, "spelling": spelling, "cases": cases, "walks": walks}
+    points = {"document": CROWDED, "files": point_files()}
+    content = {
+        "tolerances": TOLERANCES,
+        "lengths": LENGTHS,
+        "spelling": spelling,
+        "cases": cases,
+        "walks": walks,
+        "points": points,
+    }
     (HERE / "python_twin.json").write_text(json.dumps(content, separators=(",", ":")) + "\n")
 
 

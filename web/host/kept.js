@@ -1,9 +1,11 @@
 /**
  * What outlives a node's editor: the settings of the view, in the browser; locks and solo, with the node; undo steps,
  * selection and playhead while the page is open, because the host makes all nodes anew for each step of the graph's
- * undo and for another tab; and of these, selection and playhead when the page is loaded again.
+ * undo and for another tab; and of these, selection, playhead and masks when the page is loaded again.
  *
  * @import {EditorState} from "../editor/state/state.js"
+ * @import {MaskFile} from "./masks.js"
+ * @typedef {{picture: string | null, files: MaskFile[]}} Masks  picture: that they are of, as the node names it
  */
 
 import { SETTINGS } from "../editor/state/state.js";
@@ -83,26 +85,39 @@ export function restoreFromNode(node, editor) {
   editor.set(Object.fromEntries(WITH_NODE.map((name) => [name, new Set(idsOf(name))])));
 }
 
-/** Note selection and playhead for when the page is loaded again. @param {string} place @param {EditorState} editor */
-export function noteSession(place, { selected, time }) {
+/**
+ * Note selection, playhead and masks for when the page is loaded again.
+ *
+ * @param {string} place  of the node
+ * @param {EditorState} editor
+ * @param {Masks} masks
+ */
+export function noteSession(place, { selected, time }, masks) {
   try {
-    window.sessionStorage.setItem(`${STORED}/${place}`, JSON.stringify({ selected: [...selected], time }));
+    window.sessionStorage.setItem(`${STORED}/${place}`, JSON.stringify({ selected: [...selected], time, masks }));
   } catch {
     // The browser keeps nothing for this page.
   }
 }
 
-/** Take what was noted, once. @param {string} place @param {EditorState} editor */
+/**
+ * Take what was noted, once.
+ *
+ * @param {string} place  of the node
+ * @param {EditorState} editor  gets selection and playhead
+ * @returns {Masks | null}
+ */
 export function takeSession(place, editor) {
   try {
     const noted = JSON.parse(window.sessionStorage.getItem(`${STORED}/${place}`) ?? "null");
     window.sessionStorage.removeItem(`${STORED}/${place}`);
-    if (!noted) return;
+    if (!noted) return null;
     const known = new Set(editor.trajectory.objects.map(({ id }) => id));
     editor.select(noted.selected.filter((id) => known.has(id)));
     editor.seek(Number(noted.time) || 0);
+    return noted.masks;
   } catch {
-    // Nothing is noted, or nothing of use.
+    return null; // nothing is noted, or nothing of use
   }
 }
 

@@ -9,6 +9,14 @@
 
 import { fileUrl } from "./picture.js";
 
+/** The files of the masks that an editor shows, by its masks. @type {WeakMap<Map<string, Mask>, MaskFile[]>} */
+const filesOf = new WeakMap();
+
+/** Where the masks of an editor came from. @param {EditorState} editor @returns {MaskFile[]} */
+export function shownFiles(editor) {
+  return filesOf.get(editor.masks) ?? [];
+}
+
 /**
  * Show the masks of a run once all are loaded, unless others have come or gone since.
  *
@@ -27,6 +35,7 @@ export async function showMasks(editor, files, api) {
   editor.set({ masks: before });
   try {
     const masks = new Map(await Promise.all(files.map(load)));
+    filesOf.set(masks, files);
     if (editor.masks === before) editor.set({ masks });
   } catch (error) {
     console.warn("SMCD: the masks of the last run are gone, so whole boxes move:", error);

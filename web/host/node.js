@@ -17,7 +17,7 @@ import { isOtherPicture, modelFacts } from "./facts.js";
 import { after, languageOf, onLanguage, onNavigation } from "./host.js";
 import { keepSettings, keepWithNode, noteSession, park, placeOf, restoreFromNode, takeSession, unpark } from "./kept.js";
 import { widgetValue } from "./links.js";
-import { showMasks } from "./masks.js";
+import { showMasks, shownFiles } from "./masks.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 import { followRuns, queueRun } from "./run.js";
 
@@ -62,6 +62,8 @@ class NodeEditor {
   #release = () => {};
   /** The node's place while it is in a graph. @type {string | null} */
   #place = null;
+  /** Masks from before the page was loaded again. @type {import("./kept.js").Masks | null} */
+  #noted = null;
 
   constructor(node, host) {
     this.#node = node;
@@ -127,7 +129,7 @@ class NodeEditor {
     this.#endings.push(
       () => clearTimeout(soon),
       listen(api, { graphChanged: look }),
-      listen(window, { pagehide: () => this.#place && noteSession(this.#place, this.editor) }),
+      listen(window, { pagehide: () => this.#note() }),
       onLanguage(this.#host, () => this.#show()),
       followRuns(this.editor, this.#host),
       onNavigation(this.#host, (mode) => this.editor.set({ isWheelPanning: mode === "standard" })),
@@ -165,8 +167,13 @@ class NodeEditor {
     else {
       this.#read();
       restoreFromNode(this.#node, this.editor);
-      if (place) takeSession(place, this.editor);
+      if (place) this.#noted = takeSession(place, this.editor);
     }
+  }
+
+  /** The page goes. */
+  #note() {
+    if (this.#place) noteSession(this.#place, this.editor, { picture: this.#shown, files: shownFiles(this.editor) });
   }
 
   #read() {
@@ -209,6 +216,8 @@ class NodeEditor {
     const isFirst = this.#shown === null;
     this.#shown = name;
     if (!isFirst) this.editor.set({ masks: new Map() }); // they were of another picture
+    else if (this.#noted?.picture === name) showMasks(this.editor, this.#noted.files, api);
+    this.#noted = null;
     this.#release();
     // An image that the user connects sets the size of the trajectory. In a loaded graph that was done with the first box.
     const onReady = (size) => (isFirst && this.editor.trajectory.objects.length > 0) || this.#resize(size);

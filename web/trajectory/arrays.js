@@ -38,11 +38,11 @@ export function isArray(bytes) {
  * The boxes of an array in pixels.
  *
  * @param {Uint8Array} bytes
- * @param {{width: number, height: number, format?: string | null}} options  of the frame in pixels, and the format if
- *   it is told
- * @returns {{format: "sg_i2v" | "wan_move", boxes: Box[][]}} boxes: [F][N]
+ * @param {{width: number, height: number, format?: string | null, visibility?: Uint8Array}} options  of the frame in
+ *   pixels, the format if it is told, and the file [1, F, N] of Wan-Move that says when each point is visible
+ * @returns {{format: "sg_i2v" | "wan_move", boxes: Box[][], mask: boolean[][]}} boxes, mask: [F][N]
  */
-export function readArray(bytes, { format = null, ...size }) {
+export function readArray(bytes, { format = null, visibility, ...size }) {
   const array = numbersOf(bytes);
   const { shape, values } = array;
   const isPoints = shape.length === 4 && shape[0] === 1 && shape[3] === 2;
@@ -61,9 +61,24 @@ export function readArray(bytes, { format = null, ...size }) {
     throw new TrajectoryError(say`the file is an array [${shape.join(", ")}]; expected ${expected}`);
   }
   if (format ? format === "sg_i2v" : !isPoints && hasCorners(array)) {
-    return { format: "sg_i2v", boxes: boxesOfMiddles(array) };
+    const boxes = boxesOfMiddles(array);
+    return { format: "sg_i2v", boxes, mask: boxes.map((row) => row.map(() => true)) };
   }
-  return { format: "wan_move", boxes: boxesOfPoints({ shape: shape.slice(-3), values }, size) };
+  const boxes = boxesOfPoints({ shape: shape.slice(-3), values }, size);
+  return { format: "wan_move", boxes, mask: visibleIn(boxes, visibility) };
+}
+
+/** @param {Box[][]} boxes @param {Uint8Array} [bytes]  of a file [1, F, N]; without it all are @returns {boolean[][]} */
+function visibleIn(boxes, bytes) {
+  if (!bytes) return boxes.map((row) => row.map(() => true));
+  const [frames, count] = [boxes.length, boxes[0].length];
+  const { shape, values } = numbersOf(bytes);
+  if (![`${frames},${count}`, `1,${frames},${count}`].includes(shape.join())) {
+    throw new TrajectoryError(
+      say`the visibility is an array [${shape.join(", ")}]; expected [${[1, frames, count].join(", ")}] as the tracks`,
+    );
+  }
+  return boxes.map((row, frame) => row.map((_, n) => values[frame * count + n] !== 0));
 }
 
 /** Whether no second corner lies before the first. @param {Numbers} array  [N, 2 + F, 2] */

@@ -21,8 +21,9 @@
  * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv" | "vot" | "bbox_animator" | "trailblazer" | "freetraj" | "wan_move" |
  *   "sg_i2v"} Format
  * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
- *   tolerance?: number}} Options  width, height: of the frame in pixels, for formats without them; frames: expected
- *   number; format: the answer to a FormatQuestion; tolerance: of the simplification to keys
+ *   tolerance?: number, visibility?: Uint8Array}} Options  width, height: of the frame in pixels, for formats without
+ *   them; frames: expected number; format: the answer to a FormatQuestion; tolerance: of the simplification to keys;
+ *   visibility: the file that lies beside points of Wan-Move
  * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number}} Reading
  *   leftOut: ignored rows of MOT ground truth
  */
@@ -95,14 +96,13 @@ export function readFile(text, options) {
  * @throws {TrajectoryError}
  */
 export function readArrayFile(bytes, options) {
-  const { format, boxes } = readArray(bytes, options);
+  const { format, boxes, mask } = readArray(bytes, options);
   const [frames, count] = [boxes.length, boxes[0].length];
   if (frames > LIMITS.frames || count > LIMITS.objects) {
     const limits = say`1 to ${LIMITS.frames} frames and up to ${LIMITS.objects} objects`;
     throw new TrajectoryError(say`the file has ${frames} frames and ${count} objects; expected ${limits}`);
   }
   if (format === "sg_i2v") refuseShares(boxes.flat(), "SG-I2V");
-  const mask = boxes.map((row) => row.map(() => true));
   return fromBoxes(format, { boxes, mask, phrases: boxes[0].map(() => "") }, options);
 }
 

@@ -13,7 +13,7 @@ import { say, TrajectoryError } from "./refusal.js";
 import { refuseOtherSize, refuseShares } from "./rows.js";
 import { readYaml } from "./yaml.js";
 
-const FREETRAJ_FRAMES = 16; // which its paths are drawn out to
+export const FREETRAJ_FRAMES = 16; // which its paths are drawn out to
 
 /** Whether JSON is a project of BBox-Animator: objects with keyframes, where a trajectory of ours has keys. */
 export function isBboxAnimator({ objects }) {

@@ -6,6 +6,8 @@
  */
 
 import { boxesAt } from "./curve.js";
+import { pointTracks } from "./point_tracks.js";
+import { FREETRAJ_FRAMES } from "./read_models.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { DEFAULT_TOLERANCE, trajectoryFromBoxes } from "./simplify.js";
 
@@ -65,7 +67,8 @@ export function writeTrailBlazer(trajectory, id) {
 }
 
 /**
- * The keyframes of one object for FreeTraj: frame, top, bottom, left, right in shares of the frame.
+ * The keyframes of one object for FreeTraj: frame, top, bottom, left, right in shares of the frame. FreeTraj makes 16
+ * frames or more and moves on after the last line, so a shorter video ends with a line for a box that rests.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
@@ -74,7 +77,9 @@ export function writeTrailBlazer(trajectory, id) {
  */
 export function writeFreeTraj(trajectory, id) {
   const { keys } = only(trajectory, id, "FreeTraj", EXACT);
-  return keys
+  const end = Math.max(trajectory.frames, FREETRAJ_FRAMES) - 1;
+  const rest = keys.at(-1).frame < end ? [{ ...keys.at(-1), frame: end }] : [];
+  return [...keys, ...rest]
     .map(({ frame, box: [x1, y1, x2, y2] }) => `${[frame, ...[y1, y2, x1, x2].map(short)].join(", ")}\n`)
     .join("");
 }
@@ -98,19 +103,46 @@ export function writeSgI2v(trajectory) {
     ...boxes[0][n],
     ...boxes.flatMap((row) => [(row[n][0] + row[n][2]) / 2, (row[n][1] + row[n][3]) / 2]),
   ]);
-  return arrayFile(values.map((v, at) => v * (at % 2 ? height : width)), [tracks.length, 2 + frames, 2]);
+  return floatsFile(values.map((v, at) => v * (at % 2 ? height : width)), [tracks.length, 2 + frames, 2]);
 }
 
-/** A .npy file of float32. Source: numpy.lib.format, version 1.0. */
-function arrayFile(values, shape) {
-  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
-  const length = Math.ceil((10 + header.length + 1) / 64) * 64;
-  const bytes = new Uint8Array(length + 4 * values.length);
+/**
+ * Points in all enabled objects for Wan-Move: float32 [1, F, P, 2] in pixels, and in which frames each is visible, bool
+ * [1, F, P].
+ *
+ * @param {Trajectory} trajectory
+ * @returns {Record<"tracks.npy" | "visibility.npy", Uint8Array>} by name
+ * @throws {TrajectoryError} if the first frame shows no object
+ */
+export function writeWanMove(trajectory) {
+  const { frames, count, path, visible } = pointTracks(trajectory);
+  if (!count) {
+    throw new TrajectoryError(
+      say`no object is visible and inside the frame in frame 0: Wan-Move moves what is there`,
+    );
+  }
+  return {
+    "tracks.npy": floatsFile(path, [1, frames, count, 2]),
+    "visibility.npy": arrayFile("|b1", [1, frames, count], Uint8Array.from(visible, Number)),
+  };
+}
+
+function floatsFile(values, shape) {
+  const bytes = new Uint8Array(4 * values.length);
   const view = new DataView(bytes.buffer);
+  values.forEach((value, n) => view.setFloat32(4 * n, value, true));
+  return arrayFile("<f4", shape, bytes);
+}
+
+/** A .npy file. Source: numpy.lib.format, version 1.0. @param {string} type @param {number[]} shape @param {Uint8Array} data */
+function arrayFile(type, shape, data) {
+  const header = `{'descr': '${type}', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
+  const length = Math.ceil((10 + header.length + 1) / 64) * 64;
+  const bytes = new Uint8Array(length + data.length);
   const head = `\x93NUMPY\x01\0\0\0${header}`.padEnd(length - 1) + "\n";
   bytes.set(Array.from(head, (letter) => letter.charCodeAt(0)));
-  view.setUint16(8, length - 10, true);
-  values.forEach((value, n) => view.setFloat32(length + 4 * n, value, true));
+  new DataView(bytes.buffer).setUint16(8, length - 10, true);
+  bytes.set(data, length);
   return bytes;
 }
 

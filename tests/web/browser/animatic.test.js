@@ -317,6 +317,12 @@ for (const [frontEnd, { skip, start }] of Object.entries(FRONT_ENDS)) {
         const [middle, corners] = [[[0.5, 0.4], [0.55, 0.55]], [[0.92, 0.92], [0.92, 0.1]]];
         isNear(await seen(7, true, elsewhere, middle), await seen(0, true, circle, middle), 24);
         isNear(await seen(7, true, elsewhere, corners), await seen(0, true, elsewhere, corners));
+        // They are there again with the page, without a run.
+        await host.reloadPage();
+        await host.editor(id, (editor) => void (window.editor = editor));
+        await page.waitForFunction(() => window.editor.masks.size === 1);
+        isNear(await seen(7, true, elsewhere, middle), await seen(0, true, circle, middle), 24);
+        isNear(await seen(7, true, elsewhere, corners), await seen(0, true, elsewhere, corners));
         // Masks are of one picture, and go with it.
         await page.evaluate((n) => {
           const [widget] = window.app.canvas.graph.getNodeById(n).widgets;

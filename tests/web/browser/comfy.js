@@ -140,12 +140,17 @@ export async function openComfy(server, { nodes2 = false, locale = "en", without
   if (without) await context.route(without, (route) => route.abort());
   if (start) await context.addInitScript(start);
   await page.goto(server.url);
-  await page.waitForFunction(() => window.app?.isGraphReady ?? window.app?.graph, null, { timeout: 60_000 });
-  await page.waitForFunction(() => window.LiteGraph.registered_node_types.SMCD_Trajectory, null, { timeout: 60_000 });
-  await page.waitForFunction(() => window.app.extensionManager?.workflow?.activeWorkflow, null, { timeout: 60_000 });
+  await isReady(page);
   await page.evaluate(() => window.app.loadGraphData({ nodes: [], links: [], version: 0.4 }));
   const own = () => problems.filter((text) => !NOT_OURS.some((pattern) => pattern.test(text)));
   return { ...opened, problems: own, host: hostOf(page) };
+}
+
+/** Wait until the host's page takes a graph. */
+async function isReady(page) {
+  await page.waitForFunction(() => window.app?.isGraphReady ?? window.app?.graph, null, { timeout: 60_000 });
+  await page.waitForFunction(() => window.LiteGraph.registered_node_types.SMCD_Trajectory, null, { timeout: 60_000 });
+  await page.waitForFunction(() => window.app.extensionManager?.workflow?.activeWorkflow, null, { timeout: 60_000 });
 }
 
 /** What tests do in the host's page. Nodes are named by their ids. */
@@ -267,7 +272,18 @@ function hostOf(page) {
     });
     await page.waitForTimeout(600);
   };
+  /** Load the page again, with the graph that there is. */
+  const reloadPage = async () => {
+    const saved = await page.evaluate(() => JSON.stringify(window.app.graph.serialize()));
+    await page.reload();
+    await isReady(page);
+    await page.evaluate(async (graph) => {
+      await window.app.loadGraphData(JSON.parse(graph));
+      window.app.canvas.ds.reset();
+    }, saved);
+    await page.waitForTimeout(600);
+  };
   const ids = (type) =>
     page.evaluate((name) => window.app.canvas.graph.nodes.filter((n) => n.type === name).map((n) => n.id), type);
-  return { add, at, capture, drag, editor, ids, leave, outer, press, prompt, reload, run, settle, text, undoSteps };
+  return { add, at, capture, drag, editor, ids, leave, outer, press, prompt, reload, reloadPage, run, settle, text, undoSteps };
 }

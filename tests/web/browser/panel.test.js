@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { missing, openEditor } from "./harness.js";
 
@@ -400,6 +401,29 @@ check("what is saved for other video models is read back", async (page) => {
     await page.keyboard.press("Control+z");
     await select(page, "b");
   }
+});
+
+check("points for Wan-Move are saved as two files, which are read back together", async (page) => {
+  const downloads = [];
+  page.on("download", (download) => downloads.push(download));
+  await saved(page, "Save as Wan-Move");
+  await page.waitForFunction(() => window.editor.notice?.text === "Saved: tracks.npy, visibility.npy");
+  while (downloads.length < 2) await page.waitForEvent("download");
+  const files = await Promise.all(downloads.map(async (download) => [
+    download.suggestedFilename(), [...await readFile(await download.path())],
+  ]));
+  const count = (await objects(page)).length;
+  await page.evaluate((given) => {
+    const dataTransfer = new DataTransfer();
+    for (const [name, bytes] of given) dataTransfer.items.add(new File([new Uint8Array(bytes)], name));
+    document.querySelector(".smcd-editor").dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  }, files);
+  const dialog = page.getByRole("dialog", { name: "Import" });
+  await dialog.getByRole("button", { name: "Add" }).click();
+  await page.waitForFunction(() => window.editor.notice?.text.startsWith("tracks.npy: read as Wan-Move"));
+  assert.ok((await objects(page)).length > count);
+  assert.equal(await dialog.count(), 0);
+  await page.keyboard.press("Control+z");
 });
 
 check("a share card carries the trajectory, and a damaged one is refused", async (page) => {

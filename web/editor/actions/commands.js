@@ -333,6 +333,7 @@ export const COMMANDS = [
   command("file", "export.trailblazer", [], hasObjects, (context) => exportTrajectory(context, "trailblazer")),
   command("file", "export.freetraj", [], hasObjects, (context) => exportTrajectory(context, "freetraj")),
   command("file", "export.sgI2v", [], hasObjects, (context) => exportTrajectory(context, "sgI2v")),
+  command("file", "export.wanMove", [], hasObjects, (context) => exportTrajectory(context, "wanMove")),
   command("file", "export.card", [], hasObjects, (context) => exportTrajectory(context, "card")),
 ];
 

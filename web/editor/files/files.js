@@ -5,7 +5,7 @@
  * @import {Trajectory} from "../../trajectory/document.js"
  * @import {Format} from "../../trajectory/read_files.js"
  * @typedef {"json" | "csv" | "mot" | "got10k" | "bbox" | "bboxAnimator" | "trailblazer" | "freetraj" | "sgI2v" |
- *   "card"} ExportFormat
+ *   "wanMove" | "card"} ExportFormat
  */
 
 import * as model from "../../trajectory/model.js";
@@ -28,13 +28,17 @@ export function importByDialog(context) {
 
 /**
  * @param {Context} context
- * @param {File[]} files  imported one by one, as each may open a dialog
+ * @param {File[]} files  imported one by one, as each may open a dialog, but for Wan-Move's tracks.npy and visibility.npy
  */
 export async function importFiles(context, files) {
-  for (const file of files) await importFile(context, file);
+  const besideOf = ({ name }) =>
+    /tracks.*\.npy$/.test(name) ? files.find((other) => other.name === name.replace("tracks", "visibility")) : undefined;
+  const beside = new Set(files.map(besideOf));
+  for (const file of files) if (!beside.has(file)) await importFile(context, file, besideOf(file));
 }
 
-async function importFile(context, file) {
+/** @param {Context} context @param {File} file @param {File} [beside]  when the points of the file are visible */
+async function importFile(context, file, beside) {
   const { editor, t } = context;
   if (file.type.startsWith("video/")) return takeVideo(context, file); // of any size, as only the host reads it
   if (file.size > MAX_BYTES) {
@@ -42,7 +46,10 @@ async function importFile(context, file) {
     return editor.notify("error", t("file.tooLarge", { name: file.name, megabytes, limit: MAX_BYTES / 2 ** 20 }));
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
-  if (!file.type.startsWith("image/")) return importBoxes(context, (options) => readBytes(bytes, options), file.name);
+  if (!file.type.startsWith("image/")) {
+    const visibility = beside && new Uint8Array(await beside.arrayBuffer());
+    return importBoxes(context, (options) => readBytes(bytes, { ...options, visibility }), file.name);
+  }
   let text;
   try {
     text = isPng(bytes) ? readCard(bytes) : null;
@@ -185,6 +192,8 @@ async function filesOf(context, trajectory, format) {
       return { "freetraj.txt": model.writeFreeTraj(trajectory, chosenId(context)) };
     case "sgI2v":
       return { "traj.npy": model.writeSgI2v(trajectory) };
+    case "wanMove":
+      return model.writeWanMove(trajectory);
     case "card":
       return { "trajectory.png": await makeCard(context) };
     default:

@@ -33,7 +33,8 @@ export const MENUS = {
   ],
   file: [
     ...["run", null, "import", null, "export.json", "export.csv", "export.mot", "export.got10k", "export.bbox"],
-    ...[null, "export.bboxAnimator", "export.trailblazer", "export.freetraj", "export.sgI2v", null, "export.card"],
+    ...[null, "export.bboxAnimator", "export.trailblazer", "export.freetraj", "export.sgI2v", "export.wanMove"],
+    ...[null, "export.card"],
   ],
 };
 
