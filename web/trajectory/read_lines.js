@@ -37,24 +37,32 @@ const NUM_CLASSES = 13;
 export function rowsOf(text) {
   const lines = text.split("\n", MAX_ROWS + 1);
   if (lines.length > MAX_ROWS) throw new TrajectoryError(say`the file has more than ${MAX_ROWS} lines, the limit`);
+  // A header of words need not be separated as the numbers are.
+  const sign = separatorOf(lines.find((line) => line.trim())?.slice(0, MAX_LINE) ?? "");
   return lines.map((line, n) => {
     const where = say`line ${n + 1}`;
-    if (line.length <= MAX_LINE) return { where, fields: fieldsOf(line) };
+    if (line.length <= MAX_LINE) return { where, fields: fieldsOf(line, sign === " " ? separatorOf(line) : sign) };
     throw new TrajectoryError(say`${where}: has ${line.length} characters, the limit is ${MAX_LINE}: expected boxes`);
   });
 }
 
-function fieldsOf(line) {
-  const [commas, semicolons] = [",", ";"].map((sign) => line.split(sign).length - 1);
-  if (semicolons && semicolons >= commas) {
-    // Programs that write decimal commas separate by semicolons.
-    return split(`;${line}`, /;(?: *"((?:[^"]|"")*)(?:"([^;]*)|$)|([^;]*))/g).map((field) =>
-      field.replace(/^(-?\d+),(\d+)$/, "$1.$2"),
-    );
-  }
-  if (commas) return split(`,${line}`, /,(?: *"((?:[^"]|"")*)(?:"([^,]*)|$)|([^,]*))/g);
-  const bare = line.trim();
-  return (bare.includes("\t") ? bare.split("\t") : bare.split(/\s+/)).map((field) => field.trim());
+/** What separates the fields of a line. Decimal commas are found between semicolons or tabs. @param {string} line */
+function separatorOf(line) {
+  const bare = line.trim().replace(/"[^"]*("|$)/g, "");
+  const isOne = (sign) => bare.includes(sign) && bare.split(sign).every((part) => !part.includes(",") || /^ *-?\d+,\d+ *$/.test(part));
+  return [";", "\t"].find(isOne) ?? [",", "\t"].find((sign) => bare.includes(sign)) ?? " ";
+}
+
+const FIELDS = {
+  ";": /;(?: *"((?:[^"]|"")*)(?:"([^;]*)|$)|([^;]*))/g,
+  ",": /,(?: *"((?:[^"]|"")*)(?:"([^,]*)|$)|([^,]*))/g,
+  "\t": /\t(?: *"((?:[^"]|"")*)(?:"([^\t]*)|$)|([^\t]*))/g,
+};
+
+function fieldsOf(line, sign) {
+  if (sign === " ") return line.trim().split(/\s+/);
+  const fields = split(sign + line.trimEnd(), FIELDS[sign]);
+  return sign === "," ? fields : fields.map((field) => field.replace(/^(-?\d+),(\d+)$/, "$1.$2"));
 }
 
 /** A field in double quotes may hold the sign, and "" for a quote. An open quote ends with the line. */
