@@ -46,7 +46,7 @@ export function rowsOf(text) {
   });
 }
 
-/** What separates the fields of a line. Decimal commas are found between semicolons or tabs. @param {string} line */
+/** The sign between the fields of a line. Decimal commas are found between semicolons or tabs. @param {string} line */
 function separatorOf(line) {
   const bare = line.trim().replace(/"[^"]*("|$)/g, "");
   const isOne = (sign) => bare.includes(sign) && bare.split(sign).every((part) => !part.includes(",") || /^ *-?\d+,\d+ *$/.test(part));

@@ -229,7 +229,7 @@ def read_text(path: Path, limit: int) -> str:
 
 
 def _separator(line: str) -> str:
-    """What separates the fields of a line. Decimal commas are found between semicolons or tabs."""
+    """The sign between the fields of a line. Decimal commas are found between semicolons or tabs."""
     bare = re.sub(r'"[^"]*("|$)', "", line.strip())
     for sign in ";\t":
         parts = bare.split(sign)
