@@ -23,8 +23,8 @@
  * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
  *   tolerance?: number}} Options  width, height: of the frame in pixels, for formats without them; frames: expected
  *   number; format: the answer to a FormatQuestion; tolerance: of the simplification to keys
- * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number}} Reading
- *   leftOut: ignored rows of MOT ground truth
+ * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number,
+ *   hasSize?: boolean}} Reading  leftOut: ignored rows of MOT ground truth; hasSize: the file tells the size of its image
  */
 
 import { readArray } from "./arrays.js";
@@ -107,16 +107,17 @@ export function readArrayFile(bytes, options) {
 }
 
 /** @param {Format} format @param {import("./rows.js").DenseBoxes} found @param {Options} options */
-function fromBoxes(format, { boxes, mask, phrases, inPixels = true, leftOut = 0 }, options) {
+function fromBoxes(format, { boxes, mask, phrases, inPixels = true, leftOut = 0, size = null }, options) {
   checkFrames(boxes.length, options);
-  const { width, height, fps = DEFAULT_FPS, tolerance = READ_TOLERANCE } = options;
+  const { fps = DEFAULT_FPS, tolerance = READ_TOLERANCE } = options;
+  const { width, height } = size ?? options;
   const sides = inPixels ? [width, height, width, height] : [1, 1, 1, 1];
   const shareOf = (box) => /** @type {Box} */ (box.map((value, axis) => value / sides[axis]));
   const shares = boxes.map((row) => row.map(shareOf));
   // A square around a point may lie anywhere.
   if (inPixels && format !== "wan_move") refuseOtherSize({ boxes: shares, mask }, { width, height });
   const trajectory = trajectoryFromBoxes(shares, mask, { width, height, fps, phrases, tolerance });
-  return { trajectory, reading: readingOf(format, trajectory, leftOut) };
+  return { trajectory, reading: { ...readingOf(format, trajectory, leftOut), ...(size && { hasSize: true }) } };
 }
 
 /** Keyframes, which stay as they are. */
