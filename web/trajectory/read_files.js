@@ -75,6 +75,7 @@ export function readFile(text, options) {
   const plain = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").trimEnd();
   if (!plain) throw new TrajectoryError(say`the file is empty: expected boxes`);
   if (/^\s*[[{]/.test(plain)) return readJsonFile(plain, options);
+  if (plain.startsWith("<")) throw new TrajectoryError(readByNode("XML"));
   if (isTrailBlazer(plain)) return whole("trailblazer", readTrailBlazer(plain, options), options);
   const rows = lines.rowsOf(plain);
   const format = options.format ?? recogniseLines(rows, plain.split("\n", 1)[0]);
@@ -140,12 +141,17 @@ function readJsonFile(text, options) {
     const isVideos = Object.hasOwn(content, "videos") && Object.hasOwn(content, "annotations");
     const names = Object.keys(content).slice(0, 8).join(", ").slice(0, 80) || "none";
     const found = isVideos
-      ? say`the file is YouTube-VIS, which holds many videos: read it with the import node`
+      ? readByNode("YouTube-VIS")
       : say`the file is JSON with keys ${names}: expected 'objects' (a trajectory)`;
     throw new TrajectoryError(found);
   }
   if (isBboxAnimator(content)) return whole("bbox_animator", readBboxAnimator(content, options), options);
   return whole("json", readTrajectory(content), options);
+}
+
+/** @param {string} kind */
+function readByNode(kind) {
+  return say`the file is ${kind}, which the node SMCD Load Boxes reads: copy it to ComfyUI’s input folder and choose it there`;
 }
 
 function readingOf(format, { width, height, frames, objects }, leftOut) {
@@ -161,11 +167,14 @@ function recogniseLines(rows, line) {
     throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: choose one`, ["xyxy", "xywh"]);
   }
   const header = CSV_HEADER.join();
-  if (count === 6) {
+  if (count === 6 && first.every(lines.isNumber)) {
     throw new FormatQuestion(say`6 numbers per line may be MOT or corners: choose MOT, or add the header ${header}`, ["mot"]);
   }
   if (count === 8) {
     const boxes = rows.filter(({ fields }) => !lines.isEmpty(fields));
+    if (boxes.every(lines.isMotLike)) {
+      throw new FormatQuestion(say`8 numbers per line may be MOT or the corners of a polygon: choose one`, ["mot", "vot"]);
+    }
     if (!boxes.every(lines.isVisDroneDetection)) return "vot";
     throw new TrajectoryError(
       say`8 numbers per line that end in a score and small whole numbers are detections of VisDrone: expected boxes with frame and object`,

@@ -135,15 +135,16 @@ export function readXywh(rows) {
 }
 
 /**
- * Frames without the object are written as 0,0,0,0, as -1,-1,-1,-1, as a box with negative width and height, or as NaN.
- * In a file that has such lines a box with one side of no length is absent, too.
+ * Frames without the object are written as 0,0,0,0, as -1,-1,-1,-1, as a box with negative width and height (of
+ * corners: with a negative second one), or as NaN. In a file that has such lines a box with one side of no length is absent, too.
  */
 function boxPerLine(rows, isXywh) {
   const lines = valuesOf(rows, isXywh ? "x,y,w,h" : "x1,y1,x2,y2").map((line) => {
     const [x, y, a, b] = line.values ?? [];
-    return { ...line, sides: isXywh ? [a, b] : [a - x, b - y] };
+    return { ...line, sides: isXywh ? [a, b] : [a - x, b - y], ends: isXywh ? [-1, -1] : [a, b] };
   });
-  const isMarked = ({ values, sides }) => isMark(values) || sides.every((side) => side < 0);
+  // Two corners that are swapped are no mark.
+  const isMarked = ({ values, sides, ends }) => isMark(values) || [...sides, ...ends].every((value) => value < 0);
   const hasMarks = lines.some(isMarked);
   const seen = lines.filter((line) => !isMarked(line) && !(hasMarks && line.sides.some((side) => side <= 0)));
   return oneObject(rows, seen.map(({ values, frame, where }) => ({ frame, where, box: cornersOf(values, isXywh, where) })));
@@ -221,6 +222,11 @@ function areClasses(table) {
 export function mayBeMot(rows) {
   const lines = rows.filter(({ fields }) => !isEmpty(fields) && !isAbsent(fields.slice(2, 6)));
   return 2 * lines.filter(({ fields }) => isMotRow(fields)).length >= lines.length;
+}
+
+/** Whether a line of a polygon may be one of MOT: its last corner would lie at 0. @param {Row} row */
+export function isMotLike({ fields }) {
+  return isMotRow(fields) && Math.abs(Number(fields[7])) <= 1;
 }
 
 function isMotRow(fields) {

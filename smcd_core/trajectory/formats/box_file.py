@@ -217,7 +217,10 @@ def read_text(path: Path, limit: int) -> str:
         if size > limit:
             raise BoxFileError(path, f"has {size} bytes, the limit is {limit}")
         data = path.read_bytes()
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
+        if "\0" in text:
+            raise UnicodeDecodeError("utf-8", data, data.index(0), data.index(0) + 1, "a zero")
+        return text
     except UnicodeDecodeError as error:
         if kind := next((kind for start, kind in _SIGNATURES if re.match(start, data, re.DOTALL)), None):
             raise BoxFileError(path, f"is {kind}: expected boxes, such as a trajectory .json") from None
