@@ -159,11 +159,11 @@ class BoxFile:
             raise self.error(f"found box {list(box)}, expected {rule}", where)
         return [x, y, x2, y2]
 
-    def refuse_shares(self, xyxy: np.ndarray, program: str) -> None:
-        """Raise BoxFileError for boxes [K, 4] in shares of the frame, where the format has pixels."""
+    def refuse_shares(self, xyxy: np.ndarray, program: str, unit: str = "pixels") -> None:
+        """Raise BoxFileError for boxes [K, 4] in shares of the frame, where the format has another unit."""
         if all_are_shares(xyxy):
             found = "all numbers are 0 to 1, which are shares of the picture"
-            raise self.error(f"{found}, not pixels as {program} has them")
+            raise self.error(f"{found}, not {unit} as {program} has them")
 
     def json_box(self, box: Any, where: str) -> list[float]:
         """xyxy from a JSON value [x, y, width, height] in pixels."""
