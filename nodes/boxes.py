@@ -135,6 +135,22 @@ class SMCDExport(io.ComfyNode):
                     default="SMCD/trajectory",
                     tooltip="Path and start of the file name, in the output folder.",
                 ),
+                io.Int.Input(
+                    "width",
+                    default=512,
+                    min=1,
+                    max=MAX_SIDE,
+                    optional=True,
+                    tooltip="Width of the image that boxes in pixels refer to, in pixels.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=512,
+                    min=1,
+                    max=MAX_SIDE,
+                    optional=True,
+                    tooltip="Height of that image, in pixels.",
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="json", tooltip="The SMCD trajectory, version 1; boxes in 0..1."),
@@ -157,8 +173,10 @@ class SMCDExport(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, trajectory: Any, format: str, filename_prefix: str) -> io.NodeOutput:
-        read = read_boxes(trajectory, 512, 512, 8)
+    def execute(
+        cls, trajectory: Any, format: str, filename_prefix: str, width: int = 512, height: int = 512
+    ) -> io.NodeOutput:
+        read = read_boxes(trajectory, width, height, 8)
         if cls.hidden is not None:  # None where a script calls the node
             _check_readers(cls.hidden.prompt or {}, cls.hidden.unique_id, read)
         if format != "none":

@@ -234,7 +234,7 @@ def motion_values(
         raise SMCDError("clip is empty: the checkpoint holds none, so use Load CLIP with OpenCLIP ViT-H")
     if span[0] >= span[1]:
         raise SMCDError(f"box_start is {span[0]} and box_end {span[1]}: start before the end")
-    check_objects(dense_boxes(trajectory))
+    check_objects(dense_boxes(trajectory), num_frames)
     boxes = dense_boxes(trajectory, num_frames)
     weights = torch.from_numpy(boxes.weights) * strength  # [F, N]
     return {

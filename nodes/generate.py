@@ -134,7 +134,7 @@ class SMCDGenerate(io.ComfyNode):
             defaults, read, fast=fast, start=start, **{name: value or None for name, value in given.items()}
         )
         boxes = dense_boxes(read)
-        check_objects(boxes)
+        check_objects(boxes, settings.num_frames)
         check_slots(len(boxes.phrases), network.smcd_config.box_slots)
         size = settings.width, settings.height
         check_size(*size, network.multiple)

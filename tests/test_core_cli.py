@@ -337,6 +337,7 @@ def broken(files):
     others = {
         "disabled": [track | {"enabled": False}],
         "outside": [track | {"keys": [{"frame": 0, "box": [1.5, 0, 2, 1]}]}],
+        "brief": [track | {"keys": [{"frame": n, "box": [0, 0, 1, 1], "visible": n == 1} for n in range(3)]}],
         "five": [track] * 5,
     }
     for name, objects in others.items():
@@ -385,6 +386,7 @@ def broken(files):
         ({}, ["--phrase", " "], "object 1 of 1 has no phrase: say what is in its box"),
         ({"boxes": "disabled.json"}, [], "no enabled object: draw a box or enable one"),
         ({"boxes": "outside.json"}, [], "no box is inside the frame at any time"),
+        ({"boxes": "brief.json"}, ["--frames", "2"], "no box is visible in the 2 frames that the video takes of 3"),
         ({"boxes": "five.json"}, [], "there are 5 objects, this model was trained with 3 at most: disable some"),
         ({}, ["--fit", "pad"], "argument --fit"),
         ({"boxes": "four.txt"}, [], "say --box-format xyxy or --box-format xywh"),

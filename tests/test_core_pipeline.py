@@ -174,7 +174,7 @@ NOTHING = {
 @pytest.mark.parametrize("nothing", [*NOTHING, "strength 0"])
 def test_boxes_dropped_equals_no_boxes(pipeline, nothing, monkeypatch):
     if nothing in NOTHING:  # refused at the door, see below
-        monkeypatch.setattr(smcd_core.sampling.pipeline, "check_objects", lambda trajectory: None)
+        monkeypatch.setattr(smcd_core.sampling.pipeline, "check_objects", lambda *_: None)
     dropped = latents(pipeline, request(use_boxes=False))
     none = NOTHING.get(nothing, trajectory(strength=0.0))
     assert differ(dropped, latents(pipeline, request(trajectory=none))) <= 1e-5

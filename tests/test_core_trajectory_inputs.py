@@ -231,3 +231,16 @@ def test_a_full_house_of_boxes_is_joined_in_seconds():
     start = time.process_time()
     found, _ = trajectory_from_value(value, width=1000, height=1000, frames=frames)
     assert len(found.objects) == count and time.process_time() - start < 20
+
+
+@pytest.mark.parametrize("side", [int, str])
+def test_the_size_that_a_detector_gives_may_be_text(side):
+    found = {"x": 20, "y": 20, "width": 20, "height": 20, "class": "car", "confidence": 0.9}
+    value = {"predictions": [found], "image": {"width": side(200), "height": side(100)}}
+    boxes, _ = boxes_at(trajectory_from_value(value, width=400, height=400, frames=1)[0])
+    assert boxes[0, 0].tolist() == pytest.approx([0.05, 0.1, 0.15, 0.3])
+
+
+def test_only_text_names_an_object():
+    box = {"x": 10, "y": 10, "width": 20, "height": 20, "label": {"id": 3}, "class": ["a"]}
+    assert trajectory_from_value(box, width=100, height=100, frames=1)[0].objects[0].phrase == ""

@@ -139,6 +139,12 @@ def test_the_command_line_and_the_node_say_the_same(place, models, capsys, name)
     assert found[0] == found[1] and row.message in found[0]
 
 
+def test_both_look_at_the_frames_that_are_made(place, models, capsys):
+    brief = json.dumps(document(track(keys=[{"frame": n, "box": BOX, "visible": n == 1} for n in range(3)])))
+    found = command_line(place, capsys, brief, "--frames", "2"), node(brief, frames=2)
+    assert found[0] == found[1] and "no box is visible in the 2 frames that the video takes of 4" in found[0]
+
+
 # A file may hold more kinds of JSON than a value, so what is expected differs; what was found does not.
 UNREAD = {
     "empty list": ("[]", "JSON with a list", "found an empty list"),

@@ -155,6 +155,13 @@ def test_an_export_without_a_name_is_refused(prefix):
         host.call("SMCD_Export", trajectory=BOX, format="json", filename_prefix=prefix)
 
 
+def test_exported_boxes_refer_to_the_size_that_is_given():
+    found = {"x": 800, "y": 600, "width": 200, "height": 100}
+    text, _, boxes, _ = host.call("SMCD_Export", trajectory=found, width=1920, height=1080)
+    assert (json.loads(text)["width"], json.loads(text)["height"]) == (1920, 1080)
+    assert [{name: box[name] for name in found} for box in boxes[0]] == [found]
+
+
 def test_scores_tell_the_page_which_boxes_they_are_of():
     moving = {"phrase": "cat", "keys": [{"frame": 0, "box": [0.1, 0.1, 0.5, 0.5]}]}
     text = json.dumps(json.loads(EMPTY) | {"objects": [moving]})

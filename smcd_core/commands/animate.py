@@ -189,9 +189,9 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     if stretch(drawn_on, image.size):
         note(f"the boxes are for {drawn_on[0]} x {drawn_on[1]} pixels, the image has another shape: they are stretched")
     boxes = dense_boxes(trajectory)
-    check_objects(boxes)
-    seen = int(boxes.mask.any(1).sum())
-    note(f"boxes are visible in {seen} of {trajectory.frames} frames")
+    check_objects(boxes, args.frames)
+    shown = boxes.resampled(args.frames or boxes.frames).mask.any(1)
+    note(f"boxes are visible in {int(shown.sum())} of {len(shown)} frames")
     return image, trajectory
 
 

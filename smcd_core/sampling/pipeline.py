@@ -342,7 +342,7 @@ class SMCDPipeline:
 
     def _inputs(self, requests: Sequence[Request], num_frames: int, width: int, height: int) -> tuple[Inputs, Tensor]:
         """With all conditions, and the text tokens that stand for "no text"."""
-        self._check_objects(requests)
+        self._check_objects(requests, num_frames)
         like = {"device": self.device, "dtype": self.dtype}
         prompts = ([getattr(request, name) for request in requests] for name in ("prompt", "negative"))
         with self._turn(self.text):
@@ -360,11 +360,11 @@ class SMCDPipeline:
             inputs = replace(inputs, boxes_xyxy=boxes, box_mask=mask, phrases=vectors.to(**like))
         return inputs, no_text
 
-    def _check_objects(self, requests: Sequence[Request]) -> None:
+    def _check_objects(self, requests: Sequence[Request], num_frames: int) -> None:
         for request in requests:
             if request.use_boxes:
                 boxes = dense_boxes(request.trajectory)
-                check_objects(boxes)
+                check_objects(boxes, num_frames)
                 if "boxes" in self.conditions:
                     check_slots(len(boxes.phrases), self.smcd.config.box_slots)
 

@@ -160,10 +160,11 @@ def check_size(width: int, height: int, multiple: int) -> None:
             raise SMCDError(f"{side} is {pixels}, expected a multiple of {multiple} pixels: use {nearest}")
 
 
-def check_objects(boxes: DenseBoxes) -> None:
+def check_objects(boxes: DenseBoxes, num_frames: int | None = None) -> None:
     """Raise SMCDError unless there is something to move: enabled objects with phrases, and a box inside the frame.
 
-    boxes  from `dense_boxes`, at every frame of the trajectory
+    boxes       from `dense_boxes`, at every frame of the trajectory
+    num_frames  of the video, which may take only some of those
     """
     names = boxes.phrases
     if not names:
@@ -176,6 +177,11 @@ def check_objects(boxes: DenseBoxes) -> None:
         )
     if not boxes.mask.any():
         raise SMCDError("no box is inside the frame at any time: move one into it")
+    if num_frames and not boxes.resampled(num_frames).mask.any():
+        raise SMCDError(
+            f"no box is visible in the {num_frames} frames that the video takes of {boxes.frames}: make more frames, "
+            "or show an object longer"
+        )
 
 
 def check_slots(objects: int, slots: int) -> None:

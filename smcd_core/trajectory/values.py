@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -195,10 +196,10 @@ def _texts(texts: Sequence[str], size: _Size, point_size: float) -> _Found:
 def _size_of_image(value: Mapping, size: _Size) -> _Size:
     """The size that a detector gives with its predictions, else `size`."""
     image = value.get("image")
-    width, height = (image.get("width"), image.get("height")) if isinstance(image, Mapping) else (None, None)
-    if type(width) is int and type(height) is int and width > 0 and height > 0:
-        return width, height
-    return size
+    sides = [str(image.get(side)) for side in ("width", "height")] if isinstance(image, Mapping) else []
+    if not sides or not all(re.fullmatch(r"[1-9]\d{0,5}", side, re.ASCII) for side in sides):  # as numbers or as text
+        return size
+    return int(sides[0]), int(sides[1])
 
 
 def _names(value: Mapping) -> str:
@@ -261,7 +262,7 @@ def _label(item: Mapping) -> str:
     metadata = item.get("metadata")
     described = metadata.get("desc") if isinstance(metadata, Mapping) else None
     found = [item.get(name) for name in ("label", "class_name", "class")]
-    return next((str(name) for name in [found[0], described, *found[1:]] if name and not isinstance(name, Real)), "")
+    return next((name for name in [found[0], described, *found[1:]] if name and isinstance(name, str)), "")
 
 
 def _sides(item: Mapping) -> tuple[str, ...]:

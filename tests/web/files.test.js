@@ -81,11 +81,12 @@ test("MOT ground truth gives classes, ids of any number, and leaves out what doe
   assert.equal(reading.leftOut, 1);
 });
 
-test("MOT has 7, 9 or 10 columns, and ids from 0; 8 are polygons", () => {
+test("MOT has 7, 9 or 10 columns, and ids from 0; 8 are polygons, or asked about if they may be MOT", () => {
   for (const rest of ["", ",-1,-1", ",-1,-1,-1"]) {
     assert.equal(read(`1,0,10,20,20,20,1${rest}\n`).reading.format, "mot");
   }
-  assert.equal(read("1,0,10,20,20,20,1,-1\n").reading.format, "vot");
+  assert.equal(read("1,0,10,20,20,20,1,20\n").reading.format, "vot");
+  assert.throws(() => read("1,0,10,20,20,20,1,-1\n"), ({ choices }) => choices.join() === "mot,vot");
 });
 
 test("CSV objects are numbers or names, and names in quotes may hold commas and quotes", () => {
@@ -130,7 +131,7 @@ const REFUSED = [
   [`${CSV}-1,dog,1,2,3,4`, {}, /line 5: found frame -1, expected a whole number from 0/],
   [`${CSV}1,dog,1,2,3`, {}, /line 5: found 5 fields, expected frame,object/],
   ['{"a": 1}', {}, /JSON with keys a: expected 'objects'/],
-  ['{"videos": [], "annotations": []}', {}, /YouTube-VIS, which holds many videos: read it with the import node/],
+  ['{"videos": [], "annotations": []}', {}, /YouTube-VIS, which the node SMCD Load Boxes reads/],
   ["[[1, 2]]", {}, /a JSON list: expected 'objects'/],
   ['{"objects": []}', {}, /lacks version/],
   ["{", {}, /is not JSON/],

@@ -16,6 +16,7 @@ const MIDDLE = 1; // pixels that a written middle may be off that of its box: SG
 
 /** Readers of one value, by kind and bytes. @type {Record<string, (view: DataView, at: number) => number>} */
 const READERS = {
+  f2: (view, at) => halfOf(view.getUint16(at, true)),
   f4: (view, at) => view.getFloat32(at, true),
   f8: (view, at) => view.getFloat64(at, true),
   i1: (view, at) => view.getInt8(at),
@@ -28,6 +29,13 @@ const READERS = {
   u8: (view, at) => Number(view.getBigUint64(at, true)),
   b1: (view, at) => view.getUint8(at),
 };
+
+/** A number of half precision from its bits. @param {number} bits */
+function halfOf(bits) {
+  const [sign, exponent, rest] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, (bits & 1023) / 1024];
+  if (exponent === 31) return rest ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + rest) : 2 ** -14 * rest);
+}
 
 /** Whether a file starts as numpy's .npy does. @param {Uint8Array} bytes */
 export function isArray(bytes) {

@@ -14,11 +14,11 @@ export const CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"];
 /** A name after which a spreadsheet calculates, behind the sign that it is text. */
 const GUARDED = /^'(?=[=+@-])/;
 
-// Names of each column, in lower case and without spaces, dashes and underscores.
+// Names of each column, in lower case and without spaces, dashes and underscores; the first one that is there counts.
 const NAMES = {
   frame: "frame frameid frameindex frameidx framenumber framenum frameno image imageid filename imagepath path",
-  object: "object objectid trackid trackerid objid id track",
-  label: "label class classname category categoryname name labelname",
+  object: "trackid trackerid objectid objid object track id",
+  label: "classname categoryname labelname label name class category object",
   x1: "x1 xmin left bbleft boxleft bboxleft bboxx1 xtl",
   y1: "y1 ymin top bbtop boxtop bboxtop bboxy1 ytl",
   x2: "x2 xmax right bbright bboxright bboxx2 xbr",
@@ -30,7 +30,6 @@ const NAMES = {
   cx: "cx xcenter xcentre centerx centrex",
   cy: "cy ycenter ycentre centery centrey",
 };
-const COLUMNS = new Map(Object.entries(NAMES).flatMap(([column, names]) => names.split(" ").map((name) => [name, column])));
 const CORNERS = [["x1", "y1", "x2", "y2"], ["x1", "y1", "w", "h"], ["x", "y", "w", "h"], ["cx", "cy", "w", "h"]];
 
 /** A name of a column as it is compared. @param {string} name */
@@ -45,11 +44,13 @@ export function plainName(name) {
  * @returns {Map<string, number> | null}
  */
 export function columnsOf(header) {
+  const plain = header.map(plainName);
   const places = new Map();
-  header.forEach((name, place) => {
-    const column = COLUMNS.get(plainName(name));
-    if (column && !places.has(column)) places.set(column, place);
-  });
+  for (const [column, names] of Object.entries(NAMES)) {
+    const taken = [...places.values()];
+    const name = names.split(" ").find((one) => plain.includes(one) && !taken.includes(plain.indexOf(one)));
+    if (name) places.set(column, plain.indexOf(name));
+  }
   return places.has("frame") && CORNERS.some((names) => names.every((name) => places.has(name))) ? places : null;
 }
 
@@ -73,6 +74,7 @@ export function readCsv([{ fields: header }, ...rows]) {
   const boxNames = CORNERS.find((names) => names.every((name) => columns.has(name)));
   const frames = frameNumbers(rows, columns.get("frame"), header);
   const first = !isOurs && frames.reduce((low, frame) => Math.min(low, frame), Infinity) === 1 ? 1 : 0;
+  if (areRowNumbers(columns.get("object"), header, rows, frames)) columns.delete("object");
   const phrases = new Map();
   const entries = rows.flatMap(({ fields, where }, n) => {
     const box = boxNames.map((name) => fields[columns.get(name)]);
@@ -88,7 +90,28 @@ export function readCsv([{ fields: header }, ...rows]) {
   const [total, last] = [frames, entries.map(({ frame }) => frame + first)].map(latest);
   const inPixels = !allAreShares(entries.map(({ box }) => box));
   const length = total > last ? total - first + 1 : null;
-  return joined({ entries, phrases, length, inPixels, mayStartLate: !isOurs });
+  const size = sizeOfImage(columns, header, rows, boxNames, entries);
+  return joined({ entries, phrases, length, inPixels, mayStartLate: !isOurs, size });
+}
+
+/** Whether a column named id counts the rows of several frames, as tables of pandas have it. */
+function areRowNumbers(column, header, rows, frames) {
+  if (column === undefined || header[column].trim().toLowerCase() !== "id" || rows.length < 3 || new Set(frames).size < 2) return false;
+  const ids = rows.map(({ fields }) => sameId(fields[column]));
+  return [0, 1].some((first) => ids.every((id, n) => id === String(n + first)));
+}
+
+/** The size that tables of corners tell of the image, as those of Roboflow; null if it is the box's. */
+function sizeOfImage(columns, header, rows, boxNames, entries) {
+  if (boxNames[2] !== "x2" || !columns.has("w") || !columns.has("h") || !entries.length) return null;
+  const places = [columns.get("w"), columns.get("h")];
+  const sizes = new Set(rows.map(({ fields }) => places.map((place) => fields[place]).join()));
+  const names = places.map((place) => header[place].trim().toLowerCase()).join();
+  if (names !== "width,height" || sizes.size !== 1) return null;
+  const sides = [...sizes][0].split(",");
+  if (!sides.every((side) => /^[1-9]\d{0,5}$/.test(side))) return null;
+  const [width, height] = sides.map(Number);
+  return entries.every(({ box }) => box[2] <= width && box[3] <= height) ? { width, height } : null;
 }
 
 function latest(frames) {

@@ -24,8 +24,8 @@
  *   tolerance?: number, visibility?: Uint8Array}} Options  width, height: of the frame in pixels, for formats without
  *   them; frames: expected number; format: the answer to a FormatQuestion; tolerance: of the simplification to keys;
  *   visibility: the file that lies beside points of Wan-Move
- * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number}} Reading
- *   leftOut: ignored rows of MOT ground truth
+ * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number,
+ *   hasSize?: boolean}} Reading  leftOut: ignored rows of MOT ground truth; hasSize: the file tells the size of its image
  */
 
 import { readArray } from "./arrays.js";
@@ -76,6 +76,7 @@ export function readFile(text, options) {
   const plain = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").trimEnd();
   if (!plain) throw new TrajectoryError(say`the file is empty: expected boxes`);
   if (/^\s*[[{]/.test(plain)) return readJsonFile(plain, options);
+  if (plain.startsWith("<")) throw new TrajectoryError(readByNode("XML"));
   if (isTrailBlazer(plain)) return whole("trailblazer", readTrailBlazer(plain, options), options);
   const rows = lines.rowsOf(plain);
   const format = options.format ?? recogniseLines(rows, plain.split("\n", 1)[0]);
@@ -107,16 +108,17 @@ export function readArrayFile(bytes, options) {
 }
 
 /** @param {Format} format @param {import("./rows.js").DenseBoxes} found @param {Options} options */
-function fromBoxes(format, { boxes, mask, phrases, inPixels = true, leftOut = 0 }, options) {
+function fromBoxes(format, { boxes, mask, phrases, inPixels = true, leftOut = 0, size = null }, options) {
   checkFrames(boxes.length, options);
-  const { width, height, fps = DEFAULT_FPS, tolerance = READ_TOLERANCE } = options;
+  const { fps = DEFAULT_FPS, tolerance = READ_TOLERANCE } = options;
+  const { width, height } = size ?? options;
   const sides = inPixels ? [width, height, width, height] : [1, 1, 1, 1];
   const shareOf = (box) => /** @type {Box} */ (box.map((value, axis) => value / sides[axis]));
   const shares = boxes.map((row) => row.map(shareOf));
   // A square around a point may lie anywhere.
   if (inPixels && format !== "wan_move") refuseOtherSize({ boxes: shares, mask }, { width, height });
   const trajectory = trajectoryFromBoxes(shares, mask, { width, height, fps, phrases, tolerance });
-  return { trajectory, reading: readingOf(format, trajectory, leftOut) };
+  return { trajectory, reading: { ...readingOf(format, trajectory, leftOut), ...(size && { hasSize: true }) } };
 }
 
 /** Keyframes, which stay as they are. */
@@ -139,12 +141,17 @@ function readJsonFile(text, options) {
     const isVideos = Object.hasOwn(content, "videos") && Object.hasOwn(content, "annotations");
     const names = Object.keys(content).slice(0, 8).join(", ").slice(0, 80) || "none";
     const found = isVideos
-      ? say`the file is YouTube-VIS, which holds many videos: read it with the import node`
+      ? readByNode("YouTube-VIS")
       : say`the file is JSON with keys ${names}: expected 'objects' (a trajectory)`;
     throw new TrajectoryError(found);
   }
   if (isBboxAnimator(content)) return whole("bbox_animator", readBboxAnimator(content, options), options);
   return whole("json", readTrajectory(content), options);
+}
+
+/** @param {string} kind */
+function readByNode(kind) {
+  return say`the file is ${kind}, which the node SMCD Load Boxes reads: copy it to ComfyUI’s input folder and choose it there`;
 }
 
 function readingOf(format, { width, height, frames, objects }, leftOut) {
@@ -160,11 +167,14 @@ function recogniseLines(rows, line) {
     throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: choose one`, ["xyxy", "xywh"]);
   }
   const header = CSV_HEADER.join();
-  if (count === 6) {
+  if (count === 6 && first.every(lines.isNumber)) {
     throw new FormatQuestion(say`6 numbers per line may be MOT or corners: choose MOT, or add the header ${header}`, ["mot"]);
   }
   if (count === 8) {
     const boxes = rows.filter(({ fields }) => !lines.isEmpty(fields));
+    if (boxes.every(lines.isMotLike)) {
+      throw new FormatQuestion(say`8 numbers per line may be MOT or the corners of a polygon: choose one`, ["mot", "vot"]);
+    }
     if (!boxes.every(lines.isVisDroneDetection)) return "vot";
     throw new TrajectoryError(
       say`8 numbers per line that end in a score and small whole numbers are detections of VisDrone: expected boxes with frame and object`,

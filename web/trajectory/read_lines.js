@@ -37,24 +37,32 @@ const NUM_CLASSES = 13;
 export function rowsOf(text) {
   const lines = text.split("\n", MAX_ROWS + 1);
   if (lines.length > MAX_ROWS) throw new TrajectoryError(say`the file has more than ${MAX_ROWS} lines, the limit`);
+  // A header of words need not be separated as the numbers are.
+  const sign = separatorOf(lines.find((line) => line.trim())?.slice(0, MAX_LINE) ?? "");
   return lines.map((line, n) => {
     const where = say`line ${n + 1}`;
-    if (line.length <= MAX_LINE) return { where, fields: fieldsOf(line) };
+    if (line.length <= MAX_LINE) return { where, fields: fieldsOf(line, sign === " " ? separatorOf(line) : sign) };
     throw new TrajectoryError(say`${where}: has ${line.length} characters, the limit is ${MAX_LINE}: expected boxes`);
   });
 }
 
-function fieldsOf(line) {
-  const [commas, semicolons] = [",", ";"].map((sign) => line.split(sign).length - 1);
-  if (semicolons && semicolons >= commas) {
-    // Programs that write decimal commas separate by semicolons.
-    return split(`;${line}`, /;(?: *"((?:[^"]|"")*)(?:"([^;]*)|$)|([^;]*))/g).map((field) =>
-      field.replace(/^(-?\d+),(\d+)$/, "$1.$2"),
-    );
-  }
-  if (commas) return split(`,${line}`, /,(?: *"((?:[^"]|"")*)(?:"([^,]*)|$)|([^,]*))/g);
-  const bare = line.trim();
-  return (bare.includes("\t") ? bare.split("\t") : bare.split(/\s+/)).map((field) => field.trim());
+/** The sign between the fields of a line. Decimal commas are found between semicolons or tabs. @param {string} line */
+function separatorOf(line) {
+  const bare = line.trim().replace(/"[^"]*("|$)/g, "");
+  const isOne = (sign) => bare.includes(sign) && bare.split(sign).every((part) => !part.includes(",") || /^ *-?\d+,\d+ *$/.test(part));
+  return [";", "\t"].find(isOne) ?? [",", "\t"].find((sign) => bare.includes(sign)) ?? " ";
+}
+
+const FIELDS = {
+  ";": /;(?: *"((?:[^"]|"")*)(?:"([^;]*)|$)|([^;]*))/g,
+  ",": /,(?: *"((?:[^"]|"")*)(?:"([^,]*)|$)|([^,]*))/g,
+  "\t": /\t(?: *"((?:[^"]|"")*)(?:"([^\t]*)|$)|([^\t]*))/g,
+};
+
+function fieldsOf(line, sign) {
+  if (sign === " ") return line.trim().split(/\s+/);
+  const fields = split(sign + line.trimEnd(), FIELDS[sign]);
+  return sign === "," ? fields : fields.map((field) => field.replace(/^(-?\d+),(\d+)$/, "$1.$2"));
 }
 
 /** A field in double quotes may hold the sign, and "" for a quote. An open quote ends with the line. */
@@ -127,15 +135,16 @@ export function readXywh(rows) {
 }
 
 /**
- * Frames without the object are written as 0,0,0,0, as -1,-1,-1,-1, as a box with negative width and height, or as NaN.
- * In a file that has such lines a box with one side of no length is absent, too.
+ * Frames without the object are written as 0,0,0,0, as -1,-1,-1,-1, as a box with negative width and height (of
+ * corners: with a negative second one), or as NaN. In a file that has such lines a box with one side of no length is absent, too.
  */
 function boxPerLine(rows, isXywh) {
   const lines = valuesOf(rows, isXywh ? "x,y,w,h" : "x1,y1,x2,y2").map((line) => {
     const [x, y, a, b] = line.values ?? [];
-    return { ...line, sides: isXywh ? [a, b] : [a - x, b - y] };
+    return { ...line, sides: isXywh ? [a, b] : [a - x, b - y], ends: isXywh ? [-1, -1] : [a, b] };
   });
-  const isMarked = ({ values, sides }) => isMark(values) || sides.every((side) => side < 0);
+  // Two corners that are swapped are no mark.
+  const isMarked = ({ values, sides, ends }) => isMark(values) || [...sides, ...ends].every((value) => value < 0);
   const hasMarks = lines.some(isMarked);
   const seen = lines.filter((line) => !isMarked(line) && !(hasMarks && line.sides.some((side) => side <= 0)));
   return oneObject(rows, seen.map(({ values, frame, where }) => ({ frame, where, box: cornersOf(values, isXywh, where) })));
@@ -213,6 +222,11 @@ function areClasses(table) {
 export function mayBeMot(rows) {
   const lines = rows.filter(({ fields }) => !isEmpty(fields) && !isAbsent(fields.slice(2, 6)));
   return 2 * lines.filter(({ fields }) => isMotRow(fields)).length >= lines.length;
+}
+
+/** Whether a line of a polygon may be one of MOT: its last corner would lie at 0. @param {Row} row */
+export function isMotLike({ fields }) {
+  return isMotRow(fields) && Math.abs(Number(fields[7])) <= 1;
 }
 
 function isMotRow(fields) {

@@ -6,11 +6,11 @@
  * @import {Box} from "./document.js"
  * @typedef {{frame: number, name: string | number, box: Box, where: Said}} Entry  name: of the object; where: in the file
  * @typedef {{entries: Entry[], phrases: Map<string | number, string>, length?: number | null, inPixels?: boolean,
- *   mayStartLate?: boolean, leftOut?: number}} BoxRows  phrases: of each object, in order; length: frames, if the file
+ *   mayStartLate?: boolean, leftOut?: number, size?: {width: number, height: number} | null}} BoxRows  phrases: of each object, in order; length: frames, if the file
  *   tells them; inPixels: not in shares of the frame; mayStartLate: frame numbers may be those of a longer video;
- *   leftOut: lines that do not count
- * @typedef {{boxes: Box[][], mask: boolean[][], phrases: string[], inPixels?: boolean, leftOut?: number}} DenseBoxes
- *   boxes, mask: [F][N]
+ *   leftOut: lines that do not count; size: of the image, if the file tells it
+ * @typedef {{boxes: Box[][], mask: boolean[][], phrases: string[], inPixels?: boolean, leftOut?: number,
+ *   size?: {width: number, height: number} | null}} DenseBoxes  boxes, mask: [F][N]
  */
 
 import { LIMITS, whole } from "./document.js";
@@ -116,7 +116,7 @@ export function denseOf(rows, frames) {
     boxes[frame][n] = box;
     mask[frame][n] = true;
   }
-  return { boxes, mask, phrases: [...phrases.values()], inPixels: rows.inPixels, leftOut: rows.leftOut };
+  return { boxes, mask, phrases: [...phrases.values()], inPixels: rows.inPixels, leftOut: rows.leftOut, size: rows.size };
 }
 
 /** Entries of a part of a longer video, numbered from its first frame. Those that start soon stay as they are. */

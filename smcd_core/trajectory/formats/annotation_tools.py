@@ -10,6 +10,8 @@ import xml.etree.ElementTree as xml
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..document import DEFAULT_FPS, MAX_FRAMES, VERSION, Trajectory, parse_trajectory
 from .box_file import BoxFile
 
@@ -32,9 +34,11 @@ def read_cvat(file: BoxFile) -> Trajectory:
         hint = "it holds images: export as CVAT for video 1.1" if is_images else "no <track> in it has a box"
         raise file.error(f"has no tracks; {hint}")
     size = root.find(".//original_size")
-    width, height = (
-        _whole(file, None if size is None else size.findtext(side), side) or 1 for side in ("width", "height")
-    )
+    if size is None:
+        raise file.error("lacks original_size, the size of the image: export the task again as CVAT for video 1.1")
+    width, height = (_whole(file, size.findtext(side), side) or 1 for side in ("width", "height"))
+    start = root.findtext("meta/job/start_frame")
+    first = _whole(file, start, "start_frame") if start else 0  # a job is a part of a longer video
     # A track names every frame, or only its keyframes; the interpolated boxes between need no key.
     objects: list[Record] = []
     for number, track in enumerate(tracks):
@@ -43,7 +47,7 @@ def read_cvat(file: BoxFile) -> Trajectory:
         for box in track.findall("box"):
             keyframe, outside = (_flag(file, box, name, where) for name in ("keyframe", "outside"))
             if keyframe != "0" or outside == "1":
-                keys.append(_cvat_key(file, box, where, width, height))
+                keys.append(_cvat_key(file, box, where, first, width, height))
         if not keys:
             shapes = sorted({child.tag for child in track} - {"box"})
             raise file.error(f"holds {', '.join(shapes) or 'nothing'}, expected boxes", where)
@@ -54,14 +58,18 @@ def read_cvat(file: BoxFile) -> Trajectory:
     return _document(width, height, min(frames, MAX_FRAMES + 1), DEFAULT_FPS, objects)
 
 
-def _cvat_key(file: BoxFile, box: xml.Element, where: str, width: int, height: int) -> Record:
+def _cvat_key(file: BoxFile, box: xml.Element, where: str, first: int, width: int, height: int) -> Record:
     frame = _whole(file, box.get("frame"), "frame", where)
     where = f"{where}, frame {frame}"
+    if frame < first:
+        raise file.error(f"lies before start_frame {first}", where)
+    if file.number(box.get("rotation", "0"), "rotation", where) % 360:
+        raise file.error(f"found rotation {box.get('rotation')}, expected an upright box", where)
     names = "xtl,ytl,xbr,ybr"
     values = [file.number(box.get(name, ""), names, where) for name in names.split(",")]
     x1, y1, x2, y2 = file.corners(values, False, where)
     shares = [x1 / width, y1 / height, x2 / width, y2 / height]
-    return {"frame": frame, "box": shares, "visible": box.get("outside") != "1"}
+    return {"frame": frame - first, "box": shares, "visible": box.get("outside") != "1"}
 
 
 def _flag(file: BoxFile, box: xml.Element, name: str, where: str) -> str | None:
@@ -95,15 +103,19 @@ def read_label_studio(file: BoxFile, content: Any, size: tuple[int, int], task: 
     if len(chosen) != 1:
         ids = [entry.get("id") for entry in tasks]
         raise file.choice(f"has {len(tasks)} tasks and {len(chosen)} are meant", "video", ids)
-    results = [
-        result
+    by_annotation = [
+        [result for result in _results(annotation) if result.get("type") == "videorectangle"]
         for annotation in chosen[0]["annotations"]
-        for result in _results(annotation)
-        if isinstance(result, dict) and result.get("type") == "videorectangle"
     ]
-    if not results:
+    drawn = [results for results in by_annotation if results]
+    if not drawn:
         raise file.error("no annotation of the task has video rectangles ('videorectangle')")
-    objects, frames, fps = [], 1, DEFAULT_FPS
+    if len(drawn) > 1:
+        raise file.error(f"the task was annotated {len(drawn)} times: keep one of the annotations and export it again")
+    results = drawn[0]
+    objects: list[Record] = []
+    boxes: list[list[float]] = []
+    frames, fps = 1, DEFAULT_FPS
     for number, result in enumerate(results):
         where, value = f"result {result.get('id', number)!r}", result.get("value")
         if not isinstance(value, Mapping) or not isinstance(value.get("sequence"), list) or not value["sequence"]:
@@ -116,12 +128,14 @@ def read_label_studio(file: BoxFile, content: Any, size: tuple[int, int], task: 
             fps = round(count / duration, 3)
         frames = max(frames, count if type(count) is int else 1, *(key["frame"] + 1 for key in keys))
         objects.append({"phrase": phrase, "keys": _hidden_until_first(_sorted(keys))})
+        boxes += [key["box"] for key in keys]
+    file.refuse_shares(100 * np.array(boxes), "Label Studio", "percent")
     return _document(*size, min(frames, MAX_FRAMES + 1), fps, objects)
 
 
-def _results(annotation: Any) -> list[Any]:
+def _results(annotation: Any) -> list[Record]:
     results = annotation.get("result") if isinstance(annotation, dict) else None
-    return results if isinstance(results, list) else []
+    return [entry for entry in results if isinstance(entry, dict)] if isinstance(results, list) else []
 
 
 def _studio_key(file: BoxFile, entry: Any, where: str) -> Record:

@@ -104,20 +104,24 @@ class BoxFile:
         """The fields of each line, separated by commas, semicolons, tabs or spaces."""
         if self.text.count("\n") >= MAX_ROWS:
             raise self.error(f"has more than {MAX_ROWS} lines, the limit: expected boxes")
+        header = next((line for line in self.text.split("\n") if line.strip()), "")[:MAX_LINE]
+        separator = _separator(header)
         for number, line in enumerate(self.text.split("\n"), 1):
             if len(line) > MAX_LINE:
                 raise self.error(
                     f"has {len(line)} characters, the limit is {MAX_LINE}: expected boxes", f"line {number}"
                 )
-            yield f"line {number}", self._fields(line, f"line {number}")
+            # A header of words need not be separated as the numbers are.
+            sign = _separator(line) if separator == " " else separator
+            yield f"line {number}", self._fields(line, sign, f"line {number}")
 
-    def _fields(self, line: str, where: str) -> list[str]:
-        if ";" in line and not line.count(";") < line.count(","):
-            # Programs that write decimal commas separate by semicolons.
-            return [re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", field.strip()) for field in self._split(line, ";", where)]
-        if "," in line:
-            return [field.strip() for field in self._split(line, ",", where)]
-        return [field.strip() for field in (line.strip().split("\t") if "\t" in line.strip() else line.split())]
+    def _fields(self, line: str, separator: str, where: str) -> list[str]:
+        if separator == " ":
+            return line.split()
+        fields = [field.strip() for field in self._split(line.rstrip(), separator, where)]
+        if separator == ",":
+            return fields
+        return [re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", field) for field in fields]
 
     def _split(self, line: str, delimiter: str, where: str) -> list[str]:
         if '"' not in line:
@@ -155,11 +159,11 @@ class BoxFile:
             raise self.error(f"found box {list(box)}, expected {rule}", where)
         return [x, y, x2, y2]
 
-    def refuse_shares(self, xyxy: np.ndarray, program: str) -> None:
-        """Raise BoxFileError for boxes [K, 4] in shares of the frame, where the format has pixels."""
+    def refuse_shares(self, xyxy: np.ndarray, program: str, unit: str = "pixels") -> None:
+        """Raise BoxFileError for boxes [K, 4] in shares of the frame, where the format has another unit."""
         if all_are_shares(xyxy):
             found = "all numbers are 0 to 1, which are shares of the picture"
-            raise self.error(f"{found}, not pixels as {program} has them")
+            raise self.error(f"{found}, not {unit} as {program} has them")
 
     def json_box(self, box: Any, where: str) -> list[float]:
         """xyxy from a JSON value [x, y, width, height] in pixels."""
@@ -213,7 +217,10 @@ def read_text(path: Path, limit: int) -> str:
         if size > limit:
             raise BoxFileError(path, f"has {size} bytes, the limit is {limit}")
         data = path.read_bytes()
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
+        if "\0" in text:
+            raise UnicodeDecodeError("utf-8", data, data.index(0), data.index(0) + 1, "a zero")
+        return text
     except UnicodeDecodeError as error:
         if kind := next((kind for start, kind in _SIGNATURES if re.match(start, data, re.DOTALL)), None):
             raise BoxFileError(path, f"is {kind}: expected boxes, such as a trajectory .json") from None
@@ -222,6 +229,16 @@ def read_text(path: Path, limit: int) -> str:
         raise BoxFileError(path, f"is not UTF-8 text (byte {error.start}){found}: save it as UTF-8") from None
     except OSError as error:
         raise BoxFileError(path, f"cannot be read: {error.strerror}") from None
+
+
+def _separator(line: str) -> str:
+    """The sign between the fields of a line. Decimal commas are found between semicolons or tabs."""
+    bare = re.sub(r'"[^"]*("|$)', "", line.strip())
+    for sign in ";\t":
+        parts = bare.split(sign)
+        if len(parts) > 1 and all("," not in part or re.fullmatch(r" *-?\d+,\d+ *", part) for part in parts):
+            return sign
+    return "," if "," in bare else "\t" if "\t" in bare else " "
 
 
 def is_absent(box: Sequence[str]) -> bool:

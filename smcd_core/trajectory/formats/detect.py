@@ -48,7 +48,7 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
         if bool(released) == got10k:
             raise file.choice("4 numbers per line may be x1,y1,x2,y2 or x,y,w,h", "format", ("xyxy", "xywh"))
         return "xyxy" if released else "xywh"
-    if len(first) == 6:
+    if len(first) == 6 and all(map(is_number, first)):
         header = ",".join(CSV_HEADER)
         raise file.choice(
             "6 numbers per line may be MOT or corners", "format", ("mot",), otherwise=f"put {header} on top"
@@ -59,6 +59,8 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
                 "8 numbers per line that end in a score and small whole numbers are detections of VisDrone, without "
                 "frame and object: expected boxes with both"
             )
+        if all(_is_mot_row(row) and abs(float(row[7])) <= 1 for _, row in rows if any(row)):
+            raise file.choice("8 numbers per line may be MOT or the corners of a polygon", "format", ("mot", "vot"))
         return "vot"
     if len(first) in (7, 9, 10):
         is_sequence = file.beside("seqinfo.ini") or file.beside("../seqinfo.ini")
@@ -75,7 +77,7 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
         return "kitti"
     if len(first) == 5 and "," in file.text.split("\n", 1)[0]:
         return "freetraj"
-    if len(first) == 5:
+    if len(first) == 5 and all(map(is_number, first)):
         raise file.choice(
             "5 numbers per line are YOLO labels of one image",
             "format",

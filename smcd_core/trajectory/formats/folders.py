@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..rows import BoxRows, rows_of
+from ..rows import BoxRows, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural
 from .lines import picture_size
 
@@ -63,6 +63,8 @@ def read_yolo(path: Path) -> BoxRows:
             kind, cx, cy, w, h = values[:5]
             if not all(-0.05 <= value <= 1.05 for value in (cx, cy, w, h)) or kind != int(kind) or kind < 0:
                 raise file.error(f"found {','.join(row)[:60]}, expected a class and shares of the frame", where)
+            if columns == 7 and not (0 <= values[5] <= 1 and values[6] == int(values[6])):
+                raise file.error(f"found {','.join(row[5:])[:40]}, expected a confidence, then a whole id", where)
             # Of six columns the last one is the id of a tracker if it is whole, else a confidence.
             has_id = columns == 7 or columns == 6 and values[5] >= 1 and values[5] == int(values[5])
             name = ("id", values[-1]) if has_id else ("class", kind)
@@ -77,9 +79,10 @@ def read_yolo(path: Path) -> BoxRows:
             entries.append((frame, objects[name], box))
     what = "YOLO labels" + (f" (classes of {named[0].name})" if named else "")
     size, name = _size_of_images(paths)
-    return BoxRows(
+    found = BoxRows(
         what, *rows_of(entries), tuple(phrases), size, f"from {name}", length=max(frames) + 1, in_pixels=False
     )
+    return joined(found)
 
 
 def _size_of_images(paths: Sequence[Path]) -> tuple[tuple[int, int] | None, str]:
@@ -126,6 +129,8 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         if row[2] == "DontCare" or gone:
             left_out += row[2] == "DontCare"
             continue
+        if identity < 0:
+            raise file.error(f"found id {identity:g}, a detection that no tracker has joined to an object", where)
         if (frame, identity) in seen:
             raise file.error(f"found a second box for object {identity:g} in the same frame", where)
         seen.add((frame, identity))
@@ -136,4 +141,4 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     what = "KITTI tracking" + (f" ({left_out} rows of DontCare left out)" if left_out else "")
     found = BoxRows(what, *rows_of(entries), tuple(phrases), may_start_late=True)
     file.refuse_shares(found.xyxy, "KITTI")
-    return found
+    return joined(found)

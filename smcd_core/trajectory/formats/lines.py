@@ -79,12 +79,14 @@ def _values(file: BoxFile, rows: Sequence[Row], names: str) -> tuple[np.ndarray,
 def _boxes(file: BoxFile, rows: Sequence[Row], names: str) -> tuple[np.ndarray, np.ndarray]:
     """xyxy [F, 4] in pixels and mask [F].
 
-    Frames without the object are written as 0,0,0,0, as -1,-1,-1,-1, as a box with negative width and height, or as
-    NaN. In a file that has such lines a box with one side of no length is absent, too.
+    Frames without the object are written as 0,0,0,0, as -1,-1,-1,-1, as a box with negative width and height (of
+    corners: with a negative second one), or as NaN. In a file that has such lines a box with one side of no length is
+    absent, too.
     """
     values, mask = _values(file, rows, names)
     sides = values[:, 2:] if names == "x,y,w,h" else values[:, 2:] - values[:, :2]
-    absent = ~mask | (values == 0).all(1) | (values == -1).all(1) | (sides < 0).all(1)
+    inverted = (sides if names == "x,y,w,h" else np.maximum(sides, values[:, 2:])) < 0  # not two corners swapped
+    absent = ~mask | (values == 0).all(1) | (values == -1).all(1) | inverted.all(1)
     if absent.any():
         absent |= (sides <= 0).any(1)
     boxes = np.zeros((len(values), 4))

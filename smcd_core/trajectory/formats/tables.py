@@ -7,17 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ..rows import BoxRows, all_are_shares, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural, same_id
 
 CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"]
 EXPECTED = "columns frame, object, label, and x1, y1, x2, y2 or x, y, width, height"
 
-# Names of each column, in lower case and without spaces, dashes and underscores.
+# Names of each column, in lower case and without spaces, dashes and underscores; the first one that is there counts.
 _NAMES = {
     "frame": "frame frameid frameindex frameidx framenumber framenum frameno image imageid filename imagepath path",
-    "object": "object objectid trackid trackerid objid id track",
-    "label": "label class classname category categoryname name labelname",
+    "object": "trackid trackerid objectid objid object track id",
+    "label": "classname categoryname labelname label name class category object",
     "x1": "x1 xmin left bbleft boxleft bboxleft bboxx1 xtl",
     "y1": "y1 ymin top bbtop boxtop bboxtop bboxy1 ytl",
     "x2": "x2 xmax right bbright bboxright bboxx2 xbr",
@@ -29,17 +31,17 @@ _NAMES = {
     "cx": "cx xcenter xcentre centerx centrex",
     "cy": "cy ycenter ycentre centery centrey",
 }
-_COLUMNS = {name: column for column, names in _NAMES.items() for name in names.split()}
 _CORNERS = (("x1", "y1", "x2", "y2"), ("x1", "y1", "w", "h"), ("x", "y", "w", "h"), ("cx", "cy", "w", "h"))
 
 
 def columns_of(header: Sequence[str]) -> Mapping[str, int] | None:
     """The place of each known column of a header, None if it does not tell boxes by frame."""
+    plain = [re.sub(r"[\s_.-]", "", name.lower()) for name in header]
     places: dict[str, int] = {}
-    for place, name in enumerate(header):
-        column = _COLUMNS.get(re.sub(r"[\s_.-]", "", name.lower()))
-        if column:
-            places.setdefault(column, place)
+    for column, names in _NAMES.items():
+        free = [name for name in names.split() if name in plain and plain.index(name) not in places.values()]
+        if free:
+            places[column] = plain.index(free[0])
     has_box = any(places.keys() >= set(names) for names in _CORNERS)
     return places if has_box and "frame" in places else None
 
@@ -55,6 +57,7 @@ def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     needed = ",".join(CSV_HEADER) if is_ours else ",".join(header)
     frames = _frame_numbers(file, rows, columns, header, needed)
     from_one = not is_ours and min(frames, default=0) == 1  # others count from 1
+    columns = _without_row_numbers(columns, header, rows, frames)
     entries, objects, phrases, seen = [], {}, [], set()
     for (where, row), frame in zip(rows, frames, strict=True):
         if is_absent([row[columns[name]] for name in box_names]):
@@ -80,7 +83,10 @@ def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     length = last + 1 if last > numbers.max(initial=-1) else None
     is_shares = all_are_shares(xyxy)
     what = ("CSV of corners" if is_ours else "CSV") + (" in shares of the frame" if is_shares else "")
-    found = BoxRows(what, numbers, places, xyxy, tuple(phrases), length=length, in_pixels=not is_shares)
+    size = _size_of_image(columns, header, rows, box_names, xyxy)
+    found = BoxRows(
+        what, numbers, places, xyxy, tuple(phrases), size, "from the file", length=length, in_pixels=not is_shares
+    )
     return joined(replace(found, may_start_late=not is_ours))
 
 
@@ -102,6 +108,36 @@ def _frame_numbers(
             raise file.error(f"found frame {name}, expected a whole number from 0", where)
         numbers.append(int(frame))
     return numbers
+
+
+def _without_row_numbers(
+    columns: Mapping[str, int], header: Sequence[str], rows: Sequence[Row], frames: Sequence[int]
+) -> Mapping[str, int]:
+    """The columns without one named id that counts the rows of several frames, as tables of pandas have it."""
+    place = columns.get("object")
+    if place is None or header[place].strip().lower() != "id" or len(rows) < 3 or len(set(frames)) < 2:
+        return columns
+    ids = [same_id(row[place]) for _, row in rows]
+    if ids not in ([str(n + first) for n in range(len(rows))] for first in (0, 1)):
+        return columns
+    return {name: column for name, column in columns.items() if name != "object"}
+
+
+def _size_of_image(
+    columns: Mapping[str, int], header: Sequence[str], rows: Sequence[Row], box_names: Sequence[str], xyxy: np.ndarray
+) -> tuple[int, int] | None:
+    """(width, height) that tables of corners tell of the image, as those of Roboflow; None if they are the box's."""
+    if box_names[2] != "x2" or not columns.keys() >= {"w", "h"} or not len(xyxy):
+        return None
+    places = [columns["w"], columns["h"]]
+    sizes = {tuple(row[place] for place in places) for _, row in rows}
+    if [header[place].strip().lower() for place in places] != ["width", "height"] or len(sizes) != 1:
+        return None
+    width, height = sizes.pop()
+    if not all(re.fullmatch(r"[1-9]\d{0,5}", side, re.ASCII) for side in (width, height)):
+        return None
+    is_inside = (xyxy[:, 2] <= int(width)).all() and (xyxy[:, 3] <= int(height)).all()
+    return (int(width), int(height)) if is_inside else None
 
 
 def _phrase(name: str | None, label: str | None) -> str:

@@ -107,7 +107,7 @@ async function importBoxes(context, read, name) {
       if (error instanceof model.FormatQuestion) question = error.choices;
       else if (!(error instanceof model.SizeQuestion)) throw error;
     }
-    const isOfAnySize = OF_ANY_SIZE.includes(found?.reading.format);
+    const isOfAnySize = OF_ANY_SIZE.includes(found?.reading.format) || Boolean(found?.reading.hasSize);
     const isEmpty = !editor.trajectory.objects.length && !editor.problem;
     if (isOfAnySize && isEmpty) return take(context, found, "replace", name);
     const answer = await ask(context, { name, choices: question, size: isOfAnySize ? null : { width, height }, isEmpty });

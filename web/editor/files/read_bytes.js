@@ -14,11 +14,13 @@ export function readBytes(bytes, options) {
   return model.isArray(bytes) ? model.readArrayFile(bytes, options) : model.readFile(textOf(bytes), options);
 }
 
-/** Text in another encoding is refused, as names would come out wrong. */
+/** Text in another encoding is refused, as names would come out wrong; so are zeros, which no text holds. */
 function textOf(bytes) {
+  const notText = new model.TrajectoryError(model.say`the file is not UTF-8 text: save it as UTF-8`);
+  if (bytes.includes(0)) throw notText;
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new model.TrajectoryError(model.say`the file is not UTF-8 text: save it as UTF-8`);
+    throw notText;
   }
 }
