@@ -28,6 +28,7 @@ import { listenToClipboard } from "./files/clipboard.js";
 import { listenToDrops } from "./files/drops.js";
 import { closeDialogs } from "./kit/dialogs.js";
 import { h } from "./kit/dom.js";
+import { ringForKeyboard } from "./kit/focus_ring.js";
 import { createProblem } from "./panels/problem.js";
 import { createSide } from "./panels/side.js";
 import { createStatus } from "./panels/status.js";
@@ -100,7 +101,7 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
         return popOut.isOut();
       },
       setPoppedOut: popOut.set,
-      editPhrase: () => parts.side.editPhrase(),
+      editPhrase: () => parts.timeline.editPhrase(),
       focusMotion: () => parts.side.focusMotion(),
       openHelp: () => openHelp(context),
     },
@@ -108,7 +109,7 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   const parts = createParts(context);
   layout.append(...Object.values(parts).map((part) => part.element));
   const isDrawn = Boolean(parts.toolbar);
-  const endings = [listenToDrops(context), ...(isDrawn ? [listenToKeys(context), listenToClipboard(context)] : [])];
+  const endings = [listenToDrops(context), ringForKeyboard(root), ...(isDrawn ? [listenToKeys(context), listenToClipboard(context)] : [])];
 
   const unsubscribe = editor.subscribe(invalidate);
   invalidate();

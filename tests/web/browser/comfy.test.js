@@ -18,7 +18,7 @@ const TWO = JSON.stringify({
     keys: [0, 5].map((frame) => ({ frame, box: [n / 2, 0.1 + frame / 20, n / 2 + 0.4, 0.5 + frame / 20] })),
   })),
 });
-/** Places of the focus, of each kind. The properties are shown, for the colour chip the objects. */
+/** Places of the focus, of each kind. The properties are shown. */
 const CONTROLS = {
   canvas: ".smcd-stage-canvas",
   timeline: ".smcd-timeline-canvas",
@@ -90,12 +90,12 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
         const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: TWO } });
         await page.evaluate((n) => window.app.canvas.selectItems([window.app.graph.getNodeById(n)]), id);
         await host.editor(id, (editor) => editor.select([editor.trajectory.objects[0].id]));
-        await page.locator(".smcd-tabs button").nth(1).click(); // the properties
+        const properties = page.locator(".smcd-side-button");
+        if (await properties.isVisible()) await properties.click();
         await host.editor(id, (editor) => editor.apply("step.clip", (before) => ({ ...before, fps: 9 })));
         const before = await host.outer();
         const steps = await host.undoSteps();
         for (const [kind, control] of Object.entries(CONTROLS)) {
-          if (kind === "colour chip") await page.locator(".smcd-tabs button").first().click();
           await page.locator(control).first().focus();
           for (const key of KEYS_OF_HOST) await page.keyboard.press(key);
           if (kind === "menu") await page.keyboard.press("Escape");
@@ -434,7 +434,7 @@ function inRenderer(serverOf, { nodes2 }) {
 
   hosted("two editors and a copy have their own boxes", async (host, page) => {
     const first = await host.add("SMCD_Trajectory", { pos: [80, 80], widgets: { text: EMPTY } });
-    const second = await host.add("SMCD_Trajectory", { pos: [560, 80], widgets: { text: EMPTY } });
+    const second = await host.add("SMCD_Trajectory", { pos: [880, 80], widgets: { text: EMPTY } });
     await host.drag(first, [0.1, 0.1], [0.4, 0.5]);
     const text = await host.text(first);
     assert.equal(await host.text(second), EMPTY);
@@ -463,7 +463,7 @@ function inRenderer(serverOf, { nodes2 }) {
     const made = [];
     for (const n of [0, 1]) {
       const connect = { background: [loader, 0] };
-      made.push(await host.add("SMCD_Trajectory", { pos: [300 + n * 500, 80], widgets: { text: EMPTY }, connect }));
+      made.push(await host.add("SMCD_Trajectory", { pos: [60 + n * 780, 80], widgets: { text: EMPTY }, connect }));
     }
     const exports_ = [];
     for (const id of made) exports_.push(await host.add("SMCD_Export", { pos: [1320, 80], connect: { trajectory: [id, 0] } }));

@@ -37,6 +37,9 @@ export function createTransport(context) {
     },
     ...SPEEDS.map((value) => h("option", { value }, `${value}×`)),
   );
+  const last = h("span", {});
+  // Languages differ in what is before and after the field.
+  const placeOf = (value) => t("transport.place", { frame: "\n", last: value }).split("\n");
   const group = (name, ...children) => h("span", { class: `smcd-transport-group smcd-transport-${name}` }, ...children);
   const element = h(
     "div",
@@ -50,7 +53,8 @@ export function createTransport(context) {
       loop,
     ),
     speed,
-    group("time", frame, "/", frames),
+    group("time", placeOf(0)[0], frame, last),
+    group("length", frames, t("transport.framesUnit")),
     group("fps", fps, t("transport.fpsUnit")),
     group("size", width, "×", height),
   );
@@ -97,6 +101,8 @@ export function createTransport(context) {
       input.dataset.value = String(value);
     }
     frame.max = String(trajectory.frames - 1);
+    const after = placeOf(trajectory.frames - 1)[1];
+    if (last.textContent !== after) last.textContent = after;
     if (play.dataset.shown !== String(editor.isPlaying)) {
       play.dataset.shown = String(editor.isPlaying);
       play.replaceChildren(icon(editor.isPlaying ? "pause" : "play"));

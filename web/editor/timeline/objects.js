@@ -1,32 +1,35 @@
 /**
- * The list of objects: a row each, with color, phrase and toggles, and one row for the camera.
+ * The names beside the rows of the timeline, which are the list of objects: whether it is in the video, color, phrase
+ * and toggles of each, and one row for all of them.
  *
  * @import {Context, Part} from "../view.js"
  * @import {OpenGesture} from "../state/state.js"
  * @import {Track} from "../../trajectory/document.js"
+ * @import {Layout} from "./layout.js"
  */
 
 import * as model from "../../trajectory/model.js";
 import { openContextMenu } from "../actions/context_menu.js";
 import { h, isComposed, listen, take, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
-import { toggled } from "../state/selection.js";
+import { toggled, toggleVisible } from "../state/selection.js";
+import { RULER } from "./layout.js";
 
 /**
  * @param {Context} context
- * @returns {Part & {editPhrase: () => void}}
+ * @returns {Part & {editPhrase: () => void, place: (layout: Layout) => void}} place: keeps the names at their rows
  */
 export function createObjects(context) {
   const { editor, t, run } = context;
   const grid = { role: "grid", "aria-multiselectable": "true", "aria-label": t("objects.name") };
   const list = h("div", { class: "smcd-rows", ...grid });
-  const empty = h("p", { class: "smcd-hint" }, t("objects.empty"));
   const camera = createCameraRow(context);
-  const element = h("section", { class: "smcd-objects", "aria-label": t("objects.name") }, list, empty);
+  const element = h("div", { class: "smcd-names" }, list);
   /** @type {Map<string, ReturnType<typeof createRow>>} */
   const rows = new Map();
   const isOther = watch();
   const isOtherList = watch();
+  const isOtherPlace = watch();
 
   const ids = () => editor.trajectory.objects.map(({ id }) => id);
 
@@ -37,7 +40,7 @@ export function createObjects(context) {
     const all = elements();
     const here = all.findIndex((row) => row.contains(document.activeElement));
     const next = all[Math.min(Math.max(here + by, 0), all.length - 1)];
-    next.focus({ preventScroll: false });
+    next.focus({ preventScroll: true });
     if (next === camera.element) editor.selectCamera();
     else editor.select([next.dataset.id], event.shiftKey ? "add" : "only");
   }
@@ -66,17 +69,17 @@ export function createObjects(context) {
   }
 
   function render() {
-    const { trajectory, selected, locked, solo, isCameraSelected } = editor;
-    if (!isOther(trajectory.objects, selected, locked, solo, isCameraSelected)) return;
+    const { trajectory, selected, locked, solo, isCameraSelected, frame } = editor;
+    if (!isOther(trajectory.objects, selected, locked, solo, isCameraSelected, frame)) return;
     if (isOtherList(trajectory.objects)) updateRows(trajectory.objects);
     const current = isCameraSelected ? null : ids().find((id) => selected.has(id)) ?? null;
     camera.update(isCameraSelected, current === null);
     trajectory.objects.forEach((track, n) => {
       const { id } = track;
       const state = { isSelected: selected.has(id), isLocked: locked.has(id), isSolo: solo.has(id) };
-      rows.get(id).update(track, n, { ...state, isHere: id === current, isHidden: !editor.isShown(id) });
+      const isVisible = model.visibleAt(track, frame);
+      rows.get(id).update(track, n, { ...state, isVisible, isHere: id === current, isHidden: !editor.isShown(id) });
     });
-    empty.hidden = trajectory.objects.length > 0;
   }
 
   function updateRows(objects) {
@@ -96,6 +99,12 @@ export function createObjects(context) {
   return {
     element,
     render,
+    place({ label, row, scroll, bottom }) {
+      if (!isOtherPlace(label, row, scroll, bottom)) return;
+      Object.assign(element.style, { top: `${RULER}px`, width: `${label - 1}px`, height: `${bottom - RULER}px` });
+      element.style.setProperty("--smcd-row", `${row}px`);
+      list.style.transform = `translateY(${-scroll}px)`;
+    },
     editPhrase() {
       const first = ids().find((id) => editor.selected.has(id));
       if (first) edit(first);
@@ -108,9 +117,10 @@ export function createObjects(context) {
 }
 
 function createCameraRow({ editor, t }) {
-  const mark = h("span", { role: "gridcell", class: "smcd-camera-mark" }, icon("camera"));
+  const mark = h("span", { class: "smcd-all-mark" }, icon("all"));
   const name = h("span", { role: "gridcell", class: "smcd-phrase" }, t("objects.camera"));
-  const element = h("div", { class: "smcd-row-item", role: "row", title: t("objects.cameraHint") }, mark, name);
+  const hint = t("objects.cameraHint");
+  const element = h("div", { class: "smcd-row-item smcd-row-all", role: "row", title: hint }, mark, name);
   element.addEventListener("click", () => editor.selectCamera());
   return {
     element,
@@ -127,21 +137,21 @@ function createRow(context, id) {
   let track = model.trackOf(editor.trajectory, id);
   const isOther = watch();
   const controls = [];
+  const use = h("input", { type: "checkbox", class: "smcd-use" });
   const color = h("input", { type: "color", class: "smcd-color" });
   const phrase = h("span", { class: "smcd-phrase", dir: "auto" });
   const phraseCell = h("span", { role: "gridcell", class: "smcd-phrase-cell" }, phrase);
   const strength = h("span", { role: "gridcell", class: "smcd-strength", title: t("inspector.strength") });
   const toggles = {
-    eye: toggle(() => editor.apply(track.enabled ? "step.disable" : "step.enable", (trajectory) =>
-      model.setEnabled(trajectory, [id], !track.enabled),
-    )),
+    eye: toggle(() => toggleVisible(editor, [id])),
     lock: toggle(() => editor.set({ locked: toggled(editor.locked, [id]) })),
     solo: toggle(() => editor.set({ solo: toggled(editor.solo, [id]) })),
   };
-  controls.push(color, ...Object.values(toggles).map(({ button }) => button));
+  controls.push(use, color, ...Object.values(toggles).map(({ button }) => button));
   const element = h(
     "div",
     { class: "smcd-row-item", role: "row", "data-id": id, draggable: "true" },
+    h("span", { role: "gridcell" }, use),
     h("span", { role: "gridcell" }, color),
     phraseCell,
     strength,
@@ -182,6 +192,11 @@ function createRow(context, id) {
       const place = index + (isLowerHalf(event, element) ? 1 : 0);
       editor.apply("step.reorder", (trajectory) => model.reorderTracks(trajectory, editor.selected, place));
     },
+  });
+  use.addEventListener("change", () => {
+    const { checked } = use;
+    const step = checked ? "step.enable" : "step.disable";
+    editor.apply(step, (trajectory) => model.setEnabled(trajectory, [id], checked));
   });
   color.addEventListener("change", () => {
     editor.apply("step.color", (trajectory) => model.setColor(trajectory, [id], color.value));
@@ -238,11 +253,12 @@ function createRow(context, id) {
   return {
     element,
     edit,
-    update(next, place, { isSelected, isLocked, isSolo, isHere, isHidden }) {
+    update(next, place, { isSelected, isLocked, isSolo, isVisible, isHere, isHidden }) {
       track = next;
       const { phrase: text, color: shade, strength: force, enabled } = next;
       // A drag changes only the keys of a track, many times a second.
-      if (!isOther(text, shade, force, enabled, place, isSelected, isLocked, isSolo, isHere, isHidden)) return;
+      const flags = [isSelected, isLocked, isSolo, isVisible, isHere, isHidden];
+      if (!isOther(text, shade, force, enabled, place, ...flags)) return;
       const name = track.phrase || t("objects.unnamed", { number: place + 1 });
       const classes = { "smcd-is-disabled": !track.enabled, "smcd-is-hidden": isHidden };
       for (const [className, isOn] of Object.entries(classes)) element.classList.toggle(className, isOn);
@@ -254,10 +270,14 @@ function createRow(context, id) {
       phrase.classList.toggle("smcd-is-unnamed", !track.phrase);
       phrase.title = name;
       phrase.dataset.label = t("objects.phraseOf", { number: place + 1 });
+      use.checked = track.enabled;
+      use.setAttribute("aria-label", t("objects.use", { name }));
+      use.title = t("objects.use", { name });
       color.value = track.color;
       color.setAttribute("aria-label", t("objects.colorOf", { name }));
       strength.textContent = track.strength === 1 ? "" : `×${Math.round(track.strength * 100) / 100}`;
-      toggles.eye.update(track.enabled, track.enabled ? "eye" : "eyeOff", t("objects.eye", { name }));
+      toggles.eye.update(isVisible, isVisible ? "eye" : "eyeOff", t("objects.eye", { name }));
+      toggles.eye.button.disabled = isLocked;
       toggles.lock.update(isLocked, isLocked ? "lock" : "unlock", t("objects.lock", { name }));
       toggles.solo.update(isSolo, "solo", t("objects.solo", { name }));
     },
