@@ -29,6 +29,7 @@ import { listenToDrops } from "./files/drops.js";
 import { closeDialogs } from "./kit/dialogs.js";
 import { h } from "./kit/dom.js";
 import { ringForKeyboard } from "./kit/focus_ring.js";
+import { createAnnouncer } from "./panels/announcer.js";
 import { createProblem } from "./panels/problem.js";
 import { createSide } from "./panels/side.js";
 import { createStatus } from "./panels/status.js";
@@ -45,6 +46,7 @@ const PARTS = {
   side: createSide,
   timeline: createTimeline,
   status: createStatus,
+  announcer: createAnnouncer,
 };
 
 /**
@@ -60,7 +62,7 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   const layout = h("div", { class: "smcd-layout" });
   const root = h(
     "div",
-    { class: "smcd-editor", role: "application", "aria-label": t("editor.name"), tabindex: "0" },
+    { class: "smcd-editor", role: "group", "aria-label": t("editor.name"), tabindex: "0" },
     layout,
   );
   let scheduled = 0;

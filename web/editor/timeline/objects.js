@@ -45,9 +45,20 @@ export function createObjects(context) {
     else editor.select([next.dataset.id], event.shiftKey ? "add" : "only");
   }
 
+  /** Move the focus between a row and its controls. Returns whether there is one on that side. */
+  function focusInRow(by) {
+    const row = /** @type {HTMLElement} */ (document.activeElement.closest("[role=row]"));
+    const stops = [row, .../** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll("input, button:not(:disabled)"))];
+    const next = stops[stops.findIndex((stop) => stop === document.activeElement) + by];
+    next?.focus({ preventScroll: true });
+    return next !== undefined;
+  }
+
   const stopListening = listen(list, {
     keydown(event) {
       const { target } = event;
+      const along = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (along && !target.matches("[type=text]") && focusInRow(along)) return take(event);
       if (!target.matches("[role=row]")) return;
       const id = target.dataset.id;
       const actions = {
@@ -131,12 +142,11 @@ function createCameraRow({ editor, t }) {
   };
 }
 
-/** The row of an object. Tab reaches its controls only in the current row. */
+/** The row of an object. Tab reaches the current row, and arrow keys its controls. */
 function createRow(context, id) {
   const { editor, t } = context;
   let track = model.trackOf(editor.trajectory, id);
   const isOther = watch();
-  const controls = [];
   const use = h("input", { type: "checkbox", class: "smcd-use" });
   const color = h("input", { type: "color", class: "smcd-color" });
   const phrase = h("span", { class: "smcd-phrase", dir: "auto" });
@@ -147,7 +157,7 @@ function createRow(context, id) {
     lock: toggle(() => editor.set({ locked: toggled(editor.locked, [id]) })),
     solo: toggle(() => editor.set({ solo: toggled(editor.solo, [id]) })),
   };
-  controls.push(use, color, ...Object.values(toggles).map(({ button }) => button));
+  for (const control of [use, color, ...Object.values(toggles).map(({ button }) => button)]) control.tabIndex = -1;
   const element = h(
     "div",
     { class: "smcd-row-item", role: "row", "data-id": id, draggable: "true" },
@@ -265,7 +275,6 @@ function createRow(context, id) {
       element.setAttribute("aria-selected", String(isSelected));
       element.setAttribute("aria-label", name);
       element.tabIndex = isHere ? 0 : -1;
-      for (const control of controls) control.tabIndex = isHere ? 0 : -1;
       if (phrase.textContent !== name) phrase.textContent = name;
       phrase.classList.toggle("smcd-is-unnamed", !track.phrase);
       phrase.title = name;

@@ -64,7 +64,7 @@ export function createTimeline(context) {
   });
   const playhead = h("div", { class: "smcd-timeline-playhead" });
   const track = h("div", { class: "smcd-timeline-over" }, playhead);
-  const tip = h("div", { class: "smcd-timeline-tip", role: "tooltip", hidden: true });
+  const tip = h("div", { class: "smcd-timeline-tip", hidden: true });
   const score = h("div", { class: "smcd-timeline-score", title: t("timeline.meanIouHint"), hidden: true });
   const area = h("div", { class: "smcd-timeline-area" }, canvas, objects.element, track, score, tip);
   const border = h("div", {
