@@ -30,7 +30,7 @@ class SMCDGenerate(io.ComfyNode):
             display_name="SMCD Generate",
             category="SMCD",
             description="Animates an image along boxes, in one node.",
-            search_aliases=["animate your motion", "image to video", "bounding box"],
+            search_aliases=["animate your motion", "image to video", "bounding box", "animate"],
             inputs=[
                 inputs.model(),
                 inputs.clip(),

@@ -92,7 +92,7 @@ class SMCDTracks(io.ComfyNode):
             display_name="SMCD Tracks",
             category="SMCD/guides",
             description="Converts boxes to point tracks for Wan-Move, ATI and other models that follow points.",
-            search_aliases=["wan move", "ATI", "point tracks", "motion path", "trajectory to tracks"],
+            search_aliases=["wan move", "ATI", "point tracks", "motion path", "spline", "trajectory to tracks"],
             inputs=[
                 boxes_input(),
                 *target(),
@@ -182,7 +182,7 @@ class SMCDCutAndDrag(io.ComfyNode):
             category="SMCD/guides",
             description="Cuts the objects out of an image and drags them along their boxes: a rough video to start a "
             "model from, as Time-to-Move does.",
-            search_aliases=["time to move", "TTM", "cut and drag", "animatic", "motion guide", "inpaint"],
+            search_aliases=["time to move", "TTM", "cut and drag", "animatic", "sprite", "motion guide", "inpaint"],
             inputs=[
                 io.Image.Input("image", tooltip="The image whose objects move."),
                 boxes_input(),

@@ -35,7 +35,16 @@ class SMCDTrajectory(io.ComfyNode):
             category="SMCD",
             description="An editor for boxes with phrases and keyframes. It can start from the boxes of a detector or "
             "tracker.",
-            search_aliases=["bounding box", "keyframes", "motion path", "box editor"],
+            search_aliases=[
+                "bounding box",
+                "keyframes",
+                "motion path",
+                "box editor",
+                "spline",
+                "timeline",
+                "draw",
+                "animate",
+            ],
             inputs=[
                 io.String.Input(
                     "text", multiline=True, default=EMPTY, tooltip="An SMCD trajectory, version 1; boxes in 0..1."

@@ -62,12 +62,12 @@ def test_a_pack_without_its_dependency_stops_neither_the_host_nor_other_packs(se
     assert {"Other", "SMCD_Load", "KSampler"} <= host.ask(server, "/object_info").keys()
 
 
-@pytest.mark.parametrize("name, kind", [("quick_start", "SMCD_Generate"), ("several_objects", "KSampler")])
+@pytest.mark.parametrize("name, kind", [("01_quick_start", "SMCD_Generate"), ("03_several_objects", "KSampler")])
 def test_a_posted_prompt_runs_to_a_video_with_a_preview_of_each_step(server, name, kind):
     prompt = workflow(name)
     run = host.watch(server, prompt)
     assert last_event(run) == ("execution_success", None)
-    assert len(list(Path(server.base, "output", "SMCD").glob(f"{name}*.mp4"))) == 1
+    assert len(list(Path(server.base, "output", "SMCD").glob(f"{name[3:]}*.mp4"))) == 1
     assert [key for key, _ in run.previews] == [find(prompt, kind)] * 2
     assert all(Image.open(io.BytesIO(picture)).getbbox() for _, picture in run.previews)  # and not black
     # On the example nothing is to be remarked. Load SMCD says what it has loaded, unless it is still there.
@@ -75,7 +75,7 @@ def test_a_posted_prompt_runs_to_a_video_with_a_preview_of_each_step(server, nam
 
 
 def test_what_the_result_cannot_be_is_said_on_the_node_until_it_is_mended(server):
-    prompt = workflow("quick_start")
+    prompt = workflow("01_quick_start")
     node, loader = find(prompt, "SMCD_Generate"), find(prompt, "SMCD_Load")
     prompt[loader]["inputs"]["weight_dtype"] = "bf16"  # not what the test above has loaded
     prompt[node]["inputs"]["prompt"] = "a spaceship"
@@ -376,7 +376,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_gives_one_message_at_the_node_that_the_page_highlights(server, case):
     spoil, kind, *words = BAD[case]
-    prompt = workflow("several_objects")
+    prompt = workflow("03_several_objects")
     spoil(prompt)
     skip_without_box_editor(server, prompt)
     found = host.watch(server, prompt)

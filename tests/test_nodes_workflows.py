@@ -29,7 +29,8 @@ import comfy.model_management  # noqa: E402  the host's, which host.start() foun
 API = Path(__file__).parent.parent / "workflows" / "api"
 # Those for other models' weights are checked in test_nodes_workflows_models.py.
 OTHERS = (
-    "ltx_boxes", "score_any_model", "time_to_move", "vace_boxes", "vace_phrases", "wan_ati", "wan_fun", "wan_move"
+    "09_wan_move", "10_wan_ati", "11_vace_boxes", "12_vace_phrases", "13_wan_fun", "14_ltx_boxes", "15_time_to_move",
+    "16_score_any_model"
 )  # fmt: skip
 NAMES = sorted(path.stem for path in API.glob("*.json") if path.stem not in OTHERS)
 # Nodes that need downloads, and what stands in for them here.
@@ -40,7 +41,8 @@ STAND_INS = {
     "SAM3_TrackToMask": ("SolidMask", {"value": 1.0, "width": 64, "height": 32}, 0),
 }
 MAKERS = {"SMCD_Conditioning", "SMCD_Generate"}  # of the video; they are told its size
-SCALED = {"several_objects": (256, 256), "metrics": (256, 512)}  # for people to see the boxes, the latter two in a row
+# For people to see the boxes, the latter two in a row.
+SCALED = {"03_several_objects": (256, 256), "08_metrics": (256, 512)}
 UPSTREAM = {"SAM3_VideoTrack", "CheckpointLoaderSimple", "LoadVideo", "GetVideoComponents"}
 
 
@@ -83,7 +85,7 @@ def read(name, steps=2):
     return prompt
 
 
-SLOW = ("boxes_from_video", "guidance", "long_video", "several_objects")
+SLOW = ("03_several_objects", "04_guidance", "06_long_video", "07_boxes_from_video")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in NAMES])
@@ -94,7 +96,7 @@ def test_each_workflow_runs_to_a_video_file(name, output):
     (file,) = (output / "SMCD").glob("*.mp4")
     with av.open(str(file)) as video:
         frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
-    assert len(frames) == (64 if name == "long_video" else 8)
+    assert len(frames) == (64 if name == "06_long_video" else 8)
     assert frames[0].shape[:2] == SCALED.get(name, asked_size(prompt)) and np.ptp(frames[0]) > 0
 
 
@@ -105,7 +107,7 @@ def asked_size(prompt):
 
 
 def test_the_quick_start_needs_nothing_but_the_pack():
-    prompt = json.loads((API / "quick_start.json").read_text(encoding="utf-8"))
+    prompt = json.loads((API / "01_quick_start.json").read_text(encoding="utf-8"))
     kinds = {node["class_type"] for node in prompt.values()}
     assert {kind for kind in kinds if not kind.startswith("SMCD_")} == {"SaveVideo"}
 
@@ -116,13 +118,13 @@ def test_the_quick_start_opens_no_connection(output, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    assert host.run(read("quick_start")).success
+    assert host.run(read("01_quick_start")).success
 
 
 @pytest.mark.slow
 def test_a_run_leaves_nothing_behind_in_the_pack(output):
     """No value of a module or a node class changes, whatever the nodes are called."""
-    for name in ("metrics", "quick_start"):
+    for name in ("08_metrics", "01_quick_start"):
         prompt = read(name)
         assert host.run(prompt).success  # what is imported late is there
         before = state()
@@ -227,7 +229,7 @@ def test_nothing_to_score_is_an_error_and_no_number(change):
 
 @pytest.mark.slow
 def test_interrupt_stops_within_a_step_and_the_next_run_is_clean(output):
-    prompt = read("several_objects", steps=50)
+    prompt = read("03_several_objects", steps=50)
     calls = []
     network = host.pack_module("nodes.host.model").HostSMCD
     forward = network.forward
@@ -243,7 +245,7 @@ def test_interrupt_stops_within_a_step_and_the_next_run_is_clean(output):
         result = host.run(prompt)
     assert not result.success and result.messages[-1][0] == "execution_interrupted"
     assert len(calls) <= 4
-    assert host.run(read("several_objects")).success
+    assert host.run(read("03_several_objects")).success
 
 
 def test_motion_and_image_together_are_the_conditioning(bundled):
@@ -313,3 +315,8 @@ def test_every_node_explains_itself():
         schema = node.define_schema()
         assert schema.node_id.startswith("SMCD_") and schema.description and schema.display_name
         assert comfy_host.nodes.NODE_CLASS_MAPPINGS[schema.node_id] is node
+
+
+def test_the_search_finds_the_nodes_under_the_words_of_animators():
+    words = {alias for node in host.pack_module("nodes").NODES for alias in node.define_schema().search_aliases}
+    assert words >= {"spline", "timeline", "draw", "sprite", "animate", "motion path"}

@@ -113,7 +113,7 @@ def test_the_note_names_weights_with_folder_and_licence_memory_and_version(name)
     assert listed and all("`models/" in line and "(" in line for line in listed)
     assert "**Memory**: " in note
     (version,) = re.findall(r"\*\*ComfyUI\*\*: 0\.(\d+) or newer", note)
-    assert int(version) == (32 if name == "ltx_boxes" else SMCD_NEEDS)
+    assert int(version) == (32 if name == "14_ltx_boxes" else SMCD_NEEDS)
     weights = [
         value
         for node in prompt(name).values()

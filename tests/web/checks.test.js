@@ -25,16 +25,16 @@ test("a slow object of good size with a phrase of the prompt has no findings", (
   assert.deepEqual(checkTrajectory(still(), { prompt: "A red Car, driving." }), []);
 });
 
-test("the fastest frame of a track is told with its speed in cells", () => {
+test("the fastest frame of a track is told with its speed in per cent of the width", () => {
   const document = trajectory({ car: [[0, A], [4, [0.3, 0.2, 0.5, 0.5]], [5, [0.6, 0.2, 0.8, 0.5]]] });
   const [finding] = checkTrajectory(document);
   assert.deepEqual(finding, {
     key: "check.too_fast",
-    values: { object: "car", speed: 9.6, limit: 6, frame: 5 },
+    values: { object: "car", speed: 30, limit: 18.8, frame: 5 },
     id: "car",
     frames: [4, 5],
   });
-  assert.match(messageOf(finding), /^car moves 9\.6 cells \(of 8 px\) at frame 5; the model follows about 6\. Spread/);
+  assert.match(messageOf(finding), /^car moves 30 % of the width a frame up to frame 5; the model follows about 18\.8 %\. Spread/);
 });
 
 test("speed is that of the frames that the model makes", () => {

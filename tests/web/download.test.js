@@ -89,11 +89,11 @@ test("a failure is told with the server's words", async () => {
   assert.deepEqual(said[1], { title: "下载失败", type: "info", message: "no connection", itemList: ["fetch it"] });
 });
 
-test("a checkpoint that the server lacks is named on the button", () => {
+test("the button says that the server lacks the checkpoint named above it", () => {
   const checkpoint = { value: "smcd_motion.bin", options: { values: ["smcd-tiny"] } };
   const { node } = openPage("en", { widgets: [checkpoint] });
   node.onConfigure();
-  assert.equal(node.button.label, "smcd_motion.bin is missing: download the released weights…");
+  assert.equal(node.button.label, "Weights missing: download…");
   checkpoint.value = "smcd-tiny";
   checkpoint.callback();
   assert.equal(node.button.label, "Download released weights…");

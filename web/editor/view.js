@@ -28,6 +28,8 @@ import { listenToClipboard } from "./files/clipboard.js";
 import { listenToDrops } from "./files/drops.js";
 import { closeDialogs } from "./kit/dialogs.js";
 import { h } from "./kit/dom.js";
+import { ringForKeyboard } from "./kit/focus_ring.js";
+import { createAnnouncer } from "./panels/announcer.js";
 import { createProblem } from "./panels/problem.js";
 import { createSide } from "./panels/side.js";
 import { createStatus } from "./panels/status.js";
@@ -44,6 +46,7 @@ const PARTS = {
   side: createSide,
   timeline: createTimeline,
   status: createStatus,
+  announcer: createAnnouncer,
 };
 
 /**
@@ -59,7 +62,7 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   const layout = h("div", { class: "smcd-layout" });
   const root = h(
     "div",
-    { class: "smcd-editor", role: "application", "aria-label": t("editor.name"), tabindex: "0" },
+    { class: "smcd-editor", role: "group", "aria-label": t("editor.name"), tabindex: "0" },
     layout,
   );
   let scheduled = 0;
@@ -100,7 +103,7 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
         return popOut.isOut();
       },
       setPoppedOut: popOut.set,
-      editPhrase: () => parts.side.editPhrase(),
+      editPhrase: () => parts.timeline.editPhrase(),
       focusMotion: () => parts.side.focusMotion(),
       openHelp: () => openHelp(context),
     },
@@ -108,7 +111,7 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   const parts = createParts(context);
   layout.append(...Object.values(parts).map((part) => part.element));
   const isDrawn = Boolean(parts.toolbar);
-  const endings = [listenToDrops(context), ...(isDrawn ? [listenToKeys(context), listenToClipboard(context)] : [])];
+  const endings = [listenToDrops(context), ringForKeyboard(root), ...(isDrawn ? [listenToKeys(context), listenToClipboard(context)] : [])];
 
   const unsubscribe = editor.subscribe(invalidate);
   invalidate();

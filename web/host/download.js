@@ -99,11 +99,10 @@ class DownloadButton {
     else await this.#confirm({ title: this.#t("download.failed"), type: "info", message, itemList: hand });
   }
 
-  /** Names a file that the node asks for and the server lacks, as the host's list of missing models leaves it out. */
+  /** Says that the server lacks a file that a widget names, as the host's list of missing models leaves it out. */
   #idleText() {
     const isMissing = ({ value, options }) => Array.isArray(options?.values) && value && !options.values.includes(value);
-    const missing = this.#node.widgets.find(isMissing);
-    return missing ? this.#t("download.missing", { name: missing.value }) : this.#t("download.button");
+    return this.#t(this.#node.widgets.some(isMissing) ? "download.missing" : "download.button");
   }
 
   #confirm(content) {

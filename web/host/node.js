@@ -21,7 +21,7 @@ import { showMasks, shownFiles } from "./masks.js";
 import { connectedPicture, fileUrl } from "./picture.js";
 import { followRuns, queueRun } from "./run.js";
 
-const SIZE = [500, 820]; // of a new node
+const SIZE = [760, 560]; // of a new node
 const MIN_HEIGHT = 380; // CSS pixels of the editor
 
 let made = 0; // editors on this page; crypto.randomUUID only exists over HTTPS and on localhost

@@ -102,7 +102,8 @@ function checkSpeed(samples, { columns, rows, maxSpeed }, found) {
   }
   if (!worst) return [];
   const frames = [Math.floor(worst.before.frame), Math.ceil(worst.after.frame)];
-  return found("check.too_fast", { speed: oneDecimal(worst.speed), limit: maxSpeed, frame: frames[1] }, frames);
+  const [speed, limit] = [worst.speed, maxSpeed].map((cells) => oneDecimal((cells / columns) * 100)); // of the width
+  return found("check.too_fast", { speed, limit, frame: frames[1] }, frames);
 }
 
 function checkSize(seen, { columns, rows, minCells }, found) {

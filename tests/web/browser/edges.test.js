@@ -659,7 +659,7 @@ check("numbers of four digits fit into their fields, in a node and in full scree
   await page.evaluate(() => window.editor.seek(1199));
   for (const width of [440, 500, 760, 1100]) {
     await page.locator("main").evaluate((main, w) => (main.style.width = `${w}px`), width);
-    if (width < 620) await page.locator(".smcd-tabs button").nth(1).click();
+    if (width < 620) await page.locator(".smcd-side-button").click();
     await settle(page);
     const clipped = await page.locator(".smcd-editor input[type=number]").evaluateAll((inputs) =>
       inputs
@@ -667,7 +667,7 @@ check("numbers of four digits fit into their fields, in a node and in full scree
         .map((input) => `${input.name || input.parentElement.textContent} ${input.value}`),
     );
     assert.deepEqual(clipped, [], `${width} pixels wide`);
-    if (width < 620) await page.locator(".smcd-tabs button").first().click();
+    if (width < 620) await page.locator(".smcd-side-button").click();
   }
 });
 

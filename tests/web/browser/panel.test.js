@@ -133,9 +133,9 @@ check("a refusal can be read whole in a narrow editor, and ends with another doc
   assert.match(await page.locator(".smcd-problem-message").textContent(), /^the trajectory is not JSON/);
 }, { width: 440, height: 700 });
 
-check("eye, lock and solo of a row", async (page) => {
+check("check box, lock and solo of a row", async (page) => {
   await row(page, 0).hover();
-  await page.getByRole("button", { name: "Include red car" }).click();
+  await page.getByRole("checkbox", { name: "Include red car" }).click();
   await page.getByRole("button", { name: "Lock red car" }).click();
   await page.getByRole("button", { name: "Solo red car" }).click();
   const state = await page.evaluate(() => [[...window.editor.locked], [...window.editor.solo]]);
@@ -158,7 +158,7 @@ check("rows are walked, chosen and put in order with keys alone", async (page) =
 });
 
 check("rows are put in order by dragging", async (page) => {
-  await row(page, 0).dragTo(row(page, 1), { targetPosition: { x: 80, y: 24 } });
+  await row(page, 0).dragTo(row(page, 1), { targetPosition: { x: 80, y: 20 } });
   assert.deepEqual((await objects(page)).map(({ id }) => id), ["b", "a"]);
 });
 
@@ -394,8 +394,7 @@ check("what is saved for other video models is read back", async (page) => {
     await dialog.waitFor();
     assert.equal(await dialog.getByLabel("Image width").count(), hasSize ? 0 : 1, format);
     await dialog.getByRole("button", { name: "Add" }).click();
-    await page.waitForFunction((file) => window.editor.notice?.text.startsWith(`${file}: read as`), name);
-    assert.match(await notice(page).textContent(), new RegExp(`read as ${format}`));
+    await notice(page).filter({ hasText: `${name}: read as ${format}` }).waitFor();
     const last = (await objects(page)).at(-1).keys[0].box;
     assert.ok(last.every((v, n) => Math.abs(v - [0.6, 0.1, 0.8, 0.35][n]) < 1e-6), `${format} ${last}`);
     await page.keyboard.press("Control+z");
@@ -571,23 +570,82 @@ check("every control has a name, every input a label, in both widths", async (pa
   }
 });
 
-check("where it is narrow the panel has tabs, and the open one closes it", async (page) => {
+check("where it is narrow the properties open and close, and the names stay", async (page) => {
   await page.setViewportSize({ width: 440, height: 520 });
   await select(page, "a");
-  const list = page.locator(".smcd-objects");
-  await page.getByRole("tab", { name: "Properties" }).click();
-  assert.equal(await list.isVisible(), false);
+  const properties = page.locator(".smcd-inspector");
+  const button = page.getByRole("button", { name: "Properties" });
+  assert.equal(await properties.isVisible(), false);
+  await button.press("Enter");
+  assert.equal(await button.getAttribute("aria-expanded"), "true");
   for (const field of await page.locator(".smcd-inspector :is(input, select, button):visible").all()) {
     await field.scrollIntoViewIfNeeded();
     const { x, width } = await field.boundingBox();
     assert.ok(x >= 0 && x + width <= 440, await field.evaluate((element) => element.outerHTML));
   }
-  await page.getByRole("tab", { name: "Properties" }).press("ArrowLeft");
-  assert.ok(await list.isVisible());
-  await page.getByRole("tab", { name: "Objects" }).click();
-  assert.equal(await list.isVisible(), false);
+  await button.click();
+  assert.equal(await properties.isVisible(), false);
+  await page.keyboard.press("m");
+  assert.ok(await properties.isVisible());
+  await page.locator(".smcd-editor").focus();
   await page.keyboard.press("F2");
-  assert.ok(await list.isVisible());
+  assert.ok(await page.locator(".smcd-phrase-input").isVisible());
+});
+
+check("the names keep beside their rows when the timeline scrolls, by wheel and by keys", async (page) => {
+  await page.evaluate(() => {
+    const [object] = window.editor.trajectory.objects;
+    const objects = Array.from({ length: 40 }, (_, n) => ({ ...object, id: `o${n}`, phrase: `object ${n}` }));
+    window.editor.apply("step.import", (trajectory) => ({ ...trajectory, objects }));
+    window.editor.select(["o39"]);
+  });
+  await settle(page);
+  const area = await page.locator(".smcd-timeline-area").boundingBox();
+  const isSeen = async (n) => {
+    const { y, height } = await row(page, n).boundingBox();
+    return y >= area.y + 28 && y + height <= area.y + area.height + 1;
+  };
+  assert.ok(await isSeen(39));
+  assert.equal(await isSeen(0), false);
+  await row(page, 39).hover();
+  await page.mouse.wheel(0, -5000);
+  await settle(page);
+  assert.ok(await isSeen(0));
+  await row(page, 0).click();
+  for (let n = 0; n < 20; n += 1) await page.keyboard.press("ArrowDown");
+  await settle(page);
+  assert.ok(await isSeen(20));
+  assert.equal(await page.locator(".smcd-names").evaluate((element) => element.scrollTop), 0);
+});
+
+check("the check box is for the run, the eye for the frame", async (page) => {
+  const eye = page.getByRole("button", { name: "red car is visible at this frame" });
+  const use = page.getByRole("checkbox", { name: "Include red car in the video" });
+  await page.evaluate(() => window.editor.seek(5));
+  await row(page, 0).hover();
+  await eye.click();
+  assert.deepEqual((await objects(page))[0].keys.map(({ frame, visible }) => [frame, visible]), [
+    [0, true],
+    [5, false],
+    [12, true],
+  ]);
+  assert.equal(await eye.getAttribute("aria-pressed"), "false");
+  await use.click();
+  assert.equal((await objects(page))[0].enabled, false);
+  assert.equal(await use.isChecked(), false);
+});
+
+check("there is a ring around what the keyboard uses, and none after a click", async (page) => {
+  const ring = () => page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  for (const name of [".smcd-stage-canvas", ".smcd-timeline-canvas"]) {
+    const { x, y, width, height } = await page.locator(name).boundingBox();
+    await page.mouse.click(x + width - 12, y + height - 12);
+    assert.equal(await page.evaluate(() => document.activeElement.className), name.slice(1));
+    await page.keyboard.press("k");
+    assert.equal(await ring(), "none", name);
+  }
+  await page.keyboard.press("Shift+Tab");
+  assert.equal(await ring(), "solid");
 });
 
 check("the menus work with keys alone", async (page) => {

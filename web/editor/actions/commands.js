@@ -18,7 +18,7 @@
 import * as model from "../../trajectory/model.js";
 import { copyByEvent, pasteFromClipboard } from "../files/clipboard.js";
 import { exportTrajectory, importByDialog } from "../files/files.js";
-import { applyAndSelectAdded, easedKeys, editableKeys, movedIds, toggled } from "../state/selection.js";
+import { applyAndSelectAdded, easedKeys, editableKeys, movedIds, toggled, toggleVisible } from "../state/selection.js";
 
 const FAR = 10; // pixels per step with Shift
 const ZOOM = 1.25;
@@ -51,18 +51,6 @@ function seekKey(editor, by) {
 function stopAndSeek(editor, frame) {
   if (editor.isPlaying) editor.set({ isPlaying: false });
   editor.seek(frame);
-}
-
-/** Show or hide objects from this frame to the next key or the end. */
-function toggleVisible(editor) {
-  const { editable, frame } = editor;
-  const visible = !editable.every((id) => model.visibleAt(model.trackOf(editor.trajectory, id), frame));
-  editor.apply(visible ? "step.show" : "step.hide", (trajectory) =>
-    editable.reduce((result, id) => {
-      const next = model.trackOf(trajectory, id).keys.find((key) => key.frame > frame);
-      return model.setVisible(result, [id], frame, (next?.frame ?? trajectory.frames) - 1, visible);
-    }, trajectory),
-  );
 }
 
 function reorder(editor, by) {
@@ -285,7 +273,7 @@ export const COMMANDS = [
     const refs = chosen.length ? chosen : editor.editable.map((id) => ({ id, frame: editor.frame }));
     editor.apply("step.bend", (trajectory) => model.toggleSmooth(trajectory, refs));
   }),
-  command("time", "toggleVisible", ["V"], hasEditable, ({ editor }) => toggleVisible(editor), {
+  command("time", "toggleVisible", ["V"], hasEditable, ({ editor }) => toggleVisible(editor, editor.editable), {
     isOn: (e) => hasEditable(e) && e.editable.every((id) => model.visibleAt(model.trackOf(e.trajectory, id), e.frame)),
   }),
   ease("linear", ["1"]),

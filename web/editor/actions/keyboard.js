@@ -14,6 +14,7 @@ const MODIFIERS = new Set(["Meta", "Control", "Shift"]);
 
 /** What the host may have: queue, interrupt, save and settings. */
 const OF_HOST = new Set(["Mod+Enter", "Mod+Shift+Enter", "Mod+Alt+Enter", "Mod+S", "Mod+Shift+S", "Mod+,"]);
+const OF_OBJECTS = new Set(["move", "object", "time"]); // groups of commands
 const TYPED = "textarea, input:not([type=checkbox], [type=range], [type=color])";
 
 /**
@@ -31,7 +32,7 @@ export function listenToKeys(context) {
   }
 
   function press(command, event) {
-    if (!canRun(editor, command)) return;
+    if (!canRun(editor, command)) return refuse(command);
     if (!event.repeat || held?.command !== command) {
       finish();
       if (editor.isInGesture) return; // of the pointer
@@ -40,6 +41,11 @@ export function listenToKeys(context) {
     }
     held.times += 1;
     held.gesture.preview(held.change(held.times));
+  }
+
+  /** Say why a key does nothing where that is not to be seen. */
+  function refuse({ group }) {
+    if (OF_OBJECTS.has(group) && editor.selected.size && !editor.editable.length) editor.notify("info", t("status.locked"));
   }
 
   /** Run a command, and say what a single key did, which may have been pressed by mistake. */
@@ -84,6 +90,7 @@ export function listenToKeys(context) {
       if (command.step) return press(command, event);
       finish();
       if (canRun(editor, command)) runBy(combination, command);
+      else refuse(command);
     },
     keyup(event) {
       if (event.key === held?.key || MODIFIERS.has(event.key)) finish();

@@ -41,14 +41,16 @@ export function openDialog(root, { title, body, actions }) {
       if (isPrimary) return h("button", { type: "submit", class: "smcd-primary", ...attributes }, label);
       return h("button", { type: "button", onclick: () => close(id), ...attributes }, label);
     };
-    const dialog = h(
+    const form = h(
       "form",
-      { class: "smcd-dialog", role: "dialog", "aria-modal": "true", "aria-label": title, tabindex: "-1" },
+      { class: "smcd-dialog-form" },
       h("h2", {}, title),
       h("div", { class: "smcd-dialog-body" }, body),
       h("div", { class: "smcd-dialog-actions" }, ...actions.map(button)),
     );
-    dialog.addEventListener("submit", (event) => {
+    const attributes = { class: "smcd-dialog", role: "dialog", "aria-modal": "true", "aria-label": title };
+    const dialog = h("div", { ...attributes, tabindex: "-1" }, form);
+    form.addEventListener("submit", (event) => {
       event.preventDefault();
       close(actions.find(({ isPrimary }) => isPrimary)?.id ?? null);
     });

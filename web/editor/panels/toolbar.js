@@ -9,6 +9,7 @@ import { canRun, commandOf } from "../actions/commands.js";
 import { createMenu } from "../actions/menu.js";
 import { h, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
+import { rove } from "../kit/roving.js";
 
 export const MENUS = {
   edit: [
@@ -65,6 +66,7 @@ export function createToolbar(context) {
     h("div", { class: "smcd-tools smcd-menus" }, ...menus.map((menu) => menu.element)),
     h("div", { class: "smcd-tools smcd-tools-end" }, progress, ...Object.entries(RIGHT).map(button)),
   );
+  const stopRoving = rove(element, ".smcd-tool, .smcd-menu-button", element.querySelector(".smcd-menu-button"));
   let isPoppedOut = false;
   const isOtherStep = watch();
 
@@ -86,6 +88,7 @@ export function createToolbar(context) {
       buttons.get("fullScreen").setAttribute("aria-pressed", String(isPoppedOut));
     },
     destroy() {
+      stopRoving();
       for (const menu of menus) menu.destroy();
     },
   };

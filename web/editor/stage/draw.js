@@ -19,7 +19,8 @@
 
 import * as model from "../../trajectory/model.js";
 import { isAnimatic } from "./animatic.js";
-import { drawLabel, FONT } from "./label.js";
+import { contrastTo } from "../kit/theme.js";
+import { drawLabel } from "./label.js";
 import { drawBends, drawGhosts, drawPath } from "./paths.js";
 import { handleBox, rectangle, shownBox, shownTracks } from "./scene.js";
 
@@ -52,10 +53,12 @@ export function drawStage(context, editor, look) {
   if (settings.paths) for (const track of others) drawPath(context, editor, track, viewport, false);
   for (const track of others) drawBox(context, editor, track, viewport, look, false);
   if (settings.crop) shadeOutside(context, editor, viewport, look);
+  for (const track of others) drawName(context, editor, track, viewport, look, false);
   drawFrame(context, viewport, look);
-  if (settings.onionSkin) for (const track of chosen) drawGhosts(context, editor, track, viewport);
+  if (settings.onionSkin) for (const track of chosen) drawGhosts(context, editor, track, viewport, look.theme);
   if (settings.paths) for (const track of chosen) drawPath(context, editor, track, viewport, true);
   for (const track of chosen) drawBox(context, editor, track, viewport, look, true);
+  for (const track of chosen) drawName(context, editor, track, viewport, look, true);
   if (editor.recording) drawRecorded(context, editor, viewport);
   drawHandles(context, editor, viewport);
   drawBends(context, editor, viewport);
@@ -111,36 +114,51 @@ function drawFrame(context, { left, top, width, height }, { theme }) {
 
 /** @param {Track} track */
 function drawBox(context, editor, track, viewport, look, isSelected) {
-  const [x, y, width, height] = rectangle(shownBox(editor, track), viewport);
-  const { stageSize } = editor;
-  if (x > stageSize.width || y > stageSize.height || x + width < 0 || y + height < -20) return;
+  const box = rectangle(shownBox(editor, track), viewport);
+  if (isAway(box, editor.stageSize)) return;
+  const [x, y, width, height] = box;
   const isVisible = model.visibleAt(track, editor.time);
   const kind = !track.enabled ? "disabled" : isVisible ? "solid" : "invisible";
   const isHovered = look.hovered === track.id;
   context.globalAlpha = kind === "solid" || isSelected ? 1 : 0.55;
   if (kind === "solid") {
     // What a box moves keeps its own colours.
-    const tint = isAnimatic(editor) ? (isHovered ? "14" : "00") : isSelected ? "30" : isHovered ? "28" : "1c";
+    const tint = isHovered ? "14" : isAnimatic(editor) ? "00" : "0e";
     context.fillStyle = `${track.color}${tint}`;
     context.fillRect(x, y, width, height);
   }
   const line = isSelected ? 2.5 : isHovered ? 2 : 1.5;
   context.setLineDash(DASHES[kind]);
   context.lineCap = kind === "invisible" ? "round" : "butt";
-  context.lineWidth = line + 1.5;
-  context.strokeStyle = "rgb(0 0 0 / 55%)"; // contrast for light colors on a light image
+  context.lineWidth = line + 2;
+  context.strokeStyle = contrastTo(track.color); // on an image of the same color
   context.strokeRect(x, y, width, height);
   context.lineWidth = line;
   context.strokeStyle = track.color;
   context.strokeRect(x, y, width, height);
   context.setLineDash([]);
   context.lineCap = "butt";
-  drawLabel(context, track, [x, y, width, height], {
+  context.globalAlpha = 1;
+}
+
+/** @param {Track} track */
+function drawName(context, editor, track, viewport, look, isSelected) {
+  const box = rectangle(shownBox(editor, track), viewport);
+  const { stageSize } = editor;
+  if (isAway(box, stageSize)) return;
+  drawLabel(context, track, box, {
     number: editor.trajectory.objects.indexOf(track) + 1,
     isLocked: editor.locked.has(track.id),
-    isRoomy: isSelected || isHovered,
+    isRoomy: isSelected || look.hovered === track.id,
+    hasHandles: isSelected && !editor.isPlaying,
+    font: look.theme.font,
+    limit: stageSize.width,
   });
-  context.globalAlpha = 1;
+}
+
+/** Whether a box is out of sight. */
+function isAway([x, y, width, height], stage) {
+  return x > stage.width || y > stage.height || x + width < 0 || y + height < 0;
 }
 
 function drawHandles(context, editor, viewport) {
@@ -186,7 +204,7 @@ function drawGesture(context, editor, viewport, { gesture, tip, theme }) {
     context.strokeRect(...marquee);
   }
   if (gesture?.point) drawPointBox(context, editor, viewport, gesture.point);
-  if (tip) drawChip(context, tip.px + 12, tip.py - 8, `${tip.frame}`);
+  if (tip) drawChip(context, theme, tip.px + 12, tip.py - 8, `${tip.frame}`);
 }
 
 /** The box at the frame of a dragged path point. */
@@ -214,16 +232,16 @@ function drawGuides(context, { width, height }, viewport, guides) {
   context.stroke();
 }
 
-function drawModelText(context, { stageSize }, { left, top, height }, { modelText }) {
-  context.font = FONT;
+function drawModelText(context, { stageSize }, { left, top, height }, { modelText, theme }) {
+  context.font = theme.font;
   const room = context.measureText(modelText).width + 12;
   const x = Math.min(Math.max(left, 2), Math.max(stageSize.width - room, 2));
-  drawChip(context, x, Math.min(top + height + 12, stageSize.height - 11), modelText);
+  drawChip(context, theme, x, Math.min(top + height + 12, stageSize.height - 11), modelText);
 }
 
 /** Short light text on a dark chip, with x, y at its left end, vertically centred. */
-function drawChip(context, x, y, text) {
-  context.font = FONT;
+function drawChip(context, { font }, x, y, text) {
+  context.font = font;
   context.textBaseline = "middle";
   context.fillStyle = "rgb(0 0 0 / 75%)";
   context.fillRect(x, y - 8, context.measureText(text).width + 8, 16);

@@ -2,6 +2,7 @@
  * Motion paths with ticks, and onion skin of the neighbouring keys. Paths are cached while their keys stay the same.
  *
  * @import {EditorState} from "../state/state.js"
+ * @import {Theme} from "../kit/theme.js"
  * @import {Track} from "../../trajectory/document.js"
  * @import {Viewport} from "../../trajectory/viewport.js"
  * @typedef {{name: string, seen: Path2D, unseen: Path2D, ticks: Path2D | null, keys: Path2D | null,
@@ -10,6 +11,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
+import { contrastTo } from "../kit/theme.js";
 import { pathHandles, tickFrames } from "./scene.js";
 
 const KEY = 4.5; // CSS pixels from the centre of a key's diamond to its tips
@@ -35,13 +37,12 @@ export function drawPath(context, editor, track, viewport, isSelected) {
   context.save();
   context.translate(viewport.left, viewport.top);
   context.lineJoin = "round";
-  context.globalAlpha = (isSelected ? 1 : 0.5) * (track.enabled ? 1 : 0.4);
-  if (isSelected) {
-    context.lineWidth = 3;
-    context.strokeStyle = "rgb(0 0 0 / 45%)";
-    context.stroke(drawn.seen);
-  }
-  context.lineWidth = isSelected ? 1.75 : 1;
+  context.globalAlpha = track.enabled ? 1 : 0.4;
+  const line = isSelected ? 2 : 1.25;
+  context.lineWidth = line + 2;
+  context.strokeStyle = contrastTo(track.color); // on an image of the same color
+  context.stroke(drawn.seen);
+  context.lineWidth = line;
   context.strokeStyle = track.color;
   context.stroke(drawn.seen);
   context.setLineDash([2, 4]);
@@ -107,13 +108,14 @@ export function drawBends(context, editor, viewport) {
  * @param {EditorState} editor
  * @param {Track} track
  * @param {Viewport} viewport
+ * @param {Theme} theme
  */
-export function drawGhosts(context, editor, track, viewport) {
+export function drawGhosts(context, editor, track, viewport, { font }) {
   const { keys } = track;
   const before = keys.findLast((key) => key.frame < editor.time);
   const after = keys.find((key) => key.frame > editor.time);
   context.fillStyle = "#ffffff";
-  context.font = "10px system-ui, sans-serif";
+  context.font = font;
   context.textBaseline = "alphabetic";
   for (const key of [before, after]) {
     if (!key) continue;
@@ -214,7 +216,7 @@ function ticksOf(track, trajectory, viewport) {
     const [u, v] = model.centreOf(model.boxOf(dense, frame));
     const [x, y] = [u * viewport.width, v * viewport.height];
     if (!isKey.has(frame)) {
-      ticks.rect(x - 1.5, y - 1.5, 3, 3);
+      ticks.rect(x - 2, y - 2, 4, 4);
       continue;
     }
     if (Math.abs(x - lastX) < NEAR && Math.abs(y - lastY) < NEAR) continue; // hidden by the previous one

@@ -71,7 +71,7 @@ export function createStage(context) {
   const endListening = listen(canvas, {
     pointerdown: (event) => event.stopPropagation(), // keeps the host from dragging the node
     pointerenter() {
-      theme = themeOf(element); // the host may have changed its theme
+      restyle(); // the host may have changed its theme
       view.invalidate();
     },
     contextmenu(event) {
@@ -129,7 +129,7 @@ export function createStage(context) {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     if (!width || !height) return; // hidden
     sharpen(canvas);
-    theme = themeOf(element);
+    restyle();
     const { stageSize, viewport } = editor;
     const shift = [(width - stageSize.width) / 2, (height - stageSize.height) / 2];
     const moved = viewport && { ...viewport, left: viewport.left + shift[0], top: viewport.top + shift[1] };
@@ -138,6 +138,11 @@ export function createStage(context) {
   }
 
   const endSize = followSize(canvas, fit);
+
+  function restyle() {
+    theme = themeOf(element);
+    root.style.colorScheme = theme.scheme;
+  }
 
   function draw() {
     sharpen(canvas);
@@ -159,9 +164,7 @@ export function createStage(context) {
 
   return {
     element,
-    restyle() {
-      theme = themeOf(element);
-    },
+    restyle,
     // Always redraws, because a video shows another frame in the same element.
     render() {
       draw();

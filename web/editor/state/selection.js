@@ -6,7 +6,7 @@
  * @import {KeyRef} from "../../trajectory/keys.js"
  */
 
-import { keyIndexAt, trackOf } from "../../trajectory/model.js";
+import { keyIndexAt, setVisible, trackOf, visibleAt } from "../../trajectory/model.js";
 
 /** Objects that move: the editable selected ones, or with the camera all unlocked ones. @param {EditorState} editor */
 export function movedIds(editor) {
@@ -38,6 +38,23 @@ export function easedKeys(editor) {
     const { keys } = trackOf(editor.trajectory, id);
     return { id, frame: keys[keyIndexAt(keys, editor.frame)].frame };
   });
+}
+
+/**
+ * Show objects from the playhead to their next key or the end; hide them there if all are visible.
+ *
+ * @param {EditorState} editor
+ * @param {string[]} ids
+ */
+export function toggleVisible(editor, ids) {
+  const { frame } = editor;
+  const isShown = ids.every((id) => visibleAt(trackOf(editor.trajectory, id), frame));
+  editor.apply(isShown ? "step.hide" : "step.show", (trajectory) =>
+    ids.reduce((result, id) => {
+      const next = trackOf(trajectory, id).keys.find((key) => key.frame > frame);
+      return setVisible(result, [id], frame, (next?.frame ?? trajectory.frames) - 1, !isShown);
+    }, trajectory),
+  );
 }
 
 /**

@@ -50,7 +50,7 @@ export const SETTINGS = {
 /** What is on screen besides the settings, and stays when the host makes the node anew. */
 const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks"];
 
-const STAGE_MARGIN = [16, 0.1, 64]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
+const STAGE_MARGIN = [18, 0.06, 48]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
 
 export class EditorState {
   #history;

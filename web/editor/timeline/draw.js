@@ -1,19 +1,17 @@
 /**
  * Drawing the timeline on a 2D context, in CSS pixels. Only rows and frames in view are drawn.
  *
- * @import {Ease, Key, Track, Trajectory} from "../../trajectory/document.js"
+ * @import {Ease, Key, Trajectory} from "../../trajectory/document.js"
  * @import {EditorState, Scores} from "../state/state.js"
  * @import {Theme} from "../kit/theme.js"
  * @import {Layout} from "./layout.js"
  * @typedef {{trajectory: Trajectory, selected: Set<string>, isKeySelected: (id: string, frame: number) => boolean,
- *   isCameraSelected: boolean, locked: Set<string>, isShown: (id: string) => boolean, numFrames: number | null,
- *   scores: Scores | null, isOldScore: boolean, marquee: {left: number, top: number, right: number, bottom: number} | null,
- *   names: {camera: string, object: (track: Track, number: number) => string}}} Scene
+ *   isCameraSelected: boolean, isShown: (id: string) => boolean, numFrames: number | null,
+ *   scores: Scores | null, isOldScore: boolean,
+ *   marquee: {left: number, top: number, right: number, bottom: number} | null}} Scene
  */
 
 import { easeAt, easeCurve, keyIndexAt, sampledTimes, visibleRanges } from "../../trajectory/model.js";
-import { fittedText } from "../kit/canvas_text.js";
-import { drawPadlock } from "../kit/icons.js";
 import {
   framesInView,
   keysOfRow,
@@ -144,49 +142,18 @@ function drawRow(context, layout, scene, theme, row) {
     if (track) drawTrack(context, layout, scene, theme, row, track);
     else drawSummary(context, layout, scene, theme);
   });
-  drawLabel(context, layout, scene, theme, row, track, isSelected);
+  drawSide(context, layout, theme, row, isSelected);
   context.globalAlpha = 1;
 }
 
-function drawLabel(context, layout, scene, theme, row, track, isSelected) {
-  const y = keyY(layout, row);
+/** The side of a row where the names are, which are elements. */
+function drawSide(context, layout, theme, row, isSelected) {
   context.fillStyle = theme.line;
   context.fillRect(layout.label - 1, yOf(layout, row), 1, layout.row);
   if (isSelected) {
     context.fillStyle = theme.accent;
     context.fillRect(0, yOf(layout, row), 3, layout.row - 1);
   }
-  const isLocked = track !== null && scene.locked.has(track.id);
-  if (track) {
-    context.fillStyle = track.color;
-    context.fillRect(8, y - 5, 10, 10);
-    if (!track.enabled) strike(context, 6, y, 14, theme.text);
-  } else {
-    drawCameraIcon(context, 8, y, theme.text);
-  }
-  context.fillStyle = track && track.phrase === "" ? theme.faint : theme.text;
-  const text = track ? scene.names.object(track, row) : scene.names.camera;
-  context.fillText(fittedText(context, text, layout.label - 28 - (isLocked ? 12 : 0)).text, 24, y + 0.5);
-  context.fillStyle = theme.faint;
-  if (isLocked) drawPadlock(context, layout.label - 13, y - 5);
-}
-
-function strike(context, x, y, width, color) {
-  context.strokeStyle = color;
-  context.beginPath();
-  context.moveTo(x, y + width / 2);
-  context.lineTo(x + width, y - width / 2);
-  context.stroke();
-}
-
-function drawCameraIcon(context, x, y, color) {
-  context.fillStyle = color;
-  context.fillRect(x, y - 4, 8, 8);
-  context.beginPath();
-  context.moveTo(x + 8, y);
-  context.lineTo(x + 12, y - 4);
-  context.lineTo(x + 12, y + 4);
-  context.fill();
 }
 
 /** Indices of the first and last key that affect the view. */

@@ -21,7 +21,7 @@ import { keyIndexAt, visibleRanges } from "../../trajectory/model.js";
 
 export const RULER = 28;
 export const SCROLLBAR = 8;
-const ROW = 22;
+const ROW = 24;
 const STRIP = 10; // of scores, in each row
 const PADDING = 14; // before the first and after the last frame: room for half a key and the end of a range
 const MAX_SCALE = 40; // pixels per frame
@@ -35,7 +35,7 @@ const EDGE = 9; // pixels that the bar of a range extends beyond its frames, so 
  * @returns {Layout}
  */
 export function layoutOf({ width, height }, { frames, objects, hasScores }, view) {
-  const label = Math.round(Math.min(Math.max(width * 0.2, 84), 180));
+  const label = Math.round(Math.min(Math.max(width * 0.28, 132), 240, width * 0.45));
   const strip = hasScores ? STRIP : 0;
   const row = ROW + strip;
   const rows = objects + 1;

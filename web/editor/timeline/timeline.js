@@ -18,6 +18,7 @@ import {
   frameAt,
   hitAt,
   layoutOf,
+  RULER,
   scrollToShow,
   startToShow,
   timeAt,
@@ -25,6 +26,7 @@ import {
   yOf,
   zoomedAt,
 } from "./layout.js";
+import { createObjects } from "./objects.js";
 import { createPlayback } from "./playback.js";
 import { createTransport } from "./transport.js";
 
@@ -37,7 +39,7 @@ const CURSORS = { ruler: "col-resize", label: "pointer", key: "grab", end: "ew-r
 
 /**
  * @param {Context} context
- * @returns {Part}
+ * @returns {Part & {editPhrase: () => void}}
  */
 export function createTimeline(context) {
   const { editor, t, run } = context;
@@ -48,10 +50,11 @@ export function createTimeline(context) {
   let drawn = [];
   /** @type {Theme | null} null until it is read again, which is slower than drawing */
   let theme = null;
-  let wasAt = { time: 0, selected: editor.selected };
+  let wasAt = { time: 0, selected: editor.selected, isCameraSelected: false };
 
   const playback = createPlayback(editor);
   const transport = createTransport(context);
+  const objects = createObjects(context);
   const canvas = h("canvas", {
     class: "smcd-timeline-canvas",
     role: "slider",
@@ -61,9 +64,9 @@ export function createTimeline(context) {
   });
   const playhead = h("div", { class: "smcd-timeline-playhead" });
   const track = h("div", { class: "smcd-timeline-over" }, playhead);
-  const tip = h("div", { class: "smcd-timeline-tip", role: "tooltip", hidden: true });
+  const tip = h("div", { class: "smcd-timeline-tip", hidden: true });
   const score = h("div", { class: "smcd-timeline-score", title: t("timeline.meanIouHint"), hidden: true });
-  const area = h("div", { class: "smcd-timeline-area" }, canvas, track, score, tip);
+  const area = h("div", { class: "smcd-timeline-area" }, canvas, objects.element, track, score, tip);
   const border = h("div", {
     class: "smcd-timeline-border",
     role: "separator",
@@ -163,7 +166,7 @@ export function createTimeline(context) {
 
   // Without focus the wheel belongs to the host, which zooms the graph.
   const stopWheel = listen(
-    canvas,
+    area,
     {
       wheel(event) {
         if (!element.closest(".smcd-editor")?.matches(":focus-within")) return;
@@ -236,6 +239,7 @@ export function createTimeline(context) {
     const { timelineHeight } = editor.settings;
     const height = timelineHeight ? `${timelineHeight}px` : "";
     if (area.style.height !== height) area.style.height = height;
+    area.style.setProperty("--smcd-content", `${RULER + layout().content}px`);
   }
 
   let grip = null;
@@ -278,13 +282,13 @@ export function createTimeline(context) {
 
   /** Scroll to the playhead if it has moved, and to an object that was selected elsewhere. */
   function follow() {
-    const { time, selected, trajectory } = editor;
+    const { time, selected, isCameraSelected, trajectory } = editor;
     if (time !== wasAt.time && !pointers.isActive()) view.start = startToShow(layout(), time);
     if (selected !== wasAt.selected && !pointers.isActive() && selected.size === 1) {
       const [id] = selected;
       view.scroll = scrollToShow(layout(), trajectory.objects.findIndex((object) => object.id === id) + 1);
-    }
-    wasAt = { time, selected };
+    } else if (isCameraSelected && !wasAt.isCameraSelected) view.scroll = 0;
+    wasAt = { time, selected, isCameraSelected };
   }
 
   function renderPlayhead(now) {
@@ -311,8 +315,8 @@ export function createTimeline(context) {
   }
 
   function renderCanvas(now) {
-    const { trajectory, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts } = editor;
-    const next = [trajectory, selected, selectedKeys, isCameraSelected, locked, solo, scores, facts, marquee];
+    const { trajectory, selected, selectedKeys, isCameraSelected, solo, scores, facts } = editor;
+    const next = [trajectory, selected, selectedKeys, isCameraSelected, solo, scores, facts, marquee];
     next.push(now.start, now.scroll, now.scale);
     const isCleared = sharpen(canvas);
     if (!isCleared && drawn.length && next.every((value, n) => value === drawn[n])) return;
@@ -326,16 +330,11 @@ export function createTimeline(context) {
       selected,
       isKeySelected: (id, frame) => chosen.get(id)?.has(frame) ?? false,
       isCameraSelected,
-      locked,
       isShown: (id) => editor.isShown(id),
       numFrames: facts.numFrames,
       scores,
       isOldScore: isOldScore(),
       marquee,
-      names: {
-        camera: t("objects.camera"),
-        object: ({ phrase }, number) => phrase.trim() || t("objects.unnamed", { number }),
-      },
     };
     theme ??= themeOf(area);
     drawTimeline(drawing, now, scene, theme);
@@ -344,13 +343,16 @@ export function createTimeline(context) {
   return {
     element,
     restyle: redraw,
+    editPhrase: objects.editPhrase,
     render() {
       transport.render();
+      objects.render();
       showHeight();
       if (!size.width) return;
       follow();
       const now = layout();
       view = { ...view, start: now.start, scroll: now.scroll };
+      objects.place(now);
       renderPlayhead(now);
       renderScore();
       renderCanvas(now);
@@ -360,6 +362,7 @@ export function createTimeline(context) {
       for (const stop of [stopCanvas, stopWheel, stopBorder, stopSize]) stop();
       playback.destroy();
       transport.destroy();
+      objects.destroy();
     },
   };
 }

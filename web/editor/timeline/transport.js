@@ -8,6 +8,7 @@ import { setClip } from "../../trajectory/model.js";
 import { commandButton } from "../actions/command_button.js";
 import { h } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
+import { rove } from "../kit/roving.js";
 import { changeLength } from "./length_dialog.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2];
@@ -37,20 +38,28 @@ export function createTransport(context) {
     },
     ...SPEEDS.map((value) => h("option", { value }, `${value}×`)),
   );
+  const last = h("span", {});
+  // Languages differ in what is before and after the field.
+  const placeOf = (value) => t("transport.place", { frame: "\n", last: value }).split("\n");
   const group = (name, ...children) => h("span", { class: `smcd-transport-group smcd-transport-${name}` }, ...children);
+  const buttons = group(
+    "buttons",
+    ...["firstFrame", "previousKey", "previousFrame"].map(button),
+    play,
+    record,
+    ...["nextFrame", "nextKey", "lastFrame"].map(button),
+    loop,
+  );
+  buttons.setAttribute("role", "toolbar");
+  buttons.setAttribute("aria-label", t("transport.name"));
+  const stopRoving = rove(buttons, "button", play);
   const element = h(
     "div",
-    { class: "smcd-transport", role: "group", "aria-label": t("transport.name") },
-    group(
-      "buttons",
-      ...["firstFrame", "previousKey", "previousFrame"].map(button),
-      play,
-      record,
-      ...["nextFrame", "nextKey", "lastFrame"].map(button),
-      loop,
-    ),
+    { class: "smcd-transport" },
+    buttons,
     speed,
-    group("time", frame, "/", frames),
+    group("time", placeOf(0)[0], frame, last),
+    group("length", frames, t("transport.framesUnit")),
     group("fps", fps, t("transport.fpsUnit")),
     group("size", width, "×", height),
   );
@@ -97,6 +106,8 @@ export function createTransport(context) {
       input.dataset.value = String(value);
     }
     frame.max = String(trajectory.frames - 1);
+    const after = placeOf(trajectory.frames - 1)[1];
+    if (last.textContent !== after) last.textContent = after;
     if (play.dataset.shown !== String(editor.isPlaying)) {
       play.dataset.shown = String(editor.isPlaying);
       play.replaceChildren(icon(editor.isPlaying ? "pause" : "play"));
@@ -108,5 +119,5 @@ export function createTransport(context) {
     speed.value = String(settings.speed);
   }
 
-  return { element, render, destroy() {} };
+  return { element, render, destroy: stopRoving };
 }

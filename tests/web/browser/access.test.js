@@ -1,0 +1,186 @@
+/** The editor by keyboard and by screen reader. */
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { missing, openEditor } from "./harness.js";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core");
+const TRAJECTORY = {
+  version: 1,
+  width: 512,
+  height: 512,
+  frames: 24,
+  fps: 8,
+  objects: [
+    { id: "a", phrase: "red car", keys: [0, 12].map((frame) => ({ frame, box: [0.05 + frame / 40, 0.5, 0.35 + frame / 40, 0.75] })) },
+    { id: "b", phrase: "brown dog", keys: [{ frame: 0, box: [0.6, 0.1, 0.8, 0.35] }] },
+  ],
+};
+const LIGHT = {
+  "--comfy-menu-bg": "#ffffff",
+  "--comfy-input-bg": "#eeeeee",
+  "--input-text": "#222222",
+  "--descrip-text": "#555555",
+  "--border-color": "#c8c8c8",
+};
+
+function check(name, body, options = {}) {
+  test(name, { skip: missing }, async (t) => {
+    const { page, problems, close } = await openEditor({ width: 1100, height: 800, ...options });
+    t.after(close);
+    await page.evaluate((text) => window.editor.load(text), JSON.stringify(TRAJECTORY));
+    await page.locator(".smcd-editor").focus();
+    await settle(page);
+    await body(page);
+    assert.deepEqual(problems, []);
+  });
+}
+
+const settle = (page) => {
+  return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+};
+const focused = (page) => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.className);
+
+/** What axe finds, without whole-page rules: landmarks and headings are the host's. */
+async function faults(page) {
+  await page.addScriptTag({ path: AXE });
+  return page.evaluate(async () => {
+    const rules = { region: { enabled: false }, "page-has-heading-one": { enabled: false }, "landmark-one-main": { enabled: false } };
+    const { violations } = await window.axe.run(document.querySelector(".smcd-editor"), { rules });
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 120)} ${failureSummary}`));
+  });
+}
+
+for (const [look, colors] of Object.entries({ dark: {}, light: LIGHT })) {
+  for (const width of [1100, 380]) {
+    check(`axe finds no fault in any state, ${look}, ${width} pixels wide`, async (page) => {
+      await page.evaluate((given) => {
+        for (const [name, color] of Object.entries(given)) document.documentElement.style.setProperty(name, color);
+        window.view.restyle();
+      }, colors);
+      const states = {
+        nothing: () => page.evaluate(() => window.editor.select([])),
+        selected: () => page.evaluate(() => window.editor.select(["a"])),
+        all: () => page.evaluate(() => window.editor.selectCamera()),
+        properties: async () => {
+          const button = page.locator(".smcd-side-button");
+          if (await button.isVisible()) await button.click();
+        },
+        menu: () => page.getByRole("button", { name: "Object", exact: true }).click(),
+        help: async () => {
+          await page.keyboard.press("Escape");
+          await page.evaluate(() => document.querySelector(".smcd-editor").focus());
+          await page.keyboard.press("?");
+        },
+      };
+      for (const [name, enter] of Object.entries(states)) {
+        await enter();
+        await settle(page);
+        assert.deepEqual(await faults(page), [], name);
+      }
+    }, { width });
+  }
+}
+
+/** The least contrast of an icon button with what is behind it. */
+const contrasts = (page) =>
+  page.evaluate(() => {
+    const pixel = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const luminance = (color, under) => {
+      for (const one of [under, color]) {
+        pixel.fillStyle = one;
+        pixel.fillRect(0, 0, 1, 1);
+      }
+      const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => {
+        return v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const base = getComputedStyle(document.querySelector(".smcd-editor")).backgroundColor;
+    return [...document.querySelectorAll(".smcd-editor button:has(svg):not(:disabled)")].flatMap((button) => {
+      const { color, backgroundColor } = getComputedStyle(button);
+      const [ink, paper] = [luminance(color, base), luminance(backgroundColor, base)].sort((a, b) => b - a);
+      const ratio = (ink + 0.05) / (paper + 0.05);
+      return ratio < 3 ? [`${button.getAttribute("aria-label")} ${ratio.toFixed(2)}`] : [];
+    });
+  });
+
+for (const [look, colors] of Object.entries({ dark: {}, light: LIGHT })) {
+  check(`icon buttons stand out by at least 3:1, ${look}`, async (page) => {
+    await page.evaluate((given) => {
+      for (const [name, color] of Object.entries(given)) document.documentElement.style.setProperty(name, color);
+      window.editor.select(["a"]);
+      window.editor.set({ locked: new Set(["a"]), solo: new Set(["a"]) });
+    }, colors);
+    await settle(page);
+    assert.deepEqual(await contrasts(page), []);
+    for (const command of ["record", "setting.loop"]) await page.locator(`[data-command="${command}"]`).first().click();
+    await settle(page);
+    assert.deepEqual(await contrasts(page), []);
+  });
+}
+
+check("Tab stops once at each row of buttons, which arrow keys walk through", async (page) => {
+  await page.keyboard.press("Tab");
+  assert.match(await focused(page), /smcd-menu-button/);
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await focused(page), "Add a box");
+  assert.deepEqual(await page.evaluate(() => window.editor.trajectory.objects.map(({ keys }) => keys.length)), [2, 1]);
+  await page.keyboard.press("End");
+  assert.equal(await focused(page), "Shortcuts and gestures");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(page), "Image and boxes at frame 0");
+  await page.keyboard.press("Shift+Tab");
+  assert.match(await focused(page), /smcd-menu-button/);
+  let stops = 0;
+  await page.locator(".smcd-editor").focus();
+  for (; stops < 60; stops += 1) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(() => document.activeElement === document.body)) break;
+  }
+  assert.ok(stops <= 14, `${stops}`); // without a selection the properties have none
+});
+
+check("arrow keys go from a row to its controls and back", async (page) => {
+  await page.evaluate(() => window.editor.select(["a"]));
+  await settle(page);
+  await page.locator(".smcd-row-item[data-id=a]").focus();
+  const names = [];
+  for (let n = 0; n < 5; n += 1) {
+    await page.keyboard.press("ArrowRight");
+    names.push(await focused(page));
+  }
+  const expected = ["Include red car in the video", "Color of red car", "red car is visible at this frame", "Lock red car", "Solo red car"];
+  assert.deepEqual(names, expected);
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await page.evaluate(() => [...window.editor.solo]), ["a"]);
+  for (let n = 0; n < 5; n += 1) await page.keyboard.press("ArrowLeft");
+  assert.equal(await focused(page), "red car");
+});
+
+check("selection, moves and refusals are said", async (page) => {
+  const said = async (pattern) => {
+    const found = page.locator(".smcd-editor [aria-live=polite]").filter({ hasText: pattern });
+    await found.waitFor({ state: "attached", timeout: 3000 });
+  };
+  await page.evaluate(() => window.editor.select(["b"]));
+  await said(/^Selected: brown dog. Frame 0: X 307, Y 51, 102 × 128 px$/);
+  await page.locator(".smcd-stage-canvas").focus();
+  await page.keyboard.press("ArrowRight");
+  await said(/^Frame 0: X 308, Y 51, 102 × 128 px$/);
+  await page.keyboard.press(".");
+  await said(/^Frame 1: X 308/);
+  await page.evaluate(() => window.editor.select(["a", "b"]));
+  await said(/^Selected: red car, brown dog. Frame 1$/);
+  await page.evaluate(() => window.editor.selectCamera());
+  await said(/^Selected: All objects/);
+  await page.evaluate(() => window.editor.select([]));
+  await said(/^Nothing selected/);
+  await page.evaluate(() => {
+    window.editor.set({ locked: new Set(["a"]) });
+    window.editor.select(["a"]);
+  });
+  await page.keyboard.press("ArrowRight");
+  await said(/locked/i);
+});
