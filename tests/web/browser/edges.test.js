@@ -575,6 +575,20 @@ check("a video of any size goes to the host", async (page) => {
   assert.equal(given, "long.mp4");
 });
 
+check("an image that was chosen is said, with its size", async (page) => {
+  const message = await page.evaluate(async () => {
+    const { importFiles } = await import("/web/editor/files/files.js");
+    const canvas = new OffscreenCanvas(20, 10);
+    canvas.getContext("2d");
+    const blob = await canvas.convertToBlob();
+    await importFiles({ editor: window.editor, t: (key, places) => JSON.stringify([key, places]) }, [
+      new File([blob], "mars.png", { type: "image/png" }),
+    ]);
+    return window.editor.notice.text;
+  });
+  assert.deepEqual(JSON.parse(message), ["file.image", { name: "mars.png", width: 20, height: 10 }]);
+});
+
 check("a picture or video that the browser cannot show is said", async (page, problems) => {
   const errors = await page.evaluate(async () => {
     const { showPicture } = await import("/web/host/background.js");

@@ -69,6 +69,7 @@ async function takeImage({ editor, t }, file) {
   }
   const { width, height } = picture;
   editor.set({ background: { width, height, part: [0, 0, width, height], isStill: true, imageAt: () => picture } });
+  editor.notify("info", t("file.image", { name: file.name, width, height }));
   editor.onBackgroundFile?.(file);
 }
 
