@@ -16,6 +16,13 @@ test("a run with no object, or from another image than is shown, is not passed",
   assert.deepEqual(keysFound(still(), { isOtherPicture: true }), ["check.other_picture"]);
 });
 
+test("a size that the model would refuse is told with the nearest before the run", () => {
+  const [finding] = checkTrajectory(still(), { width: 250, height: 140 });
+  assert.equal(messageOf(finding), "The video is 250 × 140, but the model takes multiples of 64: use 256 × 128.");
+  assert.deepEqual(keysFound(still(), { width: 256, height: 192 }), []);
+  assert.deepEqual(keysFound(still(), { width: 96, height: 32, multiple: 32 }), []);
+});
+
 test("a text that comes through a link is said as long as it does", () => {
   assert.deepEqual(keysFound(still(), { isLinked: true }), ["host.linked"]);
   assert.deepEqual(keysFound(still(), { isLinked: false }), []);
@@ -104,7 +111,7 @@ test("every message fills all of its places and says what to do", () => {
   });
   const found = [
     ...checkTrajectory(setPhrase(document, "o0", ""), { prompt: "nothing of these" }),
-    ...checkTrajectory(trajectory({}), { isOtherPicture: true }),
+    ...checkTrajectory(trajectory({}), { isOtherPicture: true, width: 100, height: 100 }),
   ];
   assert.match(messageOf(found.find(({ key }) => key === "check.no_phrase")), /^o0 has no phrase: write what it is/);
   assert.match(messageOf(found.find(({ key }) => key === "check.too_small")), /^tiny is 0\.3 x 0\.3 cells at frame 0/);

@@ -138,6 +138,7 @@ test("prompt, size and frames come from where the trajectory goes", () => {
     prompt: "a red car",
     width: 320,
     height: 256,
+    multiple: 64,
     numFrames: null,
     columns: 40,
     rows: 32,
@@ -148,12 +149,21 @@ test("a grid that is known no more is that of no known size again", () => {
   const known = { columns: 40, rows: 32 };
   const alone = graphOf({ 1: { type: "SMCD_Trajectory" } });
   assert.deepEqual({ ...known, ...modelFacts(node(alone, 1)) }, {
-    ...{ prompt: null, width: null, height: null, numFrames: null },
+    ...{ prompt: null, width: null, height: null, multiple: 64, numFrames: null },
     ...{ columns: 32, rows: 32 },
   });
   const automatic = { type: "SMCD_Conditioning", inputs: { trajectory: [1, 0] }, widgets: { width: 0, height: 0 } };
   const { columns, rows } = { ...known, ...modelFacts(node(graphOf({ 1: { type: "SMCD_Trajectory" }, 2: automatic }), 1)) };
   assert.deepEqual([columns, rows], [32, 32]);
+});
+
+test("the bundled model takes smaller steps of size than the released one", () => {
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory" },
+    2: { type: "SMCD_Generate", inputs: { trajectory: [1, 0], vae: [3, 2] } },
+    3: { type: "SMCD_Load", outputs: ["MODEL", "CLIP", "VAE"], widgets: { checkpoint: "smcd-tiny (bundled)" } },
+  });
+  assert.equal(modelFacts(node(graph, 1)).multiple, 32);
 });
 
 test("a prompt that is put together of two is not known", () => {

@@ -36,6 +36,7 @@ test("every workflow has its steps as groups, opens whole, and says what to try"
     const steps = workflow.groups.map(({ title }) => title);
     assert.deepEqual(steps.map((title) => title[0]), ["1", "2", "3", "4"].slice(0, steps.length), name);
     assert.equal(noteOf(workflow).length, 1, name);
+    assert.match(noteOf(workflow)[0].widgets_values[0], /\*\*Try\*\*/, name);
     const titles = workflow.nodes.filter(({ type }) => type === "CLIPTextEncode").map(({ title }) => title);
     assert.ok(titles.every((title) => ["Prompt", "What to avoid", "What to track"].includes(title)), `${name} ${titles}`);
   }

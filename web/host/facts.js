@@ -11,7 +11,9 @@ import { connectedPicture } from "./picture.js";
 
 const CELL = 8; // pixels per latent cell
 const GRID = { columns: 32, rows: 32 }; // cells, if the size is unknown
-const UNKNOWN = { prompt: null, width: null, height: null, numFrames: null, ...GRID };
+const MULTIPLE = 64; // pixels that the sides of a video are multiples of, for the released model
+const MULTIPLE_OF_BUNDLED = 32;
+const UNKNOWN = { prompt: null, width: null, height: null, multiple: MULTIPLE, numFrames: null, ...GRID };
 const CONSUMERS = ["SMCD_Conditioning", "SMCD_Motion", "SMCD_Generate"];
 const TEXTS = ["CLIPTextEncode", "CLIPTextEncodeSDXL"];
 
@@ -28,6 +30,7 @@ export function modelFacts(node) {
     prompt: promptOf(consumer),
     width,
     height,
+    multiple: multipleOf(sized),
     numFrames: positive(consumer, "frames") ?? (sized === consumer ? null : positive(sized, "frames")),
     ...(width && height ? { columns: Math.ceil(width / CELL), rows: Math.ceil(height / CELL) } : GRID),
   };
@@ -92,6 +95,13 @@ function textOf(node, name) {
   const linked = source(node, inputIndex(node, name));
   const value = linked && /^(Primitive)?String/.test(linked.node.type) ? widgetValue(linked.node, "value") : null;
   return typeof value === "string" ? value : null;
+}
+
+/** By the checkpoint that the VAE comes from, as it is the bundled one that differs. */
+function multipleOf(sized) {
+  const loader = sized && source(sized, inputIndex(sized, "vae"))?.node;
+  const isBundled = loader?.type === "SMCD_Load" && /^smcd-tiny/.test(String(widgetValue(loader, "checkpoint")));
+  return isBundled ? MULTIPLE_OF_BUNDLED : MULTIPLE;
 }
 
 /** The value of a widget, or null for 0, which lets the node choose. */

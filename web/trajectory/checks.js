@@ -6,8 +6,9 @@
  * @typedef {{key: string, values: Record<string, string | number>, id: string | null,
  *   frames: [number, number] | null}} Finding  id: of the object; frames: first and last one affected
  * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
- *   numFrames: number | null, prompt: string | null, isOtherPicture: boolean, isLinked: boolean}} Rules  columns and
- *   rows: cells of the latent grid; slots: objects that the model was trained on; minCells: smallest side of a box;
+ *   numFrames: number | null, width: number | null, height: number | null, multiple: number, prompt: string | null,
+ *   isOtherPicture: boolean, isLinked: boolean}} Rules  columns, rows: cells of the latent grid; width, height: of the
+ *   video in pixels, null if unknown; multiple: pixels that the model takes multiples of; slots: objects that the model was trained on; minCells: smallest side of a box;
  *   maxSpeed: cells per frame; numFrames: frames that the model makes, null for all; prompt: null if unknown;
  *   isOtherPicture: the run starts from another image; isLinked: the run gets the text of a link, not this one
  */
@@ -24,6 +25,9 @@ const DEFAULT_RULES = {
   numFrames: null,
   prompt: null,
   isOtherPicture: false,
+  width: null,
+  height: null,
+  multiple: 64, // pixels; the released networks take no other sizes
   isLinked: false,
 };
 
@@ -44,9 +48,17 @@ export function checkTrajectory(trajectory, rules = {}) {
     ...(all.isLinked ? [whole("host.linked")] : []),
     ...(all.isOtherPicture ? [whole("check.other_picture")] : []),
     ...(tracks.length ? [] : [whole("check.no_object")]),
+    ...wrongSize(all).map((sizes) => whole("check.wrong_size", sizes)),
     ...(over > 0 ? [whole("check.too_many", values)] : []),
     ...tracks.flatMap((track) => checkTrack(trajectory, track, all)),
   ];
+}
+
+/** A size of the video that the model would refuse, with the nearest that it takes. */
+function wrongSize({ width, height, multiple }) {
+  if (!width || !height || (width % multiple === 0 && height % multiple === 0)) return [];
+  const nearest = [width, height].map((side) => Math.max(1, Math.round(side / multiple)) * multiple).join(" × ");
+  return [{ width, height, multiple, nearest }];
 }
 
 function checkTrack(trajectory, track, rules) {

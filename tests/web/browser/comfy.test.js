@@ -216,29 +216,6 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       }
     });
 
-    for (const nodes2 of RENDERERS) {
-      test(`no nodes of a workflow overlap, and groups hold theirs (Nodes 2.0: ${nodes2})`, { skip: LATER }, async (t) => {
-        const { page, close } = await openComfy(server, { nodes2 });
-        t.after(close);
-        for (const file of readdirSync(join(ROOT, "workflows")).filter((name) => name.endsWith(".json"))) {
-          const data = JSON.parse(readFileSync(join(ROOT, "workflows", file), "utf-8"));
-          await page.evaluate((content) => window.app.loadGraphData(content), data);
-          await page.waitForTimeout(700);
-          const { nodes, groups, size } = await page.evaluate(laidOut);
-          const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
-          for (const some of [nodes, groups]) {
-            for (const [n, a] of some.entries()) {
-              for (const b of some.slice(n + 1)) assert.ok(apart(a, b), `${file}: ${a.name}, ${b.name}`);
-            }
-          }
-          const holds = (g, a) => g.left <= a.left && g.top <= a.top && a.right <= g.right && a.bottom <= g.bottom;
-          const homeless = nodes.filter((node) => !groups.some((group) => holds(group, node)));
-          assert.deepEqual(homeless.map(({ name }) => name), ["MarkdownNote"], file);
-          assert.ok(size[0] * 0.66 <= 1600 && size[1] * 0.66 <= 900, `${file}: ${size}`);
-        }
-      });
-    }
-
     test("the quick start runs as a user gets it, from nothing", { skip: LATER, timeout: 600_000 }, async (t) => {
       const { page, host, problems, close } = await openComfy(server);
       t.after(close);
@@ -467,8 +444,36 @@ function inRenderer(serverOf, { nodes2 }) {
       }
       await page.waitForTimeout(500);
       assert.deepEqual(await page.evaluate(overlaps), [], file);
+      const { nodes, groups, size } = await page.evaluate(laidOut);
+      const holds = (g, a) => g.left <= a.left && g.top <= a.top && a.right <= g.right && a.bottom <= g.bottom;
+      const homeless = nodes.filter((node) => groups.filter((group) => holds(group, node)).length !== 1);
+      assert.deepEqual(homeless.map(({ name }) => name), ["MarkdownNote"], file);
+      assert.ok(size[0] * 0.66 <= 1600 && size[1] * 0.66 <= 900, `${file}: ${size}`); // two thirds can be read
     }
   }, { skip: LATER });
+
+  hosted("numbers that the node chooses are marked, and a size that it would refuse is said", async (host, page) => {
+    const labels = (id) =>
+      page.evaluate((n) => {
+        const shown = window.app.graph.getNodeById(n).widgets.map(({ name, label }) => label ?? name);
+        return shown.filter((text) => /steps|frames|width/.test(text));
+      }, id);
+    const trajectory = await host.add("SMCD_Trajectory", { pos: [20, 80] });
+    const connect = { trajectory: [trajectory, 0] };
+    const generate = await host.add("SMCD_Generate", { pos: [820, 80], widgets: { steps: 8, width: 200, height: 136 }, connect });
+    assert.deepEqual(await labels(generate), ["steps", "width", "frames (automatic)"]);
+    assert.match(await host.editor(trajectory, (editor) => JSON.stringify(editor.facts)), /"multiple":64/);
+    await page.getByText("The video is 200 × 136, but the model takes multiples of 64: use 192 × 128.").first().waitFor({ state: "attached" });
+    await page.evaluate((n) => {
+      const steps = window.app.graph.getNodeById(n).widgets.find(({ name }) => name === "steps");
+      steps.value = 0;
+      steps.callback(0);
+    }, generate);
+    assert.deepEqual(await labels(generate), ["steps (automatic)", "width", "frames (automatic)"]);
+    await host.reload();
+    const [again] = await host.ids("SMCD_Generate");
+    assert.deepEqual(await labels(again), ["steps (automatic)", "width", "frames (automatic)"]);
+  });
 
   hosted("two editors and a copy have their own boxes", async (host, page) => {
     const first = await host.add("SMCD_Trajectory", { pos: [80, 80], widgets: { text: EMPTY } });

@@ -592,6 +592,24 @@ check("where it is narrow the properties open and close, and the names stay", as
   assert.ok(await page.locator(".smcd-phrase-input").isVisible());
 });
 
+check("at the smallest size nothing is cut, and the stage stays beside the properties", async (page) => {
+  await select(page, "a");
+  const cut = () =>
+    page.evaluate(() => {
+      const { right } = document.querySelector(".smcd-editor").getBoundingClientRect();
+      const controls = [...document.querySelectorAll(".smcd-editor :is(button, input, select)")];
+      const isCut = (one) => one.offsetWidth > 0 && (one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > right);
+      return controls.filter((one) => one.tagName !== "INPUT" && isCut(one)).map((one) => one.className + one.textContent);
+    });
+  assert.deepEqual(await cut(), []);
+  await page.locator(".smcd-side-button").click();
+  await settle(page);
+  assert.deepEqual(await cut(), []);
+  assert.ok((await page.locator(".smcd-stage").boundingBox()).height >= 70);
+  await page.locator(".smcd-side-button").click();
+  assert.ok(await page.locator(".smcd-timeline-canvas").isVisible());
+}, { width: 210, height: 380 });
+
 check("the names keep beside their rows when the timeline scrolls, by wheel and by keys", async (page) => {
   await page.evaluate(() => {
     const [object] = window.editor.trajectory.objects;
