@@ -236,7 +236,7 @@ def test_other_files_of_a_training_run_are_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "variant", [pytest.param(name, marks=[pytest.mark.slow] * (name not in ("smcd", "control"))) for name in CONFIGS]
+    "variant", [pytest.param(name, marks=[pytest.mark.slow] * (name != "smcd")) for name in CONFIGS]
 )
 @pytest.mark.parametrize(
     "dtype", [torch.float32, *(pytest.param(half, marks=pytest.mark.slow) for half in (torch.float16, torch.bfloat16))]

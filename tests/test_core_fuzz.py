@@ -307,7 +307,7 @@ def test_many_or_long_lines_are_refused_in_little_memory(tmp_path, text, where):
 
 @FUZZ
 @given(data=st.data())
-@pytest.mark.parametrize("suffix", [".mp4", ".webp", ".gif", ""])
+@pytest.mark.parametrize("suffix", [".mp4", *(pytest.param(s, marks=pytest.mark.slow) for s in (".webp", ".gif", ""))])
 def test_settings_in_a_damaged_video_are_read_or_refused(tmp_path, suffix, data):
     path = tmp_path / f"video{suffix}"
     write_video(np.zeros((2, 16, 16, 3), np.uint8), path, 8, {"seed": 1})

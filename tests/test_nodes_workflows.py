@@ -145,7 +145,8 @@ def state():
     }
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_bundled_default_follows_its_boxes_as_on_the_command_line(monkeypatch, seed):
     monkeypatch.undo()  # the random one
     model, clip, vae = host.call("SMCD_Load")

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -321,9 +322,14 @@ def _expected(path: Path, config: SMCDConfig, count: int) -> dict[str, tuple[int
     if total > MAX_BLOCKS:
         raise CheckpointError(f"{path}: its configuration has {total} blocks, expected at most {MAX_BLOCKS}")
     try:
-        return shapes_of(SMCD(config, device="meta").state_dict())
+        return dict(_shapes(config))
     except (ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"{path}: no network can be built from its configuration: {error}") from None
+
+
+@lru_cache(maxsize=4)  # a checkpoint is checked when it is read and again when it is used
+def _shapes(config: SMCDConfig) -> dict[str, tuple[int, ...]]:
+    return shapes_of(SMCD(config, device="meta").state_dict())
 
 
 def _check(path: Path, what: str, tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
