@@ -62,8 +62,7 @@ test test-all: $(VENV)/test.stamp
 	if [ -n "$$host" ]; then wait $$host || failed=1; cat $(VENV)/host.log; fi; \
 	if [ -n "$$browser" ]; then wait $$browser || failed=1; cat $(VENV)/browser.log; fi; \
 	[ $$failed = 0 ] || { echo "Some tests failed"; exit 1; }; \
-	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || \
-	  skipped="$$skipped CUDA (no NVIDIA GPU found);"; \
+	nvidia-smi >/dev/null 2>&1 || skipped="$$skipped CUDA (no NVIDIA GPU found);"; \
 	[ -z '$(SELECT)' ] || skipped="$$skipped slow tests and the classic renderer (make test-all);"; \
 	echo "All tests passed. Skipped:$${skipped:- nothing}"
 
