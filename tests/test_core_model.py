@@ -229,7 +229,7 @@ def test_the_memory_estimate_is_near_what_a_forward_holds(frames, side, changes,
     size = lambda *shape: torch.empty(shape, device="meta")  # noqa: E731
     videos, latents = frames // 16, size(frames, 4, side, side)
     boxes, first = size(frames, 8, 1024), size(videos, 4, side, side)
-    conditions = Conditions(size(videos, 77, 1024), 16, first, boxes, size(videos, 16, 1024))
+    conditions = Conditions(size(videos, 77, 1024), 16, first, boxes, size(videos, 16, 1024), hint=first)
     given = [x for x in (*vars(conditions).values(), latents, *smcd.parameters()) if isinstance(x, torch.Tensor)]
     with LiveTensors(given) as live:
         smcd(latents, torch.full((videos,), 500, device="meta"), conditions)

@@ -245,12 +245,10 @@ def test_prompts_of_unequal_length_in_one_batch_equal_each_alone(pipeline):
 
 
 def test_strength_scales_the_mask_and_boxes_are_clipped_in_float32(pipeline):
-    pipeline.smcd.half(), pipeline.vae.half(), pipeline.text.half()
-    try:
-        outside = trajectory(strength=0.25, keys=[{"frame": 0, "box": [-1, 0.123456, 0.3, 2]}])
-        tokens, _ = pipeline.tokens([request(trajectory=outside)], 3, 48, 32, Guidance(1, 1, 1))
-    finally:
-        pipeline.smcd.float(), pipeline.vae.float(), pipeline.text.float()
+    half = deepcopy(pipeline)
+    half.smcd.half(), half.vae.half(), half.text.half()
+    outside = trajectory(strength=0.25, keys=[{"frame": 0, "box": [-1, 0.123456, 0.3, 2]}])
+    tokens, _ = half.tokens([request(trajectory=outside)], 3, 48, 32, Guidance(1, 1, 1))
     assert tokens.box_tokens.dtype == torch.float16
     assert tokens.boxes_xyxy[0, 0].tolist() == torch.tensor([0, 0.123456, 0.3, 1]).tolist()
     assert tokens.box_mask[0].tolist() == [0.25, 0, 0]
@@ -415,13 +413,11 @@ def test_no_request_is_refused(pipeline):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_video_of_nan_is_an_error_that_names_the_type_and_the_remedy(pipeline, value, monkeypatch):
     """It would be black frames."""
-    monkeypatch.setattr(pipeline, "denoise", lambda noise, *_, **__: noise.index_fill(0, torch.tensor([1]), value))
-    pipeline.smcd.half()
-    try:
-        with pytest.raises(SMCDError, match="NaN in float16: use --dtype bfloat16 or float32"):
-            pipeline.generate([request()])
-    finally:
-        pipeline.smcd.float()
+    half = deepcopy(pipeline)
+    monkeypatch.setattr(half, "denoise", lambda noise, *_, **__: noise.index_fill(0, torch.tensor([1]), value))
+    half.smcd.half()
+    with pytest.raises(SMCDError, match="NaN in float16: use --dtype bfloat16 or float32"):
+        half.generate([request()])
 
 
 def test_half_precision_is_bfloat16_where_the_gpu_has_it(monkeypatch):

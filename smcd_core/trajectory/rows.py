@@ -80,10 +80,13 @@ def all_are_shares(xyxy: np.ndarray) -> bool:
     return bool(xyxy.size and xyxy.any() and (xyxy >= -0.05).all() and (xyxy <= 1.05).all())
 
 
-def joined(rows: BoxRows) -> BoxRows:
-    """Fill in the frames between those of a file that was annotated every n-th frame, with straight lines."""
-    numbers = np.unique(rows.frames)
-    step = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 2 else 1
+def joined(rows: BoxRows, annotated: Sequence[int] | None = None) -> BoxRows:
+    """Fill in the frames between those of a file that was annotated every n-th frame, with straight lines.
+
+    annotated  frames that the file tells of, where some of them may have no box
+    """
+    numbers = np.unique(rows.frames if annotated is None else annotated)
+    step = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 1 else 1
     if step == 1:
         return rows
     parts = []

@@ -63,7 +63,7 @@ export function refuseOtherSize({ boxes, mask }, { width, height }) {
 export function joined(rows) {
   const numbers = [...new Set(rows.entries.map(({ frame }) => frame))].sort((a, b) => a - b);
   const gaps = numbers.slice(1).map((frame, n) => frame - numbers[n]);
-  const step = gaps.length > 1 ? gaps.reduce(commonDivisor) : 1;
+  const step = gaps.length ? gaps.reduce(commonDivisor) : 1;
   if (step === 1) return rows;
   const between = [...rows.phrases.keys()].flatMap((name) => {
     const own = rows.entries.filter((entry) => entry.name === name).sort((a, b) => a.frame - b.frame);

@@ -82,7 +82,8 @@ def read_yolo(path: Path) -> BoxRows:
     found = BoxRows(
         what, *rows_of(entries), tuple(phrases), size, f"from {name}", length=max(frames) + 1, in_pixels=False
     )
-    return joined(found)
+    # A detector writes no file for a frame in which it finds nothing, so two files alone show no rhythm.
+    return joined(found, frames) if len(frames) > 2 else found
 
 
 def _size_of_images(paths: Sequence[Path]) -> tuple[tuple[int, int] | None, str]:
