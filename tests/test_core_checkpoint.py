@@ -312,6 +312,7 @@ BACKBONES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_round_trip_through_diffusers_is_exact(tmp_path, name):
     config = inferable(BACKBONES[name])

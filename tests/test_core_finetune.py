@@ -36,6 +36,7 @@ def videos(tmp_path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_own_clips_are_one_command(videos, tmp_path, capsys):
     bundle, out = write_bundle(tmp_path / "start.safetensors"), tmp_path / "run"
     command = ["finetune", str(videos), "--checkpoint", str(bundle), "--out", str(out), "--pixels", "32"]

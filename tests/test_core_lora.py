@@ -101,6 +101,7 @@ def test_a_run_trains_a_lora_that_is_loaded_as_the_network_was(start, clips, tmp
     assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in found)
 
 
+@pytest.mark.slow
 def test_the_file_holds_what_the_run_computed_with(start, clips, tmp_path):
     config = TrainingConfig("all", 1, lora=2, batch_size=2)
     path = train(config, start.config, clips, tmp_path / "run", start=start, quiet=True)

@@ -122,6 +122,7 @@ def test_progress_counts_the_steps(pipeline):
     assert seen == [(1, 2), (2, 2)]
 
 
+@pytest.mark.slow
 def test_a_network_that_predicts_v_makes_another_video(tmp_path):
     as_v = SMCDPipeline.from_checkpoint(write_bundle(tmp_path / "v.safetensors", replace(CONFIG, prediction="v")))
     as_noise = SMCDPipeline.from_checkpoint(write_bundle(tmp_path / "e.safetensors"))

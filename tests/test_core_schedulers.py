@@ -39,6 +39,7 @@ def test_ddim_of_diffusers_agrees_with_the_released_sampler(pipeline, guided):
     assert difference(found, latents_of(pipeline, *two, guided=guided)) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_network_that_predicts_v_needs_a_scheduler_for_v(tmp_path):
     pipeline = SMCDPipeline.from_checkpoint(write_bundle(tmp_path / "v.safetensors", replace(CONFIG, prediction="v")))
     scheduler = made("DDIMScheduler", pipeline)

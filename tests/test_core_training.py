@@ -362,6 +362,7 @@ def test_frozen_layers_in_half_precision_hardly_change_the_loss_and_not_the_chec
         assert torch.equal(found[frozen], start.weights[frozen])
 
 
+@pytest.mark.slow
 def test_batches_hold_clips_of_one_size_and_come_again_after_a_break(tmp_path):
     config, model_config = TrainingConfig("all", 4, batch_size=2, save_every=2), system_config("zc+gca", TINY)
     clips = write_buckets(tmp_path)
@@ -581,6 +582,7 @@ def test_a_preset_has_the_published_numbers(name):
     assert preset.pixels == 256 and config.steps == (200_000 if first else 60_000)
 
 
+@pytest.mark.slow
 def test_the_command_line_changes_a_preset_and_the_checkpoint_keeps_it(tmp_path, capsys):
     small = tmp_path / "clips"
     small.mkdir()

@@ -133,6 +133,7 @@ def test_published_sampler_and_guider_equal_the_pipeline(parts, picture, pipelin
     assert difference(found, expected) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_model_of_other_latents_makes_the_video_of_the_pipeline(tmp_path, picture):
     config = dataclasses.replace(CONFIG, latent_channels=16)
     path = write_small_bundle(tmp_path / "sixteen.safetensors", config)
