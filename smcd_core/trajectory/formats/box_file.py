@@ -104,9 +104,9 @@ class BoxFile:
         """The fields of each line, separated by commas, semicolons, tabs or spaces."""
         if self.text.count("\n") >= MAX_ROWS:
             raise self.error(f"has more than {MAX_ROWS} lines, the limit: expected boxes")
-        header = next((line for line in self.text.split("\n") if line.strip()), "")[:MAX_LINE]
-        separator = _separator(header)
-        for number, line in enumerate(self.text.split("\n"), 1):
+        lines = self.text.split("\n")
+        separator = _separator(next((line for line in lines if line.strip()), "")[:MAX_LINE])
+        for number, line in enumerate(lines, 1):
             if len(line) > MAX_LINE:
                 raise self.error(
                     f"has {len(line)} characters, the limit is {MAX_LINE}: expected boxes", f"line {number}"
