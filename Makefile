@@ -1,4 +1,4 @@
-# make demo       animate demo/beach.png along demo/beach.json, into out/
+# make demo       animate demo/coffee.png along demo/coffee.json, into out/
 # make test       run the tests in a few minutes: all but those marked slow
 # make test-all   run every test
 # make lint       check style, types and formatting
@@ -30,8 +30,7 @@ endif
 .PHONY: demo test test-all lint clean
 
 demo: $(VENV)/demo.stamp
-	$(BIN)/smcd animate demo/beach.png --boxes demo/beach.json \
-	  --prompt "a yellow circle moving down and a cyan diamond moving up, beach" \
+	$(BIN)/smcd animate demo/coffee.png --boxes demo/coffee.json --prompt "a cup moving down" \
 	  -o out/demo.mp4 --contact-sheet out/demo.png
 
 test: SELECT = -m "not slow"

@@ -13,7 +13,7 @@ from smcd_core.trajectory.document import Trajectory
 from smcd_core.video import draw_boxes
 
 DOCS = Path(__file__).parent
-EXAMPLE = DOCS.parent / "demo" / "beach"
+EXAMPLE = DOCS.parent / "demo" / "coffee"
 SIDE, GAP, TEXT_HEIGHT = 256, 12, 24  # pixels
 FRAME_MS, HOLD_MS = 160, 900  # the second for the last frame
 

@@ -10,11 +10,12 @@ import torch
 from comfy_api.latest import io
 
 from ..smcd_core.errors import SMCDError
-from ..smcd_core.weights.defaults import DEFAULT_CHECKPOINT
+from ..smcd_core.weights.defaults import BUNDLED as BUNDLED_PATHS
 
 FOLDERS = ("smcd", "checkpoints", "diffusion_models")  # of the host's models; only the first is SMCD's own
 NO_LORA = "none"
-BUNDLED = f"{DEFAULT_CHECKPOINT.stem} (bundled)"
+BUNDLED_NAMES = {f"{path.stem} (bundled)": path for path in BUNDLED_PATHS}
+BUNDLED = next(iter(BUNDLED_NAMES))  # the default
 UNET_FILE = "pytorch_model.bin"  # of a release: the other files of its folder are read with it
 PART_FILES = ("pytorch_model_1.bin", "pytorch_model_2.bin")
 WEIGHT_DTYPES = {
@@ -33,8 +34,8 @@ def register_model_folder() -> None:
 
 
 def checkpoint_names() -> list[str]:
-    """The choices of the node, the bundled checkpoint first; a release is listed as its folder."""
-    names = [BUNDLED]
+    """The choices of the node, the bundled checkpoints first; a release is listed as its folder."""
+    names = [*BUNDLED_NAMES]
     for folder in FOLDERS:
         try:
             files = folder_paths.get_filename_list(folder)
@@ -56,8 +57,8 @@ def checkpoint_path(name: str) -> Path:
     The host does not check names that come through a link. Raises FileNotFoundError for a file that is gone, ValueError
     for a name from elsewhere.
     """
-    if name == BUNDLED:
-        return DEFAULT_CHECKPOINT
+    if name in BUNDLED_NAMES:
+        return BUNDLED_NAMES[name]
     folder, _, rest = name.partition("/")
     if folder not in FOLDERS:
         raise SMCDError(f"{name!r} is no checkpoint in {', '.join(FOLDERS)}: choose one from the list")
@@ -165,7 +166,7 @@ class SMCDLoad(io.ComfyNode):
         clip = load_clip(path, checkpoint=found) if has_clip else None
         vae = load_vae(path, checkpoint=found) if found.vae is not None else None
         if clip is not None:
-            name = "the bundled model" if checkpoint == BUNDLED else "this model"
+            name = "the bundled model" if checkpoint in BUNDLED_NAMES else "this model"
             text = limits(tokenizer_of(clip), model=name)
             remark(cls, [text] if text else [])
         return io.NodeOutput(model, clip, vae)

@@ -124,7 +124,14 @@ def test_the_oldest_comfyui_is_named_alike():
 def test_the_archive_holds_what_users_need():
     files = archive()
     texts = ["README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "SECURITY.md", "pyproject.toml", "requirements.txt"]
-    for needed in [*texts, "__init__.py", "models/smcd-tiny.safetensors", "web/smcd.js", "web/editor/editor.css"]:
+    for needed in [
+        *texts,
+        "__init__.py",
+        "models/smcd-world.safetensors",
+        "models/smcd-tiny.safetensors",
+        "web/smcd.js",
+        "web/editor/editor.css",
+    ]:
         assert needed in files
     for folder in ("nodes", "smcd_core", "web", "workflows", "locales", "subgraphs", "demo"):
         every = [path for path in tracked() if path.startswith(f"{folder}/") and path != "web/package.json"]

@@ -23,7 +23,7 @@ import smcd_core
 from smcd_core.__main__ import main, make_parser
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights import published
-from smcd_core.weights.defaults import DEFAULTS, FAST
+from smcd_core.weights.defaults import BUNDLED, DEFAULTS, FAST
 from smcd_core.weights.export import write_released
 from smcd_core.weights.hub import show_size
 
@@ -158,8 +158,8 @@ def workplace(tmp_path, monkeypatch):
     """A folder with the files that the commands of QUICK_PAGES name."""
     pytest.importorskip("av")
     shutil.copytree(ROOT / "demo", tmp_path / "demo")
-    shutil.copy(ROOT / "demo" / "beach.png", tmp_path / "picture.png")
-    shutil.copy(ROOT / "demo" / "beach.json", tmp_path / "boxes.json")
+    shutil.copy(ROOT / "demo" / "coffee.png", tmp_path / "picture.png")
+    shutil.copy(ROOT / "demo" / "coffee.json", tmp_path / "boxes.json")
     write_released(tmp_path / "weights" / "animate-your-motion", bare())
     write_components(tmp_path / "weights" / "text-to-video-ms-1.7b")
     (tmp_path / "ComfyUI" / "models").mkdir(parents=True)
@@ -191,7 +191,7 @@ def test_the_python_of_the_docs_runs(workplace):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     assert run.returncode == 0, run.stderr
-    assert (workplace / "beach.mp4").stat().st_size > 1000
+    assert (workplace / "coffee.mp4").stat().st_size > 1000
 
 
 def test_the_comparison_in_the_docs_runs_and_gives_its_tables(tmp_path, monkeypatch):
@@ -313,9 +313,9 @@ def test_the_table_of_nodes_has_each_one_with_its_help():
 
 def test_the_table_of_weights_is_that_of_the_program():
     table = rows(text_of("docs/weights.md"))
-    assert table[0][1] == "`smcd-tiny.safetensors`"
-    size = (ROOT / "models" / "smcd-tiny.safetensors").stat().st_size
-    assert table[0][3].split() == [str(round(size / 1e6)), "MB"]
+    for row, path in zip(table, BUNDLED, strict=False):
+        assert row[1].startswith(f"`{path.name}`")
+        assert row[3].split() == [str(round(path.stat().st_size / 1e6)), "MB"]
     place = [row[0].strip("`") for row in table]
     assert [name for name in place if name] == ["bundled", *published.ALL]
     for name, weights in published.ALL.items():

@@ -281,7 +281,14 @@ def test_each_file_is_read_once(models, monkeypatch):
     for module in (inventory, checkpoint):
         monkeypatch.setattr(module, "read_weights", lambda path: (reads.append(path.name), real(path))[1])
     look(models)
-    names = ["any.safetensors", "bundle.safetensors", "cut.safetensors", "sd15.safetensors", "smcd-tiny.safetensors"]
+    names = [
+        "any.safetensors",
+        "bundle.safetensors",
+        "cut.safetensors",
+        "sd15.safetensors",
+        "smcd-tiny.safetensors",
+        "smcd-world.safetensors",
+    ]
     assert sorted(reads) == names
 
 

@@ -21,7 +21,7 @@ from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.trajectory.files import read_trajectory
 from smcd_core.weights.checkpoint import read_checkpoint
 from smcd_core.weights.components import unpack_components
-from smcd_core.weights.defaults import DEFAULT_CHECKPOINT, DEFAULTS, EXAMPLES, FAST
+from smcd_core.weights.defaults import DEFAULTS, EXAMPLES, FAST, SPRITES_CHECKPOINT
 
 
 def trajectory(frames=16, fps=24, **changes):
@@ -100,7 +100,7 @@ def test_only_a_visible_change_of_shape_is_said():
 
 def test_the_bundled_model_says_which_words_it_knows():
     """Its tokenizer has 599 tokens, most of them letters and parts of words."""
-    _, text = unpack_components(read_checkpoint(DEFAULT_CHECKPOINT))
+    _, text = unpack_components(read_checkpoint(SPRITES_CHECKPOINT))
     known = known_words(text.tokenizer)
     assert {"circle", "square", "yellow", "beach", "moving"} <= set(known) and len(known) == 26
     said = limits(text.tokenizer, ["Yellow circle", "a spaceship", "spaceship over Paris"], model="the bundled model")
@@ -112,7 +112,7 @@ def test_the_bundled_model_says_which_words_it_knows():
 
 
 def test_on_its_own_example_the_bundled_model_has_nothing_to_say():
-    _, text = unpack_components(read_checkpoint(DEFAULT_CHECKPOINT))
+    _, text = unpack_components(read_checkpoint(SPRITES_CHECKPOINT))
     example, _ = read_trajectory(EXAMPLES / "beach.json")
     words = [track.phrase for track in example.objects]
     image = Image.open(EXAMPLES / "beach.png").convert("RGB")

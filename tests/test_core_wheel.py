@@ -18,7 +18,8 @@ pytest.importorskip("pip")
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE", "smcd_core", "models", "demo")
-BUNDLED = {"models/smcd-tiny.safetensors", "demo/beach.png", "demo/beach.json", "demo/beach.txt"}
+BUNDLED = {"models/smcd-world.safetensors", "models/smcd-tiny.safetensors"}
+BUNDLED |= {f"demo/{example}.{kind}" for example in ("beach", "coffee") for kind in ("png", "json", "txt")}
 PACKAGES = Path(torch.__file__).parents[1]
 pytestmark = pytest.mark.slow
 

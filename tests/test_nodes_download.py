@@ -221,4 +221,4 @@ def test_check_says_what_is_missing_and_what_is_damaged(server):
 
 def test_check_finds_the_bundled_checkpoint():
     (text,) = host.call("SMCD_Check")
-    assert "models/smcd-tiny.safetensors\n            system zc+gca" in text.replace("\\", "/")
+    assert "models/smcd-world.safetensors\n            system zc+gca" in text.replace("\\", "/")

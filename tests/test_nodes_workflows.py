@@ -52,7 +52,7 @@ def bundled(tmp_path_factory, monkeypatch):
     path = tmp_path_factory.getbasetemp() / "small.safetensors"
     if not path.exists():
         write_small_bundle(path)
-    monkeypatch.setattr(loader, "DEFAULT_CHECKPOINT", path)
+    monkeypatch.setitem(loader.BUNDLED_NAMES, loader.BUNDLED, path)
     return path
 
 

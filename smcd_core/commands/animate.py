@@ -133,7 +133,7 @@ def _animate(args: argparse.Namespace) -> None:
     from ..sampling.devices import chosen_device, chosen_dtype
     from ..sampling.request import Request
     from ..trajectory.dense import phrases
-    from ..weights.defaults import DEFAULT_CHECKPOINT
+    from ..weights.defaults import BUNDLED, DEFAULT_CHECKPOINT
 
     _check_outputs(args)
     image, trajectory = _read_inputs(args)
@@ -142,7 +142,7 @@ def _animate(args: argparse.Namespace) -> None:
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline, settings = _loaded(args, checkpoint, trajectory, device, dtype)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
-    _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
+    _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint in BUNDLED)
     image, trajectory = _fitted(args, image, trajectory, settings)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}

@@ -32,7 +32,7 @@ from ..terminal import say
 
 LATENT_SCALE = 0.18215  # SD1 VAE
 _CONSTANT = 10.0  # of channels beside components of unit size: bounds the error of the largest to a hundredth or so
-_LATENT_NOISE = 0.03  # deviation that the decoder learns to bear, in latents of unit size
+_LATENT_NOISE = 0.03  # that the decoder learns to bear, as a share of the deviation of each latent
 
 
 # Autoencoder ---------------------------------------------------------------------------------------------------------
@@ -183,9 +183,13 @@ def _start_almost_linear(vae: AutoencoderKL) -> None:
 def _encode_principal_components(vae: AutoencoderKL, pictures: Tensor) -> None:
     """Make the latents the first principal components of 8 x 8 pixels: the best linear code.
 
-    Times LATENT_SCALE, each has mean 0 and deviation 1, and little noise. The components pass the encoder exactly: each
-    halving keeps as many as its width allows, each of the last goes on as a pair (a, -a), since
-    silu(a) - silu(-a) = a, and constants beside the pairs keep the last group norm from scaling them.
+    Times LATENT_SCALE, they have mean 0, mean square 1 and little noise; the deviation of each is the root of its
+    deviation in pictures. Of unit size each, a denoiser would spend as much on the finest detail of a block as on its
+    mean colour, and blocks would show.
+
+    The components pass the encoder exactly: each halving keeps as many as its width allows, each of the last goes on as
+    a pair (a, -a), since silu(a) - silu(-a) = a, and constants beside the pairs keep the last group norm from scaling
+    them.
 
     pictures  float32 [N, 3, H, W] in -1..1, to take the statistics from
 
@@ -203,16 +207,19 @@ def _encode_principal_components(vae: AutoencoderKL, pictures: Tensor) -> None:
     _pass_through(encoder.conv_in, 3)
     features = pictures
     for block in halving:
-        features = _halve(block, features, latents if block is halving[-1] else None)
+        features, deviation = _halve(block, features, latents if block is halving[-1] else None)
+    size = (deviation / deviation.mean()).sqrt() / LATENT_SCALE
     _spread_in_pairs(encoder, last.resnets[0].conv_shortcut or halving[-1].downsamplers[0].conv, latents)
     _pass_through(vae.quant_conv, latents)
-    vae.quant_conv.weight /= LATENT_SCALE
-    vae.quant_conv.bias[latents:] = 2 * math.log(_LATENT_NOISE / LATENT_SCALE)
-    vae.post_quant_conv.weight *= LATENT_SCALE
+    vae.quant_conv.weight[:latents] *= size[:, None, None, None]
+    vae.quant_conv.bias[latents:] = 2 * (_LATENT_NOISE * size).log()
+    vae.post_quant_conv.weight /= size[:, None, None]
 
 
-def _halve(block: nn.Module, features: Tensor, of_unit_size: int | None) -> Tensor:
+def _halve(block: nn.Module, features: Tensor, of_unit_size: int | None) -> tuple[Tensor, Tensor]:
     """Let a block turn 2 x 2 positions into their principal components: [N, C, H, W] -> [N, K, H / 2, W / 2].
+
+    Returns them and their deviations [K] in the features.
 
     of_unit_size  how many components, each of deviation 1; None takes as many as the block has channels
     """
@@ -229,7 +236,7 @@ def _halve(block: nn.Module, features: Tensor, of_unit_size: int | None) -> Tens
     conv.bias.zero_()
     conv.weight[: len(basis), :kept, :2, :2] = basis.unflatten(1, (kept, 2, 2))
     conv.bias[: len(basis)] = -basis @ mean
-    return torch.einsum("kc,nchw->nkhw", basis, blocks - mean[:, None, None])
+    return torch.einsum("kc,nchw->nkhw", basis, blocks - mean[:, None, None]), deviation
 
 
 def _spread_in_pairs(encoder: nn.Module, conv: nn.Conv2d, latents: int) -> None:

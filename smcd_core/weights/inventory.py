@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from ..networks.config import system_name
 from .checkpoint import SUFFIXES, Checkpoint, CheckpointError
-from .defaults import DEFAULT_CHECKPOINT
+from .defaults import BUNDLED
 from .download import destination, is_size, plan_downloads
 from .files import WeightFile, read_weights
 from .hub import sha256_of, show_size
@@ -58,13 +58,13 @@ class WeightStatus:
 def take_inventory(
     folders: Folders, listing: Mapping[Path, Sequence[Path]], read: Reader, *, verify: bool
 ) -> list[WeightStatus]:
-    """Judge the bundled checkpoint, everything in the folders, and what is missing from them.
+    """Judge the bundled checkpoints, everything in the folders, and what is missing from them.
 
     listing  files of each folder, by list_files
     read     reads a checkpoint
     verify   also compare published files with their size and sha256, which reads them whole
     """
-    statuses = [_bundled(read)]
+    statuses = [_bundled(path, read) for path in BUNDLED]
     for place, paths in folders.items():
         for folder in paths:
             if place == "diffusers":
@@ -95,10 +95,9 @@ def published_files(place: str) -> list[tuple[Weights, HubFile]]:
 # Files that are there ------------------------------------------------------------------------------------------------
 
 
-def _bundled(read: Reader) -> WeightStatus:
-    path = DEFAULT_CHECKPOINT
+def _bundled(path: Path, read: Reader) -> WeightStatus:
     if not path.exists():
-        return WeightStatus("missing", "bundled", str(path), "the bundled checkpoint")
+        return WeightStatus("missing", "bundled", str(path), "a bundled checkpoint")
     return _judged(path, "bundled", lambda: _checkpoint(path, path, "bundled", read))
 
 

@@ -97,10 +97,10 @@ function textOf(node, name) {
   return typeof value === "string" ? value : null;
 }
 
-/** By the checkpoint that the VAE comes from, as it is the bundled one that differs. */
+/** By the checkpoint that the VAE comes from, as it is the bundled ones that differ. */
 function multipleOf(sized) {
   const loader = sized && source(sized, inputIndex(sized, "vae"))?.node;
-  const isBundled = loader?.type === "SMCD_Load" && /^smcd-tiny/.test(String(widgetValue(loader, "checkpoint")));
+  const isBundled = loader?.type === "SMCD_Load" && / \(bundled\)$/.test(String(widgetValue(loader, "checkpoint")));
   return isBundled ? MULTIPLE_OF_BUNDLED : MULTIPLE;
 }
 

@@ -126,7 +126,7 @@ function inRenderer(getServer, nodes2) {
     const { page, host } = opened;
     const [id] = await host.ids("SMCD_Load");
     const saved = await page.evaluate((n) => window.app.canvas.graph.getNodeById(n).serialize().widgets_values, id);
-    assert.deepEqual(saved.slice(0, 4), ["smcd-tiny (bundled)", "default", "none", 1]);
+    assert.deepEqual(saved.slice(0, 4), ["smcd-world (bundled)", "default", "none", 1]);
     assert.ok(saved.slice(4).every((value) => value == null), JSON.stringify(saved));
     const inputs = ["checkpoint", "weight_dtype", "lora", "lora_strength"];
     assert.deepEqual(Object.keys((await host.prompt())[id].inputs), inputs);
@@ -156,13 +156,13 @@ function inRenderer(getServer, nodes2) {
     await host.run();
     const shown = page.locator("pre.smcd-report");
     await soon(page, async () => /\nnext\n +1\. /.test(await shown.innerText().catch(() => "")));
-    assert.match(await shown.innerText(), /smcd-tiny\.safetensors/);
+    assert.match(await shown.innerText(), /smcd-world\.safetensors/);
     await screenshot("check");
     const { widgets_values: values = [] } = await page.evaluate(
       (n) => window.app.canvas.graph.getNodeById(n).serialize(),
       id,
     );
-    assert.doesNotMatch(JSON.stringify(values), /smcd-tiny/);
+    assert.doesNotMatch(JSON.stringify(values), /smcd-world/);
     assert.deepEqual(problems(), []);
   });
 }
