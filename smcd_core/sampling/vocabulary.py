@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 
 from ..networks.text import tokenizer_files
 from ..pictures import read_picture
-from ..weights.defaults import EXAMPLES
+from ..weights.defaults import DRAWN, EXAMPLES
 
 MAX_SMALL = 4096  # tokens of a tokenizer made for a few words; those of CLIP have 49,408 and know all words
 
@@ -34,7 +34,7 @@ def limits(
 ) -> str | None:
     """A sentence on the few words that the model knows, and on those of the texts that it does not.
 
-    None for a model of a whole language, and where all words are known and the image is one of EXAMPLES. `model` begins
+    None for a model of a whole language, and where all words are known and the image is one of DRAWN. `model` begins
     the sentence.
     """
     known = known_words(tokenizer)
@@ -42,7 +42,7 @@ def limits(
         return None
     words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
     unknown = [f"'{word}'" for word in words if word not in known]
-    is_drawn = image is not None and _is_example(image)
+    is_drawn = image is not None and _is_drawn(image)
     if not unknown and is_drawn:
         return None
     scope = "" if is_drawn else ": photographs and other pictures come out as blotches of colour"
@@ -52,6 +52,6 @@ def limits(
     )
 
 
-def _is_example(image: Image.Image | np.ndarray) -> bool:
+def _is_drawn(image: Image.Image | np.ndarray) -> bool:
     pixels = np.asarray(image)
-    return any(np.array_equal(pixels, np.asarray(read_picture(path))) for path in EXAMPLES.glob("*.png"))
+    return any(np.array_equal(pixels, np.asarray(read_picture(EXAMPLES / f"{name}.png"))) for name in DRAWN)
