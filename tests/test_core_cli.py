@@ -69,6 +69,15 @@ def frames_of(path):
 # What it makes -------------------------------------------------------------------------------------------------------
 
 
+def test_a_large_run_says_before_how_much_memory_it_needs(files, capsys, monkeypatch):
+    assert animate(files, "--steps", 1) == 0 and "of memory" not in capsys.readouterr().err
+    monkeypatch.setattr("smcd_core.commands.animate.LARGE", 0)
+    assert animate(files, "--steps", 1) == 0
+    size = r"[\d.]+ [kM]B"
+    said = rf"needs about {size} of memory on cpu: {size} of weights, {size} to work\n"
+    assert re.search(said, capsys.readouterr().err)
+
+
 @pytest.mark.parametrize("out", ["new/a.mp4", "a.webp", "a.gif", "frames"])
 def test_animate_writes_a_video_that_says_how_it_was_made(files, out, capsys):
     pytest.importorskip("av")
