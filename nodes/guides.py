@@ -65,8 +65,8 @@ def target() -> list[io.Input]:
 
 
 def colors_of(image: Tensor) -> Tensor:
-    """IMAGE [N, H, W, C] -> [H, W, 3], the first one without its alpha, as the nodes of Wan read it. 0 for NaN."""
-    return image[0, ..., :3].cpu().nan_to_num().expand(-1, -1, 3)
+    """IMAGE [N, H, W, C] -> [H, W, 3], the first one without its alpha, as the nodes of Wan read it."""
+    return image[0, ..., :3].cpu().expand(-1, -1, 3)
 
 
 def fitted(

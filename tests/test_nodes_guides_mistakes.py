@@ -47,10 +47,29 @@ def test_what_is_no_picture_is_refused_by_each_node(node, shape, message):
 
 
 @pytest.mark.parametrize("node", ["SMCD_CutAndDrag", "SMCD_GuideVideo"])
-def test_a_grey_picture_has_three_equal_colours_and_no_number_is_black(node):
-    for image, expected in ((IMAGE[..., :1], 0.5), (IMAGE * torch.nan, 0)):
-        video = guide(node, image=image)[0]
-        assert video.shape == (17, 64, 96, 3) and video[0, 0, 0].tolist() == pytest.approx([expected] * 3)
+def test_a_grey_picture_has_three_equal_colours(node):
+    video = guide(node, image=IMAGE[..., :1])[0]
+    assert video.shape == (17, 64, 96, 3) and video[0, 0, 0].tolist() == pytest.approx([0.5] * 3)
+
+
+@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda image: image * torch.nan, "image holds NaN or infinity"),
+        (lambda image: image.clone().index_fill_(1, torch.tensor(0), torch.inf), "image holds NaN or infinity"),
+        (lambda image: image * 255, "image holds numbers up to [0-9.]+, expected 0 to 1: divide them by 255"),
+    ],
+)
+def test_a_picture_without_colours_is_refused_by_each_node(node, change, message):
+    with pytest.raises(ValueError, match=message):
+        guide(node, image=change(IMAGE))
+
+
+def test_a_picture_with_lights_brighter_than_1_is_taken():
+    bright = IMAGE.clone()
+    bright[:, :20] = 8
+    assert guide("SMCD_GuideVideo", image=bright)[0].amax() >= 1
 
 
 @pytest.mark.parametrize("node", NODES)

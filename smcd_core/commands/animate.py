@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..sampling.settings import Settings
     from ..trajectory.document import Trajectory
 
+LARGE = 10**9  # bytes; smaller runs fit everywhere
 AS_RELEASED = (
     ("sampler", "ddim"),
     ("fit", "stretch"),
@@ -144,6 +145,7 @@ def _animate(args: argparse.Namespace) -> None:
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
+    _note_memory(pipeline, settings)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
     if args.scheduler:
@@ -272,6 +274,18 @@ def _note_limits(pipeline: SMCDPipeline, image: Image.Image, texts: list[str], i
         note(text)
     for unheard in sorted({"boxes", "image"} - pipeline.conditions):
         note(f"this checkpoint does not look at the {unheard}")
+
+
+def _note_memory(pipeline: SMCDPipeline, settings: Settings) -> None:
+    """Say before a large run what it needs; too much memory ends some programs without a word."""
+    from ..sampling.memory import memory_of
+    from ..weights.hub import show_size
+
+    need = memory_of(pipeline, settings)
+    if need.weights + need.work < LARGE:
+        return
+    parts = f"{show_size(need.weights)} of weights, {show_size(need.work)} to work"
+    note(f"needs about {show_size(need.weights + need.work)} of memory on {pipeline.device}: {parts}")
 
 
 def _fitted(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # FORMATS of trajectory.files, which is slow to import
 BOX_FORMATS = (
     "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values",
-    "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v",
+    "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v", "vatic",
 )  # fmt: skip
 _OPTIONS = {"format": "--box-format", "video": "--box-video", "size": "--box-size"}
 
