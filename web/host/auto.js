@@ -9,7 +9,7 @@ import { after, languageOf, onLanguage } from "./host.js";
 
 /** Names of such widgets, by the type of their node. */
 export const AUTOMATIC = {
-  SMCD_Generate: ["steps", "text", "width", "height", "frames"],
+  SMCD_Generate: ["steps", "text", "width", "height", "frames", "start"],
   SMCD_Conditioning: ["frames"],
   SMCD_Motion: ["frames"],
   SMCD_LoadBoxes: ["width", "height"],
