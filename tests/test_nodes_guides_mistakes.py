@@ -105,3 +105,21 @@ def test_the_nearest_length_to_4096_is_one_that_can_be_made():
     with pytest.raises(ValueError, match=r"it must be 4n \+ 1, the nearest is 4093"):
         guide("SMCD_RegionalPrompt", length=4096)
     assert "the nearest is 4093" in guide("SMCD_Tracks", length=4096, points=1)[3]
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_what_the_crop_cuts_off_and_boxes_for_another_shape_are_said_by_each_node(node, caplog):
+    report = guide(node, document(height=120), image=IMAGE, width=64, height=64)[-1]
+    lines = [record.message for record in caplog.records if record.name == "smcd"]
+    if isinstance(report, str):
+        assert lines == report.splitlines()[1:]
+    assert lines[0].startswith("the boxes are for 120 x 120 pixels, the image has another shape")
+    assert (
+        "the middle 80 x 80 of the image's 120 x 80 pixels and cuts off 22 % of object 1 (cat) in frame 0" in lines[1]
+    )
+
+
+@pytest.mark.parametrize("node", ["SMCD_Tracks", "SMCD_CutAndDrag"])
+def test_a_picture_that_fits_is_no_remark(node, caplog):
+    guide(node, image=IMAGE, width=192, height=128)
+    assert not [record.message for record in caplog.records if record.name == "smcd"]

@@ -181,16 +181,15 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
-    from ..sampling.framing import stretch
+    from ..guides.fit import of_another_shape
     from ..sampling.settings import check_objects
     from ..trajectory.dense import dense_boxes
 
     image = read_image(args.image)
     trajectory, found = read_boxes(args, image.width, image.height)
     note(f"{args.boxes}: {found}")
-    drawn_on = trajectory.width, trajectory.height
-    if stretch(drawn_on, image.size):
-        note(f"the boxes are for {drawn_on[0]} x {drawn_on[1]} pixels, the image has another shape: they are stretched")
+    for line in of_another_shape((trajectory.width, trajectory.height), image.size):
+        note(line)
     boxes = dense_boxes(trajectory)
     check_objects(boxes, args.frames)
     shown = boxes.resampled(args.frames or boxes.frames).mask.any(1)

@@ -559,7 +559,9 @@ function inRenderer(serverOf, { nodes2 }) {
     const both = parseTrajectory(await host.text(together));
     assert.deepEqual([both.width, both.height], [96, 64]);
     const example = await host.add("SMCD_Example", { pos: [20, 700] });
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
     await connect(example);
+    await page.locator(".smcd-notice", { hasText: "drawn on 96 × 64, the image has another shape, 128 × 128" }).waitFor();
     assert.deepEqual(await host.editor(id, size), [128, 128]);
     const before = await host.text(id);
     await host.reload();
