@@ -18,8 +18,8 @@ pytest.importorskip("pip")
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE", "smcd_core", "models", "demo")
-BUNDLED = {"models/smcd-world.safetensors", "models/smcd-tiny.safetensors"}
-BUNDLED |= {f"demo/{example}.{kind}" for example in ("beach", "coffee") for kind in ("png", "json", "txt")}
+EXAMPLES = {f"demo/{name}.{suffix}" for name in ("beach", "coffee", "rocket") for suffix in ("png", "json", "txt")}
+BUNDLED = {"models/smcd-world.safetensors", "models/smcd-tiny.safetensors", *EXAMPLES}
 PACKAGES = Path(torch.__file__).parents[1]
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,8 @@ _HOME = _BUNDLED if _BUNDLED.is_dir() else _PACKAGE.parent
 DEFAULT_CHECKPOINT = _HOME / "models" / "smcd-world.safetensors"
 SPRITES_CHECKPOINT = _HOME / "models" / "smcd-tiny.safetensors"  # the default of 0.1.0, for its workflows
 BUNDLED = (DEFAULT_CHECKPOINT, SPRITES_CHECKPOINT)
-EXAMPLES = _HOME / "demo"  # images that the bundled checkpoints animate well
+EXAMPLES = _HOME / "demo"
+DRAWN = ("beach",)  # those of them that SPRITES_CHECKPOINT animates well
 # Unless a checkpoint carries its own: the released model's size, length and guidance, and a start from noise.
 DEFAULTS = {
     "width": 256, "height": 256, "frames": 8, "fps": 8, "steps": 50, "text": 7.5, "boxes": 1.0, "image": 1.0,
