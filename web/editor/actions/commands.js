@@ -210,6 +210,8 @@ export const COMMANDS = [
       model.addTrack(trajectory, [0.375, 0.375, 0.625, 0.625], editor.frame),
     ),
   ),
+  command("object", "objectBox", ["D"], always, ({ view }) => view.boxFromObject()),
+  command("object", "fitBox", ["Shift+D"], hasEditable, ({ view }) => view.fitBox()),
   command("object", "editPhrase", ["F2", "Enter"], hasSelection, ({ view }) => view.editPhrase()),
   command(
     "object",

@@ -17,7 +17,7 @@ export const MENUS = {
     ...["selectAll", "selectNone", "selectNext", "selectPrevious", "selectCamera"],
   ],
   object: [
-    ...["addBox", "editPhrase", null, "toggleEnabled", "toggleLock", "toggleSolo", "raise", "lower", null],
+    ...["addBox", "objectBox", "fitBox", "editPhrase", null, "toggleEnabled", "toggleLock", "toggleSolo", "raise", "lower", null],
     ...["align.left", "align.center", "align.right", "align.top", "align.middle", "align.bottom"],
     ...["distribute.x", "distribute.y", null, "motion", "simplify"],
   ],

@@ -4,7 +4,7 @@
  * The parts of the view read it, change it through its methods, and redraw when it notifies them. The trajectory
  * changes by `apply` for a complete step, or by the gesture that `begin` returns.
  *
- * @import {Box, Trajectory} from "../../trajectory/document.js"
+ * @import {Box, Point, Trajectory} from "../../trajectory/document.js"
  * @import {Mask} from "../../trajectory/cuts.js"
  * @import {KeyRef} from "../../trajectory/keys.js"
  * @import {Said} from "../../trajectory/refusal.js"
@@ -90,6 +90,8 @@ export class EditorState {
     this.settings = { ...SETTINGS };
     /** @type {Viewport | null} null: fitted to the stage */
     this.viewport = null;
+    /** @type {Point | null} where the pointer was last on the stage, in units of the frame */
+    this.pointed = null;
     this.stageSize = { width: 1, height: 1 }; // CSS pixels of the stage's canvas, which updates it
     /** @type {Background | null} */
     this.background = null;
