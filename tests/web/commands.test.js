@@ -90,7 +90,7 @@ test("keys are shown as each system writes them", () => {
 });
 
 test("every command that is enabled runs without the view on an empty and on a full document", () => {
-  const withView = /^(copy|cut|paste|editPhrase|motion|objectBox|fitBox|fullScreen|help|import|export\..*|escape)$/;
+  const withView = /^(copy|cut|paste|editPhrase|motion|objectBox|fitBox|nameMarker|fullScreen|help|import|export\..*|escape)$/;
   for (const { id, isEnabled, isOn } of COMMANDS.filter(({ id }) => !withView.test(id))) {
     for (const editor of [new EditorState(), newEditor()]) {
       isOn?.(editor);

@@ -33,6 +33,22 @@ test("a node tells of objects that it has, whatever its properties hold", () => 
   assert.deepEqual([[...editor.locked], [...editor.solo]], [["cat"], []]);
 });
 
+test("work area and markers are saved with the node, and what means nothing is left out", () => {
+  const [node, editor] = [{}, newEditor()];
+  keepWithNode(node, editor);
+  editor.setWorkArea([2, 5]);
+  editor.setMarkers([{ frame: 6, name: "turn" }, { frame: 1, name: "" }]);
+  const loaded = newEditor();
+  restoreFromNode(JSON.parse(JSON.stringify(node)), loaded);
+  assert.deepEqual([loaded.workArea, loaded.markers], [[2, 5], [{ frame: 1, name: "" }, { frame: 6, name: "turn" }]]);
+  editor.setWorkArea([0, 7]); // all of the clip
+  editor.setMarkers([]);
+  assert.deepEqual(node, { properties: {} });
+  const broken = { workArea: [5, 2], markers: [null, 3, { frame: -1, name: "a" }, { frame: 2 }, { frame: 4, name: "b" }] };
+  restoreFromNode({ properties: { smcd_view: broken } }, loaded);
+  assert.deepEqual([loaded.workArea, loaded.markers], [null, [{ frame: 4, name: "b" }]]);
+});
+
 test("selection, playhead and masks stay when the page is loaded again, once", () => {
   const editor = newEditor();
   editor.select(["dog"]);

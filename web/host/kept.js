@@ -1,6 +1,6 @@
 /**
- * What outlives a node's editor: the settings of the view, in the browser; locks and solo, with the node; undo steps,
- * selection and playhead while the page is open, because the host makes all nodes anew for each step of the graph's
+ * What outlives a node's editor: the settings of the view, in the browser; locks, solo, work area and markers, with the
+ * node; undo steps, selection and playhead while the page is open, because the host makes all nodes anew for each step of the graph's
  * undo and for another tab; and of these, selection, playhead and masks when the page is loaded again.
  *
  * @import {EditorState} from "../editor/state/state.js"
@@ -13,8 +13,8 @@ import { SETTINGS } from "../editor/state/state.js";
 const STORED = "smcd.editor"; // in localStorage
 const MAX_PARKED = 16;
 const PROPERTY = "smcd_view"; // of the node
-/** @type {("locked" | "solo")[]} */
-const WITH_NODE = ["locked", "solo"];
+/** @type {("locked" | "solo" | "workArea" | "markers")[]} */
+const WITH_NODE = ["locked", "solo", "workArea", "markers"];
 
 /** Editors of removed nodes, the latest last. @type {Map<string, EditorState>} */
 const parked = new Map();
@@ -59,7 +59,7 @@ export function keepSettings(editor) {
 }
 
 /**
- * Keep locks and solo in the node's properties, which are saved with the workflow.
+ * Keep locks, solo, work area and markers in the node's properties, which are saved with the workflow.
  *
  * @param {any} node
  * @param {EditorState} editor
@@ -70,19 +70,23 @@ export function keepWithNode(node, editor) {
   return editor.subscribe(() => {
     if (WITH_NODE.every((name, n) => editor[name] === kept[n])) return;
     kept = WITH_NODE.map((name) => editor[name]);
-    const chosen = WITH_NODE.filter((name) => editor[name].size).map((name) => [name, [...editor[name]]]);
+    const chosen = WITH_NODE.map((name) => [name, [...(editor[name] ?? [])]]).filter(([, values]) => values.length);
     node.properties ??= {};
     if (chosen.length) node.properties[PROPERTY] = Object.fromEntries(chosen);
     else delete node.properties[PROPERTY];
   });
 }
 
-/** Take locks and solo from the node. @param {any} node @param {EditorState} editor */
+/** Take them from the node, as far as they mean something. @param {any} node @param {EditorState} editor */
 export function restoreFromNode(node, editor) {
   const known = new Set(editor.trajectory.objects.map(({ id }) => id));
   const stored = node.properties?.[PROPERTY] ?? {};
-  const idsOf = (name) => (Array.isArray(stored[name]) ? stored[name].filter((id) => known.has(id)) : []);
-  editor.set(Object.fromEntries(WITH_NODE.map((name) => [name, new Set(idsOf(name))])));
+  const listOf = (name, isGood) => (Array.isArray(stored[name]) ? stored[name].filter(isGood) : []);
+  const idsOf = (name) => new Set(listOf(name, (id) => known.has(id)));
+  const isFrame = (value) => Number.isInteger(value) && value >= 0;
+  const [first, last] = listOf("workArea", isFrame);
+  editor.set({ locked: idsOf("locked"), solo: idsOf("solo"), workArea: first <= last ? [first, last] : null });
+  editor.setMarkers(listOf("markers", (marker) => isFrame(marker?.frame) && typeof marker.name === "string"));
 }
 
 /**

@@ -247,6 +247,55 @@ test("playback loops, each frame as long as the others, or stops at the last fra
   }),
 );
 
+test("playback keeps to the work area, which keys, the ruler's menu and its ends set", { skip: missing }, () =>
+  withTimeline({ ...CLIP, frames: 24, fps: 100 }, async (page, { at, drag, read }) => {
+    await page.locator(".smcd-stage-canvas").focus();
+    await page.evaluate(() => editor.seek(4));
+    await page.keyboard.press("Shift+Home");
+    await page.evaluate(() => editor.seek(9));
+    await page.keyboard.press("Shift+End");
+    assert.deepEqual(await read("workArea"), [4, 9]);
+    const top = async (frame) => ({ ...(await at("ruler", frame)), y: (await at("ruler", frame)).y - 11 });
+    await drag(await top(9), await top(12));
+    assert.deepEqual(await read("workArea"), [4, 12]);
+    await page.evaluate(() => editor.seek(20));
+    await page.evaluate(() => editor.set({ isPlaying: true }));
+    const times = (await watch(page, 0.4)).map(([time]) => time).slice(2);
+    await page.evaluate(() => editor.set({ isPlaying: false }));
+    assert.ok(Math.min(...times) >= 4 && Math.max(...times) <= 12, `${Math.min(...times)} to ${Math.max(...times)}`);
+    await page.keyboard.press("Alt+End");
+    assert.equal(await read("workArea"), null);
+    const { x, y } = await at("ruler", 18);
+    await page.mouse.click(x, y, { button: "right" });
+    await page.locator("[data-menu=ruler] [data-command=workAreaEnd]").click();
+    assert.deepEqual(await read("workArea"), [0, 18]);
+  }),
+);
+
+test("markers are set, named, walked and removed with keys alone", { skip: missing }, () =>
+  withTimeline(CLIP, async (page, { at, read }) => {
+    await page.locator(".smcd-stage-canvas").focus();
+    await page.keyboard.press("Shift+M");
+    await page.evaluate(() => editor.seek(6));
+    await page.keyboard.press("Alt+m");
+    await page.keyboard.type("<b>turn</b>");
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await read("markers"), [{ frame: 0, name: "" }, { frame: 6, name: "<b>turn</b>" }]);
+    await page.keyboard.press("Alt+PageUp");
+    assert.equal(await read("time"), 0);
+    await page.keyboard.press("Shift+M");
+    await page.keyboard.press("Alt+PageDown");
+    assert.equal(await read("time"), 6);
+    const { x, y } = await at("ruler", 6);
+    await page.mouse.move(x, y + 10);
+    await page.locator(".smcd-timeline-tip", { hasText: "<b>turn</b>" }).waitFor();
+    await page.mouse.dblclick(x, y + 10);
+    await page.keyboard.type("over");
+    await page.keyboard.press("Enter");
+    assert.equal((await read("markers"))[0].name, "<b>turn</b>over");
+  }),
+);
+
 test("recording ends with the clip, even with the loop on", { skip: missing }, () =>
   withTimeline({ ...CLIP, frames: 24, fps: 100 }, async (page, { read }) => {
     await page.evaluate(() => editor.set({ recording: { id: "car", samples: [] }, isPlaying: true }));

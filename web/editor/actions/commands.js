@@ -48,6 +48,12 @@ function seekKey(editor, by) {
   if (frames.length) editor.seek(frames.reduce((a, b) => (by > 0 ? Math.min(a, b) : Math.max(a, b))));
 }
 
+function seekMarker(editor, by) {
+  const frames = editor.markers.map(({ frame }) => frame).filter((frame) => frame < editor.trajectory.frames);
+  const ahead = frames.filter((frame) => (by > 0 ? frame > editor.frame : frame < editor.frame));
+  if (ahead.length) stopAndSeek(editor, by > 0 ? ahead[0] : ahead.at(-1));
+}
+
 function stopAndSeek(editor, frame) {
   if (editor.isPlaying) editor.set({ isPlaying: false });
   editor.seek(frame);
@@ -73,6 +79,7 @@ const always = () => true;
 const hasObjects = (editor) => editor.trajectory.objects.length > 0;
 const hasSelection = (editor) => editor.selected.size > 0;
 const hasEditable = (editor) => editor.editable.length > 0;
+const hasMarkers = (editor) => editor.markers.length > 0;
 const hasMoved = (editor) => movedIds(editor).length > 0;
 const hasKeys = (editor) => editableKeys(editor).length > 0;
 
@@ -245,6 +252,23 @@ export const COMMANDS = [
   command("time", "firstFrame", ["Home"], always, ({ editor }) => stopAndSeek(editor, 0)),
   command("time", "lastFrame", ["End"], always, ({ editor }) => stopAndSeek(editor, editor.trajectory.frames - 1)),
   setting("loop", [], "time"),
+  command("time", "workAreaStart", ["Shift+Home"], always, ({ editor }) => {
+    editor.setWorkArea([editor.frame, Math.max(editor.frame, editor.played[1])]);
+  }),
+  command("time", "workAreaEnd", ["Shift+End"], always, ({ editor }) => {
+    editor.setWorkArea([Math.min(editor.frame, editor.played[0]), editor.frame]);
+  }),
+  command("time", "workAreaClear", ["Alt+End"], (editor) => editor.workArea !== null, ({ editor }) => {
+    editor.set({ workArea: null });
+  }),
+  command("time", "marker", ["Shift+M"], always, ({ editor }) => {
+    const others = editor.markers.filter(({ frame }) => frame !== editor.frame);
+    const isThere = others.length < editor.markers.length;
+    editor.setMarkers(isThere ? others : [...others, { frame: editor.frame, name: "" }]);
+  }, { isOn: ({ markers, frame }) => markers.some((marker) => marker.frame === frame) }),
+  command("time", "nameMarker", ["Alt+M"], always, ({ view }) => view.nameMarker()),
+  command("time", "previousMarker", ["Alt+PageUp"], hasMarkers, ({ editor }) => seekMarker(editor, -1)),
+  command("time", "nextMarker", ["Alt+PageDown"], hasMarkers, ({ editor }) => seekMarker(editor, 1)),
   command("time", "record", ["R"], hasObjects, ({ editor }) => editor.set({ isArmed: !editor.isArmed, isPlaying: false }), {
     isOn: (editor) => editor.isArmed,
   }),

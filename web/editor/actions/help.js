@@ -12,7 +12,7 @@ import { isMac, keyText } from "./keys.js";
 /** Pointer gestures, by the suffix of the message keys `gesture.` and `gesture.keys.`. */
 export const GESTURES = [
   ...["draw", "object", "drawOver", "move", "moveTrack", "resize", "resizeSquare", "resizeCentre", "add", "below", "marquee"],
-  ...["pan", "zoom", "noSnap", "pathPoint", "bend", "bendFree", "smooth", "pull", "record", "timelineKey"],
+  ...["pan", "zoom", "noSnap", "pathPoint", "bend", "bendFree", "smooth", "pull", "record", "timelineKey", "workArea"],
   ...["timelineCopy", "timelineZoom"],
 ];
 

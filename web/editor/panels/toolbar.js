@@ -25,6 +25,7 @@ export const MENUS = {
     ...["play", "record", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
     ...["lastFrame", null, "addKey", "selectKey", "selectKeys", "keysEarlier", "keysLater", "keysToPlayhead"],
     ...["keysStretch", "keysSqueeze", "keysReverse", "smooth", "toggleVisible", null],
+    ...["workAreaStart", "workAreaEnd", "workAreaClear", "marker", "nameMarker", "previousMarker", "nextMarker", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [

@@ -21,6 +21,7 @@
  *   background; isLinked: the run gets the text of a link
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory | null}} Scores  of the last run, by
  *   object id and frame; null where the object was invisible; of: what was run, null if that is not here
+ * @typedef {{frame: number, name: string}} Marker
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
  * @typedef {{kind: "info" | "error", text: string | Said, isUndoable?: boolean}} Notice  isUndoable: about the last
  *   step, which can be undone there
@@ -49,7 +50,7 @@ export const SETTINGS = {
 };
 
 /** What is on screen besides the settings, and stays when the host makes the node anew. */
-const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks"];
+const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks", "workArea", "markers"];
 
 const STAGE_MARGIN = [18, 0.06, 48]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
 
@@ -83,6 +84,10 @@ export class EditorState {
     this.isWheelPanning = false; // as on a trackpad; else the wheel zooms
     this.time = 0; // of the playhead, in frames; whole unless playing
     this.isPlaying = false;
+    /** @type {[number, number] | null} first and last frame that playback keeps to; null for all */
+    this.workArea = null;
+    /** @type {Marker[]} in the order of their frames; those after the end of the clip are not shown */
+    this.markers = [];
     this.isArmed = false; // the next drag of a box is recorded, after the count-in
     this.countIn = 0; // beats until then
     /** @type {{id: string, samples: {time: number, box: Box}[]} | null} */
@@ -121,6 +126,14 @@ export class EditorState {
   /** The frame that edits apply to. */
   get frame() {
     return Math.min(Math.max(Math.round(this.time), 0), this.trajectory.frames - 1);
+  }
+
+  /** First and last frame of playback. @returns {[number, number]} */
+  get played() {
+    const last = this.trajectory.frames - 1;
+    if (!this.workArea) return [0, last];
+    const [from, to] = this.workArea.map((frame) => Math.min(frame, last));
+    return [from, to];
   }
 
   /** Position of the frame on the stage. @returns {Viewport} */
@@ -358,6 +371,18 @@ export class EditorState {
   /** Select the camera, which moves all unlocked objects. */
   selectCamera() {
     this.set({ selected: new Set(), selectedKeys: [], isCameraSelected: true });
+  }
+
+  /** Playback keeps to two frames and those between. All frames are no work area. @param {[number, number]} frames */
+  setWorkArea([first, last]) {
+    const isAll = first === 0 && last >= this.trajectory.frames - 1;
+    this.set({ workArea: isAll ? null : [first, last] });
+  }
+
+  /** @param {Marker[]} markers  of several at one frame the last stays */
+  setMarkers(markers) {
+    const byFrame = new Map(markers.map((marker) => [marker.frame, marker]));
+    this.set({ markers: [...byFrame.values()].sort((a, b) => a.frame - b.frame) });
   }
 
   /** @param {number} time  in frames */
