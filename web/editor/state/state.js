@@ -22,6 +22,8 @@
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory | null}} Scores  of the last run, by
  *   object id and frame; null where the object was invisible; of: what was run, null if that is not here
  * @typedef {{frame: number, name: string}} Marker
+ * @typedef {{here: string, past: [string, string][], future: [string, string][]}} NotedSteps  here: text of the
+ *   trajectory; past, future: label and text of each step, the nearest last
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
  * @typedef {{kind: "info" | "error", text: string | Said, isUndoable?: boolean}} Notice  isUndoable: about the last
  *   step, which can be undone there
@@ -326,6 +328,44 @@ export class EditorState {
       }
     }
     this.#forgetTheGone();
+    this.#emit();
+  }
+
+  /**
+   * What undo and redo go back to, as text: as many of the nearest steps as fit.
+   *
+   * @param {number} most  characters
+   * @returns {NotedSteps}
+   */
+  noteSteps(most) {
+    const { past, future } = model.cancel(this.#history);
+    const here = model.serialiseTrajectory(model.cancel(this.#history).present);
+    let left = most - here.length;
+    /** @param {readonly {label: string, trajectory: Trajectory}[]} steps @returns {[string, string][]} */
+    const noted = (steps) => {
+      /** @type {[string, string][]} */
+      const kept = [];
+      for (const { label, trajectory } of [...steps].reverse()) {
+        const text = model.serialiseTrajectory(trajectory);
+        left -= text.length;
+        if (left < 0) break;
+        kept.unshift([label, text]);
+      }
+      return kept;
+    };
+    return { here, past: noted(past), future: noted(future) };
+  }
+
+  /**
+   * Take steps that were noted where the trajectory was the one that is here.
+   *
+   * @param {NotedSteps} noted
+   * @throws {TrajectoryError} if one is no trajectory; nothing changes then
+   */
+  takeSteps({ here, past, future }) {
+    if (!this.#isHere(here)) return;
+    const named = ([label, text]) => ({ label, trajectory: model.parseTrajectory(text) });
+    this.#history = model.withSteps(this.#history, { past: past.map(named), future: future.map(named) });
     this.#emit();
   }
 
