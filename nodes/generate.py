@@ -65,13 +65,13 @@ class SMCDGenerate(io.ComfyNode):
                 inputs.fit(),
                 io.Float.Input(
                     "start",
-                    default=1.0,
-                    min=0.01,
+                    default=0.0,
+                    min=0.0,
                     max=1.0,
                     step=0.01,
                     optional=True,
                     tooltip="Share of the steps that is run, the last ones. They start from the image with its boxes "
-                    "moved, which keeps colours and background. 1 starts from noise.",
+                    f"moved, which keeps colours and background. 1 starts from noise. {FROM_CHECKPOINT}",
                 ),
                 io.String.Input(
                     "negative",
@@ -89,7 +89,7 @@ class SMCDGenerate(io.ComfyNode):
                     optional=True,
                     advanced=True,
                     tooltip="The same as start, inside the boxes only: less keeps more of how the objects look. 0 "
-                    "is as outside.",
+                    "is as outside, or as the checkpoint says if start is 0 too.",
                 ),
             ],
             outputs=[
@@ -116,7 +116,7 @@ class SMCDGenerate(io.ComfyNode):
         frames: int,
         fast: bool = False,
         fit: str = "stretch",
-        start: float = 1.0,
+        start: float = 0.0,
         negative: str = NO_TEXT,
         start_inside: float = 0.0,
     ) -> io.NodeOutput:
@@ -129,10 +129,9 @@ class SMCDGenerate(io.ComfyNode):
         picture = picture_of(first_frame)
         rest = dict(frames=frames or defaults["frames"], fps=defaults["fps"])
         read = read_boxes(trajectory, picture.width, picture.height, **rest)
-        given = dict(width=width, height=height, num_frames=frames, steps=steps, text=text, start_inside=start_inside)
-        settings = Settings.of(
-            defaults, read, fast=fast, start=start, **{name: value or None for name, value in given.items()}
-        )
+        given = dict(width=width, height=height, num_frames=frames, steps=steps, text=text)
+        given |= dict(start=start, start_inside=start_inside)
+        settings = Settings.of(defaults, read, fast=fast, **{name: value or None for name, value in given.items()})
         boxes = dense_boxes(read)
         check_objects(boxes, settings.num_frames)
         check_slots(len(boxes.phrases), network.smcd_config.box_slots)

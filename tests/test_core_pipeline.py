@@ -351,6 +351,8 @@ def test_an_image_encoder_of_another_width_is_refused(tmp_path):
         {"text": 1e9},
         {"image": float("nan")},
         {"fps": float("inf")},
+        {"start": 0},
+        {"start_inside": 1.5},
     ],  # fmt: skip
 )
 def test_malformed_defaults_are_refused(bundle, defaults):
@@ -587,6 +589,23 @@ def test_a_video_can_start_from_the_image_with_its_boxes_moved(pipeline):
     assert np.array_equal(
         pipeline.generate([asked], steps=2)[0], pipeline.generate([asked], steps=2, start=1.0, start_inside=1.0)[0]
     )
+
+
+def test_a_checkpoint_says_where_its_videos_start_unless_the_user_does():
+    defaults = {**RELEASED_DEFAULTS, "start": 0.4, "start_inside": 0.2}
+    assert Settings.of(RELEASED_DEFAULTS).starts is None
+    assert Settings.of(defaults).starts == (0.4, 0.2)
+    assert Settings.of(defaults, start_inside=0.3).starts == (0.4, 0.3)
+    assert Settings.of(defaults, start=0.6).starts == (0.6, 0.6)
+    assert Settings.of(defaults, start=1.0).starts is None
+
+
+def test_a_scheduler_begins_with_noise_whatever_the_checkpoint_says(bundle):
+    pipeline = SMCDPipeline.from_checkpoint(bundle)
+    pipeline.defaults = {**pipeline.defaults, "start": 0.5}
+    video = pipeline.generate([request()], steps=2, scheduler="DDIMScheduler")[0]
+    pipeline.defaults = {**pipeline.defaults, "start": 1.0}
+    assert np.array_equal(video, pipeline.generate([request()], steps=2, scheduler="DDIMScheduler")[0])
 
 
 def test_every_second_step_can_take_the_deep_features_of_the_one_before(pipeline):

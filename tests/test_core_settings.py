@@ -8,11 +8,14 @@ import torch
 from PIL import Image
 from tiny_bundle import tiny_text
 
+from smcd_core.data import world
+from smcd_core.data.world import vocabulary
 from smcd_core.errors import SMCDError
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.framing import cropped, resized, stretch
 from smcd_core.sampling.settings import Settings, check_size
 from smcd_core.sampling.vocabulary import known_words, limits
+from smcd_core.training.pretrain import small_tokenizer
 from smcd_core.trajectory.dense import boxes_at
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.trajectory.files import read_trajectory
@@ -117,6 +120,16 @@ def test_on_its_own_example_the_bundled_model_has_nothing_to_say():
     assert limits(text.tokenizer, words, image.rotate(90)).endswith("up, yellow")
     said = limits(text.tokenizer, [*words, "spaceship"], image)
     assert said.endswith("To it, 'spaceship' means nothing") and "photographs" not in said
+
+
+def test_a_model_that_moves_anything_says_so_except_on_its_own_example():
+    tokenizer = small_tokenizer(" ".join(vocabulary()).split())
+    image = Image.open(EXAMPLES / "beach.png").convert("RGB")
+    assert world.UNNAMED in known_words(tokenizer)
+    assert limits(tokenizer, ["spaceship"], image) is None
+    said = limits(tokenizer, ["spaceship"], image.rotate(90), "the bundled model")
+    assert said.startswith("the bundled model moves what the boxes hold, a little soft, at the small size that")
+    assert "spaceship" not in said  # it need not know the word
 
 
 def test_a_tokenizer_of_a_whole_language_has_no_limits(monkeypatch):

@@ -106,12 +106,15 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start",
         type=number(0, 1),
-        default=1.0,
         metavar="SHARE",
-        help="run this share of the steps, the last ones, from the image with its boxes moved (default: 1, from noise)",
+        help="run this share of the steps, the last ones, from the image with its boxes moved; 1 starts from noise "
+        "(default: that of the checkpoint)",
     )
     parser.add_argument(
-        "--start-inside", type=number(0, 1), metavar="SHARE", help="the same inside the boxes (default: as --start)"
+        "--start-inside",
+        type=number(0, 1),
+        metavar="SHARE",
+        help="the same inside the boxes (default: as --start, if that is given)",
     )
     parser.add_argument("--reuse-features", action="store_true", help="run only the top level in every second step")
     for name in ("text", "boxes", "image"):
@@ -254,7 +257,7 @@ def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory:
         guided=args.guided,
         reuse_features=args.reuse_features,
         match_colors=args.match_colors,
-        start=args.start,
+        start=1.0 if args.scheduler and args.start is None else args.start,  # a scheduler begins with noise
         start_inside=args.start_inside,
         window=args.window,
         overlap=args.overlap,

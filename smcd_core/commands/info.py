@@ -119,6 +119,14 @@ def _in_short(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}\u2026 (--json prints all of it)"
 
 
+def _start(defaults: Mapping[str, float]) -> str:
+    """Where videos start, unless it is from noise."""
+    start, inside = defaults["start"], defaults.get("start_inside")
+    if start == 1 and inside in (None, 1):
+        return ""
+    return f", start {start:g}" + (f", inside boxes {inside:g}" if inside is not None else "")
+
+
 def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], dict[str, Any]]:
     """Describe a checkpoint by its weights and by its own information."""
     from ..networks.config import system_name
@@ -147,7 +155,7 @@ def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], dict[str, Any]
         ("predicts", config.prediction),
         ("boxes", f"up to {config.box_slots} as trained, more allowed" if config.boxes else "not used"),
         ("defaults", f"{defaults['width']} x {defaults['height']}, {defaults['frames']} frames, "
-                     f"{defaults['fps']:g} fps, {defaults['steps']} steps, guidance {guidance}"),
+                     f"{defaults['fps']:g} fps, {defaults['steps']} steps, guidance {guidance}{_start(defaults)}"),
         ("missing", f"{', '.join(missing)}: give them with --components FOLDER" if missing else "nothing"),
     ]  # fmt: skip
     rest = {name: value for name, value in checkpoint.info.items() if name != "defaults"}

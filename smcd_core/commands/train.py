@@ -45,7 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--latent-channels", type=int, default=4, help="more keep more detail (default %(default)s)"
     )
     autoencoder.add_argument(
-        "--channels", type=int, nargs=4, default=(32, 64, 128, 128), help="of its resolutions (default 32 64 128 128)"
+        "--channels", type=int, nargs=4, default=(32, 32, 64, 128), help="of its resolutions (default 32 32 64 128)"
     )
     autoencoder.add_argument("--blocks", type=int, default=1, help="of each resolution (default %(default)s)")
     autoencoder.add_argument(

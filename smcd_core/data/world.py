@@ -4,12 +4,16 @@ Backgrounds and objects are pictures of `textures`. An object has up to three pa
 one of the sprites' shapes; it is shaded like a relief, throws a shadow, grows or shrinks and turns slightly along its
 path. As in `synthetic`, every clip is a function of (split, index, size, frames) alone. Boxes are exact: the extent of
 the outline. A share of the clips are those of `synthetic`, so that colours in phrases keep their meaning.
+
+Objects without a name are called "object", or by a word of random letters: a word that the text encoder does not know
+is to say no more than that, as a user's "cat" will be such a word.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -21,13 +25,14 @@ from .synthetic import COLORS, SHAPES, SLIVER, SyntheticClips, area, generator, 
 from .textures import picture, random_color, surface
 
 SPRITES = 0.15  # share of the clips that are those of `synthetic`
+UNNAMED = "object"  # the phrase of half of all others; a model that knows it says what `sampling.vocabulary` says
 NAMED = 0.25  # share of the other objects that have a colour and a shape with a name
-UNNAMED = "object"  # the phrase of all others
 _SUPERSAMPLING = 4  # of outlines
 _REACH = 1.2  # a texture goes on beyond the outline, so that its rim has neighbours to be mixed with
 _SIDES = {"square": 4, "triangle": 3, "diamond": 4}
 _NO_SHADOW = (0.0, 0.0, 0.0, 0.0)
 _SALT = 17  # keeps the random numbers apart from those of `synthetic`
+_SALT_OF_WORDS = 18
 
 
 @dataclass(frozen=True)
@@ -78,19 +83,29 @@ def render_world_clip(index: int, *, split: str = "train", size: int = 128, num_
     if rng.random() < SPRITES:
         return render_clip(index, split=split, size=size, num_frames=num_frames)
     scene = _make_scene(rng, size, num_frames)
+    words = generator(split, index, _SALT_OF_WORDS)
+    phrases = tuple(
+        _random_word(words) if words.random() < 0.5 and cutout.phrase == UNNAMED else cutout.phrase
+        for cutout in scene.cutouts
+    )
     frames = np.stack([paint(scene, frame) for frame in range(num_frames)])  # [F, H, W, 3]
     whole = np.stack([cutout.boxes() for cutout in scene.cutouts], axis=1)  # [F, N, 4]
     boxes = whole.clip(0, 1).astype(np.float32)
     mask = area(boxes) > SLIVER * area(whole)
     boxes *= mask[..., None]
-    phrases = tuple(cutout.phrase for cutout in scene.cutouts)
-    described = [describe(cutout.phrase, motion(cutout.centers)) for cutout in scene.cutouts]
+    described = [
+        describe(phrase, motion(cutout.centers)) for phrase, cutout in zip(phrases, scene.cutouts, strict=True)
+    ]
     return Clip(frames=frames, boxes_xyxy=boxes, mask=mask, phrases=phrases, caption=" and ".join(described))
 
 
 def describe(phrase: str, moving: str) -> str:
     """Phrase and movement as captions put them: "an object moving left"."""
     return f"{'an' if phrase == UNNAMED else 'a'} {phrase} {moving}"
+
+
+def _random_word(rng: np.random.Generator) -> str:
+    return "".join(rng.choice(list(ascii_lowercase), rng.integers(3, 9)))
 
 
 def vocabulary() -> list[str]:

@@ -249,6 +249,8 @@ class SMCDPipeline:
             raise SMCDError("there are no requests: give at least one")
         if output not in OUTPUTS:
             raise SMCDError(f"output is {output!r}, expected one of {', '.join(OUTPUTS)}")
+        if scheduler is not None:
+            given = {"start": 1.0} | given  # whatever the checkpoint prefers, a scheduler begins with noise
         settings = self._settings_of(requests, **given) if settings is None else settings
         if settings.match_colors and output == "latents":
             raise SMCDError("match_colors changes frames, which latents are not: leave it out, or take output='video'")

@@ -124,6 +124,8 @@ class Settings:
         image: float | None = None,
         sampler: str | None = None,
         fast: bool = False,
+        start: float | None = None,
+        start_inside: float | None = None,
         **others: Any,
     ) -> Settings:
         """Settings as given, else of the trajectory, else of the checkpoint.
@@ -132,6 +134,7 @@ class Settings:
         trajectory         its length and frames per second count; a single frame has no length
         text, boxes, image scales of guidance, where `guidance` is not given
         fast               FAST instead of the checkpoint's steps and the released sampler
+        start_inside       as `start` if only that is given
         others             the fields of Settings that have a default
 
         Raises SMCDError as Settings does.
@@ -139,6 +142,9 @@ class Settings:
         length = trajectory.frames if trajectory is not None and trajectory.frames > 1 else defaults["frames"]
         scales = {"text": text, "boxes": boxes, "image": image}
         scales = {name: defaults[name] if scale is None else scale for name, scale in scales.items()}
+        if start is None:
+            start = defaults["start"]
+            start_inside = defaults.get("start_inside") if start_inside is None else start_inside
         preset: dict[str, Any] = {"sampler": "ddim", "steps": defaults["steps"]} | (FAST if fast else {})
         return cls(
             width=defaults["width"] if width is None else width,
@@ -148,6 +154,8 @@ class Settings:
             steps=preset["steps"] if steps is None else steps,
             guidance=Guidance(**scales) if guidance is None else guidance,
             sampler=preset["sampler"] if sampler is None else sampler,
+            start=start,
+            start_inside=start_inside,
             **others,
         )
 

@@ -1,4 +1,4 @@
-"""Which words a model can know: the bundled one was trained on a few, and says so."""
+"""What a small model can do: the bundled ones were trained on few words and pictures, and say so."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..networks.text import tokenizer_files
 from ..pictures import read_picture
 from ..weights.defaults import EXAMPLES
 
+UNNAMED = "object"  # known to models that were trained to move anything, see data.world
 MAX_SMALL = 4096  # tokens of a tokenizer made for a few words; those of CLIP have 49,408 and know all words
 
 
@@ -32,20 +33,24 @@ def limits(
     image: Image.Image | np.ndarray | None = None,
     model: str = "this model",
 ) -> str | None:
-    """A sentence on the few words that the model knows, and on those of the texts that it does not.
+    """What a small model can do with these texts and this image, in a sentence or two; `model` begins it.
 
-    None for a model of a whole language, and where all words are known and the image is one of EXAMPLES. `model` begins
-    the sentence.
+    None for a model of a whole language, and where all is as in its training: known words and an image of EXAMPLES.
     """
     known = known_words(tokenizer)
     if known is None:
         return None
     words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
     unknown = [f"'{word}'" for word in words if word not in known]
-    is_drawn = image is not None and _is_example(image)
-    if not unknown and is_drawn:
+    is_example = image is not None and _is_example(image)
+    if is_example and (not unknown or UNNAMED in known):
         return None
-    scope = "" if is_drawn else ": photographs and other pictures come out as blotches of colour"
+    if UNNAMED in known:
+        return (
+            f"{model} moves what the boxes hold, a little soft, at the small size that it was trained for: for sharp "
+            "video use the released weights. It takes from the image what an object looks like; words hardly count"
+        )
+    scope = "" if is_example else ": photographs and other pictures come out as blotches of colour"
     text = f"{model} was trained on simple drawings{scope}. It knows only the words {', '.join(known)}"
     return (
         f"{text}. To it, {', '.join(unknown)} {'means' if len(unknown) == 1 else 'mean'} nothing" if unknown else text

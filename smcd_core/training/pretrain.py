@@ -25,12 +25,14 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from ..data import Clip, render_world_clip
 from ..data.synthetic import COLORS, MOTIONS, SCENES, SHAPES
 from ..data.world import UNNAMED, describe, vocabulary
+from ..errors import SMCDError
 from ..files import replacing
 from ..networks.text import PADDING_ID, TextEncoder, make_tokenizer
 from ..terminal import say
 
 LATENT_SCALE = 0.18215  # SD1 VAE
-KL_WEIGHT = 1e-3  # small: the latents are to carry the picture, not to be noise
+_CONSTANT = 10.0  # of channels beside components of unit size: bounds the error of the largest to a hundredth or so
+_LATENT_NOISE = 0.03  # deviation that the decoder learns to bear, in latents of unit size
 
 
 # Autoencoder ---------------------------------------------------------------------------------------------------------
@@ -100,27 +102,30 @@ def train_autoencoder(
     seed: int = 0,
     device: str = "cpu",
 ) -> AutoencoderKL:
-    """Train on frames of `size` pixels, save to `out`/vae in the layout of diffusers; a stopped run goes on.
+    """Train the decoder on frames of `size` pixels, save `out`/vae in the layout of diffusers; a stopped run goes on.
 
-    The first four fifths see crops, the last whole frames (fewer at once). At the end the latents are made to have
-    mean 0 and, times LATENT_SCALE, deviation 1 in each channel, by folding the statistics into the two 1x1
-    convolutions.
+    The encoder is not trained: it is the best linear code, see `_encode_principal_components`. The first four fifths
+    of the steps see crops, the last whole frames (fewer at once).
 
     latent_channels, channels, blocks  see `small_autoencoder`
     detail_weight  of `detail_loss`, which keeps edges and textures from being averaged
     render         a clip from its number, as `render_clip`
     decoder_only   improve the decoder of a finished autoencoder in `out`, on whole frames: latents keep their meaning
+
+    Raises SMCDError for widths that cannot carry the latents.
     """
     torch.manual_seed(seed)
     if decoder_only:
         vae = AutoencoderKL.from_pretrained(out / "vae", local_files_only=True)
-        vae.encoder.requires_grad_(False)
-        vae.quant_conv.requires_grad_(False)
     else:
         vae = small_autoencoder(latent_channels, channels, blocks)
         _start_almost_linear(vae)
+        _encode_principal_components(vae, _pictures(size, render))
+    vae.encoder.requires_grad_(False)
+    vae.quant_conv.requires_grad_(False)
     vae.to(device, memory_format=torch.channels_last)  # faster on a CPU
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=1e-4)
+    decoder = [*vae.post_quant_conv.parameters(), *vae.decoder.parameters()]
+    optimizer = torch.optim.AdamW(decoder, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4)
     state_path = out / "vae" / ("decoder_state.pt" if decoder_only else "state.pt")
     step = 0
     if state_path.exists():
@@ -139,14 +144,14 @@ def train_autoencoder(
         for group in optimizer.param_groups:
             group["lr"] = lr * min(1, (step + 1) / 50) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
         images = next(batches).to(device)
-        posterior = vae.encode(images).latent_dist  # in float32: with bfloat16 it learns half as fast
-        decoded = vae.decode(posterior.sample()).sample
+        with torch.no_grad():
+            latents = vae.encode(images).latent_dist.sample()
+        decoded = vae.decode(latents).sample  # in float32: with bfloat16 it learns half as fast
         squared = F.mse_loss(decoded, images)
         loss = F.l1_loss(decoded, images) + 2 * squared + detail_weight * detail_loss(decoded, images)
-        loss = loss + KL_WEIGHT * posterior.kl().mean() / images[0].numel()
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(decoder, 1.0)
         optimizer.step()
         step += 1
         psnr.append(-10 * math.log10(squared.item() / 4))
@@ -154,15 +159,13 @@ def train_autoencoder(
             say(f"autoencoder: step {step}, loss {loss.item():.4f}, {sum(psnr) / len(psnr):.1f} dB")
             psnr.clear()
             _save_state(state_path, {"model": vae.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
-    if not decoder_only:
-        _normalise_latents(vae, size, render)
     vae.save_pretrained(out / "vae")
     return vae.eval()
 
 
 @torch.no_grad()
 def _start_almost_linear(vae: AutoencoderKL) -> None:
-    """Let the image pass at first: residual branches add nothing, other layers keep its scale, latents have no noise.
+    """Let the image pass at first: residual branches add nothing, other layers keep its scale.
 
     With torch's own start each layer halves the image and adds a constant, and colours take thousands of steps to come
     through.
@@ -174,9 +177,100 @@ def _start_almost_linear(vae: AutoencoderKL) -> None:
         elif isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
             torch.nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
             torch.nn.init.zeros_(layer.bias)
-    means = vae.config.latent_channels
-    vae.quant_conv.bias[means:] = -6
-    vae.quant_conv.weight[means:] *= 0.1
+
+
+@torch.no_grad()
+def _encode_principal_components(vae: AutoencoderKL, pictures: Tensor) -> None:
+    """Make the latents the first principal components of 8 x 8 pixels: the best linear code.
+
+    Times LATENT_SCALE, each has mean 0 and deviation 1, and little noise. The components pass the encoder exactly: each
+    halving keeps as many as its width allows, each of the last goes on as a pair (a, -a), since
+    silu(a) - silu(-a) = a, and constants beside the pairs keep the last group norm from scaling them.
+
+    pictures  float32 [N, 3, H, W] in -1..1, to take the statistics from
+
+    Raises SMCDError if the last resolution is too narrow for pairs and constants.
+    """
+    encoder, latents = vae.encoder, vae.config.latent_channels
+    width, groups = encoder.conv_norm_out.num_channels, encoder.conv_norm_out.num_groups
+    needed = groups * (2 * -(-latents // groups) + 2)  # in each group a pair for each latent, and two constants
+    if width < needed:
+        raise SMCDError(
+            f"the last of the autoencoder's channels is {width}, too few for {latents} latent channels: use {needed} "
+            "or more"
+        )
+    *halving, last = encoder.down_blocks
+    _pass_through(encoder.conv_in, 3)
+    features = pictures
+    for block in halving:
+        features = _halve(block, features, latents if block is halving[-1] else None)
+    _spread_in_pairs(encoder, last.resnets[0].conv_shortcut or halving[-1].downsamplers[0].conv, latents)
+    _pass_through(vae.quant_conv, latents)
+    vae.quant_conv.weight /= LATENT_SCALE
+    vae.quant_conv.bias[latents:] = 2 * math.log(_LATENT_NOISE / LATENT_SCALE)
+    vae.post_quant_conv.weight *= LATENT_SCALE
+
+
+def _halve(block: nn.Module, features: Tensor, of_unit_size: int | None) -> Tensor:
+    """Let a block turn 2 x 2 positions into their principal components: [N, C, H, W] -> [N, K, H / 2, W / 2].
+
+    of_unit_size  how many components, each of deviation 1; None takes as many as the block has channels
+    """
+    kept = features.shape[1]
+    for resnet in block.resnets:
+        if resnet.conv_shortcut is not None:
+            _pass_through(resnet.conv_shortcut, kept)
+    conv = block.downsamplers[0].conv
+    blocks = F.pixel_unshuffle(features, 2)  # [N, 4 C, H / 2, W / 2]
+    mean, basis, deviation = _principal_components(blocks, of_unit_size or conv.out_channels)
+    if of_unit_size:
+        basis = basis / deviation[:, None]
+    conv.weight.zero_()
+    conv.bias.zero_()
+    conv.weight[: len(basis), :kept, :2, :2] = basis.unflatten(1, (kept, 2, 2))
+    conv.bias[: len(basis)] = -basis @ mean
+    return torch.einsum("kc,nchw->nkhw", basis, blocks - mean[:, None, None])
+
+
+def _spread_in_pairs(encoder: nn.Module, conv: nn.Conv2d, latents: int) -> None:
+    """Bring the components past the last group norm and silu; `conv` is the layer before them."""
+    width, groups = encoder.conv_norm_out.num_channels, encoder.conv_norm_out.num_groups
+    in_group = width // groups
+    number = torch.arange(latents)
+    group = number % groups
+    plus = group * in_group + number // groups * 2  # channel of a; that of -a follows
+    spread = torch.zeros(width, latents)
+    spread[plus, number], spread[plus + 1, number] = 1, -1
+    constants = torch.tensor([_CONSTANT, -_CONSTANT]).repeat(width // 2)
+    constants[plus] = constants[plus + 1] = 0
+    if conv.kernel_size == (1, 1):  # a shortcut, after the components were made
+        conv.weight.zero_()
+        conv.weight[:, :latents, 0, 0] = spread
+        conv.bias[:] = constants
+    else:
+        conv.weight[:] = torch.einsum("kz,zcyx->kcyx", spread, conv.weight[:latents])
+        conv.bias[:] = spread @ conv.bias[:latents] + constants
+    pairs = torch.bincount(group, minlength=groups)
+    deviation = _CONSTANT * (1 - 2 * pairs[group] / in_group) ** 0.5  # of the group, which the norm divides by
+    encoder.conv_out.weight.zero_()
+    encoder.conv_out.weight[number, plus, 1, 1] = deviation
+    encoder.conv_out.weight[number, plus + 1, 1, 1] = -deviation
+
+
+def _pass_through(conv: nn.Conv2d, channels: int) -> None:
+    """Copy the first `channels` and nothing else."""
+    conv.weight.zero_()
+    conv.bias.zero_()
+    middle = conv.kernel_size[0] // 2
+    conv.weight[range(channels), range(channels), middle, middle] = 1
+
+
+def _principal_components(blocks: Tensor, wanted: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean [C], up to `wanted` directions [K, C], largest first, and deviations along them [K] of [N, C, h, w]."""
+    points = blocks.movedim(1, -1).flatten(0, 2)  # [N h w, C]
+    mean = points.mean(0)
+    variance, directions = torch.linalg.eigh(torch.cov(points.T))  # smallest first
+    return mean, directions.T.flip(0)[:wanted], variance.flip(0)[:wanted].clamp(min=0).sqrt()
 
 
 def detail_loss(decoded: Tensor, images: Tensor) -> Tensor:
@@ -197,19 +291,9 @@ def _save_state(path: Path, state: dict) -> None:
         torch.save(state, temporary)
 
 
-@torch.no_grad()
-def _normalise_latents(vae: AutoencoderKL, size: int, render: Callable[..., Clip]) -> None:
-    pictures = torch.stack([_to_signed(render(number, size=size, num_frames=1).frames[0]) for number in range(256)])
-    parts = (part.to(vae.device) for part in pictures.split(16))
-    latents = torch.cat([vae.encode(part).latent_dist.mean for part in parts])  # [256, Z, h, w]
-    mean = latents.mean((0, 2, 3))
-    scale = 1 / (latents.std((0, 2, 3)) * LATENT_SCALE)
-    encode, decode, means = vae.quant_conv, vae.post_quant_conv, len(mean)
-    encode.weight[:means] *= scale[:, None, None, None]
-    encode.bias[:means] = (encode.bias[:means] - mean) * scale
-    encode.bias[means:] += 2 * scale.log()  # the posterior's log-variance scales along
-    decode.bias += decode.weight[:, :, 0, 0] @ mean
-    decode.weight /= scale[None, :, None, None]
+def _pictures(size: int, render: Callable[..., Clip]) -> Tensor:
+    """Frames to take statistics from; float32 [256, 3, size, size] in -1..1."""
+    return torch.stack([_to_signed(render(number, size=size, num_frames=1).frames[0]) for number in range(256)])
 
 
 # Text encoder --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import { after, hasNodes2, languageOf, onLanguage, onNodes2 } from "./host.js";
 
 /** Names of widgets of which 0 lets the node choose, by the type of their node. */
 const AUTOMATIC = {
-  SMCD_Generate: ["steps", "text", "width", "height", "frames"],
+  SMCD_Generate: ["steps", "text", "width", "height", "frames", "start"],
   SMCD_Conditioning: ["frames"],
   SMCD_Motion: ["frames"],
   SMCD_LoadBoxes: ["width", "height"],
