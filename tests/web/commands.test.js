@@ -100,6 +100,20 @@ test("every command that is enabled runs without the view on an empty and on a f
   }
 });
 
+test("Z shows the selected box in the middle of the stage, half as large as it", () => {
+  const editor = newEditor();
+  editor.set({ stageSize: { width: 400, height: 300 } });
+  const [{ id, keys }] = editor.trajectory.objects;
+  editor.select([id]);
+  run(editor, "zoomSelection");
+  const [x1, y1, x2, y2] = keys[0].box;
+  const { left, top, width, height } = editor.shownViewport;
+  assert.ok(Math.abs(left + ((x1 + x2) / 2) * width - 200) < 1e-6);
+  assert.ok(Math.abs(top + ((y1 + y2) / 2) * height - 150) < 1e-6);
+  const share = Math.max(((x2 - x1) * width) / 400, ((y2 - y1) * height) / 300);
+  assert.ok(Math.abs(share - 0.5) < 1e-6, String(share));
+});
+
 test("a field that the state does not have cannot be set", () => {
   const editor = newEditor();
   assert.throws(() => editor.set({ isPlaying: true, isPlayin: false }), /no field isPlayin to set/);

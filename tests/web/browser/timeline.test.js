@@ -418,6 +418,33 @@ test("the wheel is the host's until the editor has the focus; then Ctrl zooms at
   }),
 );
 
+test("plus, minus and 0 zoom the timeline while it has the focus, about the playhead", { skip: missing }, () =>
+  withTimeline({ ...CLIP, frames: 240 }, async (page, { read }) => {
+    await page.evaluate(() => editor.seek(120));
+    await page.locator(".smcd-timeline-canvas").focus();
+    const before = await read("viewport");
+    const places = () =>
+      page.evaluate(() => {
+        const [, x] = /translateX\(([-\d.]+)px/.exec(document.querySelector(".smcd-timeline-playhead").style.transform);
+        return Number(x);
+      });
+    const at = await places();
+    const shift = async (frames) => {
+      await page.evaluate((by) => editor.seek(editor.time + by), frames);
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      return (await places()) - at;
+    };
+    const one = await shift(10);
+    await shift(-10);
+    for (const key of ["+", "+"]) await page.keyboard.press(key);
+    assert.ok(Math.abs((await shift(10)) / one - 2.25) < 0.01); // ten frames are 1.5 x 1.5 as wide
+    await shift(-10);
+    await page.keyboard.press("0");
+    assert.ok(Math.abs((await shift(10)) - one) < 0.1);
+    assert.deepEqual(await read("viewport"), before); // not of the image
+  }),
+);
+
 test("the mean IoU is shown, and that of a frame under the pointer", { skip: missing }, () =>
   withTimeline(CLIP, async (page, { at }) => {
     await page.evaluate(() => {

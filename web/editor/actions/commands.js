@@ -48,6 +48,19 @@ function seekKey(editor, by) {
   if (frames.length) editor.seek(frames.reduce((a, b) => (by > 0 ? Math.min(a, b) : Math.max(a, b))));
 }
 
+/** Show the selected boxes at the playhead as large as they fit, with as much around them. */
+function zoomToSelection(editor) {
+  const { frame, selected, shownViewport, stageSize, trajectory } = editor;
+  const tracks = trajectory.objects.filter(({ id }) => selected.has(id));
+  const around = model.boxAround(tracks.map((track) => model.boxAt(track, frame, trajectory)));
+  const [left, top] = model.toPixels(shownViewport, around[0], around[1]);
+  const [right, bottom] = model.toPixels(shownViewport, around[2], around[3]);
+  const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+  const factor = Math.min(stageSize.width / Math.max(right - left, 1), stageSize.height / Math.max(bottom - top, 1)) / 2;
+  const centred = model.panBy(shownViewport, stageSize.width / 2 - x, stageSize.height / 2 - y);
+  editor.set({ viewport: model.zoomAt(centred, stageSize.width / 2, stageSize.height / 2, factor) });
+}
+
 function seekMarker(editor, by) {
   const frames = editor.markers.map(({ frame }) => frame).filter((frame) => frame < editor.trajectory.frames);
   const ahead = frames.filter((frame) => (by > 0 ? frame > editor.frame : frame < editor.frame));
@@ -310,6 +323,7 @@ export const COMMANDS = [
 
   command("view", "zoomIn", ["+", "="], always, ({ editor }) => editor.zoom(ZOOM)),
   command("view", "zoomOut", ["-"], always, ({ editor }) => editor.zoom(1 / ZOOM)),
+  command("view", "zoomSelection", ["Z"], hasSelection, ({ editor }) => zoomToSelection(editor)),
   command("view", "zoomFit", ["0"], always, ({ editor }) => editor.set({ viewport: null })),
   command(
     "view",

@@ -29,7 +29,7 @@ export const MENUS = {
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
-    ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
+    ...["zoomIn", "zoomOut", "zoomSelection", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
     ...["setting.keepAspect", "setting.wholePath", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
     ...["toggleResult", "fullScreen", "help"],
   ],

@@ -35,6 +35,7 @@ const MIN_HEIGHT = 60;
 const MAX_PART = 0.6; // of the editor's height
 const STEP = 16; // pixels of height per press of an arrow key
 const FINGER = 13; // pixels, the reach of touch around keys and ends
+const ZOOM = 1.5; // per key
 const FAR = 10; // frames of Page Up and Page Down
 const NEAR = 5; // pixels around the ends of the work area and markers
 const CURSORS = { areaEnd: "ew-resize", marker: "pointer", ruler: "col-resize", label: "pointer", key: "grab", end: "ew-resize", segment: "pointer" };
@@ -160,10 +161,15 @@ export function createTimeline(context) {
     },
   });
 
-  /** Arrow and page keys on the timeline. All others are commands as elsewhere. */
+  /** Arrow and page keys on the timeline, and those that zoom. All others are commands as elsewhere. */
   function keyAction({ key, shiftKey }) {
     const far = (by) => () => editor.seek(editor.frame + by);
+    const zoom = (factor) => () => setView(zoomedAt(layout(), xOf(layout(), editor.time), factor));
     const actions = {
+      "+": zoom(ZOOM),
+      "=": zoom(ZOOM),
+      "-": zoom(1 / ZOOM),
+      0: () => setView({ zoom: 1, start: 0 }),
       ArrowLeft: () => run(shiftKey ? "previousKey" : "previousFrame"),
       ArrowRight: () => run(shiftKey ? "nextKey" : "nextFrame"),
       ArrowUp: () => run("selectPrevious"),
