@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
+from ..smcd_core.guides.fit import of_another_shape
 from ..smcd_core.sampling.framing import cropped, resized, stretch
 from ..smcd_core.sampling.settings import Settings, check_objects
 from ..smcd_core.trajectory.dense import dense_boxes, phrases
@@ -81,7 +82,9 @@ class SMCDConditioning(io.ComfyNode):
         picture = picture_of(first_frame)
         read = read_boxes(trajectory, picture.width, picture.height, frames or DEFAULTS["frames"])
         num_frames = length(read, frames, if_lengths_differ)
-        remark(cls, [*see_through(first_frame), *remarks(clip, picture, phrases(read), (width, height), fit)])
+        found = remarks(clip, picture, phrases(read), (width, height), fit)
+        squeezed = of_another_shape((read.width, read.height), picture.size)
+        remark(cls, [*see_through(first_frame), *found, *squeezed])
         if fit == "crop":
             picture, read = cropped(picture, read, width, height)
         values = {

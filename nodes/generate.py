@@ -9,6 +9,7 @@ import node_helpers
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
+from ..smcd_core.guides.fit import of_another_shape
 from ..smcd_core.sampling.animatic import animatic, inside_of
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Start, check_finite, noise_of
 from ..smcd_core.sampling.framing import cropped, resized
@@ -137,7 +138,9 @@ class SMCDGenerate(io.ComfyNode):
         check_slots(len(boxes.phrases), network.smcd_config.box_slots)
         size = settings.width, settings.height
         check_size(*size, network.multiple)
-        remark(cls, [*see_through(first_frame), *remarks(clip, picture, [*boxes.phrases, prompt], size, fit)])
+        found = remarks(clip, picture, [*boxes.phrases, prompt], size, fit)
+        squeezed = of_another_shape((read.width, read.height), picture.size)
+        remark(cls, [*see_through(first_frame), *found, *squeezed])
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
         values = {

@@ -18,7 +18,7 @@ from ..smcd_core.guides.cut_and_drag import (
     left_out as not_cut,
     resized,
 )
-from ..smcd_core.guides.fit import WAN, fit as fit_to, off_grid
+from ..smcd_core.guides.fit import WAN, fit as fit_to, off_grid, told
 from ..smcd_core.guides.tracks import (
     ATI_SPACING,
     MAX_PER_SIDE,
@@ -26,6 +26,7 @@ from ..smcd_core.guides.tracks import (
     as_coordinates,
     as_tracks,
     ati_refusal,
+    counted,
     left_out,
     point_tracks,
 )
@@ -63,23 +64,26 @@ def target() -> list[io.Input]:
     ]
 
 
-def read_for(trajectory: Any, image: Tensor | None, width: int, height: int, length: int) -> Trajectory:
-    """The boxes on the image. Those in pixels are in pixels of the image, or of the target without one."""
+def colors_of(image: Tensor) -> Tensor:
+    """IMAGE [N, H, W, C] -> [H, W, 3], the first one without its alpha, as the nodes of Wan read it."""
+    return image[0, ..., :3].cpu().expand(-1, -1, 3)
+
+
+def fitted(
+    trajectory: Any, image: Tensor | None, width: int, height: int, length: int, fit: str
+) -> tuple[Trajectory, DenseBoxes, list[str]]:
+    """The boxes as they were drawn, in the frame of the target, and lines on what that did to them.
+
+    Boxes in pixels are in pixels of the image, or of the target without one.
+    """
     if image is not None:
         check_image(image, "image")
-    picture = (width, height) if image is None else (image.shape[2], image.shape[1])
-    read = read_boxes(trajectory, *picture, length)
-    return read if image is None else replace(read, width=picture[0], height=picture[1])
-
-
-def colors_of(image: Tensor) -> Tensor:
-    """IMAGE [N, H, W, C] -> [H, W, 3], the first one without its alpha, as the nodes of Wan read it. 0 for NaN."""
-    return image[0, ..., :3].cpu().nan_to_num().expand(-1, -1, 3)
-
-
-def fitted(trajectory: Any, image: Tensor | None, width: int, height: int, length: int, fit: str) -> DenseBoxes:
-    """The boxes in the frame of the target."""
-    return fit_to(read_for(trajectory, image, width, height, length), width, height, length, crop=fit == "crop")
+    size = None if image is None else (image.shape[2], image.shape[1])
+    read = read_boxes(trajectory, *(size or (width, height)), length)
+    drawn_on = read.width, read.height
+    picture = size or drawn_on
+    boxes = fit_to(replace(read, width=picture[0], height=picture[1]), width, height, length, crop=fit == "crop")
+    return read, boxes, told(boxes, drawn_on, picture, crop=fit == "crop")
 
 
 class SMCDTracks(io.ComfyNode):
@@ -132,6 +136,7 @@ class SMCDTracks(io.ComfyNode):
                 ),
                 io.String.Output(display_name="report", tooltip="What was made, and what was left out and why."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -146,29 +151,21 @@ class SMCDTracks(io.ComfyNode):
         anchors: int,
         image: Tensor | None = None,
     ) -> io.NodeOutput:
-        boxes = fitted(trajectory, image, width, height, length, fit)
+        from .host.remarks import remark
+
+        _, boxes, (what, *found) = fitted(trajectory, image, width, height, length, fit)
         tracks = point_tracks(boxes, points, anchors)
-        lines = left_out(boxes, tracks)
-        moving = tracks.of[tracks.of >= 0]
-        if not len(moving):
-            raise SMCDError(
-                "no object is visible and inside the frame in frame 0, so there is nothing to move: "
-                + ("; ".join(lines) or "draw a box or enable one")
-            )
+        what += f"; {counted(boxes, tracks, found)}"
+        lines = [*found, *left_out(boxes, tracks), *off_grid(width, height, length, WAN)]
         refusal = ati_refusal(length)
         if refusal:  # blocks only what reads it: Wan-Move takes lengths that ATI does not
             ati = ExecutionBlocker(refusal)
         else:
             ati = as_ati(point_tracks(boxes, points, anchors, ATI_SPACING * min(width, height)))
-        lines.insert(
-            0,
-            f"{len(moving)} points in {len(set(moving))} objects and {len(tracks.of) - len(moving)} anchors, "
-            f"{length} frames of {width} x {height} pixels",
-        )
-        lines += off_grid(width, height, length, WAN)
+        remark(cls, lines)
         if refusal and refusal not in lines:
             lines.append(refusal)
-        return io.NodeOutput(as_tracks(tracks), as_coordinates(tracks), ati, "\n".join(lines))
+        return io.NodeOutput(as_tracks(tracks), as_coordinates(tracks), ati, "\n".join([what, *lines]))
 
 
 class SMCDCutAndDrag(io.ComfyNode):
@@ -242,8 +239,7 @@ class SMCDCutAndDrag(io.ComfyNode):
             check_image(given, name)
             if len(given) != 1:
                 raise SMCDError(f"{name} has {len(given)} images: take one of them, with Get Image from Batch")
-        trajectory = read_for(trajectory, image, width, height, length)
-        boxes = fit_to(trajectory, width, height, length, crop=fit == "crop")
+        read, boxes, (_, *found) = fitted(trajectory, image, width, height, length, fit)
         picture, behind = (
             None if given is None else resized(colors_of(given), width, height, fit == "crop")
             for given in (image, background)
@@ -254,7 +250,7 @@ class SMCDCutAndDrag(io.ComfyNode):
             shapes = resized(of_image.movedim(0, -1), width, height, fit == "crop").movedim(-1, 0)
         dragged = cut_and_drag(picture, boxes, shapes, behind, feather)
         if masks is not None:
-            ids = [track.id for track in trajectory.objects if track.enabled]
+            ids = [track.id for track in read.objects if track.enabled]
             shown = {"smcd_masks": mask_pictures(masks, image, ids)[0]}
-        remark(cls, [*not_cut(boxes, dragged), *off_grid(width, height, length, WAN)])
+        remark(cls, [*found, *not_cut(boxes, dragged), *off_grid(width, height, length, WAN)])
         return io.NodeOutput(dragged.video, dragged.mask, latent_mask(dragged.mask), dragged.video[:1], ui=shown)

@@ -10,10 +10,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..smcd_core.guides.drawn import STYLES, guide_video, remarks
-from ..smcd_core.guides.fit import fit as fit_to
 from ..smcd_core.guides.regions import region_masks
 from ..smcd_core.sampling.settings import check_objects
-from .guides import colors_of, fitted, read_for, target
+from .guides import colors_of, fitted, target
 from .values import boxes_input
 
 MAX_FRAMES_PER_LATENT = 16
@@ -57,6 +56,7 @@ class SMCDGuideVideo(io.ComfyNode):
                     display_name="report", tooltip="What was drawn, and whether the model takes this size and length."
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -70,13 +70,15 @@ class SMCDGuideVideo(io.ComfyNode):
         fit: str,
         image: Tensor | None = None,
     ) -> io.NodeOutput:
-        read = read_for(trajectory, image, width, height, length)
-        crop = fit == "crop"
-        boxes = fit_to(read, width, height, length, crop)
+        from .host.remarks import remark
+
+        read, boxes, (what, *found) = fitted(trajectory, image, width, height, length, fit)
         colors = [track.color for track in read.objects if track.enabled]
-        video, mask = guide_video(boxes, style, colors, None if image is None else colors_of(image), crop)
-        lines = [f"{len(boxes.phrases)} objects, {length} frames of {width} x {height} pixels", *remarks(boxes, style)]
-        return io.NodeOutput(video, mask, "\n".join(lines))
+        picture = None if image is None else colors_of(image)
+        video, mask = guide_video(boxes, style, colors, picture, crop=fit == "crop")
+        lines = [*found, *remarks(boxes, style)]
+        remark(cls, lines)
+        return io.NodeOutput(video, mask, "\n".join([what, *lines]))
 
 
 class SMCDRegionalPrompt(io.ComfyNode):
@@ -125,6 +127,7 @@ class SMCDRegionalPrompt(io.ComfyNode):
                     tooltip="Positive conditioning. Connect it before the node that adds the start image."
                 )
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -141,7 +144,10 @@ class SMCDRegionalPrompt(io.ComfyNode):
         background: float,
         image: Tensor | None = None,
     ) -> io.NodeOutput:
-        boxes = fitted(trajectory, image, width, height, length, fit)
+        from .host.remarks import remark
+
+        _, boxes, (_, *found) = fitted(trajectory, image, width, height, length, fit)
+        remark(cls, found)
         check_objects(boxes.clipped())
         masks = region_masks(boxes, frames_per_latent)  # [N, T, h, w]
         everywhere = torch.ones(1 + (length - 1) // frames_per_latent, *masks.shape[2:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import numpy as np
@@ -53,11 +54,19 @@ def read_boxes(value: Any, width: int, height: int, frames: int, **options) -> T
 
 
 def check_image(image: Tensor, name: str) -> None:
-    """Raise SMCDError unless it is an IMAGE [F, H, W, C] with something in it. `name` is that of the input."""
+    """Raise SMCDError unless it is an IMAGE [F, H, W, C] of numbers around 0..1. `name` is that of the input."""
     if image.ndim != 4 or image.shape[3] not in (1, 3, 4):
         raise SMCDError(f"{name} has the shape {list(image.shape)}, expected images [frames, height, width, 3]")
     if not image.numel():
         raise SMCDError(f"{name} holds no image: its shape is {list(image.shape)}")
+    mean = image.mean(dtype=torch.float32).item()  # NaN if any number is
+    if not math.isfinite(mean):
+        raise SMCDError(
+            f"{name} holds NaN or infinity, which would be shown as black or white: repair what made it, such as VAE "
+            "Decode in half precision"
+        )
+    if mean > 8:  # lights may be brighter than 1
+        raise SMCDError(f"{name} holds numbers up to {image.amax().item():g}, expected 0 to 1: divide them by 255")
 
 
 def to_pixels(image: Tensor, name: str = "images") -> np.ndarray:
@@ -68,7 +77,7 @@ def to_pixels(image: Tensor, name: str = "images") -> np.ndarray:
     check_image(image, name)
     if image.shape[3] == 4:
         image = image[..., :3] * image[..., 3:] + 1 - image[..., 3:]
-    pixels = image.nan_to_num().mul(255).round().clamp(0, 255).to("cpu", torch.uint8)
+    pixels = image.mul(255).round().clamp(0, 255).to("cpu", torch.uint8)
     return pixels.expand(*pixels.shape[:3], 3).numpy()
 
 

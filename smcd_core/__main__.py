@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import NoReturn
 
 from . import __version__
@@ -20,6 +21,15 @@ COMMANDS = ("animate", "guide", "convert", "convert_boxes", "info", "download", 
 
 
 class _Parser(argparse.ArgumentParser):
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Name the choice that was probably meant, as argparse does from Python 3.14 on."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            if near := get_close_matches(str(value).lower(), map(str, action.choices or ()), 1):
+                raise argparse.ArgumentError(action, f"{error.message}: did you mean {near[0]!r}?") from None
+            raise
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"smcd: error: {message} (see {self.prog} --help)\n")
 

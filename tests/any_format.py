@@ -32,6 +32,7 @@ def tables() -> dict[str, list[list[Any]]]:
         "mot": [[f + 1, 3, *_xywh(box), 1, -1, -1, -1] for f, box in enumerate(BOXES)],
         "csv": [["frame", "object", "x1", "y1", "x2", "y2"], *([f, 3, *box.tolist()] for f, box in enumerate(BOXES))],
         "kitti": [[f, 3, "Car", 0, 0, -1.5, *box.tolist(), *[1.5] * 7] for f, box in enumerate(BOXES)],
+        "vatic": [[3, *box.tolist(), f, 0, 0, 0, '"dog"'] for f, box in enumerate(BOXES)],
         "freetraj": [[f, y1, y2, x1, x2] for f, (x1, y1, x2, y2) in ((f, SHARES[f].tolist()) for f in (0, FRAMES - 1))],
     }
 

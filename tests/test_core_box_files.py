@@ -234,7 +234,7 @@ def test_freetraj_lines_that_go_on_are_said(tmp_path):
     ("format", "name", "message"),
     [
         ("mot", "a.txt", "mot is a folder with seqinfo.ini and gt/gt.txt: name it without .txt"),
-        ("got10k", "a.csv", "got10k is a folder with groundtruth.txt and meta_info.ini: name it without .csv"),
+        ("got10k", "a.csv", "got10k is a folder with groundtruth.txt, meta_info.ini and absence.label: name it"),
         ("sg_i2v", "a.txt", "sg_i2v is a file whose name ends in .npy: name it so"),
         ("wan_move", "a.json", "wan_move is a file whose name ends in tracks.npy: name it so"),
         ("json", "a.txt", "json is a file whose name ends in .json: name it so"),
@@ -255,3 +255,24 @@ def test_help_of_the_command_names_the_files_of_each_format(capsys):
     for format in WRITTEN:
         assert f"{format} ({NAMES[format]})" in shown
         assert NAMES[format].endswith(SUFFIXES.get(format, "folder"))
+
+
+def test_every_file_that_was_written_is_printed(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_json("a.json", document(MOVING))
+    for format, name in NAMES.items():
+        assert main(["convert-boxes", "a.json", f"{format}/{name}", "--to", format]) == 0
+        lines = capsys.readouterr().out.splitlines()[1:]
+        there = [path for path in (tmp_path / format).rglob("*") if path.is_file()]
+        assert sorted(map(str, there)) == sorted(str(tmp_path / line) for line in lines)
+
+
+def test_a_size_that_is_not_used_is_said(tmp_path, capsys):
+    write_json(tmp_path / "a.json", document(MOVING, frames=10))
+    given = [str(tmp_path / "a.json"), str(tmp_path / "tracks.npy"), "--to", "wan_move"]
+    assert main(["convert-boxes", *given, "--box-size", "832x480"]) == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert "--box-size 832x480 is not used" in first and "are for 640 x 360 pixels" in first
+    assert "length is 10: Wan makes 4n + 1 frames, the nearest is 9: smcd guide --style 'wan move'" in second
+    assert main(["convert-boxes", *given, "--box-size", "640x360"]) == 0
+    assert "--box-size" not in capsys.readouterr().err

@@ -69,6 +69,38 @@ def frames_of(path):
 # What it makes -------------------------------------------------------------------------------------------------------
 
 
+def test_a_large_run_says_before_how_much_memory_it_needs(files, capsys, monkeypatch):
+    assert animate(files, "--steps", 1) == 0 and "of memory" not in capsys.readouterr().err
+    monkeypatch.setattr("smcd_core.commands.animate.LARGE", 0)
+    assert animate(files, "--steps", 1) == 0
+    size = r"[\d.]+ [kM]B"
+    said = rf"needs about {size} of memory on cpu: {size} of weights, {size} to work\n"
+    assert re.search(said, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "command, option, values",
+    [
+        (["evaluate"], "--clips", ["0", "-1"]),
+        (["evaluate"], "--steps", ["0"]),
+        (["evaluate"], "--batch-size", ["0"]),
+        (["evaluate"], "--cfg-text", ["nan"]),
+        (["evaluate"], "--size", ["0"]),
+        (["data", "check", "walks"], "--frames", ["0"]),
+        (["data", "check", "walks"], "--interval", ["0"]),
+        (["data", "check", "walks"], "--samples", ["-1"]),
+        (["encode", "walks", "--out", "x"], "--slots", ["0"]),
+        (["finetune", "walks", "--out", "x"], "--passes", ["0"]),
+        (["pretrain", "autoencoder", "--out", "x"], "--steps", ["0", "-1"]),
+        (["pretrain", "autoencoder", "--out", "x"], "--lr", ["-1", "inf"]),
+    ],
+)
+def test_a_number_out_of_range_is_refused_at_once(command, option, values, capsys):
+    for value in values:
+        assert smcd(*command, f"{option}={value}") == 2
+        assert re.search(rf"argument {option}: '{value}' is no (whole )?number from", capsys.readouterr().err)
+
+
 @pytest.mark.parametrize("out", ["new/a.mp4", "a.webp", "a.gif", "frames"])
 def test_animate_writes_a_video_that_says_how_it_was_made(files, out, capsys):
     pytest.importorskip("av")

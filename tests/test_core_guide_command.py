@@ -9,6 +9,9 @@ from PIL import Image
 from smcd_core.__main__ import main
 from smcd_core.commands.guide import CUT_AND_DRAG, STYLES as CHOICES
 from smcd_core.guides.drawn import STYLES
+from smcd_core.guides.fit import fit
+from smcd_core.guides.tracks import ATI_SPACING, as_ati, as_tracks, point_tracks
+from smcd_core.trajectory.document import parse_trajectory
 
 BOXES = {
     "version": 1,
@@ -41,6 +44,11 @@ def frames(folder):
 def failure(capsys, *options):
     assert main(["guide", "sky.png", "--boxes", "boxes.json", "-o", "guide", *options]) == 2
     return capsys.readouterr().err.splitlines()[-1].removeprefix("smcd: error: ")
+
+
+def notes(capsys, *options):
+    assert main(["guide", "sky.png", "--boxes", "boxes.json", "-o", "guide", *options]) == 0
+    return [line.removeprefix("smcd: ") for line in capsys.readouterr().err.splitlines()]
 
 
 def test_what_a_box_holds_moves_with_it_and_leaves_sky_behind(here):
@@ -86,9 +94,53 @@ def test_each_style_of_drawn_boxes_is_written(here, style):
     ],
 )
 def test_a_length_that_the_model_does_not_take_is_said(here, capsys, style, expected):
-    options = ["--style", style, "--size", "128x64", "--frames", "6"]
-    assert main(["guide", "sky.png", "--boxes", "boxes.json", "-o", "guide", *options]) == 0
-    assert [line.removeprefix("smcd: ") for line in capsys.readouterr().err.splitlines()[1:]] == expected
+    options = ["--style", style, "--size", "128x64", "--frames", "6", "--fit", "stretch"]
+    found = notes(capsys, *options)
+    assert found[1:] == ["1 object, 6 frames of 128 x 64 pixels", *expected]
+
+
+def test_what_the_crop_cuts_off_is_said(here, capsys):
+    what, cut = notes(capsys, "--style", "magicmotion", "--size", "128x64")[1:]
+    assert what == "1 object, 5 frames of 128 x 64 pixels"
+    assert cut.startswith("the crop keeps the middle 100 x 50 of the image's 100 x 60 pixels and cuts off 42 % of ")
+
+
+def test_boxes_of_a_picture_of_another_shape_are_laid_on_this_one_and_said(here, capsys):
+    (here / "boxes.json").write_text(json.dumps(BOXES | {"width": 60, "height": 60}))
+    found = notes(capsys, "--size", "100x60")
+    assert found[2].startswith("the boxes are for 60 x 60 pixels, the image has another shape")
+    video = frames(here / "guide")
+    assert np.array_equal(video[0], np.asarray(Image.open("sky.png")))  # cut out where it is, though the box was square
+    assert np.abs(video[4, 6, 50].astype(int) - RED).max() <= 2
+
+
+def test_points_are_those_of_the_node_for_ati_and_files_for_wan_move(here, capsys):
+    fitted = fit(parse_trajectory(BOXES), 112, 64, 9)
+    for style, names in (("ati", ["ati.json"]), ("wan move", ["tracks.npy", "visibility.npy"])):
+        options = ["--style", style, "--size", "112x64", "--frames", "9", "--anchors", "3"]
+        assert main(["guide", "sky.png", "--boxes", "boxes.json", *options]) == 0
+        said = capsys.readouterr()
+        assert said.out.split() == names and "1 of 1 objects, 7 anchors" in said.err
+    expected = as_ati(point_tracks(fitted, anchors=3, spacing=ATI_SPACING * 64))
+    assert json.loads((here / "ati.json").read_text()) == json.loads(expected)
+    tracks = as_tracks(point_tracks(fitted, anchors=3))
+    assert np.array_equal(np.load("tracks.npy")[0], tracks["track_path"])
+    assert np.array_equal(np.load("visibility.npy")[0], tracks["track_visibility"])
+
+
+@pytest.mark.parametrize(
+    ("length", "message"), [("121", "stops at 121, 241"), ("241", "stops at 121, 241"), ("16", "the nearest is 17")]
+)
+def test_a_length_that_ati_cannot_take_is_refused(here, capsys, length, message):
+    options = ["--style", "ati", "--size", "112x64", "--frames", length]
+    assert main(["guide", "sky.png", "--boxes", "boxes.json", *options]) == 2
+    assert message in capsys.readouterr().err and not (here / "ati.json").exists()
+
+
+def test_a_mistyped_style_is_told_the_nearest(here, capsys):
+    with pytest.raises(SystemExit):
+        main(["guide", "sky.png", "--boxes", "boxes.json", "--style", "vace colors"])
+    assert "did you mean 'vace colours'?" in capsys.readouterr().err
 
 
 def test_an_object_that_is_never_seen_is_said(here, capsys):
@@ -107,6 +159,9 @@ def test_all_styles_are_offered():
     "options, message",
     [
         (["--style", "vace", "--mask", "sky.png"], "--mask and --background are for cut and drag: leave them out"),
+        (["--points", "3"], "--points and --anchors are for wan move and ati: leave them out"),
+        (["--style", "ati", "--fps", "9"], "--mask-out and --fps are for styles that are a video: leave them out"),
+        (["--style", "ati"], "guide: ati is a file whose name ends in .json: name it like ati.json"),
         (["--mask", "small.png"], "small.png: is 10 x 10 pixels, the image 100 x 60: give it the same size"),
         (
             ["--mask", "sky.png", "--mask", "sky.png"],

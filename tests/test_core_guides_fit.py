@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from smcd_core.guides.fit import LTX, WAN, crop_of, fit, off_grid, pixels
+from smcd_core.guides.fit import LTX, WAN, crop_of, cut_off, fit, of_another_shape, off_grid, pixels, told
 from smcd_core.trajectory.dense import DenseBoxes
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
 
@@ -61,6 +61,48 @@ def test_disabled_objects_are_left_out_and_inverted_boxes_hidden():
 
 def test_a_document_without_objects_gives_no_boxes():
     assert fit(document(objects=[]), 64, 64, 5).xyxy.shape == (5, 0, 4)
+
+
+def test_a_crop_that_cuts_into_boxes_names_each_with_its_worst_frame():
+    # 200 x 100 -> 100 x 100 from x = 50; the box is 50 wide, and half of it is cut off in frames 0 and 8
+    moving = document((0, [0.125, 0.5, 0.375, 1.0]), (8, [0.65, 0.0, 0.9, 0.5]))
+    assert cut_off(fit(moving, 50, 50, 9), (200, 100)) == [
+        "the crop keeps the middle 100 x 100 of the image's 200 x 100 pixels and cuts off 60 % of object 1 (cat) in "
+        "frame 8: choose a size nearer to the image's shape, or stretch it"
+    ]
+    many = document(objects=[{"phrase": str(n), "keys": [{"frame": 0, "box": [0, 0, 0.5, 1]}]} for n in range(6)])
+    assert cut_off(fit(many, 50, 50, 9), (200, 100))[0].count("50 % of object") == 3
+    assert "in frame 0, parts of 3 more: choose" in cut_off(fit(many, 50, 50, 9), (200, 100))[0]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [(0, [0.25, 0.0, 0.75, 1.0])],
+        [(0, [-0.5, 0.0, -0.1, 1.0])],  # outside the image as well
+        [(0, [0.0, 0.0, 0.1, 1.0], False)],  # hidden
+        [(0, [0.249, 0.0, 0.75, 1.0])],  # a hair
+    ],
+)
+def test_a_crop_that_takes_nothing_of_a_box_is_no_loss(keys):
+    given = [{"frame": frame, "box": box, "visible": not hidden} for frame, box, *hidden in keys]
+    trajectory = document(objects=[{"phrase": "cat", "keys": given}])
+    assert cut_off(fit(trajectory, 50, 50, 9), (200, 100)) == []
+
+
+def test_what_was_fitted_is_told_in_one_line():
+    assert told(fit(MOVING, 50, 50, 9), (200, 100), (200, 100), True) == [
+        "1 object, 9 frames of 50 x 50 pixels, the middle 100 x 100 of the image's 200 x 100"
+    ]
+    assert told(fit(MOVING, 50, 50, 1, False), (200, 100), (200, 100), False) == ["1 object, 1 frame of 50 x 50 pixels"]
+
+
+def test_boxes_of_another_shape_are_told_and_those_of_another_size_not():
+    assert of_another_shape((128, 128), (600, 400)) == [
+        "the boxes are for 128 x 128 pixels, the image has another shape: they are stretched to its 600 x 400, so see "
+        "that they lie on its objects"
+    ]
+    assert of_another_shape((832, 480), (1920, 1080)) == of_another_shape((300, 200), (600, 400)) == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The networks give the numbers of the published ones."""
 
-import weakref
 from dataclasses import replace
 from functools import cache
 
@@ -8,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from einops import rearrange
+from live_tensors import LiveTensors
 from reference import CONFIGS, close, load, released_weights, tensors
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from smcd_core.networks.conditions import Conditions
 from smcd_core.networks.config import SMALL, SMCDConfig, system_config
@@ -179,31 +178,6 @@ def test_control_net_and_its_unet_equal_the_published_ones():
     conditions = Conditions(INPUTS["text"], 3, box_tokens=box_tokens())
     out = unet("control")(x, INPUTS["t"], conditions, control=features)
     assert close(rearrange(out, "(b f) c h w -> b c f h w", f=3), OUTPUTS["control.b2"])
-
-
-class LiveTensors(TorchDispatchMode):
-    """Counts the numbers in tensors that are alive, but for those that were there before."""
-
-    def __init__(self, before):
-        super().__init__()
-        self.before = {x.untyped_storage()._cdata for x in before}
-        self.alive, self.peak, self.sizes = 0, 0, {}
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        out = function(*args, **(kwargs or {}))
-        for x in out if isinstance(out, (tuple, list)) else [out]:
-            if not isinstance(x, torch.Tensor):
-                continue
-            storage, key = x.untyped_storage(), x.untyped_storage()._cdata
-            if key not in self.before and key not in self.sizes:
-                self.sizes[key] = storage.nbytes() // x.element_size()
-                self.alive += self.sizes[key]
-                self.peak = max(self.peak, self.alive)
-                weakref.finalize(storage, self._free, key)
-        return out
-
-    def _free(self, key):
-        self.alive -= self.sizes.pop(key)
 
 
 @pytest.mark.parametrize(

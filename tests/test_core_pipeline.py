@@ -7,6 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from live_tensors import LiveTensors
 from PIL import Image
 from tiny_bundle import CONFIG, DEFAULTS, MULTIPLE, bare, tiny_text, tiny_vae, write_bundle, write_components
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -19,6 +22,7 @@ from smcd_core.sampling.animatic import animatic, start_of
 from smcd_core.sampling.devices import check_compiler, pick_dtype
 from smcd_core.sampling.diffusion import SAMPLERS, Guidance, noise_of
 from smcd_core.sampling.framing import resized
+from smcd_core.sampling.memory import memory_of
 from smcd_core.sampling.offload import Offload
 from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS, Request, SMCDPipeline
 from smcd_core.sampling.settings import Settings
@@ -455,6 +459,39 @@ def test_only_frames_beyond_the_limit_go_through_the_vae_in_tiles(pipeline, monk
             hook.remove()
     monkeypatch.undo()
     assert np.array_equal(pipeline.decode(latents), whole) and not vae.use_tiling
+
+
+def made_as(**settings):
+    defaults = dict(num_frames=8, width=64, height=64, fps=8, steps=2, guidance=Guidance(text=2))
+    return Settings(**defaults | settings)
+
+
+@pytest.mark.parametrize("widths", [[128, 256, 512, 512], [32, 64, 64, 64]])
+def test_the_memory_estimate_of_decoding_is_what_the_vae_holds(pipeline, widths, monkeypatch):
+    """Without arithmetic, on the device "meta"; attention is fused on all others."""
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, *_, **__: torch.empty_like(q))
+    levels = dict(down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4)
+    with torch.device("meta"):
+        vae = AutoencoderKL(block_out_channels=widths, layers_per_block=2, latent_channels=4, **levels).eval()
+        latents = torch.empty(8, 4, 32, 32)
+    with torch.no_grad(), LiveTensors([latents, *vae.parameters()]) as live:
+        vae.decode(latents)
+    large = SMCDPipeline(pipeline.smcd, vae, pipeline.text)
+    need = memory_of(large, made_as(num_frames=20, width=256, height=256))
+    assert need.work == pytest.approx(4 * live.peak, rel=0.02)
+
+
+def test_the_memory_estimate_counts_weights_and_what_grows_with_the_video(pipeline):
+    networks = (pipeline.smcd, pipeline.vae, pipeline.text)
+    weights = [sum(x.nbytes for x in network.parameters()) for network in networks]
+    small, long, wide, windowed = (
+        memory_of(pipeline, made_as(**more))
+        for more in ({}, {"num_frames": 800}, {"width": 4096, "height": 4096}, {"num_frames": 800, "window": 8})
+    )
+    assert small.weights == sum(weights) and windowed.work == small.work < long.work and small.work < wide.work
+    offloaded = SMCDPipeline(*networks)
+    offloaded._offload = Offload("cuda")
+    assert memory_of(offloaded, made_as()).weights in weights
 
 
 def test_networks_take_turns_on_the_device(pipeline, bundle, monkeypatch):

@@ -127,7 +127,7 @@ SHARES_ARE_READ = ("xyxy", "xywh", "vot", "csv")
 @pytest.mark.parametrize("sep", [",", ";", "\t", " "])
 @pytest.mark.parametrize("format", tables())
 def test_a_table_that_is_changed_is_right_or_refused(tmp_path, format, sep):
-    sep = {"kitti": " ", "freetraj": ","}.get(format, sep)
+    sep = {"kitti": " ", "vatic": " ", "freetraj": ","}.get(format, sep)
     head, rows = (tables()[format][:1], tables()[format][1:]) if format == "csv" else ([], tables()[format])
     chosen = format if format in ("xyxy", "xywh") else None
 
@@ -163,8 +163,8 @@ def test_a_table_that_is_changed_is_right_or_refused(tmp_path, format, sep):
         assert named == (ALL if format == "csv" else None)
 
 
-# Width and height by the parity of a column: in mot x is in column 2, in vot and kitti in 0 and 6.
-SIZES = {name: (100, 50) for name in tables()}
+# Width and height by the parity of a column: in mot x is in column 2, in vot and kitti in 0 and 6, in vatic in 1.
+SIZES = {name: (50, 100) if name == "vatic" else (100, 50) for name in tables()}
 
 
 def leaves(content, path=()):

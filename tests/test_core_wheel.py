@@ -18,7 +18,8 @@ pytest.importorskip("pip")
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE", "smcd_core", "models", "demo")
-BUNDLED = {"models/smcd-tiny.safetensors", "demo/beach.png", "demo/beach.json", "demo/beach.txt"}
+EXAMPLES = {f"demo/{name}.{suffix}" for name in ("beach", "rocket") for suffix in ("png", "json", "txt")}
+BUNDLED = {"models/smcd-tiny.safetensors", *EXAMPLES}
 PACKAGES = Path(torch.__file__).parents[1]
 pytestmark = pytest.mark.slow
 

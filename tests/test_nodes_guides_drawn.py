@@ -67,7 +67,7 @@ def test_vace_keeps_the_picture_and_reads_boxes_in_the_cells_of_their_sides(size
 
 def test_a_picture_of_the_video_s_own_size_arrives_as_it_is():
     picture = ramps(832, 480)
-    video, mask, report = guide("vace", 832, 480, 81, image=picture)
+    video, mask, report = guide("vace", 832, 480, 81, DOCUMENT | {"width": 832, "height": 480}, image=picture)
     assert torch.equal(video[0], picture[0]) and mask[0].max() == 0 and mask[1:].min() == 1
     assert report.splitlines() == ["4 objects, 81 frames of 832 x 480 pixels"]
 
@@ -92,7 +92,7 @@ def test_the_report_tells_of_sizes_and_lengths_that_the_model_does_not_take():
     assert "length is 80: LTX makes 8n + 1 frames, the nearest is 81" in report
     assert "height is 480: LTX takes multiples of 64, the nearest is" in report
     away = {"phrase": "bird", "keys": [{"frame": 0, "box": [2, 2, 2.1, 2.1]}]}
-    *_, report = guide("vace", 832, 480, 81, DOCUMENT | {"objects": [*DOCUMENT["objects"], away]})
+    *_, report = guide("vace", 832, 480, 81, DOCUMENT | {"objects": [*DOCUMENT["objects"], away]}, fit="stretch")
     assert report.splitlines()[1:] == ["object 5 of 5 is never inside the frame"]
 
 

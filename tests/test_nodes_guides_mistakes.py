@@ -47,10 +47,29 @@ def test_what_is_no_picture_is_refused_by_each_node(node, shape, message):
 
 
 @pytest.mark.parametrize("node", ["SMCD_CutAndDrag", "SMCD_GuideVideo"])
-def test_a_grey_picture_has_three_equal_colours_and_no_number_is_black(node):
-    for image, expected in ((IMAGE[..., :1], 0.5), (IMAGE * torch.nan, 0)):
-        video = guide(node, image=image)[0]
-        assert video.shape == (17, 64, 96, 3) and video[0, 0, 0].tolist() == pytest.approx([expected] * 3)
+def test_a_grey_picture_has_three_equal_colours(node):
+    video = guide(node, image=IMAGE[..., :1])[0]
+    assert video.shape == (17, 64, 96, 3) and video[0, 0, 0].tolist() == pytest.approx([0.5] * 3)
+
+
+@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda image: image * torch.nan, "image holds NaN or infinity"),
+        (lambda image: image.clone().index_fill_(1, torch.tensor(0), torch.inf), "image holds NaN or infinity"),
+        (lambda image: image * 255, "image holds numbers up to [0-9.]+, expected 0 to 1: divide them by 255"),
+    ],
+)
+def test_a_picture_without_colours_is_refused_by_each_node(node, change, message):
+    with pytest.raises(ValueError, match=message):
+        guide(node, image=change(IMAGE))
+
+
+def test_a_picture_with_lights_brighter_than_1_is_taken():
+    bright = IMAGE.clone()
+    bright[:, :20] = 8
+    assert guide("SMCD_GuideVideo", image=bright)[0].amax() >= 1
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -105,3 +124,21 @@ def test_the_nearest_length_to_4096_is_one_that_can_be_made():
     with pytest.raises(ValueError, match=r"it must be 4n \+ 1, the nearest is 4093"):
         guide("SMCD_RegionalPrompt", length=4096)
     assert "the nearest is 4093" in guide("SMCD_Tracks", length=4096, points=1)[3]
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_what_the_crop_cuts_off_and_boxes_for_another_shape_are_said_by_each_node(node, caplog):
+    report = guide(node, document(height=120), image=IMAGE, width=64, height=64)[-1]
+    lines = [record.message for record in caplog.records if record.name == "smcd"]
+    if isinstance(report, str):
+        assert lines == report.splitlines()[1:]
+    assert lines[0].startswith("the boxes are for 120 x 120 pixels, the image has another shape")
+    assert (
+        "the middle 80 x 80 of the image's 120 x 80 pixels and cuts off 22 % of object 1 (cat) in frame 0" in lines[1]
+    )
+
+
+@pytest.mark.parametrize("node", ["SMCD_Tracks", "SMCD_CutAndDrag"])
+def test_a_picture_that_fits_is_no_remark(node, caplog):
+    guide(node, image=IMAGE, width=192, height=128)
+    assert not [record.message for record in caplog.records if record.name == "smcd"]

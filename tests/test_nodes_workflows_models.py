@@ -10,12 +10,16 @@ import host
 import pytest
 from test_nodes_workflows import NAMES as RUN, OTHERS as NAMES
 
+from smcd_core.guides.fit import fit, told
+from smcd_core.trajectory.document import parse_trajectory
+
 comfy_host = host.start()
 
 FOLDER = Path(__file__).parent.parent / "workflows"
 EXTRAS = ("wan", "wanmove", "lt", "lt_audio", "sam3", "model_advanced", "preview_any")
 # As in pyproject.toml. The nodes of SAM3 came in 0.20, GetICLoRAParameters in 0.22, LTX-2.5 in 0.32.
 SMCD_NEEDS = 21
+GUIDES = {"SMCD_Tracks", "SMCD_CutAndDrag", "SMCD_GuideVideo"}
 PAGE_ONLY = {"MarkdownNote"}
 GROUPS = ["1 Model", "2 Picture and boxes", "3 ", "4 "]
 each_workflow = pytest.mark.parametrize("name", NAMES)
@@ -55,8 +59,7 @@ def test_the_host_accepts_the_prompt_once_the_weights_are_there(name, tmp_path, 
     files = [value for node in given.values() for value in node["inputs"].values() if isinstance(value, str)]
     monkeypatch.setattr(comfy_host.folder_paths, "get_filename_list", lambda _: files)
     monkeypatch.setattr(comfy_host.folder_paths, "input_directory", str(tmp_path))
-    for file in ("example.png", "video.mp4"):
-        (tmp_path / file).touch()
+    (tmp_path / "video.mp4").touch()
     valid, error, outputs, errors = asyncio.run(comfy_host.execution.validate_prompt("one", given, None))
     assert valid and not errors, (error, errors)
     assert {given[key]["class_type"] for key in outputs} >= {"SaveVideo"}
@@ -120,7 +123,35 @@ def test_the_note_names_weights_with_folder_and_licence_memory_and_version(name)
         for value in node["inputs"].values()
         if isinstance(value, str) and value.endswith(".safetensors")
     ]
-    assert [value for value in weights if f"`{value}`" not in note] == []
+    links = dict(re.findall(r"\[([^\]]+)\]\((https://huggingface\.co/[\w.-]+/[^)]+)\)", note))
+    assert set(weights) == set(links)
+    assert all(link.endswith(f"/{value}") or "IC-LoRA-BBox-Control" in link for value, link in links.items())
+
+
+@each_workflow
+def test_the_host_offers_the_weights_that_are_missing(name):
+    (note,) = [node["widgets_values"][0] for node in graph(name)["nodes"] if node["type"] == "MarkdownNote"]
+    offered = 0
+    for node in graph(name)["nodes"]:
+        for model in node["properties"].get("models", []):
+            assert model["name"] in node["widgets_values"] and model["url"].endswith(f"/{model['name']}")
+            assert model["url"].replace("/resolve/", "/blob/") in note and f"`models/{model['directory']}`" in note
+            offered += 1
+    assert offered
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "16_score_any_model"])
+def test_it_opens_with_the_example_and_boxes_that_the_crop_leaves_whole(name):
+    given = prompt(name)
+    assert "LoadImage" not in {node["class_type"] for node in given.values()}
+    (trajectory,) = [node["inputs"]["text"] for node in given.values() if node["class_type"] == "SMCD_Trajectory"]
+    read = parse_trajectory(trajectory)
+    picture, *_ = host.call("SMCD_Example", example="rocket")
+    assert picture.shape[1:3] == (read.height, read.width)
+    (node,) = [node["inputs"] for node in given.values() if node["class_type"] in GUIDES]
+    width, height, length = (node[key] for key in ("width", "height", "length"))
+    boxes = fit(read, width, height, length)
+    assert told(boxes, boxes.size, (read.width, read.height), True)[1:] == []
 
 
 @each_workflow

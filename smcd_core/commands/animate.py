@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..sampling.settings import Settings
     from ..trajectory.document import Trajectory
 
+LARGE = 10**9  # bytes; smaller runs fit everywhere
 AS_RELEASED = (
     ("sampler", "ddim"),
     ("fit", "stretch"),
@@ -144,6 +145,7 @@ def _animate(args: argparse.Namespace) -> None:
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint == DEFAULT_CHECKPOINT)
     image, trajectory = _fitted(args, image, trajectory, settings)
+    _note_memory(pipeline, settings)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}
     if args.scheduler:
@@ -181,16 +183,15 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
-    from ..sampling.framing import stretch
+    from ..guides.fit import of_another_shape
     from ..sampling.settings import check_objects
     from ..trajectory.dense import dense_boxes
 
     image = read_image(args.image)
     trajectory, found = read_boxes(args, image.width, image.height)
     note(f"{args.boxes}: {found}")
-    drawn_on = trajectory.width, trajectory.height
-    if stretch(drawn_on, image.size):
-        note(f"the boxes are for {drawn_on[0]} x {drawn_on[1]} pixels, the image has another shape: they are stretched")
+    for line in of_another_shape((trajectory.width, trajectory.height), image.size):
+        note(line)
     boxes = dense_boxes(trajectory)
     check_objects(boxes, args.frames)
     shown = boxes.resampled(args.frames or boxes.frames).mask.any(1)
@@ -273,6 +274,18 @@ def _note_limits(pipeline: SMCDPipeline, image: Image.Image, texts: list[str], i
         note(text)
     for unheard in sorted({"boxes", "image"} - pipeline.conditions):
         note(f"this checkpoint does not look at the {unheard}")
+
+
+def _note_memory(pipeline: SMCDPipeline, settings: Settings) -> None:
+    """Say before a large run what it needs; too much memory ends some programs without a word."""
+    from ..sampling.memory import memory_of
+    from ..weights.hub import show_size
+
+    need = memory_of(pipeline, settings)
+    if need.weights + need.work < LARGE:
+        return
+    parts = f"{show_size(need.weights)} of weights, {show_size(need.work)} to work"
+    note(f"needs about {show_size(need.weights + need.work)} of memory on {pipeline.device}: {parts}")
 
 
 def _fitted(

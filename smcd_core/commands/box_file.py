@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import pixel_size
+from .arguments import note, pixel_size
 
 if TYPE_CHECKING:
     from ..trajectory.document import Trajectory
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # FORMATS of trajectory.files, which is slow to import
 BOX_FORMATS = (
     "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values",
-    "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v",
+    "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v", "vatic",
 )  # fmt: skip
 _OPTIONS = {"format": "--box-format", "video": "--box-video", "size": "--box-size"}
 
@@ -41,11 +41,20 @@ def read_boxes(args: argparse.Namespace, width: int | None, height: int | None) 
 
     width, height  of the image in pixels; None where there is none
     """
+    width, height = args.box_size or (width, height)
+    trajectory, what = _read(args, width, height)
+    size = trajectory.width, trajectory.height
+    if args.box_size not in (None, size):
+        given = "x".join(map(str, args.box_size))
+        note(f"--box-size {given} is not used: {args.boxes} says that its boxes are for {size[0]} x {size[1]} pixels")
+    return trajectory, what
+
+
+def _read(args: argparse.Namespace, width: int | None, height: int | None) -> tuple[Trajectory, str]:
     from ..trajectory.document import TrajectoryError
     from ..trajectory.files import read_dense, read_trajectory
     from ..trajectory.formats.box_file import BoxFileError
 
-    width, height = args.box_size or (width, height)
     phrase = args.phrase[0] if args.phrase and len(args.phrase) == 1 else args.phrase
     given = {"width": width, "height": height, "phrase": phrase, "format": args.box_format, "video": args.box_video}
     try:

@@ -18,7 +18,12 @@ WRITTEN = tuple(NAMES)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("convert-boxes", help="write boxes in the format of another program")
+    parser = subparsers.add_parser(
+        "convert-boxes",
+        help="write boxes in the format of another program",
+        epilog="wan_move is in pixels of the image and as long as the boxes, as Wan-Move's own program takes it. For "
+        "another size or length, as in ComfyUI, use: smcd guide --style 'wan move'. Points for ATI: --style ati.",
+    )
     parser.add_argument("boxes", type=Path, metavar="IN", help="trajectory JSON, or boxes in another known format")
     parser.add_argument("target", type=Path, metavar="OUT", help="a file or folder, named as --to says")
     names = ", ".join(f"{format} ({name})" for format, name in NAMES.items())
@@ -33,6 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _convert(args: argparse.Namespace) -> None:
     from ..errors import SMCDError
     from ..guides.box_files import PER_OBJECT, check_name, write_boxes
+    from ..guides.fit import WAN, off_grid
     from ..trajectory.formats.keyframes import FREETRAJ_FRAMES
 
     if args.object and args.to not in PER_OBJECT:
@@ -40,7 +46,11 @@ def _convert(args: argparse.Namespace) -> None:
     check_name(args.target, args.to)
     trajectory, what = read_boxes(args, None, None)
     say(what)
-    write_boxes(args.target, trajectory, args.to, args.object)
+    written = write_boxes(args.target, trajectory, args.to, args.object)
     if args.to == "freetraj" and trajectory.frames < FREETRAJ_FRAMES:
         note(f"FreeTraj makes {FREETRAJ_FRAMES} frames or more: after frame {trajectory.frames - 1} the object rests")
-    say(args.target)
+    if args.to == "wan_move":
+        for line in off_grid(WAN.side, WAN.side, trajectory.frames, WAN):  # its program makes any size of these points
+            note(f"{line}: smcd guide --style 'wan move' --frames has points for it")
+    for path in written:
+        say(path)

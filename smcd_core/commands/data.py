@@ -23,7 +23,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     check.add_argument("root", type=Path, metavar="DIR", help="folder with the data")
     check.add_argument("--dataset", choices=DATASETS, help="default: recognised by its layout")
     add_dataset_options(check)
-    check.add_argument("--samples", type=int, default=200, help="how many to read (default %(default)s; 0: all)")
+    check.add_argument(
+        "--samples", type=whole(0, 10**9), default=200, help="how many to read (default %(default)s; 0: all)"
+    )
     check.add_argument("--sheet", type=Path, help="contact sheet (default NAME-check.png, here)")
     check.add_argument("--json", type=Path, help="write all that was found there, too")
     check.set_defaults(run=_check)
@@ -46,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `open_options` reads."""
     parser.add_argument("--split", help="default train; GOT-10k: train, val; YouTube-VIS: train, valid, test")
-    parser.add_argument("--frames", type=int, help="of a clip (default 8; images 1)")
+    parser.add_argument("--frames", type=whole(1, 4096), help="of a clip (default 8; images 1)")
     parser.add_argument(
         "--pixels",
         type=frame_sizes,
@@ -54,10 +56,14 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
         help="side of square frames, or sizes of which each clip gets the one nearest its aspect ratio (default 256; "
         "synthetic 128)",
     )
-    parser.add_argument("--interval", type=int, default=1, help="take every n-th frame (default %(default)s)")
+    parser.add_argument(
+        "--interval", type=whole(1, 10**6), default=1, help="take every n-th frame (default %(default)s)"
+    )
     parser.add_argument("--phrase", help="what the objects of a folder are whose boxes have no name")
-    parser.add_argument("--seed", type=int, default=33, help="of the clips cut out (default %(default)s)")
-    parser.add_argument("--workers", type=int, default=0, help="processes that read ahead (default none)")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**63 - 1), default=33, help="of the clips cut out (default %(default)s)"
+    )
+    parser.add_argument("--workers", type=whole(0, 1024), default=0, help="processes that read ahead (default none)")
 
 
 def open_options(args: argparse.Namespace) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SMCDError
 from ..terminal import say
+from .arguments import number, whole
 
 if TYPE_CHECKING:
     from ..evaluation.scores import Result, ScoringNetworks
@@ -34,7 +35,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         parser.add_argument_group("networks", "your own folders and files; only --download fetches anything")
     )
     parser.add_argument(
-        "--size", type=int, help="pixels of each side of a frame (default: as in training; 256 for finished videos)"
+        "--size",
+        type=whole(1, 16384),
+        help="pixels of each side of a frame (default: as in training; 256 for finished videos)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument("--out", type=Path, default=Path("out/evaluation"), help="folder (default %(default)s)")
@@ -44,22 +47,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _add_checkpoint_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--checkpoint", type=Path, help="default: the bundled one")
     group.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint")
-    group.add_argument("--clips", type=int, default=64, help="default %(default)s")
+    group.add_argument("--clips", type=whole(1, 10**6), default=64, help="default %(default)s")
     group.add_argument(
         "--split", choices=("test", "validation"), default="test", help="choose settings on validation only"
     )
-    group.add_argument("--frames", type=int, help="frames per clip (default: as in training)")
-    group.add_argument("--steps", type=int, help="denoising steps (default: the checkpoint's)")
+    group.add_argument("--frames", type=whole(1, 4096), help="frames per clip (default: as in training)")
+    group.add_argument("--steps", type=whole(1, 1000), help="denoising steps (default: the checkpoint's)")
     for name in ("text", "boxes", "image"):
-        group.add_argument(f"--cfg-{name}", type=float, metavar="SCALE", help=f"guidance scale of the {name}")
+        group.add_argument(
+            f"--cfg-{name}", type=number(-100, 100), metavar="SCALE", help=f"guidance scale of the {name}"
+        )
     group.add_argument(
         "--dtype",
         choices=("float32", "float16", "bfloat16"),
         help="of the networks (default: half precision on an NVIDIA GPU, else float32)",
     )
     group.add_argument("--match-colors", action="store_true", help="match colours to those of the first frame")
-    group.add_argument("--seed", type=int, default=0, help="random seed of the first clip (default %(default)s)")
-    group.add_argument("--batch-size", type=int, default=4, help="videos per call (default %(default)s)")
+    group.add_argument(
+        "--seed", type=whole(0, 2**63 - 1), default=0, help="random seed of the first clip (default %(default)s)"
+    )
+    group.add_argument("--batch-size", type=whole(1, 10**4), default=4, help="videos per call (default %(default)s)")
     group.add_argument(
         "--sensitivity", action="store_true", help="animate each clip once more, with boxes that stay where they start"
     )
@@ -118,7 +125,7 @@ def _add_comparison_options(group: argparse._ArgumentGroup) -> None:
 def _add_network_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--detector", metavar="MODEL", help="Grounding DINO or OWLv2 as transformers saves it")
     group.add_argument(
-        "--detector-threshold", type=float, default=0.25, help="minimum score, 0..1 (default %(default)s)"
+        "--detector-threshold", type=number(0, 1), default=0.25, help="minimum score, 0..1 (default %(default)s)"
     )
     group.add_argument("--clip", metavar="MODEL", help="for CLIP-SIM and the first frame")
     group.add_argument("--dino", metavar="MODEL", help="DINO or DINOv2, for the first frame")
@@ -217,9 +224,9 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
     settings |= {"steps": steps, "guidance": vars(guidance), "seed": args.seed, "match_colors": args.match_colors}
     settings["dtype"] = str(dtype).removeprefix("torch.")
     args.out.mkdir(parents=True, exist_ok=True)
-    for number, clip in enumerate(clips[:8]):
-        contact_sheet(videos["smcd"][number], clip.boxes_xyxy, clip.mask, clip.colors, clip.phrases).save(
-            args.out / f"clip{number:02d}.png"
+    for place, clip in enumerate(clips[:8]):
+        contact_sheet(videos["smcd"][place], clip.boxes_xyxy, clip.mask, clip.colors, clip.phrases).save(
+            args.out / f"clip{place:02d}.png"
         )
     results = {
         name: score_row(videos[name], clips, tools, others=others if name == "smcd" else None)

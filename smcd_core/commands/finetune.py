@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..terminal import say
 from ..training.config import STAGES, TrainingConfig
+from .arguments import whole
 from .train import add_training_options, given_training, log_beside_bars
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, if CHECKPOINT has none inside"
     )
     parser.add_argument("--stage", choices=STAGES, default=DEFAULT.stage, help="what to train (default %(default)s)")
-    parser.add_argument("--frames", type=int, help="frames per clip (default: as CHECKPOINT was trained)")
-    parser.add_argument("--pixels", type=int, help="side of a frame (default: as CHECKPOINT was trained)")
-    parser.add_argument("--passes", type=int, default=4, help="clips to cut from each video (default %(default)s)")
+    parser.add_argument("--frames", type=whole(1, 4096), help="frames per clip (default: as CHECKPOINT was trained)")
+    parser.add_argument("--pixels", type=whole(1, 16384), help="side of a frame (default: as CHECKPOINT was trained)")
+    parser.add_argument(
+        "--passes", type=whole(1, 10**4), default=4, help="clips to cut from each video (default %(default)s)"
+    )
     parser.add_argument("--flips", action="store_true", help="train on each clip mirrored, too")
     parser.add_argument("--phrase", help="phrase for objects whose boxes have no name")
     parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too, not only to OUT/loss.csv")

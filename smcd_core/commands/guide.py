@@ -1,8 +1,9 @@
-"""smcd guide: move what is in the boxes of an image, or draw the boxes, for other video models."""
+"""smcd guide: move what is in the boxes of an image, draw the boxes, or fill them with points, for other models."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,18 @@ CUT_AND_DRAG = "cut and drag"
 STYLES = (
     CUT_AND_DRAG, "vace", "vace colours", "white on black", "ltx boxes", "ltx tracks", "fun blobs", "magicmotion",
 )  # fmt: skip
+# These are points, not a video: what each file is called.
+POINTS = {"wan move": Path("tracks.npy"), "ati": Path("ati.json")}
 LARGEST = 1280  # pixels of the longer side, where --size does not say more
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("guide", help="move what is in the boxes, or draw them, for other video models")
+    parser = subparsers.add_parser("guide", help="what other video models take: boxes moved, drawn, or as points")
     parser.add_argument("image", type=Path, help="the first frame")
     add_box_options(parser)
-    parser.add_argument("--style", choices=STYLES, default=CUT_AND_DRAG, help="default: %(default)s")
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("guide.mp4"), help=".mp4, .webp, .gif or a folder (default %(default)s)"
-    )
+    parser.add_argument("--style", choices=(*STYLES, *POINTS), default=CUT_AND_DRAG, help="default: %(default)s")
+    names = ", ".join(f"{name} for {style}" for style, name in POINTS.items())
+    parser.add_argument("-o", "--out", type=Path, help=f".mp4, .webp, .gif or a folder (default guide.mp4; {names})")
     parser.add_argument("--size", type=pixel_size, metavar="WxH", help="of that video (default: as the image)")
     parser.add_argument("--frames", type=whole(1, 4096), help="of that video (default: as many as the boxes have)")
     parser.add_argument("--fps", type=number(0.01, 1000), help="frames per second (default: as the boxes say)")
@@ -52,28 +54,93 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--background", type=Path, metavar="PNG", help="the image without its objects")
     parser.add_argument("--mask-out", type=Path, metavar="PATH", help="also write the mask, as a video like --out")
+    parser.add_argument(
+        "--points", type=whole(1, 32), help="across and down each box (default: as many as the model needs)"
+    )
+    parser.add_argument(
+        "--anchors", type=whole(1, 32), help="points across and down the frame that rest (default: none)"
+    )
     parser.set_defaults(run=_guide)
 
 
 def _guide(args: argparse.Namespace) -> None:
-    from ..guides.fit import fit
+    from ..guides.fit import fit, told
     from ..video import check_output
 
-    if args.style != CUT_AND_DRAG and (args.mask or args.background):
-        raise SMCDError(f"--mask and --background are for {CUT_AND_DRAG}: leave them out")
+    _check_options(args)
     image = _read(args.image)
-    trajectory, found = read_boxes(args, image.shape[1], image.shape[0])
+    picture = image.shape[1], image.shape[0]
+    trajectory, found = read_boxes(args, *picture)
     note(f"{args.boxes}: {found}")
     fps = trajectory.fps if args.fps is None else args.fps
-    for path in filter(None, (args.out, args.mask_out)):
-        check_output(path, fps)
+    out = args.out or POINTS.get(args.style, Path("guide.mp4"))
     width, height = args.size or _size_of(image)
     length = trajectory.frames if args.frames is None else args.frames
-    boxes = fit(trajectory, width, height, length, crop=args.fit == "crop")
+    if args.style in POINTS:
+        _check_points(out, args.style, length)
+    else:
+        for path in filter(None, (out, args.mask_out)):
+            check_output(path, fps)
+    on_image, crop = replace(trajectory, width=picture[0], height=picture[1]), args.fit == "crop"
+    boxes = fit(on_image, width, height, length, crop)
+    for line in told(boxes, (trajectory.width, trajectory.height), picture, crop):
+        note(line)
+    if args.style in POINTS:
+        _write_points(args, out, boxes)
+        return
     video, mask = (_dragged if args.style == CUT_AND_DRAG else _drawn)(args, image, boxes, trajectory)
-    _write(args, args.out, video, trajectory, fps)
+    _write(args, out, video, trajectory, fps)
     if args.mask_out:
         _write(args, args.mask_out, mask[..., None].expand(-1, -1, -1, 3), trajectory, fps)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse options that the style has no use for."""
+    for options, styles, kind in (
+        (("mask", "background"), (CUT_AND_DRAG,), CUT_AND_DRAG),
+        (("points", "anchors"), tuple(POINTS), " and ".join(POINTS)),
+        (("mask_out", "fps"), STYLES, "styles that are a video"),
+    ):
+        if args.style not in styles and any(vars(args)[option] is not None for option in options):
+            names = " and ".join("--" + option.replace("_", "-") for option in options)
+            raise SMCDError(f"{names} are for {kind}: leave them out")
+
+
+def _check_points(out: Path, style: str, length: int) -> None:
+    from ..files import check_writable
+    from ..guides.tracks import ati_refusal
+    from ..trajectory.write_models import visibility_beside
+
+    name = POINTS[style]
+    if out.suffix.lower() != name.suffix:
+        raise SMCDError(f"{out}: {style} is a file whose name ends in {name.suffix}: name it like {name}")
+    if style == "wan move":
+        check_writable(visibility_beside(out))
+    elif reason := ati_refusal(length):
+        raise SMCDError(reason)
+    check_writable(out)
+
+
+def _write_points(args: argparse.Namespace, out: Path, boxes: DenseBoxes) -> None:
+    from ..files import write_text
+    from ..guides.fit import WAN, off_grid
+    from ..guides.tracks import ATI_SPACING, WAN_MOVE_SPACING, as_ati, as_tracks, counted, left_out, point_tracks
+    from ..trajectory.write_models import visibility_beside, write_wan_move
+
+    width, height = boxes.size or (0, 0)
+    spacing = ATI_SPACING * min(width, height) if args.style == "ati" else WAN_MOVE_SPACING
+    tracks = point_tracks(boxes, args.points or 0, args.anchors or 0, spacing)
+    for line in (counted(boxes, tracks), *left_out(boxes, tracks), *off_grid(width, height, boxes.frames, WAN)):
+        note(line)
+    written = [out]
+    if args.style == "ati":
+        write_text(out, as_ati(tracks))
+    else:
+        arrays = as_tracks(tracks)
+        write_wan_move(out, arrays["track_path"].numpy(), arrays["track_visibility"].numpy())
+        written.append(visibility_beside(out))
+    for path in written:
+        say(path)
 
 
 def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Trajectory) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from ..errors import SMCDError
 from ..networks.config import SMALL, SYSTEMS, system_config
 from ..terminal import say
 from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
-from .arguments import whole
+from .arguments import number, whole
 from .data import DATASETS, add_dataset_options
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     pretrain.add_argument(
         "--out", type=Path, required=True, help="folder to write vae/ or text_encoder/, tokenizer/ to"
     )
-    pretrain.add_argument("--steps", type=int, help="default 3000 for the autoencoder, 1500 for the text encoder")
+    pretrain.add_argument(
+        "--steps", type=whole(1, 10**9), help="default 3000 for the autoencoder, 1500 for the text encoder"
+    )
     pretrain.add_argument(
         "--decoder-only", action="store_true", help="improve the decoder of a finished autoencoder, keep its latents"
     )
@@ -42,17 +44,23 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--dataset", choices=CLIPS, default="world", help="clips to learn from (default %(default)s)"
     )
     autoencoder.add_argument(
-        "--latent-channels", type=int, default=4, help="more keep more detail (default %(default)s)"
+        "--latent-channels", type=whole(1, 256), default=4, help="more keep more detail (default %(default)s)"
     )
     autoencoder.add_argument(
-        "--channels", type=int, nargs=4, default=(32, 32, 64, 128), help="of its resolutions (default 32 32 64 128)"
+        "--channels",
+        type=whole(1, 8192),
+        nargs=4,
+        default=(32, 32, 64, 128),
+        help="of its resolutions (default 32 32 64 128)",
     )
-    autoencoder.add_argument("--blocks", type=int, default=1, help="of each resolution (default %(default)s)")
+    autoencoder.add_argument("--blocks", type=whole(1, 64), default=1, help="of each resolution (default %(default)s)")
     autoencoder.add_argument(
-        "--detail-weight", type=float, default=0.5, help="of sharp edges in the loss (default %(default)s)"
+        "--detail-weight", type=number(0, 1000), default=0.5, help="of sharp edges in the loss (default %(default)s)"
     )
-    autoencoder.add_argument("--batch-size", type=int, default=8, help="crops of a step (default %(default)s)")
-    autoencoder.add_argument("--lr", type=float, default=1e-3, help="default %(default)s")
+    autoencoder.add_argument(
+        "--batch-size", type=whole(1, 10**4), default=8, help="crops of a step (default %(default)s)"
+    )
+    autoencoder.add_argument("--lr", type=number(1e-9, 1), default=1e-3, help="default %(default)s")
     autoencoder.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     pretrain.set_defaults(run=_pretrain)
 
@@ -63,11 +71,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     encode.add_argument("--dataset", choices=(*CLIPS, *DATASETS), default="synthetic")
     encode.add_argument("--root", type=Path, help="folder with the dataset")
-    encode.add_argument("--clips", type=int, help="how many; not needed with --root (default there: one of each video)")
+    encode.add_argument(
+        "--clips", type=whole(1, 10**9), help="how many; not needed with --root (default there: one of each video)"
+    )
     encode.add_argument("--cuts", type=whole(1, 10_000), help="clips to cut from each video, instead of --clips")
     encode.add_argument("--flips", action="store_true", help="add each clip mirrored, with its boxes: twice as many")
     add_dataset_options(encode)
-    encode.add_argument("--slots", type=int, help="boxes per frame (default 8; images 30, synthetic 4)")
+    encode.add_argument("--slots", type=whole(1, 65536), help="boxes per frame (default 8; images 30, synthetic 4)")
     encode.add_argument(
         "--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..trajectory.document import Trajectory, TrajectoryError
 from ..trajectory.write import write_got10k, write_json, write_mot_sequence
 from ..trajectory.write_models import (
+    visibility_beside,
     write_bbox_animator,
     write_freetraj,
     write_sg_i2v,
@@ -15,15 +16,15 @@ from ..trajectory.write_models import (
     write_wan_move,
 )
 from .fit import fit
-from .tracks import as_tracks, point_tracks
+from .tracks import as_tracks, counted, point_tracks
 
 
 def _write_points(path: str | os.PathLike, trajectory: Trajectory) -> None:
     """Write points in each box, as many as Wan-Move needs to move all of it."""
     boxes = fit(trajectory, trajectory.width, trajectory.height, trajectory.frames, crop=False)
-    tracks = as_tracks(point_tracks(boxes))
-    if not tracks["track_path"].shape[1]:
-        raise TrajectoryError("no object is visible and inside the frame in frame 0: Wan-Move moves what is there")
+    points = point_tracks(boxes)
+    counted(boxes, points)
+    tracks = as_tracks(points)
     write_wan_move(path, tracks["track_path"].numpy(), tracks["track_visibility"].numpy())
 
 
@@ -46,14 +47,16 @@ SUFFIXES = {
     "trailblazer": ".yaml",
     "freetraj": ".txt",
 }
-_FOLDERS = {"mot": "seqinfo.ini and gt/gt.txt", "got10k": "groundtruth.txt and meta_info.ini"}
+_FOLDERS = {"mot": ("seqinfo.ini", "gt/gt.txt"), "got10k": ("groundtruth.txt", "meta_info.ini", "absence.label")}
 _OF_FILES = (".json", ".npy", ".yaml", ".yml", ".txt", ".csv", ".xml")  # which name a format
 
 
 def write_boxes(
     path: str | os.PathLike, trajectory: Trajectory, format: str = "json", object_id: str | None = None
-) -> None:
+) -> list[Path]:
     """Write all enabled objects in one of WRITTEN; a format of PER_OBJECT takes one, which `object_id` chooses.
+
+    returns  the files
 
     Raises TrajectoryError for what the format cannot hold, and for a name that its readers would not find.
     """
@@ -62,6 +65,9 @@ def write_boxes(
         _OF_ONE_OBJECT[format](path, trajectory, object_id)
     else:
         _WHOLE[format](path, trajectory)
+    if format == "wan_move":
+        return [Path(path), visibility_beside(path)]
+    return [Path(path) / name for name in _FOLDERS[format]] if format in _FOLDERS else [Path(path)]
 
 
 def check_name(path: str | os.PathLike, format: str) -> None:
@@ -72,6 +78,8 @@ def check_name(path: str | os.PathLike, format: str) -> None:
     if suffix not in _OF_FILES:
         return
     if format in _FOLDERS:
-        raise TrajectoryError(f"{path}: {format} is a folder with {_FOLDERS[format]}: name it without {suffix}")
+        *most, last = _FOLDERS[format]
+        names = f"{', '.join(most)} and {last}"
+        raise TrajectoryError(f"{path}: {format} is a folder with {names}: name it without {suffix}")
     if not SUFFIXES[format].endswith(suffix):
         raise TrajectoryError(f"{path}: {format} is a file whose name ends in {SUFFIXES[format]}: name it so")

@@ -10,10 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from ..trajectory.dense import DenseBoxes, boxes_at, phrases, strengths
 from ..trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, TrajectoryError, whole_number
+
+MAX_STRETCH = 0.05  # relative change of the aspect ratio that nobody sees
+LEAST_CUT = 0.01  # share of a box that is worth a word
+NAMED = 3  # objects in one remark
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,62 @@ def crop_of(picture_width: int, picture_height: int, width: int, height: int) ->
     return left, top, kept_w, kept_h
 
 
+def is_like(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes (width, height) have one shape, as far as people see."""
+    return abs(other[0] / other[1] * size[1] / size[0] - 1) <= MAX_STRETCH
+
+
+def of_another_shape(drawn_on: tuple[int, int], picture: tuple[int, int]) -> list[str]:
+    """A sentence if boxes lie on a picture of another shape than the one that they were drawn on."""
+    if is_like(drawn_on, picture):
+        return []
+    (w, h), (width, height) = drawn_on, picture
+    return [
+        f"the boxes are for {w} x {h} pixels, the image has another shape: they are stretched to its {width} x "
+        f"{height}, so see that they lie on its objects"
+    ]
+
+
+def cut_off(boxes: DenseBoxes, picture: tuple[int, int]) -> list[str]:
+    """A sentence if the crop cuts into objects, with the frame in which it takes most of each.
+
+    boxes    from `fit`, cropped
+    picture  width and height before the crop
+    """
+    left, top, kept_w, kept_h = crop_of(*picture, *_size_of(boxes))
+    beyond = np.array([left / kept_w, top / kept_h])
+    whole, kept = (_areas(boxes.xyxy, low, high) for low, high in ((-beyond, 1 + beyond), (0, 1)))
+    lost = np.where(boxes.mask & (whole > 0), 1 - kept / whole.clip(np.finfo(float).tiny), 0)  # [F, N]
+    cut = np.flatnonzero(lost.max(0) > LEAST_CUT)
+    if not len(cut):
+        return []
+    parts = [
+        f"{100 * lost[:, n].max():.0f} % of object {n + 1} ({boxes.phrases[n][:40]}) in frame {lost[:, n].argmax()}"
+        for n in cut[:NAMED]
+    ]
+    parts += [f"parts of {len(cut) - NAMED} more"] if len(cut) > NAMED else []
+    return [
+        f"the crop keeps the middle {kept_w} x {kept_h} of the image's {picture[0]} x {picture[1]} pixels and cuts off "
+        f"{', '.join(parts)}: choose a size nearer to the image's shape, or stretch it"
+    ]
+
+
+def told(boxes: DenseBoxes, drawn_on: tuple[int, int], picture: tuple[int, int], crop: bool) -> list[str]:
+    """What `fit` has made, in words, and a sentence for each thing that users may not expect.
+
+    drawn_on  size of the picture that the boxes were drawn on
+    picture   size of the picture that they are used on
+    """
+    count, (width, height) = len(boxes.phrases), _size_of(boxes)
+    objects, frames = _plural(count, "object"), _plural(boxes.frames, "frame")
+    what = f"{objects}, {frames} of {width} x {height} pixels"
+    kept = crop_of(*picture, width, height)[2:] if crop else picture
+    cut = cut_off(boxes, picture) if crop else []
+    if kept != picture and not cut:
+        what += f", the middle {kept[0]} x {kept[1]} of the image's {picture[0]} x {picture[1]}"
+    return [what, *of_another_shape(drawn_on, picture), *cut]
+
+
 def pixels(boxes: DenseBoxes) -> np.ndarray:
     """float64 [F, N, 4]: boxes from `fit`, xyxy in pixels of the target."""
     width, height = _size_of(boxes)
@@ -100,6 +161,15 @@ def off_grid(width: int, height: int, length: int, grid: Grid) -> list[str]:
             nearest = max(1, round(side / grid.side)) * grid.side
             found.append(f"{name} is {side}: {grid.name} takes multiples of {grid.side}, the nearest is {nearest}")
     return found
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _areas(xyxy: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray:
+    """[F, N]: of the part of each box that lies between two corners."""
+    return (xyxy[..., 2:].clip(low, high) - xyxy[..., :2].clip(low, high)).clip(0).prod(-1)
 
 
 def _size_of(boxes: DenseBoxes) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
+from ..trajectory.document import TrajectoryError
 from .fit import WAN, off_grid, pixels
 
 CELL = 8  # pixels that Wan-Move copies as one
@@ -95,6 +97,18 @@ def left_out(boxes: DenseBoxes, tracks: PointTracks) -> list[str]:
         for n in range(len(boxes.phrases))
         if not (tracks.of == n).any()
     ]
+
+
+def counted(boxes: DenseBoxes, tracks: PointTracks, lines: Sequence[str] = ()) -> str:
+    """How many points and anchors there are. Raises TrajectoryError, with `lines` as reasons, if nothing moves."""
+    moving = tracks.of[tracks.of >= 0]
+    if not len(moving):
+        raise TrajectoryError(
+            "no object is visible and inside the frame in frame 0, so there is nothing to move: "
+            + ("; ".join([*lines, *left_out(boxes, tracks)]) or "draw a box or enable one")
+        )
+    objects, anchors = f"{len(set(moving))} of {len(boxes.phrases)} objects", len(tracks.of) - len(moving)
+    return f"{len(moving)} points in {objects}, {anchors} anchors"
 
 
 def as_tracks(tracks: PointTracks) -> dict[str, Tensor]:

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from ..errors import SMCDError
+from ..guides.fit import is_like
 from ..trajectory.document import Key, Trajectory, check_box, check_handles
 
 Fit = Literal["stretch", "crop"]
 FITS: tuple[Fit, ...] = get_args(Fit)
-MAX_STRETCH = 0.05  # relative change of the aspect ratio that nobody sees
 
 
 def resized(image: Image.Image | np.ndarray, width: int, height: int) -> np.ndarray:
@@ -23,9 +23,9 @@ def resized(image: Image.Image | np.ndarray, width: int, height: int) -> np.ndar
 
 def stretch(image_size: tuple[int, int], size: tuple[int, int]) -> str | None:
     """A sentence on how an image changes its shape at another size (both are width, height); None if it keeps it."""
-    (w, h), (width, height) = image_size, size
-    if abs(width / height * h / w - 1) <= MAX_STRETCH:
+    if is_like(image_size, size):
         return None
+    (w, h), (width, height) = image_size, size
     return f"the image is squeezed from {w} x {h} to {width} x {height}"
 
 

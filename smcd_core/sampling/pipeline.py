@@ -185,6 +185,11 @@ class SMCDPipeline:
         return next(self.smcd.parameters()).device if self._offload is None else self._offload.device
 
     @property
+    def is_offloaded(self) -> bool:
+        """Whether the networks are on the device only while they work."""
+        return self._offload is not None
+
+    @property
     def dtype(self) -> torch.dtype:
         return next(self.smcd.parameters()).dtype
 

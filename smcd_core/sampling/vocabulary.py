@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 
 from ..networks.text import tokenizer_files
 from ..pictures import read_picture
-from ..weights.defaults import EXAMPLES
+from ..weights.defaults import DRAWN, EXAMPLES
 
 UNNAMED = "object"  # known to models that were trained to move anything, see data.world
 MAX_SMALL = 4096  # tokens of a tokenizer made for a few words; those of CLIP have 49,408 and know all words
@@ -35,28 +35,28 @@ def limits(
 ) -> str | None:
     """What a small model can do with these texts and this image, in a sentence or two; `model` begins it.
 
-    None for a model of a whole language, and where all is as in its training: known words and an image of EXAMPLES.
+    None for a model of a whole language, and where all is as in its training: known words and an image of DRAWN.
     """
     known = known_words(tokenizer)
     if known is None:
         return None
     words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
     unknown = [f"'{word}'" for word in words if word not in known]
-    is_example = image is not None and _is_example(image)
-    if is_example and (not unknown or UNNAMED in known):
+    is_drawn = image is not None and _is_drawn(image)
+    if is_drawn and (not unknown or UNNAMED in known):
         return None
     if UNNAMED in known:
         return (
             f"{model} moves what the boxes hold, a little soft, at the small size that it was trained for: for sharp "
             "video use the released weights. It takes from the image what an object looks like; words hardly count"
         )
-    scope = "" if is_example else ": photographs and other pictures come out as blotches of colour"
+    scope = "" if is_drawn else ": photographs and other pictures come out as blotches of colour"
     text = f"{model} was trained on simple drawings{scope}. It knows only the words {', '.join(known)}"
     return (
         f"{text}. To it, {', '.join(unknown)} {'means' if len(unknown) == 1 else 'mean'} nothing" if unknown else text
     )
 
 
-def _is_example(image: Image.Image | np.ndarray) -> bool:
+def _is_drawn(image: Image.Image | np.ndarray) -> bool:
     pixels = np.asarray(image)
-    return any(np.array_equal(pixels, np.asarray(read_picture(path))) for path in EXAMPLES.glob("*.png"))
+    return any(np.array_equal(pixels, np.asarray(read_picture(EXAMPLES / f"{name}.png"))) for name in DRAWN)

@@ -101,6 +101,8 @@ class TrainingConfig:
         for name in ("warmup", "weight_decay", "seed", "lora", "keep_every", "workers", "shards_at_once"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise TrainingError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        if self.seed >= 2**63:
+            raise TrainingError(f"seed is {self.seed}, expected less than 2**63")
         if not 0 <= self.ema < 1:
             raise TrainingError(f"ema is {self.ema}, expected 0 or more and below 1")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):

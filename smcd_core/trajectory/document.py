@@ -26,6 +26,7 @@ MAX_PHRASE = 1000  # characters
 MAX_ID = 64  # characters
 MAX_TEXT = 32 * 2**20  # characters of JSON
 COORDINATE_RANGE = (-16.0, 17.0)  # 16 frames beyond each side
+_SHARES = ": boxes are in shares of the frame, 0 to 1, so divide pixels by its width and height"
 EASE_Y_RANGE = (-16.0, 17.0)
 HANDLE_RANGE = (-16.0, 16.0)  # frames
 
@@ -245,7 +246,8 @@ def _parse_ease(value: Any, where: str) -> Ease:
 
 
 def check_box(value: Any, where: str) -> Box:
-    x1, y1, x2, y2 = (_number(v, f"{where}: box", *COORDINATE_RANGE) for v in _list(value, f"{where}: box", 4, 4))
+    box = _list(value, f"{where}: box", 4, 4)
+    x1, y1, x2, y2 = (_number(v, f"{where}: box", *COORDINATE_RANGE, _SHARES) for v in box)
     if x2 < x1 or y2 < y1:
         axis = "x" if x2 < x1 else "y"
         raise TrajectoryError(f"{where}: box {[x1, y1, x2, y2]} is inverted, {axis}2 < {axis}1: swap the two")
@@ -297,10 +299,10 @@ def _list(value: Any, where: str, low: int, high: int) -> Sequence[Any]:
     return value
 
 
-def _number(value: Any, where: str, low: float, high: float) -> float:
+def _number(value: Any, where: str, low: float, high: float, advice: str = "") -> float:
     # A comparison with NaN is false, so NaN is refused here too.
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise TrajectoryError(f"{where} is {_show(value)}: give a number from {low:g} to {high:g}")
+        raise TrajectoryError(f"{where} is {_show(value)}: give a number from {low:g} to {high:g}{advice}")
     return float(value)
 
 

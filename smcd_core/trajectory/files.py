@@ -11,6 +11,7 @@ A file is recognised by what is in it and beside it, never by its own name.
 | youtube_vis | annotations[].bboxes, a list of [x, y, w, h] or null       | in the file                |
 | csv         | frame,object,x1,y1,x2,y2 under that header, frames from 0  | to be given                |
 | vot         | a line per frame: x1,y1,...,x4,y4, a turned rectangle      | to be given                |
+| vatic       | track xmin ymin xmax ymax frame lost ... "label"           | to be given                |
 | kitti       | KITTI tracking: frame id type ... left top right bottom    | to be given                |
 | yolo        | a folder with a file per frame: class cx cy w h [conf] id  | not needed                 |
 | cvat        | CVAT for video 1.1, tracks with keyframes                  | in the file                |
@@ -48,13 +49,13 @@ from .formats.folders import is_yolo_folder, read_kitti, read_yolo
 from .formats.keyframes import read_freetraj, read_trailblazer
 from .formats.lines import read_vot, read_xywh, read_xyxy
 from .formats.mot import read_mot
-from .formats.tables import read_csv
+from .formats.tables import read_csv, read_vatic
 from .rows import BoxRows, NoSizeError, started
 from .values import boxes_from_value, replaced, with_phrases
 
 FORMATS = (
     "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values",
-    "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v",
+    "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v", "vatic",
 )  # fmt: skip
 READ_TOLERANCE = 1e-6  # of the frame: files are read as they are
 RESTING_FRAMES = 8  # of boxes that do not move, as long as the released model's videos
@@ -62,7 +63,8 @@ RESTING_FRAMES = 8  # of boxes that do not move, as long as the released model's
 _Size = tuple[int | None, int | None]
 _Found = tuple[str, Trajectory | DenseBoxes | BoxRows]  # what it is, for people, and the boxes
 _LINES = {
-    "xyxy": read_xyxy, "xywh": read_xywh, "mot": read_mot, "csv": read_csv, "vot": read_vot, "kitti": read_kitti
+    "xyxy": read_xyxy, "xywh": read_xywh, "mot": read_mot, "csv": read_csv, "vot": read_vot, "kitti": read_kitti,
+    "vatic": read_vatic,
 }  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def joined(rows: BoxRows, annotated: Sequence[int] | None = None) -> BoxRows:
     frames, objects, xyxy = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return replace(
         rows,
-        what=f"{rows.what}, every {step}th frame, straight lines between",
+        what=f"{rows.what}, one frame in {step}, straight lines between",
         frames=np.concatenate((rows.frames, frames)),
         objects=np.concatenate((rows.objects, objects)),
         xyxy=np.concatenate((rows.xyxy, xyxy)),

@@ -108,12 +108,18 @@ def write_wan_move(path: str | os.PathLike, points: np.ndarray, visible: np.ndar
     They are [1, F, N, 2] float32 and, beside it, [1, F, N] bool, named as `path` with visibility for tracks. Raises
     TrajectoryError if `path` has no "tracks" in its name.
     """
+    beside = visibility_beside(path)
+    _write_array(path, points[None].astype(np.float32))
+    _write_array(beside, visible[None].astype(bool))
+
+
+def visibility_beside(path: str | os.PathLike) -> Path:
+    """Where Wan-Move looks for the visibility of points. Raises TrajectoryError if the name does not tell."""
     path = Path(path)
     beside = path.with_name(path.name.replace("tracks", "visibility"))
     if beside == path:
         raise TrajectoryError(f"{path}: the name of a file for Wan-Move must hold 'tracks', as in tracks.npy")
-    _write_array(path, points[None].astype(np.float32))
-    _write_array(beside, visible[None].astype(bool))
+    return beside
 
 
 def _enabled(trajectory: Trajectory) -> list[Track]:

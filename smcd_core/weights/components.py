@@ -125,6 +125,11 @@ def frames_at_once(width: int, height: int) -> int:
     return min(MAX_CHUNK, max(1, CHUNK_PIXELS // (width * height)))
 
 
+def pixels_at_once(width: int, height: int) -> int:
+    """Number of pixels of a frame per VAE call: large frames are cut into tiles."""
+    return width * height if width * height <= WHOLE_PIXELS else min(TILE, width) * min(TILE, height)
+
+
 @contextmanager
 def _in_tiles(vae: AutoencoderKL, width: int, height: int) -> Iterator[None]:
     """In which the VAE takes frames larger than WHOLE_PIXELS in tiles, which overlap by a quarter and are blended."""

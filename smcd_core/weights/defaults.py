@@ -11,7 +11,8 @@ _PACKAGE = Path(__file__).parents[1]
 _BUNDLED = _PACKAGE / "bundled"  # only in a wheel, see setup.py; in a clone the folders are beside the package
 _HOME = _BUNDLED if _BUNDLED.is_dir() else _PACKAGE.parent
 DEFAULT_CHECKPOINT = _HOME / "models" / "smcd-tiny.safetensors"
-EXAMPLES = _HOME / "demo"  # images that the bundled checkpoint animates well
+EXAMPLES = _HOME / "demo"
+DRAWN = ("beach",)  # those of them that the bundled checkpoint animates well
 # Unless a checkpoint carries its own: the released model's size, length and guidance, and a start from noise.
 DEFAULTS = {
     "width": 256, "height": 256, "frames": 8, "fps": 8, "steps": 50, "text": 7.5, "boxes": 1.0, "image": 1.0,

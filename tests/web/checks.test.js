@@ -23,6 +23,25 @@ test("a size that the model would refuse is told with the nearest before the run
   assert.deepEqual(keysFound(still(), { width: 96, height: 32, multiple: 32 }), []);
 });
 
+test("what a crop to another shape cuts off an object is told with the frame of most", () => {
+  const moving = trajectory({ car: [[0, [0, 0.25, 0.2, 0.75]], [7, [0.4, 0, 0.6, 0.5]]] }); // 4:3, as all here
+  const found = checkTrajectory(moving, { cropTo: { width: 200, height: 100 }, columns: 8, rows: 8, minCells: 0 });
+  assert.deepEqual(found.map((finding) => messageOf(finding)), [
+    "The crop to 200 × 100 cuts 33 % off car at frame 7. Choose a size nearer to the image's shape, or “stretch”.",
+  ]);
+  assert.deepEqual(keysFound(still(), { cropTo: { width: 128, height: 96 } }), []);
+  // What lies on a picture of another shape is cropped by that picture's.
+  const picture = { width: 200, height: 100 };
+  assert.deepEqual(keysFound(moving, { cropTo: picture, picture, columns: 8, rows: 8, minCells: 0 }), ["check.other_shape"]);
+});
+
+test("boxes on an image of another shape than they were drawn on are told, those on a larger one not", () => {
+  const { width, height } = still();
+  const [finding] = checkTrajectory(still(), { picture: { width: 600, height: 400 } });
+  assert.match(messageOf(finding), new RegExp(`^The boxes were drawn on ${width} × ${height}, the image has another shape, 600 × 400`));
+  assert.deepEqual(keysFound(still(), { picture: { width: 2 * width, height: 2 * height } }), []);
+});
+
 test("a text that comes through a link is said as long as it does", () => {
   assert.deepEqual(keysFound(still(), { isLinked: true }), ["host.linked"]);
   assert.deepEqual(keysFound(still(), { isLinked: false }), []);
@@ -111,7 +130,8 @@ test("every message fills all of its places and says what to do", () => {
   });
   const found = [
     ...checkTrajectory(setPhrase(document, "o0", ""), { prompt: "nothing of these" }),
-    ...checkTrajectory(trajectory({}), { isOtherPicture: true, width: 100, height: 100 }),
+    ...checkTrajectory(trajectory({}), { isOtherPicture: true, width: 100, height: 100, picture: { width: 9, height: 3 } }),
+    ...checkTrajectory(still(), { cropTo: { width: 90, height: 9 } }),
   ];
   assert.match(messageOf(found.find(({ key }) => key === "check.no_phrase")), /^o0 has no phrase: write what it is/);
   assert.match(messageOf(found.find(({ key }) => key === "check.too_small")), /^tiny is 0\.3 x 0\.3 cells at frame 0/);

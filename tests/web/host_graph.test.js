@@ -140,16 +140,30 @@ test("prompt, size and frames come from where the trajectory goes", () => {
     height: 256,
     multiple: 64,
     numFrames: null,
+    cropTo: null,
     columns: 40,
     rows: 32,
   });
+});
+
+test("the video that a guide crops the image to is known, and its grid", () => {
+  const facts = (type, fit) => {
+    const guide = { type, inputs: { trajectory: [1, 0] }, widgets: { width: 832, height: 480, fit } };
+    const { columns, rows, cropTo } = modelFacts(node(graphOf({ 1: { type: "SMCD_Trajectory" }, 2: guide }), 1));
+    return [columns, rows, cropTo];
+  };
+  for (const type of ["SMCD_Tracks", "SMCD_CutAndDrag", "SMCD_GuideVideo", "SMCD_RegionalPrompt"]) {
+    assert.deepEqual(facts(type, "crop"), [104, 60, { width: 832, height: 480 }], type);
+    assert.deepEqual(facts(type, "stretch"), [104, 60, null], type);
+  }
+  assert.deepEqual(facts("SMCD_Draw", "crop"), [32, 32, null]);
 });
 
 test("a grid that is known no more is that of no known size again", () => {
   const known = { columns: 40, rows: 32 };
   const alone = graphOf({ 1: { type: "SMCD_Trajectory" } });
   assert.deepEqual({ ...known, ...modelFacts(node(alone, 1)) }, {
-    ...{ prompt: null, width: null, height: null, multiple: 64, numFrames: null },
+    ...{ prompt: null, width: null, height: null, multiple: 64, numFrames: null, cropTo: null },
     ...{ columns: 32, rows: 32 },
   });
   const automatic = { type: "SMCD_Conditioning", inputs: { trajectory: [1, 0] }, widgets: { width: 0, height: 0 } };
@@ -199,7 +213,7 @@ test("scores of boxes that were changed during the run are not of those in the e
   assert.equal(scoresOf(report, setClip(run, { fps: 9 })).of, null);
 });
 
-test("a new background goes to each first frame that had its source, through reroutes, or that is free", () => {
+test("a new background goes to each still input that had its source, through reroutes, or that is free", () => {
   const run = (frame) => ({ type: "SMCD_Generate", inputs: { trajectory: [1, 0], first_frame: frame } });
   const graph = graphOf({
     1: { type: "SMCD_Trajectory", inputs: { background: [2, 0] } },
@@ -209,9 +223,12 @@ test("a new background goes to each first frame that had its source, through rer
     5: { type: "Reroute", inputs: { "": [2, 0] } },
     6: loader,
     7: { type: "PreviewImage", inputs: { images: [2, 0] } },
+    8: { type: "SMCD_Tracks", inputs: { trajectory: [1, 0], image: [2, 0] } },
+    9: { type: "WanMoveTrackToVideo", inputs: { start_image: [2, 0] } },
   });
   const before = source(node(graph, 1), 0);
-  assert.deepEqual(firstFrames(node(graph, 1), before).map((end) => [end.node.id, end.slot]), [[3, 1]]);
+  const moved = firstFrames(node(graph, 1), before).map((end) => [end.node.id, end.slot]);
+  assert.deepEqual(moved.sort(), [[3, 1], [8, 1], [9, 0]]);
   const free = graphOf({ 1: { type: "SMCD_Trajectory", inputs: { background: null } }, 2: run(null) });
   assert.deepEqual(firstFrames(node(free, 1), null).map((end) => [end.node.id, end.slot]), [[2, 1]]);
   const other = graphOf({ 1: { type: "SMCD_Trajectory", inputs: { background: null } }, 2: run([3, 0]), 3: loader });

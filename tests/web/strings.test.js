@@ -17,7 +17,7 @@ const ENGLISH = Object.fromEntries(Object.entries(FILES.en.texts).map(([key, tex
 const PLURALS = [...new Set(Object.keys(FILES.en.texts).filter((key) => PLURAL.test(key)))].map((key) => key.replace(PLURAL, ""));
 // Words that may be all of a text in other languages, in any of them and in one.
 const TERMS = [
-  ...["X", "Y", "x", "y", "w", "h", "bbox", "txt", "GOT", "k", "MOT", "CSV", "VOT", "IoU", "fps", "box", "ease", "visible"],
+  ...["X", "Y", "x", "y", "w", "h", "bbox", "txt", "GOT", "k", "MOT", "CSV", "VOT", "VATIC", "IoU", "fps", "box", "ease", "visible"],
   ...["handles", "BBox", "Animator", "TrailBlazer", "FreeTraj", "Wan", "Move", "SG", "I", "V"],
 ];
 const ALIKE = {

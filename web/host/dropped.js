@@ -11,6 +11,7 @@ import { inputIndex, searchUp, source, targets } from "./links.js";
 
 const GAP = 40; // between nodes, in graph units
 const TITLE = 30; // height of a node's title, which is above its position
+const STILLS = ["first_frame", "start_image", "image"]; // inputs for one picture, ours and the host's
 const LOADERS = { image: ["LoadImage", "image"], video: ["LoadVideo", "file"] };
 
 /**
@@ -56,8 +57,8 @@ function addLoader(node, type) {
 }
 
 /**
- * The inputs for the first frame of a run that get the new background too, so that the run starts from it: all that had
- * its source, or that of the node's own run if both were free.
+ * The inputs of a run that get the new background too, so that the run starts from it: all for one picture that had its
+ * source, or that of the node's own run if both were free.
  *
  * @param {any} node  SMCD Trajectory
  * @param {End | null} before  the source of its background
@@ -67,7 +68,11 @@ export function firstFrames(node, before) {
   const own = firstFrameOf(node);
   const free = own && own.node.inputs[own.slot].link == null ? [own] : [];
   const found = before ? targets(before.node, before.slot) : free;
-  return found.filter((end) => end.node.graph === node.graph && end.node.inputs[end.slot]?.name === "first_frame");
+  return found.filter((end) => end.node.graph === node.graph && isStill(end));
+}
+
+function isStill({ node, slot }) {
+  return STILLS.includes(node.inputs[slot]?.name);
 }
 
 function addLeft(node, type) {

@@ -13,8 +13,9 @@ const CELL = 8; // pixels per latent cell
 const GRID = { columns: 32, rows: 32 }; // cells, if the size is unknown
 const MULTIPLE = 64; // pixels that the sides of a video are multiples of, for the released model
 const MULTIPLE_OF_BUNDLED = 32;
-const UNKNOWN = { prompt: null, width: null, height: null, multiple: MULTIPLE, numFrames: null, ...GRID };
+const UNKNOWN = { prompt: null, width: null, height: null, multiple: MULTIPLE, numFrames: null, cropTo: null, ...GRID };
 const CONSUMERS = ["SMCD_Conditioning", "SMCD_Motion", "SMCD_Generate"];
+const GUIDES = ["SMCD_Tracks", "SMCD_CutAndDrag", "SMCD_GuideVideo", "SMCD_RegionalPrompt"]; // for other models
 const TEXTS = ["CLIPTextEncode", "CLIPTextEncodeSDXL"];
 
 /**
@@ -23,17 +24,30 @@ const TEXTS = ["CLIPTextEncode", "CLIPTextEncodeSDXL"];
  */
 export function modelFacts(node) {
   const consumer = consumerOf(node);
-  if (!consumer) return UNKNOWN;
+  if (!consumer) return { ...UNKNOWN, ...factsOfGuide(node) };
   const sized = sizedBy(consumer);
   const [width, height] = [positive(sized, "width"), positive(sized, "height")];
   return {
     prompt: promptOf(consumer),
     width,
     height,
+    cropTo: factsOfGuide(node).cropTo ?? null,
     multiple: multipleOf(sized),
     numFrames: positive(consumer, "frames") ?? (sized === consumer ? null : positive(sized, "frames")),
-    ...(width && height ? { columns: Math.ceil(width / CELL), rows: Math.ceil(height / CELL) } : GRID),
+    ...(width && height ? gridOf(width, height) : GRID),
   };
+}
+
+/** What a node knows that makes a guide of the boxes for the video of another model. @param {any} node */
+function factsOfGuide(node) {
+  const guide = targets(node, 0).find((end) => GUIDES.includes(end.node.type))?.node;
+  const [width, height] = [positive(guide, "width"), positive(guide, "height")];
+  if (!width || !height) return {};
+  return { ...gridOf(width, height), cropTo: widgetValue(guide, "fit") === "crop" ? { width, height } : null };
+}
+
+function gridOf(width, height) {
+  return { columns: Math.ceil(width / CELL), rows: Math.ceil(height / CELL) };
 }
 
 /**

@@ -10,7 +10,7 @@ import { h, listen } from "../editor/kit/dom.js";
 import { EditorState } from "../editor/state/state.js";
 import { translator } from "../editor/strings/strings.js";
 import { createView } from "../editor/view.js";
-import { LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
+import { isOtherShape, LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
 import { isOtherPicture, modelFacts } from "./facts.js";
@@ -243,6 +243,9 @@ class NodeEditor {
     if (problem || Math.max(width, height) > LIMITS.side) return;
     if (width === trajectory.width && height === trajectory.height) return;
     this.editor.apply("step.clip", (before) => setClip(before, { width, height }));
+    if (!trajectory.objects.length || !isOtherShape(trajectory, { width, height })) return;
+    const sizes = { from: `${trajectory.width} × ${trajectory.height}`, to: `${width} × ${height}` };
+    this.editor.notify("info", translator(this.#language)("check.other_shape", sizes), true);
   }
 
   /** Handle the output of a run. Cached results are reported again, so boxes are only taken once. */

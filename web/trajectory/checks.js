@@ -2,15 +2,18 @@
  * Checks for problems that a run would have. Each finding is the key of a text in editor/strings/ with values, so that
  * it can be translated.
  *
- * @import {Track, Trajectory} from "./document.js"
+ * @import {Box, Track, Trajectory} from "./document.js"
+ * @typedef {{width: number, height: number}} PixelSize
  * @typedef {{key: string, values: Record<string, string | number>, id: string | null,
  *   frames: [number, number] | null}} Finding  id: of the object; frames: first and last one affected
  * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
  *   numFrames: number | null, width: number | null, height: number | null, multiple: number, prompt: string | null,
- *   isOtherPicture: boolean, isLinked: boolean}} Rules  columns, rows: cells of the latent grid; width, height: of the
+ *   isOtherPicture: boolean, isLinked: boolean, cropTo: PixelSize | null,
+ *   picture: PixelSize | null}} Rules  columns, rows: cells of the latent grid; width, height: of the
  *   video in pixels, null if unknown; multiple: pixels that the model takes multiples of; slots: objects that the model was trained on; minCells: smallest side of a box;
  *   maxSpeed: cells per frame; numFrames: frames that the model makes, null for all; prompt: null if unknown;
- *   isOtherPicture: the run starts from another image; isLinked: the run gets the text of a link, not this one
+ *   isOtherPicture: the run starts from another image; isLinked: the run gets the text of a link, not this one; cropTo:
+ *   the video that the picture is cropped to; picture: what the boxes lie on
  */
 
 import { boxAt, boxOf, denseBoxes, isInFrame, visibleAt, visibleRanges } from "./curve.js";
@@ -29,7 +32,11 @@ const DEFAULT_RULES = {
   height: null,
   multiple: 64, // pixels; the released networks take no other sizes
   isLinked: false,
+  cropTo: null,
+  picture: null,
 };
+const MAX_STRETCH = 0.05; // relative change of the aspect ratio that nobody sees
+const LEAST_CUT = 0.01; // share of a box that is worth a word
 
 /**
  * All findings: those about the whole trajectory, then by object. Disabled objects are skipped.
@@ -48,6 +55,7 @@ export function checkTrajectory(trajectory, rules = {}) {
     ...(all.isLinked ? [whole("host.linked")] : []),
     ...(all.isOtherPicture ? [whole("check.other_picture")] : []),
     ...(tracks.length ? [] : [whole("check.no_object")]),
+    ...otherShape(trajectory, all).map((sizes) => whole("check.other_shape", sizes)),
     ...wrongSize(all).map((sizes) => whole("check.wrong_size", sizes)),
     ...(over > 0 ? [whole("check.too_many", values)] : []),
     ...tracks.flatMap((track) => checkTrack(trajectory, track, all)),
@@ -61,6 +69,17 @@ function wrongSize({ width, height, multiple }) {
   return [{ width, height, multiple, nearest }];
 }
 
+/** The sizes of the clip and of a picture of another shape, which the boxes are stretched over. */
+function otherShape({ width, height }, { picture }) {
+  if (!picture || !isOtherShape({ width, height }, picture)) return [];
+  return [{ from: `${width} × ${height}`, to: `${picture.width} × ${picture.height}` }];
+}
+
+/** Whether two sizes differ in their aspect ratio, as far as people see. @param {PixelSize} a @param {PixelSize} b */
+export function isOtherShape(a, b) {
+  return Math.abs(((b.width / b.height) * a.height) / a.width - 1) > MAX_STRETCH;
+}
+
 function checkTrack(trajectory, track, rules) {
   const object = track.phrase.trim() || track.id;
   const found = (key, values, frames = null) => [{ key, values: { object, ...values }, id: track.id, frames }];
@@ -72,6 +91,7 @@ function checkTrack(trajectory, track, rules) {
     ...checkSpeed(samples, rules, found),
     ...checkSize(seen, rules, found),
     ...checkOutside(trajectory, track, found),
+    ...checkCrop(trajectory, samples, rules, found),
   ];
 }
 
@@ -144,6 +164,31 @@ function checkOutside(trajectory, track, found) {
     }
   }
   return stretches.flatMap(([first, last]) => found("check.leaves_frame", { first, last }, [first, last]));
+}
+
+/** Report the frame in which the crop to another shape takes most of a box. */
+function checkCrop(trajectory, samples, { cropTo, picture }, found) {
+  if (!cropTo) return [];
+  const aspect = cropTo.width / cropTo.height / ((picture ?? trajectory).width / (picture ?? trajectory).height);
+  const [kept, tall] = [Math.min(aspect, 1), Math.min(1 / aspect, 1)]; // shares of width and height
+  /** @type {Box} */
+  const part = [(1 - kept) / 2, (1 - tall) / 2, (1 + kept) / 2, (1 + tall) / 2];
+  let worst = { frame: 0, share: 0 };
+  for (const { frame, box, visible } of samples) {
+    const whole = visible ? areaWithin(box, [0, 0, 1, 1]) : 0;
+    const share = whole > 0 ? 1 - areaWithin(box, part) / whole : 0;
+    if (share > worst.share) worst = { frame: Math.round(frame), share };
+  }
+  if (worst.share <= LEAST_CUT) return [];
+  const values = { ...cropTo, share: Math.round(worst.share * 100), frame: worst.frame };
+  return found("check.cropped", values, [worst.frame, worst.frame]);
+}
+
+/** @param {Box} box @param {Box} part */
+function areaWithin([x1, y1, x2, y2], [left, top, right, bottom]) {
+  const width = Math.min(x2, right) - Math.max(x1, left);
+  const height = Math.min(y2, bottom) - Math.max(y1, top);
+  return Math.max(width, 0) * Math.max(height, 0);
 }
 
 function oneDecimal(value) {

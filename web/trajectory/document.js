@@ -276,7 +276,7 @@ function readKey(value, where, index, frames, isFirst) {
  * @returns {Box}
  */
 export function readBox(value, where) {
-  const box = list(value, say`${where}: box`, 4, 4).map((v) => number(v, say`${where}: box`, ...LIMITS.coordinate));
+  const box = list(value, say`${where}: box`, 4, 4).map((v) => coordinate(v, say`${where}: box`));
   if (box[2] < box[0] || box[3] < box[1]) {
     const axis = box[2] < box[0] ? "x" : "y";
     throw new TrajectoryError(say`${where}: box ${show(box)} is inverted, ${axis}2 < ${axis}1: swap the two`);
@@ -356,6 +356,16 @@ function list(value, where, low, high) {
     throw new TrajectoryError(say`${where} has ${value.length} entries: it takes ${wanted}`);
   }
   return value;
+}
+
+function coordinate(value, where) {
+  const [low, high] = LIMITS.coordinate;
+  if (typeof value !== "number" || !(value >= low && value <= high)) {
+    throw new TrajectoryError(
+      say`${where} is ${show(value)}: give a number from ${low} to ${high}: boxes are in shares of the frame, 0 to 1, so divide pixels by its width and height`,
+    );
+  }
+  return value + 0; // -0 becomes 0, as JSON writes it
 }
 
 /**

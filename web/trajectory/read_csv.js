@@ -1,63 +1,25 @@
 /**
- * Boxes as CSV with a header: ours, and those of pandas, supervision and VoTT. The rules are those of
- * smcd_core/trajectory/formats/tables.py.
+ * Boxes as CSV with a header: ours, and those of pandas, supervision and VoTT. Tracks of VATIC, which have none. The
+ * rules are those of smcd_core/trajectory/formats/tables.py.
  *
  * @import {BoxRows} from "./rows.js"
  * @import {Row} from "./read_lines.js"
+ * @import {Said} from "./refusal.js"
  */
 
-import { cornersOf, isAbsent, numberOf } from "./read_lines.js";
+import { columnsOf, CORNERS, CSV_HEADER, plainName } from "./headers.js";
+import { cornersOf, isAbsent, numberOf, quoted } from "./read_lines.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { allAreShares, joined, refuseRepeated } from "./rows.js";
+import { allAreShares, joined, refuseRepeated, refuseShares } from "./rows.js";
 
-export const CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"];
+const VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",");
 /** A name after which a spreadsheet calculates, behind the sign that it is text. */
 const GUARDED = /^'(?=[=+@-])/;
 
-// Names of each column, in lower case and without spaces, dashes and underscores; the first one that is there counts.
-const NAMES = {
-  frame: "frame frameid frameindex frameidx framenumber framenum frameno image imageid filename imagepath path",
-  object: "trackid trackerid objectid objid object track id",
-  label: "classname categoryname labelname label name class category object",
-  x1: "x1 xmin left bbleft boxleft bboxleft bboxx1 xtl",
-  y1: "y1 ymin top bbtop boxtop bboxtop bboxy1 ytl",
-  x2: "x2 xmax right bbright bboxright bboxx2 xbr",
-  y2: "y2 ymax bottom bbbottom bboxbottom bboxy2 ybr",
-  x: "x bboxx",
-  y: "y bboxy",
-  w: "w width bbwidth boxwidth bboxwidth bboxw",
-  h: "h height bbheight boxheight bboxheight bboxh",
-  cx: "cx xcenter xcentre centerx centrex",
-  cy: "cy ycenter ycentre centery centrey",
-};
-const CORNERS = [["x1", "y1", "x2", "y2"], ["x1", "y1", "w", "h"], ["x", "y", "w", "h"], ["cx", "cy", "w", "h"]];
-
-/** A name of a column as it is compared. @param {string} name */
-export function plainName(name) {
-  return name.toLowerCase().replace(/[\s_.-]/g, "");
-}
-
-/**
- * The place of each known column of a header, null if it does not tell boxes by frame.
- *
- * @param {string[]} header
- * @returns {Map<string, number> | null}
- */
-export function columnsOf(header) {
-  const plain = header.map(plainName);
-  const places = new Map();
-  for (const [column, names] of Object.entries(NAMES)) {
-    const taken = [...places.values()];
-    const name = names.split(" ").find((one) => plain.includes(one) && !taken.includes(plain.indexOf(one)));
-    if (name) places.set(column, plain.indexOf(name));
-  }
-  return places.has("frame") && CORNERS.some((names) => names.every((name) => places.has(name))) ? places : null;
-}
-
-/** @param {string[]} header */
-export function noHeader(header) {
+/** @param {string[]} header @param {Said} where */
+export function noHeader(header, where) {
   const columns = "frame, object, label, x1, y1, x2, y2";
-  return new TrajectoryError(say`line 1: found the header ${header.join().slice(0, 80)}; expected columns such as ${columns}`);
+  return new TrajectoryError(say`${where}: found the header ${header.join().slice(0, 80)}; expected columns such as ${columns}`);
 }
 
 /**
@@ -67,13 +29,40 @@ export function noHeader(header) {
  * @param {Row[]} rows
  * @returns {BoxRows}
  */
-export function readCsv([{ fields: header }, ...rows]) {
+export function readCsv([{ fields: header, where }, ...rows]) {
+  if (!columnsOf(header)) throw noHeader(header, where);
+  return readTable(header, rows);
+}
+
+/**
+ * track_id xmin ymin xmax ymax frame lost occluded generated "label", frames from 0, and attributes after that. Rows that
+ * are lost have no object.
+ *
+ * @param {Row[]} rows
+ * @returns {BoxRows}
+ */
+export function readVatic(rows) {
+  const table = rows.map(({ fields, where }) => {
+    if (fields.length < VATIC.length) throw new TrajectoryError(say`${where}: found ${fields.length} fields, expected ${VATIC.join()}`);
+    const [track, ...others] = fields.slice(0, VATIC.length);
+    const lost = others[5];
+    if (!["0", "1"].includes(lost)) throw new TrajectoryError(say`${where}: found lost ${quoted(lost)}, expected 0 or 1`);
+    const box = lost === "1" ? ["0", "0", "0", "0"] : others.slice(0, 4);
+    return { where, fields: [track, ...box, ...others.slice(4)] };
+  });
+  const found = readTable(VATIC, table, true);
+  refuseShares(found.entries.map(({ box }) => box), "VATIC");
+  return found;
+}
+
+/** @param {string[]} header @param {Row[]} rows @param {boolean} fromZero  whether frames always count from 0 */
+function readTable(header, rows, fromZero = false) {
   const columns = columnsOf(header);
-  if (!columns) throw noHeader(header);
   const isOurs = header.join().toLowerCase() === CSV_HEADER.join();
   const boxNames = CORNERS.find((names) => names.every((name) => columns.has(name)));
   const frames = frameNumbers(rows, columns.get("frame"), header);
-  const first = !isOurs && frames.reduce((low, frame) => Math.min(low, frame), Infinity) === 1 ? 1 : 0;
+  const earliest = frames.reduce((low, frame) => Math.min(low, frame), Infinity);
+  const first = !isOurs && !fromZero && earliest === 1 ? 1 : 0;
   if (areRowNumbers(columns.get("object"), header, rows, frames)) columns.delete("object");
   const phrases = new Map();
   const entries = rows.flatMap(({ fields, where }, n) => {
@@ -91,7 +80,9 @@ export function readCsv([{ fields: header }, ...rows]) {
   const inPixels = !allAreShares(entries.map(({ box }) => box));
   const length = total > last ? total - first + 1 : null;
   const size = sizeOfImage(columns, header, rows, boxNames, entries);
-  return joined({ entries, phrases, length, inPixels, mayStartLate: !isOurs, size });
+  // Rows at the start that say that nothing is there tell that the video starts with them.
+  const mayStartLate = !isOurs && entries.some(({ frame }) => frame + first === earliest);
+  return joined({ entries, phrases, length, inPixels, mayStartLate, size });
 }
 
 /** Whether a column named id counts the rows of several frames, as tables of pandas have it. */

@@ -9,6 +9,7 @@
  * | xywh   | a line per frame: x,y,w,h (GOT-10k: groundtruth.txt)       |
  * | mot    | frame,id,left,top,width,height,conf,... frames from 1      |
  * | csv    | frame,object,x1,y1,x2,y2 under that header, frames from 0  |
+ * | vatic  | track xmin ymin xmax ymax frame lost ... "label"           |
  * | vot    | a line per frame: x1,y1,...,x4,y4, a turned rectangle      |
  * | bbox_animator | a project of BBox-Animator (JSON), in pixels        |
  * | trailblazer   | YAML: keyframe: [{bbox_ratios, frame, prompt}]      |
@@ -19,7 +20,7 @@
  * @import {Said} from "./refusal.js"
  * @import {Box, Trajectory} from "./document.js"
  * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv" | "vot" | "bbox_animator" | "trailblazer" | "freetraj" | "wan_move" |
- *   "sg_i2v"} Format
+ *   "sg_i2v" | "vatic"} Format
  * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
  *   tolerance?: number, visibility?: Uint8Array}} Options  width, height: of the frame in pixels, for formats without
  *   them; frames: expected number; format: the answer to a FormatQuestion; tolerance: of the simplification to keys;
@@ -30,7 +31,8 @@
 
 import { readArray } from "./arrays.js";
 import { DEFAULT_FPS, LIMITS, readJson, readTrajectory } from "./document.js";
-import { columnsOf, CSV_HEADER, noHeader, plainName, readCsv } from "./read_csv.js";
+import { columnsOf, CSV_HEADER, LINE_HEADERS, plainName } from "./headers.js";
+import { noHeader, readCsv, readVatic } from "./read_csv.js";
 import * as lines from "./read_lines.js";
 import { isBboxAnimator, isTrailBlazer, readBboxAnimator, readFreeTraj, readTrailBlazer } from "./read_models.js";
 import { say, TrajectoryError } from "./refusal.js";
@@ -42,9 +44,7 @@ export { SizeQuestion } from "./rows.js";
 const MAX_FILE = 64 * 2 ** 20; // characters
 const READ_TOLERANCE = 1e-6; // of the frame: practically exact
 const { readMot, readVot, readXywh, readXyxy } = lines;
-const READERS = { xyxy: readXyxy, xywh: readXywh, mot: readMot, csv: readCsv, vot: readVot };
-/** Headers of lines of one object. */
-const LINE_HEADERS = { x1y1x2y2: "xyxy", xminyminxmaxymax: "xyxy", xywh: "xywh", xywidthheight: "xywh" };
+const READERS = { xyxy: readXyxy, xywh: readXywh, mot: readMot, csv: readCsv, vot: readVot, vatic: readVatic };
 
 /** The text fits several formats: ask for one of `choices`, and read it again with that `format`. */
 export class FormatQuestion extends TrajectoryError {
@@ -79,7 +79,7 @@ export function readFile(text, options) {
   if (plain.startsWith("<")) throw new TrajectoryError(readByNode("XML"));
   if (isTrailBlazer(plain)) return whole("trailblazer", readTrailBlazer(plain, options), options);
   const rows = lines.rowsOf(plain);
-  const format = options.format ?? recogniseLines(rows, plain.split("\n", 1)[0]);
+  const format = options.format ?? recogniseLines(rows, plain.slice(plain.lastIndexOf("\n") + 1));
   if (format === "freetraj") return whole(format, readFreeTraj(rows.flatMap(freeTrajRow), options), options);
   const read = READERS[format];
   if (!read) throw new TrajectoryError(say`the file does not look like ${format}: it could be xyxy, xywh, mot or csv`);
@@ -158,11 +158,11 @@ function readingOf(format, { width, height, frames, objects }, leftOut) {
   return { format, objects: objects.length, frames, width, height, leftOut };
 }
 
-/** @param {lines.Row[]} rows @param {string} line  the first one */
+/** @param {lines.Row[]} rows @param {string} line  the last one, as the first ones may be comments */
 function recogniseLines(rows, line) {
-  const { fields: first } = rows[0];
+  const { fields: first, where } = rows[0];
   const count = first.length;
-  if (count > 3 && !first.some(lines.isNumber)) return formatOfHeader(first);
+  if (count > 3 && !first.some(lines.isNumber)) return formatOfHeader(first, where);
   if (count === 4) {
     throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: choose one`, ["xyxy", "xywh"]);
   }
@@ -181,6 +181,7 @@ function recogniseLines(rows, line) {
     );
   }
   if (count === 5 && line.includes(",")) return "freetraj";
+  if (count >= 10 && first.slice(0, 9).every(lines.isNumber) && !lines.isNumber(first[9])) return "vatic";
   if ([7, 9, 10].includes(count)) {
     if (lines.mayBeMot(rows)) return "mot";
     throw new FormatQuestion(
@@ -190,15 +191,15 @@ function recogniseLines(rows, line) {
   }
   const expected = say`4 numbers, 7 to 10 numbers (MOT), JSON, or the header ${header}`;
   const found = lines.quoted(first[0]);
-  throw new TrajectoryError(say`line 1: found ${count} fields, first is ${found}; expected ${expected}`);
+  throw new TrajectoryError(say`${where}: found ${count} fields, first is ${found}; expected ${expected}`);
 }
 
-/** @param {string[]} header @returns {Format} */
-function formatOfHeader(header) {
+/** @param {string[]} header @param {Said} where @returns {Format} */
+function formatOfHeader(header, where) {
   const format = LINE_HEADERS[header.map(plainName).join("")];
   if (format) return format;
   if (columnsOf(header)) return "csv";
-  throw noHeader(header);
+  throw noHeader(header, where);
 }
 
 function withoutHeader(rows) {

@@ -9,6 +9,7 @@
  */
 
 import { LIMITS } from "./document.js";
+import { isHeader } from "./headers.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { allAreShares, joined, MAX_PIXELS, refuseRepeated, refuseShares } from "./rows.js";
 
@@ -29,7 +30,7 @@ const MOT_CLASSES = new Map([
 const NUM_CLASSES = 13;
 
 /**
- * The fields of each line, separated by commas, semicolons, tabs or spaces.
+ * The fields of each line, separated by commas, semicolons, tabs or spaces; without comments above them.
  *
  * @param {string} text
  * @returns {Row[]}
@@ -37,13 +38,33 @@ const NUM_CLASSES = 13;
 export function rowsOf(text) {
   const lines = text.split("\n", MAX_ROWS + 1);
   if (lines.length > MAX_ROWS) throw new TrajectoryError(say`the file has more than ${MAX_ROWS} lines, the limit`);
-  // A header of words need not be separated as the numbers are.
-  const sign = separatorOf(lines.find((line) => line.trim())?.slice(0, MAX_LINE) ?? "");
-  return lines.map((line, n) => {
-    const where = say`line ${n + 1}`;
+  const { above, told } = linesAbove(lines);
+  if (above === lines.length) throw new TrajectoryError(say`the file holds comments only: expected boxes`);
+  const sign = told ?? separatorOf(lines.slice(above).find((line) => line.trim())?.slice(0, MAX_LINE) ?? "");
+  const rows = lines.slice(above).map((line, n) => {
+    const where = say`line ${above + n + 1}`;
+    // A header of words need not be separated as the numbers are.
     if (line.length <= MAX_LINE) return { where, fields: fieldsOf(line, sign === " " ? separatorOf(line) : sign) };
     throw new TrajectoryError(say`${where}: has ${line.length} characters, the limit is ${MAX_LINE}: expected boxes`);
   });
+  const header = above ? headerIn(lines[above - 1]) : null;
+  return header ? [{ where: say`line ${above}`, fields: header }, ...rows] : rows;
+}
+
+/** How many lines stand above the boxes: comments, and Excel's sep=; and the separator that it names. */
+function linesAbove(lines) {
+  const told = lines[0].match(/^"?sep=([\t -~])"?$/i)?.[1];
+  // A column of row numbers may be called #.
+  const isAbove = (line, n) => (n === 0 && told) || /^\s*#(?! *[,;\t])/.test(line) || (n > 0 && !line.trim());
+  const above = lines.findIndex((line, n) => !isAbove(line, n));
+  return { above: above < 0 ? lines.length : above, told };
+}
+
+/** The names of columns in a comment, as numpy writes them; null if it is something else. */
+function headerIn(comment) {
+  const text = comment.trim().replace(/^[# ]+/, "").slice(0, MAX_LINE);
+  const fields = text.includes('"') ? [] : fieldsOf(text, separatorOf(text));
+  return isHeader(fields) ? fields : null;
 }
 
 /** The sign between the fields of a line. Decimal commas are found between semicolons or tabs. @param {string} line */
@@ -53,21 +74,19 @@ function separatorOf(line) {
   return [";", "\t"].find(isOne) ?? [",", "\t"].find((sign) => bare.includes(sign)) ?? " ";
 }
 
-const FIELDS = {
-  ";": /;(?: *"((?:[^"]|"")*)(?:"([^;]*)|$)|([^;]*))/g,
-  ",": /,(?: *"((?:[^"]|"")*)(?:"([^,]*)|$)|([^,]*))/g,
-  "\t": /\t(?: *"((?:[^"]|"")*)(?:"([^\t]*)|$)|([^\t]*))/g,
-};
-
 function fieldsOf(line, sign) {
-  if (sign === " ") return line.trim().split(/\s+/);
-  const fields = split(sign + line.trimEnd(), FIELDS[sign]);
+  if (sign === " ") return (line.match(/"[^"]*"|\S+/g) ?? [""]).map((field) => field.replace(/^"+|"+$/g, ""));
+  const fields = split(sign + line.trimEnd(), sign);
   return sign === "," ? fields : fields.map((field) => field.replace(/^(-?\d+),(\d+)$/, "$1.$2"));
 }
 
+const fieldPatterns = {}; // by sign
+
 /** A field in double quotes may hold the sign, and "" for a quote. An open quote ends with the line. */
-function split(line, fields) {
-  return [...line.matchAll(fields)].map(([, inner, after = "", bare]) =>
+function split(line, sign) {
+  const code = `\\x${sign.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  fieldPatterns[sign] ??= new RegExp('S(?: *"((?:[^"]|"")*)(?:"([^S]*)|$)|([^S]*))'.replaceAll("S", code), "g");
+  return [...line.matchAll(fieldPatterns[sign])].map(([, inner, after = "", bare]) =>
     (inner === undefined ? bare : inner.replaceAll('""', '"') + after).trim(),
   );
 }

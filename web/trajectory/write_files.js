@@ -6,7 +6,7 @@
  */
 
 import { boxAt, boxesAt, visibleAt } from "./curve.js";
-import { CSV_HEADER } from "./read_csv.js";
+import { CSV_HEADER } from "./headers.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { trackOf } from "./tracks.js";
 

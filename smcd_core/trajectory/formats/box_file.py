@@ -19,6 +19,7 @@ import numpy as np
 from ...terminal import inert
 from ..document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError
 from ..rows import MAX_PIXELS, all_are_shares
+from .headers import is_header
 
 MAX_BYTES = 512 * 2**20
 MAX_ROWS = MAX_FRAMES * MAX_OBJECTS + 1  # lines, with a header
@@ -101,12 +102,18 @@ class BoxFile:
         return read_text(self.path, self.limit).replace("\r\n", "\n").replace("\r", "\n").rstrip()
 
     def rows(self) -> Iterator[Row]:
-        """The fields of each line, separated by commas, semicolons, tabs or spaces."""
+        """The fields of each line, separated by commas, semicolons, tabs or spaces; without comments above them."""
         if self.text.count("\n") >= MAX_ROWS:
             raise self.error(f"has more than {MAX_ROWS} lines, the limit: expected boxes")
         lines = self.text.split("\n")
-        separator = _separator(next((line for line in lines if line.strip()), "")[:MAX_LINE])
-        for number, line in enumerate(lines, 1):
+        above, separator = _above(lines)
+        if above == len(lines):
+            raise self.error("holds comments only: expected boxes")
+        if above and (header := self._header_in(lines[above - 1])):
+            yield f"line {above}", header
+        if not separator:
+            separator = _separator(next((line for line in lines[above:] if line.strip()), "")[:MAX_LINE])
+        for number, line in enumerate(lines[above:], above + 1):
             if len(line) > MAX_LINE:
                 raise self.error(
                     f"has {len(line)} characters, the limit is {MAX_LINE}: expected boxes", f"line {number}"
@@ -115,9 +122,15 @@ class BoxFile:
             sign = _separator(line) if separator == " " else separator
             yield f"line {number}", self._fields(line, sign, f"line {number}")
 
+    def _header_in(self, comment: str) -> list[str] | None:
+        """The names of columns in a comment, as numpy writes them; None if it is something else."""
+        text = comment.strip().lstrip("# ")[:MAX_LINE]
+        fields = self._fields(text, _separator(text), "line 1") if '"' not in text else []
+        return fields if is_header(fields) else None
+
     def _fields(self, line: str, separator: str, where: str) -> list[str]:
         if separator == " ":
-            return line.split()
+            return [field.strip('"') for field in re.findall(r'"[^"]*"|\S+', line)] if '"' in line else line.split()
         fields = [field.strip() for field in self._split(line.rstrip(), separator, where)]
         if separator == ",":
             return fields
@@ -229,6 +242,19 @@ def read_text(path: Path, limit: int) -> str:
         raise BoxFileError(path, f"is not UTF-8 text (byte {error.start}){found}: save it as UTF-8") from None
     except OSError as error:
         raise BoxFileError(path, f"cannot be read: {error.strerror}") from None
+
+
+def _above(lines: Sequence[str]) -> tuple[int, str]:
+    """How many lines stand above the boxes: comments, and Excel's sep=; and the separator that it names, or ""."""
+    separator = ""
+    for number, line in enumerate(lines):
+        told = re.fullmatch(r'"?sep=([\t -~])"?', line, re.IGNORECASE) if number == 0 else None
+        if told:
+            separator = told[1]
+        # A column of row numbers may be called #.
+        elif not re.match(r"\s*#(?! *[,;\t])", line) and (line.strip() or not number):
+            return number, separator
+    return len(lines), separator
 
 
 def _separator(line: str) -> str:

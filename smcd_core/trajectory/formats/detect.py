@@ -10,14 +10,7 @@ from .annotation_tools import is_label_studio
 from .bbox_animator import is_bbox_animator
 from .box_file import BoxFile, Row, is_absent
 from .folders import KITTI_FIELDS
-from .tables import CSV_HEADER, EXPECTED, columns_of
-
-_LINE_HEADERS = {
-    ("x1", "y1", "x2", "y2"): "xyxy",
-    ("xmin", "ymin", "xmax", "ymax"): "xyxy",
-    ("x", "y", "w", "h"): "xywh",
-    ("x", "y", "width", "height"): "xywh",
-}
+from .headers import CSV_HEADER, EXPECTED, LINE_HEADERS, columns_of, plain
 
 
 def detect_json(file: BoxFile, content: Any) -> str:
@@ -38,9 +31,9 @@ def detect_json(file: BoxFile, content: Any) -> str:
 
 def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
     """The format of a file of lines. Raises BoxFileError where it is none, or where there is a choice."""
-    first = rows[0][1]
+    where, first = rows[0]
     if len(first) > 3 and not any(map(is_number, first)):
-        return _of_header(file, first)
+        return _of_header(file, first, where)
     if len(first) == 4:
         # Four numbers say nothing about themselves; what lies beside them does.
         released = file.beside("img.png")
@@ -62,6 +55,8 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
         if all(_is_mot_row(row) and abs(float(row[7])) <= 1 for _, row in rows if any(row)):
             raise file.choice("8 numbers per line may be MOT or the corners of a polygon", "format", ("mot", "vot"))
         return "vot"
+    if len(first) >= 10 and all(map(is_number, first[:9])) and not is_number(first[9]):
+        return "vatic"
     if len(first) in (7, 9, 10):
         is_sequence = file.beside("seqinfo.ini") or file.beside("../seqinfo.ini")
         if not is_sequence and not _may_be_mot(rows):
@@ -75,7 +70,7 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
         return "mot"
     if len(first) in KITTI_FIELDS:
         return "kitti"
-    if len(first) == 5 and "," in file.text.split("\n", 1)[0]:
+    if len(first) == 5 and "," in file.text.rsplit("\n", 1)[-1]:  # the first lines may be comments
         return "freetraj"
     if len(first) == 5 and all(map(is_number, first)):
         raise file.choice(
@@ -85,7 +80,7 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
             otherwise="give the folder with a file per frame",
         )
     expected = f"4 numbers, 7 to 10 numbers (MOT), JSON, or the header {','.join(CSV_HEADER)}"
-    raise file.error(f"found {len(first)} fields, first is {''.join(first[:1])[:40]!r}; expected {expected}", "line 1")
+    raise file.error(f"found {len(first)} fields, first is {''.join(first[:1])[:40]!r}; expected {expected}", where)
 
 
 def is_value(content: Any) -> bool:
@@ -103,12 +98,12 @@ def is_number(field: str) -> bool:
     return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?nan", field.lower(), re.ASCII))
 
 
-def _of_header(file: BoxFile, header: Sequence[str]) -> str:
-    names = tuple(re.sub(r"[\s_.-]", "", name.lower()) for name in header)
-    if names in _LINE_HEADERS:
-        return _LINE_HEADERS[names]
+def _of_header(file: BoxFile, header: Sequence[str], where: str) -> str:
+    names = tuple(map(plain, header))
+    if names in LINE_HEADERS:
+        return LINE_HEADERS[names]
     if columns_of(header) is None:
-        raise file.error(f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}", "line 1")
+        raise file.error(f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}", where)
     return "csv"
 
 

@@ -1,4 +1,4 @@
-"""Boxes as CSV with a header: ours, and those of pandas, supervision and VoTT."""
+"""Boxes as CSV with a header: ours, and those of pandas, supervision and VoTT. Tracks of VATIC, which have none."""
 
 from __future__ import annotations
 
@@ -11,52 +11,46 @@ import numpy as np
 
 from ..rows import BoxRows, all_are_shares, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural, same_id
+from .headers import CORNERS, CSV_HEADER, EXPECTED, columns_of, plain
 
-CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"]
-EXPECTED = "columns frame, object, label, and x1, y1, x2, y2 or x, y, width, height"
-
-# Names of each column, in lower case and without spaces, dashes and underscores; the first one that is there counts.
-_NAMES = {
-    "frame": "frame frameid frameindex frameidx framenumber framenum frameno image imageid filename imagepath path",
-    "object": "trackid trackerid objectid objid object track id",
-    "label": "classname categoryname labelname label name class category object",
-    "x1": "x1 xmin left bbleft boxleft bboxleft bboxx1 xtl",
-    "y1": "y1 ymin top bbtop boxtop bboxtop bboxy1 ytl",
-    "x2": "x2 xmax right bbright bboxright bboxx2 xbr",
-    "y2": "y2 ymax bottom bbbottom bboxbottom bboxy2 ybr",
-    "x": "x bboxx",
-    "y": "y bboxy",
-    "w": "w width bbwidth boxwidth bboxwidth bboxw",
-    "h": "h height bbheight boxheight bboxheight bboxh",
-    "cx": "cx xcenter xcentre centerx centrex",
-    "cy": "cy ycenter ycentre centery centrey",
-}
-_CORNERS = (("x1", "y1", "x2", "y2"), ("x1", "y1", "w", "h"), ("x", "y", "w", "h"), ("cx", "cy", "w", "h"))
-
-
-def columns_of(header: Sequence[str]) -> Mapping[str, int] | None:
-    """The place of each known column of a header, None if it does not tell boxes by frame."""
-    plain = [re.sub(r"[\s_.-]", "", name.lower()) for name in header]
-    places: dict[str, int] = {}
-    for column, names in _NAMES.items():
-        free = [name for name in names.split() if name in plain and plain.index(name) not in places.values()]
-        if free:
-            places[column] = plain.index(free[0])
-    has_box = any(places.keys() >= set(names) for names in _CORNERS)
-    return places if has_box and "frame" in places else None
+_VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",")
 
 
 def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """Frames from 0 under our header. Objects are numbers or names; a name without a label is the phrase as well."""
-    header, rows = list(rows[0][1]), rows[1:]
-    columns = columns_of(header)
-    if columns is None:
-        raise file.error(f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}", "line 1")
+    (where, header), *rest = rows
+    if columns_of(header) is None:
+        raise file.error(f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}", where)
+    return _read_table(file, header, rest, "CSV")
+
+
+def read_vatic(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
+    """track_id xmin ymin xmax ymax frame lost occluded generated "label", frames from 0, and attributes after that.
+
+    VATIC writes such files, also those of the Stanford Drone Dataset. Rows that are lost have no object.
+    """
+    table = []
+    for where, row in rows:
+        if len(row) < len(_VATIC) or row[6] not in ("0", "1"):
+            found = f"{len(row)} fields" if len(row) < len(_VATIC) else f"lost {row[6][:40]!r}"
+            raise file.error(f"found {found}, expected {','.join(_VATIC)} with 0 or 1 for lost", where)
+        box = ["0"] * 4 if row[6] == "1" else row[1:5]
+        table.append((where, [row[0], *box, *row[5 : len(_VATIC)]]))
+    found = _read_table(file, _VATIC, table, "VATIC", from_zero=True)
+    file.refuse_shares(found.xyxy, "VATIC")
+    return found
+
+
+def _read_table(
+    file: BoxFile, header: Sequence[str], rows: Sequence[Row], what: str, from_zero: bool = False
+) -> BoxRows:
+    """from_zero: frames are counted from 0 under our header, and otherwise where this says so"""
+    columns: Mapping[str, int] = columns_of(header) or {}
     is_ours = [name.lower() for name in header] == CSV_HEADER
-    box_names = next(names for names in _CORNERS if columns.keys() >= set(names))
+    box_names = next(names for names in CORNERS if columns.keys() >= set(names))
     needed = ",".join(CSV_HEADER) if is_ours else ",".join(header)
     frames = _frame_numbers(file, rows, columns, header, needed)
-    from_one = not is_ours and min(frames, default=0) == 1  # others count from 1
+    from_one = not is_ours and not from_zero and min(frames, default=0) == 1  # others count from 1
     columns = _without_row_numbers(columns, header, rows, frames)
     entries, objects, phrases, seen = [], {}, [], set()
     for (where, row), frame in zip(rows, frames, strict=True):
@@ -82,12 +76,14 @@ def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     last = max(frames, default=-1) - from_one
     length = last + 1 if last > numbers.max(initial=-1) else None
     is_shares = all_are_shares(xyxy)
-    what = ("CSV of corners" if is_ours else "CSV") + (" in shares of the frame" if is_shares else "")
+    what = ("CSV of corners" if is_ours else what) + (" in shares of the frame" if is_shares else "")
     size = _size_of_image(columns, header, rows, box_names, xyxy)
     found = BoxRows(
         what, numbers, places, xyxy, tuple(phrases), size, "from the file", length=length, in_pixels=not is_shares
     )
-    return joined(replace(found, may_start_late=not is_ours))
+    # Rows at the start that say that nothing is there tell that the video starts with them.
+    starts_late = bool(len(numbers)) and numbers.min() + from_one == min(frames)
+    return joined(replace(found, may_start_late=starts_late and not is_ours))
 
 
 def _frame_numbers(
@@ -98,7 +94,7 @@ def _frame_numbers(
             raise file.error(f"found {len(row)} fields, expected {needed}", where)
     names = [row[columns["frame"]] for _, row in rows]
     if names and not any(re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", name, re.ASCII) for name in names):
-        if re.sub(r"[\s_.-]", "", header[columns["frame"]].lower()) not in ("frame", "frameid"):
+        if plain(header[columns["frame"]]) not in ("frame", "frameid"):
             order = {name: n for n, name in enumerate(sorted(set(names), key=natural))}  # names of image files
             return [order[name] for name in names]
     numbers = []

@@ -62,7 +62,7 @@ export function createStatus({ editor, t, run, root }) {
 
   function check() {
     timer = 0;
-    const findings = model.checkTrajectory(editor.trajectory, editor.facts);
+    const findings = model.checkTrajectory(editor.trajectory, { ...editor.facts, picture: editor.background });
     const isGood = findings.length === 0;
     const summary = isGood ? t("checks.none") : t("checks.count", { count: findings.length });
     count.textContent = isGood ? summary : String(findings.length);
@@ -107,13 +107,13 @@ export function createStatus({ editor, t, run, root }) {
   return {
     element,
     render() {
-      const { trajectory, notice, facts } = editor;
+      const { trajectory, notice, facts, background } = editor;
       if (notice !== drawn[0]) showMessage();
       const { width, height, frames, fps } = trajectory;
       if (trajectory !== drawn[1]) clip.textContent = t("status.clip", { width, height, count: frames, fps });
       drawn = [notice, trajectory];
-      if (trajectory === checked[0] && facts === checked[1]) return;
-      checked = [trajectory, facts];
+      if (trajectory === checked[0] && facts === checked[1] && background === checked[2]) return;
+      checked = [trajectory, facts, background];
       clearTimeout(timer);
       timer = setTimeout(check, DELAY);
     },

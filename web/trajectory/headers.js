@@ -1,0 +1,54 @@
+/**
+ * What the columns of a table of boxes are called: in ours, and in those of pandas, supervision and VoTT. The rules are
+ * those of smcd_core/trajectory/formats/headers.py.
+ */
+
+export const CSV_HEADER = ["frame", "object", "x1", "y1", "x2", "y2"];
+
+// Names of each column, in lower case and without spaces, dashes and underscores; the first one that is there counts.
+const NAMES = {
+  frame: "frame frameid frameindex frameidx framenumber framenum frameno image imageid filename imagepath path",
+  object: "trackid trackerid objectid objid object track id",
+  label: "classname categoryname labelname label name class category object",
+  x1: "x1 xmin left bbleft boxleft bboxleft bboxx1 xtl",
+  y1: "y1 ymin top bbtop boxtop bboxtop bboxy1 ytl",
+  x2: "x2 xmax right bbright bboxright bboxx2 xbr",
+  y2: "y2 ymax bottom bbbottom bboxbottom bboxy2 ybr",
+  x: "x bboxx",
+  y: "y bboxy",
+  w: "w width bbwidth boxwidth bboxwidth bboxw",
+  h: "h height bbheight boxheight bboxheight bboxh",
+  cx: "cx xcenter xcentre centerx centrex",
+  cy: "cy ycenter ycentre centery centrey",
+};
+export const CORNERS = [["x1", "y1", "x2", "y2"], ["x1", "y1", "w", "h"], ["x", "y", "w", "h"], ["cx", "cy", "w", "h"]];
+
+/** A name of a column as it is compared. @param {string} name */
+export function plainName(name) {
+  return name.toLowerCase().replace(/[\s_.-]/g, "");
+}
+
+/**
+ * The place of each known column of a header, null if it does not tell boxes by frame.
+ *
+ * @param {string[]} header
+ * @returns {Map<string, number> | null}
+ */
+export function columnsOf(header) {
+  const plain = header.map(plainName);
+  const places = new Map();
+  for (const [column, names] of Object.entries(NAMES)) {
+    const taken = [...places.values()];
+    const name = names.split(" ").find((one) => plain.includes(one) && !taken.includes(plain.indexOf(one)));
+    if (name) places.set(column, plain.indexOf(name));
+  }
+  return places.has("frame") && CORNERS.some((names) => names.every((name) => places.has(name))) ? places : null;
+}
+
+/** Of lines of one object. */
+export const LINE_HEADERS = { x1y1x2y2: "xyxy", xminyminxmaxymax: "xyxy", xywh: "xywh", xywidthheight: "xywh" };
+
+/** Whether fields name columns that are known. @param {string[]} fields */
+export function isHeader(fields) {
+  return Object.hasOwn(LINE_HEADERS, fields.map(plainName).join("")) || columnsOf(fields) !== null;
+}
