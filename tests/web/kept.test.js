@@ -73,6 +73,7 @@ function loadedAgain() {
   editor.undo();
   editor.selectKeys([{ id: "dog", frame: 0 }]);
   editor.zoom(2);
+  editor.setMarkers([{ frame: 3, name: "turn" }]);
   noteSession("graph/1", editor, null);
   const next = new EditorState();
   next.load(serialiseTrajectory(moved));
@@ -84,6 +85,7 @@ test("undo, redo, keys and view stay when the page is loaded again", () => {
   takeSession("graph/1", next);
   assert.deepEqual(next.selectedKeys, [{ id: "dog", frame: 0 }]);
   assert.deepEqual(next.viewport, editor.viewport);
+  assert.deepEqual(next.markers, [{ frame: 3, name: "turn" }]);
   assert.deepEqual([next.undoLabel, next.redoLabel], ["step.move", "step.delete"]);
   next.redo();
   assert.deepEqual(next.trajectory, deleted);

@@ -101,7 +101,9 @@ export function restoreFromNode(node, editor) {
 export function noteSession(place, editor, masks) {
   const { selected, selectedKeys, isCameraSelected, time, viewport, problem } = editor;
   const steps = problem ? null : editor.noteSteps(MAX_STEPS);
-  const noted = { selected: [...selected], selectedKeys, isCameraSelected, time, viewport, masks, steps };
+  // The host may load a copy of the graph from before the last change of what is kept with the node.
+  const marks = { workArea: editor.workArea, markers: editor.markers };
+  const noted = { selected: [...selected], selectedKeys, isCameraSelected, time, viewport, masks, steps, ...marks };
   try {
     window.sessionStorage.setItem(`${STORED}/${place}`, JSON.stringify(noted));
   } catch {
@@ -126,6 +128,7 @@ export function takeSession(place, editor) {
     const hasKey = ({ id, frame }) => tracks.get(id)?.keys.some((key) => key.frame === frame);
     editor.set({ selectedKeys: noted.selectedKeys.filter(hasKey), viewport: viewportOf(noted.viewport) });
     if (noted.isCameraSelected) editor.selectCamera();
+    if (noted.markers) editor.set({ workArea: noted.workArea, markers: noted.markers });
     editor.seek(Number(noted.time) || 0);
     if (noted.steps) takeSteps(editor, noted.steps);
     return noted.masks;
