@@ -1,16 +1,16 @@
 /**
  * The ComfyUI extension: the trajectory editor on SMCD Trajectory, with the scores of SMCD Metrics in its timeline and
  * the masks of SMCD Cut and Drag in its animatic; the download button on Load SMCD, the text of SMCD Check, and
- * marks of numbers that are chosen automatically.
+ * what numbers mean.
  */
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { AUTOMATIC, markAutomatic } from "./host/auto.js";
 import { attachDownload } from "./host/download.js";
 import { attachMasks } from "./host/dragged.js";
 import { loadLanguage } from "./host/host.js";
 import { attachEditor, menuItems } from "./host/node.js";
+import { explainNumbers, hasNumbers } from "./host/numbers.js";
 import { attachReport } from "./host/report.js";
 import { attachScores } from "./host/scores.js";
 
@@ -23,7 +23,7 @@ app.registerExtension({
     if (node.comfyClass === "SMCD_Metrics") attachScores(node);
     if (node.comfyClass === "SMCD_CutAndDrag") attachMasks(node, api);
     if (node.comfyClass === "SMCD_Load") attachDownload(node, { app, api });
-    if (Object.hasOwn(AUTOMATIC, node.comfyClass ?? "")) markAutomatic(node, { app, api });
+    if (hasNumbers(node.comfyClass)) explainNumbers(node, { app, api });
     if (node.comfyClass === "SMCD_Check") attachReport(node);
   },
   getNodeMenuItems: menuItems,

@@ -118,7 +118,7 @@ def cut_off(boxes: DenseBoxes, picture: tuple[int, int]) -> list[str]:
 
 
 def told(boxes: DenseBoxes, drawn_on: tuple[int, int], picture: tuple[int, int], crop: bool) -> list[str]:
-    """What `fit` has made, in words, and a sentence for each thing that users may not expect.
+    """The result of `fit` in words, and a sentence for each thing that users may not expect.
 
     drawn_on  size of the picture that the boxes were drawn on
     picture   size of the picture that they are used on

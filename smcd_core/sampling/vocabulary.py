@@ -1,4 +1,4 @@
-"""What a small model can do: the bundled ones were trained on few words and pictures, and say so."""
+"""The limits of small models: the bundled ones were trained on few words and pictures, and say so."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def limits(
     image: Image.Image | np.ndarray | None = None,
     model: str = "this model",
 ) -> str | None:
-    """What a small model can do with these texts and this image, in a sentence or two; `model` begins it.
+    """Say in a sentence or two what a small model can do with these texts and this image; `model` begins it.
 
     None for a model of a whole language, for one that moves anything on an image of EXAMPLES, and for one that knows
     drawings on an image of DRAWN and with words that it knows.

@@ -90,7 +90,7 @@ test("keys are shown as each system writes them", () => {
 });
 
 test("every command that is enabled runs without the view on an empty and on a full document", () => {
-  const withView = /^(copy|cut|paste|editPhrase|motion|fullScreen|help|import|export\..*|escape)$/;
+  const withView = /^(copy|cut|paste|editPhrase|motion|objectBox|fitBox|nameMarker|fullScreen|help|import|export\..*|escape)$/;
   for (const { id, isEnabled, isOn } of COMMANDS.filter(({ id }) => !withView.test(id))) {
     for (const editor of [new EditorState(), newEditor()]) {
       isOn?.(editor);
@@ -98,6 +98,20 @@ test("every command that is enabled runs without the view on an empty and on a f
       assert.equal(editor.notice, null, id);
     }
   }
+});
+
+test("Z shows the selected box in the middle of the stage, half as large as it", () => {
+  const editor = newEditor();
+  editor.set({ stageSize: { width: 400, height: 300 } });
+  const [{ id, keys }] = editor.trajectory.objects;
+  editor.select([id]);
+  run(editor, "zoomSelection");
+  const [x1, y1, x2, y2] = keys[0].box;
+  const { left, top, width, height } = editor.shownViewport;
+  assert.ok(Math.abs(left + ((x1 + x2) / 2) * width - 200) < 1e-6);
+  assert.ok(Math.abs(top + ((y1 + y2) / 2) * height - 150) < 1e-6);
+  const share = Math.max(((x2 - x1) * width) / 400, ((y2 - y1) * height) / 300);
+  assert.ok(Math.abs(share - 0.5) < 1e-6, String(share));
 });
 
 test("a field that the state does not have cannot be set", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { EditorState } from "../../web/editor/state/state.js";
 import { keepWithNode, noteSession, restoreFromNode, takeSession } from "../../web/host/kept.js";
+import { moveBoxes, removeTracks, serialiseTrajectory } from "../../web/trajectory/model.js";
 import { A, B, trajectory } from "./helpers.js";
 
 const newEditor = () => new EditorState({ trajectory: trajectory({ cat: [[0, A], [4, B]], dog: [[0, B]] }) });
@@ -33,6 +34,22 @@ test("a node tells of objects that it has, whatever its properties hold", () => 
   assert.deepEqual([[...editor.locked], [...editor.solo]], [["cat"], []]);
 });
 
+test("work area and markers are saved with the node, and what means nothing is left out", () => {
+  const [node, editor] = [{}, newEditor()];
+  keepWithNode(node, editor);
+  editor.setWorkArea([2, 5]);
+  editor.setMarkers([{ frame: 6, name: "turn" }, { frame: 1, name: "" }]);
+  const loaded = newEditor();
+  restoreFromNode(JSON.parse(JSON.stringify(node)), loaded);
+  assert.deepEqual([loaded.workArea, loaded.markers], [[2, 5], [{ frame: 1, name: "" }, { frame: 6, name: "turn" }]]);
+  editor.setWorkArea([0, 7]); // all of the clip
+  editor.setMarkers([]);
+  assert.deepEqual(node, { properties: {} });
+  const broken = { workArea: [5, 2], markers: [null, 3, { frame: -1, name: "a" }, { frame: 2 }, { frame: 4, name: "b" }] };
+  restoreFromNode({ properties: { smcd_view: broken } }, loaded);
+  assert.deepEqual([loaded.workArea, loaded.markers], [null, [{ frame: 4, name: "b" }]]);
+});
+
 test("selection, playhead and masks stay when the page is loaded again, once", () => {
   const editor = newEditor();
   editor.select(["dog"]);
@@ -44,4 +61,59 @@ test("selection, playhead and masks stay when the page is loaded again, once", (
   assert.equal(takeSession("graph/1", later), null);
   assert.deepEqual([[...same.selected], same.time], [["dog"], 3]);
   assert.deepEqual([[...later.selected], later.time], [[], 0]);
+});
+
+/** An editor in which dog was moved and then cat deleted, noted, and a new one with the same text. */
+function loadedAgain() {
+  const editor = newEditor();
+  editor.apply("step.move", (before) => moveBoxes(before, ["dog"], 0, 0.05, 0));
+  const moved = editor.trajectory;
+  editor.apply("step.delete", (before) => removeTracks(before, ["cat"]));
+  const deleted = editor.trajectory;
+  editor.undo();
+  editor.selectKeys([{ id: "dog", frame: 0 }]);
+  editor.zoom(2);
+  editor.setMarkers([{ frame: 3, name: "turn" }]);
+  noteSession("graph/1", editor, null);
+  const next = new EditorState();
+  next.load(serialiseTrajectory(moved));
+  return { editor, next, moved, deleted };
+}
+
+test("undo, redo, keys and view stay when the page is loaded again", () => {
+  const { editor, next, moved, deleted } = loadedAgain();
+  takeSession("graph/1", next);
+  assert.deepEqual(next.selectedKeys, [{ id: "dog", frame: 0 }]);
+  assert.deepEqual(next.viewport, editor.viewport);
+  assert.deepEqual(next.markers, [{ frame: 3, name: "turn" }]);
+  assert.deepEqual([next.undoLabel, next.redoLabel], ["step.move", "step.delete"]);
+  next.redo();
+  assert.deepEqual(next.trajectory, deleted);
+  next.undo();
+  next.undo();
+  assert.deepEqual(next.trajectory, newEditor().trajectory);
+  assert.ok(!next.canUndo);
+  next.redo();
+  assert.deepEqual(next.trajectory, moved);
+});
+
+test("undo steps of another text, or that mean nothing, are left", () => {
+  const { next } = loadedAgain();
+  next.apply("step.move", (before) => moveBoxes(before, ["cat"], 0, 0.1, 0));
+  const other = new EditorState({ trajectory: next.trajectory });
+  takeSession("graph/1", other);
+  assert.ok(!other.canUndo && !other.canRedo);
+  const steps = { here: serialiseTrajectory(other.trajectory), past: [["step.move", "{broken"]], future: [] };
+  const noted = { selected: ["dog"], selectedKeys: [], time: 2, viewport: { left: "far" }, masks: { picture: "a", files: [] }, steps };
+  globalThis.window.sessionStorage.setItem("smcd.editor/graph/1", JSON.stringify(noted));
+  assert.deepEqual(takeSession("graph/1", other), { picture: "a", files: [] });
+  assert.deepEqual([[...other.selected], other.time, other.viewport, other.canUndo], [["dog"], 2, null, false]);
+});
+
+test("as many of the nearest undo steps are noted as fit", () => {
+  const editor = newEditor();
+  for (let n = 0; n < 5; n += 1) editor.apply(`step.${n}`, (before) => moveBoxes(before, ["dog"], 0, 0.01, 0));
+  const { length } = serialiseTrajectory(editor.trajectory);
+  const { past } = editor.noteSteps(length * 3.5);
+  assert.deepEqual(past.map(([label]) => label), ["step.3", "step.4"]);
 });

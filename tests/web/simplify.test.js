@@ -10,6 +10,7 @@ import {
   TrajectoryError,
   withFrames,
 } from "../../web/trajectory/model.js";
+import { randomNumbers } from "../../web/trajectory/random.js";
 import { A, B, distance, framesOf, golden, keysOf, plainKeys, trajectory, twin } from "./helpers.js";
 
 const details = (mask, tolerance) => ({
@@ -128,4 +129,46 @@ test("simplifying leaves the boxes where they are, with fewer keys", () => {
   assert.deepEqual(framesOf(after, "car"), [0, 29]);
   assert.ok(distance(boxesAt(after).boxes, boxesAt(document).boxes) < 0.004);
   assert.equal(simplifyTracks(after, ["car"]), after);
+});
+
+/** A path as a hand records it: with a tremble of three pixels of 2000, at times between the frames. */
+function recorded(pathAt, frames) {
+  const random = randomNumbers(3);
+  return Array.from({ length: frames * 2 - 1 }, (_, n) => {
+    const [x, y] = pathAt(n / (frames * 2 - 2)).map((v) => v + (random() - 0.5) * 0.003);
+    return { time: n / 2, box: [x - 0.1, y - 0.1, x + 0.1, y + 0.1] };
+  });
+}
+
+const HAND = {
+  circle: (t) => [0.5 + 0.3 * Math.cos(2 * Math.PI * t), 0.5 + 0.3 * Math.sin(2 * Math.PI * t)],
+  wave: (t) => [0.1 + 0.8 * t, 0.5 + 0.2 * Math.sin(9 * t)],
+  "start and stop": (t) => [0.1 + 0.7 * t * t * (3 - 2 * t), 0.6 - 0.4 * t * t],
+};
+
+for (const [name, pathAt] of Object.entries(HAND)) {
+  test(`a recorded ${name} is a few curved keys, within two pixels of 256`, () => {
+    const frames = 48;
+    const document = trajectory({ car: [[0, A]] }, { frames, width: 640, height: 360 });
+    const samples = recorded(pathAt, frames);
+    const after = recordPath(document, "car", samples);
+    assert.ok(keysOf(after, "car").length <= 7, `${keysOf(after, "car").length} keys`);
+    for (let frame = 0; frame < frames; frame += 1) {
+      assert.ok(distance(boxAt(after.objects[0], frame, after), samples[frame * 2].box) <= 0.008 + 1e-6);
+    }
+  });
+}
+
+test("a recording with a corner keeps it, with straight keys where these are fewer", () => {
+  const document = trajectory({ car: [[0, A]] }, { frames: 24 });
+  const samples = Array.from({ length: 24 }, (_, n) => {
+    const [x, y] = n < 12 ? [0.1 + 0.04 * n, 0.3] : [0.54, 0.3 + 0.04 * (n - 11)];
+    return { time: n, box: [x, y, x + 0.1, y + 0.1] };
+  });
+  const keys = keysOf(recordPath(document, "car", samples), "car");
+  assert.deepEqual(keys.map(({ frame, ease, handles }) => [frame, ease, handles]), [
+    [0, "linear", undefined],
+    [11, "linear", undefined],
+    [23, "linear", undefined],
+  ]);
 });

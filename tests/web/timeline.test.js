@@ -3,6 +3,7 @@ import test from "node:test";
 import { EditorState } from "../../web/editor/state/state.js";
 import { gestureOf } from "../../web/editor/timeline/gestures.js";
 import { sampledTimes, visibleRanges } from "../../web/trajectory/model.js";
+import { dragMark, markAt } from "../../web/editor/timeline/marks.js";
 import { moveRangeEnd } from "../../web/trajectory/range_end.js";
 import {
   frameAt,
@@ -200,4 +201,39 @@ test("dragging an end about leaves no keys behind, but never takes one that the 
   const kept = moveRangeEnd(document, "car", [0, 3], "last", 4);
   assert.deepEqual(framesOf(kept, "car"), [0, 4, 5, 6]);
   assert.deepEqual(keysOf(kept, "car")[1].box, B);
+});
+
+test("the ends of the work area and markers are dragged on the ruler, and a cancelled drag leaves them", () => {
+  const editor = new EditorState({ trajectory: document });
+  const at = layout();
+  const press = (frame, py) => ({ px: xOf(at, frame), py, shift: false, alt: false, ctrl: false, isTouch: false });
+  assert.equal(markAt(at, editor, press(7, 3), 5), null); // the whole clip has no ends to drag
+  editor.setWorkArea([2, 5]);
+  editor.setMarkers([{ frame: 4, name: "turn" }]);
+  const drag = (from, py, to, how = "end") => {
+    const gesture = dragMark(editor, () => at, markAt(at, editor, press(from, py), 5), press(from, py));
+    gesture.move(press(to, py));
+    gesture[how](press(to, py));
+  };
+  drag(5, 3, 6);
+  drag(2, 3, 1);
+  assert.deepEqual(editor.workArea, [1, 6]);
+  drag(1, 3, 7); // past the other end
+  assert.deepEqual(editor.workArea, [7, 7]);
+  drag(4, 25, 3);
+  assert.deepEqual(editor.markers, [{ frame: 3, name: "turn" }]);
+  drag(3, 25, 6, "cancel");
+  assert.deepEqual(editor.markers, [{ frame: 3, name: "turn" }]);
+  const click = dragMark(editor, () => at, markAt(at, editor, press(3, 25), 5), press(3, 25));
+  click.end(press(3, 25));
+  assert.equal(editor.time, 3);
+});
+
+test("a work area ends with a clip that gets shorter, and is back with one that gets longer", () => {
+  const editor = new EditorState({ trajectory: document });
+  editor.setWorkArea([3, 6]);
+  editor.replace("step.clip", { ...document, frames: 5 });
+  assert.deepEqual(editor.played, [3, 4]);
+  editor.undo();
+  assert.deepEqual(editor.played, [3, 6]);
 });

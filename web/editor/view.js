@@ -13,6 +13,9 @@
  * @property {(isPoppedOut: boolean) => void} setPoppedOut
  * @property {() => void} editPhrase  edits that of the first selected object
  * @property {() => void} focusMotion  focuses the form of motion presets or camera moves
+ * @property {() => void} boxFromObject  adds a box where the pointer was last on the image, else in its middle
+ * @property {() => void} fitBox  fits the selected boxes to what is in them
+ * @property {() => void} nameMarker  asks for the name of the marker at the playhead
  * @property {() => void} openHelp
  * @typedef {{editor: EditorState, t: (key: string | Said, values?: object) => string, run: (id: string) => void,
  *   root: HTMLElement, view: View, onKey: (event: KeyboardEvent) => void}} Context  root: the editor's element, which
@@ -35,8 +38,10 @@ import { createSide } from "./panels/side.js";
 import { createStatus } from "./panels/status.js";
 import { createToolbar } from "./panels/toolbar.js";
 import { createPopOut } from "./pop_out.js";
+import { addObjectAt, fitToObjects } from "./stage/object_box.js";
 import { createStage } from "./stage/stage.js";
 import { translator } from "./strings/strings.js";
+import { nameMarker } from "./timeline/marks.js";
 import { createTimeline } from "./timeline/timeline.js";
 
 /** @type {Record<string, (context: Context) => Part>} in Tab order */
@@ -105,6 +110,9 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
       setPoppedOut: popOut.set,
       editPhrase: () => parts.timeline.editPhrase(),
       focusMotion: () => parts.side.focusMotion(),
+      boxFromObject: () => addObjectAt(editor, t),
+      fitBox: () => fitToObjects(editor, t),
+      nameMarker: () => void nameMarker(context),
       openHelp: () => openHelp(context),
     },
   };

@@ -111,8 +111,13 @@ function textOf(node, name) {
   return typeof value === "string" ? value : null;
 }
 
-/** By the checkpoint that the VAE comes from, as it is the bundled ones that differ. */
-function multipleOf(sized) {
+/**
+ * The number that the sides of a video are multiples of, by the checkpoint that the VAE comes from, as it is the bundled
+ * ones that differ.
+ *
+ * @param {any} sized  the node with the size, null if unknown
+ */
+export function multipleOf(sized) {
   const loader = sized && source(sized, inputIndex(sized, "vae"))?.node;
   const isBundled = loader?.type === "SMCD_Load" && / \(bundled\)$/.test(String(widgetValue(loader, "checkpoint")));
   return isBundled ? MULTIPLE_OF_BUNDLED : MULTIPLE;

@@ -72,6 +72,22 @@ export function onNavigation(host, then) {
   return listen(settingsOf(host), { [`${name}.change`]: tell });
 }
 
+/** Whether nodes are drawn as elements, which ComfyUI calls Nodes 2.0. @param {Host} host */
+export function hasNodes2({ app }) {
+  return app.extensionManager?.setting?.get("Comfy.VueNodes.Enabled") === true;
+}
+
+/**
+ * Call a function after each change of how nodes are drawn.
+ *
+ * @param {Host} host
+ * @param {() => void} then
+ * @returns {() => void}  ends this
+ */
+export function onNodes2(host, then) {
+  return listen(settingsOf(host), { "Comfy.VueNodes.Enabled.change": then });
+}
+
 /**
  * The target of events such as Comfy.Locale.change for changed settings.
  *

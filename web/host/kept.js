@@ -1,20 +1,22 @@
 /**
- * What outlives a node's editor: the settings of the view, in the browser; locks and solo, with the node; undo steps,
- * selection and playhead while the page is open, because the host makes all nodes anew for each step of the graph's
- * undo and for another tab; and of these, selection, playhead and masks when the page is loaded again.
+ * What outlives a node's editor: the settings of the view, in the browser; locks, solo, work area and markers, with the
+ * node; undo steps, selection and playhead while the page is open, because the host makes all nodes anew for each step
+ * of the graph's undo and for another tab, and also when the page is loaded again.
  *
  * @import {EditorState} from "../editor/state/state.js"
  * @import {MaskFile} from "./masks.js"
  * @typedef {{picture: string | null, files: MaskFile[]}} Masks  picture: that they are of, as the node names it
  */
 
+import { translator } from "../editor/strings/strings.js";
 import { SETTINGS } from "../editor/state/state.js";
 
 const STORED = "smcd.editor"; // in localStorage
 const MAX_PARKED = 16;
+const MAX_STEPS = 1_000_000; // characters of the undo steps of a node; a browser keeps about 5 million for a page
 const PROPERTY = "smcd_view"; // of the node
-/** @type {("locked" | "solo")[]} */
-const WITH_NODE = ["locked", "solo"];
+/** @type {("locked" | "solo" | "workArea" | "markers")[]} */
+const WITH_NODE = ["locked", "solo", "workArea", "markers"];
 
 /** Editors of removed nodes, the latest last. @type {Map<string, EditorState>} */
 const parked = new Map();
@@ -59,7 +61,7 @@ export function keepSettings(editor) {
 }
 
 /**
- * Keep locks and solo in the node's properties, which are saved with the workflow.
+ * Keep locks, solo, work area and markers in the node's properties, which are saved with the workflow.
  *
  * @param {any} node
  * @param {EditorState} editor
@@ -70,31 +72,40 @@ export function keepWithNode(node, editor) {
   return editor.subscribe(() => {
     if (WITH_NODE.every((name, n) => editor[name] === kept[n])) return;
     kept = WITH_NODE.map((name) => editor[name]);
-    const chosen = WITH_NODE.filter((name) => editor[name].size).map((name) => [name, [...editor[name]]]);
+    const chosen = WITH_NODE.map((name) => [name, [...(editor[name] ?? [])]]).filter(([, values]) => values.length);
     node.properties ??= {};
     if (chosen.length) node.properties[PROPERTY] = Object.fromEntries(chosen);
     else delete node.properties[PROPERTY];
   });
 }
 
-/** Take locks and solo from the node. @param {any} node @param {EditorState} editor */
+/** Take them from the node, as far as they mean something. @param {any} node @param {EditorState} editor */
 export function restoreFromNode(node, editor) {
   const known = new Set(editor.trajectory.objects.map(({ id }) => id));
   const stored = node.properties?.[PROPERTY] ?? {};
-  const idsOf = (name) => (Array.isArray(stored[name]) ? stored[name].filter((id) => known.has(id)) : []);
-  editor.set(Object.fromEntries(WITH_NODE.map((name) => [name, new Set(idsOf(name))])));
+  const listOf = (name, isGood) => (Array.isArray(stored[name]) ? stored[name].filter(isGood) : []);
+  const idsOf = (name) => new Set(listOf(name, (id) => known.has(id)));
+  const isFrame = (value) => Number.isInteger(value) && value >= 0;
+  const [first, last] = listOf("workArea", isFrame);
+  editor.set({ locked: idsOf("locked"), solo: idsOf("solo"), workArea: first <= last ? [first, last] : null });
+  editor.setMarkers(listOf("markers", (marker) => isFrame(marker?.frame) && typeof marker.name === "string"));
 }
 
 /**
- * Note selection, playhead and masks for when the page is loaded again.
+ * Note undo steps, selection, playhead, view and masks for when the page is loaded again.
  *
  * @param {string} place  of the node
  * @param {EditorState} editor
  * @param {Masks} masks
  */
-export function noteSession(place, { selected, time }, masks) {
+export function noteSession(place, editor, masks) {
+  const { selected, selectedKeys, isCameraSelected, time, viewport, problem } = editor;
+  const steps = problem ? null : editor.noteSteps(MAX_STEPS);
+  // The host may load a copy of the graph from before the last change of what is kept with the node.
+  const marks = { workArea: editor.workArea, markers: editor.markers };
+  const noted = { selected: [...selected], selectedKeys, isCameraSelected, time, viewport, masks, steps, ...marks };
   try {
-    window.sessionStorage.setItem(`${STORED}/${place}`, JSON.stringify({ selected: [...selected], time, masks }));
+    window.sessionStorage.setItem(`${STORED}/${place}`, JSON.stringify(noted));
   } catch {
     // The browser keeps nothing for this page.
   }
@@ -104,7 +115,7 @@ export function noteSession(place, { selected, time }, masks) {
  * Take what was noted, once.
  *
  * @param {string} place  of the node
- * @param {EditorState} editor  gets selection and playhead
+ * @param {EditorState} editor  gets all but the masks
  * @returns {Masks | null}
  */
 export function takeSession(place, editor) {
@@ -112,12 +123,34 @@ export function takeSession(place, editor) {
     const noted = JSON.parse(window.sessionStorage.getItem(`${STORED}/${place}`) ?? "null");
     window.sessionStorage.removeItem(`${STORED}/${place}`);
     if (!noted) return null;
-    const known = new Set(editor.trajectory.objects.map(({ id }) => id));
-    editor.select(noted.selected.filter((id) => known.has(id)));
+    const tracks = new Map(editor.trajectory.objects.map((track) => [track.id, track]));
+    editor.select(noted.selected.filter((id) => tracks.has(id)));
+    const hasKey = ({ id, frame }) => tracks.get(id)?.keys.some((key) => key.frame === frame);
+    editor.set({ selectedKeys: noted.selectedKeys.filter(hasKey), viewport: viewportOf(noted.viewport) });
+    if (noted.isCameraSelected) editor.selectCamera();
+    if (noted.markers) editor.set({ workArea: noted.workArea, markers: noted.markers });
     editor.seek(Number(noted.time) || 0);
+    if (noted.steps) takeSteps(editor, noted.steps);
     return noted.masks;
   } catch {
     return null; // nothing is noted, or nothing of use
+  }
+}
+
+/** A noted view, null for the fitted one. */
+function viewportOf(noted) {
+  const sides = ["left", "top", "width", "height"].map((name) => noted?.[name]);
+  return sides.every(Number.isFinite) ? noted : null;
+}
+
+/** Take undo steps, as far as this version, which may be newer than the one that noted them, can read and name them. */
+function takeSteps(editor, steps) {
+  const t = translator("en");
+  try {
+    for (const [label] of [...steps.past, ...steps.future]) t(label); // throws if there is no such text
+    editor.takeSteps(steps);
+  } catch {
+    // The trajectory is here all the same.
   }
 }
 

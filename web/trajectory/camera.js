@@ -10,7 +10,7 @@ import { number, readEase } from "./document.js";
 import { withHandles } from "./path.js";
 import { randomNumbers } from "./random.js";
 import { DEFAULT_TOLERANCE } from "./simplify.js";
-import { checkSpan, spanOf, withSpan } from "./span.js";
+import { checkSpan, spanOf, straight, withSpan } from "./span.js";
 import { changeTracks } from "./tracks.js";
 
 /**
@@ -33,7 +33,7 @@ export function moveCamera(trajectory, ids, { from, to, dx = 0, dy = 0, zoom = 1
   return changeTracks(trajectory, ids, (track) => {
     const dense = denseBoxes(track, trajectory);
     const boxes = spanOf(from, to, (frame) => seen(boxOf(dense, frame), easeAt(ease, (frame - from) / (to - from))));
-    const spanned = withSpan(track, from, boxes, DEFAULT_TOLERANCE, trajectory);
+    const spanned = withSpan(track, from, boxes, straight(DEFAULT_TOLERANCE), trajectory);
     // One linear change to all later keys changes every box between them alike, whatever their easing.
     const keys = spanned.keys.map((key) => {
       if (key.frame < to) return key;
@@ -70,6 +70,6 @@ export function shakeCamera(trajectory, ids, { from, to, amount = 0.02, seed = 1
   return changeTracks(trajectory, ids, (track) => {
     const dense = denseBoxes(track, trajectory);
     const boxes = offsets.map(([dx, dy], n) => movedBox(boxOf(dense, from + n), dx, dy));
-    return withSpan(track, from, boxes, 0, trajectory);
+    return withSpan(track, from, boxes, straight(0), trajectory);
   });
 }

@@ -7,6 +7,7 @@
  *   only this step holds
  * @typedef {{past: Step[], present: Trajectory, future: Step[],
  *   gesture: {trajectory: Trajectory, label: string} | null}} History  gesture: the open one, and what it began with
+ * @typedef {{trajectory: Trajectory, label: string}} Named  a step without its cost
  */
 
 export const MAX_STEPS = 500;
@@ -104,6 +105,18 @@ export function redo(history) {
   if (!step) return history;
   const past = [...history.past, { ...step, trajectory: history.present }];
   return { past, present: step.trajectory, future: history.future.slice(0, -1), gesture: null };
+}
+
+/**
+ * The same trajectory with the steps of another history, as from before the page was loaded again.
+ *
+ * @param {History} history
+ * @param {{past: Named[], future: Named[]}} steps  in the order of a history: the nearest step is the last of each
+ * @returns {History}
+ */
+export function withSteps({ present }, { past, future }) {
+  const costed = (steps) => steps.map((step, n) => ({ ...step, cost: ownKeys(step.trajectory, steps[n + 1]?.trajectory ?? present) }));
+  return { past: bounded(costed(past)), present, future: costed(future), gesture: null };
 }
 
 /** Number of keys in `trajectory` that `next` does not share. */

@@ -29,9 +29,7 @@ export function fittedKeys(boxAt, corners, tolerance, size) {
   const spans = corners.slice(1).map((corner, n) => [corners[n], corner]).reverse();
   while (spans.length) {
     const [from, to] = spans.pop();
-    const last = keys.at(-1);
-    const next = straightKey(to, tidyBox(boxAt(to)));
-    const fitted = candidates(boxAt, last, next, size).find((pair) => isNear(boxAt, pair, tolerance, size));
+    const fitted = fittedPair(boxAt, keys.at(-1), to, tolerance, size);
     if (fitted) {
       keys.splice(-1, 1, ...fitted);
     } else {
@@ -40,6 +38,69 @@ export function fittedKeys(boxAt, corners, tolerance, size) {
     }
   }
   return keys;
+}
+
+/**
+ * Keys of a motion that is known at frames only, such as one recorded by hand, within `tolerance` of it at each. From
+ * each key the next one is as far away as one curve reaches.
+ *
+ * @param {Box[]} boxes  one per frame
+ * @param {number} from  frame of the first
+ * @param {number} tolerance
+ * @param {Size} size  of the frame
+ * @returns {Key[]}
+ */
+export function curvedKeys(boxes, from, tolerance, size) {
+  const boxAt = between(boxes, from);
+  const last = from + boxes.length - 1;
+  const keys = [straightKey(from, boxes[0])];
+  while (keys.at(-1).frame < last) {
+    const start = keys.at(-1);
+    const reach = (to) => fittedPair(boxAt, start, to, tolerance, size);
+    let fitted = reach(last);
+    if (!fitted) {
+      let [near, far] = [start.frame + 1, last]; // to the next frame any key reaches
+      fitted = reach(near);
+      while (far - near > 1) {
+        const middle = (near + far) >> 1;
+        const pair = reach(middle);
+        if (pair) [near, fitted] = [middle, pair];
+        else far = middle;
+      }
+    }
+    keys.splice(-1, 1, ...fitted);
+  }
+  return keys;
+}
+
+/**
+ * A motion through a box at each frame, smooth and as lively as they are: a cubic Hermite spline with the slopes of
+ * Catmull and Rom (1974).
+ *
+ * @param {Box[]} boxes
+ * @param {number} from  frame of the first
+ * @returns {(frame: number) => Box}
+ */
+function between(boxes, from) {
+  const last = boxes.length - 1;
+  const at = (n) => boxes[Math.min(Math.max(n, 0), last)];
+  return (frame) => {
+    const n = Math.min(Math.max(Math.floor(frame - from), 0), Math.max(last - 1, 0));
+    const t = frame - from - n;
+    const [a, b, c, d] = [at(n - 1), at(n), at(n + 1), at(n + 2)];
+    const place = (_, side) => {
+      const [first, second] = [(c[side] - a[side]) / 2, (d[side] - b[side]) / 2];
+      const way = c[side] - b[side];
+      return b[side] + t * (first + t * (3 * way - 2 * first - second + t * (first + second - 2 * way)));
+    };
+    return /** @type {Box} */ (b.map(place));
+  };
+}
+
+/** A key and the next one at a frame, if one curve between them is near enough. @returns {[Key, Key] | undefined} */
+function fittedPair(boxAt, start, to, tolerance, size) {
+  const end = straightKey(to, tidyBox(boxAt(to)));
+  return candidates(boxAt, start, end, size).find((pair) => isNear(boxAt, pair, tolerance, size));
 }
 
 function isNear(boxAt, pair, tolerance, size) {

@@ -7,30 +7,55 @@
 import { tidyBox } from "./box.js";
 import { boxOf, denseBoxes, sampleKeys, visibleAt } from "./curve.js";
 import { straightKey, whole } from "./document.js";
+import { curvedKeys } from "./motion.js";
 import { withHandles } from "./path.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { DEFAULT_TOLERANCE, runs, simplified } from "./simplify.js";
 import { withKey } from "./split.js";
 import { changeTracks } from "./tracks.js";
 
+/** Of the frame: two pixels of 256, as a hand is not more exact. */
+const BY_HAND = 0.008;
+
 /**
- * Replace boxes from frame `from` on, one per frame, with as few keys as possible. Visibility, keys outside the span
- * and the paths from and to them stay.
+ * @callback Fit  keys for boxes, one per frame from `from` on, with a key at the first and the last
+ * @param {Box[]} boxes
+ * @param {number} from
+ * @returns {Key[]}
+ */
+
+/** Few keys with linear motion between them. @param {number} tolerance @returns {Fit} */
+export function straight(tolerance) {
+  return (boxes, from) =>
+    simplified(boxes, 0, boxes.length - 1, tolerance).map((n) => straightKey(from + n, boxes[n]));
+}
+
+/** Few keys, curved and eased where that spares some. @param {number} tolerance @param {Size} size @returns {Fit} */
+function curved(tolerance, size) {
+  return (boxes, from) => {
+    const [simple, smooth] = [straight(tolerance)(boxes, from), curvedKeys(boxes, from, tolerance, size)];
+    return smooth.length < simple.length ? smooth : simple;
+  };
+}
+
+/**
+ * Replace boxes from frame `from` on, one per frame. Visibility, keys outside the span and the paths from and to them
+ * stay.
  *
  * @param {Track} track
  * @param {number} from
  * @param {Box[]} boxes
- * @param {number} tolerance
+ * @param {Fit} fit
  * @param {Size} size  of the frame
  * @returns {Track}
  */
-export function withSpan(track, from, boxes, tolerance, size) {
+export function withSpan(track, from, boxes, fit, size) {
   const to = from + boxes.length - 1;
   const keyed = withKey(withKey(track, from, size), to, size);
   const tidy = boxes.map(tidyBox);
   const visible = tidy.map((_, n) => visibleAt(track, from + n));
   const inside = runs(visible).flatMap(([start, end]) =>
-    simplified(tidy, start, end, tolerance).map((n) => straightKey(from + n, tidy[n], visible[n])),
+    fit(tidy.slice(start, end + 1), from + start).map((key) => ({ ...key, visible: visible[start] })),
   );
   return spliced(keyed, inside);
 }
@@ -62,7 +87,8 @@ export function spliced(track, inside) {
 
 /**
  * Apply a path that was recorded by hand: samples of the box at times in frames, in recording order. The box at each
- * frame is interpolated from the samples around it. Samples that go back in time are ignored.
+ * frame is interpolated from the samples around it. Samples that go back in time are ignored. The keys are few, with
+ * curves and easing, within `tolerance` of these boxes at each frame, in units of the frame.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
@@ -70,7 +96,7 @@ export function spliced(track, inside) {
  * @param {number} [tolerance]
  * @returns {Trajectory}
  */
-export function recordPath(trajectory, id, samples, tolerance = DEFAULT_TOLERANCE) {
+export function recordPath(trajectory, id, samples, tolerance = BY_HAND) {
   const last = trajectory.frames - 1;
   const forward = [];
   for (const { time, box } of samples) {
@@ -82,7 +108,7 @@ export function recordPath(trajectory, id, samples, tolerance = DEFAULT_TOLERANC
   const from = Math.min(Math.ceil(forward[0].frame), Math.round(forward.at(-1).frame));
   const to = Math.max(Math.floor(forward.at(-1).frame), from);
   const boxes = spanOf(from, to, (frame) => sampleKeys(forward, frame, trajectory));
-  return changeTracks(trajectory, [id], (track) => withSpan(track, from, boxes, tolerance, trajectory));
+  return changeTracks(trajectory, [id], (track) => withSpan(track, from, boxes, curved(tolerance, trajectory), trajectory));
 }
 
 /**
@@ -97,7 +123,7 @@ export function simplifyTracks(trajectory, ids, tolerance = DEFAULT_TOLERANCE) {
   return changeTracks(trajectory, ids, (track) => {
     const dense = denseBoxes(track, trajectory);
     const boxes = spanOf(0, trajectory.frames - 1, (frame) => boxOf(dense, frame));
-    const simple = withSpan(track, 0, boxes, tolerance, trajectory);
+    const simple = withSpan(track, 0, boxes, straight(tolerance), trajectory);
     return simple.keys.length < track.keys.length ? simple : track;
   });
 }

@@ -1,4 +1,4 @@
-"""What the columns of a table of boxes are called: in ours, and in those of pandas, supervision and VoTT."""
+"""Names of the columns of a table of boxes: in ours, and in those of pandas, supervision and VoTT."""
 
 from __future__ import annotations
 

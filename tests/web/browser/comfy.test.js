@@ -397,6 +397,22 @@ function inRenderer(serverOf, { nodes2 }) {
     await host.press("g");
   });
 
+  hosted("undo, selection and markers are there again when the page is loaded again", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    const drawn = await host.text(id);
+    await host.press("Escape");
+    await host.drag(id, [0.25, 0.3], [0.35, 0.4]);
+    await host.press("Shift+M");
+    const state = (editor) => [editor.undoLabel, editor.selected.size, editor.markers.length];
+    assert.deepEqual(await host.editor(id, state), ["step.move", 1, 1]);
+    await host.reloadPage();
+    assert.deepEqual(await host.editor(id, state), ["step.move", 1, 1]);
+    await page.locator(".smcd-stage-canvas").focus();
+    await host.press("Control+z");
+    assert.equal(await host.text(id), drawn);
+  }, { skip: LATER });
+
   hosted("a link that gives the run another text is said", async (host, page) => {
     const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
     const other = await host.add("PrimitiveString", { pos: [20, 80] });
@@ -455,13 +471,17 @@ function inRenderer(serverOf, { nodes2 }) {
   hosted("numbers that the node chooses are marked, and a size that it would refuse is said", async (host, page) => {
     const labels = (id) =>
       page.evaluate((n) => {
-        const shown = window.app.graph.getNodeById(n).widgets.map(({ name, label }) => label ?? name);
+        const shown = window.app.graph.getNodeById(n).widgets.map((widget) => {
+          const text = widget.label ?? widget.name;
+          return widget.value === 0 && !text.includes("(") ? `${text}: ${widget._displayValue}` : text;
+        });
         return shown.filter((text) => /steps|frames|width/.test(text));
       }, id);
+    const automatic = (name) => (nodes2 ? `${name} (automatic)` : `${name}: automatic`);
     const trajectory = await host.add("SMCD_Trajectory", { pos: [20, 80] });
     const connect = { trajectory: [trajectory, 0] };
     const generate = await host.add("SMCD_Generate", { pos: [820, 80], widgets: { steps: 8, width: 200, height: 136 }, connect });
-    assert.deepEqual(await labels(generate), ["steps", "width", "frames (automatic)"]);
+    assert.deepEqual(await labels(generate), ["steps", "width (nearest: 192)", automatic("frames")]);
     assert.match(await host.editor(trajectory, (editor) => JSON.stringify(editor.facts)), /"multiple":64/);
     await page.getByText("The video is 200 × 136, but the model takes multiples of 64: use 192 × 128.").first().waitFor({ state: "attached" });
     await page.evaluate((n) => {
@@ -469,10 +489,10 @@ function inRenderer(serverOf, { nodes2 }) {
       steps.value = 0;
       steps.callback(0);
     }, generate);
-    assert.deepEqual(await labels(generate), ["steps (automatic)", "width", "frames (automatic)"]);
+    assert.deepEqual(await labels(generate), [automatic("steps"), "width (nearest: 192)", automatic("frames")]);
     await host.reload();
     const [again] = await host.ids("SMCD_Generate");
-    assert.deepEqual(await labels(again), ["steps (automatic)", "width", "frames (automatic)"]);
+    assert.deepEqual(await labels(again), [automatic("steps"), "width (nearest: 192)", automatic("frames")]);
   });
 
   hosted("two editors and a copy have their own boxes", async (host, page) => {

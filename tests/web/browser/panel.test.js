@@ -192,6 +192,36 @@ check("numbers of a box are pixels of the document", async (page) => {
   assert.deepEqual((await objects(page))[1].keys[0].box, [0.5, 0.1, 0.7, 0.35]);
 });
 
+check("fields of several objects are empty where these differ, and what is entered goes to all", async (page) => {
+  await select(page, "a", "b");
+  const panel = page.locator(".smcd-inspector");
+  const field = (name) => panel.getByLabel(name, { exact: true }).first();
+  const shown = async (name) => [await field(name).inputValue(), await field(name).getAttribute("placeholder")];
+  for (const name of ["Phrase", "X", "Y", "W", "H"]) assert.deepEqual(await shown(name), ["", "mixed"], name);
+  assert.deepEqual(await shown("Strength"), ["1", ""]);
+  await field("W").fill("100");
+  await field("W").press("Enter");
+  const pixels = async (n) => (await objects(page)).map(({ keys }) => Math.round((keys[0].box[n + 2] - keys[0].box[n]) * 512));
+  assert.deepEqual(await pixels(0), [100, 100]);
+  await field("Phrase").fill("toy");
+  await field("Phrase").press("Enter");
+  assert.deepEqual((await objects(page)).map(({ phrase }) => phrase), ["toy", "toy"]);
+  assert.deepEqual((await shown("Phrase"))[0], "toy");
+  await page.locator(".smcd-stage-canvas").focus();
+  await page.keyboard.press("Control+z");
+  assert.deepEqual((await objects(page)).map(({ phrase }) => phrase), ["red car", "brown dog"]); // one step
+  await select(page, "a");
+  await page.keyboard.press("4");
+  await page.keyboard.press("v"); // hides a up to its next key
+  await select(page, "a", "b");
+  assert.equal(await panel.locator(".smcd-ease select").inputValue(), "");
+  assert.ok(await field("Visible").evaluate((input) => input.indeterminate));
+  await panel.locator(".smcd-ease select").selectOption("out");
+  assert.deepEqual((await objects(page)).map(({ keys }) => keys[0].ease), ["out", "out"]);
+  await field("Visible").click(); // not all are visible, so all become so
+  assert.deepEqual((await objects(page)).map(({ keys }) => keys[0].visible), [true, true]);
+});
+
 check("a preset lays down keys, and the camera moves all objects", async (page) => {
   await select(page, "b");
   await page.locator(".smcd-editor").focus();

@@ -448,3 +448,83 @@ browserTest("a path is bent with the keyboard alone", WAY, {}, async ({ page, co
   await page.keyboard.press("h");
   assert.equal((await middleKey(page)).handles, undefined);
 });
+
+/** A picture with a red disc and a lighter square in it, and their boxes. */
+const showShapes = (page) =>
+  page.evaluate(() => {
+    const canvas = new OffscreenCanvas(640, 360);
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#3c6e46";
+    context.fillRect(0, 0, 640, 360);
+    context.fillStyle = "#c0392b";
+    context.arc(160, 180, 60, 0, 7);
+    context.fill();
+    context.fillStyle = "#e8e0c8";
+    context.fillRect(400, 100, 120, 160);
+    const image = canvas.transferToImageBitmap();
+    editor.set({ background: { width: 640, height: 360, part: [0, 0, 640, 360], isStill: true, imageAt: () => image } });
+  });
+const DISC = [100 / 640, 120 / 360, 220 / 640, 240 / 360];
+const SQUARE = [400 / 640, 100 / 360, 520 / 640, 260 / 360];
+const SMALL = 0.012; // of the frame: a pixel and a half of the 128 that are looked at
+const isAbout = (box, wanted) => assert.ok(box.every((v, n) => Math.abs(v - wanted[n]) <= SMALL), `${box} is not ${wanted}`);
+
+browserTest("a double click on an object in the image makes its box, one step, and asks for its phrase", [], {}, async (stage) => {
+  const { page, at, boxes, commits } = stage;
+  assert.doesNotMatch(await page.locator(".smcd-stage-hint li").first().innerText(), /double-click/);
+  await page.mouse.dblclick(...(await at(0.25, 0.5)));
+  await page.locator(".smcd-notice", { hasText: "no image" }).waitFor();
+  await showShapes(page);
+  await frame(page);
+  assert.match(await page.locator(".smcd-stage-hint li").first().innerText(), /double-click/);
+  await page.mouse.dblclick(...(await at(0.25, 0.5)));
+  await page.locator(".smcd-naming input:focus").waitFor();
+  isAbout((await boxes())[0], DISC);
+  assert.equal(await commits(), 1);
+  await page.keyboard.type("disc\n");
+  assert.equal(await page.evaluate(() => editor.trajectory.objects[0].phrase), "disc");
+  await page.mouse.dblclick(...(await at(0.02, 0.9)));
+  await frame(page);
+  assert.equal((await boxes()).length, 1); // of the background stands nothing out
+});
+
+browserTest("the menu and keys make and fit boxes of objects", [], {}, async ({ page, at, boxes, selected }) => {
+  await showShapes(page);
+  await page.mouse.click(...(await at(0.72, 0.5)), { button: "right" });
+  await page.locator("[data-command=objectBox]").last().click();
+  await frame(page);
+  isAbout((await boxes())[0], SQUARE);
+  await page.keyboard.press("Escape");
+  await page.mouse.move(...(await at(0.7, 0.5)));
+  await page.keyboard.press("d"); // its box is there already
+  await page.locator(".smcd-notice", { hasText: "outline" }).waitFor();
+  await page.mouse.move(...(await at(0.25, 0.5)));
+  await page.keyboard.press("d");
+  await frame(page);
+  isAbout((await boxes())[1], DISC);
+  await page.keyboard.press("Escape");
+  await page.evaluate(async () => {
+    const model = await import("/web/trajectory/model.js");
+    const [id] = editor.selected;
+    editor.apply("step.box", (trajectory) => model.setBox(trajectory, id, 0, [0.12, 0.25, 0.36, 0.75]));
+  });
+  assert.equal((await selected()).length, 1);
+  await page.keyboard.press("Shift+D");
+  await frame(page);
+  isAbout((await boxes())[1], DISC);
+  await page.locator(".smcd-undo").click();
+  isAbout((await boxes())[1], [0.12, 0.25, 0.36, 0.75]);
+});
+
+browserTest("where a mask shows something, it decides the box", [], {}, async ({ page, at, boxes }) => {
+  await showShapes(page);
+  await page.evaluate(() => {
+    const image = document.createElement("canvas"); // the shape above the hole, as of the frame's left half
+    [image.width, image.height] = [100, 200];
+    image.getContext("2d").fillRect(40, 50, 20, 40);
+    editor.set({ masks: new Map([["", { box: [0, 0, 0.5, 1], image }]]) });
+  });
+  await page.mouse.dblclick(...(await at(0.25, 0.6)));
+  await frame(page);
+  isAbout((await boxes())[0], [0.2, 0.5, 0.3, 0.9]);
+});

@@ -247,6 +247,55 @@ test("playback loops, each frame as long as the others, or stops at the last fra
   }),
 );
 
+test("playback keeps to the work area, which keys, the ruler's menu and its ends set", { skip: missing }, () =>
+  withTimeline({ ...CLIP, frames: 24, fps: 100 }, async (page, { at, drag, read }) => {
+    await page.locator(".smcd-stage-canvas").focus();
+    await page.evaluate(() => editor.seek(4));
+    await page.keyboard.press("Shift+Home");
+    await page.evaluate(() => editor.seek(9));
+    await page.keyboard.press("Shift+End");
+    assert.deepEqual(await read("workArea"), [4, 9]);
+    const top = async (frame) => ({ ...(await at("ruler", frame)), y: (await at("ruler", frame)).y - 11 });
+    await drag(await top(9), await top(12));
+    assert.deepEqual(await read("workArea"), [4, 12]);
+    await page.evaluate(() => editor.seek(20));
+    await page.evaluate(() => editor.set({ isPlaying: true }));
+    const times = (await watch(page, 0.4)).map(([time]) => time).slice(2);
+    await page.evaluate(() => editor.set({ isPlaying: false }));
+    assert.ok(Math.min(...times) >= 4 && Math.max(...times) <= 12, `${Math.min(...times)} to ${Math.max(...times)}`);
+    await page.keyboard.press("Alt+End");
+    assert.equal(await read("workArea"), null);
+    const { x, y } = await at("ruler", 18);
+    await page.mouse.click(x, y, { button: "right" });
+    await page.locator("[data-menu=ruler] [data-command=workAreaEnd]").click();
+    assert.deepEqual(await read("workArea"), [0, 18]);
+  }),
+);
+
+test("markers are set, named, walked and removed with keys alone", { skip: missing }, () =>
+  withTimeline(CLIP, async (page, { at, read }) => {
+    await page.locator(".smcd-stage-canvas").focus();
+    await page.keyboard.press("Shift+M");
+    await page.evaluate(() => editor.seek(6));
+    await page.keyboard.press("Alt+m");
+    await page.keyboard.type("<b>turn</b>");
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await read("markers"), [{ frame: 0, name: "" }, { frame: 6, name: "<b>turn</b>" }]);
+    await page.keyboard.press("Alt+PageUp");
+    assert.equal(await read("time"), 0);
+    await page.keyboard.press("Shift+M");
+    await page.keyboard.press("Alt+PageDown");
+    assert.equal(await read("time"), 6);
+    const { x, y } = await at("ruler", 6);
+    await page.mouse.move(x, y + 10);
+    await page.locator(".smcd-timeline-tip", { hasText: "<b>turn</b>" }).waitFor();
+    await page.mouse.dblclick(x, y + 10);
+    await page.keyboard.type("over");
+    await page.keyboard.press("Enter");
+    assert.equal((await read("markers"))[0].name, "<b>turn</b>over");
+  }),
+);
+
 test("recording ends with the clip, even with the loop on", { skip: missing }, () =>
   withTimeline({ ...CLIP, frames: 24, fps: 100 }, async (page, { read }) => {
     await page.evaluate(() => editor.set({ recording: { id: "car", samples: [] }, isPlaying: true }));
@@ -366,6 +415,33 @@ test("the wheel is the host's until the editor has the focus; then Ctrl zooms at
     const scale = (await at(1, 9)).x - (await at(1, 8)).x;
     await drag(await at(1, 8), await at(1, 8, Math.min(scale * Math.E, 40)));
     assert.deepEqual(await keysOf("car"), [0, 9, 16]);
+  }),
+);
+
+test("plus, minus and 0 zoom the timeline while it has the focus, about the playhead", { skip: missing }, () =>
+  withTimeline({ ...CLIP, frames: 240 }, async (page, { read }) => {
+    await page.evaluate(() => editor.seek(120));
+    await page.locator(".smcd-timeline-canvas").focus();
+    const before = await read("viewport");
+    const places = () =>
+      page.evaluate(() => {
+        const [, x] = /translateX\(([-\d.]+)px/.exec(document.querySelector(".smcd-timeline-playhead").style.transform);
+        return Number(x);
+      });
+    const at = await places();
+    const shift = async (frames) => {
+      await page.evaluate((by) => editor.seek(editor.time + by), frames);
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      return (await places()) - at;
+    };
+    const one = await shift(10);
+    await shift(-10);
+    for (const key of ["+", "+"]) await page.keyboard.press(key);
+    assert.ok(Math.abs((await shift(10)) / one - 2.25) < 0.01); // ten frames are 1.5 x 1.5 as wide
+    await shift(-10);
+    await page.keyboard.press("0");
+    assert.ok(Math.abs((await shift(10)) - one) < 0.1);
+    assert.deepEqual(await read("viewport"), before); // not of the image
   }),
 );
 

@@ -48,6 +48,25 @@ function seekKey(editor, by) {
   if (frames.length) editor.seek(frames.reduce((a, b) => (by > 0 ? Math.min(a, b) : Math.max(a, b))));
 }
 
+/** Show the selected boxes at the playhead as large as they fit, with as much around them. */
+function zoomToSelection(editor) {
+  const { frame, selected, shownViewport, stageSize, trajectory } = editor;
+  const tracks = trajectory.objects.filter(({ id }) => selected.has(id));
+  const around = model.boxAround(tracks.map((track) => model.boxAt(track, frame, trajectory)));
+  const [left, top] = model.toPixels(shownViewport, around[0], around[1]);
+  const [right, bottom] = model.toPixels(shownViewport, around[2], around[3]);
+  const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+  const factor = Math.min(stageSize.width / Math.max(right - left, 1), stageSize.height / Math.max(bottom - top, 1)) / 2;
+  const centred = model.panBy(shownViewport, stageSize.width / 2 - x, stageSize.height / 2 - y);
+  editor.set({ viewport: model.zoomAt(centred, stageSize.width / 2, stageSize.height / 2, factor) });
+}
+
+function seekMarker(editor, by) {
+  const frames = editor.markers.map(({ frame }) => frame).filter((frame) => frame < editor.trajectory.frames);
+  const ahead = frames.filter((frame) => (by > 0 ? frame > editor.frame : frame < editor.frame));
+  if (ahead.length) stopAndSeek(editor, by > 0 ? ahead[0] : ahead.at(-1));
+}
+
 function stopAndSeek(editor, frame) {
   if (editor.isPlaying) editor.set({ isPlaying: false });
   editor.seek(frame);
@@ -73,6 +92,7 @@ const always = () => true;
 const hasObjects = (editor) => editor.trajectory.objects.length > 0;
 const hasSelection = (editor) => editor.selected.size > 0;
 const hasEditable = (editor) => editor.editable.length > 0;
+const hasMarkers = (editor) => editor.markers.length > 0;
 const hasMoved = (editor) => movedIds(editor).length > 0;
 const hasKeys = (editor) => editableKeys(editor).length > 0;
 
@@ -210,6 +230,8 @@ export const COMMANDS = [
       model.addTrack(trajectory, [0.375, 0.375, 0.625, 0.625], editor.frame),
     ),
   ),
+  command("object", "objectBox", ["D"], always, ({ view }) => view.boxFromObject()),
+  command("object", "fitBox", ["Shift+D"], hasEditable, ({ view }) => view.fitBox()),
   command("object", "editPhrase", ["F2", "Enter"], hasSelection, ({ view }) => view.editPhrase()),
   command(
     "object",
@@ -243,6 +265,23 @@ export const COMMANDS = [
   command("time", "firstFrame", ["Home"], always, ({ editor }) => stopAndSeek(editor, 0)),
   command("time", "lastFrame", ["End"], always, ({ editor }) => stopAndSeek(editor, editor.trajectory.frames - 1)),
   setting("loop", [], "time"),
+  command("time", "workAreaStart", ["Shift+Home"], always, ({ editor }) => {
+    editor.setWorkArea([editor.frame, Math.max(editor.frame, editor.played[1])]);
+  }),
+  command("time", "workAreaEnd", ["Shift+End"], always, ({ editor }) => {
+    editor.setWorkArea([Math.min(editor.frame, editor.played[0]), editor.frame]);
+  }),
+  command("time", "workAreaClear", ["Alt+End"], (editor) => editor.workArea !== null, ({ editor }) => {
+    editor.set({ workArea: null });
+  }),
+  command("time", "marker", ["Shift+M"], always, ({ editor }) => {
+    const others = editor.markers.filter(({ frame }) => frame !== editor.frame);
+    const isThere = others.length < editor.markers.length;
+    editor.setMarkers(isThere ? others : [...others, { frame: editor.frame, name: "" }]);
+  }, { isOn: ({ markers, frame }) => markers.some((marker) => marker.frame === frame) }),
+  command("time", "nameMarker", ["Alt+M"], always, ({ view }) => view.nameMarker()),
+  command("time", "previousMarker", ["Alt+PageUp"], hasMarkers, ({ editor }) => seekMarker(editor, -1)),
+  command("time", "nextMarker", ["Alt+PageDown"], hasMarkers, ({ editor }) => seekMarker(editor, 1)),
   command("time", "record", ["R"], hasObjects, ({ editor }) => editor.set({ isArmed: !editor.isArmed, isPlaying: false }), {
     isOn: (editor) => editor.isArmed,
   }),
@@ -284,6 +323,7 @@ export const COMMANDS = [
 
   command("view", "zoomIn", ["+", "="], always, ({ editor }) => editor.zoom(ZOOM)),
   command("view", "zoomOut", ["-"], always, ({ editor }) => editor.zoom(1 / ZOOM)),
+  command("view", "zoomSelection", ["Z"], hasSelection, ({ editor }) => zoomToSelection(editor)),
   command("view", "zoomFit", ["0"], always, ({ editor }) => editor.set({ viewport: null })),
   command(
     "view",

@@ -12,7 +12,7 @@ const EASES = ["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"]
 /** Commands by what they are about; null for a separator. @type {Record<string, (string | null)[]>} */
 export const CONTEXT_MENUS = {
   box: [
-    ...["editPhrase", "motion", null, "addKey", "toggleVisible", null, "copy", "duplicate", "delete", null],
+    ...["editPhrase", "motion", "fitBox", null, "addKey", "toggleVisible", null, "copy", "duplicate", "delete", null],
     ...["toggleEnabled", "toggleLock", "toggleSolo", "raise", "lower"],
   ],
   key: [
@@ -25,9 +25,10 @@ export const CONTEXT_MENUS = {
     ...["duplicate", "delete", "raise", "lower"],
   ],
   stage: [
-    ...["addBox", "paste", "selectAll", null, "setting.animatic", "setting.onionSkin", "setting.paths", "toggleGrid"],
+    ...["addBox", "objectBox", "paste", "selectAll", null, "setting.animatic", "setting.onionSkin", "setting.paths", "toggleGrid"],
     ...[null, "zoomFit", "fullScreen", "import"],
   ],
+  ruler: ["workAreaStart", "workAreaEnd", "workAreaClear", null, "marker", "nameMarker", "previousMarker", "nextMarker"],
   time: ["play", "record", "setting.loop", null, "firstFrame", "lastFrame", null, "addKey", "selectKeys", "paste"],
 };
 

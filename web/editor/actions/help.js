@@ -11,8 +11,8 @@ import { isMac, keyText } from "./keys.js";
 
 /** Pointer gestures, by the suffix of the message keys `gesture.` and `gesture.keys.`. */
 export const GESTURES = [
-  ...["draw", "drawOver", "move", "moveTrack", "resize", "resizeSquare", "resizeCentre", "add", "below", "marquee"],
-  ...["pan", "zoom", "noSnap", "pathPoint", "bend", "bendFree", "smooth", "pull", "record", "timelineKey"],
+  ...["draw", "object", "drawOver", "move", "moveTrack", "resize", "resizeSquare", "resizeCentre", "add", "below", "marquee"],
+  ...["pan", "zoom", "noSnap", "pathPoint", "bend", "bendFree", "smooth", "pull", "record", "timelineKey", "workArea"],
   ...["timelineCopy", "timelineZoom"],
 ];
 

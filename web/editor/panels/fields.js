@@ -16,8 +16,8 @@ import { editAsTyped } from "../kit/typed.js";
  *   } attributes
  * @param {{editor: EditorState, step: string, operation: (value: number) => (trajectory: Trajectory) => Trajectory}
  *   } [edit]  what numbers do to the trajectory as they are typed
- * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number) => void}} show: sets the value
- *   unless the field is being edited
+ * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number | null) => void}} show: sets the
+ *   value unless the field is being edited; null empties it, for objects with different values
  */
 export function numberField(label, attributes, edit) {
   const input = h("input", { type: "number", step: "any", ...attributes });
@@ -35,7 +35,7 @@ export function numberField(label, attributes, edit) {
     element: h("label", { class: "smcd-field" }, h("span", {}, label), input),
     input,
     show(value) {
-      shown = String(value);
+      shown = value === null ? "" : String(value);
       if (input.value !== shown && document.activeElement !== input) input.value = shown;
     },
   };
@@ -55,4 +55,15 @@ export function isUsable({ validity }) {
 export function choiceField(label, options, attributes = {}) {
   const input = h("select", attributes, ...options.map(([value, text]) => h("option", { value }, text)));
   return { element: h("label", { class: "smcd-field" }, h("span", {}, label), input), input };
+}
+
+/**
+ * What all have in common, null if they differ.
+ *
+ * @template T
+ * @param {T[]} values  at least one
+ * @returns {T | null}
+ */
+export function common([first, ...others]) {
+  return others.every((value) => value === first) ? first : null;
 }

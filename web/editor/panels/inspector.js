@@ -11,7 +11,7 @@ import { editAsTyped } from "../kit/typed.js";
 import { freePhrases } from "../state/prompt_phrases.js";
 import { easedKeys } from "../state/selection.js";
 import { createBezier } from "./bezier.js";
-import { choiceField, numberField } from "./fields.js";
+import { choiceField, common, numberField } from "./fields.js";
 import { createMotionForm } from "./motion_form.js";
 import { createPathSection } from "./path.js";
 
@@ -54,9 +54,19 @@ export function createInspector(context) {
   };
 }
 
-/** The first selected object, whose values are shown. Changes apply to all selected ones. */
-function firstTrack({ trajectory, selected }) {
-  return trajectory.objects.find(({ id }) => selected.has(id));
+/** The selected objects. Their common values are shown, and changes apply to all of them. */
+function chosenTracks({ trajectory, selected }) {
+  return trajectory.objects.filter(({ id }) => selected.has(id));
+}
+
+/** The first selected object, which stands for all where only one can be shown. */
+function firstTrack(editor) {
+  return chosenTracks(editor)[0];
+}
+
+/** Show that the objects of a field differ. @param {HTMLInputElement} input @param {boolean} isMixed */
+function markMixed(input, isMixed, t) {
+  input.placeholder = isMixed ? t("inspector.mixed") : "";
 }
 
 function createObjectSection({ editor, t }) {
@@ -80,22 +90,27 @@ function createObjectSection({ editor, t }) {
   );
   const isOther = watch();
   const isOtherOffer = watch();
-  let edited = null; // id of the object whose phrase is being edited, as the selection may change meanwhile
+  let edited = []; // ids of the objects whose phrase is being edited, as the selection may change meanwhile
 
   function withStrength(value) {
     const ids = editor.selected;
     return (trajectory) => model.setStrength(trajectory, ids, value);
   }
 
-  const withPhrase = (id, text) => (trajectory) => model.setPhrase(trajectory, id, text);
+  const withPhrase = (ids, text) => (trajectory) => ids.reduce((result, id) => model.setPhrase(result, id, text), trajectory);
+  const idsOf = (tracks) => tracks.map(({ id }) => id);
+  const phraseNow = () => common(chosenTracks(editor).map((track) => track.phrase)) ?? "";
 
   phrase.addEventListener("focus", () => {
-    edited = firstTrack(editor)?.id ?? null;
+    edited = idsOf(chosenTracks(editor));
   });
   editAsTyped(editor, phrase, {
     step: "step.phrase",
-    operation: () => (editor.trajectory.objects.some(({ id }) => id === edited) ? withPhrase(edited, phrase.value) : null),
-    restore: () => (phrase.value = firstTrack(editor)?.phrase ?? ""),
+    operation() {
+      const there = edited.filter((id) => editor.trajectory.objects.some((track) => track.id === id));
+      return there.length ? withPhrase(there, phrase.value) : null;
+    },
+    restore: () => (phrase.value = phraseNow()),
   });
   editAsTyped(editor, slider, {
     step: "step.strength",
@@ -103,15 +118,15 @@ function createObjectSection({ editor, t }) {
     restore: () => (slider.value = String(firstTrack(editor)?.strength ?? 1)),
   });
 
-  function choose(id, text) {
-    editor.apply("step.phrase", withPhrase(id, text));
+  function choose(ids, text) {
+    editor.apply("step.phrase", withPhrase(ids, text));
   }
 
-  function showChips({ id }) {
+  function showChips(ids) {
     const used = editor.trajectory.objects.map(({ phrase: text }) => text);
-    if (!isOtherOffer(id, editor.facts.prompt, used.join("\n"))) return; // as in each frame of a drag
+    if (!isOtherOffer(ids.join("\n"), editor.facts.prompt, used.join("\n"))) return; // as in each frame of a drag
     const free = freePhrases(editor.facts.prompt, used).slice(0, MAX_CHIPS);
-    const chip = (text) => h("button", { type: "button", dir: "auto", onclick: () => choose(id, text) }, text);
+    const chip = (text) => h("button", { type: "button", dir: "auto", onclick: () => choose(ids, text) }, text);
     chips.replaceChildren(...free.map(chip));
     chips.hidden = !free.length;
     chipTitle.hidden = !free.length;
@@ -120,12 +135,17 @@ function createObjectSection({ editor, t }) {
   return {
     element,
     render() {
-      const track = firstTrack(editor);
-      if (!isOther(track, editor.facts.prompt, editor.selected)) return;
-      if (document.activeElement !== phrase) phrase.value = track.phrase;
-      strength.show(track.strength);
+      const tracks = chosenTracks(editor);
+      const [track] = tracks;
+      if (!isOther(editor.facts.prompt, editor.selected, ...tracks)) return;
+      const isMixed = common(tracks.map((one) => one.phrase)) === null;
+      markMixed(phrase, isMixed, t);
+      if (document.activeElement !== phrase) phrase.value = isMixed ? "" : track.phrase;
+      const force = common(tracks.map((one) => one.strength));
+      markMixed(strength.input, force === null, t);
+      strength.show(force);
       if (!editor.isInGesture || document.activeElement !== slider) slider.value = String(track.strength);
-      showChips(track);
+      showChips(idsOf(tracks));
     },
   };
 }
@@ -178,31 +198,42 @@ function createBoxSection({ editor, t, run }) {
     return editor.apply("step.deleteKeys", (trajectory) => model.deleteKeys(trajectory, refs));
   }
 
+  /** What the fields are about: the objects that they change, or locked ones. */
+  function shownTracks() {
+    const ids = editor.editable;
+    return ids.length ? ids.map((id) => model.trackOf(editor.trajectory, id)) : chosenTracks(editor);
+  }
+
   function hasKey() {
-    const track = firstTrack(editor);
-    return track.keys.some(({ frame }) => frame === editor.frame);
+    return shownTracks().every(({ keys }) => keys.some(({ frame }) => frame === editor.frame));
   }
 
   return {
     element,
     render() {
       const { trajectory, frame, locked, selected } = editor;
-      const track = firstTrack(editor);
-      if (!isOther(track, frame, locked, selected, trajectory.width, trajectory.height)) return;
+      const tracks = shownTracks();
+      if (!isOther(frame, locked, selected, trajectory.width, trajectory.height, ...tracks)) return;
       title.textContent = t("inspector.box", { frame });
-      const [x1, y1, x2, y2] = model.boxAt(track, frame, trajectory);
       const { width, height } = trajectory;
-      const box = { x: x1 * width, y: y1 * height, w: (x2 - x1) * width, h: (y2 - y1) * height };
+      const boxes = tracks.map((track) => {
+        const [x1, y1, x2, y2] = model.boxAt(track, frame, trajectory);
+        return { x: x1 * width, y: y1 * height, w: (x2 - x1) * width, h: (y2 - y1) * height };
+      });
       const isLocked = !editor.editable.length;
       for (const [name, field] of Object.entries(fields)) {
-        field.show(Math.round(box[name] * 100) / 100);
+        const value = common(boxes.map((box) => Math.round(box[name] * 100) / 100));
+        field.show(value);
+        markMixed(field.input, value === null, t);
         field.input.disabled = isLocked;
       }
       visible.disabled = isLocked;
       const isKey = hasKey();
       key.textContent = t(isKey ? "inspector.deleteKey" : "inspector.addKey");
-      key.disabled = isLocked || (isKey && track.keys.length === 1);
-      visible.checked = model.visibleAt(track, frame);
+      key.disabled = isLocked || (isKey && tracks.some(({ keys }) => keys.length === 1));
+      const isSeen = common(tracks.map((track) => model.visibleAt(track, frame)));
+      visible.checked = isSeen === true;
+      visible.indeterminate = isSeen === null;
     },
   };
 }
@@ -210,6 +241,7 @@ function createBoxSection({ editor, t, run }) {
 function createEaseSection({ editor, t }) {
   const names = [...model.NAMED_EASES, "bezier"];
   const choice = choiceField(t("inspector.ease"), names.map((name) => [name, t(`motion.ease.${name}`)]));
+  choice.input.append(h("option", { value: "", hidden: true, disabled: true }, t("inspector.mixed")));
   const numbers = h("output", { class: "smcd-hint" });
   const hint = h("p", { class: "smcd-hint" });
   const bezier = createBezier(t, () => {
@@ -235,22 +267,31 @@ function createEaseSection({ editor, t }) {
   });
 
   function easeHere() {
-    const [ref] = easedKeys(editor);
-    if (!ref) return null;
-    return model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame === ref.frame)?.ease ?? null;
+    return easesHere()[0] ?? null;
+  }
+
+  function easesHere() {
+    return easedKeys(editor).map((ref) => {
+      return model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame === ref.frame).ease;
+    });
   }
 
   return {
     element,
     render() {
-      if (!isOther(firstTrack(editor), editor.frame, editor.selectedKeys, editor.selected, editor.locked)) return;
+      if (!isOther(editor.frame, editor.selectedKeys, editor.selected, editor.locked, ...chosenTracks(editor))) return;
       const ease = easeHere();
-      const [ref] = easedKeys(editor);
+      const refs = easedKeys(editor);
+      const isMixed = refs.length > 0 && common(easesHere().map(String)) === null;
       choice.input.disabled = ease === null;
-      choice.input.value = Array.isArray(ease) ? "bezier" : ease ?? "linear";
-      numbers.textContent = (model.easeCurve(ease) ?? []).join(", ");
-      const next = ref && model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame > ref.frame);
-      hint.textContent = next ? t("inspector.way", { from: ref.frame, to: next.frame }) : t("inspector.noWay");
+      choice.input.value = isMixed ? "" : Array.isArray(ease) ? "bezier" : ease ?? "linear";
+      numbers.textContent = isMixed ? "" : (model.easeCurve(ease) ?? []).join(", ");
+      const ways = refs.map((ref) => {
+        const next = model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame > ref.frame);
+        return next ? t("inspector.way", { from: ref.frame, to: next.frame }) : t("inspector.noWay");
+      });
+      hint.textContent = common(ways.length ? ways : [t("inspector.noWay")]) ?? "";
+      const next = hint.textContent !== t("inspector.noWay");
       bezier.element.classList.toggle("smcd-is-disabled", !next);
       bezier.show(ease ?? "linear");
     },

@@ -9,7 +9,7 @@
 
 import * as model from "../../trajectory/model.js";
 import { h, watch } from "../kit/dom.js";
-import { numberField } from "./fields.js";
+import { common, numberField } from "./fields.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HIGH = 40; // of the graph, in its units; one unit across is a frame
@@ -40,11 +40,13 @@ export function createPathSection({ editor, t, run }) {
     element,
     render() {
       const { trajectory, frame, locked, selected, selectedKeys } = editor;
-      const track = trajectory.objects.find(({ id }) => selected.has(id));
+      const tracks = trajectory.objects.filter(({ id }) => selected.has(id));
+      const [track] = tracks;
       speed.show(track, trajectory, frame);
-      if (!isOther(track, frame, locked, selected, selectedKeys, trajectory.width, trajectory.height)) return;
+      if (!isOther(frame, locked, selected, selectedKeys, trajectory.width, trajectory.height, ...tracks)) return;
       title.textContent = t("inspector.path", { frame });
       const key = keyAt(track, frame);
+      const bent = editor.editable.flatMap((id) => keyAt(model.trackOf(trajectory, id), frame) ?? []);
       const isLocked = !editor.editable.length;
       smooth.textContent = t(key?.handles ? "inspector.corner" : "inspector.smooth");
       smooth.disabled = isLocked || track.keys.length < 2;
@@ -52,8 +54,13 @@ export function createPathSection({ editor, t, run }) {
       if (!key?.handles) return;
       const ends = [track.keys[0], track.keys.at(-1)];
       NUMBERS.forEach(({ side, axis }, n) => {
-        const pixels = key.handles[side][axis] * (axis === 0 ? trajectory.width : trajectory.height);
-        fields[n].show(Math.round(pixels * 100) / 100);
+        const pixels = (bent.length ? bent : [key]).map((one) => {
+          const units = model.handlesOf(one)[side][axis];
+          return Math.round(units * (axis === 0 ? trajectory.width : trajectory.height) * 100) / 100;
+        });
+        const value = common(pixels);
+        fields[n].show(value);
+        fields[n].input.placeholder = value === null ? t("inspector.mixed") : "";
         fields[n].input.disabled = isLocked || key === ends[side];
       });
     },

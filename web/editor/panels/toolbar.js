@@ -17,7 +17,7 @@ export const MENUS = {
     ...["selectAll", "selectNone", "selectNext", "selectPrevious", "selectCamera"],
   ],
   object: [
-    ...["addBox", "editPhrase", null, "toggleEnabled", "toggleLock", "toggleSolo", "raise", "lower", null],
+    ...["addBox", "objectBox", "fitBox", "editPhrase", null, "toggleEnabled", "toggleLock", "toggleSolo", "raise", "lower", null],
     ...["align.left", "align.center", "align.right", "align.top", "align.middle", "align.bottom"],
     ...["distribute.x", "distribute.y", null, "motion", "simplify"],
   ],
@@ -25,10 +25,11 @@ export const MENUS = {
     ...["play", "record", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
     ...["lastFrame", null, "addKey", "selectKey", "selectKeys", "keysEarlier", "keysLater", "keysToPlayhead"],
     ...["keysStretch", "keysSqueeze", "keysReverse", "smooth", "toggleVisible", null],
+    ...["workAreaStart", "workAreaEnd", "workAreaClear", "marker", "nameMarker", "previousMarker", "nextMarker", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
-    ...["zoomIn", "zoomOut", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
+    ...["zoomIn", "zoomOut", "zoomSelection", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
     ...["setting.keepAspect", "setting.wholePath", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
     ...["toggleResult", "fullScreen", "help"],
   ],

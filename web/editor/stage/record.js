@@ -32,8 +32,9 @@ export function countInGesture(editor, press, id) {
       return;
     }
     stop();
-    const isAtEnd = editor.frame === editor.trajectory.frames - 1;
-    editor.set({ isArmed: false, isPlaying: true, time: isAtEnd ? 0 : editor.frame });
+    const [first, last] = editor.played;
+    const isOutside = editor.frame >= last || editor.frame < first;
+    editor.set({ isArmed: false, isPlaying: true, time: isOutside ? first : editor.frame });
     recording = recordGesture(editor, at, id, () => true);
     recording.move(at);
   }

@@ -7,7 +7,7 @@
  * @import {Where} from "../kit/pointer.js"
  */
 
-import { panBy } from "../../trajectory/model.js";
+import { panBy, toFrame } from "../../trajectory/model.js";
 import { isAtPointer, openContextMenu } from "../actions/context_menu.js";
 import { followSize, h, listen, sharpen, take } from "../kit/dom.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
@@ -30,6 +30,7 @@ export function createStage(context) {
   const { editor, t, run, root, view } = context;
   const canvas = h("canvas", { class: "smcd-stage-canvas", role: "application", tabindex: "0" });
   const steps = ["draw", "name", "move"].map((name) => h("li", {}, t(`stage.step.${name}`)));
+  let isOfferingObjects = false; // in the first step
   const hint = h("div", { class: "smcd-stage-hint" }, h("ol", {}, ...steps));
   const naming = createPhraseField(context, canvas);
   const count = h("div", { class: "smcd-stage-count", role: "status", hidden: true });
@@ -60,6 +61,7 @@ export function createStage(context) {
     pinch: (points) => pinch(editor, points),
     hover(where) {
       pointer = where;
+      if (where) notePlace(where);
       view.invalidate();
     },
     done() {
@@ -67,6 +69,11 @@ export function createStage(context) {
       view.invalidate();
     },
   });
+
+  /** Note the place of the pointer, for commands. @param {Where | null} where */
+  function notePlace(where) {
+    editor.pointed = where && toFrame(editor.shownViewport, where.px, where.py); // nothing shows it
+  }
 
   const endListening = listen(canvas, {
     pointerdown: (event) => event.stopPropagation(), // keeps the host from dragging the node
@@ -78,6 +85,7 @@ export function createStage(context) {
       take(event); // the host's menu is about the node, not about a box
       const isPlace = isAtPointer(event);
       const touched = isPlace ? touchedAt(editor, whereOf(event, canvas)) : null;
+      notePlace(isPlace ? whereOf(event, canvas) : null);
       const under = touched?.kind === "box" ? touched.under : touched?.kind === "locked" ? [touched.id] : [];
       if (under.length && !under.some((id) => editor.selected.has(id))) editor.select([under[0]]);
       const isBox = isPlace ? under.length > 0 || touched.kind === "handle" : editor.selected.size > 0;
@@ -120,7 +128,12 @@ export function createStage(context) {
       // The first click on a point of a path moves the playhead, and so the box under the pointer.
       const [first] = pressed;
       if (first?.kind === "point" && !event.altKey) toggleSmooth(editor, first.point);
-      else if (touchedAt(editor, whereOf(event, canvas)).kind === "box") run("editPhrase");
+      else {
+        const { kind } = touchedAt(editor, whereOf(event, canvas));
+        notePlace(whereOf(event, canvas));
+        if (kind === "box") run("editPhrase");
+        else if (kind === "empty" || kind === "locked") run("objectBox");
+      }
     },
   });
 
@@ -172,6 +185,10 @@ export function createStage(context) {
       count.hidden = !editor.isArmed;
       if (editor.isArmed) count.textContent = editor.countIn ? String(editor.countIn) : t("stage.armed");
       hint.hidden = editor.trajectory.objects.length > 0;
+      if ((editor.shownBackground !== null) !== isOfferingObjects) {
+        isOfferingObjects = !isOfferingObjects;
+        steps[0].textContent = t(isOfferingObjects ? "stage.step.drawOrClick" : "stage.step.draw");
+      }
       const wanted = gesture?.cursor ?? (pointer ? cursorAt(editor, pointer, space !== "up") : "crosshair");
       if (wanted !== cursor) canvas.style.cursor = cursor = wanted;
       if (editor.frame !== named && !editor.isPlaying) {

@@ -4,7 +4,7 @@
  * The parts of the view read it, change it through its methods, and redraw when it notifies them. The trajectory
  * changes by `apply` for a complete step, or by the gesture that `begin` returns.
  *
- * @import {Box, Trajectory} from "../../trajectory/document.js"
+ * @import {Box, Point, Trajectory} from "../../trajectory/document.js"
  * @import {Mask} from "../../trajectory/cuts.js"
  * @import {KeyRef} from "../../trajectory/keys.js"
  * @import {Said} from "../../trajectory/refusal.js"
@@ -21,6 +21,9 @@
  *   background; isLinked: the run gets the text of a link; cropTo: size that the image is cropped to
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory | null}} Scores  of the last run, by
  *   object id and frame; null where the object was invisible; of: what was run, null if that is not here
+ * @typedef {{frame: number, name: string}} Marker
+ * @typedef {{here: string, past: [string, string][], future: [string, string][]}} NotedSteps  here: text of the
+ *   trajectory; past, future: label and text of each step, the nearest last
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
  * @typedef {{kind: "info" | "error", text: string | Said, isUndoable?: boolean}} Notice  isUndoable: about the last
  *   step, which can be undone there
@@ -49,7 +52,7 @@ export const SETTINGS = {
 };
 
 /** What is on screen besides the settings, and stays when the host makes the node anew. */
-const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks"];
+const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks", "workArea", "markers"];
 
 const STAGE_MARGIN = [18, 0.06, 48]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
 
@@ -83,6 +86,10 @@ export class EditorState {
     this.isWheelPanning = false; // as on a trackpad; else the wheel zooms
     this.time = 0; // of the playhead, in frames; whole unless playing
     this.isPlaying = false;
+    /** @type {[number, number] | null} first and last frame that playback keeps to; null for all */
+    this.workArea = null;
+    /** @type {Marker[]} in the order of their frames; those after the end of the clip are not shown */
+    this.markers = [];
     this.isArmed = false; // the next drag of a box is recorded, after the count-in
     this.countIn = 0; // beats until then
     /** @type {{id: string, samples: {time: number, box: Box}[]} | null} */
@@ -90,6 +97,8 @@ export class EditorState {
     this.settings = { ...SETTINGS };
     /** @type {Viewport | null} null: fitted to the stage */
     this.viewport = null;
+    /** @type {Point | null} where the pointer was last on the stage, in units of the frame */
+    this.pointed = null;
     this.stageSize = { width: 1, height: 1 }; // CSS pixels of the stage's canvas, which updates it
     /** @type {Background | null} */
     this.background = null;
@@ -119,6 +128,14 @@ export class EditorState {
   /** The frame that edits apply to. */
   get frame() {
     return Math.min(Math.max(Math.round(this.time), 0), this.trajectory.frames - 1);
+  }
+
+  /** First and last frame of playback. @returns {[number, number]} */
+  get played() {
+    const last = this.trajectory.frames - 1;
+    if (!this.workArea) return [0, last];
+    const [from, to] = this.workArea.map((frame) => Math.min(frame, last));
+    return [from, to];
   }
 
   /** Position of the frame on the stage. @returns {Viewport} */
@@ -315,6 +332,44 @@ export class EditorState {
   }
 
   /**
+   * What undo and redo go back to, as text: as many of the nearest steps as fit.
+   *
+   * @param {number} most  characters
+   * @returns {NotedSteps}
+   */
+  noteSteps(most) {
+    const { past, future } = model.cancel(this.#history);
+    const here = model.serialiseTrajectory(model.cancel(this.#history).present);
+    let left = most - here.length;
+    /** @param {readonly {label: string, trajectory: Trajectory}[]} steps @returns {[string, string][]} */
+    const noted = (steps) => {
+      /** @type {[string, string][]} */
+      const kept = [];
+      for (const { label, trajectory } of [...steps].reverse()) {
+        const text = model.serialiseTrajectory(trajectory);
+        left -= text.length;
+        if (left < 0) break;
+        kept.unshift([label, text]);
+      }
+      return kept;
+    };
+    return { here, past: noted(past), future: noted(future) };
+  }
+
+  /**
+   * Take steps that were noted where the trajectory was the one that is here.
+   *
+   * @param {NotedSteps} noted
+   * @throws {TrajectoryError} if one is no trajectory; nothing changes then
+   */
+  takeSteps({ here, past, future }) {
+    if (!this.#isHere(here)) return;
+    const named = ([label, text]) => ({ label, trajectory: model.parseTrajectory(text) });
+    this.#history = model.withSteps(this.#history, { past: past.map(named), future: future.map(named) });
+    this.#emit();
+  }
+
+  /**
    * Replace the trajectory as one step, for files and for boxes from connected nodes. Clears `problem`.
    *
    * @param {string} label
@@ -356,6 +411,18 @@ export class EditorState {
   /** Select the camera, which moves all unlocked objects. */
   selectCamera() {
     this.set({ selected: new Set(), selectedKeys: [], isCameraSelected: true });
+  }
+
+  /** Playback keeps to two frames and those between. All frames are no work area. @param {[number, number]} frames */
+  setWorkArea([first, last]) {
+    const isAll = first === 0 && last >= this.trajectory.frames - 1;
+    this.set({ workArea: isAll ? null : [first, last] });
+  }
+
+  /** @param {Marker[]} markers  of several at one frame the last stays */
+  setMarkers(markers) {
+    const byFrame = new Map(markers.map((marker) => [marker.frame, marker]));
+    this.set({ markers: [...byFrame.values()].sort((a, b) => a.frame - b.frame) });
   }
 
   /** @param {number} time  in frames */

@@ -7,7 +7,7 @@
  * @import {Layout} from "./layout.js"
  * @typedef {{trajectory: Trajectory, selected: Set<string>, isKeySelected: (id: string, frame: number) => boolean,
  *   isCameraSelected: boolean, isShown: (id: string) => boolean, numFrames: number | null,
- *   scores: Scores | null, isOldScore: boolean,
+ *   scores: Scores | null, isOldScore: boolean, marks: Pick<EditorState, "workArea" | "markers" | "played">,
  *   marquee: {left: number, top: number, right: number, bottom: number} | null}} Scene
  */
 
@@ -26,6 +26,7 @@ import {
   xOf,
   yOf,
 } from "./layout.js";
+import { drawMarks } from "./marks.js";
 
 const SIZE = 5; // pixels from the centre of a key to its corner
 const DENSE = 7; // pixels; keys nearer to each other are drawn as lines
@@ -53,6 +54,7 @@ export function drawTimeline(context, layout, scene, theme) {
     if (scene.marquee) drawMarquee(context, scene.marquee, theme);
   });
   drawRuler(context, layout, scene, theme);
+  clipped(context, label, 0, width - label, bottom, () => drawMarks(context, layout, scene.marks, theme));
   drawScrollbars(context, layout, theme);
 }
 

@@ -78,7 +78,7 @@ export function addKeyAt(editor, { kind, row }, frame) {
  *
  * @param {EditorState} editor
  * @param {Hit} hit
- * @returns {"key" | "segment" | "row" | "time"} the menu
+ * @returns {"key" | "segment" | "row" | "time" | "ruler"} the menu
  */
 export function chooseFor(editor, { kind, row, frame }) {
   const id = row > 0 ? editor.trajectory.objects[row - 1].id : null;
@@ -92,6 +92,7 @@ export function chooseFor(editor, { kind, row, frame }) {
     editor.selectKeys([{ id, frame }]);
     return "segment";
   }
+  if (kind === "ruler") return "ruler";
   if (id === null) return "time";
   if (!editor.selected.has(id)) editor.select([id]);
   return kind === "label" ? "row" : "time";

@@ -1,8 +1,8 @@
 /**
  * Playback: while `editor.isPlaying`, the playhead runs at the clip's frame rate times `settings.speed`.
  *
- * Each frame is shown for 1 / fps seconds, including the last. With `settings.loop` it starts again at the end, except
- * while recording by hand.
+ * Each frame is shown for 1 / fps seconds, including the last. It keeps to the work area. With `settings.loop` it starts
+ * again at the end, except while recording by hand.
  *
  * @import {EditorState} from "../state/state.js"
  */
@@ -14,12 +14,13 @@
 export function createPlayback(editor) {
   let request = 0;
   let before = 0; // milliseconds, of the last tick
-  let position = 0; // in frames, up to the clip's length, as the last frame is shown in full too
+  let position = 0; // in frames, up to the end of the last one, which is shown in full too
   let shown = 0; // where playback put the playhead; any other time means that the user moved it
 
   const start = () => {
-    const isAtEnd = editor.time >= editor.trajectory.frames - 1;
-    position = isAtEnd && !editor.recording ? 0 : editor.time;
+    const [first, last] = editor.played;
+    const isOutside = editor.time >= last || editor.time < first;
+    position = isOutside && !editor.recording ? first : editor.time;
     before = performance.now();
     request = requestAnimationFrame(tick);
     show();
@@ -30,20 +31,21 @@ export function createPlayback(editor) {
     if (!Number.isInteger(editor.time)) editor.seek(editor.frame);
   };
   const show = () => {
-    shown = Math.min(position, editor.trajectory.frames - 1);
+    shown = Math.min(position, editor.played[1]);
     editor.seek(shown);
   };
   const tick = (now) => {
-    const { frames, fps } = editor.trajectory;
+    const { fps } = editor.trajectory;
+    const [first, last] = editor.played;
     if (editor.time !== shown) position = editor.time;
     position += (Math.max(now - before, 0) / 1000) * fps * editor.settings.speed;
     before = now;
-    if (position >= frames) {
+    if (position >= last + 1) {
       if (!editor.settings.loop || editor.recording) {
-        editor.set({ time: frames - 1, isPlaying: false });
+        editor.set({ time: last, isPlaying: false });
         return;
       }
-      position %= frames;
+      position = first + ((position - first) % (last + 1 - first));
     }
     request = requestAnimationFrame(tick);
     show();

@@ -26,6 +26,7 @@ import {
   yOf,
   zoomedAt,
 } from "./layout.js";
+import { dragMark, markAt } from "./marks.js";
 import { createObjects } from "./objects.js";
 import { createPlayback } from "./playback.js";
 import { createTransport } from "./transport.js";
@@ -34,8 +35,10 @@ const MIN_HEIGHT = 60;
 const MAX_PART = 0.6; // of the editor's height
 const STEP = 16; // pixels of height per press of an arrow key
 const FINGER = 13; // pixels, the reach of touch around keys and ends
+const ZOOM = 1.5; // per key
 const FAR = 10; // frames of Page Up and Page Down
-const CURSORS = { ruler: "col-resize", label: "pointer", key: "grab", end: "ew-resize", segment: "pointer" };
+const NEAR = 5; // pixels around the ends of the work area and markers
+const CURSORS = { areaEnd: "ew-resize", marker: "pointer", ruler: "col-resize", label: "pointer", key: "grab", end: "ew-resize", segment: "pointer" };
 
 /**
  * @param {Context} context
@@ -111,11 +114,16 @@ export function createTimeline(context) {
     return hitAt(layout(), editor.trajectory, px, py, isTouch ? FINGER : undefined);
   }
 
+  /** @param {Where} where */
+  const mark = (where) => markAt(layout(), editor, where, where.isTouch ? FINGER : NEAR);
+
   const pointers = followPointers(canvas, {
     press(where, button) {
       tip.hidden = true;
       if (editor.isInGesture) editor.commit(); // of a key
-      return button === 1 ? pan(surface, where) : gestureOf(editor, surface, hit(where), where);
+      if (button === 1) return pan(surface, where);
+      const marked = mark(where);
+      return marked ? dragMark(editor, layout, marked, where) : gestureOf(editor, surface, hit(where), where);
     },
     pinch(points) {
       let [before, distance] = [middleOf(points), distanceOf(points)];
@@ -134,12 +142,15 @@ export function createTimeline(context) {
     pointerenter: redraw,
     contextmenu(event) {
       take(event); // the host's menu is about the node, not about a key
-      const found = isAtPointer(event) ? hit(whereOf(event, canvas)) : null;
+      const where = whereOf(event, canvas);
+      const found = isAtPointer(event) ? hit(where) : null;
+      if (found?.kind === "ruler") editor.seek((mark(where) ?? found).frame);
       openContextMenu(context, found ? chooseFor(editor, found) : "time", event);
     },
     dblclick(event) {
       event.stopPropagation();
       const where = whereOf(event, canvas);
+      if (mark(where)?.kind === "marker") return run("nameMarker");
       addKeyAt(editor, hit(where), frameAt(layout(), where.px));
     },
     keydown(event) {
@@ -150,10 +161,15 @@ export function createTimeline(context) {
     },
   });
 
-  /** Arrow and page keys on the timeline. All others are commands as elsewhere. */
+  /** Arrow and page keys on the timeline, and those that zoom. All others are commands as elsewhere. */
   function keyAction({ key, shiftKey }) {
     const far = (by) => () => editor.seek(editor.frame + by);
+    const zoom = (factor) => () => setView(zoomedAt(layout(), xOf(layout(), editor.time), factor));
     const actions = {
+      "+": zoom(ZOOM),
+      "=": zoom(ZOOM),
+      "-": zoom(1 / ZOOM),
+      0: () => setView({ zoom: 1, start: 0 }),
       ArrowLeft: () => run(shiftKey ? "previousKey" : "previousFrame"),
       ArrowRight: () => run(shiftKey ? "nextKey" : "nextFrame"),
       ArrowUp: () => run("selectPrevious"),
@@ -187,14 +203,23 @@ export function createTimeline(context) {
 
   /** @param {Where | null} where */
   function hover(where) {
-    const found = where && hit(where);
-    const text = found && tipText(found, where);
+    const marked = where && mark(where);
+    const found = marked ?? (where && hit(where));
+    const text = marked ? markText(marked) : found && tipText(/** @type {Hit} */ (found), where);
     canvas.style.cursor = (found && CURSORS[found.kind]) ?? "default";
     tip.hidden = text === null;
     if (text === null) return;
     tip.textContent = text;
     const left = Math.max(Math.min(where.px + 12, size.width - tip.offsetWidth - 4), 0);
     tip.style.transform = `translate(${left}px, ${tipTop(where.py)}px)`;
+  }
+
+  /** @param {import("./marks.js").Mark} marked */
+  function markText({ kind, frame }) {
+    const values = { frame, seconds: secondsText(frame / editor.trajectory.fps) };
+    if (kind === "areaEnd") return t("timeline.areaEnd", values);
+    const name = editor.markers.find((marker) => marker.frame === frame)?.name;
+    return name ? t("timeline.marker", { ...values, name }) : t("timeline.at", values);
   }
 
   /** Above the pointer if there is room, else below. */
@@ -315,8 +340,8 @@ export function createTimeline(context) {
   }
 
   function renderCanvas(now) {
-    const { trajectory, selected, selectedKeys, isCameraSelected, solo, scores, facts } = editor;
-    const next = [trajectory, selected, selectedKeys, isCameraSelected, solo, scores, facts, marquee];
+    const { trajectory, selected, selectedKeys, isCameraSelected, solo, scores, facts, workArea, markers, played } = editor;
+    const next = [trajectory, selected, selectedKeys, isCameraSelected, solo, scores, facts, marquee, workArea, markers];
     next.push(now.start, now.scroll, now.scale);
     const isCleared = sharpen(canvas);
     if (!isCleared && drawn.length && next.every((value, n) => value === drawn[n])) return;
@@ -334,6 +359,7 @@ export function createTimeline(context) {
       numFrames: facts.numFrames,
       scores,
       isOldScore: isOldScore(),
+      marks: { workArea, markers, played },
       marquee,
     };
     theme ??= themeOf(area);
