@@ -31,17 +31,17 @@ def _write(args: argparse.Namespace) -> dict[str, float]:
     from smcd_core.networks.text import TextEncoder, make_tokenizer
     from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
     from smcd_core.weights.components import pack_components
-    from smcd_core.weights.defaults import DEFAULT_CHECKPOINT
+    from smcd_core.weights.defaults import SPRITES_CHECKPOINT
 
     if args.tiny:
-        (args.folder / "smcd.safetensors").symlink_to(DEFAULT_CHECKPOINT)
+        (args.folder / "smcd.safetensors").symlink_to(SPRITES_CHECKPOINT)
         return {}
     widths = (128, 256, 512, 512)
     levels = dict(down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4)
     vae = AutoencoderKL(block_out_channels=widths, layers_per_block=2, sample_size=512, **levels)
     sizes = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=23, num_attention_heads=16)
     text = CLIPTextModel(CLIPTextConfig(hidden_act="gelu", projection_dim=1024, **sizes))
-    tokenizer = make_tokenizer(**read_checkpoint(DEFAULT_CHECKPOINT).tokenizer)
+    tokenizer = make_tokenizer(**read_checkpoint(SPRITES_CHECKPOINT).tokenizer)
     config = SMCDConfig()
     with torch.no_grad():
         weights = _fill(SMCD(config, device="meta")).state_dict()

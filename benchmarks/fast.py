@@ -1,6 +1,6 @@
 """Time and quality of fewer and cheaper steps, compared with 50 steps of DDIM.
 
-Every row makes the same validation clips with the bundled checkpoint. Writes results/fast.json and prints a table.
+Every row makes the same validation clips with `smcd-tiny`. Writes results/fast.json and prints a table.
 Takes about 25 minutes on one core of a small machine. Videos that an earlier run left in --folder are reused.
 """
 
@@ -24,7 +24,7 @@ from smcd_core.evaluation.scores import request_of, score_row
 from smcd_core.files import replacing
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.weights.components import encode_frames
-from smcd_core.weights.defaults import FAST
+from smcd_core.weights.defaults import FAST, SPRITES_CHECKPOINT
 
 RESULTS = Path(__file__).parent / "results"
 REFERENCE = "DDIM, 50 steps"
@@ -51,7 +51,7 @@ BATCH = 4
 
 def make(count: int, **settings) -> dict[str, Tensor]:
     """Videos uint8 [clips, F, H, W, 3] and the CPU seconds that their denoising took [1]."""
-    pipeline, clips = SMCDPipeline.from_checkpoint(), SyntheticClips(count, split="validation")
+    pipeline, clips = SMCDPipeline.from_checkpoint(SPRITES_CHECKPOINT), SyntheticClips(count, split="validation")
     videos, took, denoise = [], 0.0, pipeline.denoise
 
     def timed(*args, **kwargs) -> Tensor:
@@ -104,7 +104,7 @@ def main() -> None:
     for label, settings in ROWS.items():
         made[label] = made_once(label, args, partial(make, args.clips, **settings))
         print(f"{label}: {made[label]['seconds'].item():.0f} s", flush=True)
-    vae = SMCDPipeline.from_checkpoint().vae
+    vae = SMCDPipeline.from_checkpoint(SPRITES_CHECKPOINT).vae
     rows = {label: compared(videos, made[REFERENCE], clips, vae) for label, videos in made.items()}
     with replacing(RESULTS / "fast.json") as temporary:
         result = {"machine": machine(), "clips": args.clips, "rows": rows}

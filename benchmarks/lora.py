@@ -1,8 +1,8 @@
-"""Teach the bundled model one new texture by a LoRA of five clips, and measure how much of it comes back.
+"""Teach `smcd-tiny` one new texture by a LoRA of five clips, and measure how much of it comes back.
 
-The texture paints the upper half of every object yellow, which is in none of the drawn clips that the bundled model was
+The texture paints the upper half of every object yellow, which is in none of the drawn clips that `smcd-tiny` was
 trained on. "texture" is how much of it is seen in videos of clips that the LoRA never saw, over all frames but the
-first: 0 where objects have their plain colour, 1 where they are as painted. What the bundled VAE leaves of the painted
+first: 0 where objects have their plain colour, 1 where they are as painted. What its VAE leaves of the painted
 clips is the ceiling. The first frame shows the texture, with and without the LoRA. "error" is the denoising loss on the
 same clips.
 """
@@ -90,10 +90,10 @@ def measure(steps: int, rank: int, rate: float, folder: Path, side: int, held_ou
     from smcd_core.training.loop import train
     from smcd_core.weights.checkpoint import read_checkpoint
     from smcd_core.weights.components import decode_latents, encode_frames, unpack_components
-    from smcd_core.weights.defaults import DEFAULT_CHECKPOINT
+    from smcd_core.weights.defaults import SPRITES_CHECKPOINT
     from smcd_core.weights.lora import with_loras
 
-    start = read_checkpoint(DEFAULT_CHECKPOINT)
+    start = read_checkpoint(SPRITES_CHECKPOINT)
     parts = unpack_components(start)
     plain = SyntheticClips(held_out, split="test", size=side)
     learned, unseen = Painted(SyntheticClips(CLIPS, size=side)), Painted(plain)
@@ -105,7 +105,7 @@ def measure(steps: int, rank: int, rate: float, folder: Path, side: int, held_ou
 
     strengths = {"without": 0.0, "half": 0.5, "whole": 1.0}
     result = {"steps": steps, "rank": rank, "lr": rate, "clips": CLIPS, "held out": held_out}
-    result["bytes"] = {"lora": lora.stat().st_size, "checkpoint": DEFAULT_CHECKPOINT.stat().st_size}
+    result["bytes"] = {"lora": lora.stat().st_size, "checkpoint": SPRITES_CHECKPOINT.stat().st_size}
     through = [decode_latents(parts[0], encode_frames(parts[0], clip.frames)) for clip in unseen]
     result["ceiling"] = float(np.mean([texture(*three) for three in zip(through, plain, unseen)]))
     for name, strength in strengths.items():

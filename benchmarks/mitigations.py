@@ -1,6 +1,6 @@
 """Remedies for the failures that the paper names: colours that drift, small objects that are ignored.
 
-Every row makes the same validation clips with the bundled checkpoint. Differences are paired by clip, with bootstrap
+Every row makes the same validation clips with `smcd-tiny`. Differences are paired by clip, with bootstrap
 intervals. Writes results/mitigations.json and .png. Takes about 4 minutes per row of 24 clips on one core of a small
 machine, 9 for 192 pixels. Videos that an earlier run left in --folder are reused.
 """
@@ -20,6 +20,7 @@ from smcd_core.sampling.color_match import match_colors
 from smcd_core.sampling.diffusion import Guidance, noise_of
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.weights.components import vae_stride
+from smcd_core.weights.defaults import SPRITES_CHECKPOINT
 
 RESULTS = Path(__file__).parent / "results"
 DEFAULT = "as it is"
@@ -105,7 +106,7 @@ def plot(results: dict[str, Result], truth: Result, path: Path) -> None:
 
 def main() -> None:
     args = options(__doc__, Path("out/mitigations"))
-    pipeline, results = SMCDPipeline.from_checkpoint(), {}
+    pipeline, results = SMCDPipeline.from_checkpoint(SPRITES_CHECKPOINT), {}
     clips = {side: list(SyntheticClips(args.clips, split="validation", size=side)) for side in (128, 160, 192)}
     for label, settings in ROWS.items():
         made = made_once(label, args, lambda settings=settings: {"videos": make(pipeline, args.clips, **settings)})

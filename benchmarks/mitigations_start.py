@@ -1,6 +1,6 @@
 """Starting from the animatic, the image with its boxes moved, compared with starting from noise.
 
-Every row makes the same validation clips with the bundled checkpoint, in 25 steps of DDIM or with --fast. Differences
+Every row makes the same validation clips with `smcd-tiny`, in 25 steps of DDIM or with --fast. Differences
 from the first row are paired by clip, with bootstrap intervals. "seconds" is CPU time per clip, with encoding and
 decoding. Writes results/mitigations_start.json. Takes about 23 minutes on one core of a small machine. Videos that an
 earlier run left in --folder are reused.
@@ -21,6 +21,7 @@ from smcd_core.evaluation.scores import request_of, score_row
 from smcd_core.files import replacing
 from smcd_core.sampling.animatic import animatic
 from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.weights.defaults import SPRITES_CHECKPOINT
 
 RESULTS = Path(__file__).parent / "results"
 DEFAULT = "from noise"
@@ -78,7 +79,7 @@ def table(rows: dict[str, dict]) -> str:
 @torch.no_grad()
 def main() -> None:
     args = options(__doc__, Path("out/mitigations_start"), clips=64)
-    pipeline, rows = SMCDPipeline.from_checkpoint(), {}
+    pipeline, rows = SMCDPipeline.from_checkpoint(SPRITES_CHECKPOINT), {}
     clips = list(SyntheticClips(args.clips, split="validation"))
     reference = None
     for label, settings in ROWS.items():

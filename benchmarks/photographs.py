@@ -162,11 +162,14 @@ def table(results: dict[str, Result]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
+    parser.add_argument("--start", type=float, help="share of the steps, from the animatic (default: the checkpoint's)")
     parser.add_argument("--folder", type=Path, default=Path("out/photographs"))
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.folder.mkdir(parents=True, exist_ok=True)
     pipeline = SMCDPipeline.from_checkpoint(*([args.checkpoint] if args.checkpoint else []))
+    if args.start:
+        pipeline.defaults = {**pipeline.defaults, "start": args.start}
     clips, defaults = [clip_of(moved) for moved in CLIPS], pipeline.defaults
     guidance = Guidance(defaults["text"], defaults["boxes"], defaults["image"])
     made = generate_rows(pipeline, clips, steps=defaults["steps"], guidance=guidance)

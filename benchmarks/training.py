@@ -1,6 +1,6 @@
 """Time and peak memory of a training step, compared with the same step in a plain loop.
 
-The plain loop trains the same parameters of the bundled checkpoint on the same clips with the same loss and AdamW,
+The plain loop trains the same parameters of `smcd-tiny` on the same clips with the same loss and AdamW,
 without the trainer. Stage 2; a step sees 16 frames of 128 x 128 pixels: 2 clips, or 16 images in stage 1. "wait" is the
 part of a step spent waiting for its batch. "encoding in the step" runs VAE and text encoder on frames in memory,
 instead of reading what `smcd encode` keeps on disk.
@@ -27,9 +27,9 @@ def _write(args: argparse.Namespace) -> dict[str, float]:
     from smcd_core.training.encoded import encode_clips
     from smcd_core.weights.checkpoint import read_checkpoint
     from smcd_core.weights.components import unpack_components
-    from smcd_core.weights.defaults import DEFAULT_CHECKPOINT
+    from smcd_core.weights.defaults import SPRITES_CHECKPOINT
 
-    checkpoint = read_checkpoint(DEFAULT_CHECKPOINT)
+    checkpoint = read_checkpoint(SPRITES_CHECKPOINT)
     clips = SyntheticClips(2 if args.tiny else 16, size=_side(args))
     encode_clips(clips, *unpack_components(checkpoint), args.folder, slots=checkpoint.config.box_slots)
     return {}
@@ -101,11 +101,11 @@ def _start(args: argparse.Namespace, stage: str, **settings):
     """Settings of the run, and the checkpoint that it starts from."""
     from smcd_core.training.config import TrainingConfig
     from smcd_core.weights.checkpoint import read_checkpoint
-    from smcd_core.weights.defaults import DEFAULT_CHECKPOINT
+    from smcd_core.weights.defaults import SPRITES_CHECKPOINT
 
     batch = 16 if stage == "mim" else 2
     settings = {"batch_size": batch, "lr": LR, "save_every": args.steps + 2, **settings}
-    return TrainingConfig(stage, args.steps + 2, **settings), read_checkpoint(DEFAULT_CHECKPOINT)
+    return TrainingConfig(stage, args.steps + 2, **settings), read_checkpoint(SPRITES_CHECKPOINT)
 
 
 def trainer(args: argparse.Namespace, stage: str = "diim", is_encoding: bool = False, **settings) -> dict[str, float]:
@@ -127,11 +127,11 @@ def _encoding(args: argparse.Namespace, encoded):
     from smcd_core.training.encoded import _encode
     from smcd_core.weights.checkpoint import read_checkpoint
     from smcd_core.weights.components import unpack_components
-    from smcd_core.weights.defaults import DEFAULT_CHECKPOINT
+    from smcd_core.weights.defaults import SPRITES_CHECKPOINT
 
     class Encoding:
         null_text, clips = encoded.null_text, list(SyntheticClips(len(encoded), size=_side(args)))
-        vae, text = unpack_components(read_checkpoint(DEFAULT_CHECKPOINT))
+        vae, text = unpack_components(read_checkpoint(SPRITES_CHECKPOINT))
 
         def __len__(self):
             return len(self.clips)
