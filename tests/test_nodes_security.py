@@ -74,7 +74,7 @@ def test_a_folder_that_vanishes_leaves_the_bundled_checkpoint_usable(folders, mo
         raise FileNotFoundError(2, "No such file or directory", "/mnt/models")
 
     monkeypatch.setattr(comfy_host.folder_paths, "get_filename_list", gone)
-    assert loader.checkpoint_names() == [loader.BUNDLED]
+    assert loader.checkpoint_names() == [*loader.BUNDLED_NAMES]
     assert loader.SMCDLoad.validate_inputs(loader.BUNDLED) is True
     assert "no such checkpoint" in loader.SMCDLoad.validate_inputs("smcd/other.safetensors")
 
