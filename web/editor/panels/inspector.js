@@ -137,11 +137,13 @@ function createObjectSection({ editor, t }) {
     render() {
       const tracks = chosenTracks(editor);
       const [track] = tracks;
-      if (!isOther(editor.facts.prompt, editor.selected, ...tracks)) return;
-      const isMixed = common(tracks.map((one) => one.phrase)) === null;
+      const phrases = tracks.map((one) => one.phrase);
+      const strengths = tracks.map((one) => one.strength);
+      if (!isOther(editor.facts.prompt, editor.selected, ...phrases, ...strengths)) return; // as in each frame of a drag
+      const isMixed = common(phrases) === null;
       markMixed(phrase, isMixed, t);
       if (document.activeElement !== phrase) phrase.value = isMixed ? "" : track.phrase;
-      const force = common(tracks.map((one) => one.strength));
+      const force = common(strengths);
       markMixed(strength.input, force === null, t);
       strength.show(force);
       if (!editor.isInGesture || document.activeElement !== slider) slider.value = String(track.strength);
@@ -260,29 +262,24 @@ function createEaseSection({ editor, t }) {
 
   choice.input.addEventListener("change", () => {
     const name = /** @type {NamedEase | "bezier"} */ (choice.input.value);
-    const now = easeHere();
-    const ease = name === "bezier" ? model.easeCurve(now) ?? [0.333, 0.333, 0.667, 0.667] : name;
     const chosen = easedKeys(editor);
+    const [now] = easesOf(chosen);
+    const ease = name === "bezier" ? model.easeCurve(now) ?? [0.333, 0.333, 0.667, 0.667] : name;
     editor.apply("step.ease", (trajectory) => model.setEase(trajectory, chosen, ease));
   });
 
-  function easeHere() {
-    return easesHere()[0] ?? null;
-  }
-
-  function easesHere() {
-    return easedKeys(editor).map((ref) => {
-      return model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame === ref.frame).ease;
-    });
+  function easesOf(refs) {
+    return refs.map((ref) => model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame === ref.frame).ease);
   }
 
   return {
     element,
     render() {
       if (!isOther(editor.frame, editor.selectedKeys, editor.selected, editor.locked, ...chosenTracks(editor))) return;
-      const ease = easeHere();
       const refs = easedKeys(editor);
-      const isMixed = refs.length > 0 && common(easesHere().map(String)) === null;
+      const eases = easesOf(refs);
+      const ease = eases[0] ?? null;
+      const isMixed = refs.length > 0 && common(eases.map(String)) === null;
       choice.input.disabled = ease === null;
       choice.input.value = isMixed ? "" : Array.isArray(ease) ? "bezier" : ease ?? "linear";
       numbers.textContent = isMixed ? "" : (model.easeCurve(ease) ?? []).join(", ");
