@@ -13,7 +13,7 @@ from ..smcd_core.guides.fit import of_another_shape
 from ..smcd_core.sampling.animatic import animatic, inside_of
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Start, check_finite, noise_of
 from ..smcd_core.sampling.framing import cropped, resized
-from ..smcd_core.sampling.settings import NO_TEXT, Settings, check_objects, check_size, check_slots
+from ..smcd_core.sampling.settings import NO_TEXT, Settings, check_objects, check_size, check_slots, from_noise
 from ..smcd_core.trajectory.dense import dense_boxes
 from . import inputs
 from .conditioning import image_values, motion_values, picture_of, remarks, see_through
@@ -140,7 +140,8 @@ class SMCDGenerate(io.ComfyNode):
         check_size(*size, network.multiple)
         found = remarks(clip, picture, [*boxes.phrases, prompt], size, fit)
         squeezed = of_another_shape((read.width, read.height), picture.size)
-        remark(cls, [*see_through(first_frame), *found, *squeezed])
+        noisy = from_noise(defaults, settings)
+        remark(cls, [*see_through(first_frame), *found, *squeezed, *([noisy] if noisy else [])])
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
         values = {

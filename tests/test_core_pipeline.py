@@ -25,7 +25,7 @@ from smcd_core.sampling.framing import resized
 from smcd_core.sampling.memory import memory_of
 from smcd_core.sampling.offload import Offload
 from smcd_core.sampling.pipeline import DEFAULTS as RELEASED_DEFAULTS, Request, SMCDPipeline
-from smcd_core.sampling.settings import Settings
+from smcd_core.sampling.settings import Settings, from_noise
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from smcd_core.weights.components import frames_at_once, load_components, pack_components, unpack_components
@@ -634,7 +634,12 @@ def test_a_checkpoint_says_where_its_videos_start_unless_the_user_does():
     assert Settings.of(defaults).starts == (0.4, 0.2)
     assert Settings.of(defaults, start_inside=0.3).starts == (0.4, 0.3)
     assert Settings.of(defaults, start=0.6).starts == (0.6, 0.6)
-    assert Settings.of(defaults, start=1.0).starts is None
+    noisy = Settings.of(defaults, start=1.0)
+    assert noisy.starts is None
+    assert from_noise(defaults, noisy).startswith(
+        "the video starts from noise, this checkpoint is made to start from the "
+    )
+    assert from_noise(defaults, Settings.of(defaults)) is from_noise(RELEASED_DEFAULTS, noisy) is None
 
 
 def test_a_scheduler_begins_with_noise_whatever_the_checkpoint_says(bundle):

@@ -133,6 +133,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def _animate(args: argparse.Namespace) -> None:
     from ..sampling.devices import chosen_device, chosen_dtype
     from ..sampling.request import Request
+    from ..sampling.settings import from_noise
     from ..trajectory.dense import phrases
     from ..weights.defaults import BUNDLED, DEFAULT_CHECKPOINT
 
@@ -143,6 +144,8 @@ def _animate(args: argparse.Namespace) -> None:
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline, settings = _loaded(args, checkpoint, trajectory, device, dtype)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
+    if text := from_noise(pipeline.defaults, settings):
+        note(text)
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint in BUNDLED)
     image, trajectory = _fitted(args, image, trajectory, settings)
     _note_memory(pipeline, settings)

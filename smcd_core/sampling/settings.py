@@ -160,6 +160,16 @@ class Settings:
         )
 
 
+def from_noise(defaults: Mapping[str, Any], settings: Settings) -> str | None:
+    """Say that a video starts from noise though the checkpoint, with these defaults, was made to start otherwise."""
+    if settings.starts or defaults["start"] == 1:
+        return None
+    return (
+        "the video starts from noise, this checkpoint is made to start from the animatic "
+        f"(start {defaults['start']:g}): objects may dissolve in their boxes"
+    )
+
+
 def check_size(width: int, height: int, multiple: int) -> None:
     """Raise SMCDError unless the networks can make a video of that size, in pixels."""
     for side, pixels in (("width", width), ("height", height)):
