@@ -140,8 +140,7 @@ class SMCDGenerate(io.ComfyNode):
         check_size(*size, network.multiple)
         found = remarks(clip, picture, [*boxes.phrases, prompt], size, fit)
         squeezed = of_another_shape((read.width, read.height), picture.size)
-        noisy = from_noise(defaults, settings)
-        remark(cls, [*see_through(first_frame), *found, *squeezed, *([noisy] if noisy else [])])
+        remark(cls, [*see_through(first_frame), *found, *squeezed, *from_noise(defaults, settings)])
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
         values = {

@@ -636,10 +636,10 @@ def test_a_checkpoint_says_where_its_videos_start_unless_the_user_does():
     assert Settings.of(defaults, start=0.6).starts == (0.6, 0.6)
     noisy = Settings.of(defaults, start=1.0)
     assert noisy.starts is None
-    assert from_noise(defaults, noisy).startswith(
+    assert from_noise(defaults, noisy)[0].startswith(
         "the video starts from noise, this checkpoint is made to start from the "
     )
-    assert from_noise(defaults, Settings.of(defaults)) is from_noise(RELEASED_DEFAULTS, noisy) is None
+    assert from_noise(defaults, Settings.of(defaults)) == from_noise(RELEASED_DEFAULTS, noisy) == []
 
 
 def test_a_scheduler_begins_with_noise_whatever_the_checkpoint_says(bundle):

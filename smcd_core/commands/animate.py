@@ -144,8 +144,8 @@ def _animate(args: argparse.Namespace) -> None:
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline, settings = _loaded(args, checkpoint, trajectory, device, dtype)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
-    if text := from_noise(pipeline.defaults, settings):
-        note(text)
+    for line in from_noise(pipeline.defaults, settings):
+        note(line)
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint in BUNDLED)
     image, trajectory = _fitted(args, image, trajectory, settings)
     _note_memory(pipeline, settings)
@@ -243,6 +243,7 @@ def _loaded(
 
 
 def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory: Trajectory) -> Settings:
+    from ..sampling.schedulers import start_with
     from ..sampling.settings import Settings
 
     width, height = args.size or (None, None)
@@ -261,7 +262,7 @@ def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory:
         guided=args.guided,
         reuse_features=args.reuse_features,
         match_colors=args.match_colors,
-        start=1.0 if args.scheduler and args.start is None else args.start,  # a scheduler begins with noise
+        start=start_with(args.scheduler, args.start),
         start_inside=args.start_inside,
         window=args.window,
         overlap=args.overlap,

@@ -43,7 +43,7 @@ from .framing import resized
 from .loading import read_networks, write_networks
 from .offload import Offload
 from .request import Request, generators_of, given_noise
-from .schedulers import Scheduled, check_scheduler, scheduler_config, scheduler_named
+from .schedulers import Scheduled, check_scheduler, scheduler_config, scheduler_named, start_with
 from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
 from .windows import Windows
 
@@ -254,8 +254,7 @@ class SMCDPipeline:
             raise SMCDError("there are no requests: give at least one")
         if output not in OUTPUTS:
             raise SMCDError(f"output is {output!r}, expected one of {', '.join(OUTPUTS)}")
-        if scheduler is not None:
-            given = {"start": 1.0} | given  # whatever the checkpoint prefers, a scheduler begins with noise
+        given["start"] = start_with(scheduler, given.get("start"))
         settings = self._settings_of(requests, **given) if settings is None else settings
         if settings.match_colors and output == "latents":
             raise SMCDError("match_colors changes frames, which latents are not: leave it out, or take output='video'")

@@ -48,6 +48,11 @@ def check_scheduler(scheduler: Any, settings: Settings) -> None:
         raise SMCDError("a scheduler replaces the sampler and begins with noise: leave out sampler, fast and start")
 
 
+def start_with(scheduler: Any, start: float | None) -> float | None:
+    """The start of a video: a scheduler begins with noise, whatever the checkpoint prefers, unless told otherwise."""
+    return 1.0 if scheduler is not None and start is None else start
+
+
 def scheduler_named(name: str, kind: str) -> Any:
     """One of NAMES, for networks with predictions of `kind`."""
     import diffusers

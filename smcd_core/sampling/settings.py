@@ -160,14 +160,14 @@ class Settings:
         )
 
 
-def from_noise(defaults: Mapping[str, Any], settings: Settings) -> str | None:
-    """Say that a video starts from noise though the checkpoint, with these defaults, was made to start otherwise."""
+def from_noise(defaults: Mapping[str, Any], settings: Settings) -> list[str]:
+    """A sentence if a video starts from noise though the checkpoint, with these defaults, is made for another start."""
     if settings.starts or defaults["start"] == 1:
-        return None
-    return (
+        return []
+    return [
         "the video starts from noise, this checkpoint is made to start from the animatic "
         f"(start {defaults['start']:g}): objects may dissolve in their boxes"
-    )
+    ]
 
 
 def check_size(width: int, height: int, multiple: int) -> None:

@@ -42,8 +42,6 @@ def limits(
     known = known_words(tokenizer)
     if known is None:
         return None
-    words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
-    unknown = [f"'{word}'" for word in words if word not in known]
     if UNNAMED in known:
         if image is not None and _is_one_of(image, EXAMPLES.glob("*.png")):
             return None
@@ -51,6 +49,8 @@ def limits(
             f"{model} moves what the boxes hold, a little soft, at the small size that it was trained for: for sharp "
             "video use the released weights. It takes from the image what an object looks like; words hardly count"
         )
+    words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
+    unknown = [f"'{word}'" for word in words if word not in known]
     is_drawn = image is not None and _is_one_of(image, [EXAMPLES / f"{name}.png" for name in DRAWN])
     if is_drawn and not unknown:
         return None
