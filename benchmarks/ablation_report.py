@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from ablation_runs import ROWS, RUNS, Budget, Row
 from diffusers import AutoencoderKL
+from moved_content import track
 from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
 
-from smcd_core.data import Clip, SyntheticClips
+from smcd_core.data import Clip
+from smcd_core.data.world import WorldClips
 from smcd_core.errors import SMCDError
-from smcd_core.evaluation.metrics import bootstrap_interval
 from smcd_core.evaluation.scores import (
     EVALUATION_ROWS,
     WEIGHTS,
@@ -32,7 +33,7 @@ from smcd_core.evaluation.tables import table
 from smcd_core.files import replacing
 from smcd_core.training.run_folder import read_log
 from smcd_core.video import draw_boxes
-from smcd_core.weights.checkpoint import read_checkpoint
+from smcd_core.weights.checkpoint import Checkpoint, read_checkpoint
 
 PUBLISHED = Path(__file__).parent / "results" / "ablation"  # committed results
 BASE = "ZC+GCA (SMCD)"  # the row that all others are compared with
@@ -41,72 +42,139 @@ BASE = "ZC+GCA (SMCD)"  # the row that all others are compared with
 SCORES = {
     "ao": ("AO", ".2f"),
     "sr50": ("SR@0.5", ".2f"),
-    "color": ("colour", ".2f"),
+    "object_psnr": ("object PSNR, dB", ".1f"),
     "first_frame_psnr": ("first-frame PSNR, dB", ".1f"),
     "background_psnr": ("background PSNR, dB", ".1f"),
 }
+GATES = {"MIM": "box_gate", "GCA": "image_gate"}
 NUMBERS, LOSSES = "ablation.json", "losses.csv"
+RESAMPLES = 2000
 
 
 # Numbers -------------------------------------------------------------------------------------------------------------
 
 
-def report(budget: Budget, out: Path, vae: AutoencoderKL, results: Path) -> list[str]:
+def report(budget: Budget, folders: Mapping[int, Path], vae: AutoencoderKL, results: Path) -> list[str]:
     """Score every finished row; write ablation.json, losses.csv, samples.jpg, tables and plots to `results`.
 
-    Returns the labels of the rows that are still missing.
+    folders  those of `ablate`, by seed
+
+    A row is reported once every seed has its videos. Returns the labels of the rows that are still missing.
     """
-    done = {row: load_file(row.videos(out))["videos"].numpy() for row in ROWS if row.videos(out).exists()}
-    missing = [row.label for row in ROWS if row not in done]
-    if not done:
+    finished = [row for row in ROWS if all(row.videos(out).exists() for out in folders.values())]
+    missing = [row.label for row in ROWS if row not in finished]
+    if not finished:
         return missing
-    _, frames, side = next(iter(done.values())).shape[:3]
-    clips = list(SyntheticClips(budget.clips, split="test", size=side, num_frames=frames))
-    references = {EVALUATION_ROWS[name]: made for name, made in reference_rows(clips, vae).items()}
-    videos = {row.label: made for row, made in done.items()} | references
-    scored = {label: score_row(made, clips) for label, made in videos.items()}
-    rows = {label: {"scores": row.scores, "intervals": row.intervals} for label, row in scored.items()}
-    for label in rows:
+    made = {row: [load_file(row.videos(out))["videos"].numpy() for out in folders.values()] for row in finished}
+    _, frames, side = next(iter(made.values()))[0].shape[:3]
+    clips = list(WorldClips(budget.clips, split="test", size=side, num_frames=frames))
+    references = {"truth": [clip.frames for clip in clips]} | reference_rows(clips, vae)
+    videos = {row.label: seeds for row, seeds in made.items()}
+    videos |= {EVALUATION_ROWS[name]: [row] for name, row in references.items()}  # no training, so no seeds
+    scored = {label: [_score(row, clips) for row in seeds] for label, seeds in videos.items()}
+    rows: dict[str, dict[str, object]] = {}
+    for label, seeds in scored.items():
+        tables = {name: _scores_by_seed(seeds, name) for name in SCORES}
+        means = {name: _mean(values, _weights(seeds[0], name)) for name, values in tables.items()}
+        intervals = {name: interval(values, _weights(seeds[0], name)) for name, values in tables.items()}
+        each = {name: [seed.scores[name] for seed in seeds] for name in SCORES}
+        rows[label] = {"scores": means, "intervals": intervals, "seeds": each}
         if label != BASE and BASE in scored:
-            rows[label][f"minus {BASE}"] = _differences(scored[label], scored[BASE])
-    for row in done:
-        rows[row.label] |= _training(row, out)
+            rows[label][f"minus {BASE}"] = _differences(seeds, scored[BASE])
+    for row in finished:
+        rows[row.label] |= _training(row, list(folders.values()))
     results.mkdir(parents=True, exist_ok=True)
     with replacing(results / NUMBERS) as path:
-        content = {"budget": asdict(budget), "frames": frames, "pixels": side, "rows": rows, "missing": missing}
+        content = {"budget": asdict(budget), "seeds": list(folders), "frames": frames, "pixels": side}
+        content |= {"rows": rows, "missing": missing}
         path.write_text(json.dumps(json_ready(content), indent=1) + "\n", encoding="utf-8")
-    _write_losses(out, results / LOSSES)
-    _draw_samples(videos, clips, results / "samples.jpg")
+    _write_losses(list(folders.values()), results / LOSSES)
+    _draw_samples({label: seeds[0] for label, seeds in videos.items()}, clips, results / "samples.jpg")
     make_tables(results)
     return missing
 
 
-def _differences(row: Result, base: Result) -> dict[str, tuple[float, float, float]]:
-    """Mean difference from the base and its 95 % interval, by score; paired, as some clips are hard for both."""
+def _score(videos: Sequence[np.ndarray], clips: list[Clip]) -> Result:
+    found = [track(video, clip) for video, clip in zip(videos, clips, strict=True)]
+    return score_row(videos, clips, found=found)
+
+
+def _scores_by_seed(seeds: Sequence[Result], name: str) -> np.ndarray:
+    """[S, C], one score for each seed and clip."""
+    return np.array([[clip[name] for clip in seed.clips] for seed in seeds], np.float64)
+
+
+def _weights(row: Result, name: str) -> np.ndarray:
+    """[C]; how much each clip counts."""
+    return np.array([clip[WEIGHTS[name]] if name in WEIGHTS else 1.0 for clip in row.clips], np.float64)
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> float:
+    """values [S, C], weights [C]; the mean over seeds of the mean over clips, infinities left out."""
+    return mean_over_clips([mean_over_clips(seed, weights) for seed in values])
+
+
+def interval(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval over seeds and clips, both drawn anew: values [S, C], weights [C].
+
+    With three seeds it is too narrow, as the spread of three numbers is smaller than that of all seeds; the values of
+    each seed are in ablation.json.
+    """
+    rng = np.random.default_rng(0)
+    seeds, clips = values.shape
+    drawn = [
+        _mean(values[rng.integers(0, seeds, seeds)][:, chosen], weights[chosen])
+        for chosen in rng.integers(0, clips, (RESAMPLES, clips))
+    ]
+    low, high = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (math.nan, math.nan)
+    return float(low), float(high)
+
+
+def _differences(row: Sequence[Result], base: Sequence[Result]) -> dict[str, tuple[float, float, float]]:
+    """Mean difference from the base and its 95 % interval, by score; paired, as some seeds and clips are hard for both.
+
+    A row without seeds, such as a reference, is compared with each seed of the base.
+    """
     found = {}
     for name in SCORES:
-        gaps = [mine[name] - other[name] for mine, other in zip(row.clips, base.clips, strict=True)]
-        weights = [clip[WEIGHTS[name]] for clip in base.clips] if name in WEIGHTS else None
+        gaps, weights = _scores_by_seed(row, name) - _scores_by_seed(base, name), _weights(base[0], name)
         if np.isfinite(gaps).any():
-            found[name] = (mean_over_clips(gaps, weights), *bootstrap_interval(gaps, weights))
+            found[name] = (_mean(gaps, weights), *interval(gaps, weights))
     return found
 
 
-def _training(row: Row, out: Path) -> dict[str, object]:
-    """Settings and last probe of a row's run, and the stages that its weights went through before."""
-    *earlier, last = read_checkpoint(out / row.run / "checkpoint.safetensors").info["training"]
-    probed = [line for line in read_log(out / row.run / "loss.csv") if line["x0_right_boxes"]]
-    probe = {name: float(value) for name, value in probed[-1].items() if name.startswith("x0_")} if probed else {}
-    names = ("stage", "steps", "batch_size", "images")
-    before = [{name: stage[name] for name in names} | {"step": stage["step"]} for stage in earlier]
-    own = {name: last[name] for name in names}
-    return {"run": row.run, "guided": row.guided, **own, "probe": probe, "before": before}
+def _training(row: Row, folders: Sequence[Path]) -> dict[str, object]:
+    """Settings and last probe of a row's runs, how far their gates opened, and the stages before."""
+    checkpoints = [read_checkpoint(out / row.run / "checkpoint.safetensors") for out in folders]
+    *earlier, last = checkpoints[0].info["training"]
+    probed = [[line for line in read_log(out / row.run / "loss.csv") if line["x0_right_boxes"]] for out in folders]
+    names = [name for name in probed[0][-1] if name.startswith("x0_")] if all(probed) else []
+    probe = {name: float(np.mean([float(lines[-1][name]) for lines in probed])) for name in names}
+    kept = ("stage", "steps", "batch_size", "images")
+    before = [{name: stage[name] for name in kept} | {"step": stage["step"]} for stage in earlier]
+    own = {name: last[name] for name in kept}
+    gates = {name: _opened(checkpoints, module) for name, module in GATES.items()}
+    return {"run": row.run, "guided": row.guided, **own, "probe": probe, "gates": gates, "before": before}
 
 
-def _write_losses(out: Path, path: Path) -> None:
-    """losses.csv: one row per step, one column per run."""
-    logs = {run.name: out / run.name / "loss.csv" for run in RUNS}
-    losses = {name: [float(row["loss"]) for row in read_log(log)] for name, log in logs.items() if log.exists()}
+def _opened(checkpoints: Sequence[Checkpoint], module: str) -> dict[str, tuple[float, float]]:
+    """Mean and largest |tanh| of the gates of attention and of the feed-forward layer, over layers and seeds."""
+    opened = {}
+    for part in ("attn", "dense"):
+        ends = f"{module}.alpha_{part}"
+        found = [float(w.tanh().abs()) for c in checkpoints for name, w in c.weights.items() if name.endswith(ends)]
+        if found:
+            opened[part] = (float(np.mean(found)), max(found))
+    return opened
+
+
+def _write_losses(folders: Sequence[Path], path: Path) -> None:
+    """losses.csv: one row per step, one column per run, the mean over seeds."""
+    losses: dict[str, np.ndarray] = {}
+    for run in RUNS:
+        logs = [out / run.name / "loss.csv" for out in folders]
+        if all(log.exists() for log in logs):
+            losses[run.name] = np.mean([[float(row["loss"]) for row in read_log(log)] for log in logs], 0)
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["step", *losses])
@@ -154,7 +222,8 @@ def _difference_table(against: dict[str, dict[str, tuple[float, float, float]]])
 
 
 def _run_table(trained: dict[str, dict]) -> str:
-    lines = ["| | stage | steps | seen in it | probe: right boxes | no boxes | wrong boxes |", "|" + "---|" * 7]
+    lines = ["| | stage | steps | seen in it | probe: right boxes | no boxes | wrong boxes | gates: MIM | GCA |"]
+    lines.append("|" + "---|" * 9)
     for label, run in trained.items():
         seen = "images" if run["images"] else "clips"
         probe = (
@@ -163,7 +232,8 @@ def _run_table(trained: dict[str, dict]) -> str:
             else ["-"] * 3
         )
         size = f"{run['steps'] * run['batch_size']:,} {seen}"
-        lines.append(f"| {label} | {run['stage']} | {run['steps']} | {size} | " + " | ".join(probe) + " |")
+        gates = [", ".join(f"{mean:.3f}" for mean, _ in run["gates"][name].values()) or "-" for name in GATES]
+        lines.append(f"| {label} | {run['stage']} | {run['steps']} | {size} | " + " | ".join(probe + gates) + " |")
     return "\n".join(lines)
 
 
@@ -223,7 +293,8 @@ def _draw_samples(videos: dict[str, Sequence[np.ndarray]], clips: list[Clip], pa
     for row, (label, video) in enumerate(lines.items()):
         y = gap + row * (side + gap)
         draw.text((8, y + side // 2 - 8), label, fill=(30, 30, 30), font=font)
-        marked = draw_boxes(video, clip.boxes_xyxy, clip.mask, clip.colors, [""] * len(clip.phrases))
+        colors = [(255, 220, 0)] * len(clip.phrases)
+        marked = draw_boxes(video, clip.boxes_xyxy, clip.mask, colors, [""] * len(clip.phrases))
         for frame, picture in enumerate(marked):
             tile = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
             sheet.paste(tile, (margin + frame * (side + gap), y))

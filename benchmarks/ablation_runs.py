@@ -1,7 +1,8 @@
-"""Train the paper's systems side by side on synthetic clips, at small size, and sample videos from each.
+"""Train the paper's systems side by side on clips of the generated world, at small size, and sample videos from each.
 
-Every run has its own folder and is skipped once it is finished, so the study can be stopped at any moment and resumed.
-ablation_report.py makes the tables from the videos.
+What an object of these clips looks like can only be known from the first frame. Every run has its own folder and is
+skipped once it is finished, so the study can be stopped at any moment and resumed. ablation_report.py makes the tables
+from the videos.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
-from smcd_core.data import Clip, SyntheticClips
+from smcd_core.data import Clip
+from smcd_core.data.world import WorldClips
 from smcd_core.evaluation.scores import generate_all, request_of
 from smcd_core.files import replacing
 from smcd_core.networks.config import SMALL, system_config
@@ -153,7 +155,7 @@ def ablate(
     only: Sequence[str] = (),
     say: Callable[[str], None] = print,
 ) -> None:
-    """Train and sample whatever is not finished yet.
+    """Train and sample whatever is not finished yet, of one seed.
 
     backbone  checkpoint trained on images, used instead of the run backbone-images
     sizes     fields of SMCDConfig for all networks
@@ -161,7 +163,7 @@ def ablate(
     """
     frames, _, _, width = data[0]["latents"].shape
     side = width * vae_stride(vae)
-    clips = list(SyntheticClips(budget.clips, split="test", size=side, num_frames=frames))
+    clips = list(WorldClips(budget.clips, split="test", size=side, num_frames=frames))
     for run in select_runs(only):
         if run.name == "backbone-images" and backbone is not None:
             continue

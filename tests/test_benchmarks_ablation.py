@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from ablation import main
-from ablation_report import BASE, PUBLISHED, report
+from ablation_report import BASE, PUBLISHED, interval, report
 from ablation_runs import ROWS, RUNS, Budget, ablate, select_runs, training_of
 from accelerate.state import AcceleratorState
 from PIL import Image
@@ -80,29 +80,39 @@ def test_finished_runs_are_kept_and_make_the_tables(tmp_path):
     encode_clips(SyntheticClips(4, size=32, num_frames=2), vae, text, tmp_path / "clips", slots=3)
     data, said = EncodedClips(tmp_path / "clips"), []
 
+    folders = {seed: tmp_path / "runs" / str(seed) for seed in (1, 2)}
+
     def run(budget: Budget = BUDGET) -> None:
         said.clear()
-        only = ["mim", "zc+gca", "zc"]
-        ablate(budget, data, data, vae, text, tmp_path / "runs", sizes=SIZES, only=only, say=said.append)
+        for seed, out in folders.items():
+            of_seed = replace(budget, seed=seed)
+            only = ["mim", "zc+gca", "zc"]
+            ablate(of_seed, data, data, vae, text, out, sizes=SIZES, only=only, say=said.append)
 
     run()
     trained = [line.split(":")[0] for line in said if "steps" in line]
-    assert trained == ["backbone-images", "backbone", "mim", "zc+gca", "zc"]
-    assert len(read_checkpoint(tmp_path / "runs/zc/checkpoint.safetensors").info["training"]) == 4
+    assert trained == 2 * ["backbone-images", "backbone", "mim", "zc+gca", "zc"]
+    assert len(read_checkpoint(tmp_path / "runs/1/zc/checkpoint.safetensors").info["training"]) == 4
     run()
     assert said == []  # all is there
-    (tmp_path / "runs/zc/videos.safetensors").unlink()
+    (tmp_path / "runs/1/zc/videos.safetensors").unlink()
+    assert report(BUDGET, folders, vae, tmp_path / "results").count("ZC") == 1  # one seed lacks it
     run()
     assert said == ["zc: 2 videos"]
     with pytest.raises(TrainingError, match="holds a run with other settings"):
         run(replace(BUDGET, mim_steps=3))
 
-    missing = report(BUDGET, tmp_path / "runs", vae, tmp_path / "results")
+    missing = report(BUDGET, folders, vae, tmp_path / "results")
     assert "CtrlNet" in missing and "ZC" not in missing and len(missing) == len(ROWS) - 5
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
         "ablation.json", "losses.csv", "table.md", "scores.png", "loss.png", "samples.jpg",
     }  # fmt: skip
-    rows = json.loads((tmp_path / "results/ablation.json").read_text())["rows"]
+    made = json.loads((tmp_path / "results/ablation.json").read_text())
+    assert made["seeds"] == [1, 2]
+    rows = made["rows"]
+    one, two = rows["ZC"]["seeds"]["background_psnr"]
+    assert one != two and rows["ZC"]["scores"]["background_psnr"] == pytest.approx((one + two) / 2)
+    assert rows["ZC"]["gates"]["GCA"] == {} and 0 < rows[BASE]["gates"]["GCA"]["attn"][0] < 0.1
     assert rows["ZC"]["run"] == "zc" and rows["ZC"]["probe"]["x0_right_boxes"] > 0
     gap = rows["ZC"]["scores"]["background_psnr"] - rows[BASE]["scores"]["background_psnr"]
     assert rows["ZC"][f"minus {BASE}"]["background_psnr"][0] == pytest.approx(gap)
@@ -110,6 +120,16 @@ def test_finished_runs_are_kept_and_make_the_tables(tmp_path):
     assert (tmp_path / "results/losses.csv").read_text().startswith("step,backbone-images,backbone,mim,zc+gca,zc\n1,0.")
     text = (tmp_path / "results/table.md").read_text()
     assert text.count("| ZC |") == 4 and np.isfinite(rows["ZC"]["scores"]["first_frame_psnr"])
+
+
+def test_an_interval_is_over_seeds_and_clips():
+    even, weights = np.ones((3, 20)), np.ones(20)
+    assert interval(even, weights) == (1, 1)
+    spread = np.array([[0.0], [1.0], [2.0]])
+    of_seeds, of_clips = interval(even * spread, weights), interval(even[:1] * np.linspace(0, 2, 20), weights)
+    assert of_seeds == (0, 2)  # three seeds that differ by more than clips
+    assert 0.7 < of_clips[0] < 0.8 and 1.2 < of_clips[1] < 1.3  # 1 +- 2 x .6 / sqrt(20)
+    assert interval(even * spread, np.eye(20)[0]) == (0, 2)  # one clip has all the boxes
 
 
 def test_tables_and_plots_come_from_the_published_numbers_in_one_command(tmp_path, capsys):
