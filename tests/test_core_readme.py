@@ -147,7 +147,7 @@ def test_what_the_commands_of_the_docs_write_is_not_committed():
     }
     defaults = {"out.mp4", "guide.mp4", "tracks.npy", "visibility.npy", "ati.json"}
     command = ["git", "check-ignore", "--no-index", *sorted(written | defaults)]
-    ignored = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
+    ignored = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines()  # noqa: S603
     assert set(ignored) == written | defaults
 
 
