@@ -94,8 +94,9 @@ def read_trajectory(
     which of these arguments would settle it.
     """
     if part is not None:
-        options = {"frames": frames, "phrase": phrase, "format": format, "video": video, "part": part}
-        boxes, what = read_dense(path, width=width, height=height, **options)
+        boxes, what = read_dense(
+            path, width=width, height=height, frames=frames, phrase=phrase, format=format, video=video, part=part
+        )
         return boxes.to_trajectory(tolerance), what
     file, what, found = _read(path, (width, height), frames, format, video, phrase is not None)
     with _naming(file):

@@ -161,9 +161,7 @@ def _hidden_until_first(keys: list[Record]) -> list[Record]:
     return keys if keys[0]["frame"] == 0 else [{**keys[0], "frame": 0, "visible": False}, *keys]
 
 
-def _document(
-    file: BoxFile, width: int, height: int, frames: int, fps: float, objects: Sequence[Record]
-) -> Trajectory:
+def _document(file: BoxFile, width: int, height: int, frames: int, fps: float, objects: Sequence[Record]) -> Trajectory:
     if frames > MAX_FRAMES:
         raise file.error(f"has {frames} frames, expected up to {MAX_FRAMES}: export a shorter part of the video")
     head = {"version": VERSION, "width": width, "height": height, "frames": frames, "fps": fps}
