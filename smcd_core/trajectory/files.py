@@ -44,8 +44,9 @@ from .formats.arrays import detect_array, is_array, read_array, read_sg_i2v, rea
 from .formats.bbox_animator import BACKGROUND, read_bbox_animator
 from .formats.box_file import BoxFile, BoxFileError
 from .formats.coco_video import MASKS, choose_video
-from .formats.detect import detect_json, detect_lines, is_number
+from .formats.detect import detect_json, detect_lines
 from .formats.folders import is_yolo_folder, read_kitti, read_yolo
+from .formats.headers import is_words
 from .formats.keyframes import read_freetraj, read_trailblazer
 from .formats.lines import read_vot, read_xywh, read_xyxy
 from .formats.mot import read_mot
@@ -208,8 +209,8 @@ def _readers_of_json(
 
 
 def _of_lines(reader: Callable[[BoxFile, list], BoxRows], file: BoxFile, rows: list) -> _Found:
-    if len(rows) > 1 and reader is not read_csv and not any(map(is_number, rows[0][1])):
-        rows = rows[1:]  # a header
+    if len(rows) > 1 and reader is not read_csv and is_words(rows[0][1]):
+        rows = rows[1:]
     found = reader(file, rows)
     return found.what, found
 

@@ -48,6 +48,11 @@ export function columnsOf(header) {
 /** Of lines of one object. */
 export const LINE_HEADERS = { x1y1x2y2: "xyxy", xminyminxmaxymax: "xyxy", xywh: "xywh", xywidthheight: "xywh" };
 
+/** Whether fields may name columns, known or not: different words. A first line of "none" or "10px" is data. @param {string[]} fields */
+export function areWords(fields) {
+  return fields.every((field) => /^\p{L}/u.test(field)) && new Set(fields).size === fields.length;
+}
+
 /** Whether fields name columns that are known. @param {string[]} fields */
 export function isHeader(fields) {
   return Object.hasOwn(LINE_HEADERS, fields.map(plainName).join("")) || columnsOf(fields) !== null;

@@ -39,12 +39,14 @@ export function readCsv([{ fields: header, where }, ...rows]) {
  * are lost have no object.
  *
  * @param {Row[]} rows
+ * @param {boolean} isQuoted  whether labels are in quotes: else words after the first still belong to the label
  * @returns {BoxRows}
  */
-export function readVatic(rows) {
+export function readVatic(rows, isQuoted = true) {
   const table = rows.map(({ fields, where }) => {
     if (fields.length < VATIC.length) throw new TrajectoryError(say`${where}: found ${fields.length} fields, expected ${VATIC.join()}`);
-    const [track, ...others] = fields.slice(0, VATIC.length);
+    const label = isQuoted ? fields[9] : fields.slice(9).join(" ");
+    const [track, ...others] = [...fields.slice(0, 9), label];
     const lost = others[5];
     if (!["0", "1"].includes(lost)) throw new TrajectoryError(say`${where}: found lost ${quoted(lost)}, expected 0 or 1`);
     const box = lost === "1" ? ["0", "0", "0", "0"] : others.slice(0, 4);

@@ -51,6 +51,11 @@ def columns_of(header: Sequence[str]) -> Mapping[str, int] | None:
     return places if has_box and "frame" in places else None
 
 
+def is_words(fields: Sequence[str]) -> bool:
+    """Whether fields may name columns, known or not: different words. A first line of "none" or "10px" is data."""
+    return all(field[:1].isalpha() for field in fields) and len({*fields}) == len(fields)
+
+
 def is_header(fields: Sequence[str]) -> bool:
     """Whether fields name columns that are known."""
     return tuple(map(plain, fields)) in LINE_HEADERS or columns_of(fields) is not None

@@ -30,12 +30,14 @@ def read_vatic(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     VATIC writes such files, also those of the Stanford Drone Dataset. Rows that are lost have no object.
     """
     table = []
+    is_quoted = '"' in file.text  # without quotes, words after the first still belong to the label
     for where, row in rows:
         if len(row) < len(_VATIC) or row[6] not in ("0", "1"):
             found = f"{len(row)} fields" if len(row) < len(_VATIC) else f"lost {row[6][:40]!r}"
             raise file.error(f"found {found}, expected {','.join(_VATIC)} with 0 or 1 for lost", where)
         box = ["0"] * 4 if row[6] == "1" else row[1:5]
-        table.append((where, [row[0], *box, *row[5 : len(_VATIC)]]))
+        label = row[9] if is_quoted else " ".join(row[9:])
+        table.append((where, [row[0], *box, *row[5:9], label]))
     found = _read_table(file, _VATIC, table, "VATIC", from_zero=True)
     file.refuse_shares(found.xyxy, "VATIC")
     return found
