@@ -21,6 +21,7 @@ const NAMES = {
   cx: "cx xcenter xcentre centerx centrex",
   cy: "cy ycenter ycentre centery centrey",
 };
+export const VIDEO_COLUMNS = "video videoid videoname sequence sequenceid sequencename clip clipid".split(" ");
 export const CORNERS = [["x1", "y1", "x2", "y2"], ["x1", "y1", "w", "h"], ["x", "y", "w", "h"], ["cx", "cy", "w", "h"]];
 
 /** A name of a column as it is compared. @param {string} name */

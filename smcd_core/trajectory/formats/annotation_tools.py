@@ -33,7 +33,10 @@ def read_cvat(file: BoxFile) -> Trajectory:
         is_images = root.find("image") is not None
         hint = "it holds images: export as CVAT for video 1.1" if is_images else "no <track> in it has a box"
         raise file.error(f"has no tracks; {hint}")
-    size = root.find(".//original_size")
+    sizes = root.findall(".//original_size")
+    if len(sizes) > 1:
+        raise file.error(f"holds {len(sizes)} tasks: export one of them")
+    size = sizes[0] if sizes else None
     if size is None:
         raise file.error("lacks original_size, the size of the image: export the task again as CVAT for video 1.1")
     width, height = (_whole(file, size.findtext(side), side) or 1 for side in ("width", "height"))
@@ -52,7 +55,7 @@ def read_cvat(file: BoxFile) -> Trajectory:
             shapes = sorted({child.tag for child in track} - {"box"})
             raise file.error(f"holds {', '.join(shapes) or 'nothing'}, expected boxes", where)
         objects.append({"phrase": track.get("label", ""), "keys": _hidden_until_first(_sorted(keys))})
-    length = root.findtext("meta/task/size") or root.findtext("meta/job/size")
+    length = root.findtext(".//task/size") or root.findtext(".//job/size")
     last = max(key["frame"] for track in objects for key in track["keys"])
     frames = max(_whole(file, length, "size") if length else 0, last + 1)
     return _document(file, width, height, frames, DEFAULT_FPS, objects)

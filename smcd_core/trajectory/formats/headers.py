@@ -24,6 +24,7 @@ _NAMES = {
     "cx": "cx xcenter xcentre centerx centrex",
     "cy": "cy ycenter ycentre centery centrey",
 }
+VIDEO_COLUMNS = ("video", "videoid", "videoname", "sequence", "sequenceid", "sequencename", "clip", "clipid")
 CORNERS = (("x1", "y1", "x2", "y2"), ("x1", "y1", "w", "h"), ("x", "y", "w", "h"), ("cx", "cy", "w", "h"))
 # Of lines of one object.
 LINE_HEADERS = {
