@@ -1,8 +1,9 @@
 """Videos of clips whose objects can only be known from the first frame: made, tracked, scored and drawn.
 
 A template tracker finds each object of the first frame in each frame, at the size that its box asks for; AO is the
-overlap with that box. Rows: the model, the model without boxes, the reference through the autoencoder (the ceiling),
-the first frame repeated, and the reference itself.
+overlap with that box. Rows: the model, the model without boxes, the animatic that it starts from (whole boxes moved
+over the filled picture) as it is and through the autoencoder, the reference through the autoencoder (the ceiling), the
+first frame repeated, and the reference itself.
 """
 
 from __future__ import annotations
@@ -19,16 +20,20 @@ from PIL import Image, ImageDraw
 from skimage.feature import match_template
 
 from smcd_core.data import Clip
-from smcd_core.evaluation.scores import Result, generate_rows, score_row
+from smcd_core.evaluation.scores import Result, generate_rows, request_of, score_row
 from smcd_core.files import replacing
+from smcd_core.sampling.animatic import animatic
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.weights.components import decode_latents, encode_frames
 
 SCORES = ("ao", "ao_last", "object_psnr", "background_psnr", "first_frame_psnr")
 ROWS = {
     "smcd": "the model",
     "no_boxes": "without boxes",
-    "autoencoder": "autoencoder",
+    "animatic": "the animatic",
+    "animatic_coded": "the animatic through the autoencoder",
+    "autoencoder": "the reference through the autoencoder",
     "static": "first frame repeated",
     "truth": "the reference",
 }
@@ -59,6 +64,10 @@ def make_and_score(args: argparse.Namespace, clips: Sequence[Clip], names: Seque
     defaults = pipeline.defaults
     guidance = Guidance(defaults["text"], defaults["boxes"], defaults["image"])
     made = generate_rows(pipeline, clips, steps=defaults["steps"], guidance=guidance)
+    made["animatic"] = [animatic(clip.frames[0], request_of(clip).trajectory, len(clip.frames))[0] for clip in clips]
+    made["animatic_coded"] = [
+        decode_latents(pipeline.vae, encode_frames(pipeline.vae, video)) for video in made["animatic"]
+    ]
     rows = {name: made[name] for name in ROWS}
     results = {
         name: score_row(videos, clips, found=[track(video, clip) for video, clip in zip(videos, clips, strict=True)])
