@@ -32,7 +32,7 @@ from ..smcd_core.guides.tracks import (
 )
 from ..smcd_core.trajectory.dense import DenseBoxes
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory
-from .masks import mask_pictures, read_masks
+from .masks import mask_pictures, read_masks, stretched
 from .values import boxes_input, check_image, read_boxes
 
 FITS = ("crop", "stretch")
@@ -252,5 +252,6 @@ class SMCDCutAndDrag(io.ComfyNode):
         if masks is not None:
             ids = [track.id for track in read.objects if track.enabled]
             shown = {"smcd_masks": mask_pictures(masks, image, ids)[0]}
+            found += stretched(masks, image)
         remark(cls, [*found, *not_cut(boxes, dragged), *off_grid(width, height, length, WAN)])
         return io.NodeOutput(dragged.video, dragged.mask, latent_mask(dragged.mask), dragged.video[:1], ui=shown)

@@ -578,9 +578,16 @@ function inRenderer(serverOf, { nodes2 }) {
     await page.waitForTimeout(500);
     const both = parseTrajectory(await host.text(together));
     assert.deepEqual([both.width, both.height], [96, 64]);
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    await host.press("Escape");
     const example = await host.add("SMCD_Example", { pos: [20, 700] });
     await connect(example);
     assert.deepEqual(await host.editor(id, size), [128, 128]);
+    await page.locator(".smcd-notice", { hasText: "drawn on 96 × 64, the image has another shape, 128 × 128" }).waitFor();
+    const broken = await host.add("LoadImage", { pos: [20, 900], widgets: { image: "gone.png" } });
+    await connect(broken);
+    await page.locator(".smcd-notice", { hasText: "cannot show the connected image" }).waitFor();
+    await connect(example);
     const before = await host.text(id);
     await host.reload();
     assert.deepEqual(await host.editor(id, size), [128, 128]);
