@@ -81,6 +81,7 @@ test("a key event finds its command, whatever the layout", () => {
   // On a German keyboard ] is AltGr+9, which Windows reports with Ctrl and Alt.
   assert.equal(commandFor(combinationOf(event("]", { ctrl: true, alt: true, altGraph: true }))).id, "raise");
   assert.equal(commandFor(combinationOf(event("k", { code: "KeyK", alt: true }))).id, "selectKeys");
+  assert.equal(commandFor(combinationOf(event("ż", { code: "KeyZ", ctrl: true, alt: true, altGraph: true }))), undefined);
 });
 
 test("keys are shown as each system writes them", () => {

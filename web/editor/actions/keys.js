@@ -12,22 +12,27 @@
  */
 export function combinationOf(event) {
   const isNamed = event.key.length > 1 || event.key === " ";
-  const letter = letterOf(event);
+  const isAltGr = !isMac() && Boolean(event.getModifierState?.("AltGraph"));
+  const letter = letterOf(event, isAltGr);
   const key = event.key === " " ? "Space" : letter ?? event.key;
   // Many layouts type [ and ] with AltGr, which Windows reports as Ctrl and Alt, or with Option on a Mac.
-  const isAltGraph = event.getModifierState?.("AltGraph") || (isMac() && event.altKey && !isNamed && !letter);
+  const isTyping = isAltGr || (isMac() && event.altKey && !isNamed && !letter);
   const parts = [
-    ...((event.ctrlKey && !isAltGraph) || event.metaKey ? ["Mod"] : []),
-    ...(event.altKey && !isAltGraph ? ["Alt"] : []),
+    ...((event.ctrlKey && !isTyping) || event.metaKey ? ["Mod"] : []),
+    ...(event.altKey && !isTyping ? ["Alt"] : []),
     ...(event.shiftKey && (isNamed || letter) ? ["Shift"] : []),
     key,
   ];
   return parts.join("+");
 }
 
-/** The pressed letter, or the Latin letter at that position if the layout or Alt types another character. */
-function letterOf({ key, code = "" }) {
+/**
+ * The pressed letter, or the Latin letter at that position if the layout or Alt types another character. AltGr types
+ * those of the layout's own language, such as the Polish ą, which are no shortcuts.
+ */
+function letterOf({ key, code = "" }, isAltGr) {
   if (/^[a-z]$/i.test(key)) return key.toUpperCase();
+  if (isAltGr) return null;
   const isOtherScript = key.length === 1 && key.charCodeAt(0) > 127;
   return isOtherScript && /^Key[A-Z]$/.test(code) ? code.slice(3) : null;
 }
