@@ -85,9 +85,12 @@ test("a key event finds its command, whatever the layout", () => {
 });
 
 test("keys are shown as each system writes them", () => {
-  assert.equal(keyText("Mod+Shift+Z", false), "Ctrl+Shift+Z");
-  assert.equal(keyText("Mod+Shift+Z", true), "⌘⇧Z");
-  assert.equal(keyText("+", false), "+");
+  const german = (key) => ({ "key.Ctrl": "Strg", "key.Shift": "Umschalt", "key.Home": "Pos1" })[key];
+  const english = (key) => key.replace("key.", "");
+  assert.equal(keyText("Mod+Shift+Z", false, english), "Ctrl+Shift+Z");
+  assert.equal(keyText("Mod+Shift+Home", false, german), "Strg+Umschalt+Pos1");
+  assert.equal(keyText("Mod+Shift+Z", true, english), "⌘⇧Z");
+  assert.equal(keyText("+", false, english), "+");
 });
 
 test("every command that is enabled runs without the view on an empty and on a full document", () => {

@@ -40,18 +40,23 @@ function letterOf({ key, code = "" }, isAltGr) {
 const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Delete: "Del" };
 const MAC_SIGNS = { Mod: "⌘", Alt: "⌥", Shift: "⇧" };
 
+/** Keys with another name on keyboards of some languages. */
+const NAMED = new Set(["Ctrl", "Shift", "Space", "Home", "End", "PageUp", "PageDown", "Del"]);
+
 /**
  * A combination as text for the user.
  *
  * @param {string} combination
  * @param {boolean} forMac
+ * @param {(key: string) => string} t
  */
-export function keyText(combination, forMac) {
+export function keyText(combination, forMac, t) {
   const parts = combination === "+" ? ["+"] : combination.replace(/\+\+$/, "+plus").split("+");
   const shown = parts.map((part) => {
     if (part === "plus") return "+";
     if (forMac && MAC_SIGNS[part]) return MAC_SIGNS[part];
-    return part === "Mod" ? "Ctrl" : SIGNS[part] ?? part;
+    const name = part === "Mod" ? "Ctrl" : SIGNS[part] ?? part;
+    return NAMED.has(name) ? t(`key.${name}`) : name;
   });
   return shown.join(forMac ? "" : "+");
 }
