@@ -1,7 +1,8 @@
-"""Time of `smcd encode` with one process and with two under `accelerate launch`, and whether the shards are the same.
+"""Time of `smcd encode` with one process and with two under torchrun, and whether the shards are the same.
 
-Two shards of drawn clips, one thread for each process. A second run, which finds everything done, gives the time to
-start, which is taken off. On a machine whose cores are busy with other work the ratio says nothing.
+`accelerate launch` starts torchrun on GPUs; on CPUs it would start a single process. Two shards of drawn clips, one
+thread for each process. A second run, which finds everything done, gives the time to start, which is taken off. On a
+machine whose cores are busy with other work the ratio says nothing.
 """
 
 from __future__ import annotations
@@ -21,13 +22,12 @@ SHARD = 128  # clips in a file, as in smcd_core/training/encoded.py
 
 
 def seconds(processes: int, out: Path, args: argparse.Namespace) -> float:
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes), "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1", "-m"]
-    command = [sys.executable, *(launch if processes > 1 else ["-m"]), "smcd_core", "encode"]
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m"] if processes > 1 else ["-m"]
+    command = [sys.executable, *launch, "smcd_core", "encode"]
     command += ["--clips", str(2 * SHARD), "--pixels", str(args.pixels), "--frames", str(args.frames)]
     command += ["--components", str(ROOT / "models" / "smcd-tiny.safetensors"), "--out", str(out)]
     command += ["--device", "cpu", "--batch-size", "4"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     start = time.perf_counter()
     subprocess.run(command, cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL)  # noqa: S603
     return time.perf_counter() - start

@@ -1,44 +1,26 @@
 """Photographs that no model here was trained on, with objects that move along boxes.
 
 The pictures are those that scikit-image ships, the outlines of their objects were drawn by hand. What a video should
-be is the cut-out object moved over the filled picture, as SMCD Cut and Drag makes it. A template tracker finds the
-object of the first frame in each frame, at the size that its box asks for; AO is the overlap with that box.
-
-Rows: the model, the model without boxes, the reference through the autoencoder (the ceiling), the first frame repeated,
-and the reference itself. Writes a contact sheet of every clip and a table to --folder. Takes four minutes on one core.
+be is the cut-out object moved over the filled picture, as SMCD Cut and Drag makes it; moved_content.py explains rows
+and scores. Writes a contact sheet of every clip and a table to --folder. Takes four minutes on one core.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from moved_content import make_and_score, options
 from PIL import Image, ImageDraw
 from skimage import data
-from skimage.feature import match_template
 
 from smcd_core.data import Clip
-from smcd_core.evaluation.scores import Result, generate_rows, score_row
-from smcd_core.files import replacing
 from smcd_core.guides.cut_and_drag import cut_and_drag
-from smcd_core.sampling.diffusion import Guidance
-from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import DenseBoxes
 
 FRAMES, SIDE = 8, 128
-SCORES = ("ao", "ao_last", "object_psnr", "background_psnr", "first_frame_psnr")
-ROWS = {
-    "smcd": "the model",
-    "no_boxes": "without boxes",
-    "autoencoder": "autoencoder",
-    "static": "first frame repeated",
-    "truth": "cut and drag",
-}
 
 
 @dataclass(frozen=True)
@@ -122,68 +104,10 @@ def outline(moved: Moved) -> torch.Tensor:
     return torch.from_numpy(np.asarray(mask.resize((SIDE, SIDE), Image.Resampling.BOX)).copy()).float() / 255
 
 
-def track(video: np.ndarray, clip: Clip) -> np.ndarray:
-    """float32 [F, 1, 4]: where the object of the clip's first frame is most like what is in each frame."""
-    x1, y1, x2, y2 = (clip.boxes_xyxy[0, 0] * SIDE).round().astype(int)
-    template = Image.fromarray(clip.frames[0][y1:y2, x1:x2])
-    found = []
-    for frame, box in zip(video, clip.boxes_xyxy[:, 0] * SIDE, strict=True):
-        width, height = (max(3, round(float(size))) for size in box[2:] - box[:2])
-        sought = np.asarray(template.resize((min(width, SIDE), min(height, SIDE)), Image.Resampling.LANCZOS))
-        likeness = match_template(frame.astype(float), sought.astype(float))[..., 0]
-        y, x = np.unravel_index(likeness.argmax(), likeness.shape)
-        found.append([x, y, x + sought.shape[1], y + sought.shape[0]])
-    return (np.array(found, np.float32) / SIDE)[:, None]
-
-
-def sheet(rows: dict[str, list[np.ndarray]], number: int, clip: Clip) -> Image.Image:
-    """Frames of one clip side by side, a row for each of `rows`, with the box that was asked for."""
-    strips = []
-    for videos in rows.values():
-        image = Image.fromarray(np.concatenate(list(videos[number]), 1))
-        draw = ImageDraw.Draw(image)
-        for frame, box in enumerate(clip.boxes_xyxy[:, 0] * SIDE):
-            draw.rectangle(
-                [box[0] + frame * SIDE, box[1], box[2] + frame * SIDE - 1, box[3] - 1], outline=(255, 255, 0)
-            )
-        strips.append(np.asarray(image))
-    return Image.fromarray(np.concatenate(strips))
-
-
-def table(results: dict[str, Result]) -> str:
-    """Mean scores as Markdown."""
-    lines = ["| | " + " | ".join(SCORES) + " |", "|" + "---|" * (len(SCORES) + 1)]
-    for name, result in results.items():
-        cells = [f"{value:.2f}" if math.isfinite(value := result.scores[score]) else "exact" for score in SCORES]
-        lines.append(f"| {ROWS[name]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, help="default: the bundled one")
-    parser.add_argument("--start", type=float, help="share of the steps, from the animatic (default: the checkpoint's)")
-    parser.add_argument("--folder", type=Path, default=Path("out/photographs"))
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    args.folder.mkdir(parents=True, exist_ok=True)
-    pipeline = SMCDPipeline.from_checkpoint(*([args.checkpoint] if args.checkpoint else []))
-    if args.start:
-        pipeline.defaults = {**pipeline.defaults, "start": args.start}
-    clips, defaults = [clip_of(moved) for moved in CLIPS], pipeline.defaults
-    guidance = Guidance(defaults["text"], defaults["boxes"], defaults["image"])
-    made = generate_rows(pipeline, clips, steps=defaults["steps"], guidance=guidance)
-    rows = {name: made[name] for name in ROWS}
-    results = {
-        name: score_row(videos, clips, found=[track(video, clip) for video, clip in zip(videos, clips, strict=True)])
-        for name, videos in rows.items()
-    }
-    for number, clip in enumerate(clips):
-        sheet(rows, number, clip).save(args.folder / f"{number:02d}_{CLIPS[number].photograph}_{clip.phrases[0]}.png")
-    scores = {name: {score: result.scores[score] for score in SCORES} for name, result in results.items()}
-    with replacing(args.folder / "scores.json") as path:
-        path.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
-    print(table(results))
+    args = options(__doc__, Path("out/photographs")).parse_args()
+    names = [f"{number:02d}_{moved.photograph}_{moved.phrase}" for number, moved in enumerate(CLIPS)]
+    make_and_score(args, [clip_of(moved) for moved in CLIPS], names)
 
 
 if __name__ == "__main__":

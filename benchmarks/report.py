@@ -1,7 +1,7 @@
 """Write README.md from results/, after running the benchmarks named as arguments, or "all": `report.py step load`.
 
-All of them take about two hours on a small machine that does nothing else. `windows` needs the Python that runs
-ComfyUI.
+All of them take about two hours on a small machine that does nothing else. `windows` and `comfyui` need the
+Python that runs ComfyUI.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SCRIPTS = {  # built on measure.py, with the options that made the committed num
     "step": ["--rounds", "3"],
     "load": ["--rounds", "2"],
     "animate": ["--rounds", "1"],
+    "comfyui": ["--rounds", "1"],
     "windows": ["--tiny", "--rounds", "1"],
     "training": ["--threads", "1"],
     "data": ["--threads", "1"],

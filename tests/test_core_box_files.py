@@ -284,6 +284,6 @@ def test_a_size_that_is_not_used_is_said(tmp_path, capsys):
     assert main(["convert-boxes", *given, "--box-size", "832x480"]) == 0
     first, second = capsys.readouterr().err.splitlines()
     assert "--box-size 832x480 is not used" in first and "are for 640 x 360 pixels" in first
-    assert "length is 10: Wan makes 4n + 1 frames, the nearest is 9: smcd guide --style 'wan move'" in second
+    assert "length is 10: Wan makes 4n + 1 frames, the nearest is 9: smcd guide --style 'wan move' --frames 9" in second
     assert main(["convert-boxes", *given, "--box-size", "640x360"]) == 0
     assert "--box-size" not in capsys.readouterr().err

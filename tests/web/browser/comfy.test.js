@@ -413,6 +413,27 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.equal(await host.text(id), drawn);
   }, { skip: LATER });
 
+  hosted("undo, selection and playhead are there again after another tab of the host", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    const drawn = await host.text(id);
+    await host.press("Escape", "End");
+    await host.drag(id, [0.25, 0.3], [0.35, 0.4]);
+    const state = (editor) => [editor.undoLabel, editor.selected.size, editor.frame];
+    assert.deepEqual(await host.editor(id, state), ["step.move", 1, 7]);
+    const tab = async (command, count) => {
+      await page.evaluate((name) => window.app.extensionManager.command.execute(name), command);
+      await page.waitForFunction((n) => window.app.graph.nodes.length === n, count);
+      await host.settle();
+    };
+    await tab("Comfy.NewBlankWorkflow", 0);
+    await tab("Workspace.PreviousOpenedWorkflow", 1);
+    assert.deepEqual(await host.editor(id, state), ["step.move", 1, 7]);
+    await page.locator(".smcd-stage-canvas").focus();
+    await host.press("Control+z");
+    assert.equal(await host.text(id), drawn);
+  }, { skip: LATER });
+
   hosted("a link that gives the run another text is said", async (host, page) => {
     const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
     const other = await host.add("PrimitiveString", { pos: [20, 80] });
