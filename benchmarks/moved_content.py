@@ -55,7 +55,10 @@ def options(about: str, folder: Path) -> argparse.ArgumentParser:
 
 
 def make_and_score(args: argparse.Namespace, clips: Sequence[Clip], names: Sequence[str]) -> dict[str, Result]:
-    """Make, score and draw all rows; write NAME.png for each clip and scores.json to --folder, and print a table."""
+    """Make, score and draw all rows.
+
+    Writes NAME.png for each clip, overview.jpg with the model's videos, and scores.json to --folder; prints a table.
+    """
     torch.set_num_threads(1)
     args.folder.mkdir(parents=True, exist_ok=True)
     pipeline = SMCDPipeline.from_checkpoint(*([args.checkpoint] if args.checkpoint else []))
@@ -75,6 +78,9 @@ def make_and_score(args: argparse.Namespace, clips: Sequence[Clip], names: Seque
     }
     for number, (clip, name) in enumerate(zip(clips, names, strict=True)):
         sheet([videos[number] for videos in rows.values()], clip).save(args.folder / f"{name}.png")
+    overview([sheet([made["smcd"][number]], clip) for number, clip in enumerate(clips)]).save(
+        args.folder / "overview.jpg", quality=90
+    )
     scores = {name: {score: result.scores[score] for score in SCORES} for name, result in results.items()}
     with replacing(args.folder / "scores.json") as path:
         path.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
@@ -120,6 +126,15 @@ def sheet(videos: Sequence[np.ndarray], clip: Clip) -> Image.Image:
             draw.rectangle([x1 + frame * width, y1, x2 + frame * width - 1, y2 - 1], outline=(255, 255, 0))
         strips.append(np.asarray(image))
     return Image.fromarray(np.concatenate(strips))
+
+
+def overview(sheets: Sequence[Image.Image]) -> Image.Image:
+    """Sheets of one size in two columns."""
+    width, height = sheets[0].size
+    whole = Image.new("RGB", (2 * width, height * math.ceil(len(sheets) / 2)), "white")
+    for number, image in enumerate(sheets):
+        whole.paste(image, (number % 2 * width, number // 2 * height))
+    return whole
 
 
 def table(results: Mapping[str, Result]) -> str:
