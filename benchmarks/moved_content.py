@@ -1,8 +1,9 @@
 """Videos of clips whose objects can only be known from the first frame: made, tracked, scored and drawn.
 
 A template tracker finds each object of the first frame in each frame, at the size that its box asks for; AO is the
-overlap with that box. Rows: the model, the model without boxes, the reference through the autoencoder (the ceiling),
-the first frame repeated, and the reference itself.
+overlap with that box. Rows: the model, the model without boxes, the animatic that it starts from (whole boxes moved
+over the filled picture) as it is and through the autoencoder, the reference through the autoencoder (the ceiling), the
+first frame repeated, and the reference itself.
 """
 
 from __future__ import annotations
@@ -19,16 +20,20 @@ from PIL import Image, ImageDraw
 from skimage.feature import match_template
 
 from smcd_core.data import Clip
-from smcd_core.evaluation.scores import Result, generate_rows, score_row
+from smcd_core.evaluation.scores import Result, generate_rows, request_of, score_row
 from smcd_core.files import replacing
+from smcd_core.sampling.animatic import animatic
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
+from smcd_core.weights.components import decode_latents, encode_frames
 
 SCORES = ("ao", "ao_last", "object_psnr", "background_psnr", "first_frame_psnr")
 ROWS = {
     "smcd": "the model",
     "no_boxes": "without boxes",
-    "autoencoder": "autoencoder",
+    "animatic": "the animatic",
+    "animatic_coded": "the animatic through the autoencoder",
+    "autoencoder": "the reference through the autoencoder",
     "static": "first frame repeated",
     "truth": "the reference",
 }
@@ -50,7 +55,10 @@ def options(about: str, folder: Path) -> argparse.ArgumentParser:
 
 
 def make_and_score(args: argparse.Namespace, clips: Sequence[Clip], names: Sequence[str]) -> dict[str, Result]:
-    """Make, score and draw all rows; write NAME.png for each clip and scores.json to --folder, and print a table."""
+    """Make, score and draw all rows.
+
+    Writes NAME.png for each clip, overview.jpg with the model's videos, and scores.json to --folder; prints a table.
+    """
     torch.set_num_threads(1)
     args.folder.mkdir(parents=True, exist_ok=True)
     pipeline = SMCDPipeline.from_checkpoint(*([args.checkpoint] if args.checkpoint else []))
@@ -59,6 +67,10 @@ def make_and_score(args: argparse.Namespace, clips: Sequence[Clip], names: Seque
     defaults = pipeline.defaults
     guidance = Guidance(defaults["text"], defaults["boxes"], defaults["image"])
     made = generate_rows(pipeline, clips, steps=defaults["steps"], guidance=guidance)
+    made["animatic"] = [animatic(clip.frames[0], request_of(clip).trajectory, len(clip.frames))[0] for clip in clips]
+    made["animatic_coded"] = [
+        decode_latents(pipeline.vae, encode_frames(pipeline.vae, video)) for video in made["animatic"]
+    ]
     rows = {name: made[name] for name in ROWS}
     results = {
         name: score_row(videos, clips, found=[track(video, clip) for video, clip in zip(videos, clips, strict=True)])
@@ -66,6 +78,9 @@ def make_and_score(args: argparse.Namespace, clips: Sequence[Clip], names: Seque
     }
     for number, (clip, name) in enumerate(zip(clips, names, strict=True)):
         sheet([videos[number] for videos in rows.values()], clip).save(args.folder / f"{name}.png")
+    overview([sheet([made["smcd"][number]], clip) for number, clip in enumerate(clips)]).save(
+        args.folder / "overview.jpg", quality=90
+    )
     scores = {name: {score: result.scores[score] for score in SCORES} for name, result in results.items()}
     with replacing(args.folder / "scores.json") as path:
         path.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
@@ -111,6 +126,15 @@ def sheet(videos: Sequence[np.ndarray], clip: Clip) -> Image.Image:
             draw.rectangle([x1 + frame * width, y1, x2 + frame * width - 1, y2 - 1], outline=(255, 255, 0))
         strips.append(np.asarray(image))
     return Image.fromarray(np.concatenate(strips))
+
+
+def overview(sheets: Sequence[Image.Image]) -> Image.Image:
+    """Sheets of one size in two columns."""
+    width, height = sheets[0].size
+    whole = Image.new("RGB", (2 * width, height * math.ceil(len(sheets) / 2)), "white")
+    for number, image in enumerate(sheets):
+        whole.paste(image, (number % 2 * width, number // 2 * height))
+    return whole
 
 
 def table(results: Mapping[str, Result]) -> str:

@@ -2,7 +2,8 @@
 
 The pictures are those that scikit-image ships, the outlines of their objects were drawn by hand. What a video should
 be is the cut-out object moved over the filled picture, as SMCD Cut and Drag makes it; moved_content.py explains rows
-and scores. Writes a contact sheet of every clip and a table to --folder. Takes four minutes on one core.
+and scores. Writes a contact sheet of every clip, all of them in one picture, and the scores to --folder. Takes three
+minutes on one core.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from ..smcd_core.guides.tracks import (
 )
 from ..smcd_core.trajectory.dense import DenseBoxes
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory
-from .masks import mask_pictures, read_masks
+from .masks import mask_pictures, read_masks, stretched
 from .values import boxes_input, check_image, read_boxes
 
 FITS = ("crop", "stretch")
@@ -215,7 +215,7 @@ class SMCDCutAndDrag(io.ComfyNode):
                     display_name="first_frame", tooltip="The first frame of the guide, as the start image."
                 ),
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
         )
 
     @classmethod
@@ -252,5 +252,13 @@ class SMCDCutAndDrag(io.ComfyNode):
         if masks is not None:
             ids = [track.id for track in read.objects if track.enabled]
             shown = {"smcd_masks": mask_pictures(masks, image, ids)[0]}
-        remark(cls, [*found, *not_cut(boxes, dragged), *off_grid(width, height, length, WAN)])
+            found += stretched(masks, image)
+        wan = [] if _loads_smcd(cls) else off_grid(width, height, length, WAN)
+        remark(cls, [*found, *not_cut(boxes, dragged), *wan])
         return io.NodeOutput(dragged.video, dragged.mask, latent_mask(dragged.mask), dragged.video[:1], ui=shown)
+
+
+def _loads_smcd(node: type[io.ComfyNode]) -> bool:
+    """Whether the workflow of a node loads our own model, which the guide may be for: it takes other lengths."""
+    prompt = None if node.hidden is None else node.hidden.prompt  # None where a script calls the node
+    return any(other["class_type"] == "SMCD_Load" for other in (prompt or {}).values())

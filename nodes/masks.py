@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
 from ..smcd_core.guides.cut_and_drag import cut_shapes, resized
+from ..smcd_core.trajectory.values import SAME_ASPECT
 
 MAX_MASK_SIDE = 1024  # pixels of the image as the page gets it
 
@@ -18,11 +19,25 @@ MAX_MASK_SIDE = 1024  # pixels of the image as the page gets it
 def read_masks(masks: Tensor, width: int, height: int) -> Tensor:
     """MASK [N, h, w] at the size of the image that it is for: [N, height, width].
 
-    Raises SMCDError for another shape, and for no mask at all.
+    Raises SMCDError for another shape, for no mask at all, and for numbers that are no shares.
     """
     if masks.ndim != 3 or not masks.numel():
         raise SMCDError(f"masks has the shape {list(masks.shape)}, expected [masks, height, width]")
-    return resized(masks.cpu().nan_to_num().movedim(0, -1), width, height, crop=False).movedim(-1, 0)
+    numbers = masks.cpu().float().nan_to_num()
+    if (most := numbers.amax().item()) > 8:  # as for images, a little above 1 is no other unit
+        raise SMCDError(f"masks holds numbers up to {most:g}, expected 0 to 1: divide them by 255")
+    return resized(numbers.clamp(0, 1).movedim(0, -1), width, height, crop=False).movedim(-1, 0)
+
+
+def stretched(masks: Tensor, image: Tensor) -> list[str]:
+    """A remark on masks [N, h, w] whose aspect ratio is not that of the image [1, H, W, C] that they are laid over."""
+    (height, width), (image_height, image_width) = masks.shape[1:], image.shape[1:3]
+    if abs(width / height * image_height / image_width - 1) <= SAME_ASPECT:
+        return []
+    return [
+        f"the masks are {width} x {height} and the image {image_width} x {image_height}, another shape: they are "
+        "stretched over it. Make the masks of this image"
+    ]
 
 
 def mask_pictures(masks: Tensor, image: Tensor, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -43,7 +58,7 @@ def mask_pictures(masks: Tensor, image: Tensor, ids: Sequence[str]) -> tuple[lis
             f"the editor moves whole boxes, as there are {len(masks)} masks for {len(ids)} objects: give one for all, "
             "or one for each in order"
         ]
-    pictures, remarks = [], []
+    pictures, remarks = [], stretched(masks, image)
     for number, (name, shape) in enumerate(zip(ids if len(masks) > 1 else [""], shapes, strict=True), 1):
         if shape.max() <= 0.5:
             remarks.append(f"mask {number} is empty, so the editor moves whole boxes: mend the mask")

@@ -97,7 +97,10 @@ class SMCDTrajectory(io.ComfyNode):
             shown["smcd_seed"] = [dumps(trajectory)]
         if background is not None:
             shown["smcd_background"] = preview(background, cls)
-        if masks is not None and background is not None and len(background) == 1:  # the editor moves parts of a still
+        if masks is not None and (background is None or len(background) != 1):
+            found = "nothing is connected to it" if background is None else f"it has {len(background)}"
+            remarks = [f"the masks have no effect without one image as background: {found}"]
+        elif masks is not None and background is not None:
             ids = [track.id for track in trajectory.objects if track.enabled]
             shown["smcd_masks"], remarks = mask_pictures(masks, background, ids)
         remark(cls, remarks)

@@ -205,6 +205,17 @@ def test_the_command_says_what_to_do(tmp_path, capsys, options, message):
     assert message in capsys.readouterr().err
 
 
+def test_the_command_takes_some_frames_of_a_video_that_is_too_long(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("".join(f'0 10 20 30 40 {n} 0 0 0 "dog"\n' for n in range(5000)))
+    command = ["convert-boxes", str(tmp_path / "a.txt"), str(tmp_path / "b.json"), "--box-size", "100x50"]
+    assert main(command) == 2
+    assert "has 5000 frames and 1 object, read as VATIC; expected 1 to 4096 frames" in capsys.readouterr().err
+    assert main([*command, "--box-frames", "4990-4999"]) == 0
+    assert json.loads((tmp_path / "b.json").read_text())["frames"] == 10
+    assert main([*command, "--box-frames", "4990-5000"]) == 2
+    assert "frames 4990 to 5000 were asked for, the boxes have frames 0 to 4999" in capsys.readouterr().err
+
+
 def test_the_command_asks_for_the_size_where_pixels_need_it(tmp_path, capsys):
     write_boxes(tmp_path / "a.npy", document(MOVING), "sg_i2v")
     command = ["convert-boxes", str(tmp_path / "a.npy"), str(tmp_path / "b.json")]
@@ -273,6 +284,6 @@ def test_a_size_that_is_not_used_is_said(tmp_path, capsys):
     assert main(["convert-boxes", *given, "--box-size", "832x480"]) == 0
     first, second = capsys.readouterr().err.splitlines()
     assert "--box-size 832x480 is not used" in first and "are for 640 x 360 pixels" in first
-    assert "length is 10: Wan makes 4n + 1 frames, the nearest is 9: smcd guide --style 'wan move'" in second
+    assert "length is 10: Wan makes 4n + 1 frames, the nearest is 9: smcd guide --style 'wan move' --frames 9" in second
     assert main(["convert-boxes", *given, "--box-size", "640x360"]) == 0
     assert "--box-size" not in capsys.readouterr().err

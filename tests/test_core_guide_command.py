@@ -1,13 +1,14 @@
 """smcd guide: the moved picture and the drawn boxes as files, without any model."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from smcd_core.__main__ import main
-from smcd_core.commands.guide import CUT_AND_DRAG, STYLES as CHOICES
+from smcd_core.commands.guide import CUT_AND_DRAG, POINTS, STYLES as CHOICES
 from smcd_core.guides.drawn import STYLES
 from smcd_core.guides.fit import fit
 from smcd_core.guides.tracks import ATI_SPACING, as_ati, as_tracks, point_tracks
@@ -87,9 +88,9 @@ def test_each_style_of_drawn_boxes_is_written(here, style):
 @pytest.mark.parametrize(
     ("style", "expected"),
     [
-        ("vace", ["length is 6: Wan makes 4n + 1 frames, the nearest is 5"]),
-        (CUT_AND_DRAG, ["length is 6: Wan makes 4n + 1 frames, the nearest is 5"]),
-        ("ltx boxes", ["length is 6: LTX makes 8n + 1 frames, the nearest is 9"]),
+        ("vace", ["length is 6: Wan makes 4n + 1 frames, the nearest is 5", "Wan takes --frames 5"]),
+        (CUT_AND_DRAG, ["length is 6: Wan makes 4n + 1 frames, the nearest is 5", "Wan takes --frames 5"]),
+        ("ltx boxes", ["length is 6: LTX makes 8n + 1 frames, the nearest is 9", "LTX takes --frames 9"]),
         ("magicmotion", []),
     ],
 )
@@ -97,6 +98,19 @@ def test_a_length_that_the_model_does_not_take_is_said(here, capsys, style, expe
     options = ["--style", style, "--size", "128x64", "--frames", "6", "--fit", "stretch"]
     found = notes(capsys, *options)
     assert found[1:] == ["1 object, 6 frames of 128 x 64 pixels", *expected]
+
+
+@pytest.mark.parametrize("style", [*CHOICES, *POINTS])
+def test_the_options_that_are_named_leave_nothing_to_say(here, capsys, style):
+    (here / "boxes.json").write_text(json.dumps(BOXES | {"frames": 8}))
+    guide = ["guide", "sky.png", "--boxes", "boxes.json", "--style", style, "-o", str(POINTS.get(style, "guide"))]
+    assert main(guide) == (2 if style == "ati" else 0)
+    found = re.findall(r"(?:Wan|LTX|ATI) takes (--.*)", capsys.readouterr().err)
+    assert found == ([] if style == "magicmotion" else [found[0]])
+    for options in found:
+        assert "--size" in options and "--frames 9" in options
+        assert main([*guide, *options.split()]) == 0
+        assert " takes " not in capsys.readouterr().err
 
 
 def test_what_the_crop_cuts_off_is_said(here, capsys):
@@ -129,12 +143,21 @@ def test_points_are_those_of_the_node_for_ati_and_files_for_wan_move(here, capsy
 
 
 @pytest.mark.parametrize(
-    ("length", "message"), [("121", "stops at 121, 241"), ("241", "stops at 121, 241"), ("16", "the nearest is 17")]
+    ("length", "message", "nearest"),
+    [
+        ("1", "needs 5 frames or more", "5"),
+        ("16", "the nearest is 17", "17"),
+        ("120", "the nearest is 121", "117"),
+        ("121", "stops at 121, 241", "117"),
+        ("241", "stops at 121, 241", "237"),
+    ],
 )
-def test_a_length_that_ati_cannot_take_is_refused(here, capsys, length, message):
-    options = ["--style", "ati", "--size", "112x64", "--frames", length]
-    assert main(["guide", "sky.png", "--boxes", "boxes.json", *options]) == 2
-    assert message in capsys.readouterr().err and not (here / "ati.json").exists()
+def test_a_length_that_ati_cannot_take_is_refused(here, capsys, length, message, nearest):
+    options = ["--style", "ati", "--size", "112x64", "--frames"]
+    assert main(["guide", "sky.png", "--boxes", "boxes.json", *options, length]) == 2
+    found = capsys.readouterr().err.strip()
+    assert message in found and found.endswith(f": ATI takes --frames {nearest}") and not (here / "ati.json").exists()
+    assert main(["guide", "sky.png", "--boxes", "boxes.json", *options, nearest]) == 0
 
 
 def test_a_mistyped_style_is_told_the_nearest(here, capsys):

@@ -136,6 +136,21 @@ def test_every_command_exists_with_its_options_and_files(page, words):
         pytest.fail(f"{page}: {program} is no program that is known here: {shlex.join(words)}")
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="not a checkout")
+def test_what_the_commands_of_the_docs_write_is_not_committed():
+    pages = [page for page in PAGES if page == "README.md" or page.startswith("docs/")]
+    written = {
+        words[n + 1].split("/")[0] + ("/" if "." not in words[n + 1] else "")
+        for page, words in COMMANDS
+        for n, word in enumerate(words[:-1])
+        if page in pages and word in ("-o", "--out", "--folder")
+    }
+    defaults = {"out.mp4", "guide.mp4", "tracks.npy", "visibility.npy", "ati.json"}
+    command = ["git", "check-ignore", "--no-index", *sorted(written | defaults)]
+    ignored = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines()  # noqa: S603
+    assert set(ignored) == written | defaults
+
+
 def test_what_make_demo_writes_is_what_the_readme_names():
     recipe = text_of("Makefile").split("demo: ")[1].split("\n\n")[0]
     named = re.search(r"make demo +# .* animates (\S+): (\S+), (\S+)", README).groups()

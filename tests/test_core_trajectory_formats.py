@@ -233,12 +233,12 @@ def test_tolerance_makes_few_keys_of_many_boxes(folder):
         (XYXY, {"format": "bmp"}, "format is 'bmp': use one of json"),
         (XYXY, {"format": "json"}, "does not look like json: its content could be xyxy or xywh or mot or csv"),
         (XYXY, {"format": "mot"}, "line 1: found 4 fields, expected frame,id"),
-        ("1,2,3,4\n" * 4097, {"format": "xyxy"}, "frames is 4097: give a whole number from 1 to 4096"),
+        ("1,2,3,4\n" * 4097, {"format": "xyxy"}, "has 4097 frames and 1 object, read as .*; expected 1 to 4096"),
         (MOT + "4,1,1,2,3\n", {}, "line 4: found 5 fields, expected frame,id,left"),
         (MOT + "0,1,1,2,3,4,1,-1,-1,-1\n", {}, "line 4: found frame 0, id 1; expected whole numbers, frames from 1"),
         (MOT + "1,-1,1,2,3,4,1,-1,-1,-1\n", {}, "line 4: found frame 1, id -1"),
         (MOT + "3,1,1,2,3,4,1,-1,-1,-1\n", {}, "line 4: found a second box for object 1 in the same frame"),
-        (MOT + "9999,1,1,2,3,4,1,-1,-1,-1\n", {}, "has 9999 frames and 1 objects; expected 1 to 4096"),
+        (MOT + "9999,1,1,2,3,4,1,-1,-1,-1\n", {}, "has 9999 frames and 1 object, read as MOTChallenge; expected 1"),
         (MOT, {"frames": 2}, "has boxes up to frame 3 of 2: add 1 frame or cut the file"),
         ("1,1,1,2,3,4,0,-1,-1,-1\n", {}, "has 0 frames and 0 objects"),
         (CSV + "-1,dog,1,2,3,4", {}, "line 5: found frame -1, expected a whole number from 0"),
@@ -461,6 +461,55 @@ def test_one_yolo_label_file_and_the_image_of_its_name_are_enough(tmp_path, imag
         assert (trajectory.width, trajectory.height, trajectory.frames) == (200, 100, 1)
         assert trajectory.objects[0].phrase == "cat" and f"from {Path(image).name}" in what
         np.testing.assert_allclose(trajectory.objects[0].keys[0].box, [0.1, 0.4, 0.3, 0.8])
+
+
+LONG = {  # text and frame number of the first box of each object
+    "vatic": "".join(f'{n} 10 20 30 40 {60 * n + f} 0 0 0 "dog {n}"\n' for n in range(300) for f in (0, 1)),
+    "mot": "".join(f"{60 * n + f + 1},{n + 1},10,20,20,20,1,-1,-1,-1\n" for n in range(300) for f in (0, 1)),
+    "csv": "frame,object,x1,y1,x2,y2\n"
+    + "".join(f"{60 * n + f},dog {n},10,20,30,40\n" for n in range(300) for f in (0, 1)),
+    "xywh": "10,20,20,20\n" * 5000,
+}
+
+
+@pytest.mark.parametrize("format", LONG)
+def test_a_part_of_a_video_that_is_too_long_is_read(tmp_path, format):
+    path = tmp_path / "a.txt"
+    path.write_text(LONG[format])
+    given = {**SIZE, "format": format}
+    with pytest.raises(TrajectoryError, match=r"has \d+ frames and .*: take a part, as smcd convert-boxes --box-fr"):
+        read_trajectory(path, **given)
+    trajectory, what = read_trajectory(path, **given, part=(4860, 4867))
+    boxes, mask = boxes_at(trajectory)
+    assert trajectory.frames == 8 and what.endswith("of which frames 4860 to 4867")
+    assert mask.sum(0).tolist() == ([8] if format == "xywh" else [2])
+    np.testing.assert_allclose(boxes[0, 0].numpy() * PIXELS, BOXES_PX[0], atol=1e-5)
+    last = 4999 if format == "xywh" else 17941
+    for part, message in {
+        (0, 4999): "the length of the part is 5000: give a whole number from 1 to 4096",
+        (17940, 17950): f"frames 17940 to 17950 were asked for, the boxes have frames 0 to {last}",
+        (-3, 2): "frames -3 to 2 were asked for",
+        (7, 6): "the length of the part is 0",
+        **({} if format == "xywh" else {(4870, 4877): "has no box in frames 4870 to 4877: the first is in frame 0"}),
+    }.items():
+        with pytest.raises(TrajectoryError, match=message) as caught:
+            read_trajectory(path, **given, part=part)
+        assert str(path) in str(caught.value)
+
+
+def test_a_part_of_a_document_keeps_its_objects(tmp_path):
+    write_json(tmp_path / "a.json", read_trajectory_of(tmp_path, XYXY))
+    trajectory, what = read_trajectory(tmp_path / "a.json", part=(1, 2))
+    boxes, _ = boxes_at(trajectory)
+    np.testing.assert_allclose(boxes[:, 0].numpy() * PIXELS, BOXES_PX[1:], atol=1e-4)
+    assert what.endswith("3 frames, of which frames 1 to 2")
+    with pytest.raises(TrajectoryError, match="a.json: frames 1 to 3 were asked for, the boxes have frames 0 to 2"):
+        read_trajectory(tmp_path / "a.json", part=(1, 3))
+
+
+def read_trajectory_of(folder, text):
+    (folder / "a.txt").write_text(text)
+    return read_trajectory(folder / "a.txt", **SIZE, format="xyxy")[0]
 
 
 def test_a_single_yolo_label_file_is_told_by_its_shares(tmp_path):

@@ -92,6 +92,14 @@ def test_a_mask_batch_becomes_the_box_around_what_is_set():
     assert len(phrases(read([mask, mask])[0])) == 2
 
 
+def test_masks_of_another_shape_than_the_frame_are_stretched_and_said():
+    mask = torch.zeros(1, 10, 10)
+    mask[0, 2:5, 4:8] = 1
+    trajectory, what = read(mask)
+    assert trajectory.objects[0].keys[0].box == pytest.approx((0.4, 0.2, 0.8, 0.5))
+    assert what.startswith("masks (10 x 10 pixels, stretched): 1 objects")
+
+
 @pytest.mark.parametrize(
     "value, message",
     [
@@ -105,8 +113,14 @@ def test_a_mask_batch_becomes_the_box_around_what_is_set():
         (BOX | {"width": -1}, "-1 x 40"),
         ({"bbox": [1, 2, 3, 4]}, "keys 'bbox'"),
         ([BOX, 3], "found a list of dict"),
-        (torch.zeros(3, 4, 4), "masks without any box"),
-        (torch.zeros(4, 4), r"mask 0 is \[4, 4\]"),
+        (torch.zeros(3, 4, 8), "masks without any box"),
+        (torch.zeros(4, 4), r"masks \(4 x 4 pixels, stretched\) without any box"),
+        (torch.zeros(1, 0, 0), r"mask 0 is \[1, 0, 0\]: expected \[1, height, width\]"),
+        (torch.zeros(1, 4, 4, 3), r"mask 0 is \[1, 4, 4, 3\]: expected \[1, height, width\]"),
+        (
+            [torch.ones(1, 4, 8), torch.ones(2, 4, 8)],
+            r"mask 1 is \[2, 4, 8\]: expected \[1, height, width\] as the first",
+        ),
         ({"track_path": torch.zeros(3, 2)}, r"track_path is \[3, 2\]"),
         ({"track_path": torch.full((2, 1, 2), float("nan"))}, "NaN"),
         (BOX | {"x": 1e9}, "box"),

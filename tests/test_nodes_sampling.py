@@ -20,6 +20,7 @@ loading = host.pack_module("nodes.host.loading")
 host_text = host.pack_module("nodes.host.text")
 
 import comfy.controlnet  # noqa: E402  the host's, which host.start() found
+import comfy.sample  # noqa: E402
 import comfy.samplers  # noqa: E402
 import comfy.utils  # noqa: E402
 
@@ -584,6 +585,41 @@ def test_generate_makes_the_video_of_the_pipeline(parts, picture, pipeline, sett
     assert found.shape == expected.shape == (FRAMES, DEFAULTS["height"], DEFAULTS["width"], 3)
     assert np.abs(found.astype(int) - expected).max() <= 1  # a value between two bytes may fall to either
     assert video.get_components().images.shape[0] == FRAMES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inside", [None, 0.2], ids=["everywhere", "objects held"])
+def test_stock_nodes_start_from_the_dragged_picture_as_smcd_generate_does(parts, picture, inside, monkeypatch):
+    """As in workflows 03 and 05, given the same noise: the released sampler ends at timestep 0 instead of at clean
+    latents, and the host's mask has soft edges.
+    """
+    monkeypatch.setattr(comfy.sample, "prepare_noise", lambda latent, seed, *_: noise_of(seed, latent.shape))
+    model, clip, vae = parts
+    size = dict(width=SIZE, height=SIZE)
+    given = dict(first_frame=picture[1], trajectory=DOCUMENT, prompt=PROMPT, seed=7, steps=10, text=1.0, frames=FRAMES)
+    shares = dict(start=0.4, start_inside=inside or 0.0)
+    own, _ = host.call("SMCD_Generate", model=model, clip=clip, vae=vae, **given, **size, **shares)
+    positive, negative, _ = conditioned(parts, picture)
+    target = dict(size, length=FRAMES, fit="stretch", feather=2)
+    guide, moving, *_ = host.call("SMCD_CutAndDrag", image=picture[1], trajectory=DOCUMENT, **target)
+    (latent,) = host.call("VAEEncode", pixels=guide, vae=vae)
+    sampler = dict(model=model, positive=positive, negative=negative, cfg=1.0, sampler_name="euler")
+    sampler |= dict(scheduler="ddim_uniform")
+    if inside is None:
+        (latent,) = host.call("KSampler", **sampler, seed=7, latent_image=latent, steps=4, denoise=0.4)
+    else:
+        advanced = dict(sampler, noise_seed=7, steps=10)
+        (held,) = host.call("SetLatentNoiseMask", samples=latent, mask=1 - moving)
+        steps = dict(add_noise="enable", start_at_step=6, end_at_step=8, return_with_leftover_noise="enable")
+        (latent,) = host.call("KSamplerAdvanced", **advanced, **steps, latent_image=held)
+        (free,) = host.call("SetLatentNoiseMask", samples=latent, mask=torch.ones(1, SIZE, SIZE))
+        steps = dict(add_noise="disable", start_at_step=8, end_at_step=10000, return_with_leftover_noise="disable")
+        (latent,) = host.call("KSamplerAdvanced", **advanced, **steps, latent_image=free)
+    (stock,) = host.call("VAEDecode", samples=latent, vae=vae)
+    # 0.0024 and 0.025 when it was written, 0.008 and 0.11 with soft edges; the rough video is 0.24 away.
+    mean, most = (0.005, 0.05) if inside is None else (0.015, 0.2)
+    gap = (stock - own).abs()
+    assert gap.mean() < mean and gap.max() < most and (guide - own).abs().mean() > 0.1
 
 
 def test_the_model_is_built_of_the_hosts_layers(path):

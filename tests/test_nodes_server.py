@@ -11,11 +11,12 @@ from PIL import Image
 host.start()  # skips where there is no ComfyUI
 
 API = host.PACK / "workflows" / "api"
+GOLDEN = Path(__file__).parent / "golden"
 CHECKPOINT, BARE = "smcd/small.safetensors", "smcd/bare.safetensors"  # as host.serve_beside_others puts them
 
 
-def workflow(name):
-    prompt = json.loads((API / f"{name}.json").read_text(encoding="utf-8"))
+def workflow(name, folder=API):
+    prompt = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     for node in prompt.values():
         if node["class_type"] == "SMCD_Load":
             node["inputs"]["checkpoint"] = CHECKPOINT
@@ -374,7 +375,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_gives_one_message_at_the_node_that_the_page_highlights(server, case):
     spoil, kind, *words = BAD[case]
-    prompt = workflow("03_several_objects")
+    prompt = workflow("several_objects_from_noise", GOLDEN)  # the fewest nodes around each that is to complain
     spoil(prompt)
     skip_without_box_editor(server, prompt)
     found = host.watch(server, prompt)

@@ -13,6 +13,7 @@ import comfy.model_patcher  # noqa: E402
 import comfy.sample  # noqa: E402
 import comfy.samplers  # noqa: E402
 import comfy.supported_models_base  # noqa: E402
+from comfy_api.latest import io  # noqa: E402
 
 from smcd_core.trajectory.document import parse_trajectory  # noqa: E402
 
@@ -80,6 +81,17 @@ def test_an_image_smaller_than_the_target_and_a_trajectory_of_another_length_are
     guide, mask, noise, first = drag(torch.rand(1, 8, 12, 3), long, width=64, height=48, length=5)
     assert guide.shape == (5, 48, 64, 3) and mask.shape == (5, 48, 64) and noise.shape == (2, 6, 8)
     assert torch.equal(first, guide[:1])
+
+
+@pytest.mark.parametrize(("model", "said"), [("SMCD_Load", []), ("UNETLoader", ["length is 8: Wan makes 4n + 1"])])
+def test_only_workflows_without_our_model_are_told_what_wan_takes(model, said, caplog):
+    node = comfy_host.nodes.NODE_CLASS_MAPPINGS["SMCD_CutAndDrag"]
+    node.GET_SCHEMA()
+    hidden = {io.Hidden.unique_id: "1", io.Hidden.prompt: {"2": {"class_type": model, "inputs": {}}}}
+    clone = node.PREPARE_CLASS_CLONE({"hidden_inputs": hidden})
+    clone.execute(picture(64, 96), DOCUMENT, **TARGET | {"length": 8})
+    lines = [record.message for record in caplog.records if record.name == "smcd"]
+    assert [line[: len(start)] for line, start in zip(lines, said, strict=True)] == said
 
 
 def test_masks_come_back_to_the_editor_of_the_trajectory():

@@ -124,14 +124,30 @@ def test_masks_that_do_not_fit_leave_whole_boxes_and_say_so(caplog):
         _, told = run(json.dumps(TWO), background=STILL, masks=masks)
         assert [mask["id"] for mask in told["smcd_masks"]] == wanted
         assert message in caplog.text
-    with pytest.raises(ValueError, match=r"masks has the shape \[50, 100\], expected \[masks, height, width\]"):
-        run(json.dumps(TWO), background=STILL, masks=torch.ones(50, 100))
+    for masks, message in (
+        (torch.ones(50, 100), r"masks has the shape \[50, 100\], expected \[masks, height, width\]"),
+        (torch.ones(1, 0, 0), r"masks has the shape \[1, 0, 0\]"),
+        (255 * PATCHES, "masks holds numbers up to 255, expected 0 to 1: divide them by 255"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run(json.dumps(TWO), background=STILL, masks=masks)
 
 
-def test_masks_need_a_still():
+def test_masks_of_another_shape_than_the_image_are_stretched_and_said(caplog):
+    _, told = run(json.dumps(TWO), background=STILL, masks=PATCHES[:, :, :50])
+    assert len(told["smcd_masks"]) == 1  # the dog's patch was in the other half
+    assert "the masks are 50 x 50 and the image 100 x 50, another shape: they are stretched over it" in caplog.text
+    caplog.clear()
+    run(json.dumps(TWO), background=STILL, masks=PATCHES[:, ::2, ::2])
+    assert not caplog.text
+
+
+def test_masks_need_a_still_and_say_so(caplog):
     masks = shapes((10, 10, 90, 40))
     assert "smcd_masks" not in run(json.dumps(TWO), masks=masks)[1]
+    assert "the masks have no effect without one image as background: nothing is connected to it" in caplog.text
     assert "smcd_masks" not in run(json.dumps(TWO), background=STILL.repeat(3, 1, 1, 1), masks=masks)[1]
+    assert "as background: it has 3" in caplog.text
 
 
 def test_a_document_is_parsed_once_unless_another_pack_changes_it(monkeypatch):

@@ -42,7 +42,7 @@ STAND_INS = {
 }
 MAKERS = {"SMCD_Conditioning", "SMCD_Generate"}  # of the video; they are told its size
 # For people to see the boxes, the latter two in a row.
-SCALED = {"03_several_objects": (256, 256), "08_metrics": (256, 512)}
+SCALED = {"03_several_objects": (256, 256), "08_metrics": (320, 640)}
 UPSTREAM = {"SAM3_VideoTrack", "CheckpointLoaderSimple", "LoadVideo", "GetVideoComponents"}
 
 
@@ -80,7 +80,7 @@ def read(name, steps=2):
         for name, value in node["inputs"].items():
             if isinstance(value, list) and value[0] in moved:
                 node["inputs"][name] = [value[0], moved[value[0]]]
-        if "steps" in node["inputs"]:
+        if "steps" in node["inputs"] and "start_at_step" not in node["inputs"]:  # which is one of those that there are
             node["inputs"]["steps"] = steps
     return prompt
 

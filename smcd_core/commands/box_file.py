@@ -52,19 +52,13 @@ def read_boxes(args: argparse.Namespace, width: int | None, height: int | None) 
 
 def _read(args: argparse.Namespace, width: int | None, height: int | None) -> tuple[Trajectory, str]:
     from ..trajectory.document import TrajectoryError
-    from ..trajectory.files import read_dense, read_trajectory
+    from ..trajectory.files import read_trajectory
     from ..trajectory.formats.box_file import BoxFileError
 
     phrase = args.phrase[0] if args.phrase and len(args.phrase) == 1 else args.phrase
-    given = {"width": width, "height": height, "phrase": phrase, "format": args.box_format, "video": args.box_video}
+    given = {"phrase": phrase, "format": args.box_format, "video": args.box_video, "part": args.box_frames}
     try:
-        if args.box_frames is None:
-            return read_trajectory(args.boxes, **given)
-        first, last = args.box_frames
-        boxes, what = read_dense(args.boxes, **given, keep_lead=True)
-        if last >= boxes.frames:
-            raise TrajectoryError(f"--box-frames is {first}-{last}, the boxes have frames 0 to {boxes.frames - 1}")
-        return boxes.at(range(first, last + 1)).to_trajectory(1e-6), f"{what}, of which frames {first} to {last}"
+        return read_trajectory(args.boxes, width=width, height=height, **given)
     except BoxFileError as error:
         raise TrajectoryError(_told(error)) from None
 

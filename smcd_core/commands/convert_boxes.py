@@ -38,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _convert(args: argparse.Namespace) -> None:
     from ..errors import SMCDError
     from ..guides.box_files import PER_OBJECT, check_name, write_boxes
-    from ..guides.fit import WAN, off_grid
+    from ..guides.fit import WAN, nearest_length, off_grid
     from ..trajectory.formats.keyframes import FREETRAJ_FRAMES
 
     if args.object and args.to not in PER_OBJECT:
@@ -50,7 +50,8 @@ def _convert(args: argparse.Namespace) -> None:
     if args.to == "freetraj" and trajectory.frames < FREETRAJ_FRAMES:
         note(f"FreeTraj makes {FREETRAJ_FRAMES} frames or more: after frame {trajectory.frames - 1} the object rests")
     if args.to == "wan_move":
+        nearest = nearest_length(trajectory.frames, WAN.frames)
         for line in off_grid(WAN.side, WAN.side, trajectory.frames, WAN):  # its program makes any size of these points
-            note(f"{line}: smcd guide --style 'wan move' --frames has points for it")
+            note(f"{line}: smcd guide --style 'wan move' --frames {nearest} has points for it")
     for path in written:
         say(path)

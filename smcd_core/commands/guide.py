@@ -16,6 +16,7 @@ from .box_file import add_box_options, read_boxes
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..guides.fit import Grid
     from ..trajectory.dense import DenseBoxes
     from ..trajectory.document import Trajectory
 
@@ -77,7 +78,7 @@ def _guide(args: argparse.Namespace) -> None:
     width, height = args.size or _size_of(image)
     length = trajectory.frames if args.frames is None else args.frames
     if args.style in POINTS:
-        _check_points(out, args.style, length)
+        _check_points(out, args.style, width, height, length)
     else:
         for path in filter(None, (out, args.mask_out)):
             check_output(path, fps)
@@ -106,9 +107,29 @@ def _check_options(args: argparse.Namespace) -> None:
             raise SMCDError(f"{names} are for {kind}: leave them out")
 
 
-def _check_points(out: Path, style: str, length: int) -> None:
+def _remark(lines: list[str], boxes: DenseBoxes, grid: Grid | None) -> None:
+    """Say the lines, and what the model of the guide does not take, with the options for what it does."""
+    from ..guides.fit import off_grid, on_grid
+
+    width, height = boxes.size or (0, 0)
+    found = off_grid(width, height, boxes.frames, grid) if grid else []
+    for line in (*lines, *found):
+        note(line)
+    if grid and found:
+        *size, length = on_grid(width, height, boxes.frames, grid)
+        note(f"{grid.name} takes {_options((width, height, boxes.frames), (*size, length))}")
+
+
+def _options(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """The options that make (width, height, length) what is wanted."""
+    size = f"--size {wanted[0]}x{wanted[1]}" if found[:2] != wanted[:2] else ""
+    return f"{size} --frames {wanted[2]}".strip() if found[2] != wanted[2] else size
+
+
+def _check_points(out: Path, style: str, width: int, height: int, length: int) -> None:
     from ..files import check_writable
-    from ..guides.tracks import ati_refusal
+    from ..guides.fit import WAN, on_grid
+    from ..guides.tracks import ati_refusal, nearest_for_ati
     from ..trajectory.write_models import visibility_beside
 
     name = POINTS[style]
@@ -117,21 +138,22 @@ def _check_points(out: Path, style: str, length: int) -> None:
     if style == "wan move":
         check_writable(visibility_beside(out))
     elif reason := ati_refusal(length):
-        raise SMCDError(reason)
+        size = on_grid(width, height, length, WAN)[:2]
+        options = _options((width, height, length), (*size, nearest_for_ati(length)))
+        raise SMCDError(f"{reason}: ATI takes {options}")
     check_writable(out)
 
 
 def _write_points(args: argparse.Namespace, out: Path, boxes: DenseBoxes) -> None:
     from ..files import write_text
-    from ..guides.fit import WAN, off_grid
+    from ..guides.fit import WAN
     from ..guides.tracks import ATI_SPACING, WAN_MOVE_SPACING, as_ati, as_tracks, counted, left_out, point_tracks
     from ..trajectory.write_models import visibility_beside, write_wan_move
 
     width, height = boxes.size or (0, 0)
     spacing = ATI_SPACING * min(width, height) if args.style == "ati" else WAN_MOVE_SPACING
     tracks = point_tracks(boxes, args.points or 0, args.anchors or 0, spacing)
-    for line in (counted(boxes, tracks), *left_out(boxes, tracks), *off_grid(width, height, boxes.frames, WAN)):
-        note(line)
+    _remark([counted(boxes, tracks), *left_out(boxes, tracks)], boxes, WAN)
     written = [out]
     if args.style == "ati":
         write_text(out, as_ati(tracks))
@@ -147,7 +169,7 @@ def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Traj
     import torch
 
     from ..guides.cut_and_drag import cut_and_drag, left_out, resized
-    from ..guides.fit import WAN, off_grid
+    from ..guides.fit import WAN
 
     width, height = boxes.size or (0, 0)
     crop = args.fit == "crop"
@@ -156,16 +178,14 @@ def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Traj
     shapes = [resized(_like(image, path).mean(-1, keepdim=True), width, height, crop) for path in args.mask or ()]
     masks = torch.stack(shapes).squeeze(-1) if shapes else None
     dragged = cut_and_drag(picture, boxes, masks, behind)
-    for line in (*left_out(boxes, dragged), *off_grid(width, height, boxes.frames, WAN)):
-        note(line)
+    _remark(left_out(boxes, dragged), boxes, WAN)
     return dragged.video, dragged.mask
 
 
 def _drawn(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, trajectory: Trajectory) -> tuple[Tensor, Tensor]:
-    from ..guides.drawn import guide_video, remarks
+    from ..guides.drawn import GRIDS, guide_video, never_seen
 
-    for line in remarks(boxes, args.style):
-        note(line)
+    _remark(never_seen(boxes), boxes, GRIDS.get(args.style))
     colors = [track.color for track in trajectory.objects if track.enabled]
     return guide_video(boxes, args.style, colors, image, crop=args.fit == "crop")
 

@@ -82,10 +82,14 @@ def guide_video(
 
 def remarks(boxes: DenseBoxes, style: str) -> list[str]:
     """A sentence for each object that is never seen, and for a length or side that the model does not take."""
-    count, seen = len(boxes.phrases), boxes.clipped().mask.any(0)
     width, height = boxes.size or (0, 0)
-    lines = [f"object {n + 1} of {count} is never inside the frame" for n in range(count) if not seen[n]]
-    return lines + (off_grid(width, height, boxes.frames, _GRIDS[style]) if style in _GRIDS else [])
+    return never_seen(boxes) + (off_grid(width, height, boxes.frames, GRIDS[style]) if style in GRIDS else [])
+
+
+def never_seen(boxes: DenseBoxes) -> list[str]:
+    """A sentence for each object that no frame shows."""
+    count, seen = len(boxes.phrases), boxes.clipped().mask.any(0)
+    return [f"object {n + 1} of {count} is never inside the frame" for n in range(count) if not seen[n]]
 
 
 def _resized(picture: Tensor, width: int, height: int) -> Tensor:
@@ -273,4 +277,4 @@ _DRAWERS: dict[str, Callable[[DenseBoxes, Sequence[str]], Iterator[np.ndarray]]]
 }
 STYLES = tuple(_DRAWERS)
 WITH_PICTURE = STYLES[:3]
-_GRIDS = dict.fromkeys((*WITH_PICTURE, "fun blobs"), WAN) | dict.fromkeys(("ltx boxes", "ltx tracks"), LTX)
+GRIDS = dict.fromkeys((*WITH_PICTURE, "fun blobs"), WAN) | dict.fromkeys(("ltx boxes", "ltx tracks"), LTX)

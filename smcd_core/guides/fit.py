@@ -150,15 +150,20 @@ def nearest_length(length: int, frames: int) -> int:
     return min(round((length - 1) / frames), (MAX_FRAMES - 1) // frames) * frames + 1
 
 
+def on_grid(width: int, height: int, length: int, grid: Grid) -> tuple[int, int, int]:
+    """The nearest width, height and length that the model takes."""
+    across, down = (max(1, round(side / grid.side)) * grid.side for side in (width, height))
+    return across, down, nearest_length(length, grid.frames)
+
+
 def off_grid(width: int, height: int, length: int, grid: Grid) -> list[str]:
     """A sentence for the length and for each side that the model does not take, with the nearest that it does."""
+    *sides, nearest = on_grid(width, height, length, grid)
     found = []
-    if (length - 1) % grid.frames:
-        nearest = nearest_length(length, grid.frames)
+    if nearest != length:
         found.append(f"length is {length}: {grid.name} makes {grid.frames}n + 1 frames, the nearest is {nearest}")
-    for name, side in (("width", width), ("height", height)):
-        if side % grid.side:
-            nearest = max(1, round(side / grid.side)) * grid.side
+    for name, side, nearest in zip(("width", "height"), (width, height), sides, strict=True):
+        if nearest != side:
             found.append(f"{name} is {side}: {grid.name} takes multiples of {grid.side}, the nearest is {nearest}")
     return found
 

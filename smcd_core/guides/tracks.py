@@ -19,7 +19,7 @@ from torch import Tensor
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
 from ..trajectory.document import TrajectoryError
-from .fit import WAN, off_grid, pixels
+from .fit import WAN, nearest_length, off_grid, pixels
 
 CELL = 8  # pixels that Wan-Move copies as one
 WAN_MOVE_SPACING = 16.0  # pixels; Wan's transformer takes 2 x 2 cells as one token
@@ -181,6 +181,12 @@ def ati_refusal(length: int) -> str | None:
             f"{length - 1} frames and loses one; use {length - 4} or {length + 4}"
         )
     return None
+
+
+def nearest_for_ati(length: int) -> int:
+    """The nearest length that WanTrackToVideo can make, the shorter one of two."""
+    nearest = max(5, nearest_length(length, WAN.frames))
+    return nearest - WAN.frames if ati_refusal(nearest) else nearest
 
 
 def _middles(count: int) -> np.ndarray:

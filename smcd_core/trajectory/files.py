@@ -44,8 +44,9 @@ from .formats.arrays import detect_array, is_array, read_array, read_sg_i2v, rea
 from .formats.bbox_animator import BACKGROUND, read_bbox_animator
 from .formats.box_file import BoxFile, BoxFileError
 from .formats.coco_video import MASKS, choose_video
-from .formats.detect import detect_json, detect_lines, is_number
+from .formats.detect import detect_json, detect_lines
 from .formats.folders import is_yolo_folder, read_kitti, read_yolo
+from .formats.headers import is_words
 from .formats.keyframes import read_freetraj, read_trailblazer
 from .formats.lines import read_vot, read_xywh, read_xyxy
 from .formats.mot import read_mot
@@ -77,6 +78,7 @@ def read_trajectory(
     phrase: str | Sequence[str] | None = None,
     format: str | None = None,
     video: int | str | None = None,
+    part: tuple[int, int] | None = None,
     tolerance: float = READ_TOLERANCE,
 ) -> tuple[Trajectory, str]:
     """Read boxes from a file or folder in any format of this module. Returns the trajectory and a line on what it is.
@@ -86,11 +88,17 @@ def read_trajectory(
     phrase         one for all objects or one each; wins over the file. Without either, phrases are empty
     format         one of FORMATS, where the content leaves a choice
     video          id, or name of the folder of frames, for files with several videos
+    part           first and last frame to take, as the file counts them, from 0; the only way into very long files
     tolerance      how far simplification to few keys may move a coordinate, in units of the frame
 
     Raises TrajectoryError with file, line, what was found and what was expected; its subclass BoxFileError also tells
     which of these arguments would settle it.
     """
+    if part is not None:
+        boxes, what = read_dense(
+            path, width=width, height=height, frames=frames, phrase=phrase, format=format, video=video, part=part
+        )
+        return boxes.to_trajectory(tolerance), what
     file, what, found = _read(path, (width, height), frames, format, video, phrase is not None)
     with _naming(file):
         if isinstance(found, Trajectory):
@@ -108,18 +116,27 @@ def read_dense(
     phrase: str | Sequence[str] | None = None,
     format: str | None = None,
     video: int | str | None = None,
-    keep_lead: bool = False,
+    part: tuple[int, int] | None = None,
 ) -> tuple[DenseBoxes, str]:
-    """Read the same files for those who need no keys: one box per frame and object, not clipped.
-
-    keep_lead  keep the frames before the first box of a file that is numbered as a part of a longer video
-    """
+    """Read the same files for those who need no keys: one box per frame and object, not clipped."""
     file, what, found = _read(path, (width, height), frames, format, video, phrase is not None)
     with _naming(file):
-        if isinstance(found, Trajectory):
+        if part and isinstance(found, BoxRows):
+            found = _part_of(found, *part)
+            boxes, what = _dense(what, found, (width, height), None, phrase)
+        elif isinstance(found, Trajectory):
             trajectory, what = _renamed(what, found, frames, phrase)
-            return every_box(trajectory), what
-        return _dense(what, found, (width, height), frames, phrase, keep_lead)
+            boxes = every_box(trajectory)
+        else:
+            boxes, what = _dense(what, found, (width, height), frames, phrase)
+        if not part:
+            return boxes, what
+        first, last = part
+        if not isinstance(found, BoxRows):
+            _check_part(boxes.frames, first, last)
+            boxes = boxes.at(range(first, last + 1))
+        _check_frames(boxes.frames, frames)
+        return boxes, f"{what}, of which frames {first} to {last}"
 
 
 def _read(
@@ -192,8 +209,8 @@ def _readers_of_json(
 
 
 def _of_lines(reader: Callable[[BoxFile, list], BoxRows], file: BoxFile, rows: list) -> _Found:
-    if len(rows) > 1 and reader is not read_csv and not any(map(is_number, rows[0][1])):
-        rows = rows[1:]  # a header
+    if len(rows) > 1 and reader is not read_csv and is_words(rows[0][1]):
+        rows = rows[1:]
     found = reader(file, rows)
     return found.what, found
 
@@ -247,11 +264,10 @@ def _dense(
     size: _Size,
     frames: int | None,
     phrase: str | Sequence[str] | None,
-    keep_lead: bool = False,
 ) -> tuple[DenseBoxes, str]:
     """The boxes in all frames, and what they are."""
     if isinstance(found, BoxRows):
-        rows = found if frames or keep_lead else started(found)
+        rows = found if frames else started(found)
         what, total = rows.what, _frames_of(rows, frames)
         size_from = rows.size_from if rows.size else "as given"
         width, height = _known(rows.size or size)
@@ -277,17 +293,35 @@ def _frames_of(rows: BoxRows, frames: int | None) -> int:
     last, count = rows.last_frame + 1, len(rows.phrases)
     total = rows.length or frames or last
     if rows.length:
-        whole_number(total, "frames", 1, MAX_FRAMES)
         _check_frames(total, frames)
     if not total:
         raise TrajectoryError(f"holds no box that counts, read as {rows.what}: has 0 frames and {count} objects")
     if total > MAX_FRAMES or count > MAX_OBJECTS:
-        limits = f"1 to {MAX_FRAMES} frames and up to {MAX_OBJECTS} objects"
-        raise TrajectoryError(f"has {total} frames and {count} objects; expected {limits}. Read as {rows.what}")
+        found = f"has {_count(total, 'frame')} and {_count(count, 'object')}, read as {rows.what}"
+        limits = f"expected 1 to {MAX_FRAMES} frames and up to {MAX_OBJECTS} objects"
+        raise TrajectoryError(f"{found}; {limits}: take a part, as smcd convert-boxes --box-frames 0-99 does")
     if last > total:
         add = _count(last - total, "frame")
         raise TrajectoryError(f"has boxes up to frame {last} of {total}: add {add} or cut the file")
     return total
+
+
+def _part_of(rows: BoxRows, first: int, last: int) -> BoxRows:
+    """The boxes in some frames, and the objects that have any there."""
+    _check_part(max(rows.length or 0, rows.last_frame + 1), first, last)
+    part = rows.between(first, last)
+    if not part.phrases:
+        raise TrajectoryError(
+            f"has no box in frames {first} to {last}: the first is in frame {rows.frames.min()}, the last in frame "
+            f"{rows.last_frame}"
+        )
+    return part
+
+
+def _check_part(frames: int, first: int, last: int) -> None:
+    whole_number(last - first + 1, "the length of the part", 1, MAX_FRAMES)
+    if first < 0 or last >= frames:
+        raise TrajectoryError(f"frames {first} to {last} were asked for, the boxes have frames 0 to {frames - 1}")
 
 
 def _check_frames(frames: int, wanted: int | None) -> None:

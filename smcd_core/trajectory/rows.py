@@ -68,6 +68,19 @@ class BoxRows:
         mask[places, objects] = True
         return DenseBoxes(boxes, mask, self.phrases, size=size, fps=self.fps)
 
+    def between(self, first: int, last: int) -> BoxRows:
+        """The frames from first to last, numbered from 0, and the objects with a box in them."""
+        inside = (self.frames >= first) & (self.frames <= last)
+        seen, objects = np.unique(self.objects[inside], return_inverse=True)
+        return replace(
+            self,
+            frames=self.frames[inside] - first,
+            objects=objects,
+            xyxy=self.xyxy[inside],
+            phrases=tuple(self.phrases[n] for n in seen),
+            length=last - first + 1,
+        )
+
 
 def rows_of(entries: Sequence[tuple[int, int, Sequence[float]]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`frames`, `objects` and `xyxy` of BoxRows, from entries of frame, object and box."""

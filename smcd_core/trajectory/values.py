@@ -39,6 +39,7 @@ BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
 KEYFRAME_KEYS = {"frame", "frame_number", "frame_id", "frame_index", "frame_idx", "frameNumber", "time", "timestamp"}
 BOX_SIDES = {"width", "height", "w", "h"}
 SMALLEST_PART = 0.02  # of the area of a mask's largest part
+SAME_ASPECT = 0.02  # aspect ratios of sizes that programs round differ by so much
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
 
 _Found = tuple[str, DenseBoxes]
@@ -138,7 +139,7 @@ def _lines(text: str, count: int) -> list[str]:
 
 def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
     if isinstance(value, Tensor):
-        return _masks([value])
+        return _masks([value], size)
     if isinstance(value, Mapping):
         if "track_path" in value:
             return _tracks(value, size, point_size)
@@ -152,7 +153,7 @@ def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
     if len(value) == 0:
         raise TrajectoryError(f"found an empty list: {EXPECTED}")
     if all(isinstance(item, Tensor) for item in value):
-        return _masks(value)
+        return _masks(value, size)
     if all(isinstance(item, str) for item in value):
         return _texts(value, size, point_size)
     if all(isinstance(item, Mapping) for item in value):
@@ -366,19 +367,25 @@ def _around(points: np.ndarray, mask: np.ndarray, size: tuple[int, int], point_s
     return "point tracks", DenseBoxes(boxes, mask, ("",) * points.shape[1])
 
 
-def _masks(masks: Sequence[Tensor]) -> _Found:
-    """Each [F, H, W] is one object; one image may come without F, and masks with a channel."""
+def _masks(masks: Sequence[Tensor], size: tuple[int, int]) -> _Found:
+    """Each [F, H, W] is one object; one image may come without F, and masks with a channel.
+
+    Masks of another aspect ratio than the frame of `size` are stretched over it.
+    """
     masks = [mask[:, 0] if mask.ndim == 4 and mask.shape[1] == 1 else mask for mask in masks]
-    masks = [mask[None] if mask.ndim == 2 and mask.any() else mask for mask in masks]
+    masks = [mask[None] if mask.ndim == 2 else mask for mask in masks]
     for n, mask in enumerate(masks):
-        if mask.ndim != 3 or mask.shape[0] != masks[0].shape[0]:
+        if mask.ndim != 3 or mask.shape[0] != masks[0].shape[0] or 0 in mask.shape[1:]:
             found = list(mask.shape)
             raise TrajectoryError(
                 f"mask {n} is {found}: expected [{masks[0].shape[0]}, height, width] as the first one"
             )
     _check_counts(len(masks[0]), len(masks))
     boxes, visible = zip(*map(_mask_boxes, masks))
-    return "masks", DenseBoxes(np.stack(boxes, 1), np.stack(visible, 1), ("",) * len(masks))
+    height, width = masks[0].shape[1:]
+    is_stretched = abs(width / height * size[1] / size[0] - 1) > SAME_ASPECT
+    what = f"masks ({width} x {height} pixels, stretched)" if is_stretched else "masks"
+    return what, DenseBoxes(np.stack(boxes, 1), np.stack(visible, 1), ("",) * len(masks))
 
 
 def _mask_boxes(mask: Tensor) -> tuple[np.ndarray, np.ndarray]:

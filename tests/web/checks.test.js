@@ -14,6 +14,8 @@ test("a run with no object, or from another image than is shown, is not passed",
   assert.deepEqual(keysFound(trajectory({})), ["check.no_object"]);
   assert.deepEqual(keysFound(setEnabled(still(), ["car"], false)), ["check.no_object"]);
   assert.deepEqual(keysFound(still(), { isOtherPicture: true }), ["check.other_picture"]);
+  assert.deepEqual(keysFound(still(), { bundled: "smcd-world" }), ["check.bundled"]);
+  assert.deepEqual(keysFound(still(), { bundled: "smcd-tiny" }), ["check.drawings"]);
 });
 
 test("a size that the model would refuse is told with the nearest before the run", () => {
@@ -132,6 +134,7 @@ test("every message fills all of its places and says what to do", () => {
     ...checkTrajectory(setPhrase(document, "o0", ""), { prompt: "nothing of these" }),
     ...checkTrajectory(trajectory({}), { isOtherPicture: true, width: 100, height: 100, picture: { width: 9, height: 3 } }),
     ...checkTrajectory(still(), { cropTo: { width: 90, height: 9 } }),
+    ...["smcd-world", "smcd-tiny"].flatMap((bundled) => checkTrajectory(still(), { bundled })),
   ];
   assert.match(messageOf(found.find(({ key }) => key === "check.no_phrase")), /^o0 has no phrase: write what it is/);
   assert.match(messageOf(found.find(({ key }) => key === "check.too_small")), /^tiny is 0\.3 x 0\.3 cells at frame 0/);

@@ -81,12 +81,16 @@ test("a key event finds its command, whatever the layout", () => {
   // On a German keyboard ] is AltGr+9, which Windows reports with Ctrl and Alt.
   assert.equal(commandFor(combinationOf(event("]", { ctrl: true, alt: true, altGraph: true }))).id, "raise");
   assert.equal(commandFor(combinationOf(event("k", { code: "KeyK", alt: true }))).id, "selectKeys");
+  assert.equal(commandFor(combinationOf(event("ż", { code: "KeyZ", ctrl: true, alt: true, altGraph: true }))), undefined);
 });
 
 test("keys are shown as each system writes them", () => {
-  assert.equal(keyText("Mod+Shift+Z", false), "Ctrl+Shift+Z");
-  assert.equal(keyText("Mod+Shift+Z", true), "⌘⇧Z");
-  assert.equal(keyText("+", false), "+");
+  const german = (key) => ({ "key.Ctrl": "Strg", "key.Shift": "Umschalt", "key.Home": "Pos1" })[key];
+  const english = (key) => key.replace("key.", "");
+  assert.equal(keyText("Mod+Shift+Z", false, english), "Ctrl+Shift+Z");
+  assert.equal(keyText("Mod+Shift+Home", false, german), "Strg+Umschalt+Pos1");
+  assert.equal(keyText("Mod+Shift+Z", true, english), "⌘⇧Z");
+  assert.equal(keyText("+", false, english), "+");
 });
 
 test("every command that is enabled runs without the view on an empty and on a full document", () => {

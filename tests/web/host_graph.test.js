@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { firstFrames } from "../../web/host/dropped.js";
-import { isOtherPicture, modelFacts } from "../../web/host/facts.js";
+import { bundledAway, isOtherPicture, modelFacts } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
 import { scoresOf } from "../../web/host/scores.js";
@@ -204,6 +204,24 @@ test("a run that starts from another file than the background's is known", () =>
   const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
   const found = [5, 6, 7, 8].map((first) => isOtherPicture(node(graph(first), 1), api));
   assert.deepEqual(found, [false, false, true, false]);
+});
+
+test("a bundled checkpoint with another picture than its examples is known", () => {
+  const named = (checkpoint, first) => {
+    const graph = graphOf({
+      1: { type: "SMCD_Trajectory" },
+      2: { type: "SMCD_Generate", inputs: { trajectory: [1, 0], first_frame: [first, 0], vae: [4, 0] } },
+      4: { type: "SMCD_Load", widgets: { checkpoint } },
+      5: loader,
+      6: { type: "SMCD_Example", widgets: { example: "coffee" } },
+      7: { type: "SMCD_Example", widgets: { example: "beach" } },
+      8: { type: "Anything" },
+    });
+    return bundledAway(node(graph, 1), api);
+  };
+  assert.deepEqual([5, 6, 7, 8].map((first) => named("smcd-world (bundled)", first)), ["smcd-world", null, null, null]);
+  assert.deepEqual([5, 6, 7].map((first) => named("smcd-tiny (bundled)", first)), ["smcd-tiny", "smcd-tiny", null]);
+  assert.equal(named("smcd-world.safetensors", 5), null);
 });
 
 test("scores of boxes that were changed during the run are not of those in the editor", () => {

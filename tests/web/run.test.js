@@ -21,6 +21,20 @@ test("progress of a run is shown until it ends, and its error is said", () => {
   assert.equal(editor.run, null);
 });
 
+test("each video that a loader would show is shown as a result", (t) => {
+  const made = [];
+  // The element that the browser would make, as far as showing a video sets it up.
+  const document = { createElement: (name) => (made.push(name), { removeAttribute() {}, load() {} }) };
+  Object.assign(globalThis, { document });
+  t.after(() => Reflect.deleteProperty(globalThis, "document"));
+  const api = /** @type {any} */ (Object.assign(new EventTarget(), { apiURL: (path) => path }));
+  const stop = followRuns(new EditorState(), { app: {}, api });
+  const names = ["a.mp4", "a.webm", "a.mov", "a.m4v", "a.mkv", "a.ogv", "A.MP4"];
+  for (const filename of names) tell(api, "executed", { output: { images: [{ filename }] } });
+  assert.deepEqual(made, names.map(() => "video"));
+  stop();
+});
+
 test("what the host refuses before the run is said in the editor", async () => {
   const errors = [{ message: "Required input is missing", details: "vae" }];
   const app = { queuePrompt: async () => {}, lastNodeErrors: { 4: { class_type: "SMCD_Generate", errors } } };

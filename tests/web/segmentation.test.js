@@ -51,6 +51,14 @@ test("an object of two colours is among the proposals, and no two of them are al
   found.forEach((a, n) => found.slice(n + 1).forEach((b) => assert.ok(overlapOf(a, b) < 0.75)));
 });
 
+test("a click in the middle of an object is not for a spot beside the middle that stands out as much", () => {
+  const [whole, spot] = [[12, 8, 52, 40], [30, 22, 44, 36]];
+  const paint = (x, y) => (isIn(spot, x, y) ? [255, 230, 120] : isIn(whole, x, y) ? [150, 80, 50] : GREEN);
+  const regions = regionsOf(picture(paint, 4));
+  near(objectsAt(regions, [0.5, 0.49])[0], unitsOf(whole));
+  near(objectsAt(regions, [39 / WIDTH, 31 / HEIGHT])[0], unitsOf(spot));
+});
+
 test("where nothing stands out, and outside of the picture, nothing is proposed", () => {
   const regions = regionsOf(picture(() => GREEN, 0));
   assert.deepEqual(objectsAt(regions, [0.5, 0.5]), []);

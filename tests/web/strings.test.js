@@ -18,6 +18,7 @@ const PLURALS = [...new Set(Object.keys(FILES.en.texts).filter((key) => PLURAL.t
 // Words that may be all of a text in other languages, in any of them and in one.
 const TERMS = [
   ...["X", "Y", "x", "y", "w", "h", "bbox", "txt", "GOT", "k", "MOT", "CSV", "VOT", "VATIC", "IoU", "fps", "box", "ease", "visible"],
+  ...["Ctrl", "Shift", "Home", "End", "PageUp", "PageDown", "Del"], // as on the keyboards of most languages
   ...["handles", "BBox", "Animator", "TrailBlazer", "FreeTraj", "Wan", "Move", "SG", "I", "V"],
 ];
 const ALIKE = {

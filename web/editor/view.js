@@ -2,8 +2,9 @@
  * The whole editor as one element. It draws its parts together, once per animation frame, and handles keys, dropped
  * files and full screen.
  *
- * Each part is made by `createPart(context)` and is `{element, render, destroy}`. `render` is called after every change
- * of the state, at most once per animation frame, and must be fast if nothing that it shows has changed.
+ * Each part is made by `createPart(context)` and is `{element, render, destroy}`, with `draw` if it has a canvas. Both are
+ * called after every change of the state, at most once per animation frame, and must be fast if nothing that they show
+ * has changed. `draw` changes nothing but the canvas, as all canvases are drawn before parts change the page.
  *
  * @import {Said} from "../trajectory/refusal.js"
  * @import {EditorState} from "./state/state.js"
@@ -20,8 +21,8 @@
  * @typedef {{editor: EditorState, t: (key: string | Said, values?: object) => string, run: (id: string) => void,
  *   root: HTMLElement, view: View, onKey: (event: KeyboardEvent) => void}} Context  root: the editor's element, which
  *   holds its dialogs
- * @typedef {{element: HTMLElement, render: () => void, destroy: () => void, restyle?: () => void}} Part  restyle: the
- *   host's colours have changed
+ * @typedef {{element: HTMLElement, render: () => void, destroy: () => void, restyle?: () => void,
+ *   draw?: () => void}} Part  restyle: the host's colours have changed
  */
 
 import { canRun, commandOf } from "./actions/commands.js";
@@ -73,14 +74,16 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   let scheduled = 0;
   const render = () => {
     scheduled = 0;
-    for (const part of Object.values(parts)) renderPart(part);
+    // Canvases come first. What they ask for, such as a font, would make the browser lay out again what parts changed.
+    for (const part of Object.values(parts)) if (part.draw) attempt(part, part.draw);
+    for (const part of Object.values(parts)) attempt(part, part.render);
   };
   /** Parts that failed, each of which is reported once. @type {Set<Part>} */
   const failed = new Set();
-  /** An error in one part must not stop the others. @param {Part} part */
-  function renderPart(part) {
+  /** An error in one part must not stop the others. @param {Part} part @param {() => void} run */
+  function attempt(part, run) {
     try {
-      part.render();
+      run();
     } catch (error) {
       if (failed.has(part)) return;
       failed.add(part);

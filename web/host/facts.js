@@ -13,6 +13,9 @@ const CELL = 8; // pixels per latent cell
 const GRID = { columns: 32, rows: 32 }; // cells, if the size is unknown
 const MULTIPLE = 64; // pixels that the sides of a video are multiples of, for the released model
 const MULTIPLE_OF_BUNDLED = 32;
+const BUNDLED = " (bundled)"; // after the name of a checkpoint
+const DRAWINGS = "smcd-tiny"; // trained on drawings
+const DRAWN = ["beach"]; // the examples that are drawings, as in smcd_core/weights/defaults.py
 const UNKNOWN = { prompt: null, width: null, height: null, multiple: MULTIPLE, numFrames: null, cropTo: null, ...GRID };
 const CONSUMERS = ["SMCD_Conditioning", "SMCD_Motion", "SMCD_Generate"];
 const GUIDES = ["SMCD_Tracks", "SMCD_CutAndDrag", "SMCD_GuideVideo", "SMCD_RegionalPrompt"]; // for other models
@@ -60,6 +63,22 @@ export function isOtherPicture(node, api) {
   const end = firstFrameOf(node);
   const [shown, first] = [connectedPicture(node, "background", api), end && connectedPicture(end.node, "first_frame", api)];
   return Boolean(shown && first && shown.url !== first.url);
+}
+
+/**
+ * The bundled checkpoint of a run that is known to start from another picture than it is at its best with.
+ *
+ * @param {any} node  SMCD Trajectory
+ * @param {Api} api
+ * @returns {string | null} its name
+ */
+export function bundledAway(node, api) {
+  const end = firstFrameOf(node);
+  const picture = end && connectedPicture(end.node, "first_frame", api);
+  const name = picture && bundledOf(end.node);
+  const example = name && picture.url.match(/\/smcd\/examples\/(.*)\.png$/)?.[1];
+  const isAtHome = example && (name !== DRAWINGS || DRAWN.includes(decodeURIComponent(example)));
+  return isAtHome ? null : name;
 }
 
 /** The input for the first frame of the run that a trajectory goes to. @param {any} node @returns {End | null} */
@@ -118,9 +137,14 @@ function textOf(node, name) {
  * @param {any} sized  the node with the size, null if unknown
  */
 export function multipleOf(sized) {
+  return bundledOf(sized) ? MULTIPLE_OF_BUNDLED : MULTIPLE;
+}
+
+/** The name of the bundled checkpoint that the VAE comes from, null for another one. @returns {string | null} */
+function bundledOf(sized) {
   const loader = sized && source(sized, inputIndex(sized, "vae"))?.node;
-  const isBundled = loader?.type === "SMCD_Load" && / \(bundled\)$/.test(String(widgetValue(loader, "checkpoint")));
-  return isBundled ? MULTIPLE_OF_BUNDLED : MULTIPLE;
+  const name = loader?.type === "SMCD_Load" ? String(widgetValue(loader, "checkpoint")) : "";
+  return name.endsWith(BUNDLED) ? name.slice(0, -BUNDLED.length) : null;
 }
 
 /** The value of a widget, or null for 0, which lets the node choose. */

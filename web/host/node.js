@@ -13,7 +13,7 @@ import { createView } from "../editor/view.js";
 import { isOtherShape, LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
-import { isOtherPicture, modelFacts } from "./facts.js";
+import { bundledAway, isOtherPicture, modelFacts } from "./facts.js";
 import { after, languageOf, onLanguage, onNavigation } from "./host.js";
 import { keepSettings, keepWithNode, noteSession, park, placeOf, restoreFromNode, takeSession, unpark } from "./kept.js";
 import { widgetValue } from "./links.js";
@@ -207,7 +207,8 @@ class NodeEditor {
     this.#warn();
     const { api } = this.#host;
     const isLinked = widgetValue(node, "text") === undefined;
-    const facts = { ...this.editor.facts, ...modelFacts(node), isOtherPicture: isOtherPicture(node, api), isLinked };
+    const about = { isOtherPicture: isOtherPicture(node, api), bundled: bundledAway(node, api), isLinked };
+    const facts = { ...this.editor.facts, ...modelFacts(node), ...about };
     if (JSON.stringify(facts) !== JSON.stringify(this.editor.facts)) this.editor.set({ facts });
     const picture = connectedPicture(node, "background", api);
     const files = picture ? [] : this.#resultOf("smcd_background");

@@ -14,7 +14,6 @@
 
 import { inputIndex, searchUp, widgetValue } from "./links.js";
 
-const VIDEO_FILE = /\.(mp4|webm|mov|m4v|mkv|ogv)$/i;
 export const PLAIN = { rate: 0, skip: 0, every: 1 };
 
 /** Files of loaders, by node type. @type {Record<string, (node: any, api: Api) => Omit<Picture, "steps"> | null>} */
@@ -105,6 +104,11 @@ export function viewOf(width, height, steps) {
   return view && { ...view, width: Math.max(Math.round(view.width), 1), height: Math.max(Math.round(view.height), 1) };
 }
 
+/** Whether a file is shown as a video: one that browsers play. @param {string} name */
+export function isVideoFile(name) {
+  return /\.(mp4|webm|mov|m4v|mkv|ogv)$/i.test(name);
+}
+
 /** The URL of a file that a run or a widget names. @param {Record<string, string>} file @param {Api} api */
 export function fileUrl({ filename, subfolder, type }, api) {
   return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder: subfolder ?? "", type })}`);
@@ -121,7 +125,7 @@ function fileOf(node, widget, api, timing = PLAIN) {
   const [, path, type = "input"] = /^(.*?)(?:\s*\[(input|output|temp)\])?$/s.exec(value);
   const parts = path.split("/");
   const filename = parts.pop();
-  const kind = VIDEO_FILE.test(filename) ? "video" : "image";
+  const kind = isVideoFile(filename) ? "video" : "image";
   const url = fileUrl({ filename, subfolder: parts.join("/"), type }, api);
   // Loaders drop transparency, in which the mask editor saves masks: what is below it is seen.
   return { kind, url: /\.png$/i.test(filename) ? `${url}&channel=rgb` : url, timing };

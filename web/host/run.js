@@ -7,9 +7,7 @@
 
 import { listen } from "../editor/kit/dom.js";
 import { showPicture, showImages } from "./background.js";
-import { fileUrl, PLAIN } from "./picture.js";
-
-const VIDEO_FILE = /\.(mp4|webm|mov|m4v|mkv)$/i;
+import { fileUrl, isVideoFile, PLAIN } from "./picture.js";
 
 /**
  * Queue the workflow. What is wrong with it before the run is told to the user.
@@ -46,7 +44,7 @@ export function followRuns(editor, { api }) {
     },
     executed({ detail: { output } }) {
       const files = output?.images ?? output?.gifs ?? [];
-      const video = files.find(({ filename }) => VIDEO_FILE.test(filename));
+      const video = files.find(({ filename }) => isVideoFile(filename));
       if (!video && files.length < 2) return; // a still is no result
       release();
       const urls = files.map((file) => fileUrl(file, api));

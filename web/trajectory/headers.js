@@ -21,6 +21,7 @@ const NAMES = {
   cx: "cx xcenter xcentre centerx centrex",
   cy: "cy ycenter ycentre centery centrey",
 };
+export const VIDEO_COLUMNS = "video videoid videoname sequence sequenceid sequencename clip clipid".split(" ");
 export const CORNERS = [["x1", "y1", "x2", "y2"], ["x1", "y1", "w", "h"], ["x", "y", "w", "h"], ["cx", "cy", "w", "h"]];
 
 /** A name of a column as it is compared. @param {string} name */
@@ -47,6 +48,11 @@ export function columnsOf(header) {
 
 /** Of lines of one object. */
 export const LINE_HEADERS = { x1y1x2y2: "xyxy", xminyminxmaxymax: "xyxy", xywh: "xywh", xywidthheight: "xywh" };
+
+/** Whether fields may name columns, known or not: different words. A first line of "none" or "10px" is data. @param {string[]} fields */
+export function areWords(fields) {
+  return fields.every((field) => /^\p{L}/u.test(field)) && new Set(fields).size === fields.length;
+}
 
 /** Whether fields name columns that are known. @param {string[]} fields */
 export function isHeader(fields) {

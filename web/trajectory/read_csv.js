@@ -7,7 +7,7 @@
  * @import {Said} from "./refusal.js"
  */
 
-import { columnsOf, CORNERS, CSV_HEADER, plainName } from "./headers.js";
+import { columnsOf, CORNERS, CSV_HEADER, plainName, VIDEO_COLUMNS } from "./headers.js";
 import { cornersOf, isAbsent, numberOf, quoted } from "./read_lines.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { allAreShares, joined, refuseRepeated, refuseShares } from "./rows.js";
@@ -39,12 +39,14 @@ export function readCsv([{ fields: header, where }, ...rows]) {
  * are lost have no object.
  *
  * @param {Row[]} rows
+ * @param {boolean} isQuoted  whether labels are in quotes: else words after the first still belong to the label
  * @returns {BoxRows}
  */
-export function readVatic(rows) {
+export function readVatic(rows, isQuoted = true) {
   const table = rows.map(({ fields, where }) => {
     if (fields.length < VATIC.length) throw new TrajectoryError(say`${where}: found ${fields.length} fields, expected ${VATIC.join()}`);
-    const [track, ...others] = fields.slice(0, VATIC.length);
+    const label = isQuoted ? fields[9] : fields.slice(9).join(" ");
+    const [track, ...others] = [...fields.slice(0, 9), label];
     const lost = others[5];
     if (!["0", "1"].includes(lost)) throw new TrajectoryError(say`${where}: found lost ${quoted(lost)}, expected 0 or 1`);
     const box = lost === "1" ? ["0", "0", "0", "0"] : others.slice(0, 4);
@@ -60,6 +62,7 @@ function readTable(header, rows, fromZero = false) {
   const columns = columnsOf(header);
   const isOurs = header.join().toLowerCase() === CSV_HEADER.join();
   const boxNames = CORNERS.find((names) => names.every((name) => columns.has(name)));
+  refuseSeveralVideos(rows, header);
   const frames = frameNumbers(rows, columns.get("frame"), header);
   const earliest = frames.reduce((low, frame) => Math.min(low, frame), Infinity);
   const first = !isOurs && !fromZero && earliest === 1 ? 1 : 0;
@@ -71,6 +74,7 @@ function readTable(header, rows, fromZero = false) {
     const values = box.map((field) => numberOf(field, boxNames.join(), where));
     const label = columns.has("label") ? fields[columns.get("label")] : null;
     const name = columns.has("object") ? sameId(fields[columns.get("object")]) : label;
+    if (name === "-1") throw new TrajectoryError(say`${where}: found id -1, a detection that no tracker has joined to an object`);
     if (!phrases.has(name)) phrases.set(name, phraseOf(label ?? name ?? ""));
     return [{ where, frame: frames[n] - first, name, box: boxOf(values, boxNames, where) }];
   });
@@ -116,11 +120,7 @@ function frameNumbers(rows, column, header) {
   }
   const names = rows.map(({ fields }) => fields[column]);
   const areNames = names.length > 0 && !names.some((name) => /^[+-]?[\d.]+(e[+-]?\d+)?$/i.test(name));
-  if (areNames && !["frame", "frameid"].includes(plainName(header[column]))) {
-    const sorted = [...new Set(names)].sort(byNumbers); // names of image files
-    const order = new Map(sorted.map((name, n) => [name, n]));
-    return names.map((name) => order.get(name));
-  }
+  if (areNames && !["frame", "frameid"].includes(plainName(header[column]))) return numbersIn(names, header[column]);
   return rows.map(({ where }, n) => {
     const frame = numberOf(names[n], header.join(), where);
     if (frame >= 0 && Number.isInteger(frame)) return frame;
@@ -128,14 +128,44 @@ function frameNumbers(rows, column, header) {
   });
 }
 
-/** The order in which frame2 comes before frame10. @param {string} a @param {string} b */
-function byNumbers(a, b) {
-  const [left, right] = [a, b].map((name) => name.split(/(\d{1,18})/));
-  for (let n = 0; n < Math.min(left.length, right.length); n += 1) {
-    const [mine, other] = n % 2 ? [Number(left[n]), Number(right[n])] : [left[n], right[n]];
-    if (mine !== other) return mine < other ? -1 : 1;
+/**
+ * The frames that names of images tell, in the one number in which they differ. VoTT's end with a time, #t=0.066667: the
+ * smallest step between two is a frame.
+ *
+ * @param {string[]} names
+ * @param {string} column
+ */
+function numbersIn(names, column) {
+  const different = new Set(names);
+  if (different.size === 1) return names.map(() => 0);
+  const timed = names.map((name) => name.match(/^(.*?)#t=(\d*\.?\d+)$/s));
+  if (timed.every(Boolean) && new Set(timed.map(([, video]) => video)).size === 1) {
+    const times = timed.map(([, , time]) => Number(time));
+    const sorted = [...new Set(times)].sort((a, b) => a - b);
+    const step = sorted.reduce((least, time, n) => (n ? Math.min(least, time - sorted[n - 1]) : least), Infinity);
+    const frames = times.map((time) => time / step);
+    if (frames.every((frame) => Math.abs(frame - Math.round(frame)) <= 0.1)) return frames.map(Math.round);
+  } else {
+    // Roboflow adds the hash of an image to its name.
+    const parts = names.map((name) => name.replace(/\.rf\.[0-9a-f]+/, "").split(/(\d{1,15})/));
+    const value = (part, n) => (n % 2 ? Number(part) : part);
+    const differ = new Set();
+    for (const one of parts) {
+      one.forEach((part, n) => (one.length !== parts[0].length || value(part, n) !== value(parts[0][n], n)) && differ.add(n));
+    }
+    const [place] = differ;
+    if (differ.size === 1 && place % 2) return parts.map((one) => Number(one[place]));
   }
-  return left.length - right.length;
+  throw new TrajectoryError(
+    say`the names in column ${column} do not tell the frame, as they differ in more than one number: add a column “frame”`,
+  );
+}
+
+function refuseSeveralVideos(rows, header) {
+  header.forEach((name, place) => {
+    const videos = VIDEO_COLUMNS.includes(plainName(name)) ? new Set(rows.map(({ fields }) => fields[place])) : new Set();
+    if (videos.size > 1) throw new TrajectoryError(say`column ${name} tells of ${videos.size} videos: give the rows of one`);
+  });
 }
 
 /** 1, 1.0 and 01 are one id. @param {string} name */

@@ -31,7 +31,7 @@
 
 import { readArray } from "./arrays.js";
 import { DEFAULT_FPS, LIMITS, readJson, readTrajectory } from "./document.js";
-import { columnsOf, CSV_HEADER, LINE_HEADERS, plainName } from "./headers.js";
+import { areWords, columnsOf, CSV_HEADER, LINE_HEADERS, plainName } from "./headers.js";
 import { noHeader, readCsv, readVatic } from "./read_csv.js";
 import * as lines from "./read_lines.js";
 import { isBboxAnimator, isTrailBlazer, readBboxAnimator, readFreeTraj, readTrailBlazer } from "./read_models.js";
@@ -83,7 +83,7 @@ export function readFile(text, options) {
   if (format === "freetraj") return whole(format, readFreeTraj(rows.flatMap(freeTrajRow), options), options);
   const read = READERS[format];
   if (!read) throw new TrajectoryError(say`the file does not look like ${format}: it could be xyxy, xywh, mot or csv`);
-  const found = read(format === "csv" ? rows : withoutHeader(rows));
+  const found = format === "vatic" ? readVatic(withoutHeader(rows), plain.includes('"')) : read(format === "csv" ? rows : withoutHeader(rows));
   if (found.length) checkFrames(found.length, options);
   return fromBoxes(format, denseOf(found, options.frames ?? 0), options);
 }
@@ -203,7 +203,7 @@ function formatOfHeader(header, where) {
 }
 
 function withoutHeader(rows) {
-  return rows.length > 1 && !rows[0].fields.some(lines.isNumber) ? rows.slice(1) : rows;
+  return rows.length > 1 && areWords(rows[0].fields) ? rows.slice(1) : rows;
 }
 
 /** A keyframe of FreeTraj. Empty lines are skipped. */

@@ -120,7 +120,7 @@ export function objectsAt(regions, [x, y]) {
   const found = [];
   for (let n = row * width + column; n >= 0; n = parents[n]) {
     const score = standsOut(regions, n);
-    if (score > 0) found.push({ score, box: boxOf(regions, n) });
+    if (score > 0) found.push({ score: score * isMeant(boxOf(regions, n), [x, y]), box: boxOf(regions, n) });
   }
   found.sort((a, b) => b.score - a.score);
   /** @type {Box[]} */
@@ -147,6 +147,18 @@ function standsOut({ width, height, boxes, areas, outlines, edges, steps }, n) {
   const around = 2 * (right - left + bottom - top);
   const round = Math.min(1, (16 * areas[n]) / (outlines[n] + border) ** 2); // 1 for a square
   return edge * Math.sqrt(round) * (1 - border / around);
+}
+
+/**
+ * How likely a point is meant for a box that it is in: people point at the middle of a thing, and at a thing rather than
+ * at a small part of it. Both numbers were chosen on 14 objects of photographs.
+ *
+ * @param {Box} box
+ * @param {Point} point
+ */
+function isMeant([x1, y1, x2, y2], [x, y]) {
+  const [across, down] = [(x - x1) / (x2 - x1) - 0.5, (y - y1) / (y2 - y1) - 0.5];
+  return Math.exp(-(across ** 2) - down ** 2) * ((x2 - x1) * (y2 - y1)) ** 0.1;
 }
 
 /** @param {Regions} regions @param {number} n @returns {Box} */

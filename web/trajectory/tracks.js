@@ -10,13 +10,18 @@ import { freeId, LIMITS, PALETTE, readColor, readPhrase, readStrength, straightK
 import { croppedKeys } from "./length.js";
 import { say, TrajectoryError } from "./refusal.js";
 
+/** Objects by id, for one list of objects each. @type {WeakMap<readonly Track[], Map<string, Track>>} */
+const byId = new WeakMap();
+
 /**
  * @param {Trajectory} trajectory
  * @param {string} id
  * @returns {Track}
  */
-export function trackOf(trajectory, id) {
-  const track = trajectory.objects.find((object) => object.id === id);
+export function trackOf({ objects }, id) {
+  let tracks = byId.get(objects);
+  if (!tracks) byId.set(objects, (tracks = new Map(objects.map((object) => [object.id, object]))));
+  const track = tracks.get(id);
   if (!track) throw new TrajectoryError(say`there is no object ${id}: choose one from the list`);
   return track;
 }

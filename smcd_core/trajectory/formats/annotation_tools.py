@@ -33,7 +33,10 @@ def read_cvat(file: BoxFile) -> Trajectory:
         is_images = root.find("image") is not None
         hint = "it holds images: export as CVAT for video 1.1" if is_images else "no <track> in it has a box"
         raise file.error(f"has no tracks; {hint}")
-    size = root.find(".//original_size")
+    sizes = root.findall(".//original_size")
+    if len(sizes) > 1:
+        raise file.error(f"holds {len(sizes)} tasks: export one of them")
+    size = sizes[0] if sizes else None
     if size is None:
         raise file.error("lacks original_size, the size of the image: export the task again as CVAT for video 1.1")
     width, height = (_whole(file, size.findtext(side), side) or 1 for side in ("width", "height"))
@@ -52,10 +55,10 @@ def read_cvat(file: BoxFile) -> Trajectory:
             shapes = sorted({child.tag for child in track} - {"box"})
             raise file.error(f"holds {', '.join(shapes) or 'nothing'}, expected boxes", where)
         objects.append({"phrase": track.get("label", ""), "keys": _hidden_until_first(_sorted(keys))})
-    length = root.findtext("meta/task/size") or root.findtext("meta/job/size")
+    length = root.findtext(".//task/size") or root.findtext(".//job/size")
     last = max(key["frame"] for track in objects for key in track["keys"])
     frames = max(_whole(file, length, "size") if length else 0, last + 1)
-    return _document(width, height, min(frames, MAX_FRAMES + 1), DEFAULT_FPS, objects)
+    return _document(file, width, height, frames, DEFAULT_FPS, objects)
 
 
 def _cvat_key(file: BoxFile, box: xml.Element, where: str, first: int, width: int, height: int) -> Record:
@@ -130,7 +133,7 @@ def read_label_studio(file: BoxFile, content: Any, size: tuple[int, int], task: 
         objects.append({"phrase": phrase, "keys": _hidden_until_first(_sorted(keys))})
         boxes += [key["box"] for key in keys]
     file.refuse_shares(100 * np.array(boxes), "Label Studio", "percent")
-    return _document(*size, min(frames, MAX_FRAMES + 1), fps, objects)
+    return _document(file, *size, frames, fps, objects)
 
 
 def _results(annotation: Any) -> list[Record]:
@@ -161,6 +164,8 @@ def _hidden_until_first(keys: list[Record]) -> list[Record]:
     return keys if keys[0]["frame"] == 0 else [{**keys[0], "frame": 0, "visible": False}, *keys]
 
 
-def _document(width: int, height: int, frames: int, fps: float, objects: Sequence[Record]) -> Trajectory:
+def _document(file: BoxFile, width: int, height: int, frames: int, fps: float, objects: Sequence[Record]) -> Trajectory:
+    if frames > MAX_FRAMES:
+        raise file.error(f"has {frames} frames, expected up to {MAX_FRAMES}: export a shorter part of the video")
     head = {"version": VERSION, "width": width, "height": height, "frames": frames, "fps": fps}
     return parse_trajectory({**head, "objects": objects})

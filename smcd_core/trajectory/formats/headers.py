@@ -24,6 +24,7 @@ _NAMES = {
     "cx": "cx xcenter xcentre centerx centrex",
     "cy": "cy ycenter ycentre centery centrey",
 }
+VIDEO_COLUMNS = ("video", "videoid", "videoname", "sequence", "sequenceid", "sequencename", "clip", "clipid")
 CORNERS = (("x1", "y1", "x2", "y2"), ("x1", "y1", "w", "h"), ("x", "y", "w", "h"), ("cx", "cy", "w", "h"))
 # Of lines of one object.
 LINE_HEADERS = {
@@ -49,6 +50,11 @@ def columns_of(header: Sequence[str]) -> Mapping[str, int] | None:
             places[column] = found.index(free[0])
     has_box = any(places.keys() >= set(names) for names in CORNERS)
     return places if has_box and "frame" in places else None
+
+
+def is_words(fields: Sequence[str]) -> bool:
+    """Whether fields may name columns, known or not: different words. A first line of "none" or "10px" is data."""
+    return all(field[:1].isalpha() for field in fields) and len({*fields}) == len(fields)
 
 
 def is_header(fields: Sequence[str]) -> bool:

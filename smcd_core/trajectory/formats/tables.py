@@ -11,7 +11,7 @@ import numpy as np
 
 from ..rows import BoxRows, all_are_shares, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural, same_id
-from .headers import CORNERS, CSV_HEADER, EXPECTED, columns_of, plain
+from .headers import CORNERS, CSV_HEADER, EXPECTED, VIDEO_COLUMNS, columns_of, plain
 
 _VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",")
 
@@ -30,12 +30,14 @@ def read_vatic(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     VATIC writes such files, also those of the Stanford Drone Dataset. Rows that are lost have no object.
     """
     table = []
+    is_quoted = '"' in file.text  # without quotes, words after the first still belong to the label
     for where, row in rows:
         if len(row) < len(_VATIC) or row[6] not in ("0", "1"):
             found = f"{len(row)} fields" if len(row) < len(_VATIC) else f"lost {row[6][:40]!r}"
             raise file.error(f"found {found}, expected {','.join(_VATIC)} with 0 or 1 for lost", where)
         box = ["0"] * 4 if row[6] == "1" else row[1:5]
-        table.append((where, [row[0], *box, *row[5 : len(_VATIC)]]))
+        label = row[9] if is_quoted else " ".join(row[9:])
+        table.append((where, [row[0], *box, *row[5:9], label]))
     found = _read_table(file, _VATIC, table, "VATIC", from_zero=True)
     file.refuse_shares(found.xyxy, "VATIC")
     return found
@@ -49,6 +51,7 @@ def _read_table(
     is_ours = [name.lower() for name in header] == CSV_HEADER
     box_names = next(names for names in CORNERS if columns.keys() >= set(names))
     needed = ",".join(CSV_HEADER) if is_ours else ",".join(header)
+    _refuse_several_videos(file, rows, header)
     frames = _frame_numbers(file, rows, columns, header, needed)
     from_one = not is_ours and not from_zero and min(frames, default=0) == 1  # others count from 1
     columns = _without_row_numbers(columns, header, rows, frames)
@@ -58,6 +61,8 @@ def _read_table(
             continue
         box = [file.number(row[columns[name]], ",".join(box_names), where) for name in box_names]
         name = same_id(row[columns["object"]]) if "object" in columns else None
+        if name == "-1":
+            raise file.error("found id -1, a detection that no tracker has joined to an object", where)
         label = row[columns["label"]] if "label" in columns else None
         name = label if name is None else name
         if name not in objects:
@@ -86,6 +91,13 @@ def _read_table(
     return joined(replace(found, may_start_late=starts_late and not is_ours))
 
 
+def _refuse_several_videos(file: BoxFile, rows: Sequence[Row], header: Sequence[str]) -> None:
+    for place, name in enumerate(map(plain, header)):
+        videos = {row[place] for _, row in rows if place < len(row)} if name in VIDEO_COLUMNS else set()
+        if len(videos) > 1:
+            raise file.error(f"column {header[place][:40]!r} tells of {len(videos)} videos: give the rows of one")
+
+
 def _frame_numbers(
     file: BoxFile, rows: Sequence[Row], columns: Mapping[str, int], header: Sequence[str], needed: str
 ) -> list[int]:
@@ -95,8 +107,7 @@ def _frame_numbers(
     names = [row[columns["frame"]] for _, row in rows]
     if names and not any(re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", name, re.ASCII) for name in names):
         if plain(header[columns["frame"]]) not in ("frame", "frameid"):
-            order = {name: n for n, name in enumerate(sorted(set(names), key=natural))}  # names of image files
-            return [order[name] for name in names]
+            return _numbers_in(file, names, header[columns["frame"]])
     numbers = []
     for (where, _), name in zip(rows, names, strict=True):
         frame = file.number(name, needed, where)
@@ -104,6 +115,31 @@ def _frame_numbers(
             raise file.error(f"found frame {name}, expected a whole number from 0", where)
         numbers.append(int(frame))
     return numbers
+
+
+def _numbers_in(file: BoxFile, names: Sequence[str], column: str) -> list[int]:
+    """The frames that names of images tell, in the one number in which they differ.
+
+    VoTT's end with a time, #t=0.066667: the smallest step between two is a frame.
+    """
+    if len(set(names)) == 1:
+        return [0] * len(names)
+    if all(re.search(r"#t=[0-9.]+$", name) for name in names) and len({name.split("#t=")[0] for name in names}) == 1:
+        times = [file.number(name.split("#t=")[1], column, "") for name in names]
+        steps = np.diff(np.unique(times))
+        frames = np.array(times) / steps.min()
+        if (np.abs(frames - frames.round()) <= 0.1).all():
+            return [int(frame) for frame in frames.round()]
+    else:
+        # Roboflow adds the hash of an image to its name.
+        parts = [natural(re.sub(r"\.rf\.[0-9a-f]+", "", name)) for name in names]
+        differ = {n for one in parts for n, part in enumerate(one) if len(one) != len(parts[0]) or part != parts[0][n]}
+        if len(differ) == 1 and (place := differ.pop()) % 2:
+            return [int(one[place]) for one in parts]
+    raise file.error(
+        f"the names in column {column[:40]!r} do not tell the frame, as they differ in more than one number: add a "
+        "column 'frame'"
+    )
 
 
 def _without_row_numbers(

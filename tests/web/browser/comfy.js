@@ -148,9 +148,9 @@ export async function openComfy(server, { nodes2 = false, locale = "en", without
 
 /** Wait until the host's page takes a graph. */
 async function isReady(page) {
-  await page.waitForFunction(() => window.app?.isGraphReady ?? window.app?.graph, null, { timeout: 60_000 });
-  await page.waitForFunction(() => window.LiteGraph.registered_node_types.SMCD_Trajectory, null, { timeout: 60_000 });
-  await page.waitForFunction(() => window.app.extensionManager?.workflow?.activeWorkflow, null, { timeout: 60_000 });
+  await page.waitForFunction(() => window.app?.isGraphReady ?? window.app?.graph, null, { timeout: START });
+  await page.waitForFunction(() => window.LiteGraph.registered_node_types.SMCD_Trajectory, null, { timeout: START });
+  await page.waitForFunction(() => window.app.extensionManager?.workflow?.activeWorkflow, null, { timeout: START });
 }
 
 /** What tests do in the host's page. Nodes are named by their ids. */

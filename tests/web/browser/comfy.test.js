@@ -413,6 +413,27 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.equal(await host.text(id), drawn);
   }, { skip: LATER });
 
+  hosted("undo, selection and playhead are there again after another tab of the host", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    const drawn = await host.text(id);
+    await host.press("Escape", "End");
+    await host.drag(id, [0.25, 0.3], [0.35, 0.4]);
+    const state = (editor) => [editor.undoLabel, editor.selected.size, editor.frame];
+    assert.deepEqual(await host.editor(id, state), ["step.move", 1, 7]);
+    const tab = async (command, count) => {
+      await page.evaluate((name) => window.app.extensionManager.command.execute(name), command);
+      await page.waitForFunction((n) => window.app.graph.nodes.length === n, count);
+      await host.settle();
+    };
+    await tab("Comfy.NewBlankWorkflow", 0);
+    await tab("Workspace.PreviousOpenedWorkflow", 1);
+    assert.deepEqual(await host.editor(id, state), ["step.move", 1, 7]);
+    await page.locator(".smcd-stage-canvas").focus();
+    await host.press("Control+z");
+    assert.equal(await host.text(id), drawn);
+  }, { skip: LATER });
+
   hosted("a link that gives the run another text is said", async (host, page) => {
     const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
     const other = await host.add("PrimitiveString", { pos: [20, 80] });
@@ -578,9 +599,16 @@ function inRenderer(serverOf, { nodes2 }) {
     await page.waitForTimeout(500);
     const both = parseTrajectory(await host.text(together));
     assert.deepEqual([both.width, both.height], [96, 64]);
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    await host.press("Escape");
     const example = await host.add("SMCD_Example", { pos: [20, 700] });
     await connect(example);
     assert.deepEqual(await host.editor(id, size), [128, 128]);
+    await page.locator(".smcd-notice", { hasText: "drawn on 96 × 64, the image has another shape, 128 × 128" }).waitFor();
+    const broken = await host.add("LoadImage", { pos: [20, 900], widgets: { image: "gone.png" } });
+    await connect(broken);
+    await page.locator(".smcd-notice", { hasText: "cannot show the connected image" }).waitFor();
+    await connect(example);
     const before = await host.text(id);
     await host.reload();
     assert.deepEqual(await host.editor(id, size), [128, 128]);

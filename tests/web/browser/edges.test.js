@@ -544,7 +544,7 @@ check("a dialog of an editor that goes away is dismissed", async (page) => {
     const root = document.querySelector(".smcd-editor");
     const opened = openDialog(root, { title: "Question", body: "Go on?", actions: [] });
     window.view.destroy();
-    return opened;
+    return Promise.race([opened, new Promise((done) => setTimeout(done, 5000, "still open"))]);
   });
   assert.equal(answer, null);
 });
@@ -594,6 +594,7 @@ check("a picture or video that the browser cannot show is said", async (page, pr
     const { showPicture } = await import("/web/host/background.js");
     const show = (kind) =>
       new Promise((done) => {
+        setTimeout(() => done("nothing was said"), 10_000);
         const picture = { kind, url: "/web/package.json", timing: { rate: 0, skip: 0, every: 1 }, steps: [] };
         showPicture(window.editor, picture, { onError: () => done(kind) });
       });

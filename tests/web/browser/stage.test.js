@@ -259,6 +259,32 @@ browserTest("two fingers zoom and pan, and give up what the first began", [], { 
   await isNear((await boxes())[0], [0.45, 0.45, 0.55, 0.6]);
 });
 
+browserTest("a finger that is held opens the menu of the box, and draws and moves nothing", [A], { touch: true }, async (stage) => {
+  const { page, at, boxes } = stage;
+  const client = await page.context().newCDPSession(page);
+  const touch = (type, ...points) =>
+    client.send("Input.dispatchTouchEvent", { type, touchPoints: points.map(([x, y], id) => ({ x, y, id })) });
+  const before = await boxes();
+  for (const [place, menu] of [[[0.35, 0.4], "box"], [[0.9, 0.9], "stage"]]) {
+    const [x, y] = await at(...place);
+    await touch("touchStart", [x, y]);
+    await touch("touchMove", [x - 3, y - 2]);
+    const isHost = await page.evaluate(
+      ([clientX, clientY]) => {
+        const init = { clientX, clientY, pointerType: "touch", bubbles: true, cancelable: true };
+        return document.querySelector(".smcd-stage-canvas").dispatchEvent(new PointerEvent("contextmenu", init));
+      },
+      [x, y],
+    );
+    await touch("touchMove", [x - 60, y - 40]);
+    await touch("touchEnd");
+    assert.equal(isHost, false);
+    assert.equal(await page.locator(".smcd-context-menu").getAttribute("data-menu"), menu);
+    assert.deepEqual(await boxes(), before);
+    await page.keyboard.press("Escape");
+  }
+});
+
 browserTest("Escape and a lost pointer give a drag up", [A], {}, async ({ page, at, boxes, commits, isNear }) => {
   for (const giveUp of [
     () => page.keyboard.press("Escape"),

@@ -19,13 +19,13 @@ import { isMac, keyText } from "./keys.js";
 export function commandButton({ t, run }, id, className, iconName) {
   const attributes = { type: "button", class: className, "data-command": id, onclick: () => run(id) };
   const button = h("button", attributes, icon(iconName));
-  nameButton(button, id, t(commandOf(id).label));
+  nameButton(button, id, t(commandOf(id).label), t);
   return button;
 }
 
 /** Name a button of a command, with its key in the tooltip. @param {HTMLButtonElement} button @param {string} id */
-export function nameButton(button, id, name) {
+export function nameButton(button, id, name, t) {
   const { keys } = commandOf(id);
   button.setAttribute("aria-label", name);
-  button.title = keys.length ? `${name} (${keyText(keys[0], isMac())})` : name;
+  button.title = keys.length ? `${name} (${keyText(keys[0], isMac(), t)})` : name;
 }

@@ -1,5 +1,5 @@
 /**
- * The help dialog: all shortcuts, taken from the commands, and all pointer gestures.
+ * The help dialog: the shortcuts of all commands that have one, and all pointer gestures.
  *
  * @import {Context} from "../view.js"
  */
@@ -18,18 +18,18 @@ export const GESTURES = [
 
 /** @param {Context} context */
 export function openHelp({ root, t }) {
-  const groups = [...new Set(COMMANDS.map(({ group }) => group))];
+  const groups = [...new Set(COMMANDS.filter(({ keys }) => keys.length).map(({ group }) => group))];
   const row = ([name, ...shown]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, ...shown));
   const table = (title, rows) => {
     return h("section", {}, h("h3", {}, title), h("table", {}, h("tbody", {}, ...rows.map(row))));
   };
-  const keysOf = ({ keys }) => keys.flatMap((key) => [h("kbd", {}, keyText(key, isMac())), " "]);
+  const keysOf = ({ keys }) => keys.flatMap((key) => [h("kbd", {}, keyText(key, isMac(), t)), " "]);
   const body = h(
     "div",
     { class: "smcd-help", tabindex: "0", "aria-label": t("help.title") },
     table(t("help.pointer"), GESTURES.map((name) => [t(`gesture.${name}`), t(`gesture.keys.${name}`)])),
     ...groups.map((group) => {
-      const commands = COMMANDS.filter((command) => command.group === group);
+      const commands = COMMANDS.filter((command) => command.group === group && command.keys.length);
       return table(t(`menu.${group}`), commands.map((command) => [t(command.label), ...keysOf(command)]));
     }),
   );

@@ -54,7 +54,7 @@ export function listenToKeys(context) {
     const wasOn = command.isOn?.(editor, view);
     context.run(command.id);
     if (combination.includes("Mod+") || editor.notice?.kind === "error") return;
-    const key = keyText(combination, isMac());
+    const key = keyText(combination, isMac(), t);
     const isOn = command.isOn?.(editor, view);
     if (editor.trajectory !== trajectory) {
       editor.notify("info", t("status.done", { step: t(editor.undoLabel), key }), true);

@@ -12,22 +12,27 @@
  */
 export function combinationOf(event) {
   const isNamed = event.key.length > 1 || event.key === " ";
-  const letter = letterOf(event);
+  const isAltGr = !isMac() && Boolean(event.getModifierState?.("AltGraph"));
+  const letter = letterOf(event, isAltGr);
   const key = event.key === " " ? "Space" : letter ?? event.key;
   // Many layouts type [ and ] with AltGr, which Windows reports as Ctrl and Alt, or with Option on a Mac.
-  const isAltGraph = event.getModifierState?.("AltGraph") || (isMac() && event.altKey && !isNamed && !letter);
+  const isTyping = isAltGr || (isMac() && event.altKey && !isNamed && !letter);
   const parts = [
-    ...((event.ctrlKey && !isAltGraph) || event.metaKey ? ["Mod"] : []),
-    ...(event.altKey && !isAltGraph ? ["Alt"] : []),
+    ...((event.ctrlKey && !isTyping) || event.metaKey ? ["Mod"] : []),
+    ...(event.altKey && !isTyping ? ["Alt"] : []),
     ...(event.shiftKey && (isNamed || letter) ? ["Shift"] : []),
     key,
   ];
   return parts.join("+");
 }
 
-/** The pressed letter, or the Latin letter at that position if the layout or Alt types another character. */
-function letterOf({ key, code = "" }) {
+/**
+ * The pressed letter, or the Latin letter at that position if the layout or Alt types another character. AltGr types
+ * those of the layout's own language, such as the Polish ą, which are no shortcuts.
+ */
+function letterOf({ key, code = "" }, isAltGr) {
   if (/^[a-z]$/i.test(key)) return key.toUpperCase();
+  if (isAltGr) return null;
   const isOtherScript = key.length === 1 && key.charCodeAt(0) > 127;
   return isOtherScript && /^Key[A-Z]$/.test(code) ? code.slice(3) : null;
 }
@@ -35,18 +40,23 @@ function letterOf({ key, code = "" }) {
 const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Delete: "Del" };
 const MAC_SIGNS = { Mod: "⌘", Alt: "⌥", Shift: "⇧" };
 
+/** Keys with another name on keyboards of some languages. */
+const NAMED = new Set(["Ctrl", "Shift", "Space", "Home", "End", "PageUp", "PageDown", "Del"]);
+
 /**
  * A combination as text for the user.
  *
  * @param {string} combination
  * @param {boolean} forMac
+ * @param {(key: string) => string} t
  */
-export function keyText(combination, forMac) {
+export function keyText(combination, forMac, t) {
   const parts = combination === "+" ? ["+"] : combination.replace(/\+\+$/, "+plus").split("+");
   const shown = parts.map((part) => {
     if (part === "plus") return "+";
     if (forMac && MAC_SIGNS[part]) return MAC_SIGNS[part];
-    return part === "Mod" ? "Ctrl" : SIGNS[part] ?? part;
+    const name = part === "Mod" ? "Ctrl" : SIGNS[part] ?? part;
+    return NAMED.has(name) ? t(`key.${name}`) : name;
   });
   return shown.join(forMac ? "" : "+");
 }

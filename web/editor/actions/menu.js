@@ -94,7 +94,7 @@ export function createList(context, label, ids, close) {
       { ...attributes, "aria-disabled": isEnabled ? null : "true", onclick: () => isEnabled && choose() },
       h("span", { class: "smcd-menu-check" }, checked === "true" ? icon("check") : null),
       h("span", { class: "smcd-menu-label" }, name(editor, context.t)),
-      h("kbd", {}, keys.length ? keyText(keys[0], isMac()) : ""),
+      h("kbd", {}, keys.length ? keyText(keys[0], isMac(), context.t) : ""),
     );
   }
 

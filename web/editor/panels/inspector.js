@@ -283,13 +283,14 @@ function createEaseSection({ editor, t }) {
       choice.input.disabled = ease === null;
       choice.input.value = isMixed ? "" : Array.isArray(ease) ? "bezier" : ease ?? "linear";
       numbers.textContent = isMixed ? "" : (model.easeCurve(ease) ?? []).join(", ");
-      const ways = refs.map((ref) => {
-        const next = model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame > ref.frame);
-        return next ? t("inspector.way", { from: ref.frame, to: next.frame }) : t("inspector.noWay");
+      const ends = refs.map((ref) => {
+        return model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame > ref.frame)?.frame;
       });
-      hint.textContent = common(ways.length ? ways : [t("inspector.noWay")]) ?? "";
-      const next = hint.textContent !== t("inspector.noWay");
-      bezier.element.classList.toggle("smcd-is-disabled", !next);
+      const [from, to] = [refs.map(({ frame }) => frame), ends].map((frames) => (frames.length ? common(frames) : null));
+      const hasWay = ends.some((end) => end !== undefined);
+      if (!hasWay) hint.textContent = t("inspector.noWay");
+      else hint.textContent = from === null || to === null ? "" : t("inspector.way", { from, to });
+      bezier.element.classList.toggle("smcd-is-disabled", !hasWay);
       bezier.show(ease ?? "linear");
     },
     destroy: () => bezier.destroy(),

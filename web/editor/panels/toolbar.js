@@ -76,7 +76,7 @@ export function createToolbar(context) {
     render() {
       for (const [id, control] of buttons) control.disabled = !canRun(editor, commandOf(id));
       if (isOtherStep(editor.undoLabel, editor.redoLabel)) {
-        for (const id of ["undo", "redo"]) nameButton(buttons.get(id), id, commandOf(id).name(editor, t));
+        for (const id of ["undo", "redo"]) nameButton(buttons.get(id), id, commandOf(id).name(editor, t), t);
       }
       progress.hidden = editor.run === null;
       progress.value = editor.run?.share ?? 0;

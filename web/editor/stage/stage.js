@@ -178,9 +178,8 @@ export function createStage(context) {
   return {
     element,
     restyle,
-    // Always redraws, because a video shows another frame in the same element.
+    draw, // always, because a video shows another frame in the same element
     render() {
-      draw();
       naming.render();
       count.hidden = !editor.isArmed;
       if (editor.isArmed) count.textContent = editor.countIn ? String(editor.countIn) : t("stage.armed");

@@ -339,7 +339,7 @@ export function createTimeline(context) {
     score.style.borderColor = scoreColor(mean);
   }
 
-  function renderCanvas(now) {
+  function drawCanvas(now) {
     const { trajectory, selected, selectedKeys, isCameraSelected, solo, scores, facts, workArea, markers, played } = editor;
     const next = [trajectory, selected, selectedKeys, isCameraSelected, solo, scores, facts, marquee, workArea, markers];
     next.push(now.start, now.scroll, now.scale);
@@ -369,19 +369,23 @@ export function createTimeline(context) {
   return {
     element,
     restyle: redraw,
+    draw() {
+      if (!size.width) return;
+      follow();
+      const now = layout();
+      view = { ...view, start: now.start, scroll: now.scroll };
+      drawCanvas(now);
+    },
     editPhrase: objects.editPhrase,
     render() {
       transport.render();
       objects.render();
       showHeight();
       if (!size.width) return;
-      follow();
       const now = layout();
-      view = { ...view, start: now.start, scroll: now.scroll };
       objects.place(now);
       renderPlayhead(now);
       renderScore();
-      renderCanvas(now);
     },
     destroy() {
       pointers.destroy();
