@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
-from ..smcd_core.guides.fit import of_another_shape
+from ..smcd_core.guides.fit import crop_cuts, of_another_shape
 from ..smcd_core.sampling.framing import cropped, resized, stretch
 from ..smcd_core.sampling.settings import Settings, check_objects
 from ..smcd_core.trajectory.dense import dense_boxes, phrases
@@ -84,7 +84,8 @@ class SMCDConditioning(io.ComfyNode):
         num_frames = length(read, frames, if_lengths_differ)
         found = remarks(clip, picture, phrases(read), (width, height), fit)
         squeezed = of_another_shape((read.width, read.height), picture.size)
-        remark(cls, [*see_through(first_frame), *found, *squeezed])
+        cut = crop_cuts(read, picture.size, (width, height), num_frames) if fit == "crop" else []
+        remark(cls, [*see_through(first_frame), *squeezed, *cut, *found])
         if fit == "crop":
             picture, read = cropped(picture, read, width, height)
         values = {
@@ -223,7 +224,7 @@ def remarks(clip, picture: Image.Image, texts: list[str], size: tuple[int, int],
     unknown = limits(tokenizer, texts, picture) if tokenizer is not None else None
     squeezed = stretch(picture.size, size) if fit == "stretch" else None
     advice = f"{squeezed}: set fit to crop to cut its sides off instead" if squeezed else None
-    return [line for line in (unknown, advice) if line]
+    return [line for line in (advice, unknown) if line]
 
 
 def motion_values(

@@ -254,6 +254,21 @@ def test_cropping_keeps_the_shape_of_the_image_and_moves_the_boxes_along(files, 
     assert last == pytest.approx([0.5, 0.5, (0.9 * 60 - 10) / 40, 0.9])
 
 
+def test_what_a_crop_cuts_off_and_an_object_that_comes_late_are_said(files, capsys):
+    beside = BOXES | {"frames": 4}
+    beside["objects"] = [{**BOXES["objects"][0], "keys": [
+        {"frame": 0, "box": [0.0, 0.2, 0.3, 0.6], "visible": False}, {"frame": 2, "box": [0.0, 0.2, 0.3, 0.6]},
+    ]}]  # fmt: skip
+    (files / "beside.json").write_text(json.dumps(beside))
+    crop = ["--size", "16x16", "--fit", "crop", "--start", "0.5"]
+    assert animate(files, *crop, boxes="beside.json", out="beside.gif") == 0
+    remarks = capsys.readouterr().err
+    assert re.search(r"the crop keeps the middle 40 x 40 .* cuts off 56 % of object 1 .* in frame 2", remarks)
+    assert "is hidden up to frame 1: what its box holds in frame 2 is taken out of the image until then" in remarks
+    assert animate(files, *crop[:4], "--start", "1", boxes="beside.json", out="noise.gif") == 0
+    assert "hidden" not in capsys.readouterr().err  # nothing is taken out of what starts from noise
+
+
 def test_released_weights_need_components_and_work_with_them(files, capsys):
     write_released(files / "released", read_checkpoint(files / "bare.safetensors"))
     assert animate(files, checkpoint="released", out="e.gif") == 2

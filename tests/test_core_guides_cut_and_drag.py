@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from smcd_core.errors import SMCDError
-from smcd_core.guides.cut_and_drag import cut_and_drag, cut_shapes, latent_mask, resized
+from smcd_core.guides.cut_and_drag import cut_and_drag, cut_shapes, latent_mask, left_out, resized
 from smcd_core.guides.fill import filled
 from smcd_core.guides.fit import fit
 from smcd_core.trajectory.document import parse_trajectory
@@ -113,9 +113,11 @@ def test_hidden_objects_are_not_drawn_and_leave_their_hole():
 def test_an_object_is_cut_out_at_its_first_visible_frame():
     image = picture((8, 8, 24, 24, RED), (40, 8, 56, 24, GREEN))
     late = [(0, (8, 8, 24, 24), False), (4, (40, 8, 56, 24), True), (8, (40, 40, 56, 56), True)]
-    video = cut_and_drag(image, boxes(late), feather=0).video
-    assert torch.allclose(video[8], picture((8, 8, 24, 24, RED), (40, 40, 56, 56, GREEN)), atol=1e-5)
-    assert torch.allclose(video[0], picture((8, 8, 24, 24, RED)), atol=1e-5)
+    dragged = cut_and_drag(image, boxes(late), feather=0)
+    assert torch.allclose(dragged.video[8], picture((8, 8, 24, 24, RED), (40, 40, 56, 56, GREEN)), atol=1e-5)
+    assert torch.allclose(dragged.video[0], picture((8, 8, 24, 24, RED)), atol=1e-5)
+    (told,) = left_out(boxes(late), dragged)
+    assert told.endswith("is hidden up to frame 3: what its box holds in frame 4 is taken out of the image until then")
 
 
 def test_an_object_may_leave_the_frame_and_one_outside_is_left_out():

@@ -295,11 +295,19 @@ def _note_memory(pipeline: SMCDPipeline, settings: Settings) -> None:
 def _fitted(
     args: argparse.Namespace, image: Image.Image, trajectory: Trajectory, settings: Settings
 ) -> tuple[Image.Image, Trajectory]:
+    from ..guides.cut_and_drag import late
+    from ..guides.fit import crop_cuts, fit
     from ..sampling.framing import cropped, stretch
 
+    size = settings.width, settings.height
+    if settings.starts:
+        for line in late(fit(trajectory, *size, settings.num_frames, crop=False)):
+            note(line)
     if args.fit == "crop":
+        for line in crop_cuts(trajectory, image.size, size, settings.num_frames):
+            note(line)
         return cropped(image, trajectory, settings.width, settings.height)
-    if text := stretch(image.size, (settings.width, settings.height)):
+    if text := stretch(image.size, size):
         note(f"{text}: --size changes that, --fit crop cuts the sides off instead")
     return image, trajectory
 

@@ -125,11 +125,22 @@ def cut_shapes(shape: Tensor, feather: int = FEATHER) -> tuple[Tensor, list[floa
 
 
 def left_out(boxes: DenseBoxes, dragged: Dragged) -> list[str]:
-    """A sentence for each object that had nothing to cut out."""
-    return [
+    """A sentence for each object that had nothing to cut out, and for those of `late`."""
+    nothing = [
         f"object {n + 1} ({boxes.phrases[n][:40]}) is left out: its box is outside the image where it appears"
         for n, cut in enumerate(dragged.cut)
         if not cut
+    ]
+    return nothing + late(boxes)
+
+
+def late(boxes: DenseBoxes) -> list[str]:
+    """A sentence for each object that is hidden at first: it is missing where the image shows it."""
+    first = boxes.mask.argmax(0)  # [N]
+    return [
+        f"object {n + 1} ({boxes.phrases[n][:40]}) is hidden up to frame {first[n] - 1}: what its box holds in frame "
+        f"{first[n]} is taken out of the image until then"
+        for n in np.flatnonzero(first)
     ]
 
 

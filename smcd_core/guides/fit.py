@@ -117,6 +117,13 @@ def cut_off(boxes: DenseBoxes, picture: tuple[int, int]) -> list[str]:
     ]
 
 
+def crop_cuts(
+    boxes: Trajectory | DenseBoxes, picture: tuple[int, int], size: tuple[int, int], num_frames: int
+) -> list[str]:
+    """`cut_off` for boxes of the whole picture, which is to be cropped to `size`."""
+    return cut_off(fit(boxes, *size, num_frames), picture)
+
+
 def told(boxes: DenseBoxes, drawn_on: tuple[int, int], picture: tuple[int, int], crop: bool) -> list[str]:
     """The result of `fit` in words, and a sentence for each thing that users may not expect.
 
