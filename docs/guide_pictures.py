@@ -38,7 +38,8 @@ CUP_BODY = [(59, 95), (70, 150), (92, 190), (118, 221), (150, 228), (186, 206), 
 
 def main() -> None:
     for node, make in PICTURES.items():
-        make().save(FOLDER / f"{node}.png", optimize=True)
+        # With a palette they take half the bytes; help pages are read over slow lines too.
+        make().quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{node}.png", optimize=True)
 
 
 def tracks() -> Image.Image:

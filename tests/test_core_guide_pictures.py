@@ -30,4 +30,6 @@ def test_a_picture_is_what_the_code_makes_today(node):
     with Image.open(guide_pictures.FOLDER / f"{node}.png") as file:
         stored = np.asarray(file.convert("RGB"), np.int64)
     assert made.shape == stored.shape
-    assert (np.abs(made - stored) > 2).mean() < 1e-4  # levels of 255; another torch or Pillow rounds otherwise
+    # The stored picture has 256 colours: all but .13 % of the values are within 32 levels of 255. A picture that is
+    # drawn a pixel beside its place differs in 3 to 8 %.
+    assert (np.abs(made - stored) > 32).mean() < 2e-3

@@ -85,6 +85,9 @@ def test_what_the_result_cannot_be_is_said_on_the_node_until_it_is_mended(server
     squeezed = "The image is squeezed from 320 x 320 to 128 x 64: set fit to crop to cut its sides off instead."
     assert texts[node] == squeezed
     prompt[node]["inputs"]["fit"] = "crop"
+    cut = host.watch(server, prompt).texts[-1]
+    assert cut[0] == node and cut[1].startswith("The crop keeps the middle 320 x 160 of the image's 320 x 320 pixels")
+    prompt[node]["inputs"]["width"] = 64
     assert host.watch(server, prompt).texts[-1] == (node, "")
 
 

@@ -70,7 +70,9 @@ def _read_table(
             phrases.append(_phrase(name, label))
         if (frame, name) in seen:
             raise file.error(
-                f"found a second box for object {name!r} in the same frame"
+                "found a second box"
+                + ("" if name is None else f" for object {name!r}")
+                + " in the same frame"
                 + ("" if "object" in columns else ": add a column 'object' that tells them apart"),
                 where,
             )
