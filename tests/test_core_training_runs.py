@@ -275,6 +275,15 @@ def test_processes_and_accumulation_divide_the_batch_of_one(clips, processes, ba
 
 
 @pytest.mark.slow
+def test_torchrun_on_cpus_starts_processes_that_share_the_encoding():
+    ask = "from smcd_core.training.encoded import processes; s = processes(); print(s.process_index, s.num_processes)"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python"]
+    command = [*launch, sys.executable, "-c", ask]
+    said = subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
+    assert sorted(said.split("\n")) == ["", "0 2", "1 2"]
+
+
+@pytest.mark.slow
 def test_two_processes_give_the_curve_of_one_with_twice_the_batch(clips, alone, tmp_path):
     two_processes(clips, tmp_path / "two", 6)
     assert_same_run(tmp_path / "two", alone)

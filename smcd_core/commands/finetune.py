@@ -57,10 +57,9 @@ def _finetune(args: argparse.Namespace) -> None:
     from dataclasses import replace
     from itertools import islice
 
-    from accelerate import PartialState
-
     from ..data import FolderClips, WithFlips
     from ..sampling.settings import Settings
+    from ..training.encoded import processes
     from ..training.loop import TIMEOUT, train
     from ..weights.checkpoint import read_checkpoint, write_checkpoint
     from ..weights.components import load_components, pack_components, unpack_components
@@ -75,7 +74,7 @@ def _finetune(args: argparse.Namespace) -> None:
     clips: Sequence[Clip] = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
     clips = WithFlips(clips) if args.flips else clips
 
-    state = PartialState(timeout=TIMEOUT)  # under `accelerate launch` the processes share the encoding
+    state = processes(timeout=TIMEOUT)  # they share the encoding
     slots = checkpoint.config.box_slots
     noted = {"dataset": "folder", "root": args.root.resolve().name, "clips": len(clips), "phrase": args.phrase}
     noted |= {"size": size, "num_frames": frames, "slots": slots} | ({"flips": True} if args.flips else {})

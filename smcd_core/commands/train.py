@@ -191,17 +191,16 @@ def _pretrain(args: argparse.Namespace) -> None:
 
 
 def _encode(args: argparse.Namespace) -> None:
-    from accelerate import PartialState
     from tqdm import tqdm
 
     from ..data.samples import SampleError, log_left_out
     from ..sampling.devices import DTYPES, chosen_device
-    from ..training.encoded import encode_clips, shards
+    from ..training.encoded import encode_clips, processes, shards
     from ..weights.components import load_components
 
     part, parts = _part(args.part)
     clips, settings = _clips_to_encode(args)
-    state = PartialState()  # under `accelerate launch` the processes share this part
+    state = processes()  # they share this part
     part, parts = part * state.num_processes + state.process_index, parts * state.num_processes
     shared = "auto" if state.num_processes == 1 else str(state.device)
     device = chosen_device(args.device or shared, "--device")

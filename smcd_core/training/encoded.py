@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,9 +21,13 @@ from ..data.clip import Clip
 from ..data.samples import SampleError, log_left_out, read_all
 from ..errors import SMCDError
 from ..networks.text import TextEncoder
+from ..sampling.devices import pick_device
 from ..weights.components import encode_frames
 from ..weights.files import save_weights
 from .phrase_cache import PhraseCache
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 SHARD = 128  # clips per file
 PATTERN = "clips-*.safetensors"  # names of the files
@@ -97,6 +101,18 @@ def _open(path: Path):
         return safe_open(path, "pt")
     except (SafetensorError, OSError) as error:
         raise SMCDError(f"{path}: cannot be read ({error}); delete it and encode again") from None
+
+
+def processes(**given: Any) -> PartialState:
+    """The processes that share the work: those of `accelerate launch` or torchrun, else this one alone.
+
+    Left to itself, accelerate takes the processes of torchrun on CPUs for one each, and all would do the whole work.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or pick_device() == "cpu"
+    return PartialState(cpu=cpu, **given)
 
 
 def shards(clips: int, part: int = 0, parts: int = 1) -> dict[int, range]:
