@@ -2,8 +2,8 @@
 
 Random weights, CPU, 8 frames of 256 x 256 pixels, 2 steps with guidance of the text, as in animate.py; ComfyUI chooses
 the precision. Start it with the Python that runs ComfyUI (COMFYUI_PATH, else ~/comfy/ComfyUI). The peaks are of the
-whole process. "sampling over weights" is what KSampler adds to SMCD's weights and to the peak before them. Linux
-only. 10 GB of weights are written to --folder first.
+whole process, with the pages of the weights' file touched by then. "added by sampling" is what KSampler adds to the
+peak of the encoders, when all weights are there. Linux only. 10 GB of weights are written to --folder first.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def nodes(args: argparse.Namespace) -> dict[str, float]:
         "run_s": time.perf_counter() - began,
         **{f"{part}_peak_bytes": peak for part, peak in peaks.items()},
         "weights_of_smcd_bytes": weights,
-        "sampling_over_weights_bytes": peaks["sample"] - max(peaks["load"], peaks["encode"]) - weights,
+        "added_by_sampling_bytes": peaks["sample"] - peaks["encode"],
         "estimate_bytes": model.model.memory_required(shape),
     }
 

@@ -20,7 +20,7 @@ SCRIPTS = {  # built on measure.py, with the options that made the committed num
     "step": ["--rounds", "3"],
     "load": ["--rounds", "2"],
     "animate": ["--rounds", "1"],
-    "comfyui": ["--rounds", "1"],
+    "comfyui": ["--rounds", "1", "--threads", "1"],
     "windows": ["--tiny", "--rounds", "1"],
     "training": ["--threads", "1"],
     "data": ["--threads", "1"],
