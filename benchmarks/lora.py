@@ -89,7 +89,7 @@ def measure(steps: int, rank: int, rate: float, folder: Path, side: int, held_ou
     from smcd_core.training.encoded import EncodedClips, encode_clips
     from smcd_core.training.loop import train
     from smcd_core.weights.checkpoint import read_checkpoint
-    from smcd_core.weights.components import decode_latents, encode_frames, unpack_components
+    from smcd_core.weights.components import through_autoencoder, unpack_components
     from smcd_core.weights.defaults import SPRITES_CHECKPOINT
     from smcd_core.weights.lora import with_loras
 
@@ -106,7 +106,7 @@ def measure(steps: int, rank: int, rate: float, folder: Path, side: int, held_ou
     strengths = {"without": 0.0, "half": 0.5, "whole": 1.0}
     result = {"steps": steps, "rank": rank, "lr": rate, "clips": CLIPS, "held out": held_out}
     result["bytes"] = {"lora": lora.stat().st_size, "checkpoint": SPRITES_CHECKPOINT.stat().st_size}
-    through = [decode_latents(parts[0], encode_frames(parts[0], clip.frames)) for clip in unseen]
+    through = [through_autoencoder(parts[0], clip.frames) for clip in unseen]
     result["ceiling"] = float(np.mean([texture(*three) for three in zip(through, plain, unseen)]))
     for name, strength in strengths.items():
         pipeline = SMCDPipeline.from_pretrained(device="cpu", lora=[(lora, strength)])

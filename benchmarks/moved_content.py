@@ -25,7 +25,7 @@ from smcd_core.files import replacing
 from smcd_core.sampling.animatic import animatic
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
-from smcd_core.weights.components import decode_latents, encode_frames
+from smcd_core.weights.components import through_autoencoder
 
 SCORES = ("ao", "ao_last", "object_psnr", "background_psnr", "first_frame_psnr")
 ROWS = {
@@ -68,9 +68,7 @@ def make_and_score(args: argparse.Namespace, clips: Sequence[Clip], names: Seque
     guidance = Guidance(defaults["text"], defaults["boxes"], defaults["image"])
     made = generate_rows(pipeline, clips, steps=defaults["steps"], guidance=guidance)
     made["animatic"] = [animatic(clip.frames[0], request_of(clip).trajectory, len(clip.frames))[0] for clip in clips]
-    made["animatic_coded"] = [
-        decode_latents(pipeline.vae, encode_frames(pipeline.vae, video)) for video in made["animatic"]
-    ]
+    made["animatic_coded"] = [through_autoencoder(pipeline.vae, video) for video in made["animatic"]]
     rows = {name: made[name] for name in ROWS}
     results = {
         name: score_row(videos, clips, found=[track(video, clip) for video, clip in zip(videos, clips, strict=True)])

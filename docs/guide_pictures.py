@@ -15,7 +15,7 @@ from smcd_core.guides.cut_and_drag import cut_and_drag, resized
 from smcd_core.guides.drawn import STYLES, guide_video
 from smcd_core.guides.fit import fit
 from smcd_core.guides.regions import region_masks
-from smcd_core.guides.tracks import point_tracks
+from smcd_core.guides.tracks import PointTracks, point_tracks
 from smcd_core.trajectory.dense import DenseBoxes
 from smcd_core.trajectory.document import parse_trajectory
 
@@ -25,6 +25,7 @@ FOLDER = DOCS.parent / "web" / "docs" / "img"  # the nodes' help pages show them
 GAP, TEXT_HEIGHT, FONT_SIZE = 8, 20, 13  # pixels
 FRAMES = 81
 ORANGE, BLUE = "#e69f00", "#56b4e9"
+TINT = [0.9, 0.62, 0.0]  # orange
 
 ROCKET_BOX = [0.471, 0.21, 0.537, 0.975]
 ROCKET = ("a rocket", ROCKET_BOX, [0.471, -0.19, 0.537, 0.575])
@@ -48,14 +49,8 @@ def tracks() -> Image.Image:
     found = point_tracks(boxes, points=4, anchors=8)
     pages = []
     for frame in (0, FRAMES - 1):
-        page = _as_image(image)
-        draw = ImageDraw.Draw(page)
-        for n, of in enumerate(found.of):
-            x, y = found.path[frame, n]
-            color, radius = (BLUE, 4) if of < 0 else (ORANGE, 6)
-            if of >= 0 and frame:
-                draw.line([*map(tuple, found.path[[0, frame], n])], fill=ORANGE, width=2)
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
+        page = as_image(image)
+        draw_points(page, found, at=frame, way=frame)
         pages.append(page.resize((360, 207), Image.Resampling.LANCZOS))
     return _row(pages, ["frame 0", f"frame {FRAMES - 1}"])
 
@@ -71,7 +66,7 @@ def dragged() -> Image.Image:
     shape = torch.from_numpy(np.asarray(mask) / 255).float()[None]
     ends = [cut_and_drag(image, boxes, masks).video[-1] for masks in (None, shape)]
     return _row(
-        [_as_image(one).resize((220, 220), Image.Resampling.LANCZOS) for one in (image, *ends)],
+        [as_image(one).resize((220, 220), Image.Resampling.LANCZOS) for one in (image, *ends)],
         ["frame 0", f"frame {FRAMES - 1}, the whole box", f"frame {FRAMES - 1}, with a mask"],
     )
 
@@ -82,7 +77,7 @@ def drawn() -> Image.Image:
     rows = []
     for style in STYLES:
         video, _ = guide_video(boxes, style, [ORANGE, BLUE], image)
-        shown = [_as_image(video[frame]).resize((192, 110), Image.Resampling.BOX) for frame in (0, 40, 80)]
+        shown = [as_image(video[frame]).resize((192, 110), Image.Resampling.BOX) for frame in (0, 40, 80)]
         label = Image.new("RGB", (100, 110), "white")
         ImageDraw.Draw(label).text((4, 46), style, fill=(40, 40, 40), font=ImageFont.load_default(FONT_SIZE))
         rows.append(_row([label, *shown]))
@@ -96,14 +91,13 @@ def regions() -> Image.Image:
     """Where the phrases of SMCD Regional Prompt apply, cell by cell."""
     image, boxes = _scene("coffee", 320, 320, [CUP, SPOON])
     masks = region_masks(boxes, 4)  # [N, T, h, w]
-    colors = torch.tensor([[0.9, 0.62, 0.0], [0.34, 0.71, 0.91]])
+    colors = torch.tensor([TINT, [0.34, 0.71, 0.91]])
     pages, times = [], (0, 10, 20)
     for t in times:
         page = image * 0.35
         for mask, color in zip(masks[:, t], colors, strict=True):
-            cells = mask.repeat_interleave(8, 0).repeat_interleave(8, 1)[..., None] * 0.6
-            page = page * (1 - cells) + color * cells
-        pages.append(_as_image(page).resize((220, 220), Image.Resampling.LANCZOS))
+            page = tinted(page, mask, color)
+        pages.append(as_image(page).resize((220, 220), Image.Resampling.LANCZOS))
     return _row(pages, [f"latent frame {t}" for t in times])
 
 
@@ -122,7 +116,24 @@ def _scene(name: str, width: int, height: int, moves: Sequence[tuple[str, Any, A
     return resized(torch.from_numpy(np.asarray(picture).copy()).float() / 255, width, height), boxes
 
 
-def _as_image(frame: Tensor) -> Image.Image:
+def draw_points(page: Image.Image, tracks: PointTracks, at: int, way: int) -> None:
+    """Points where they are in frame `at`; those of objects with their way from frame 0 to frame `way`."""
+    draw = ImageDraw.Draw(page)
+    for n, of in enumerate(tracks.of):
+        x, y = tracks.path[at, n]
+        color, radius = (BLUE, 4) if of < 0 else (ORANGE, 6)
+        if of >= 0 and way:
+            draw.line([*map(tuple, tracks.path[[0, way], n])], fill=ORANGE, width=2)
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
+
+
+def tinted(page: Tensor, mask: Tensor, color: Tensor) -> Tensor:
+    """A picture [H, W, 3] with the cells of a mask [H / 8, W / 8] in a colour [3]."""
+    cells = mask.repeat_interleave(8, 0).repeat_interleave(8, 1)[..., None] * 0.6
+    return page * (1 - cells) + color * cells
+
+
+def as_image(frame: Tensor) -> Image.Image:
     return Image.fromarray((frame * 255).round().clamp(0, 255).to(torch.uint8).numpy())
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from guide_pictures import ORANGE, TINT, as_image, draw_points, tinted
+from PIL import Image
 from torch import Tensor
 
 from smcd_core.guides.cut_and_drag import cut_and_drag, resized
@@ -29,7 +30,6 @@ from smcd_core.video import draw_boxes
 WORKFLOWS = Path(__file__).parent.parent / "workflows"
 EXAMPLE = Path(__file__).parent.parent / "demo" / "rocket"
 SIDE, INSET, RIM = 512, 200, 4  # pixels
-ORANGE, BLUE = "#e69f00", "#56b4e9"
 OF_VIDEOS = {"03_several_objects": (7,), "05_own_start": (7,), "06_long_video": (6, 22, 38, 52), "08_metrics": (3, 7)}
 
 
@@ -44,25 +44,17 @@ def main() -> None:
 
 
 def with_points(image: Tensor, boxes: DenseBoxes) -> Image.Image:
-    page = _picture(image * 0.5)
-    draw = ImageDraw.Draw(page)
-    found = point_tracks(boxes, points=4, anchors=9)
-    for n, of in enumerate(found.of):
-        color, radius = (BLUE, 4) if of < 0 else (ORANGE, 6)
-        (x, y), end = found.path[0, n], found.path[-1, n]
-        if of >= 0:
-            draw.line([(x, y), tuple(end)], fill=color, width=2)
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
+    page = as_image(image * 0.5)
+    draw_points(page, point_tracks(boxes, points=4, anchors=9), at=0, way=-1)
     return page
 
 
 def with_phrase(image: Tensor, boxes: DenseBoxes) -> Image.Image:
-    mask = region_masks(boxes, 4)[0, 10].repeat_interleave(8, 0).repeat_interleave(8, 1)[..., None] * 0.6
-    return _picture(image * 0.5 * (1 - mask) + torch.tensor([0.9, 0.62, 0.0]) * mask)
+    return as_image(tinted(image * 0.5, region_masks(boxes, 4)[0, 10], torch.tensor(TINT)))
 
 
 def dragged(image: Tensor, boxes: DenseBoxes) -> Image.Image:
-    return _picture(cut_and_drag(image, boxes).video[60])
+    return as_image(cut_and_drag(image, boxes).video[60])
 
 
 def with_guide(style: str | None = None) -> Callable[[Tensor, DenseBoxes], Image.Image]:
@@ -72,7 +64,7 @@ def with_guide(style: str | None = None) -> Callable[[Tensor, DenseBoxes], Image
         frame = (image * 255).round().to(torch.uint8).numpy()[None]
         xyxy, mask = (torch.from_numpy(np.asarray(value)[:1]) for value in (boxes.xyxy, boxes.mask))
         page = Image.fromarray(draw_boxes(frame, xyxy.float(), mask, [ORANGE], boxes.phrases)[0])
-        guide = with_points(image, boxes) if style is None else _picture(guide_video(boxes, style, [ORANGE])[0][40])
+        guide = with_points(image, boxes) if style is None else as_image(guide_video(boxes, style, [ORANGE])[0][40])
         page.paste("white", (SIDE - INSET - 3 * RIM, SIDE - INSET - 3 * RIM, SIDE - RIM, SIDE - RIM))
         page.paste(guide.resize((INSET, INSET), Image.Resampling.BOX), (SIDE - INSET - 2 * RIM, SIDE - INSET - 2 * RIM))
         return page
@@ -96,10 +88,6 @@ def _example() -> tuple[Tensor, DenseBoxes]:
     picture = np.asarray(Image.open(EXAMPLE.with_suffix(".png")).convert("RGB")).copy()
     trajectory = parse_trajectory(json.loads(EXAMPLE.with_suffix(".json").read_text(encoding="utf-8")))
     return resized(torch.from_numpy(picture).float() / 255, SIDE, SIDE), fit(trajectory, SIDE, SIDE, trajectory.frames)
-
-
-def _picture(frame: Tensor) -> Image.Image:
-    return Image.fromarray((frame * 255).round().to(torch.uint8).numpy())
 
 
 def _grid(video: Path, frames: tuple[int, ...]) -> Image.Image:

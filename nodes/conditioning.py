@@ -82,10 +82,8 @@ class SMCDConditioning(io.ComfyNode):
         picture = picture_of(first_frame)
         read = read_boxes(trajectory, picture.width, picture.height, frames or DEFAULTS["frames"])
         num_frames = length(read, frames, if_lengths_differ)
-        found = remarks(clip, picture, phrases(read), (width, height), fit)
-        squeezed = of_another_shape((read.width, read.height), picture.size)
-        cut = crop_cuts(read, picture.size, (width, height), num_frames) if fit == "crop" else []
-        remark(cls, [*see_through(first_frame), *squeezed, *cut, *found])
+        found = remarks(clip, picture, read, (width, height), num_frames, fit)
+        remark(cls, [*see_through(first_frame), *found])
         if fit == "crop":
             picture, read = cropped(picture, read, width, height)
         values = {
@@ -215,16 +213,28 @@ def length(trajectory: Trajectory, frames: int, if_lengths_differ: str) -> int:
     return Settings.of(DEFAULTS, trajectory, num_frames=frames or None).num_frames
 
 
-def remarks(clip, picture: Image.Image, texts: list[str], size: tuple[int, int], fit: str) -> list[str]:
-    """Warnings: words that a small model does not know, and a first frame that is squeezed."""
+def remarks(
+    clip,
+    picture: Image.Image,
+    trajectory: Trajectory,
+    size: tuple[int, int],
+    num_frames: int,
+    fit: str,
+    prompt: str = "",
+) -> list[str]:
+    """Warnings: boxes of another picture, what a crop cuts off or a stretch squeezes, and what a small model is."""
     from ..smcd_core.sampling.vocabulary import limits
     from .host.text import tokenizer_of
 
     tokenizer = tokenizer_of(clip)
-    unknown = limits(tokenizer, texts, picture) if tokenizer is not None else None
-    squeezed = stretch(picture.size, size) if fit == "stretch" else None
-    advice = f"{squeezed}: set fit to crop to cut its sides off instead" if squeezed else None
-    return [line for line in (advice, unknown) if line]
+    unknown = limits(tokenizer, [*phrases(trajectory), prompt], picture) if tokenizer is not None else None
+    if fit == "crop":
+        fitting = crop_cuts(trajectory, picture.size, size, num_frames)
+    else:
+        squeezed = stretch(picture.size, size)
+        fitting = [f"{squeezed}: set fit to crop to cut its sides off instead"] if squeezed else []
+    moved = of_another_shape((trajectory.width, trajectory.height), picture.size)
+    return [*moved, *fitting, *([unknown] if unknown else [])]
 
 
 def motion_values(

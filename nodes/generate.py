@@ -9,9 +9,7 @@ import node_helpers
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
-from ..smcd_core.guides.cut_and_drag import late
-from ..smcd_core.guides.fit import crop_cuts, fit as fit_boxes, of_another_shape
-from ..smcd_core.sampling.animatic import animatic, inside_of
+from ..smcd_core.sampling.animatic import animatic, inside_of, taken_out
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Start, check_finite, noise_of
 from ..smcd_core.sampling.framing import cropped, resized
 from ..smcd_core.sampling.settings import NO_TEXT, Settings, check_objects, check_size, check_slots, from_noise
@@ -139,11 +137,9 @@ class SMCDGenerate(io.ComfyNode):
         check_slots(len(boxes.phrases), network.smcd_config.box_slots)
         size = settings.width, settings.height
         check_size(*size, network.multiple)
-        found = remarks(clip, picture, [*boxes.phrases, prompt], size, fit)
-        squeezed = of_another_shape((read.width, read.height), picture.size)
-        cut = crop_cuts(read, picture.size, size, settings.num_frames) if fit == "crop" else []
-        hidden = late(fit_boxes(read, *size, settings.num_frames, crop=False)) if settings.starts else []
-        remark(cls, [*see_through(first_frame), *squeezed, *cut, *hidden, *found, *from_noise(defaults, settings)])
+        found = remarks(clip, picture, read, size, settings.num_frames, fit, prompt)
+        hidden = taken_out(read, settings)
+        remark(cls, [*see_through(first_frame), *hidden, *found, *from_noise(defaults, settings)])
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
         values = {

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
 from ..smcd_core.guides.cut_and_drag import cut_shapes, resized
+from ..smcd_core.trajectory.dense import shape_change
 from ..smcd_core.trajectory.values import SAME_ASPECT
 
 MAX_MASK_SIDE = 1024  # pixels of the image as the page gets it
@@ -32,7 +33,7 @@ def read_masks(masks: Tensor, width: int, height: int) -> Tensor:
 def stretched(masks: Tensor, image: Tensor) -> list[str]:
     """A remark on masks [N, h, w] whose aspect ratio is not that of the image [1, H, W, C] that they are laid over."""
     (height, width), (image_height, image_width) = masks.shape[1:], image.shape[1:3]
-    if abs(width / height * image_height / image_width - 1) <= SAME_ASPECT:
+    if shape_change((image_width, image_height), (width, height)) <= SAME_ASPECT:
         return []
     return [
         f"the masks are {width} x {height} and the image {image_width} x {image_height}, another shape: they are "

@@ -131,6 +131,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _animate(args: argparse.Namespace) -> None:
+    from ..sampling.animatic import taken_out
     from ..sampling.devices import chosen_device, chosen_dtype
     from ..sampling.request import Request
     from ..sampling.settings import from_noise
@@ -144,7 +145,7 @@ def _animate(args: argparse.Namespace) -> None:
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline, settings = _loaded(args, checkpoint, trajectory, device, dtype)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
-    for line in from_noise(pipeline.defaults, settings):
+    for line in (*from_noise(pipeline.defaults, settings), *taken_out(trajectory, settings)):
         note(line)
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint in BUNDLED)
     image, trajectory = _fitted(args, image, trajectory, settings)
@@ -295,18 +296,14 @@ def _note_memory(pipeline: SMCDPipeline, settings: Settings) -> None:
 def _fitted(
     args: argparse.Namespace, image: Image.Image, trajectory: Trajectory, settings: Settings
 ) -> tuple[Image.Image, Trajectory]:
-    from ..guides.cut_and_drag import late
-    from ..guides.fit import crop_cuts, fit
+    from ..guides.fit import crop_cuts
     from ..sampling.framing import cropped, stretch
 
     size = settings.width, settings.height
-    if settings.starts:
-        for line in late(fit(trajectory, *size, settings.num_frames, crop=False)):
-            note(line)
     if args.fit == "crop":
         for line in crop_cuts(trajectory, image.size, size, settings.num_frames):
             note(line)
-        return cropped(image, trajectory, settings.width, settings.height)
+        return cropped(image, trajectory, *size)
     if text := stretch(image.size, size):
         note(f"{text}: --size changes that, --fit crop cuts the sides off instead")
     return image, trajectory

@@ -20,7 +20,7 @@ from ..errors import SMCDError
 from ..sampling.diffusion import Guidance
 from ..sampling.pipeline import Request, SMCDPipeline
 from ..trajectory.dense import DenseBoxes
-from ..weights.components import decode_latents, encode_frames
+from ..weights.components import through_autoencoder
 from .detectors import Detector
 from .groups import GROUPS, grouped
 from .metrics import (
@@ -151,7 +151,7 @@ def reference_rows(clips: Sequence[Clip], vae: AutoencoderKL) -> dict[str, list[
     """Videos of the baseline rows: autoencoder, static, chance."""
     real = [clip.frames for clip in clips]
     return {
-        "autoencoder": [decode_latents(vae, encode_frames(vae, frames)) for frames in real],
+        "autoencoder": [through_autoencoder(vae, frames) for frames in real],
         "static": [np.repeat(frames[:1], len(frames), axis=0) for frames in real],
         "chance": [*real[1:], real[0]],
     }

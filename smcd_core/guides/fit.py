@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from ..trajectory.dense import DenseBoxes, boxes_at, phrases, strengths
+from ..trajectory.dense import DenseBoxes, boxes_at, phrases, shape_change, strengths
 from ..trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, TrajectoryError, whole_number
 
 MAX_STRETCH = 0.05  # relative change of the aspect ratio that nobody sees
@@ -79,7 +79,7 @@ def crop_of(picture_width: int, picture_height: int, width: int, height: int) ->
 
 def is_like(size: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether two sizes (width, height) have one shape, as far as people see."""
-    return abs(other[0] / other[1] * size[1] / size[0] - 1) <= MAX_STRETCH
+    return shape_change(size, other) <= MAX_STRETCH
 
 
 def of_another_shape(drawn_on: tuple[int, int], picture: tuple[int, int]) -> list[str]:

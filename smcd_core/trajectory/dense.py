@@ -144,6 +144,11 @@ def of_another_size(boxes: DenseBoxes) -> str:
     )
 
 
+def shape_change(size: tuple[int, int], other: tuple[int, int]) -> float:
+    """The relative change of the aspect ratio from one (width, height) to another."""
+    return abs(other[0] / other[1] * size[1] / size[0] - 1)
+
+
 def phrases(trajectory: Trajectory) -> list[str]:
     """The phrase of each enabled object, in the order of the N boxes of `boxes_at`."""
     return [track.phrase for track in trajectory.objects if track.enabled]

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .dense import DenseBoxes, of_another_size, phrases
+from .dense import DenseBoxes, of_another_size, phrases, shape_change
 from .document import DEFAULT_FPS, MAX_FRAMES, MAX_OBJECTS, MAX_TEXT, Trajectory, TrajectoryError, parse_trajectory
 from .rows import MAX_PIXELS, all_are_shares
 
@@ -383,7 +383,7 @@ def _masks(masks: Sequence[Tensor], size: tuple[int, int]) -> _Found:
     _check_counts(len(masks[0]), len(masks))
     boxes, visible = zip(*map(_mask_boxes, masks))
     height, width = masks[0].shape[1:]
-    is_stretched = abs(width / height * size[1] / size[0] - 1) > SAME_ASPECT
+    is_stretched = shape_change(size, (width, height)) > SAME_ASPECT
     what = f"masks ({width} x {height} pixels, stretched)" if is_stretched else "masks"
     return what, DenseBoxes(np.stack(boxes, 1), np.stack(visible, 1), ("",) * len(masks))
 

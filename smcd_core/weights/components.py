@@ -158,6 +158,11 @@ def encode_frames(vae: AutoencoderKL, frames: np.ndarray, chunk: int | None = No
     return torch.cat(means) * vae.config.scaling_factor
 
 
+def through_autoencoder(vae: AutoencoderKL, frames: np.ndarray) -> np.ndarray:
+    """uint8 [F, H, W, 3] encoded and decoded again: what the autoencoder keeps of it."""
+    return decode_latents(vae, encode_frames(vae, frames))
+
+
 @torch.no_grad()
 def decode_latents(vae: AutoencoderKL, latents: Tensor, chunk: int | None = None) -> np.ndarray:
     """latents [F, 4, h, w] -> uint8 [F, H, W, 3], `chunk` frames at a time (default: `frames_at_once`)."""

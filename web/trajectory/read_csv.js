@@ -39,10 +39,11 @@ export function readCsv([{ fields: header, where }, ...rows]) {
  * are lost have no object.
  *
  * @param {Row[]} rows
- * @param {boolean} isQuoted  whether labels are in quotes: else words after the first still belong to the label
+ * @param {string} text  that the rows are from: without quotes, words after the first still belong to the label
  * @returns {BoxRows}
  */
-export function readVatic(rows, isQuoted = true) {
+export function readVatic(rows, text) {
+  const isQuoted = text.includes('"');
   const table = rows.map(({ fields, where }) => {
     if (fields.length < VATIC.length) throw new TrajectoryError(say`${where}: found ${fields.length} fields, expected ${VATIC.join()}`);
     const label = isQuoted ? fields[9] : fields.slice(9).join(" ");

@@ -19,6 +19,8 @@
  *
  * @import {Said} from "./refusal.js"
  * @import {Box, Trajectory} from "./document.js"
+ * @import {Row} from "./read_lines.js"
+ * @import {BoxRows} from "./rows.js"
  * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv" | "vot" | "bbox_animator" | "trailblazer" | "freetraj" | "wan_move" |
  *   "sg_i2v" | "vatic"} Format
  * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
@@ -44,6 +46,7 @@ export { SizeQuestion } from "./rows.js";
 const MAX_FILE = 64 * 2 ** 20; // characters
 const READ_TOLERANCE = 1e-6; // of the frame: practically exact
 const { readMot, readVot, readXywh, readXyxy } = lines;
+/** By rows, and the text that they are from. @type {Record<string, (rows: Row[], text: string) => BoxRows>} */
 const READERS = { xyxy: readXyxy, xywh: readXywh, mot: readMot, csv: readCsv, vot: readVot, vatic: readVatic };
 
 /** The text fits several formats: ask for one of `choices`, and read it again with that `format`. */
@@ -83,7 +86,7 @@ export function readFile(text, options) {
   if (format === "freetraj") return whole(format, readFreeTraj(rows.flatMap(freeTrajRow), options), options);
   const read = READERS[format];
   if (!read) throw new TrajectoryError(say`the file does not look like ${format}: it could be xyxy, xywh, mot or csv`);
-  const found = format === "vatic" ? readVatic(withoutHeader(rows), plain.includes('"')) : read(format === "csv" ? rows : withoutHeader(rows));
+  const found = read(format === "csv" ? rows : withoutHeader(rows), plain);
   if (found.length) checkFrames(found.length, options);
   return fromBoxes(format, denseOf(found, options.frames ?? 0), options);
 }

@@ -3,20 +3,13 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { missing, openEditor } from "./harness.js";
+import { documentOf, missing, openEditor, settle } from "./harness.js";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core");
-const TRAJECTORY = {
-  version: 1,
-  width: 512,
-  height: 512,
-  frames: 24,
-  fps: 8,
-  objects: [
-    { id: "a", phrase: "red car", keys: [0, 12].map((frame) => ({ frame, box: [0.05 + frame / 40, 0.5, 0.35 + frame / 40, 0.75] })) },
-    { id: "b", phrase: "brown dog", keys: [{ frame: 0, box: [0.6, 0.1, 0.8, 0.35] }] },
-  ],
-};
+const TRAJECTORY = documentOf([
+  { id: "a", phrase: "red car", keys: [0, 12].map((frame) => ({ frame, box: [0.05 + frame / 40, 0.5, 0.35 + frame / 40, 0.75] })) },
+  { id: "b", phrase: "brown dog", keys: [{ frame: 0, box: [0.6, 0.1, 0.8, 0.35] }] },
+]);
 const LIGHT = {
   "--comfy-menu-bg": "#ffffff",
   "--comfy-input-bg": "#eeeeee",
@@ -37,9 +30,6 @@ function check(name, body, options = {}) {
   });
 }
 
-const settle = (page) => {
-  return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-};
 const focused = (page) => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.className);
 
 /** What axe finds, without whole-page rules: landmarks and headings are the host's. */

@@ -5,7 +5,7 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { FRONT_ENDS, openComfy, python, QUICK, RENDERERS } from "./comfy.js";
-import { missing, openEditor, ROOT } from "./harness.js";
+import { missing, openEditor, ROOT, settle } from "./harness.js";
 
 const LATER = QUICK && "make test-all runs it in ComfyUI";
 const GREY = [128, 128, 128];
@@ -15,9 +15,6 @@ const A = [0.1, 0.2, 0.3, 0.6];
 const B = [0.6, 0.3, 0.9, 0.9];
 /** Places in a box that no line and no label is on. */
 const INSIDE = [[0.2, 0.7], [0.8, 0.35], [0.4, 0.85], [0.85, 0.85]];
-
-const frame = (page) =>
-  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 /**
  * An editor of 16 frames with a still: grey, with rectangles [box, colour]. Objects are lists of [frame, box, visible].
@@ -47,7 +44,7 @@ async function open(shapes, objects) {
   );
   /** Colours at places in units of the frame. */
   const colors = async (...places) => {
-    await frame(page);
+    await settle(page);
     return page.evaluate(colorsOnStage, places);
   };
   const seek = (time) => page.evaluate((value) => editor.seek(value), time);

@@ -3,29 +3,19 @@
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import { before, test } from "node:test";
-import { missing, openEditor } from "./harness.js";
+import { documentOf, missing, openEditor, settle } from "./harness.js";
 
-const TEXT = JSON.stringify({
-  version: 1,
-  width: 512,
-  height: 512,
-  frames: 24,
-  fps: 8,
-  objects: [
-    {
-      id: "toString",
-      phrase: "cat",
-      keys: [
-        { frame: 0, box: [0.1, 0.1, 0.4, 0.4] },
-        { frame: 9, box: [0.5, 0.5, 0.8, 0.8] },
-      ],
-    },
-  ],
-});
+const TEXT = JSON.stringify(documentOf([
+  {
+    id: "toString",
+    phrase: "cat",
+    keys: [
+      { frame: 0, box: [0.1, 0.1, 0.4, 0.4] },
+      { frame: 9, box: [0.5, 0.5, 0.8, 0.8] },
+    ],
+  },
+]));
 const address = Object.values(networkInterfaces()).flat().find((one) => one.family === "IPv4" && !one.internal)?.address;
-
-const settle = (page) =>
-  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 /** One page for all tests. Each starts with the page loaded anew and the object selected. */
 let opened;

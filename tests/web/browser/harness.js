@@ -34,6 +34,13 @@ export function onPath(names) {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path)) ?? null;
 }
 
+/** A document of 24 frames with some objects. @param {object[]} objects */
+export const documentOf = (objects) => ({ version: 1, width: 512, height: 512, frames: 24, fps: 8, objects });
+
+/** Wait until the page has drawn what was changed. @param {any} page */
+export const settle = (page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
 /** The browser of a test file and the servers of its editors by address, from the first page to the end. */
 let browser = null;
 const servers = new Map();
@@ -86,7 +93,7 @@ export async function openEditor(options = {}) {
   await page.setViewportSize({ width, height });
   await page.goto(`${servers.get(address).url}/tests/web/page.html?language=${language}`);
   await page.waitForFunction(() => window.view);
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await settle(page);
   return {
     ...opened,
     /** Leave the page as a new one for the next test. */

@@ -2,22 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { missing, openEditor } from "./harness.js";
+import { documentOf, missing, openEditor, settle } from "./harness.js";
 
-const TEXT = JSON.stringify({
-  version: 1,
-  width: 512,
-  height: 512,
-  frames: 24,
-  fps: 8,
-  objects: [
-    { id: "a", phrase: "cat", keys: [0, 9].map((frame) => ({ frame, box: [0.1, 0.1, 0.4, 0.4] })) },
-    { id: "b", phrase: "dog", keys: [{ frame: 0, box: [0.5, 0.5, 0.8, 0.8] }] },
-  ],
-});
-
-const settle = (page) =>
-  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+const TEXT = JSON.stringify(documentOf([
+  { id: "a", phrase: "cat", keys: [0, 9].map((frame) => ({ frame, box: [0.1, 0.1, 0.4, 0.4] })) },
+  { id: "b", phrase: "dog", keys: [{ frame: 0, box: [0.5, 0.5, 0.8, 0.8] }] },
+]));
 
 /** A test with two objects, of which the first is selected. */
 function check(name, body, options = {}) {

@@ -2,26 +2,19 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { missing, openEditor } from "./harness.js";
+import { documentOf, missing, openEditor, settle } from "./harness.js";
 
-const TRAJECTORY = {
-  version: 1,
-  width: 512,
-  height: 512,
-  frames: 24,
-  fps: 8,
-  objects: [
-    {
-      id: "a",
-      phrase: "red car",
-      keys: [
-        { frame: 0, box: [0.05, 0.55, 0.35, 0.75] },
-        { frame: 12, box: [0.4, 0.5, 0.7, 0.72] },
-      ],
-    },
-    { id: "b", phrase: "brown dog", keys: [{ frame: 0, box: [0.6, 0.1, 0.8, 0.35] }] },
-  ],
-};
+const TRAJECTORY = documentOf([
+  {
+    id: "a",
+    phrase: "red car",
+    keys: [
+      { frame: 0, box: [0.05, 0.55, 0.35, 0.75] },
+      { frame: 12, box: [0.4, 0.5, 0.7, 0.72] },
+    ],
+  },
+  { id: "b", phrase: "brown dog", keys: [{ frame: 0, box: [0.6, 0.1, 0.8, 0.35] }] },
+]);
 
 /** The editor with a document, nothing selected, and the focus on it. */
 async function openWith(options = {}) {
@@ -32,9 +25,6 @@ async function openWith(options = {}) {
   return opened;
 }
 
-const settle = (page) => {
-  return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-};
 const objects = (page) => page.evaluate(() => window.editor.trajectory.objects);
 const select = async (page, ...ids) => {
   await page.evaluate((chosen) => window.editor.select(chosen), ids);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as places from "../../../web/editor/timeline/layout.js";
-import { missing, openEditor } from "./harness.js";
+import { missing, openEditor, settle } from "./harness.js";
 
 const BOX = [0.1, 0.2, 0.3, 0.5];
 const key = (frame, more = {}) => ({ frame, box: BOX.map((v) => v + frame / 100), ...more });
@@ -21,7 +21,7 @@ async function withTimeline(clip, act, options = {}) {
   const { page, problems, close } = await openEditor({ width: 900, height: 700, ...options });
   try {
     await page.evaluate((text) => editor.load(text), JSON.stringify(clip));
-    await frames(page);
+    await settle(page);
     await act(page, toolsFor(page));
     assert.deepEqual(problems, []);
   } finally {
@@ -30,9 +30,6 @@ async function withTimeline(clip, act, options = {}) {
 }
 
 /** Let two frames be drawn. */
-const frames = (page) =>
-  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-
 function toolsFor(page) {
   const at = async (row, frame, dx = 0) => {
     const box = await page.locator(".smcd-timeline-canvas").boundingBox();
@@ -190,7 +187,7 @@ test("the playhead follows the pointer on the ruler, also out of the canvas", { 
     await page.mouse.up();
     assert.equal(await steps(), 0);
     const canvas = page.locator(".smcd-timeline-canvas");
-    await frames(page);
+    await settle(page);
     assert.match(await canvas.getAttribute("aria-valuetext"), /Frame 23 of 0–23/);
     await page.keyboard.press("ArrowLeft");
     await page.keyboard.press("PageUp");
@@ -347,7 +344,7 @@ test("frame numbers cannot be kept where a key would be past the end; Escape cha
     await setLength(page, 12);
     assert.ok(await page.getByRole("button", { name: "Keep frame numbers" }).isDisabled());
     await page.keyboard.press("Escape");
-    await frames(page);
+    await settle(page);
     assert.equal(await steps(), 0);
     assert.equal(await page.getByLabel("Length in frames").inputValue(), "24");
   }),
@@ -359,7 +356,7 @@ test("without motion another length is just taken; a wrong one is refused with a
     assert.equal((await read("trajectory")).frames, 60);
     await setLength(page, 0);
     assert.equal((await read("trajectory")).frames, 60);
-    await frames(page);
+    await settle(page);
     assert.match(await page.locator(".smcd-notice").textContent(), /frames is 0/);
     assert.equal(await page.getByLabel("Length in frames").inputValue(), "60");
   }),
@@ -385,7 +382,7 @@ test("buttons and fields of the clip keep to one line from the width of a narrow
   withTimeline(CLIP, async (page) => {
     for (const width of [480, 550, 618, 625, 800, 1100]) {
       await page.setViewportSize({ width, height: 700 });
-      await frames(page);
+      await settle(page);
       const tops = await page.locator(".smcd-transport :is(button, input, select):visible").evaluateAll((controls) =>
         controls.map((control) => Math.round(control.getBoundingClientRect().top)),
       );
@@ -403,13 +400,13 @@ test("the wheel is the host's until the editor has the focus; then Ctrl zooms at
     });
     await page.mouse.move(...Object.values(await at(1, 8)));
     await page.mouse.wheel(0, 40);
-    await frames(page);
+    await settle(page);
     assert.equal(await page.evaluate(() => wheels), 1);
     await page.mouse.click(...Object.values(await at(1, 8)));
     await page.keyboard.down("Control");
     await page.mouse.wheel(0, -300);
     await page.keyboard.up("Control");
-    await frames(page);
+    await settle(page);
     assert.equal(await page.evaluate(() => wheels), 1);
     // The key is still under the pointer, and the next frames are e times as far apart, up to the most.
     const scale = (await at(1, 9)).x - (await at(1, 8)).x;
@@ -450,7 +447,7 @@ test("the mean IoU is shown, and that of a frame under the pointer", { skip: mis
     await page.evaluate(() => {
       editor.set({ scores: { iou: { car: [0.9, null, 0.25], dog: [0.5, 0.5, 0.5] }, mean: 0.523 } });
     });
-    await frames(page);
+    await settle(page);
     assert.equal(await page.locator(".smcd-timeline-score").textContent(), "IoU 0.52");
     const { x, y } = await at(1, 23);
     await page.mouse.move(x, y + 15);
