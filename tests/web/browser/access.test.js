@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { documentOf, missing, openEditor, settle } from "./harness.js";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core");
+const QUICK = Boolean(process.env.SMCD_QUICK); // as in comfy.js
+const LATER = QUICK && "make test-all runs it";
 const TRAJECTORY = documentOf([
   { id: "a", phrase: "red car", keys: [0, 12].map((frame) => ({ frame, box: [0.05 + frame / 40, 0.5, 0.35 + frame / 40, 0.75] })) },
   { id: "b", phrase: "brown dog", keys: [{ frame: 0, box: [0.6, 0.1, 0.8, 0.35] }] },
@@ -18,8 +20,8 @@ const LIGHT = {
   "--border-color": "#c8c8c8",
 };
 
-function check(name, body, options = {}) {
-  test(name, { skip: missing }, async (t) => {
+function check(name, body, { skip = false, ...options } = {}) {
+  test(name, { skip: missing || skip }, async (t) => {
     const { page, problems, close } = await openEditor({ width: 1100, height: 800, ...options });
     t.after(close);
     await page.evaluate((text) => window.editor.load(text), JSON.stringify(TRAJECTORY));
@@ -42,7 +44,6 @@ async function faults(page) {
   });
 }
 
-const QUICK = Boolean(process.env.SMCD_QUICK); // as in comfy.js
 for (const [look, colors] of Object.entries({ dark: {}, light: LIGHT })) {
   for (const width of QUICK ? [look === "dark" ? 1100 : 380] : [1100, 380]) {
     check(`axe finds no fault in any state, ${look}, ${width} pixels wide`, async (page) => {
@@ -175,3 +176,29 @@ check("selection, moves and refusals are said", async (page) => {
   await page.keyboard.press("ArrowRight");
   await said(/locked/i);
 });
+
+/** Own meanings of the timeline's keys: it zooms itself. */
+const OF_TIMELINE = ["+", "=", "-", "0"];
+
+check("each key of each command runs it, on the stage and on the timeline", async (page) => {
+  const commands = await page.evaluate(async () => {
+    const { COMMANDS } = await import("/web/editor/actions/commands.js");
+    window.ran = [];
+    for (const command of COMMANDS) {
+      const note = () => window.ran.push(command.id);
+      Object.assign(command, { isEnabled: () => true, run: note });
+      if (command.step) command.step.start = () => (note(), () => (before) => before);
+    }
+    return COMMANDS.filter(({ isNative }) => !isNative).map(({ id, keys }) => ({ id, keys }));
+  });
+  for (const place of ["stage", "timeline"]) {
+    await page.locator(`.smcd-${place}-canvas`).focus();
+    for (const { id, keys } of commands) {
+      for (const key of keys) {
+        if (place === "timeline" && (OF_TIMELINE.includes(key) || /^(Shift\+)?Arrow/.test(key))) continue;
+        await page.keyboard.press(/^[A-Z]$/.test(key) ? key.toLowerCase() : key.replace("Mod+", "Control+"));
+        assert.deepEqual(await page.evaluate(() => window.ran.splice(0)), [id], `${key} on the ${place}`);
+      }
+    }
+  }
+}, { skip: LATER });

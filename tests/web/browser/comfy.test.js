@@ -258,6 +258,15 @@ function overlaps() {
   );
 }
 
+/** Runs in the page: show a text on Load SMCD, as a run does. */
+async function remarkOnBundled(text) {
+  const { api } = await import("/scripts/api.js");
+  const isBundled = ({ type, widgets }) => type === "SMCD_Load" && String(widgets[0].value).endsWith("(bundled)");
+  for (const { id } of window.app.graph.nodes.filter(isBundled)) {
+    api.dispatchCustomEvent("progress_text", { nodeId: String(id), text });
+  }
+}
+
 /** A prompt without titles. */
 function bare(prompt) {
   return Object.fromEntries(Object.entries(prompt).map(([id, { class_type, inputs }]) => [id, { class_type, inputs }]));
@@ -479,6 +488,7 @@ function inRenderer(serverOf, { nodes2 }) {
       if (nodes2) {
         await page.waitForFunction((count) => document.querySelectorAll("[data-node-id]").length >= count, data.nodes.length);
       }
+      await page.evaluate(remarkOnBundled, "What a run says about a bundled checkpoint. ".repeat(5));
       await page.waitForTimeout(500);
       assert.deepEqual(await page.evaluate(overlaps), [], file);
       const { nodes, groups, size } = await page.evaluate(laidOut);
