@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { CONTEXT_MENUS } from "../../../web/editor/actions/context_menu.js";
 import { documentOf, missing, openEditor, settle } from "./harness.js";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core");
@@ -44,6 +45,19 @@ async function faults(page) {
   });
 }
 
+/** Ways into the menus of the right button, by name. */
+function contextMenus(page) {
+  const open = (name) =>
+    page.evaluate(async (menu) => {
+      const { openContextMenu } = await import("/web/editor/actions/context_menu.js");
+      const { translator } = await import("/web/editor/strings/strings.js");
+      const { editor, view } = window;
+      const context = { editor, view, t: translator("en"), root: document.querySelector(".smcd-editor") };
+      openContextMenu(context, menu, { clientX: 150, clientY: 100 });
+    }, name);
+  return Object.fromEntries(Object.keys(CONTEXT_MENUS).map((name) => [`menu of a ${name}`, () => open(name)]));
+}
+
 for (const [look, colors] of Object.entries({ dark: {}, light: LIGHT })) {
   for (const width of QUICK ? [look === "dark" ? 1100 : 380] : [1100, 380]) {
     check(`axe finds no fault in any state, ${look}, ${width} pixels wide`, async (page) => {
@@ -51,6 +65,11 @@ for (const [look, colors] of Object.entries({ dark: {}, light: LIGHT })) {
         for (const [name, color] of Object.entries(given)) document.documentElement.style.setProperty(name, color);
         window.view.restyle();
       }, colors);
+      const pressed = async (key) => {
+        await page.keyboard.press("Escape");
+        await page.locator(".smcd-editor").focus();
+        await page.keyboard.press(key);
+      };
       const states = {
         nothing: () => page.evaluate(() => window.editor.select([])),
         selected: () => page.evaluate(() => window.editor.select(["a"])),
@@ -60,10 +79,18 @@ for (const [look, colors] of Object.entries({ dark: {}, light: LIGHT })) {
           if (await button.isVisible()) await button.click();
         },
         menu: () => page.getByRole("button", { name: "Object", exact: true }).click(),
-        help: async () => {
+        warning: async () => {
           await page.keyboard.press("Escape");
-          await page.evaluate(() => document.querySelector(".smcd-editor").focus());
-          await page.keyboard.press("?");
+          await page.evaluate((text) => window.editor.load(text.replace("brown dog", "")), JSON.stringify(TRAJECTORY));
+          await page.locator(".smcd-notice[data-kind=warning]").waitFor();
+        },
+        "list of warnings": () => page.locator(".smcd-checks-button").click(),
+        ...(QUICK ? {} : contextMenus(page)),
+        "full screen": () => pressed("f"),
+        help: () => pressed("?"),
+        problem: async () => {
+          await page.keyboard.press("Escape");
+          await page.evaluate(() => window.editor.load("{ no JSON"));
         },
       };
       for (const [name, enter] of Object.entries(states)) {
