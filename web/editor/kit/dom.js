@@ -22,6 +22,16 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Set the text of an element if it has another one, as each change makes the browser lay out again.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
  * Add event listeners that are removed together.
  *
  * @param {EventTarget} target

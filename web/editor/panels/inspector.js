@@ -6,7 +6,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, watch } from "../kit/dom.js";
+import { h, setText, watch } from "../kit/dom.js";
 import { editAsTyped } from "../kit/typed.js";
 import { freePhrases } from "../state/prompt_phrases.js";
 import { easedKeys } from "../state/selection.js";
@@ -216,7 +216,7 @@ function createBoxSection({ editor, t, run }) {
       const { trajectory, frame, locked, selected } = editor;
       const tracks = shownTracks();
       if (!isOther(frame, locked, selected, trajectory.width, trajectory.height, ...tracks)) return;
-      title.textContent = t("inspector.box", { frame });
+      setText(title, t("inspector.box", { frame }));
       const { width, height } = trajectory;
       const boxes = tracks.map((track) => {
         const [x1, y1, x2, y2] = model.boxAt(track, frame, trajectory);
@@ -231,7 +231,7 @@ function createBoxSection({ editor, t, run }) {
       }
       visible.disabled = isLocked;
       const isKey = hasKey();
-      key.textContent = t(isKey ? "inspector.deleteKey" : "inspector.addKey");
+      setText(key, t(isKey ? "inspector.deleteKey" : "inspector.addKey"));
       key.disabled = isLocked || (isKey && tracks.some(({ keys }) => keys.length === 1));
       const isSeen = common(tracks.map((track) => model.visibleAt(track, frame)));
       visible.checked = isSeen === true;
@@ -282,14 +282,14 @@ function createEaseSection({ editor, t }) {
       const isMixed = refs.length > 0 && common(eases.map(String)) === null;
       choice.input.disabled = ease === null;
       choice.input.value = isMixed ? "" : Array.isArray(ease) ? "bezier" : ease ?? "linear";
-      numbers.textContent = isMixed ? "" : (model.easeCurve(ease) ?? []).join(", ");
+      setText(numbers, isMixed ? "" : (model.easeCurve(ease) ?? []).join(", "));
       const ends = refs.map((ref) => {
         return model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame > ref.frame)?.frame;
       });
       const [from, to] = [refs.map(({ frame }) => frame), ends].map((frames) => (frames.length ? common(frames) : null));
       const hasWay = ends.some((end) => end !== undefined);
-      if (!hasWay) hint.textContent = t("inspector.noWay");
-      else hint.textContent = from === null || to === null ? "" : t("inspector.way", { from, to });
+      if (!hasWay) setText(hint, t("inspector.noWay"));
+      else setText(hint, from === null || to === null ? "" : t("inspector.way", { from, to }));
       bezier.element.classList.toggle("smcd-is-disabled", !hasWay);
       bezier.show(ease ?? "linear");
     },

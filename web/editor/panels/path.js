@@ -8,7 +8,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, watch } from "../kit/dom.js";
+import { h, setText, watch } from "../kit/dom.js";
 import { common, numberField } from "./fields.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -44,11 +44,11 @@ export function createPathSection({ editor, t, run }) {
       const [track] = tracks;
       speed.show(track, trajectory, frame);
       if (!isOther(frame, locked, selected, selectedKeys, trajectory.width, trajectory.height, ...tracks)) return;
-      title.textContent = t("inspector.path", { frame });
+      setText(title, t("inspector.path", { frame }));
       const key = keyAt(track, frame);
       const bent = editor.editable.flatMap((id) => keyAt(model.trackOf(trajectory, id), frame) ?? []);
       const isLocked = !editor.editable.length;
-      smooth.textContent = t(key?.handles ? "inspector.corner" : "inspector.smooth");
+      setText(smooth, t(key?.handles ? "inspector.corner" : "inspector.smooth"));
       smooth.disabled = isLocked || track.keys.length < 2;
       table.hidden = !key?.handles;
       if (!key?.handles) return;
@@ -130,7 +130,7 @@ function createSpeedGraph(t) {
       if (!isOther(speeds, frame)) return;
       now.setAttribute("d", `M${frame},-1V${HIGH + 1}`);
       const here = speeds[Math.min(frame, frames - 2)];
-      text.textContent = t("inspector.speed", { now: percent(here), most: percent(most) });
+      setText(text, t("inspector.speed", { now: percent(here), most: percent(most) }));
     },
   };
 }
