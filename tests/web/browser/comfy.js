@@ -80,7 +80,10 @@ async function startComfy(frontEnd) {
   const url = `http://127.0.0.1:${port}`;
   for (const end = Date.now() + START; !(await answers(`${url}/system_stats`)); ) {
     if (server.exitCode === null && Date.now() < end) await new Promise((done) => setTimeout(done, 500));
-    else throw new Error(`ComfyUI did not start: ${readFileSync(log, "utf-8").slice(-3000)}`);
+    else {
+      server.kill();
+      throw new Error(`ComfyUI did not start: ${readFileSync(log, "utf-8").slice(-3000)}`);
+    }
   }
   return {
     url,
