@@ -450,6 +450,40 @@ def test_each_mistake_of_animate_gives_one_line(broken, changes, options, messag
 
 
 @pytest.mark.parametrize(
+    ("argv", "typed", "meant"),
+    [
+        (["animate", "a.png", "--boxes", "b.json", "--promt", "x"], "--promt", "--prompt"),
+        (["animate", "a.png", "--boxes", "b.json", "--promt=x"], "--promt", "--prompt"),
+        (["animate", "a.png", "--boxs", "b.json"], "--boxs", "--boxes"),  # required, and not only missing
+        (["animate", "a.png", "-boxes", "b.json"], "-boxes", "--boxes"),
+        (["guide", "a.png", "--boxes", "b.json", "--sytle", "vace"], "--sytle", "--style"),
+        (["convert", "a", "b", "--dtpye", "x"], "--dtpye", "--dtype"),
+        (["convert-boxes", "a", "b", "--formt", "mot"], "--formt", "--box-format"),
+        (["info", "--verfy"], "--verfy", "--verify"),
+        (["download", "smcd", "--foldr", "x"], "--foldr", "--folder"),
+        (["train", "a", "--stpes", "3"], "--stpes", "--steps"),
+        (["evaluate", "--chekpoint", "x"], "--chekpoint", "--checkpoint"),
+        (["data", "check", "a", "--jsno"], "--jsno", "--json"),
+        (["finetune", "a", "--lorra"], "--lorra", "--lora"),
+        (["--verson"], "--verson", "--version"),
+    ],
+)
+def test_a_mistyped_option_names_the_nearest(argv, typed, meant, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2
+    assert f"unrecognized arguments: {typed}: did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_values_that_look_like_options_stay_values(tmp_path, capsys):
+    assert main(["info", "--", "--verfy"]) == 2
+    assert "--verfy: no such file" in capsys.readouterr().err
+    boxes = ["--boxes", str(tmp_path / "b.json"), "--negative=--blur", "--cfg-text", "-1"]
+    assert main(["animate", str(tmp_path / "a.png"), *boxes, "--prompt", "-- a dash"]) == 2
+    assert "a.png: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
         ({}, ["--size", "50x32"], "width is 50, expected a multiple of 16 pixels: use 48"),
