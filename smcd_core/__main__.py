@@ -31,7 +31,9 @@ class _Parser(argparse.ArgumentParser):
                 raise argparse.ArgumentError(action, f"{error.message}: did you mean {near[0]!r}?") from None
             raise
 
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_known_args(  # type: ignore[override]  # whose overloads differ in the type of the namespace alone
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
         """Refuse an option that there is not, with the one that was probably meant.
 
         This comes first, as a mistyped option that is required would be called missing.
