@@ -161,7 +161,7 @@ def ablate(
     sizes     fields of SMCDConfig for all networks
     only      names of runs; the runs that they start from are added
     """
-    frames, _, _, width = data[0]["latents"].shape
+    frames, channels, _, width = data[0]["latents"].shape
     side = width * vae_stride(vae)
     clips = list(WorldClips(budget.clips, split="test", size=side, num_frames=frames))
     for run in select_runs(only):
@@ -175,7 +175,7 @@ def ablate(
                 given = run.start == "backbone-images" and backbone is not None
                 start = backbone if given else read_checkpoint(out / run.start / "checkpoint.safetensors")
             say(f"{run.name}: {config.steps} steps")
-            model_config = system_config(run.system, sizes, coverage_bias=True)
+            model_config = system_config(run.system, sizes | {"latent_channels": channels}, coverage_bias=True)
             probes = [validation[number] for number in range(min(PROBE_CLIPS, len(validation)))]
             train(config, model_config, data, folder, start=start, validation=probes)
         for row in ROWS:

@@ -2,7 +2,7 @@
 
 The pictures are those that scikit-image ships, the outlines of their objects were drawn by hand. What a video should
 be is the cut-out object moved over the filled picture, as SMCD Cut and Drag makes it; moved_content.py explains rows
-and scores. Writes a contact sheet of every clip, all of them in one picture, and the scores to --folder. Takes three
+and scores. Writes a contact sheet of every clip, all of them in one picture, and the scores to --folder. Takes ten
 minutes on one core.
 """
 
@@ -21,7 +21,7 @@ from smcd_core.data import Clip
 from smcd_core.guides.cut_and_drag import cut_and_drag
 from smcd_core.trajectory.dense import DenseBoxes
 
-FRAMES, SIDE = 8, 128
+FRAMES = 8
 
 
 @dataclass(frozen=True)
@@ -67,48 +67,51 @@ CLIPS = (
 )  # fmt: skip
 
 
-def picture_of(name: str) -> Image.Image:
-    """The square in the middle of a photograph, SIDE pixels wide."""
+def picture_of(name: str, size: int) -> Image.Image:
+    """The square in the middle of a photograph, `size` pixels wide."""
     found = getattr(data, name)()
     image = Image.fromarray(found[0] if isinstance(found, tuple) else found).convert("RGB")
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return image.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.LANCZOS)
 
 
-def clip_of(moved: Moved) -> Clip:
-    """The reference video."""
-    picture = torch.from_numpy(np.asarray(picture_of(moved.photograph)).copy()).float() / 255
+def clip_of(moved: Moved, size: int) -> Clip:
+    """The reference video, `size` pixels wide and high."""
+    picture = torch.from_numpy(np.asarray(picture_of(moved.photograph, size)).copy()).float() / 255
     first = np.array(moved.box)
     center, half = (first[:2] + first[2:]) / 2, (first[2:] - first[:2]) / 2
     share = np.linspace(0, 1, FRAMES)[:, None]
     centers, halves = center + share * (np.array(moved.to) - center), half * (1 + share * (moved.scale - 1))
     xyxy = np.concatenate([centers - halves, centers + halves], 1)[:, None]
-    boxes = DenseBoxes(xyxy, np.ones((FRAMES, 1), bool), (moved.phrase,), size=(SIDE, SIDE))
-    video = cut_and_drag(picture, boxes, outline(moved)[None], feather=1).video
+    boxes = DenseBoxes(xyxy, np.ones((FRAMES, 1), bool), (moved.phrase,), size=(size, size))
+    video = cut_and_drag(picture, boxes, outline(moved, size)[None], feather=1).video
     frames = (video * 255).round().to(torch.uint8).numpy()
     clipped = xyxy.clip(0, 1).astype(np.float32)
     return Clip(frames, clipped, boxes.mask, (moved.phrase,), f"a {moved.phrase} moving")
 
 
-def outline(moved: Moved) -> torch.Tensor:
-    """[H, W], 1 on the object."""
-    mask = Image.new("L", (SIDE * 4, SIDE * 4))
+def outline(moved: Moved, size: int) -> torch.Tensor:
+    """[size, size], 1 on the object."""
+    fine = size * 4
+    mask = Image.new("L", (fine, fine))
     draw = ImageDraw.Draw(mask)
-    corners = [value * SIDE * 4 for value in moved.box]
+    corners = [value * fine for value in moved.box]
     if moved.outline:
-        draw.polygon([(x * SIDE * 4, y * SIDE * 4) for x, y in moved.outline], fill=255)
+        draw.polygon([(x * fine, y * fine) for x, y in moved.outline], fill=255)
     elif moved.round:
         draw.ellipse(corners, fill=255)
     else:
         draw.rectangle(corners, fill=255)
-    return torch.from_numpy(np.asarray(mask.resize((SIDE, SIDE), Image.Resampling.BOX)).copy()).float() / 255
+    return torch.from_numpy(np.asarray(mask.resize((size, size), Image.Resampling.BOX)).copy()).float() / 255
 
 
 def main() -> None:
-    args = options(__doc__, Path("out/photographs")).parse_args()
+    parser = options(__doc__, Path("out/photographs"))
+    parser.add_argument("--size", type=int, default=256, help="pixels of each side (default %(default)s)")
+    args = parser.parse_args()
     names = [f"{number:02d}_{moved.photograph}_{moved.phrase}" for number, moved in enumerate(CLIPS)]
-    make_and_score(args, [clip_of(moved) for moved in CLIPS], names)
+    make_and_score(args, [clip_of(moved, args.size) for moved in CLIPS], names)
 
 
 if __name__ == "__main__":

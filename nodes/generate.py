@@ -54,7 +54,9 @@ class SMCDGenerate(io.ComfyNode):
                     step=0.1,
                     tooltip=f"Guidance scale of the prompt. {FROM_CHECKPOINT}",
                 ),
-                *inputs.size(0, FROM_CHECKPOINT, advanced=True),
+                *inputs.size(
+                    0, f"{FROM_CHECKPOINT[:-1]}; the bundled one keeps the shape of the first frame.", advanced=True
+                ),
                 inputs.frames(advanced=True),
                 io.Boolean.Input(
                     "fast",
@@ -131,7 +133,9 @@ class SMCDGenerate(io.ComfyNode):
         read = read_boxes(trajectory, picture.width, picture.height, **rest)
         given = dict(width=width, height=height, num_frames=frames, steps=steps, text=text)
         given |= dict(start=start, start_inside=start_inside)
-        settings = Settings.of(defaults, read, fast=fast, **{name: value or None for name, value in given.items()})
+        given = {name: value or None for name, value in given.items()}
+        shape = dict(picture=picture.size, multiple=network.multiple)
+        settings = Settings.of(defaults, read, fast=fast, **shape, **given)
         boxes = dense_boxes(read)
         check_objects(boxes, settings.num_frames)
         check_slots(len(boxes.phrases), network.smcd_config.box_slots)

@@ -47,14 +47,22 @@ def is_text(start: bytes) -> bool:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that replaces `path` once it is written; if that fails, it is deleted."""
+    """A temporary file that replaces `path` once it is written; if that fails, it is deleted.
+
+    Whoever may read the files that the user makes may read it, also where a library such as safetensors writes it anew
+    for the user alone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
     temporary = temporary_beside(path)
     temporary.unlink(missing_ok=True)  # nothing that was put there is followed or written to
     try:
         with naming(path):
+            with temporary.open("xb") as stream:
+                mode = os.fstat(stream.fileno()).st_mode
+            temporary.unlink()
             yield temporary
+            temporary.chmod(mode)
             with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())
         os.replace(temporary, path)

@@ -16,8 +16,8 @@ CONFIG = system_config("zc+gca", SMALL, coverage_bias=True)
 DEFAULTS = {"width": 64, "height": 64, "frames": 4, "fps": 8, "steps": 4, "text": 3.0}
 
 
-def write_small_bundle(path: Path, config: SMCDConfig = CONFIG, seed: int = 0) -> Path:
+def write_small_bundle(path: Path, config: SMCDConfig = CONFIG, seed: int = 0, **defaults: float) -> Path:
     torch.manual_seed(seed)
     packed = pack_components(small_autoencoder(config.latent_channels).eval(), small_text_encoder().eval())
-    write_checkpoint(path, config, tiny_smcd(config).state_dict(), **packed, info={"defaults": DEFAULTS})
+    write_checkpoint(path, config, tiny_smcd(config).state_dict(), **packed, info={"defaults": DEFAULTS | defaults})
     return path

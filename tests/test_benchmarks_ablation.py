@@ -76,7 +76,7 @@ def test_asking_for_a_run_brings_those_it_starts_from():
 @pytest.mark.slow
 def test_finished_runs_are_kept_and_make_the_tables(tmp_path):
     torch.manual_seed(0)
-    vae, text = small_autoencoder().eval(), small_text_encoder().eval()
+    vae, text = small_autoencoder(16).eval(), small_text_encoder().eval()  # not the network's default of 4
     encode_clips(SyntheticClips(4, size=32, num_frames=2), vae, text, tmp_path / "clips", slots=3)
     data, said = EncodedClips(tmp_path / "clips"), []
 

@@ -26,7 +26,7 @@ def photograph():
     """The animatic, where its object is, and videos with and without boxes; 10 steps, as the test is to be quick."""
     pipeline = SMCDPipeline.from_checkpoint(DEFAULT_CHECKPOINT)
     trajectory, _ = read_trajectory(EXAMPLES / "coffee.json")
-    picture = resized(Image.open(EXAMPLES / "coffee.png").convert("RGB"), 128, 128)
+    picture = resized(Image.open(EXAMPLES / "coffee.png").convert("RGB"), 256, 256)
     asked = [Request(picture, trajectory, "a cup moving down", use_boxes=use) for use in (1, 0)]
     guide, mask = animatic(picture, trajectory, trajectory.frames)
     return guide, mask.numpy() > 0.5, pipeline.generate(asked, steps=10)

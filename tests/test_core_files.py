@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_bundle import CONFIG, bare, write_bundle, write_components
 from tiny_training import TINY, write_clips
 
@@ -26,6 +27,7 @@ from smcd_core.training.run_folder import Log
 from smcd_core.video import check_output, write_video
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint
 from smcd_core.weights.export import write_diffusers, write_released
+from smcd_core.weights.files import save_weights
 
 posix = pytest.mark.skipif(os.name == "nt", reason="no limits of file size, pipes or links there")
 FRAMES = np.zeros((2, 16, 16, 3), np.uint8)
@@ -51,6 +53,13 @@ def test_what_killed_processes_left_is_deleted_by_the_next_write(tmp_path):
         temporary.write_text("whole")
     write_video(FRAMES, tmp_path / "video", 8, {})
     assert names(tmp_path) == [".a.txt.998.tmp", ".b.txt.999.tmp", "a.txt", "video"]
+
+
+@posix
+def test_others_may_read_a_checkpoint_as_any_file_of_the_user(tmp_path):
+    (tmp_path / "plain").write_text("")
+    save_weights(tmp_path / "a.safetensors", {"x": torch.zeros(1)}, {})  # safetensors itself lets the user alone
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 @posix

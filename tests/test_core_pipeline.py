@@ -412,6 +412,23 @@ def test_trajectories_of_different_lengths_are_refused(pipeline):
         pipeline.generate([request(), request(trajectory=trajectory(frames=4))])
 
 
+def test_a_checkpoint_that_makes_any_shape_makes_that_of_the_picture(bundle):
+    pipeline = SMCDPipeline.from_checkpoint(bundle)
+    pipeline.defaults = pipeline.defaults | {"area": 48 * 32}
+    wide = request()
+    high = replace(wide, image=np.rot90(picture()).copy())
+    assert pipeline.generate([wide], steps=1)[0].shape == (3, 32, 48, 3)
+    assert pipeline.generate([high], steps=1)[0].shape == (3, 48, 32, 3)
+    with pytest.raises(SMCDError, match="would be 32 x 48, 48 x 32, as their images are: give width and height"):
+        pipeline.generate([wide, high], steps=1)
+
+
+def test_requests_of_other_lengths_are_refused(pipeline):
+    longer = request(trajectory=trajectory(frames=5))
+    with pytest.raises(SMCDError, match=r"have \[3, 5\] frames, expected one length: give num_frames"):
+        pipeline.generate([request(), longer], steps=1)
+
+
 def test_no_request_is_refused(pipeline):
     with pytest.raises(SMCDError, match="there are no requests"):
         pipeline.generate([])

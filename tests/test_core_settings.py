@@ -12,7 +12,7 @@ from smcd_core.data import world
 from smcd_core.data.world import vocabulary
 from smcd_core.errors import SMCDError
 from smcd_core.sampling.diffusion import Guidance
-from smcd_core.sampling.framing import cropped, resized, stretch
+from smcd_core.sampling.framing import cropped, resized, size_like, stretch
 from smcd_core.sampling.settings import Settings, check_size
 from smcd_core.sampling.vocabulary import known_words, limits
 from smcd_core.training.pretrain import small_tokenizer
@@ -54,6 +54,32 @@ def test_what_is_given_wins_over_the_trajectory_and_that_over_the_checkpoint(doc
 def test_a_misspelt_setting_is_an_error():
     with pytest.raises(TypeError, match="step"):
         Settings.of(DEFAULTS, step=5)
+
+
+def test_a_checkpoint_with_an_area_makes_videos_in_the_shape_of_the_picture():
+    anyshape = DEFAULTS | {"width": 128, "height": 128, "area": 65536}
+
+    def size(defaults, picture, **given):
+        settings = Settings.of(defaults, trajectory(), picture=picture, multiple=32, **given)
+        return settings.width, settings.height
+
+    assert size(anyshape, (1500, 1000)) == (288, 192)
+    assert size(DEFAULTS, (1500, 1000)) == (256, 256)  # as released: one size
+    assert size(anyshape, None) == (128, 128)  # no picture, as in an evaluation on clips
+    assert size(anyshape, (1500, 1000), width=512, height=512) == (512, 512)
+    assert size(anyshape, (640, 480), width=512) == (512, 384)
+    assert size(anyshape, (640, 480), height=384) == (512, 384)
+
+
+@pytest.mark.parametrize("picture", [(1920, 1080), (1024, 768), (1080, 1350), (1170, 2532), (640, 427), (50, 50)])
+def test_common_shapes_keep_their_look_at_the_size_of_an_area(picture):
+    width, height = size_like(picture, 65536, 32)
+    assert width % 32 == height % 32 == 0 and 0.8 < width * height / 65536 < 1.25
+    assert stretch(picture, (width, height)) is None  # nobody sees a change
+
+
+def test_a_line_of_pixels_does_not_make_a_huge_video():
+    assert size_like((3, 3000), 65536, 32) == (32, 2048)
 
 
 @pytest.mark.parametrize("size, nearest", [((64, 50), 48), ((64, 0), 16), ((64, -16), 16)])
@@ -128,7 +154,7 @@ def test_a_model_that_moves_anything_says_so_except_on_its_own_example():
     assert world.UNNAMED in known_words(tokenizer)
     assert limits(tokenizer, ["spaceship"], image) is None
     said = limits(tokenizer, ["spaceship"], image.rotate(90), "the bundled model")
-    assert said.startswith("the bundled model moves what the boxes hold, a little soft, at the small size that")
+    assert said.startswith("the bundled model moves what the boxes hold, small and a little soft: for sharp")
     assert "spaceship" not in said  # it need not know the word
 
 

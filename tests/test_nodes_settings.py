@@ -43,13 +43,14 @@ ONE = document(track(0))
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A model with slots for 5 objects and one for 4, a picture, and what each front end needs of them."""
+    """A model for 5 objects that makes any shape, one for 4, a picture, and what each front end needs of them."""
     folder = tmp_path_factory.mktemp("settings")
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "picture.png")
     models = {}
     for slots in (4, 5):
-        path = write_small_bundle(folder / f"{slots}.safetensors", replace(CONFIG, box_slots=slots))
+        area = {"area": 96 * 64} if slots == 5 else {}
+        path = write_small_bundle(folder / f"{slots}.safetensors", replace(CONFIG, box_slots=slots), **area)
         loading, text = (host.pack_module(f"nodes.host.{name}") for name in ("loading", "text"))
         parts = dict(zip(("model", "clip", "vae"), (loading.load_model, text.load_clip, loading.load_vae)))
         parts = {name: load(str(path)) for name, load in parts.items()}
@@ -124,7 +125,7 @@ def test_the_same_document_gives_the_same_video(place, content, prompt, given, f
     """At most 1 of 255 apart: a value between two bytes may fall to either."""
     results = [end(place, place.models[5], content, prompt, given) for end in (python, command_line, node)]
     (expected, _), *_ = results
-    assert expected.shape[0] == frames
+    assert expected.shape == (frames, given.get("height", 64), given.get("width", 96), 3)  # the picture has 64 x 48
     for video, fps in results:
         assert video.shape == expected.shape and fps == 24
         assert np.abs(video.astype(int) - expected).max() <= 1

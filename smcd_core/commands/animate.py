@@ -79,7 +79,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", type=pixel_size, metavar="WxH", help="pixels, as 256x256 (default: as in training)")
+    parser.add_argument(
+        "--size",
+        type=pixel_size,
+        metavar="WxH",
+        help="pixels, as 256x256 (default: as the checkpoint says; the bundled one keeps the shape of the image)",
+    )
     parser.add_argument(
         "--fit",
         choices=("stretch", "crop"),
@@ -143,7 +148,7 @@ def _animate(args: argparse.Namespace) -> None:
     device = chosen_device(args.device or "auto", "--device")
     dtype = chosen_dtype(args.dtype or "auto", device)
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
-    pipeline, settings = _loaded(args, checkpoint, trajectory, device, dtype)
+    pipeline, settings = _loaded(args, checkpoint, image.size, trajectory, device, dtype)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
     for line in (*from_noise(pipeline.defaults, settings), *taken_out(trajectory, settings)):
         note(line)
@@ -206,7 +211,12 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
 
 
 def _loaded(
-    args: argparse.Namespace, path: Path, trajectory: Trajectory, device: str, dtype: torch.dtype
+    args: argparse.Namespace,
+    path: Path,
+    picture: tuple[int, int],
+    trajectory: Trajectory,
+    device: str,
+    dtype: torch.dtype,
 ) -> tuple[SMCDPipeline, Settings]:
     """The networks and the settings, which are refused first if the networks cannot have them."""
     from ..sampling.devices import check_compiler
@@ -220,14 +230,15 @@ def _loaded(
     from ..weights.stored import size_multiple
 
     checkpoint = read_checkpoint(local_path(path, download=False))
-    settings = _settings(args, read_defaults(checkpoint), trajectory)
+    multiple = size_multiple(checkpoint, args.components)
+    settings = _settings(args, read_defaults(checkpoint), picture, multiple, trajectory)
     if args.scheduler:
         check_scheduler(args.scheduler, settings)
     if args.compile:
         check_compiler(device)
     for out, _ in _outputs(args):
         check_output(out, settings.fps)
-    check_size(settings.width, settings.height, size_multiple(checkpoint, args.components))
+    check_size(settings.width, settings.height, multiple)
     if "boxes" in checkpoint.config.conditions:
         check_slots(len(phrases(trajectory)), checkpoint.config.box_slots)
 
@@ -245,7 +256,13 @@ def _loaded(
     return pipeline.compile() if args.compile else pipeline, settings
 
 
-def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory: Trajectory) -> Settings:
+def _settings(
+    args: argparse.Namespace,
+    defaults: Mapping[str, Any],
+    picture: tuple[int, int],
+    multiple: int,
+    trajectory: Trajectory,
+) -> Settings:
     from ..sampling.schedulers import start_with
     from ..sampling.settings import Settings
 
@@ -253,6 +270,8 @@ def _settings(args: argparse.Namespace, defaults: Mapping[str, Any], trajectory:
     return Settings.of(
         defaults,
         trajectory,
+        picture=picture,
+        multiple=multiple,
         width=width,
         height=height,
         num_frames=args.frames,

@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--info",
         type=Path,
         metavar="JSON",
-        help="JSON object to merge into the file's info, such as defaults (layout smcd only)",
+        help="file with a JSON object to merge into the info, such as defaults (layout smcd only)",
     )
     parser.set_defaults(run=_convert)
 

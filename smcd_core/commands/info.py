@@ -187,6 +187,14 @@ def _in_short(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}\u2026 (--json prints all of it)"
 
 
+def _size(defaults: Mapping[str, float]) -> str:
+    trained = f"{defaults['width']} x {defaults['height']}"
+    if "area" not in defaults:
+        return trained
+    side = round(defaults["area"] ** 0.5)
+    return f"trained on {trained}, makes about as many pixels as {side} x {side} in the shape of the image"
+
+
 def _start(defaults: Mapping[str, float]) -> str:
     """Where videos start, unless it is from noise."""
     start, inside = defaults["start"], defaults.get("start_inside")
@@ -222,7 +230,7 @@ def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], Any]:
         ("numbers", ", ".join(dtypes)),
         ("predicts", config.prediction),
         ("boxes", f"up to {config.box_slots} as trained, more allowed" if config.boxes else "not used"),
-        ("defaults", f"{defaults['width']} x {defaults['height']}, {defaults['frames']} frames, "
+        ("defaults", f"{_size(defaults)}, {defaults['frames']} frames, "
                      f"{defaults['fps']:g} fps, {defaults['steps']} steps, guidance {guidance}{_start(defaults)}"),
         ("missing", f"{', '.join(missing)}: give them with --components FOLDER" if missing else "nothing"),
     ]  # fmt: skip

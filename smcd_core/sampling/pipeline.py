@@ -39,7 +39,7 @@ from .diffusion import (
     noise_from,
     skipped,
 )
-from .framing import resized
+from .framing import resized, size_of
 from .loading import read_networks, write_networks
 from .offload import Offload
 from .request import Request, generators_of, given_noise
@@ -318,11 +318,20 @@ class SMCDPipeline:
         return Windows(settings.num_frames, settings.window, settings.shared, self.device)
 
     def _settings_of(self, requests: Sequence[Request], **given: Any) -> Settings:
-        """One for all requests. Raises SMCDError if their trajectories differ in length."""
-        every = [Settings.of(self.defaults, request.trajectory, **given) for request in requests]
+        """One for all requests. Raises SMCDError if their trajectories differ in length, or their images in shape."""
+        every = [
+            Settings.of(
+                self.defaults, request.trajectory, picture=size_of(request.image), multiple=self.multiple, **given
+            )
+            for request in requests
+        ]
         lengths = {settings.num_frames for settings in every}
         if len(lengths) > 1:
             raise SMCDError(f"the trajectories have {sorted(lengths)} frames, expected one length: give num_frames")
+        sizes = {(settings.width, settings.height) for settings in every}
+        if len(sizes) > 1:
+            listed = ", ".join(f"{width} x {height}" for width, height in sorted(sizes))
+            raise SMCDError(f"the videos would be {listed}, as their images are: give width and height")
         return every[0]
 
     def _latent_shape(self, settings: Settings) -> tuple[int, int, int, int]:

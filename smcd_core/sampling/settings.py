@@ -12,6 +12,7 @@ from ..trajectory.dense import DenseBoxes
 from ..trajectory.document import FPS_RANGE, MAX_FRAMES, Trajectory, whole_number
 from ..weights.defaults import FAST
 from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps, steps_of
+from .framing import size_like
 
 NO_TEXT = " "  # As released: the prompt of the evaluation without text.
 
@@ -113,6 +114,8 @@ class Settings:
         defaults: Mapping[str, Any],
         trajectory: Trajectory | DenseBoxes | None = None,
         *,
+        picture: tuple[int, int] | None = None,
+        multiple: int = 1,
         width: int | None = None,
         height: int | None = None,
         num_frames: int | None = None,
@@ -128,10 +131,12 @@ class Settings:
         start_inside: float | None = None,
         **others: Any,
     ) -> Settings:
-        """Settings as given, else of the trajectory, else of the checkpoint.
+        """Settings as given, else of the trajectory and the first frame, else of the checkpoint.
 
         defaults           of the checkpoint, from `read_defaults`
         trajectory         its length and frames per second count; a single frame has no length
+        picture            width and height of the first frame, whose shape counts if the checkpoint makes any
+        multiple           of pixels that sizes made from `picture` are
         text, boxes, image scales of guidance, where `guidance` is not given
         fast               FAST instead of the checkpoint's steps and the released sampler
         start_inside       as `start` if only that is given
@@ -145,6 +150,8 @@ class Settings:
         if start is None:
             start = defaults["start"]
             start_inside = defaults.get("start_inside") if start_inside is None else start_inside
+        if picture is not None and "area" in defaults:
+            width, height = size_like(picture, defaults["area"], multiple, width, height)
         preset: dict[str, Any] = {"sampler": "ddim", "steps": defaults["steps"]} | (FAST if fast else {})
         return cls(
             width=defaults["width"] if width is None else width,

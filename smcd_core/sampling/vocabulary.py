@@ -46,8 +46,8 @@ def limits(
         if image is not None and _is_one_of(image, EXAMPLES.glob("*.png")):
             return None
         return (
-            f"{model} moves what the boxes hold, a little soft, at the small size that it was trained for: for sharp "
-            "video use the released weights. It takes from the image what an object looks like; words hardly count"
+            f"{model} moves what the boxes hold, small and a little soft: for sharp video use the released weights. It "
+            "takes from the image what an object looks like; words hardly count"
         )
     words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
     unknown = [f"'{word}'" for word in words if word not in known]

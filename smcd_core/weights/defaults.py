@@ -15,7 +15,8 @@ SPRITES_CHECKPOINT = _HOME / "models" / "smcd-tiny.safetensors"  # the default o
 BUNDLED = (DEFAULT_CHECKPOINT, SPRITES_CHECKPOINT)
 EXAMPLES = _HOME / "demo"
 DRAWN = ("beach",)  # those of them that SPRITES_CHECKPOINT animates well
-# Unless a checkpoint carries its own: the released model's size, length and guidance, and a start from noise.
+# Unless a checkpoint carries its own: the released model's size, length and guidance, and a start from noise. One that
+# makes other shapes well has an `area`: a video then takes the shape of its first frame, at about so many pixels.
 DEFAULTS = {
     "width": 256, "height": 256, "frames": 8, "fps": 8, "steps": 50, "text": 7.5, "boxes": 1.0, "image": 1.0,
     "start": 1.0,
@@ -23,14 +24,14 @@ DEFAULTS = {
 _SIDE, _SCALE, _SHARE = (8, 16384), (-100.0, 100.0), (0.01, 1.0)  # pixels; as on the command line
 _RANGES: dict[str, tuple[float, float]] = {
     "width": _SIDE, "height": _SIDE, "frames": (1, 4096), "fps": (0.01, 1000.0), "steps": (1, 1000), "text": _SCALE,
-    "boxes": _SCALE, "image": _SCALE, "start": _SHARE, "start_inside": _SHARE,
+    "boxes": _SCALE, "image": _SCALE, "start": _SHARE, "start_inside": _SHARE, "area": (64, 16384**2),
 }  # fmt: skip
 # A fifth of the time of 50 steps, see benchmarks/README.md.
 FAST = {"sampler": "dpm-solver++", "steps": 10}
 
 
 def read_defaults(checkpoint: Checkpoint) -> dict[str, float]:
-    """DEFAULTS, or what checkpoint.info["defaults"] says instead, which may have `start_inside` as well.
+    """DEFAULTS, or what checkpoint.info["defaults"] says instead, which may have `start_inside` and `area` as well.
 
     Raises CheckpointError if that is malformed.
     """
