@@ -194,7 +194,7 @@ def test_the_command_converts_there_and_back(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--to", "freetraj"], "choose the object n1 or n2"),
+        (["--to", "freetraj"], "say --object n1 or --object n2"),
         (["--to", "mot", "--object", "n1"], "--object is for got10k, trailblazer, freetraj: leave it out"),
         (["--to", "freetraj", "--object", "n3"], "there is no enabled object 'n3'"),
     ],
@@ -284,6 +284,6 @@ def test_a_size_that_is_not_used_is_said(tmp_path, capsys):
     assert main(["convert-boxes", *given, "--box-size", "832x480"]) == 0
     first, second = capsys.readouterr().err.splitlines()
     assert "--box-size 832x480 is not used" in first and "are for 640 x 360 pixels" in first
-    assert "length is 10: Wan makes 4n + 1 frames, the nearest is 9: smcd guide --style 'wan move' --frames 9" in second
+    assert "length is 10: Wan makes 4n + 1 frames, the nearest is 9: smcd guide --style wan_move --frames 9" in second
     assert main(["convert-boxes", *given, "--box-size", "640x360"]) == 0
     assert "--box-size" not in capsys.readouterr().err

@@ -245,6 +245,11 @@ def test_length_and_speed_are_those_of_the_trajectory(files):
     assert (settings["frames"], settings["fps"]) == (5, 24)
 
 
+def test_a_length_that_stretches_the_motion_is_said(files, capsys):
+    assert animate(files, "--frames", "5", out="longer.gif") == 0
+    assert "the boxes have 3 frames: their motion is stretched over the video's 5" in capsys.readouterr().err
+
+
 def test_cropping_keeps_the_shape_of_the_image_and_moves_the_boxes_along(files, capsys):
     """60 x 40 for 16 x 16: 10 pixels go at each side, so x = 0.5 stays and x = 0.9 is 0.9 * 60 - 10 of 40."""
     assert animate(files, "--size", "16x16", "--fit", "crop", out="crop.gif") == 0
@@ -585,7 +590,6 @@ def test_what_the_networks_cannot_have_is_refused_before_they_are_loaded(
             ["encode", "--clips", "1", "--components", "components", "--out", "x", "--device", "abacus"],
             "--device abacus cannot be used here",
         ),
-        (["info", "picture.png"], "picture.png"),
         (["info", "text.gif"], "text.gif"),
     ],
     ids=str,

@@ -88,16 +88,17 @@ def test_each_style_of_drawn_boxes_is_written(here, style):
 @pytest.mark.parametrize(
     ("style", "expected"),
     [
-        ("vace", ["length is 6: Wan makes 4n + 1 frames, the nearest is 5", "Wan takes --frames 5"]),
-        (CUT_AND_DRAG, ["length is 6: Wan makes 4n + 1 frames, the nearest is 5", "Wan takes --frames 5"]),
-        ("ltx boxes", ["length is 6: LTX makes 8n + 1 frames, the nearest is 9", "LTX takes --frames 9"]),
+        ("vace", ["length is 6: Wan makes 4n + 1 frames, the nearest is 5: say --frames 5"]),
+        (CUT_AND_DRAG, ["length is 6: Wan makes 4n + 1 frames, the nearest is 5: say --frames 5"]),
+        ("ltx boxes", ["length is 6: LTX makes 8n + 1 frames, the nearest is 9: say --frames 9"]),
         ("magicmotion", []),
     ],
 )
 def test_a_length_that_the_model_does_not_take_is_said(here, capsys, style, expected):
     options = ["--style", style, "--size", "128x64", "--frames", "6", "--fit", "stretch"]
     found = notes(capsys, *options)
-    assert found[1:] == ["1 object, 6 frames of 128 x 64 pixels", *expected]
+    stretched = "the boxes have 5 frames: their motion is stretched over the video's 6"
+    assert found[1:] == ["1 object, 6 frames of 128 x 64 pixels", stretched, *expected]
 
 
 @pytest.mark.parametrize("style", [*CHOICES, *POINTS])
@@ -105,12 +106,13 @@ def test_the_options_that_are_named_leave_nothing_to_say(here, capsys, style):
     (here / "boxes.json").write_text(json.dumps(BOXES | {"frames": 8}))
     guide = ["guide", "sky.png", "--boxes", "boxes.json", "--style", style, "-o", str(POINTS.get(style, "guide"))]
     assert main(guide) == (2 if style == "ati" else 0)
-    found = re.findall(r"(?:Wan|LTX|ATI) takes (--.*)", capsys.readouterr().err)
+    found = re.findall(r": (?:say|ATI takes) (--.*)", capsys.readouterr().err)
     assert found == ([] if style == "magicmotion" else [found[0]])
     for options in found:
         assert "--size" in options and "--frames 9" in options
         assert main([*guide, *options.split()]) == 0
-        assert " takes " not in capsys.readouterr().err
+        shown = capsys.readouterr().err
+        assert " takes " not in shown and ": say " not in shown
 
 
 def test_what_the_crop_cuts_off_is_said(here, capsys):
@@ -130,7 +132,7 @@ def test_boxes_of_a_picture_of_another_shape_are_laid_on_this_one_and_said(here,
 
 def test_points_are_those_of_the_node_for_ati_and_files_for_wan_move(here, capsys):
     fitted = fit(parse_trajectory(BOXES), 112, 64, 9)
-    for style, names in (("ati", ["ati.json"]), ("wan move", ["tracks.npy", "visibility.npy"])):
+    for style, names in (("ati", ["ati.json"]), ("wan_move", ["tracks.npy", "visibility.npy"])):
         options = ["--style", style, "--size", "112x64", "--frames", "9", "--anchors", "3"]
         assert main(["guide", "sky.png", "--boxes", "boxes.json", *options]) == 0
         said = capsys.readouterr()
@@ -182,7 +184,7 @@ def test_all_styles_are_offered():
     "options, message",
     [
         (["--style", "vace", "--mask", "sky.png"], "--mask and --background are for cut and drag: leave them out"),
-        (["--points", "3"], "--points and --anchors are for wan move and ati: leave them out"),
+        (["--points", "3"], "--points and --anchors are for wan_move and ati: leave them out"),
         (["--style", "ati", "--fps", "9"], "--mask-out and --fps are for styles that are a video: leave them out"),
         (["--style", "ati"], "guide: ati is a file whose name ends in .json: name it like ati.json"),
         (["--mask", "small.png"], "small.png: is 10 x 10 pixels, the image 100 x 60: give it the same size"),

@@ -69,9 +69,10 @@ def test_points_outside_or_hidden_or_covered_in_the_first_frame_are_left_out():
     assert np.bincount(tracks.of).tolist() == [8, 0, 0, 16]
     assert (tracks.path[0] >= 0).all() and (tracks.path[0] < [160, 80]).all() and tracks.visible[0].all()
     assert left_out(given, tracks) == [
-        "object 2 of 4 (1) is left out: in frame 0 it is hidden, and the model moves what frame 0 shows",
+        "object 2 of 4 (1) is left out: in frame 0 it is hidden, and the model moves what frame 0 shows: show it "
+        "there, or disable it",
         "object 3 of 4 (2) is left out: in frame 0 it is outside the frame or behind others, and the model moves what "
-        "frame 0 shows",
+        "frame 0 shows: show it there, or disable it",
     ]
 
 

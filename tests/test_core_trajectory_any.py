@@ -58,7 +58,7 @@ def middles_of(boxes):
 
 
 # What a format cannot hold is refused in these words.
-CANNOT = "hidden in frame|keyframes in frames|takes one object|holds one object|no enabled object|no object is visible"
+CANNOT = "hidden in frame|keyframes in frames|takes one object|no enabled object|no object is visible"
 
 
 @often(40)

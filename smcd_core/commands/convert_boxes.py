@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "convert-boxes",
         help="write boxes in the format of another program",
         epilog="wan_move is in pixels of the image and as long as the boxes, as Wan-Move's own program takes it. For "
-        "another size or length, as in ComfyUI, use: smcd guide --style 'wan move'. Points for ATI: --style ati.",
+        "another size or length, as in ComfyUI, use: smcd guide --style wan_move. Points for ATI: --style ati.",
     )
     parser.add_argument("boxes", type=Path, metavar="IN", help="trajectory JSON, or boxes in another known format")
     parser.add_argument("target", type=Path, metavar="OUT", help="a file or folder, named as --to says")
@@ -39,6 +39,7 @@ def _convert(args: argparse.Namespace) -> None:
     from ..errors import SMCDError
     from ..guides.box_files import PER_OBJECT, check_name, write_boxes
     from ..guides.fit import WAN, nearest_length, off_grid
+    from ..trajectory.document import ObjectChoiceError
     from ..trajectory.formats.keyframes import FREETRAJ_FRAMES
 
     if args.object and args.to not in PER_OBJECT:
@@ -46,12 +47,16 @@ def _convert(args: argparse.Namespace) -> None:
     check_name(args.target, args.to)
     trajectory, what = read_boxes(args, None, None)
     say(what)
-    written = write_boxes(args.target, trajectory, args.to, args.object)
+    try:
+        written = write_boxes(args.target, trajectory, args.to, args.object)
+    except ObjectChoiceError as error:
+        options = " or ".join(f"--object {name}" for name in error.candidates)
+        raise SMCDError(f"{error.problem}: say {options}") from None
     if args.to == "freetraj" and trajectory.frames < FREETRAJ_FRAMES:
         note(f"FreeTraj makes {FREETRAJ_FRAMES} frames or more: after frame {trajectory.frames - 1} the object rests")
     if args.to == "wan_move":
         nearest = nearest_length(trajectory.frames, WAN.frames)
         for line in off_grid(WAN.side, WAN.side, trajectory.frames, WAN):  # its program makes any size of these points
-            note(f"{line}: smcd guide --style 'wan move' --frames {nearest} has points for it")
+            note(f"{line}: smcd guide --style wan_move --frames {nearest} has points for it")
     for path in written:
         say(path)

@@ -26,7 +26,7 @@ STYLES = (
     CUT_AND_DRAG, "vace", "vace colours", "white on black", "ltx boxes", "ltx tracks", "fun blobs", "magicmotion",
 )  # fmt: skip
 # These are points, not a video: what each file is called.
-POINTS = {"wan move": Path("tracks.npy"), "ati": Path("ati.json")}
+POINTS = {"wan_move": Path("tracks.npy"), "ati": Path("ati.json")}
 LARGEST = 1280  # pixels of the longer side, where --size does not say more
 
 
@@ -66,6 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def _guide(args: argparse.Namespace) -> None:
     from ..guides.fit import fit, told
+    from ..trajectory.dense import stretched
     from ..video import check_output
 
     _check_options(args)
@@ -84,7 +85,8 @@ def _guide(args: argparse.Namespace) -> None:
             check_output(path, fps)
     on_image, crop = replace(trajectory, width=picture[0], height=picture[1]), args.fit == "crop"
     boxes = fit(on_image, width, height, length, crop)
-    for line in told(boxes, (trajectory.width, trajectory.height), picture, crop):
+    size = trajectory.width, trajectory.height
+    for line in (*told(boxes, size, picture, crop), *stretched(trajectory.frames, args.frames)):
         note(line)
     if args.style in POINTS:
         _write_points(args, out, boxes)
@@ -113,11 +115,11 @@ def _remark(lines: list[str], boxes: DenseBoxes, grid: Grid | None) -> None:
 
     width, height = boxes.size or (0, 0)
     found = off_grid(width, height, boxes.frames, grid) if grid else []
-    for line in (*lines, *found):
+    for line in lines:
         note(line)
     if grid and found:
         *size, length = on_grid(width, height, boxes.frames, grid)
-        note(f"{grid.name} takes {_options((width, height, boxes.frames), (*size, length))}")
+        note(f"{'; '.join(found)}: say {_options((width, height, boxes.frames), (*size, length))}")
 
 
 def _options(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
@@ -135,7 +137,7 @@ def _check_points(out: Path, style: str, width: int, height: int, length: int) -
     name = POINTS[style]
     if out.suffix.lower() != name.suffix:
         raise SMCDError(f"{out}: {style} is a file whose name ends in {name.suffix}: name it like {name}")
-    if style == "wan move":
+    if style == "wan_move":
         check_writable(visibility_beside(out))
     elif reason := ati_refusal(length):
         size = on_grid(width, height, length, WAN)[:2]

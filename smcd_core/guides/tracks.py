@@ -93,7 +93,7 @@ def left_out(boxes: DenseBoxes, tracks: PointTracks) -> list[str]:
     return [
         f"object {n + 1} of {len(boxes.phrases)} ({boxes.phrases[n][:40]}) is left out: in frame 0 it is "
         + ("outside the frame or behind others" if boxes.mask[0, n] else "hidden")
-        + ", and the model moves what frame 0 shows"
+        + ", and the model moves what frame 0 shows: show it there, or disable it"
         for n in range(len(boxes.phrases))
         if not (tracks.of == n).any()
     ]

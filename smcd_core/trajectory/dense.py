@@ -144,6 +144,13 @@ def of_another_size(boxes: DenseBoxes) -> str:
     )
 
 
+def stretched(frames: int, num_frames: int | None) -> list[str]:
+    """A sentence if boxes of so many frames are sampled at another number of times."""
+    if num_frames in (None, frames):
+        return []
+    return [f"the boxes have {frames} frames: their motion is stretched over the video's {num_frames}"]
+
+
 def really_corners(boxes: DenseBoxes) -> list[str]:
     """A sentence if boxes read as left, top, width and height must be corners: most leave the frame, as corners none.
 

@@ -153,6 +153,25 @@ def dumps(trajectory: Trajectory) -> str:
     return f'{{{head},\n "objects": {body}}}\n'
 
 
+class ObjectChoiceError(TrajectoryError):
+    """A format that holds one object of a trajectory with several; `candidates` are their ids."""
+
+    def __init__(self, problem: str, candidates: Sequence[str]):
+        super().__init__(f"{problem}: choose the object {' or '.join(candidates)}")
+        self.problem, self.candidates = problem, tuple(candidates)
+
+
+def chosen_object(ids: Sequence[str], object_id: str | None, program: str) -> str:
+    """The one of the enabled objects that a file of `program` is for. Raises TrajectoryError."""
+    if not ids:
+        raise TrajectoryError(f"{program} takes one object and this trajectory has 0: draw one or enable it")
+    if object_id is None and len(ids) != 1:
+        raise ObjectChoiceError(f"{program} takes one object and this trajectory has {len(ids)}", ids)
+    if object_id is not None and object_id not in ids:
+        raise ObjectChoiceError(f"there is no enabled object {object_id!r}", ids)
+    return ids[0] if object_id is None else object_id
+
+
 def parse_trajectory(source: str | bytes | Mapping[str, Any]) -> Trajectory:
     """Read a document from JSON text or from the dict of it, and fill in the defaults.
 

@@ -11,7 +11,7 @@ import torch
 
 from ..files import write_text
 from .dense import boxes_at, phrases
-from .document import Trajectory, TrajectoryError, dumps
+from .document import Trajectory, chosen_object, dumps
 
 
 def write_json(path: str | os.PathLike, trajectory: Trajectory) -> None:
@@ -25,12 +25,7 @@ def write_got10k(folder: str | os.PathLike, trajectory: Trajectory, object_id: s
     Boxes are in pixels of width x height, not clipped; absent frames keep the box where the object would be.
     """
     ids = [track.id for track in trajectory.objects if track.enabled]
-    choice = f"choose the object {' or '.join(ids)}"
-    if object_id is None and len(ids) != 1:
-        raise TrajectoryError(f"GOT-10k holds one object and this trajectory has {len(ids)}: {choice}")
-    if object_id is not None and object_id not in ids:
-        raise TrajectoryError(f"there is no enabled object {object_id!r}: {choice}")
-    index = ids.index(object_id) if object_id is not None else 0
+    index = ids.index(chosen_object(ids, object_id, "GOT-10k"))
     boxes, mask = _pixels(trajectory)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

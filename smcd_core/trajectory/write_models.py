@@ -13,7 +13,7 @@ import numpy as np
 
 from ..files import replacing
 from .dense import DenseBoxes, boxes_at
-from .document import DEFAULT_TOLERANCE, Key, Track, Trajectory, TrajectoryError
+from .document import DEFAULT_TOLERANCE, Key, Track, Trajectory, TrajectoryError, chosen_object
 from .formats.keyframes import FREETRAJ_FRAMES
 
 
@@ -154,15 +154,7 @@ def _stays(keys: list[Key], frames: int) -> Iterator[list[Key]]:
 def _only(trajectory: Trajectory, object_id: str | None, program: str, tolerance: float) -> tuple[Track, list[Key]]:
     """The one object that a file is for, with linear keys. Raises TrajectoryError."""
     found = {track.id: (track, keys) for track, keys in _linear(trajectory, tolerance)}
-    if not found:
-        raise TrajectoryError(f"{program} takes one object and this trajectory has 0: draw one or enable it")
-    if object_id is None and len(found) != 1:
-        raise TrajectoryError(
-            f"{program} takes one object and this trajectory has {len(found)}: choose the object {' or '.join(found)}"
-        )
-    if object_id is not None and object_id not in found:
-        raise TrajectoryError(f"there is no enabled object {object_id!r}: choose the object {' or '.join(found)}")
-    track, keys = found[object_id] if object_id is not None else next(iter(found.values()))
+    track, keys = found[chosen_object(tuple(found), object_id, program)]
     for key in keys:
         if not key.visible:
             raise TrajectoryError(_hidden(track, key.frame, program))

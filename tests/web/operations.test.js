@@ -22,6 +22,7 @@ import {
   parseTrajectory,
   pasteKeys,
   pasteTracks,
+  shorterThan,
   removeTracks,
   reorderTracks,
   resizeTrack,
@@ -193,6 +194,14 @@ test("keys copied from several objects go into as many, in order", () => {
   const document = trajectory({ a: [[0, A]], b: [[2, B]], c: [[7, A]], d: [[7, A]] });
   const after = pasteKeys(document, copyKeys(document, [...ref("a", 0), ...ref("b", 2)]), 4, ["c", "d"]);
   assert.deepEqual([framesOf(after, "c"), framesOf(after, "d")], [[4, 7], [6, 7]]);
+});
+
+test("objects of a shorter clip keep their frames, which is said", () => {
+  const short = trajectory({ a: [[0, A], [7, B]] }, { frames: 8 });
+  const long = trajectory({ a: [[0, A]] }, { frames: 16 });
+  assert.match(String(shorterThan(long, short)), /^the boxes have 8 frames, the clip 16: they move up to frame 7 and rest/);
+  assert.deepEqual(shorterThan(short, long), []);
+  assert.deepEqual(shorterThan(long, trajectory({ a: [[0, A]] }, { frames: 8 })), []); // they rest in any clip
 });
 
 test("objects are pasted through text, also from a longer clip, and keep their motion", () => {

@@ -4,10 +4,12 @@
  *
  * @import {Trajectory} from "./document.js"
  * @import {KeyRef} from "./keys.js"
+ * @import {Said} from "./refusal.js"
  */
 
 import { movedBox, tidyBox } from "./box.js";
 import { changeChosen, mergedKeys } from "./keys.js";
+import { say } from "./refusal.js";
 import { changeTracks, insertTracks, trackOf } from "./tracks.js";
 
 /**
@@ -36,6 +38,20 @@ export function pasteTracks(trajectory, clipboard, dx = 0, dy = 0) {
     keys: track.keys.map((key) => ({ ...key, box: tidyBox(movedBox(key.box, dx, dy)) })),
   }));
   return insertTracks(trajectory, moved);
+}
+
+/**
+ * A remark on objects of a shorter clip, which keep their frames when they are pasted.
+ *
+ * @param {Trajectory} trajectory
+ * @param {Trajectory} clipboard
+ * @returns {Said[]}
+ */
+export function shorterThan({ frames }, { frames: found, objects }) {
+  if (found >= frames || objects.every(({ keys }) => keys.length < 2)) return [];
+  return [
+    say`the boxes have ${found} frames, the clip ${frames}: they move up to frame ${found - 1} and rest after it. Stretch their keyframes to fill the clip`,
+  ];
 }
 
 /**

@@ -88,6 +88,7 @@ function pasteText(context, text, isKeys) {
   }
   const { width, height } = editor.trajectory;
   const by = hasSameBoxes(editor.trajectory, copied) ? OFFSET : 0;
+  for (const remark of model.shorterThan(editor.trajectory, copied)) editor.notify("info", remark);
   return applyAndSelectAdded(editor, "step.paste", (trajectory) =>
     model.pasteTracks(trajectory, copied, by / width, by / height),
   );

@@ -128,7 +128,7 @@ function take({ editor, t }, { trajectory, reading }, action, name) {
   const { objects, frames, leftOut } = reading;
   const key = leftOut ? "file.readPart" : "file.read";
   const said = t(key, { name, format, objects, frames, leftOut });
-  const remarks = reading.remarks ?? [];
+  const remarks = [...(reading.remarks ?? []), ...(action === "add" ? model.shorterThan(editor.trajectory, trajectory) : [])];
   editor.notify("info", [said, ...remarks.map((remark) => t(remark))].join(" "));
 }
 
