@@ -6,11 +6,12 @@ import argparse
 import importlib
 import io
 import os
+import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from . import __version__
 from .errors import SMCDError
@@ -29,6 +30,37 @@ class _Parser(argparse.ArgumentParser):
             if near := get_close_matches(str(value).lower(), map(str, action.choices or ()), 1):
                 raise argparse.ArgumentError(action, f"{error.message}: did you mean {near[0]!r}?") from None
             raise
+
+    def parse_known_args(  # type: ignore[override]  # whose overloads differ in the type of the namespace alone
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
+        """Refuse an option that there is not, with the one that was probably meant.
+
+        This comes first, as a mistyped option that is required would be called missing.
+        """
+        given = list(sys.argv[1:] if args is None else args)
+        for argument in self._own(given):
+            name = argument.partition("=")[0]
+            known = {name, name[:2]} if name[:2] != "--" else {name}  # -oout.mp4 is -o out.mp4
+            if not any(option in known or option.startswith(name) for option in self._option_string_actions):
+                self._refuse_unknown(name)
+        found, unknown = super().parse_known_args(given, namespace)
+        if unknown:
+            self._refuse_unknown(" ".join(unknown))
+        return found, unknown
+
+    def _own(self, arguments: list[str]) -> Iterator[str]:
+        """The options for this parser, not a command's. A word with a space in it, or a number, is a value."""
+        for argument in arguments:
+            if argument == "--" or (self._subparsers and not argument.startswith("-")):
+                return
+            if re.match(r"--?[a-zA-Z][^ ]*$", argument):
+                yield argument
+
+    def _refuse_unknown(self, given: str) -> NoReturn:
+        name = given.split()[0]
+        near = get_close_matches(name.lower(), self._option_string_actions, 1) if name.startswith("-") else []
+        self.error(f"unrecognized arguments: {given}" + (f": did you mean {near[0]}?" if near else ""))
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"smcd: error: {message} (see {self.prog} --help)\n")
@@ -103,7 +135,6 @@ def _explain(error: Exception) -> str | None:
 
 def _advice(module: str) -> str:
     """The name of a missing package, and how it is installed: alone, or with the extra that has it."""
-    import re
     from importlib.metadata import PackageNotFoundError, requires
 
     package = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}.get(module, module)

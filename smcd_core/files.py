@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import shutil
@@ -14,6 +15,34 @@ from .errors import SMCDError
 
 _LEFT_AFTER = 3600  # seconds; no file or folder takes so long to write
 _NAME_BYTES = 180  # of a file's name in that of its temporary file: file systems end at 255
+
+_SIGNATURES = (  # how files begin that are easily given for others
+    (rb"\x89PNG", "a PNG image"),
+    (rb"\xff\xd8\xff", "a JPEG image"),
+    (rb"GIF8", "a GIF image"),
+    (rb"BM.{4}\0{4}", "a BMP image"),
+    (rb"II\*\0|MM\0\*", "a TIFF image"),
+    (rb"RIFF.{4}WEBP", "a WebP image"),
+    (rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI ", "a video"),
+    (rb"PK\x03\x04", "a zip archive"),
+    (rb"%PDF", "a PDF"),
+    (rb"\x93NUMPY", "an array of numpy"),
+    (rb"GGUF", "a GGUF file of quantised weights"),
+)
+
+
+def kind_of(start: bytes) -> str:
+    """What a file is that begins so, "" if that is not known."""
+    return next((kind for signature, kind in _SIGNATURES if re.match(signature, start, re.DOTALL)), "")
+
+
+def is_text(start: bytes) -> bool:
+    """Whether a file that begins so is UTF-8 text. Its last character may be cut."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return "\0" not in text
 
 
 @contextmanager

@@ -40,6 +40,10 @@ class VideoError(SMCDError):
     """A video that cannot be written or read as asked."""
 
 
+class NoSettingsError(VideoError):
+    """A video that carries no metadata of smcd."""
+
+
 # Files ---------------------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +195,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     except (ValueError, TypeError, RecursionError):  # a damaged Exif block holds numbers instead of text
         metadata = None
     if not isinstance(metadata, dict):
-        raise VideoError(f"{path}: carries no settings of smcd in its metadata")
+        raise NoSettingsError(f"{path}: carries no settings of smcd in its metadata")
     return metadata
 
 

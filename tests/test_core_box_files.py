@@ -221,8 +221,8 @@ def test_the_command_asks_for_the_size_where_pixels_need_it(tmp_path, capsys):
     command = ["convert-boxes", str(tmp_path / "a.npy"), str(tmp_path / "b.json")]
     assert main(command) == 2
     assert (
-        "a.npy: the size of the frame in pixels is not known: give width and height (--box-size WIDTHxHEIGHT)"
-        in capsys.readouterr().err
+        "a.npy: SG-I2V, 1 object, 10 frames: the size of the frame in pixels is not known: give width and height "
+        "(--box-size WIDTHxHEIGHT)" in capsys.readouterr().err
     )
     assert main([*command, "--box-size", "640x360"]) == 0
 

@@ -526,8 +526,8 @@ MALFORMED = {
     "empty file": (raw(b""), "empty"),
     "web page": (raw(b"<!DOCTYPE html><html>Sign in</html>", "model.bin"), "web page"),
     "git-lfs pointer": (raw(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "git-lfs pointer"),
-    "text": (raw(b"these are not weights at all"), "starts with"),
-    "gguf": (raw(b"GGUF\x03\0\0\0\0\0\0\0"), "starts with b'GGUF"),
+    "text": (raw(b"these are not weights at all"), "is text, expected a .safetensors file"),
+    "gguf": (raw(b"GGUF\x03\0\0\0\0\0\0\0"), "is a GGUF file of quantised weights, expected"),
     "safetensors header only": (raw(struct.pack("<Q", len(HEADER)) + HEADER), "not a complete .safetensors"),
     "safetensors header broken": (raw(struct.pack("<Q", 40) + b'{"a": [1, 2, 3'), "not a complete .safetensors"),
     "safetensors cut off": (

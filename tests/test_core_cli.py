@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -350,6 +351,55 @@ def test_info_shows_any_metadata_in_short_lines(tmp_path, capsys, metadata, line
     assert any(shown.startswith(line) for shown in capsys.readouterr().out.splitlines())
 
 
+INFO = {  # by content, whatever the name
+    "a.csv": (b"frame,x1,y1,x2,y2\n0,10,20,30,40\n", ["--box-size", "100x50"], "CSV: 1 object", 0),
+    "b.csv": (b"frame,x1,y1,x2,y2\n0,10,20,30,40\n", [], "CSV, 1 object, 1 frame: the size of the frame", 2),
+    "c.txt": (b"10,20,30,40\n", [], "say --box-format xyxy or --box-format xywh", 2),
+    "gt.txt": (
+        b"1,1,10,20,20,20,1\n",
+        ["--box-size", "100x50"],
+        "MOTChallenge: 1 object, without a phrase, 1 frame",
+        0,
+    ),
+    "flow.json": (b'{"nodes": [], "links": []}', [], "is a workflow of ComfyUI", 2),
+    "prose.txt": (b"a dog runs", [], "found 3 fields", 2),
+    "a.pdf": (b"%PDF-1.4\xff", [], "is a PDF: expected weights, boxes, an image or a video", 2),
+    "a.gguf": (b"GGUF\3\0\0\0\xff", [], "is a GGUF file of quantised weights: expected", 2),
+    "a.bin": (bytes(range(256)), [], "is neither text nor another file that smcd knows: expected", 2),
+}
+
+
+@pytest.mark.parametrize("name", INFO)
+def test_info_says_what_any_file_is(tmp_path, capsys, name):
+    content, options, said, code = INFO[name]
+    (tmp_path / name).write_bytes(content)
+    assert smcd("info", tmp_path / name, *options) == code
+    shown = capsys.readouterr()
+    assert said in shown.out + shown.err and "b'" not in shown.err
+
+
+def test_info_describes_images_and_videos_that_smcd_has_not_made(tmp_path, capsys):
+    (tmp_path / "frames").mkdir()
+    for name, is_as in (("a.png", "a PNG image"), ("a.jpg", "a JPEG image"), ("frames/a1.png", "")):
+        Image.new("RGB", (30, 20)).save(tmp_path / name)
+        if is_as:
+            assert smcd("info", tmp_path / name) == 0
+            assert f"is          {is_as} of 30 x 20 pixels" in capsys.readouterr().out
+    assert smcd("info", tmp_path / "frames") == 0
+    assert "images      1, the first of 30 x 20 pixels" in capsys.readouterr().out
+    write_video(np.zeros((3, 16, 32, 3), np.uint8), tmp_path / "made.mp4", 8, {})
+    remuxed = tmp_path / "other.mkv"
+    with av.open(str(tmp_path / "made.mp4")) as source, av.open(str(remuxed), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    assert smcd("info", remuxed) == 0
+    shown = capsys.readouterr().out
+    assert "is          a video, 3 frames of 32 x 16 pixels" in shown and "settings    none" in shown
+
+
 def test_info_tells_the_stages_of_a_training_and_json_all_of_them(tmp_path, capsys):
     checkpoint = bare()
     training = [{"stage": "mim", "steps": 700, "lr": 0.001}, {"stage": "all", "steps": 30, "lr": 0.001}]
@@ -413,7 +463,7 @@ def broken(files):
         ({"boxes": "picture.png"}, [], "picture.png: is a PNG image: expected boxes"),
         ({"checkpoint": "none.safetensors"}, [], "none.safetensors: no such file"),
         ({"checkpoint": "cut.safetensors"}, [], "cut.safetensors: is not a complete"),
-        ({"checkpoint": "picture.png"}, [], "picture.png: starts with .*expected a .safetensors file"),
+        ({"checkpoint": "picture.png"}, [], "picture.png: is a PNG image, expected a .safetensors file"),
         ({"checkpoint": "bare.safetensors"}, [], "carries no VAE"),
         ({"checkpoint": "other"}, [], "no weight files"),
         ({"out": "a.avi"}, [], r"cannot write \.avi"),
@@ -447,6 +497,40 @@ def test_each_mistake_of_animate_gives_one_line(broken, changes, options, messag
     assert animate(broken, *options, **{"out": "never.gif", **changes}) == 2
     assert re.search(message, one_line(capsys))
     assert not (broken / "never.gif").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "typed", "meant"),
+    [
+        (["animate", "a.png", "--boxes", "b.json", "--promt", "x"], "--promt", "--prompt"),
+        (["animate", "a.png", "--boxes", "b.json", "--promt=x"], "--promt", "--prompt"),
+        (["animate", "a.png", "--boxs", "b.json"], "--boxs", "--boxes"),  # required, and not only missing
+        (["animate", "a.png", "-boxes", "b.json"], "-boxes", "--boxes"),
+        (["guide", "a.png", "--boxes", "b.json", "--sytle", "vace"], "--sytle", "--style"),
+        (["convert", "a", "b", "--dtpye", "x"], "--dtpye", "--dtype"),
+        (["convert-boxes", "a", "b", "--formt", "mot"], "--formt", "--box-format"),
+        (["info", "--verfy"], "--verfy", "--verify"),
+        (["download", "smcd", "--foldr", "x"], "--foldr", "--folder"),
+        (["train", "a", "--stpes", "3"], "--stpes", "--steps"),
+        (["evaluate", "--chekpoint", "x"], "--chekpoint", "--checkpoint"),
+        (["data", "check", "a", "--jsno"], "--jsno", "--json"),
+        (["finetune", "a", "--lorra"], "--lorra", "--lora"),
+        (["--verson"], "--verson", "--version"),
+    ],
+)
+def test_a_mistyped_option_names_the_nearest(argv, typed, meant, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2
+    assert f"unrecognized arguments: {typed}: did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_values_that_look_like_options_stay_values(tmp_path, capsys):
+    assert main(["info", "--", "--verfy"]) == 2
+    assert "--verfy: no such file" in capsys.readouterr().err
+    boxes = ["--boxes", str(tmp_path / "b.json"), "--negative=--blur", "--cfg-text", "-1"]
+    assert main(["animate", str(tmp_path / "a.png"), *boxes, "--prompt", "-- a dash"]) == 2
+    assert "a.png: No such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

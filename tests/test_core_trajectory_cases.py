@@ -1,6 +1,7 @@
 """Files as programs really write them, in tests/cases: which boxes they give, or how they are refused."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES)
 def test_a_file_gives_the_boxes_that_are_meant_or_says_why_not(tmp_path, case):
     for name, text in case.get("files", {}).items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(text.encode("utf-8"))
     if "hex" in case:
         (tmp_path / "a.txt").write_bytes(bytes.fromhex(case["hex"]))
@@ -32,12 +33,14 @@ def test_a_file_gives_the_boxes_that_are_meant_or_says_why_not(tmp_path, case):
             with pytest.raises(TrajectoryError, match=case["error"]):
                 read(path, **options)
         return
-    trajectory, _ = read_trajectory(path, **options)
+    trajectory, what = read_trajectory(path, **options)
     boxes, mask = (part.numpy() for part in boxes_at(trajectory, dtype=torch.float64))
     first = [boxes[mask[:, n].argmax(), n] * [100, 50, 100, 50] for n in range(mask.shape[1])]
     np.testing.assert_allclose(first, case["boxes"], atol=1e-6)
     assert mask.sum(0).tolist() == case["visible"] and phrases(trajectory) == case["phrases"]
     assert trajectory.frames == case.get("frames", trajectory.frames)
+    if "remark" in case:
+        assert re.search(case["remark"], what) if case["remark"] else "; " not in what, what
     dense, _ = read_dense(path, **options)
     np.testing.assert_array_equal(dense.mask, mask)
     np.testing.assert_allclose(dense.xyxy[mask], boxes[mask], atol=1e-5)

@@ -130,7 +130,7 @@ def test_a_youtube_vis_video_is_read_by_id_or_folder(folder):
         np.testing.assert_allclose(boxes[:, 0], BOXES_PX, atol=1e-9)
         assert mask[:, 1].tolist() == [False, True, False]
         assert phrases(trajectory) == ["dog", "cat"]
-        assert what == "YouTube-VIS, video 1: 2 objects, 3 frames, 100x50 pixels from the file"
+        assert what == "YouTube-VIS, video 1: 2 objects (dog in 3, cat in 1), 3 frames, 100x50 pixels from the file"
 
 
 def test_a_choice_is_asked_for_if_there_are_several_videos(folder):

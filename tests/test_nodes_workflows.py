@@ -41,8 +41,8 @@ STAND_INS = {
     "SAM3_TrackToMask": ("SolidMask", {"value": 1.0, "width": 64, "height": 32}, 0),
 }
 MAKERS = {"SMCD_Conditioning", "SMCD_Generate"}  # of the video; they are told its size
-# For people to see the boxes, the latter two in a row.
-SCALED = {"03_several_objects": (256, 256), "08_metrics": (320, 640)}
+# Two videos in a row.
+SCALED = {"08_metrics": (320, 640)}
 UPSTREAM = {"SAM3_VideoTrack", "CheckpointLoaderSimple", "LoadVideo", "GetVideoComponents"}
 
 

@@ -28,6 +28,11 @@ def add_box_options(parser: argparse.ArgumentParser) -> None:
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `read_boxes` takes besides `boxes`."""
     parser.add_argument("--phrase", action="append", help="what a box holds; once for all objects, or once for each")
+    add_choices(parser)
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """Add the options that settle how a file of boxes is read."""
     parser.add_argument("--box-format", choices=BOX_FORMATS, help="for a boxes file that could be read in several ways")
     parser.add_argument(
         "--box-size", type=pixel_size, metavar="WxH", help="size in pixels of the image that the boxes refer to"
@@ -41,8 +46,9 @@ def read_boxes(args: argparse.Namespace, width: int | None, height: int | None) 
 
     width, height  of the image in pixels; None where there is none
     """
+    size_from = "of --box-size" if args.box_size else "as the image has"
     width, height = args.box_size or (width, height)
-    trajectory, what = _read(args, width, height)
+    trajectory, what = _read(args, width, height, size_from)
     size = trajectory.width, trajectory.height
     if args.box_size not in (None, size):
         given = "x".join(map(str, args.box_size))
@@ -50,7 +56,7 @@ def read_boxes(args: argparse.Namespace, width: int | None, height: int | None) 
     return trajectory, what
 
 
-def _read(args: argparse.Namespace, width: int | None, height: int | None) -> tuple[Trajectory, str]:
+def _read(args: argparse.Namespace, width: int | None, height: int | None, size_from: str) -> tuple[Trajectory, str]:
     from ..trajectory.document import TrajectoryError
     from ..trajectory.files import read_trajectory
     from ..trajectory.formats.box_file import BoxFileError
@@ -58,7 +64,7 @@ def _read(args: argparse.Namespace, width: int | None, height: int | None) -> tu
     phrase = args.phrase[0] if args.phrase and len(args.phrase) == 1 else args.phrase
     given = {"phrase": phrase, "format": args.box_format, "video": args.box_video, "part": args.box_frames}
     try:
-        return read_trajectory(args.boxes, width=width, height=height, **given)
+        return read_trajectory(args.boxes, width=width, height=height, size_from=size_from, **given)
     except BoxFileError as error:
         raise TrajectoryError(_told(error)) from None
 

@@ -5,28 +5,33 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SMCDError
 from ..terminal import say, say_json
+from .box_file import add_choices, read_boxes
 
 if TYPE_CHECKING:
     from ..trajectory.document import Trajectory
 
 LONGEST = 200  # characters of one line about metadata
+NO_SETTINGS = ("settings", "none: it was not made by smcd, or has lost its metadata")
+TEXTS = (".txt", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".npy")  # of boxes, even if they cannot be read
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
-        "info", help="report what is installed and what to do next, or describe a checkpoint, a video or boxes"
+        "info", help="report what is installed and what to do next, or describe weights, boxes or a video"
     )
     parser.add_argument(
         "file",
         type=Path,
         nargs="?",
-        help="file or folder of weights, a video by smcd, or boxes as .json (default: the whole installation)",
+        help="weights, boxes, an image or a video, as a file or folder (default: the whole installation)",
     )
+    add_choices(parser)
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--models", type=Path, metavar="DIR", help="ComfyUI's folder models (default: if found)")
     parser.add_argument("--verify", action="store_true", help="compare published weights with their sha256: takes long")
@@ -40,20 +45,7 @@ def _info(args: argparse.Namespace) -> None:
     if args.models or args.verify:
         raise SMCDError(f"--models and --verify are for smcd info without a file, but {args.file} is given")
 
-    from ..video import SUFFIXES, read_metadata
-
-    path = args.file
-    whole: Any  # what --json prints
-    if path.suffix.lower() in SUFFIXES or (path.is_dir() and any(path.glob("[0-9]*.png"))):
-        whole = read_metadata(path)
-        lines = _describe_video(path, whole)
-    elif path.suffix.lower() == ".json":
-        lines = _describe_boxes(path)
-        whole = dict(lines)
-    else:
-        lines, info = _describe_weights(path)
-        whole = dict(lines) | info
-        lines += [(name, _in_short(value)) for name, value in info.items()]
+    lines, whole = _describe(args)
     if args.json:
         say_json(whole)
         return
@@ -70,11 +62,57 @@ def _report(args: argparse.Namespace) -> None:
     say_json(report) if args.json else say(as_text(report))
 
 
-def _describe_boxes(path: Path) -> list[tuple[str, str]]:
-    from ..trajectory.files import read_trajectory
+def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
+    """A file or folder by its content: lines for people, and what --json prints."""
+    from ..files import is_text, kind_of
+    from ..weights.checkpoint import SUFFIXES
 
-    trajectory, what = read_trajectory(path)
-    return [("boxes", what), *_describe_trajectory(trajectory)]
+    path: Path = args.file
+    if path.is_dir():
+        if any(path.glob("[0-9]*.png")):
+            return _describe_video(path)
+        if _holds_boxes(path):
+            return _describe_boxes(args)
+        return _describe_frames(path) or _describe_weights(path)
+    if not path.is_file():
+        raise SMCDError(f"{path}: is a pipe or device" if path.exists() else f"{path}: no such file or folder")
+    with path.open("rb") as stream:
+        start = stream.read(4096)
+    kind = kind_of(start)
+    if kind.endswith("image") or kind == "a video":
+        return _describe_video(path)
+    is_weights = path.suffix.lower() in SUFFIXES or start.startswith((b"PK", b"\x80", b"version https://git-lfs"))
+    if not is_weights and (is_text(start) or kind == "an array of numpy" or path.suffix.lower() in TEXTS):
+        return _describe_boxes(args)
+    if not (start[8:9] == b"{" or start.startswith((b"PK", b"\x80")) or is_text(start)):
+        found = kind or "neither text nor another file that smcd knows"
+        raise SMCDError(f"{path}: is {found}: expected weights, boxes, an image or a video")
+    return _describe_weights(path)
+
+
+def _holds_boxes(folder: Path) -> bool:
+    from ..trajectory.files import boxes_in
+
+    return boxes_in(folder)
+
+
+def _describe_boxes(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
+    args.boxes, args.phrase = args.file, None
+    trajectory, what = read_boxes(args, None, None)
+    lines = [("boxes", what), *_describe_trajectory(trajectory)]
+    return lines, dict(lines)
+
+
+def _describe_frames(folder: Path) -> tuple[list[tuple[str, str]], Any] | None:
+    """A folder of images, None if it holds none."""
+    from ..data.media import FrameFolder
+
+    frames = FrameFolder(folder)
+    if not frames.length:
+        return None
+    width, height = frames.size()
+    lines = [("images", f"{frames.length}, the first of {width} x {height} pixels"), NO_SETTINGS]
+    return lines, dict(lines)
 
 
 def _describe_trajectory(trajectory: Trajectory) -> list[tuple[str, str]]:
@@ -86,8 +124,38 @@ def _describe_trajectory(trajectory: Trajectory) -> list[tuple[str, str]]:
     return lines
 
 
-def _describe_video(path: Path, metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Summarise a video; its metadata may hold anything."""
+def _describe_video(path: Path) -> tuple[list[tuple[str, str]], Any]:
+    """An image, a video or a folder of frames: how smcd made it, or what it is."""
+    from ..data.media import VideoFile
+    from ..files import kind_of
+    from ..pictures import open_picture, size_as_shown
+    from ..video import NoSettingsError, read_metadata
+
+    if path.is_dir():
+        try:
+            whole = read_metadata(path)
+        except NoSettingsError:
+            return _describe_frames(path) or ([], {})
+        return _describe_made(path, whole), whole
+    with path.open("rb") as stream:
+        kind = kind_of(stream.read(16))
+    if kind != "a video" or path.suffix.lower() == ".mp4":
+        with suppress(NoSettingsError):
+            whole = read_metadata(path)
+            return _describe_made(path, whole), whole
+    if kind == "a video":
+        video = VideoFile(path)
+        (width, height), length = video.size(), video.length
+    else:
+        with open_picture(path) as image:
+            (width, height), length = size_as_shown(image), getattr(image, "n_frames", 1)
+    frames = f", {length} frame{'s' * (length != 1)}" if length > 1 or kind == "a video" else ""
+    lines = [("file", str(path)), ("is", f"{kind}{frames} of {width} x {height} pixels"), NO_SETTINGS]
+    return lines, dict(lines)
+
+
+def _describe_made(path: Path, metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Summarise the metadata of a video, which may hold anything."""
     from ..trajectory.document import TrajectoryError, parse_trajectory
 
     settings = metadata.get("settings")
@@ -135,7 +203,7 @@ def _start(defaults: Mapping[str, float]) -> str:
     return f", start {start:g}" + (f", inside boxes {inside:g}" if inside is not None else "")
 
 
-def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], Any]:
     """Describe a checkpoint by its weights and by its own information."""
     from ..networks.config import system_name
     from ..weights.checkpoint import read_checkpoint
@@ -167,4 +235,4 @@ def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], dict[str, Any]
         ("missing", f"{', '.join(missing)}: give them with --components FOLDER" if missing else "nothing"),
     ]  # fmt: skip
     rest = {name: value for name, value in checkpoint.info.items() if name != "defaults"}
-    return lines, rest
+    return [*lines, *((name, _in_short(value)) for name, value in rest.items())], dict(lines) | rest

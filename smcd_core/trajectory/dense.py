@@ -144,6 +144,23 @@ def of_another_size(boxes: DenseBoxes) -> str:
     )
 
 
+def really_corners(boxes: DenseBoxes) -> list[str]:
+    """A sentence if boxes read as left, top, width and height must be corners: most leave the frame, as corners none.
+
+    An object that the frame cuts off may look so as well.
+    """
+    xyxy = boxes.xyxy[boxes.mask]
+    corners = np.concatenate((xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]), 1)
+    leave = (xyxy[:, 2:] > 1 + 1e-6).any(1)
+    fit = (corners[:, 2:] > corners[:, :2]).all() and (corners[:, :2] >= 0).all() and (corners[:, 2:] <= 1 + 1e-6).all()
+    if not fit or 2 * leave.sum() <= len(leave):
+        return []
+    return [
+        f"{leave.sum()} of {len(leave)} boxes leave the image as left, top, width, height, and none as x1, y1, x2, y2: "
+        "see that the columns are what they are called"
+    ]
+
+
 def shape_change(size: tuple[int, int], other: tuple[int, int]) -> float:
     """The relative change of the aspect ratio from one (width, height) to another."""
     return abs(other[0] / other[1] * size[1] / size[0] - 1)

@@ -9,6 +9,7 @@ A box is xyxy in units of the frame: x / width, y / height. It may leave 0..1.
 import json
 import re
 import reprlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -179,6 +180,15 @@ def parse_trajectory(source: str | bytes | Mapping[str, Any]) -> Trajectory:
     )
 
 
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """For json.loads, which would keep the last of two equal keys. Raises TrajectoryError for them."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise TrajectoryError(f"the key {twice[:40]!r} stands twice in one object: keep one of them")
+    return found
+
+
 def _load_json(text: str | bytes) -> Any:
     if not isinstance(text, str | bytes):
         raise TrajectoryError(f"a trajectory is JSON text or a dict, not {type(text).__name__}")
@@ -186,7 +196,9 @@ def _load_json(text: str | bytes) -> Any:
         raise TrajectoryError(f"the trajectory has {len(text)} characters, the limit is {MAX_TEXT}")
     try:
         text = text.decode("utf-8") if isinstance(text, bytes) else text
-        return json.loads(text.removeprefix("\ufeff"))
+        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=unique_keys)
+    except TrajectoryError:
+        raise
     except RecursionError:
         raise TrajectoryError("the trajectory is nested too deeply to be one") from None
     except ValueError as error:  # bad UTF-8, bad JSON, or a number of thousands of digits

@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from .dense import DenseBoxes, every_box, of_another_size
+from .dense import DenseBoxes, every_box, of_another_size, really_corners
 from .document import MAX_FRAMES, MAX_OBJECTS, MAX_SIDE, Trajectory, TrajectoryError, parse_trajectory, whole_number
 from .formats.annotation_tools import read_cvat, read_label_studio
 from .formats.arrays import detect_array, is_array, read_array, read_sg_i2v, read_wan_move
@@ -45,7 +45,7 @@ from .formats.bbox_animator import BACKGROUND, read_bbox_animator
 from .formats.box_file import BoxFile, BoxFileError
 from .formats.coco_video import MASKS, choose_video
 from .formats.detect import detect_json, detect_lines
-from .formats.folders import is_yolo_folder, read_kitti, read_yolo
+from .formats.folders import is_label_folder, label_folders, read_kitti, read_yolo
 from .formats.headers import is_words
 from .formats.keyframes import read_freetraj, read_trailblazer
 from .formats.lines import read_vot, read_xywh, read_xyxy
@@ -58,7 +58,9 @@ FORMATS = (
     "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values",
     "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v", "vatic",
 )  # fmt: skip
+LAYOUTS = ("bbox.txt", "groundtruth.txt", "gt/gt.txt", "instances.json")  # files of a folder
 READ_TOLERANCE = 1e-6  # of the frame: files are read as they are
+NAMED = 12  # labels in one line
 RESTING_FRAMES = 8  # of boxes that do not move, as long as the released model's videos
 
 _Size = tuple[int | None, int | None]
@@ -80,6 +82,7 @@ def read_trajectory(
     video: int | str | None = None,
     part: tuple[int, int] | None = None,
     tolerance: float = READ_TOLERANCE,
+    size_from: str = "as given",
 ) -> tuple[Trajectory, str]:
     """Read boxes from a file or folder in any format of this module. Returns the trajectory and a line on what it is.
 
@@ -89,6 +92,7 @@ def read_trajectory(
     format         one of FORMATS, where the content leaves a choice
     video          id, or name of the folder of frames, for files with several videos
     part           first and last frame to take, as the file counts them, from 0; the only way into very long files
+    size_from      where width and height are from, for the line
     tolerance      how far simplification to few keys may move a coordinate, in units of the frame
 
     Raises TrajectoryError with file, line, what was found and what was expected; its subclass BoxFileError also tells
@@ -96,14 +100,15 @@ def read_trajectory(
     """
     if part is not None:
         boxes, what = read_dense(
-            path, width=width, height=height, frames=frames, phrase=phrase, format=format, video=video, part=part
-        )
+            path, width=width, height=height, frames=frames, phrase=phrase, format=format, video=video, part=part,
+            size_from=size_from,
+        )  # fmt: skip
         return boxes.to_trajectory(tolerance), what
     file, what, found = _read(path, (width, height), frames, format, video, phrase is not None)
     with _naming(file):
         if isinstance(found, Trajectory):
             return _renamed(what, found, frames, phrase)
-        boxes, what = _dense(what, found, (width, height), frames, phrase)
+        boxes, what = _dense(what, found, (width, height), frames, phrase, size_from)
         return boxes.to_trajectory(tolerance), what
 
 
@@ -117,18 +122,19 @@ def read_dense(
     format: str | None = None,
     video: int | str | None = None,
     part: tuple[int, int] | None = None,
+    size_from: str = "as given",
 ) -> tuple[DenseBoxes, str]:
     """Read the same files for those who need no keys: one box per frame and object, not clipped."""
     file, what, found = _read(path, (width, height), frames, format, video, phrase is not None)
     with _naming(file):
         if part and isinstance(found, BoxRows):
             found = _part_of(found, *part)
-            boxes, what = _dense(what, found, (width, height), None, phrase)
+            boxes, what = _dense(what, found, (width, height), None, phrase, size_from)
         elif isinstance(found, Trajectory):
             trajectory, what = _renamed(what, found, frames, phrase)
             boxes = every_box(trajectory)
         else:
-            boxes, what = _dense(what, found, (width, height), frames, phrase)
+            boxes, what = _dense(what, found, (width, height), frames, phrase, size_from)
         if not part:
             return boxes, what
         first, last = part
@@ -151,7 +157,9 @@ def _read(
     if format is not None and format not in FORMATS:
         raise TrajectoryError(f"format is {format!r}: use one of {', '.join(FORMATS)}")
     path = Path(path)
-    if format == "yolo" or (format is None and path.is_dir() and is_yolo_folder(path)):
+    if path.is_dir() and not _layouts_in(path):
+        path = next(iter(label_folders(path)), path)
+    if format == "yolo" or (format is None and path.is_dir() and is_label_folder(path) and not _layouts_in(path)):
         rows = read_yolo(path)
         return BoxFile(path), rows.what, rows
     file = BoxFile(_file_in(path) if path.is_dir() else path)
@@ -238,11 +246,22 @@ def _naming(file: BoxFile) -> Iterator[None]:
         raise BoxFileError(file.path, str(error), option=option) from None
 
 
+def boxes_in(folder: Path) -> bool:
+    """Whether a folder holds boxes that `read_trajectory` finds by itself."""
+    return bool(_layouts_in(folder)) or is_label_folder(folder) or bool(label_folders(folder))
+
+
+def _layouts_in(folder: Path) -> list[str]:
+    return [name for name in LAYOUTS if (folder / name).is_file()]
+
+
 def _file_in(folder: Path) -> Path:
-    layouts = ("bbox.txt", "groundtruth.txt", "gt/gt.txt", "instances.json")
-    found = [name for name in layouts if (folder / name).is_file()]
+    found = _layouts_in(folder)
     if len(found) != 1:
-        raise TrajectoryError(f"{folder}: found {found or 'none'} of {', '.join(layouts)}: name the file to read")
+        layouts = ", ".join(LAYOUTS)
+        raise TrajectoryError(
+            f"{folder}: found {found or 'none'} of {layouts}: name the file to read, or a folder of YOLO labels"
+        )
     return folder / found[0]
 
 
@@ -264,28 +283,45 @@ def _dense(
     size: _Size,
     frames: int | None,
     phrase: str | Sequence[str] | None,
+    size_from: str,
 ) -> tuple[DenseBoxes, str]:
     """The boxes in all frames, and what they are."""
+    remarks: list[str] = []
     if isinstance(found, BoxRows):
         rows = found if frames else started(found)
         what, total = rows.what, _frames_of(rows, frames)
-        size_from = rows.size_from if rows.size else "as given"
+        size_from = rows.size_from if rows.size else size_from
+        if not rows.size and None in size:
+            raise NoSizeError(f"{what}, {_count(len(rows.phrases), 'object')}, {_count(total, 'frame')}")
         width, height = _known(rows.size or size)
         boxes = rows.at(range(total), (width, height))
         if not rows.size and rows.in_pixels and (problem := of_another_size(boxes)):
             raise BoxFileError("", problem, option="size")
+        remarks = [*rows.remarks, *(really_corners(boxes) if rows.from_sides else ())]
     else:
         boxes = found.resampled(frames or RESTING_FRAMES) if found.frames == 1 else found
         width, height = _known(size)
-        boxes, size_from = replace(boxes, size=(width, height)), "as given"
+        boxes = replace(boxes, size=(width, height))
         _check_frames(boxes.frames, frames)
     count = len(boxes.phrases)
     names = tuple(_phrases(boxes.phrases, phrase))
     instead = replaced(boxes.phrases, names)
     boxes = replace(boxes, phrases=names)
     unnamed = "" if all(boxes.phrases) else ", without a phrase" if count == 1 else ", some without a phrase"
-    frame = f"{width}x{height} pixels {size_from}"
-    return boxes, f"{what}: {_count(count, 'object')}{instead}{unnamed}, {_count(boxes.frames, 'frame')}, {frame}"
+    objects = f"{_count(count, 'object')}{instead or _labels(boxes)}{unnamed}"
+    line = f"{what}: {objects}, {_count(boxes.frames, 'frame')}, {width}x{height} pixels {size_from}"
+    return boxes, "; ".join((line, *remarks))
+
+
+def _labels(boxes: DenseBoxes) -> str:
+    """The labels and in how many frames each is seen: a mistyped one makes an object of its own."""
+    labels = [label for label in dict.fromkeys(boxes.phrases) if label]
+    if len(labels) < 2:
+        return ""
+    names = np.array(boxes.phrases)
+    seen = [f"{label[:40]} in {boxes.mask[:, names == label].any(1).sum()}" for label in labels[:NAMED]]
+    more = f" and {_count(len(labels) - NAMED, 'label')} more" if len(labels) > NAMED else ""
+    return f" ({', '.join(seen)}{more})"
 
 
 def _frames_of(rows: BoxRows, frames: int | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,8 +17,9 @@ MAX_PIXELS = 10**6  # of a coordinate, which may lie outside the frame
 class NoSizeError(TrajectoryError):
     """Boxes whose frame has no known size."""
 
-    def __init__(self):
-        super().__init__("the size of the frame in pixels is not known: give width and height")
+    def __init__(self, found: str = ""):
+        what = f"{found}: " if found else ""
+        super().__init__(f"{what}the size of the frame in pixels is not known: give width and height")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class BoxRows:
     size_from  where the size was found, in words
     length     number of frames, None if the file does not tell it
     may_start_late  whether frame numbers may be those of a longer video that this is a part of
+    from_sides      whether the file lists left, top, width and height
+    remarks         what users may not expect
     """
 
     what: str
@@ -47,6 +50,8 @@ class BoxRows:
     fps: float = DEFAULT_FPS
     in_pixels: bool = True
     may_start_late: bool = False
+    from_sides: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def last_frame(self) -> int:
@@ -80,6 +85,33 @@ class BoxRows:
             phrases=tuple(self.phrases[n] for n in seen),
             length=last - first + 1,
         )
+
+
+class ObjectNames:
+    """The objects of a file in the order in which they come, with the first label of each as its phrase."""
+
+    def __init__(self) -> None:
+        self.phrases: list[str] = []
+        self._places: dict[Hashable, int] = {}
+        self._labels: dict[Hashable, dict[str, None]] = {}
+
+    def place(self, identity: Hashable, phrase: str) -> int:
+        """The index of an object, which a row of the file calls so."""
+        if identity not in self._places:
+            self._places[identity] = len(self.phrases)
+            self.phrases.append(phrase)
+        self._labels.setdefault(identity, {})[phrase] = None
+        return self._places[identity]
+
+    def remarks(self) -> tuple[str, ...]:
+        """A sentence if the label of an object changes."""
+        changed = [(name, list(labels)) for name, labels in self._labels.items() if len(labels) > 1]
+        if not changed:
+            return ()
+        name, labels = changed[0]
+        shown = ", ".join(label[:40] for label in labels[:4])
+        count = len(changed)
+        return (f"objects whose label changes, and keep the first: {count} (object {str(name)[:40]}: {shown})",)
 
 
 def rows_of(entries: Sequence[tuple[int, int, Sequence[float]]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -30,7 +30,16 @@ import torch
 from torch import Tensor
 
 from .dense import DenseBoxes, of_another_size, phrases, shape_change
-from .document import DEFAULT_FPS, MAX_FRAMES, MAX_OBJECTS, MAX_TEXT, Trajectory, TrajectoryError, parse_trajectory
+from .document import (
+    DEFAULT_FPS,
+    MAX_FRAMES,
+    MAX_OBJECTS,
+    MAX_TEXT,
+    Trajectory,
+    TrajectoryError,
+    parse_trajectory,
+    unique_keys,
+)
 from .rows import MAX_PIXELS, all_are_shares
 
 EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
@@ -113,7 +122,9 @@ def _json(text: str) -> Any:
     if not text.strip():
         raise TrajectoryError(f"the text is empty: {EXPECTED}")
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique_keys)
+    except TrajectoryError:
+        raise
     except (ValueError, RecursionError) as error:
         raise TrajectoryError(f"the text is not JSON ({error}): {EXPECTED}") from None
 

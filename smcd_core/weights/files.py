@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import SMCDError
-from ..files import naming, replacing
+from ..files import is_text, kind_of, naming, replacing
 
 MAX_HEADER = 16 * 2**20  # bytes of JSON in one checkpoint; a tokenizer of CLIP has 2 million
 # The oldest torch whose weights_only has no known way around it (CVE-2025-32434, CVE-2026-24747).
@@ -80,7 +80,8 @@ def read_weights(path: Path) -> WeightFile:
         return _read_safetensors(path)
     if head.startswith((b"PK", b"\x80")):
         return WeightFile(path, _read_pickle(path, zipped=head.startswith(b"PK")), {})
-    raise CheckpointError(f"{path}: starts with {head[:8]!r}, expected a .safetensors file or weights saved by torch")
+    found = f"is {kind_of(head)}" if kind_of(head) else "is text" if is_text(head) else f"starts with {head[:8]!r}"
+    raise CheckpointError(f"{path}: {found}, expected a .safetensors file or weights saved by torch")
 
 
 def _read_safetensors(path: Path) -> WeightFile:

@@ -21,11 +21,11 @@ for (const file of TABLES) {
   const table = file.replace(".json", "");
   for (const row of JSON.parse(readFileSync(new URL(file, FOLDER), "utf-8"))) {
     if (needsMore(table, row)) continue;
-    const { name, files = {}, hex, read = "a.txt", options = SIZE, boxes, visible, phrases, frames, error } = row;
+    const { name, files = {}, hex, read = "a.txt", options = SIZE, boxes, visible, phrases, frames, error, remark } = row;
     const given = { width: 576, height: 320, ...options };
     const text = files[read] ?? Object.values(files)[0];
     const bytes = hex === undefined ? new TextEncoder().encode(text) : Uint8Array.from(Buffer.from(hex, "hex"));
-    const open = () => readBytes(bytes, given).trajectory;
+    const open = () => readBytes(bytes, given);
     const isRead = table === "json" ? JSON_READ.test(name) : !NODES_ONLY.includes(table);
     if (error || !isRead) {
       test(`${table}: refused: ${name}`, () => {
@@ -35,7 +35,7 @@ for (const file of TABLES) {
       continue;
     }
     test(`${table}: as in Python: ${name}`, () => {
-      const trajectory = open();
+      const { trajectory, reading } = open();
       const all = boxesAt(trajectory);
       const first = visible.map((_, n) => {
         const [x1, y1, x2, y2] = all.boxes[all.mask.findIndex((seen) => seen[n])][n];
@@ -45,6 +45,8 @@ for (const file of TABLES) {
       assert.deepEqual(visible.map((_, n) => all.mask.filter((seen) => seen[n]).length), visible);
       assert.deepEqual(trajectory.objects.map(({ phrase }) => phrase), phrases);
       assert.equal(trajectory.frames, frames ?? trajectory.frames);
+      const said = (reading.remarks ?? []).join(" ");
+      if (remark !== undefined) assert.ok(remark ? new RegExp(remark).test(said) : !said, said);
     });
   }
 }

@@ -285,10 +285,18 @@ test("moved keys stay selected", () => {
   assert.deepEqual(framesOf(editor.trajectory, "car"), [1, 5]);
 });
 
-test("phrases are stretches of the prompt between small words", () => {
-  const prompt = "A (red car:1.2) driving on a wet street, a small brown dog and the red car";
-  assert.deepEqual(phrasesOf(prompt), ["red car", "wet street", "small brown dog"]);
-  assert.deepEqual(phrasesOf("一只棕色的狗，红色汽车"), ["一只棕色", "狗", "红色汽车"]);
+test("phrases are what the prompt names: no verbs, no bare adjectives, nothing about the camera", () => {
+  const cases = {
+    "A (red car:1.2) driving on a wet street, a small brown dog and the red car": ["red car", "wet street", "small brown dog"],
+    "A rocket lifts off from its launch pad and rises into the evening sky. The camera does not move.": [
+      ...["rocket", "launch pad", "evening sky"],
+    ],
+    "a man waves to a girl, a bus passes a house covered in snow": ["man", "girl", "bus", "house", "snow"],
+    "two dogs, an old, rusty car, traffic light, it doesn't stay": ["two dogs", "rusty car", "traffic light"],
+    "a cat, masterpiece, best quality, cinematic lighting, 4k": ["cat"],
+    "一只棕色的狗，红色汽车和猫": ["棕色的狗", "红色汽车", "猫"],
+    "the of and a X": [],
+  };
+  for (const [prompt, expected] of Object.entries(cases)) assert.deepEqual(phrasesOf(prompt), expected);
   assert.deepEqual(phrasesOf(null), []);
-  assert.deepEqual(phrasesOf("the of and"), []);
 });

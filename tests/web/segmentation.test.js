@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { maskedAt, objectsAt, overlapOf, regionsOf } from "../../web/trajectory/segmentation.js";
+import { overlapOf } from "../../web/trajectory/box.js";
+import { maskedAt, objectsAt, regionsOf } from "../../web/trajectory/segmentation.js";
 import { randomNumbers } from "../../web/trajectory/random.js";
 
 const [WIDTH, HEIGHT] = [64, 48];

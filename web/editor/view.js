@@ -76,7 +76,10 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
     scheduled = 0;
     // Canvases come first. What they ask for, such as a font, would make the browser lay out again what parts changed.
     for (const part of Object.values(parts)) if (part.draw) attempt(part, part.draw);
+    const hadFocus = root.contains(document.activeElement);
     for (const part of Object.values(parts)) attempt(part, part.render);
+    // The host would get the next keys, and Delete there removes nodes.
+    if (hadFocus && !canHaveFocus(root, document.activeElement)) root.focus({ preventScroll: true });
   };
   /** Parts that failed, each of which is reported once. @type {Set<Part>} */
   const failed = new Set();
@@ -142,6 +145,11 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
       popOut.destroy();
     },
   };
+}
+
+/** Whether an element is in the editor, shown and enabled. */
+function canHaveFocus(root, element) {
+  return root.contains(element) && !element.closest("[hidden]") && !element.matches(":disabled");
 }
 
 /** Create all parts. If one fails, or the browser has no canvas, only the text can be edited. */

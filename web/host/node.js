@@ -133,8 +133,8 @@ class NodeEditor {
       onLanguage(this.#host, () => this.#show()),
       followRuns(this.editor, this.#host),
       onNavigation(this.#host, (mode) => this.editor.set({ isWheelPanning: mode === "standard" })),
-      // Another extension may have changed the text without calling back.
-      listen(this.#holder, { pointerenter: () => this.#read(), focusin: () => this.#read() }),
+      // Another extension may have changed the text without calling back, and the host tells late of a typed prompt.
+      listen(this.#holder, { pointerenter: () => this.#refresh(), focusin: () => this.#refresh() }),
       listen(this.#holder, { wheel: (event) => this.#passWheel(event) }, { passive: false }),
     );
   }
@@ -174,6 +174,11 @@ class NodeEditor {
   /** The page goes. */
   #note() {
     if (this.#place) noteSession(this.#place, this.editor, { picture: this.#shown, files: shownFiles(this.editor) });
+  }
+
+  #refresh() {
+    this.#read();
+    this.#look();
   }
 
   #read() {

@@ -109,3 +109,12 @@ function rounded(v) {
 function clampCoordinate(v) {
   return Math.min(Math.max(v, LOW), HIGH);
 }
+
+/** Intersection over union of two boxes. @param {Box} a @param {Box} b */
+export function overlapOf(a, b) {
+  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+  if (width <= 0 || height <= 0) return 0;
+  const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
+  return (width * height) / (area(a) + area(b) - width * height);
+}

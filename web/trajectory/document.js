@@ -101,12 +101,34 @@ export function parseTrajectory(text) {
  * @throws {TrajectoryError}
  */
 export function readJson(text, what) {
+  const plain = text.replace(/^\ufeff/, "");
+  let content;
   try {
-    return JSON.parse(text.replace(/^\ufeff/, ""));
+    content = JSON.parse(plain);
   } catch (error) {
     if (error instanceof RangeError) throw new TrajectoryError(say`${what} is nested too deeply to be one`);
     throw new TrajectoryError(say`${what} is not JSON: ${error.message}`);
   }
+  const twice = repeatedKey(plain);
+  if (twice !== null) throw new TrajectoryError(say`${what}: the key ${twice.slice(0, 40)} stands twice in one object: keep one of them`);
+  return content;
+}
+
+/** A key that stands twice in an object of valid JSON, of which JSON.parse keeps the last; null if none does. */
+function repeatedKey(json) {
+  const open = []; // the keys of each object that is not closed yet, null for a list
+  let text = null;
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
+    if (token === "{" || token === "[") open.push(token === "{" ? new Set() : null);
+    else if (token === "}" || token === "]") open.pop();
+    else if (token === ":") {
+      const keys = open.at(-1);
+      const key = JSON.parse(text);
+      if (keys.has(key)) return key;
+      keys.add(key);
+    } else text = token;
+  }
+  return null;
 }
 
 /**

@@ -36,6 +36,23 @@ export function plainName(name) {
  * @returns {Map<string, number> | null}
  */
 export function columnsOf(header) {
+  const places = knownColumns(header);
+  return places.has("frame") && CORNERS.some((names) => names.every((name) => places.has(name))) ? places : null;
+}
+
+/** The columns that a header lacks, null if it has none. @param {string[]} header */
+export function lacking(header) {
+  const places = knownColumns(header);
+  const foundOf = (names) => names.filter((name) => places.has(name)).length;
+  const most = CORNERS.reduce((best, names) => (foundOf(names) > foundOf(best) ? names : best));
+  const isBox = foundOf(most) > 0;
+  if (!isBox && !places.has("frame")) return null;
+  const frame = places.has("frame") ? [] : ["frame"];
+  return [...frame, ...(isBox ? most.filter((name) => !places.has(name)) : [CORNERS[0].join(", ")])].join(", ");
+}
+
+/** The place of each known column of a header. @param {string[]} header @returns {Map<string, number>} */
+export function knownColumns(header) {
   const plain = header.map(plainName);
   const places = new Map();
   for (const [column, names] of Object.entries(NAMES)) {
@@ -43,7 +60,7 @@ export function columnsOf(header) {
     const name = names.split(" ").find((one) => plain.includes(one) && !taken.includes(plain.indexOf(one)));
     if (name) places.set(column, plain.indexOf(name));
   }
-  return places.has("frame") && CORNERS.some((names) => names.every((name) => places.has(name))) ? places : null;
+  return places;
 }
 
 /** Of lines of one object. */

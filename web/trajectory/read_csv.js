@@ -7,10 +7,10 @@
  * @import {Said} from "./refusal.js"
  */
 
-import { columnsOf, CORNERS, CSV_HEADER, plainName, VIDEO_COLUMNS } from "./headers.js";
+import { columnsOf, CORNERS, CSV_HEADER, lacking, plainName, VIDEO_COLUMNS } from "./headers.js";
 import { cornersOf, isAbsent, numberOf, quoted } from "./read_lines.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { allAreShares, joined, refuseRepeated, refuseShares } from "./rows.js";
+import { allAreShares, joined, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
 
 const VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",");
 /** A name after which a spreadsheet calculates, behind the sign that it is text. */
@@ -19,6 +19,10 @@ const GUARDED = /^'(?=[=+@-])/;
 /** @param {string[]} header @param {Said} where */
 export function noHeader(header, where) {
   const columns = "frame, object, label, x1, y1, x2, y2";
+  const absent = lacking(header);
+  if (absent) {
+    return new TrajectoryError(say`${where}: the header ${header.join().slice(0, 80)} lacks ${absent}; expected columns such as ${columns}`);
+  }
   return new TrajectoryError(say`${where}: found the header ${header.join().slice(0, 80)}; expected columns such as ${columns}`);
 }
 
@@ -68,7 +72,7 @@ function readTable(header, rows, fromZero = false) {
   const earliest = frames.reduce((low, frame) => Math.min(low, frame), Infinity);
   const first = !isOurs && !fromZero && earliest === 1 ? 1 : 0;
   if (areRowNumbers(columns.get("object"), header, rows, frames)) columns.delete("object");
-  const phrases = new Map();
+  const objects = new ObjectNames();
   const entries = rows.flatMap(({ fields, where }, n) => {
     const box = boxNames.map((name) => fields[columns.get(name)]);
     if (isAbsent(box)) return [];
@@ -76,7 +80,7 @@ function readTable(header, rows, fromZero = false) {
     const label = columns.has("label") ? fields[columns.get("label")] : null;
     const name = columns.has("object") ? sameId(fields[columns.get("object")]) : label;
     if (name === "-1") throw new TrajectoryError(say`${where}: found id -1, a detection that no tracker has joined to an object`);
-    if (!phrases.has(name)) phrases.set(name, phraseOf(label ?? name ?? ""));
+    objects.add(name, phraseOf(label ?? name ?? ""));
     return [{ where, frame: frames[n] - first, name, box: boxOf(values, boxNames, where) }];
   });
   refuseRepeated(entries, columns.has("object"));
@@ -87,7 +91,8 @@ function readTable(header, rows, fromZero = false) {
   const size = sizeOfImage(columns, header, rows, boxNames, entries);
   // Rows at the start that say that nothing is there tell that the video starts with them.
   const mayStartLate = !isOurs && entries.some(({ frame }) => frame + first === earliest);
-  return joined({ entries, phrases, length, inPixels, mayStartLate, size });
+  const fromSides = boxNames[2] === "w" && boxNames[0] !== "cx";
+  return joined({ entries, phrases: objects.phrases, length, inPixels, mayStartLate, size, fromSides, remarks: objects.remarks() });
 }
 
 /** Whether a column named id counts the rows of several frames, as tables of pandas have it. */

@@ -28,17 +28,18 @@
  *   them; frames: expected number; format: the answer to a FormatQuestion; tolerance: of the simplification to keys;
  *   visibility: the file that lies beside points of Wan-Move
  * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number,
- *   hasSize?: boolean}} Reading  leftOut: ignored rows of MOT ground truth; hasSize: the file tells the size of its image
+ *   hasSize?: boolean, remarks?: Said[]}} Reading  leftOut: ignored rows of MOT ground truth; hasSize: the file tells the
+ *   size of its image; remarks: what users may not expect
  */
 
 import { readArray } from "./arrays.js";
 import { DEFAULT_FPS, LIMITS, readJson, readTrajectory } from "./document.js";
-import { areWords, columnsOf, CSV_HEADER, LINE_HEADERS, plainName } from "./headers.js";
+import { areWords, columnsOf, CSV_HEADER, knownColumns, LINE_HEADERS, plainName } from "./headers.js";
 import { noHeader, readCsv, readVatic } from "./read_csv.js";
 import * as lines from "./read_lines.js";
 import { isBboxAnimator, isTrailBlazer, readBboxAnimator, readFreeTraj, readTrailBlazer } from "./read_models.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { denseOf, refuseOtherSize, refuseShares } from "./rows.js";
+import { denseOf, reallyCorners, refuseOtherSize, refuseShares } from "./rows.js";
 import { trajectoryFromBoxes } from "./simplify.js";
 
 export { SizeQuestion } from "./rows.js";
@@ -111,7 +112,7 @@ export function readArrayFile(bytes, options) {
 }
 
 /** @param {Format} format @param {import("./rows.js").DenseBoxes} found @param {Options} options */
-function fromBoxes(format, { boxes, mask, phrases, inPixels = true, leftOut = 0, size = null }, options) {
+function fromBoxes(format, { boxes, mask, phrases, inPixels = true, leftOut = 0, size = null, fromSides = false, remarks = [] }, options) {
   checkFrames(boxes.length, options);
   const { fps = DEFAULT_FPS, tolerance = READ_TOLERANCE } = options;
   const { width, height } = size ?? options;
@@ -121,7 +122,8 @@ function fromBoxes(format, { boxes, mask, phrases, inPixels = true, leftOut = 0,
   // A square around a point may lie anywhere.
   if (inPixels && format !== "wan_move") refuseOtherSize({ boxes: shares, mask }, { width, height });
   const trajectory = trajectoryFromBoxes(shares, mask, { width, height, fps, phrases, tolerance });
-  return { trajectory, reading: { ...readingOf(format, trajectory, leftOut), ...(size && { hasSize: true }) } };
+  const said = [...remarks, ...(fromSides ? reallyCorners({ boxes: shares, mask }) : [])];
+  return { trajectory, reading: { ...readingOf(format, trajectory, leftOut), ...(said.length && { remarks: said }), ...(size && { hasSize: true }) } };
 }
 
 /** Keyframes, which stay as they are. */
@@ -165,7 +167,8 @@ function readingOf(format, { width, height, frames, objects }, leftOut) {
 function recogniseLines(rows, line) {
   const { fields: first, where } = rows[0];
   const count = first.length;
-  if (count > 3 && !first.some(lines.isNumber)) return formatOfHeader(first, where);
+  const isShort = count > 1 && areWords(first) && knownColumns(first).size > 0; // a header of which most is missing
+  if (isShort || (count > 3 && !first.some(lines.isNumber))) return formatOfHeader(first, where);
   if (count === 4) {
     throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: choose one`, ["xyxy", "xywh"]);
   }

@@ -8,10 +8,11 @@
  * @typedef {{where: Said, fields: string[]}} Row
  */
 
+import { overlapOf } from "./box.js";
 import { LIMITS } from "./document.js";
 import { isHeader } from "./headers.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { allAreShares, joined, MAX_PIXELS, refuseRepeated, refuseShares } from "./rows.js";
+import { allAreShares, joined, MAX_PIXELS, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
 
 const MAX_ROWS = LIMITS.frames * LIMITS.objects + 1; // with a header
 const MAX_LINE = 5000; // characters
@@ -28,6 +29,9 @@ const MOT_CLASSES = new Map([
   [7, "static person"],
 ]);
 const NUM_CLASSES = 13;
+
+// An object overlaps itself one frame later; others with ids side by side do not.
+const [OVERLAP, LEAST_FRAMES] = [0.5, 5];
 
 /**
  * The fields of each line, separated by commas, semicolons, tabs or spaces; without comments above them.
@@ -166,7 +170,8 @@ function boxPerLine(rows, isXywh) {
   const isMarked = ({ values, sides, ends }) => isMark(values) || [...sides, ...ends].every((value) => value < 0);
   const hasMarks = lines.some(isMarked);
   const seen = lines.filter((line) => !isMarked(line) && !(hasMarks && line.sides.some((side) => side <= 0)));
-  return oneObject(rows, seen.map(({ values, frame, where }) => ({ frame, where, box: cornersOf(values, isXywh, where) })));
+  const boxes = seen.map(({ values, frame, where }) => ({ frame, where, box: cornersOf(values, isXywh, where) }));
+  return { ...oneObject(rows, boxes), fromSides: isXywh };
 }
 
 /** VOT: x1,y1,...,x4,y4, the corners of a turned rectangle; the box around them. @param {Row[]} rows */
@@ -213,10 +218,26 @@ export function readMot(rows) {
   const wanted = counted.filter(({ values }) => !classes || classes.has(values[7]));
   const entries = wanted.map(({ where, values, box }) => ({ where, frame: values[0] - 1, name: values[1], box }));
   refuseRepeated(entries);
+  refuseSwapped(entries);
   refuseShares(entries.map(({ box }) => box), "MOT");
-  const kinds = new Map(wanted.map(({ values }) => [values[1], classes?.get(values[7]) ?? ""]));
-  const phrases = new Map([...kinds].sort(([a], [b]) => a - b));
-  return joined({ entries, phrases, mayStartLate: true, leftOut: table.length - wanted.length });
+  const objects = new ObjectNames();
+  for (const { values } of wanted) objects.add(values[1], classes?.get(values[7]) ?? "");
+  const phrases = new Map([...objects.phrases].sort(([a], [b]) => Number(a) - Number(b)));
+  const leftOut = table.length - wanted.length;
+  return joined({ entries, phrases, mayStartLate: true, leftOut, fromSides: true, remarks: objects.remarks() });
+}
+
+/** Refuse files whose ids must be the frames: each "object" lies where the one before it does. @param {Entry[]} entries */
+function refuseSwapped(entries) {
+  const [frames, names] = ["frame", "name"].map((part) => new Set(entries.map((entry) => entry[part])).size);
+  if (names < Math.max(LEAST_FRAMES, frames + 1)) return;
+  const sorted = [...entries].sort((a, b) => a.frame - b.frame || Number(a.name) - Number(b.name));
+  const pairs = sorted.slice(1).map((after, n) => ({ here: sorted[n], after })).filter(({ here, after }) => here.frame === after.frame);
+  const follow = ({ here, after }) => Number(after.name) - Number(here.name) === 1 && overlapOf(here.box, after.box) > OVERLAP;
+  if (pairs.filter(follow).length < 0.9 * Math.max(pairs.length, 1)) return;
+  throw new TrajectoryError(
+    say`found ${names} objects in ${frames} frames, each where the one before it is: columns 1 and 2 must be object and frame. Write the frame first`,
+  );
 }
 
 /** @param {Row} row @param {string} names */

@@ -6,11 +6,13 @@
  * @import {Box} from "./document.js"
  * @typedef {{frame: number, name: string | number, box: Box, where: Said}} Entry  name: of the object; where: in the file
  * @typedef {{entries: Entry[], phrases: Map<string | number, string>, length?: number | null, inPixels?: boolean,
- *   mayStartLate?: boolean, leftOut?: number, size?: {width: number, height: number} | null}} BoxRows  phrases: of each object, in order; length: frames, if the file
+ *   mayStartLate?: boolean, leftOut?: number, size?: {width: number, height: number} | null, fromSides?: boolean,
+ *   remarks?: Said[]}} BoxRows  phrases: of each object, in order; length: frames, if the file
  *   tells them; inPixels: not in shares of the frame; mayStartLate: frame numbers may be those of a longer video;
- *   leftOut: lines that do not count; size: of the image, if the file tells it
+ * *   leftOut: lines that do not count; size: of the image, if the file tells it; fromSides: it lists left, top, width and
+ *   height; remarks: what users may not expect
  * @typedef {{boxes: Box[][], mask: boolean[][], phrases: string[], inPixels?: boolean, leftOut?: number,
- *   size?: {width: number, height: number} | null}} DenseBoxes  boxes, mask: [F][N]
+ *   size?: {width: number, height: number} | null, fromSides?: boolean, remarks?: Said[]}} DenseBoxes  boxes, mask: [F][N]
  */
 
 import { LIMITS, whole } from "./document.js";
@@ -33,6 +35,48 @@ export function allAreShares(boxes) {
 export function refuseShares(boxes, program) {
   if (!allAreShares(boxes)) return;
   throw new TrajectoryError(say`all numbers are 0 to 1, which are shares of the picture, not pixels as ${program} has them`);
+}
+
+/** The objects of a file in the order in which they come, with the first label of each as its phrase. */
+export class ObjectNames {
+  /** @type {Map<string | number, string>} */
+  phrases = new Map();
+  #labels = new Map();
+
+  /** @param {string | number} name  as a row of the file calls it @param {string} phrase */
+  add(name, phrase) {
+    if (!this.phrases.has(name)) this.phrases.set(name, phrase);
+    this.#labels.set(name, (this.#labels.get(name) ?? new Set()).add(phrase));
+  }
+
+  /** A sentence if the label of an object changes. @returns {Said[]} */
+  remarks() {
+    const changed = [...this.#labels].filter(([, labels]) => labels.size > 1);
+    if (!changed.length) return [];
+    const [name, labels] = changed[0];
+    const shown = [...labels].slice(0, 4).map((label) => label.slice(0, 40)).join(", ");
+    return [say`objects whose label changes, and keep the first: ${changed.length} (object ${String(name).slice(0, 40)}: ${shown})`];
+  }
+}
+
+/**
+ * A sentence if boxes read as left, top, width and height must be corners: most leave the frame, as corners none. An
+ * object that the frame cuts off may look so as well.
+ *
+ * @param {{boxes: Box[][], mask: boolean[][]}} boxes  in shares of the frame
+ * @returns {Said[]}
+ */
+export function reallyCorners({ boxes, mask }) {
+  const seen = boxes.flatMap((row, frame) => row.filter((_, n) => mask[frame][n]));
+  const leave = seen.filter(([, , x2, y2]) => x2 > 1 + 1e-6 || y2 > 1 + 1e-6).length;
+  const fit = seen.every(([x, y, x2, y2]) => {
+    const [w, h] = [x2 - x, y2 - y];
+    return x >= 0 && y >= 0 && w > x && h > y && w <= 1 + 1e-6 && h <= 1 + 1e-6;
+  });
+  if (!fit || 2 * leave <= seen.length) return [];
+  return [
+    say`${leave} of ${seen.length} boxes leave the image as left, top, width, height, and none as x1, y1, x2, y2: see that the columns are what they are called`,
+  ];
 }
 
 /**
@@ -94,7 +138,7 @@ function commonDivisor(a, b) {
  * @returns {DenseBoxes}
  */
 export function denseOf(rows, frames) {
-  const { phrases, length = null } = rows;
+  const { phrases, length = null, inPixels, leftOut, size, fromSides, remarks } = rows;
   const entries = frames ? rows.entries : started(rows);
   const last = entries.reduce((late, { frame }) => Math.max(late, frame + 1), 0);
   const total = length ?? (frames || last);
@@ -116,7 +160,7 @@ export function denseOf(rows, frames) {
     boxes[frame][n] = box;
     mask[frame][n] = true;
   }
-  return { boxes, mask, phrases: [...phrases.values()], inPixels: rows.inPixels, leftOut: rows.leftOut, size: rows.size };
+  return { boxes, mask, phrases: [...phrases.values()], inPixels, leftOut, size, fromSides, remarks };
 }
 
 /** Entries of a part of a longer video, numbered from its first frame. Those that start soon stay as they are. */

@@ -13,6 +13,8 @@
  *   mean colour from that of the region that it was merged with
  */
 
+import { overlapOf } from "./box.js";
+
 export const SIDE = 128; // pixels of the longer side that suffice; a larger picture takes longer than a click may
 
 const AREA = [0.001, 0.7]; // of the picture, least and most for an object
@@ -165,15 +167,6 @@ function isMeant([x1, y1, x2, y2], [x, y]) {
 function boxOf({ width, height, boxes }, n) {
   const [left, top, right, bottom] = boxes.subarray(n * 4, n * 4 + 4);
   return [left / width, top / height, right / width, bottom / height];
-}
-
-/** Intersection over union of two boxes. @param {Box} a @param {Box} b */
-export function overlapOf(a, b) {
-  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
-  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
-  if (width <= 0 || height <= 0) return 0;
-  const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
-  return (width * height) / (area(a) + area(b) - width * height);
 }
 
 /**

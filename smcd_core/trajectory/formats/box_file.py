@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ...files import kind_of
 from ...terminal import inert
-from ..document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError
+from ..document import MAX_FRAMES, MAX_OBJECTS, TrajectoryError, unique_keys
 from ..rows import MAX_PIXELS, all_are_shares
 from .headers import is_header
 
@@ -25,18 +26,6 @@ MAX_BYTES = 512 * 2**20
 MAX_ROWS = MAX_FRAMES * MAX_OBJECTS + 1  # lines, with a header
 MAX_LINE = 5000  # characters
 MAX_DATASET_BYTES = 4 * 2**30  # YouTube-VIS keeps a whole split, with its masks, in one file
-
-_SIGNATURES = (  # how files begin that are easily given for boxes
-    (rb"\x89PNG", "a PNG image"),
-    (rb"\xff\xd8\xff", "a JPEG image"),
-    (rb"GIF8", "a GIF image"),
-    (rb"BM.{4}\0{4}", "a BMP image"),
-    (rb"II\*\0|MM\0\*", "a TIFF image"),
-    (rb"RIFF.{4}WEBP", "a WebP image"),
-    (rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI ", "a video"),
-    (rb"PK\x03\x04", "a zip archive"),
-    (rb"%PDF", "a PDF"),
-)
 
 Row = tuple[str, Sequence[str]]  # where it was found, and its fields
 
@@ -189,13 +178,16 @@ class BoxFile:
     def json(self, unread: Sequence[str] = ()) -> Any:
         """The content of a JSON file, without the keys that nobody reads, such as masks."""
 
-        def lean(entry: dict[str, Any]) -> dict[str, Any]:
+        def lean(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+            entry = unique_keys(pairs)
             for name in unread:
                 entry.pop(name, None)
             return entry
 
         try:
-            return json.loads(self.text, object_hook=lean if unread else None)
+            return json.loads(self.text, object_pairs_hook=lean)
+        except TrajectoryError as error:
+            raise self.error(str(error)) from None
         except RecursionError:
             raise self.error("is nested too deeply to hold boxes") from None
         except ValueError as error:
@@ -235,7 +227,7 @@ def read_text(path: Path, limit: int) -> str:
             raise UnicodeDecodeError("utf-8", data, data.index(0), data.index(0) + 1, "a zero")
         return text
     except UnicodeDecodeError as error:
-        if kind := next((kind for start, kind in _SIGNATURES if re.match(start, data, re.DOTALL)), None):
+        if kind := kind_of(data):
             raise BoxFileError(path, f"is {kind}: expected boxes, such as a trajectory .json") from None
         is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
         found = ", but UTF-16" if is_utf16 else ""

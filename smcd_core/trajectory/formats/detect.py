@@ -10,7 +10,7 @@ from .annotation_tools import is_label_studio
 from .bbox_animator import is_bbox_animator
 from .box_file import BoxFile, Row, is_absent
 from .folders import KITTI_FIELDS
-from .headers import CSV_HEADER, EXPECTED, LINE_HEADERS, columns_of, plain
+from .headers import CSV_HEADER, EXPECTED, LINE_HEADERS, columns_of, is_words, known_columns, lacking, plain
 
 
 def detect_json(file: BoxFile, content: Any) -> str:
@@ -25,6 +25,10 @@ def detect_json(file: BoxFile, content: Any) -> str:
         return "label_studio"
     if is_value(content):
         return "values"
+    if isinstance(content, dict) and {"nodes", "links"} <= content.keys():
+        raise file.error("is a workflow of ComfyUI: open it there, and save the boxes in the editor")
+    if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
+        raise file.error("is COCO, whose boxes belong to single images: expected videos, as YouTube-VIS has them")
     found = f"keys {', '.join(map(repr, list(content)[:8])) or 'none'}" if isinstance(content, dict) else "a list"
     raise file.error(f"JSON with {found}: expected 'objects' (a trajectory) or 'videos', 'annotations' (YouTube-VIS)")
 
@@ -32,7 +36,8 @@ def detect_json(file: BoxFile, content: Any) -> str:
 def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
     """The format of a file of lines. Raises BoxFileError where it is none, or where there is a choice."""
     where, first = rows[0]
-    if len(first) > 3 and not any(map(is_number, first)):
+    is_short = len(first) > 1 and is_words(first) and known_columns(first)  # a header of which most is missing
+    if is_short or (len(first) > 3 and not any(map(is_number, first))):
         return _of_header(file, first, where)
     if len(first) == 4:
         # Four numbers say nothing about themselves; what lies beside them does.
@@ -103,7 +108,7 @@ def _of_header(file: BoxFile, header: Sequence[str], where: str) -> str:
     if names in LINE_HEADERS:
         return LINE_HEADERS[names]
     if columns_of(header) is None:
-        raise file.error(f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}", where)
+        raise file.error(lacking(header), where)
     return "csv"
 
 

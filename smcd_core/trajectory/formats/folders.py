@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..rows import BoxRows, joined, rows_of
+from ..rows import BoxRows, ObjectNames, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural
 from .lines import picture_size
 
@@ -16,18 +16,34 @@ LOOKED_AT = 50  # files, to tell what a folder holds and how large its images ar
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def is_yolo_folder(folder: Path) -> bool:
-    """Whether a folder holds a text file for each frame, with lines of class, centre and size.
+def is_label_folder(folder: Path) -> bool:
+    """Whether a folder holds a text file for each frame, as labels of YOLO have it.
 
     Its only text file may be anything else, so that one must have shares separated by spaces.
     """
     files = _label_files(folder)
+    if len(files) > 1 and all(re.search(r"[0-9]$", file.stem) for file in files[:LOOKED_AT]):
+        return True
     first = next((file for file in map(BoxFile, files[:LOOKED_AT]) if file.text), None)
     if first is None:
         return False
     row = next(first.rows())[1]
     is_label = "," not in first.text and all(re.fullmatch(r"0?\.\d+|[01](\.0*)?", field) for field in row[1:5])
     return len(row) in (5, 6, 7) and (len(files) > 1 or is_label)
+
+
+def label_folders(folder: Path) -> list[Path]:
+    """The folder `labels` in one that a tracker has written. Raises BoxFileError where there are several."""
+    labels = folder / "labels"
+    if not labels.is_dir() or is_label_folder(folder):
+        return []
+    parts = [part for part in sorted(labels.iterdir()) if part.is_dir() and is_label_folder(part)]
+    if is_label_folder(labels) or not parts:
+        return [labels]
+    if len(parts) > 1:
+        names = ", ".join(f"labels/{part.name}" for part in parts[:8])
+        raise BoxFile(folder).error(f"holds several folders of labels: give one of {names}")
+    return parts
 
 
 def _label_files(folder: Path) -> list[Path]:
@@ -50,7 +66,7 @@ def read_yolo(path: Path) -> BoxRows:
     if not paths:
         raise BoxFile(folder).error("is no folder of label files, a .txt file for each frame with objects")
     frames = _frames_of(folder, paths) if len(paths) > 1 else [0]
-    entries, objects, phrases = [], {}, []
+    entries, objects = [], ObjectNames()
     for path, frame in zip(paths, frames, strict=True):
         file = BoxFile(path)
         seen = set()
@@ -72,16 +88,15 @@ def read_yolo(path: Path) -> BoxRows:
                 hint = "" if has_id else ": ids are missing, so run a tracker that saves them"
                 raise file.error(f"found a second box of {name[0]} {name[1]:g} in a frame{hint}", where)
             seen.add(name)
-            if name not in objects:
-                objects[name] = len(objects)
-                phrases.append(classes[int(kind)].strip() if kind < len(classes) else "")
+            place = objects.place(f"{name[0]} {name[1]:g}", classes[int(kind)].strip() if kind < len(classes) else "")
             box = file.corners([cx - w / 2, cy - h / 2, w, h], True, where)
-            entries.append((frame, objects[name], box))
+            entries.append((frame, place, box))
     what = "YOLO labels" + (f" (classes of {named[0].name})" if named else "")
     size, name = _size_of_images(paths)
     found = BoxRows(
-        what, *rows_of(entries), tuple(phrases), size, f"from {name}", length=max(frames) + 1, in_pixels=False
-    )
+        what, *rows_of(entries), tuple(objects.phrases), size, f"from {name}", length=max(frames) + 1, in_pixels=False,
+        remarks=objects.remarks(),
+    )  # fmt: skip
     # A detector writes no file for a frame in which it finds nothing, so two files alone show no rhythm.
     return joined(found, frames) if len(frames) > 2 else found
 
@@ -118,7 +133,7 @@ def _frames_of(folder: Path, paths: Sequence[Path]) -> list[int]:
 
 def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """frame track type truncated occluded alpha left top right bottom ... of KITTI tracking; DontCare is left out."""
-    entries, objects, phrases, seen, left_out = [], {}, [], set(), 0
+    entries, objects, seen, left_out = [], ObjectNames(), set(), 0
     names = "frame,id,left,top,right,bottom"
     for where, row in rows:
         if len(row) not in KITTI_FIELDS:
@@ -135,11 +150,9 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         if (frame, identity) in seen:
             raise file.error(f"found a second box for object {identity:g} in the same frame", where)
         seen.add((frame, identity))
-        if identity not in objects:
-            objects[identity] = len(objects)
-            phrases.append({"Person_sitting": "sitting person", "Misc": ""}.get(row[2], row[2].lower()))
-        entries.append((int(frame), objects[identity], file.corners(box, False, where)))
+        phrase = {"Person_sitting": "sitting person", "Misc": ""}.get(row[2], row[2].lower())
+        entries.append((int(frame), objects.place(int(identity), phrase), file.corners(box, False, where)))
     what = "KITTI tracking" + (f" ({left_out} rows of DontCare left out)" if left_out else "")
-    found = BoxRows(what, *rows_of(entries), tuple(phrases), may_start_late=True)
+    found = BoxRows(what, *rows_of(entries), tuple(objects.phrases), may_start_late=True, remarks=objects.remarks())
     file.refuse_shares(found.xyxy, "KITTI")
     return joined(found)

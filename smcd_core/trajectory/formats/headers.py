@@ -42,14 +42,31 @@ def plain(name: str) -> str:
 
 def columns_of(header: Sequence[str]) -> Mapping[str, int] | None:
     """The place of each known column of a header, None if it does not tell boxes by frame."""
+    places = known_columns(header)
+    has_box = any(places.keys() >= set(names) for names in CORNERS)
+    return places if has_box and "frame" in places else None
+
+
+def lacking(header: Sequence[str]) -> str:
+    """Which columns a header lacks, in words."""
+    places = known_columns(header)
+    most = max(CORNERS, key=lambda names: len(places.keys() & set(names)))
+    absent = [] if "frame" in places else ["frame"]
+    absent += [name for name in most if name not in places] if places.keys() & set(most) else [*CORNERS[0]]
+    if absent == ["frame", *CORNERS[0]] and not places.keys() & set(most):
+        return f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}"
+    return f"found the header {','.join(header)[:80]!r}, which lacks {', '.join(absent)}: expected {EXPECTED}"
+
+
+def known_columns(header: Sequence[str]) -> Mapping[str, int]:
+    """The place of each known column of a header."""
     found = [plain(name) for name in header]
     places: dict[str, int] = {}
     for column, names in _NAMES.items():
         free = [name for name in names.split() if name in found and found.index(name) not in places.values()]
         if free:
             places[column] = found.index(free[0])
-    has_box = any(places.keys() >= set(names) for names in CORNERS)
-    return places if has_box and "frame" in places else None
+    return places
 
 
 def is_words(fields: Sequence[str]) -> bool:

@@ -43,6 +43,7 @@ def read_xywh(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         size=got10k_size(meta),
         size_from="from meta_info.ini",
         fps=info.setting(meta, "anno_fps", DEFAULT_FPS) if info else DEFAULT_FPS,
+        from_sides=True,
     )
 
 
@@ -104,6 +105,7 @@ def _one_object(
     size: tuple[int, int] | None = None,
     size_from: str = "",
     fps: float = DEFAULT_FPS,
+    from_sides: bool = False,
 ) -> BoxRows:
     """BoxRows from boxes [F, 4] and mask [F]."""
     frames = np.flatnonzero(mask)
@@ -119,6 +121,7 @@ def _one_object(
         length=len(boxes),
         fps=fps,
         in_pixels=not is_shares,
+        from_sides=from_sides,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..document import DEFAULT_FPS
-from ..rows import BoxRows, joined
+from ..rows import BoxRows, ObjectNames, joined
 from .box_file import BoxFile, Row, is_absent
 
 NAMES = "frame,id,left,top,width,height,conf,x,y,z".split(",")
@@ -19,6 +19,9 @@ NAMES = "frame,id,left,top,width,height,conf,x,y,z".split(",")
 # Milan et al., MOT16 (2016): the classes that are things to animate.
 CLASSES = {1: "pedestrian", 2: "person on vehicle", 3: "car", 4: "bicycle", 5: "motorbike", 7: "static person"}
 NUM_CLASSES = 13
+
+# An object overlaps itself one frame later; others with ids side by side do not.
+OVERLAP, LEAST_FRAMES = 0.5, 5
 
 
 def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
@@ -41,13 +44,13 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     notes += [f"classes of {names_from}"] if names else []
     table, places = table[counted], [place for place, keep in zip(places, counted, strict=True) if keep]
     _refuse_repeated(file, table, places)
+    _refuse_swapped(file, table)
     identities, objects = np.unique(table[:, 1], return_inverse=True)
     objects = objects.reshape(-1)
-    kinds = [""] * len(identities)
+    kinds, labelled = [""] * len(identities), ObjectNames()
     if names:
-        kinds_of_rows = zip(objects, table[:, 7], strict=True)
-        for n, kind in kinds_of_rows:
-            kinds[n] = names.get(int(kind), "")
+        for n, identity, kind in zip(objects, table[:, 1], table[:, 7], strict=True):
+            kinds[n] = labelled.phrases[labelled.place(int(identity), names.get(int(kind), ""))]
 
     def setting(name: str, otherwise: float = 0.0) -> float:
         return info_file.setting(info, name, otherwise) if info_file else otherwise
@@ -66,6 +69,8 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         length=length or None,
         fps=setting("frameRate", DEFAULT_FPS),
         may_start_late=True,
+        from_sides=True,
+        remarks=labelled.remarks(),
     )
     return joined(found)
 
@@ -110,6 +115,27 @@ def _refuse_repeated(file: BoxFile, table: np.ndarray, places: Sequence[str]) ->
         if (frame, identity) in seen:
             raise file.error(f"found a second box for object {identity:g} in the same frame", place)
         seen.add((frame, identity))
+
+
+def _refuse_swapped(file: BoxFile, table: np.ndarray) -> None:
+    """Raise BoxFileError if the ids must be the frames: each "object" lies where the one before it does."""
+    frames, identities = (len(np.unique(table[:, column])) for column in (0, 1))
+    if identities < max(LEAST_FRAMES, frames + 1):
+        return
+    rows = table[np.lexsort((table[:, 1], table[:, 0]))]
+    here, after = rows[:-1], rows[1:]
+    together = here[:, 0] == after[:, 0]
+    follows = together & (after[:, 1] - here[:, 1] == 1)
+    corners, others = (np.concatenate((part[:, 2:4], part[:, 2:4] + part[:, 4:6]), 1) for part in (here, after))
+    low, high = np.maximum(corners[:, :2], others[:, :2]), np.minimum(corners[:, 2:], others[:, 2:])
+    shared = (high - low).clip(0).prod(1)
+    either = here[:, 4:6].prod(1) + after[:, 4:6].prod(1) - shared
+    overlap = follows & (shared > OVERLAP * either)
+    if overlap.sum() >= 0.9 * max(together.sum(), 1):
+        raise file.error(
+            f"found {identities} objects in {frames} frames, each where the one before it is: columns 1 and 2 must be "
+            "object and frame. Write the frame first"
+        )
 
 
 def _rows(count: int, what: str) -> str:

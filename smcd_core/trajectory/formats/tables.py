@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..rows import BoxRows, all_are_shares, joined, rows_of
+from ..rows import BoxRows, ObjectNames, all_are_shares, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural, same_id
-from .headers import CORNERS, CSV_HEADER, EXPECTED, VIDEO_COLUMNS, columns_of, plain
+from .headers import CORNERS, CSV_HEADER, VIDEO_COLUMNS, columns_of, lacking, plain
 
 _VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",")
 
@@ -20,7 +20,7 @@ def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """Frames from 0 under our header. Objects are numbers or names; a name without a label is the phrase as well."""
     (where, header), *rest = rows
     if columns_of(header) is None:
-        raise file.error(f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}", where)
+        raise file.error(lacking(header), where)
     return _read_table(file, header, rest, "CSV")
 
 
@@ -55,7 +55,7 @@ def _read_table(
     frames = _frame_numbers(file, rows, columns, header, needed)
     from_one = not is_ours and not from_zero and min(frames, default=0) == 1  # others count from 1
     columns = _without_row_numbers(columns, header, rows, frames)
-    entries, objects, phrases, seen = [], {}, [], set()
+    entries, objects, seen = [], ObjectNames(), set()
     for (where, row), frame in zip(rows, frames, strict=True):
         if is_absent([row[columns[name]] for name in box_names]):
             continue
@@ -65,9 +65,7 @@ def _read_table(
             raise file.error("found id -1, a detection that no tracker has joined to an object", where)
         label = row[columns["label"]] if "label" in columns else None
         name = label if name is None else name
-        if name not in objects:
-            objects[name] = len(objects)
-            phrases.append(_phrase(name, label))
+        place = objects.place(name, _phrase(name, label))
         if (frame, name) in seen:
             raise file.error(
                 "found a second box"
@@ -77,7 +75,7 @@ def _read_table(
                 where,
             )
         seen.add((frame, name))
-        entries.append((frame - from_one, objects[name], _corners(file, box, box_names, where)))
+        entries.append((frame - from_one, place, _corners(file, box, box_names, where)))
     numbers, places, xyxy = rows_of(entries)
     # Rows at the end that say that nothing is there tell how long the video is.
     last = max(frames, default=-1) - from_one
@@ -86,8 +84,10 @@ def _read_table(
     what = ("CSV of corners" if is_ours else what) + (" in shares of the frame" if is_shares else "")
     size = _size_of_image(columns, header, rows, box_names, xyxy)
     found = BoxRows(
-        what, numbers, places, xyxy, tuple(phrases), size, "from the file", length=length, in_pixels=not is_shares
-    )
+        what, numbers, places, xyxy, tuple(objects.phrases), size, "from the file", length=length,
+        in_pixels=not is_shares,
+        from_sides=box_names[2] == "w" and box_names[0] != "cx", remarks=objects.remarks(),
+    )  # fmt: skip
     # Rows at the start that say that nothing is there tell that the video starts with them.
     starts_late = bool(len(numbers)) and numbers.min() + from_one == min(frames)
     return joined(replace(found, may_start_late=starts_late and not is_ours))

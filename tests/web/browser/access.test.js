@@ -3,9 +3,12 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { CONTEXT_MENUS } from "../../../web/editor/actions/context_menu.js";
 import { documentOf, missing, openEditor, settle } from "./harness.js";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core");
+const QUICK = Boolean(process.env.SMCD_QUICK); // as in comfy.js
+const LATER = QUICK && "make test-all runs it";
 const TRAJECTORY = documentOf([
   { id: "a", phrase: "red car", keys: [0, 12].map((frame) => ({ frame, box: [0.05 + frame / 40, 0.5, 0.35 + frame / 40, 0.75] })) },
   { id: "b", phrase: "brown dog", keys: [{ frame: 0, box: [0.6, 0.1, 0.8, 0.35] }] },
@@ -18,8 +21,8 @@ const LIGHT = {
   "--border-color": "#c8c8c8",
 };
 
-function check(name, body, options = {}) {
-  test(name, { skip: missing }, async (t) => {
+function check(name, body, { skip = false, ...options } = {}) {
+  test(name, { skip: missing || skip }, async (t) => {
     const { page, problems, close } = await openEditor({ width: 1100, height: 800, ...options });
     t.after(close);
     await page.evaluate((text) => window.editor.load(text), JSON.stringify(TRAJECTORY));
@@ -42,7 +45,19 @@ async function faults(page) {
   });
 }
 
-const QUICK = Boolean(process.env.SMCD_QUICK); // as in comfy.js
+/** Ways into the menus of the right button, by name. */
+function contextMenus(page) {
+  const open = (name) =>
+    page.evaluate(async (menu) => {
+      const { openContextMenu } = await import("/web/editor/actions/context_menu.js");
+      const { translator } = await import("/web/editor/strings/strings.js");
+      const { editor, view } = window;
+      const context = { editor, view, t: translator("en"), root: document.querySelector(".smcd-editor") };
+      openContextMenu(context, menu, { clientX: 150, clientY: 100 });
+    }, name);
+  return Object.fromEntries(Object.keys(CONTEXT_MENUS).map((name) => [`menu of a ${name}`, () => open(name)]));
+}
+
 for (const [look, colors] of Object.entries({ dark: {}, light: LIGHT })) {
   for (const width of QUICK ? [look === "dark" ? 1100 : 380] : [1100, 380]) {
     check(`axe finds no fault in any state, ${look}, ${width} pixels wide`, async (page) => {
@@ -50,6 +65,11 @@ for (const [look, colors] of Object.entries({ dark: {}, light: LIGHT })) {
         for (const [name, color] of Object.entries(given)) document.documentElement.style.setProperty(name, color);
         window.view.restyle();
       }, colors);
+      const pressed = async (key) => {
+        await page.keyboard.press("Escape");
+        await page.locator(".smcd-editor").focus();
+        await page.keyboard.press(key);
+      };
       const states = {
         nothing: () => page.evaluate(() => window.editor.select([])),
         selected: () => page.evaluate(() => window.editor.select(["a"])),
@@ -59,10 +79,18 @@ for (const [look, colors] of Object.entries({ dark: {}, light: LIGHT })) {
           if (await button.isVisible()) await button.click();
         },
         menu: () => page.getByRole("button", { name: "Object", exact: true }).click(),
-        help: async () => {
+        warning: async () => {
           await page.keyboard.press("Escape");
-          await page.evaluate(() => document.querySelector(".smcd-editor").focus());
-          await page.keyboard.press("?");
+          await page.evaluate((text) => window.editor.load(text.replace("brown dog", "")), JSON.stringify(TRAJECTORY));
+          await page.locator(".smcd-notice[data-kind=warning]").waitFor();
+        },
+        "list of warnings": () => page.locator(".smcd-checks-button").click(),
+        ...(QUICK ? {} : contextMenus(page)),
+        "full screen": () => pressed("f"),
+        help: () => pressed("?"),
+        problem: async () => {
+          await page.keyboard.press("Escape");
+          await page.evaluate(() => window.editor.load("{ no JSON"));
         },
       };
       for (const [name, enter] of Object.entries(states)) {
@@ -175,3 +203,29 @@ check("selection, moves and refusals are said", async (page) => {
   await page.keyboard.press("ArrowRight");
   await said(/locked/i);
 });
+
+/** Own meanings of the timeline's keys: it zooms itself. */
+const OF_TIMELINE = ["+", "=", "-", "0"];
+
+check("each key of each command runs it, on the stage and on the timeline", async (page) => {
+  const commands = await page.evaluate(async () => {
+    const { COMMANDS } = await import("/web/editor/actions/commands.js");
+    window.ran = [];
+    for (const command of COMMANDS) {
+      const note = () => window.ran.push(command.id);
+      Object.assign(command, { isEnabled: () => true, run: note });
+      if (command.step) command.step.start = () => (note(), () => (before) => before);
+    }
+    return COMMANDS.filter(({ isNative }) => !isNative).map(({ id, keys }) => ({ id, keys }));
+  });
+  for (const place of ["stage", "timeline"]) {
+    await page.locator(`.smcd-${place}-canvas`).focus();
+    for (const { id, keys } of commands) {
+      for (const key of keys) {
+        if (place === "timeline" && (OF_TIMELINE.includes(key) || /^(Shift\+)?Arrow/.test(key))) continue;
+        await page.keyboard.press(/^[A-Z]$/.test(key) ? key.toLowerCase() : key.replace("Mod+", "Control+"));
+        assert.deepEqual(await page.evaluate(() => window.ran.splice(0)), [id], `${key} on the ${place}`);
+      }
+    }
+  }
+}, { skip: LATER });

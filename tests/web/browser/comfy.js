@@ -139,7 +139,7 @@ export async function openComfy(server, { nodes2 = false, locale = "en", without
   await context.route((url) => !["127.0.0.1", OUTSIDE].includes(url.hostname), (route) => route.abort());
   if (without) await context.route(without, (route) => route.abort());
   if (start) await context.addInitScript(start);
-  await page.goto(server.url);
+  await page.goto(server.url, { timeout: START }); // on a busy machine
   await isReady(page);
   await page.evaluate(() => window.app.loadGraphData({ nodes: [], links: [], version: 0.4 }));
   const own = () => problems.filter((text) => !NOT_OURS.some((pattern) => pattern.test(text)));
@@ -275,7 +275,7 @@ function hostOf(page) {
   /** Load the page again, with the graph that there is. */
   const reloadPage = async () => {
     const saved = await page.evaluate(() => JSON.stringify(window.app.graph.serialize()));
-    await page.reload();
+    await page.reload({ timeout: START });
     await isReady(page);
     await page.evaluate(async (graph) => {
       await window.app.loadGraphData(JSON.parse(graph));

@@ -46,6 +46,8 @@ const CONTROLS = {
   menu: ".smcd-menu-button",
   "colour chip": ".smcd-color",
 };
+/** Those of them that Delete is for. */
+const TYPED = ["field", "number field", "drop-down", "slider", "check box", "colour chip"];
 /** Without the editor they undo the graph, refresh, open side bars, mute, bypass, pin, collapse and lock. */
 const KEYS_OF_HOST = ["r", "w", "n", "m", "a", "p", "h", "Control+m", "Control+b", "Alt+c", "Control+z"];
 const PIXEL = 0.02; // of the frame: three CSS pixels of the stage in a node
@@ -256,6 +258,15 @@ function overlaps() {
   );
 }
 
+/** Runs in the page: show a text on Load SMCD, as a run does. */
+async function remarkOnBundled(text) {
+  const { api } = await import("/scripts/api.js");
+  const isBundled = ({ type, widgets }) => type === "SMCD_Load" && String(widgets[0].value).endsWith("(bundled)");
+  for (const { id } of window.app.graph.nodes.filter(isBundled)) {
+    api.dispatchCustomEvent("progress_text", { nodeId: String(id), text });
+  }
+}
+
 /** A prompt without titles. */
 function bare(prompt) {
   return Object.fromEntries(Object.entries(prompt).map(([id, { class_type, inputs }]) => [id, { class_type, inputs }]));
@@ -294,14 +305,12 @@ function inRenderer(serverOf, { nodes2 }) {
   const picture = async (name) => {
     if (SCREENSHOTS) await opened.page.screenshot({ path: join(SCREENSHOTS, `${nodes2 ? "nodes2" : "classic"}_${name}.png`) });
   };
-  before(async () => {
-    opened = await openComfy(serverOf(), { nodes2 });
-  });
   after(() => opened?.close());
 
   /** A test on an empty graph, after which nothing must have gone wrong. */
   const hosted = (name, run, options = {}) =>
     test(name, options, async () => {
+      opened ??= await openComfy(serverOf(), { nodes2 });
       const { page, host, problems } = opened;
       await page.evaluate(() => window.app.loadGraphData({ nodes: [], links: [], version: 0.4 }));
       const known = problems().length;
@@ -479,6 +488,7 @@ function inRenderer(serverOf, { nodes2 }) {
       if (nodes2) {
         await page.waitForFunction((count) => document.querySelectorAll("[data-node-id]").length >= count, data.nodes.length);
       }
+      await page.evaluate(remarkOnBundled, "What a run says about a bundled checkpoint. ".repeat(5));
       await page.waitForTimeout(500);
       assert.deepEqual(await page.evaluate(overlaps), [], file);
       const { nodes, groups, size } = await page.evaluate(laidOut);
@@ -646,7 +656,7 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.equal(await host.editor(id, (editor) => editor.background?.width), 128);
   });
 
-  hosted("prompt and size come from the node that the trajectory goes to", async (host) => {
+  hosted("prompt and size come from the node that the trajectory goes to", async (host, page) => {
     const id = await host.add("SMCD_Trajectory", { pos: [500, 80] });
     const text = await host.add("CLIPTextEncode", { pos: [20, 80], widgets: { text: "a red circle" } });
     const connect = { trajectory: [id, 0], positive: [text, 0] };
@@ -656,6 +666,11 @@ function inRenderer(serverOf, { nodes2 }) {
       [facts.prompt, facts.width, facts.height, facts.columns, facts.rows, facts.numFrames],
       ["a red circle", 320, 192, 40, 24, null],
     );
+    await page.evaluate((n) => {
+      window.app.graph.getNodeById(n).widgets[0].value = "a small dog chases a red car";
+    }, text);
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    assert.deepEqual(await page.locator(".smcd-naming .smcd-chips button").allTextContents(), ["small dog", "red car"]);
   });
 
   hosted("boxes of a detector come in as keys, edits win, other boxes win again", async (host, page) => {
@@ -768,6 +783,41 @@ function inRenderer(serverOf, { nodes2 }) {
     await page.waitForTimeout(700);
     assert.equal(await host.text(id), EMPTY);
     assert.equal(await page.locator(".smcd-stage-canvas:visible").count(), 1);
+  });
+
+  hosted("Delete and Escape are about the control that has the focus, never about the graph", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: TWO } });
+    await page.evaluate((n) => window.app.canvas.selectItems([window.app.graph.getNodeById(n)]), id);
+    const restore = async () => {
+      await page.evaluate(([n, text]) => {
+        const widget = window.app.graph.getNodeById(n).widgets.find(({ name }) => name === "text");
+        widget.value = text;
+        widget.callback(text);
+      }, [id, TWO]);
+      await host.editor(id, (editor) => editor.select([editor.trajectory.objects[0].id]));
+      const properties = page.locator(".smcd-side-button[aria-expanded=false]");
+      if (await properties.isVisible()) await properties.click();
+      await drawn();
+    };
+    const drawn = () => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    const isInside = () => page.evaluate(() => Boolean(document.activeElement.closest(".smcd-editor")));
+    const state = (editor) => [editor.trajectory.objects.length, editor.isInGesture];
+    await restore();
+    const outer = await host.outer();
+    for (const [kind, control] of Object.entries(CONTROLS)) {
+      const target = page.locator(control).first();
+      for (const key of ["Delete", "Escape"]) {
+        await target.focus();
+        await page.keyboard.press(key);
+        await drawn();
+        const left = key === "Escape" || TYPED.includes(kind) ? 2 : 1;
+        assert.deepEqual(await host.editor(id, state), [left, false], `${key}, ${kind}`);
+        assert.ok(await isInside(), `${key}, ${kind}`); // or the host would get the next ones
+        for (const next of ["Escape", "Delete", "Backspace"]) await page.keyboard.press(next);
+        assert.deepEqual(await host.outer(), outer, `${key}, ${kind}`);
+        await restore();
+      }
+    }
   });
 
   hosted("the wheel is the graph's until the editor has the focus", async (host, page) => {

@@ -127,7 +127,9 @@ function take({ editor, t }, { trajectory, reading }, action, name) {
   const format = t(`format.${reading.format}`);
   const { objects, frames, leftOut } = reading;
   const key = leftOut ? "file.readPart" : "file.read";
-  editor.notify("info", t(key, { name, format, objects, frames, leftOut }));
+  const said = t(key, { name, format, objects, frames, leftOut });
+  const remarks = reading.remarks ?? [];
+  editor.notify("info", [said, ...remarks.map((remark) => t(remark))].join(" "));
 }
 
 /** @returns {Promise<{action: string, format: Format | null, width: number, height: number} | null>} */

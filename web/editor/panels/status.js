@@ -53,10 +53,11 @@ export function createStatus({ editor, t, run, root }) {
   /** The latest message; without one, the first warning, which a run would otherwise tell too late. */
   function showMessage() {
     const { notice } = editor;
-    const text = notice ? textOf(notice) : warning;
+    const found = editor.problem ? "" : warning; // of the trajectory from before
+    const text = notice ? textOf(notice) : found;
     message.textContent = text;
     message.title = text;
-    message.dataset.kind = notice?.kind ?? (warning && "warning");
+    message.dataset.kind = notice?.kind ?? (found && "warning");
     undo.hidden = !notice?.isUndoable;
   }
 
@@ -107,11 +108,11 @@ export function createStatus({ editor, t, run, root }) {
   return {
     element,
     render() {
-      const { trajectory, notice, facts, background } = editor;
-      if (notice !== drawn[0]) showMessage();
+      const { trajectory, notice, problem, facts, background } = editor;
+      if (notice !== drawn[0] || problem !== drawn[2]) showMessage();
       const { width, height, frames, fps } = trajectory;
       if (trajectory !== drawn[1]) clip.textContent = t("status.clip", { width, height, count: frames, fps });
-      drawn = [notice, trajectory];
+      drawn = [notice, trajectory, problem];
       if (trajectory === checked[0] && facts === checked[1] && background === checked[2]) return;
       checked = [trajectory, facts, background];
       clearTimeout(timer);

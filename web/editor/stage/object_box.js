@@ -7,7 +7,8 @@
  */
 
 import { addTrack, centreOf, movedPart, setBox, trackOf } from "../../trajectory/model.js";
-import { maskedAt, objectsAt, overlapOf, regionsOf, SIDE } from "../../trajectory/segmentation.js";
+import { overlapOf } from "../../trajectory/box.js";
+import { maskedAt, objectsAt, regionsOf, SIDE } from "../../trajectory/segmentation.js";
 import { canvasOf } from "./fill.js";
 import { shownBox } from "./scene.js";
 

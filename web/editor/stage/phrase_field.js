@@ -5,7 +5,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, isComposed, listen, take } from "../kit/dom.js";
+import { h, isComposed, listen, take, watch } from "../kit/dom.js";
 import { editAsTyped } from "../kit/typed.js";
 import { freePhrases } from "../state/prompt_phrases.js";
 import { rectangle, shownBox } from "./scene.js";
@@ -27,6 +27,7 @@ export function createPhraseField({ editor, t, run }, canvas) {
   const element = h("div", { class: "smcd-naming", hidden: true }, input, offers);
   let shown = null;
   let isTouched = false;
+  const isOtherOffer = watch();
 
   const withPhrase = (id, text) => (trajectory) => model.setPhrase(trajectory, id, text);
   editAsTyped(editor, input, {
@@ -52,9 +53,13 @@ export function createPhraseField({ editor, t, run }, canvas) {
     isTouched = false;
     element.hidden = id === null;
     input.value = "";
-    if (id === null) return;
-    const used = editor.trajectory.objects.map(({ phrase }) => phrase);
-    const free = freePhrases(editor.facts.prompt, used).slice(0, MAX_OFFERS);
+  }
+
+  /** Offer what the prompt names now, without the phrases of other objects. */
+  function showOffers() {
+    const others = editor.trajectory.objects.filter(({ id }) => id !== shown).map(({ phrase }) => phrase);
+    if (!isOtherOffer(shown, editor.facts.prompt, others.join("\n"))) return;
+    const free = freePhrases(editor.facts.prompt, others).slice(0, MAX_OFFERS);
     const offer = (text) => h("button", { type: "button", dir: "auto", onclick: () => choose(text) }, text);
     offers.replaceChildren(...free.map(offer));
     offers.hidden = !free.length;
@@ -86,6 +91,7 @@ export function createPhraseField({ editor, t, run }, canvas) {
       const isNew = editor.naming !== shown;
       show(editor.naming);
       if (shown === null) return;
+      showOffers();
       const track = model.trackOf(editor.trajectory, shown);
       const [left, top, , height] = rectangle(shownBox(editor, track), editor.shownViewport);
       const { width: stageWidth, height: stageHeight } = editor.stageSize;

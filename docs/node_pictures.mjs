@@ -1,0 +1,140 @@
+/**
+ * Make the pictures of help pages anew that show the editor, the bundled checkpoint or what it makes, in ComfyUI as the
+ * tests start it: `COMFYUI_PATH=... COMFYUI_PYTHON=... node docs/node_pictures.mjs [page ...]`
+ */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { FRONT_ENDS, openComfy, python } from "../tests/web/browser/comfy.js";
+import { ROOT } from "../tests/web/browser/harness.js";
+
+const MARGIN = 12; // CSS pixels around the nodes
+const TITLE = 30; // of a node, CSS pixels
+/** The nodes of each picture. */
+const PAGES = {
+  SMCD_Load: ["SMCD_Load"],
+  SMCD_Example: ["SMCD_Example", "PreviewAny"],
+  SMCD_Trajectory: ["SMCD_Trajectory"],
+  SMCD_Generate: ["SMCD_Generate", "PreviewImage"],
+  SMCD_Draw: ["SMCD_Draw", "PreviewImage"],
+  SMCD_Check: ["SMCD_Check"],
+};
+const PROMPT = "a cup moving down and a spoon moving up";
+const SPOON = {
+  id: "o2",
+  phrase: "spoon",
+  color: "#e69f00",
+  keys: [0, 7].map((frame) => ({ frame, box: [0.56, 0.59 - frame / 30, 0.77, 0.82 - frame / 30] })),
+};
+/** With a palette, as a page may load 60 kB of each. */
+const SHRINK = `
+import sys
+from PIL import Image
+Image.open(sys.argv[1]).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(sys.argv[1], optimize=True)
+`;
+
+const [{ skip, start }] = Object.values(FRONT_ENDS);
+if (skip) throw new Error(String(skip));
+const server = await start();
+try {
+  await main(process.argv.slice(2));
+} finally {
+  await server.stop();
+}
+process.exit(); // the browser of the tests is open
+
+async function main(wanted) {
+  const { page, host } = await openComfy(server);
+  const workflow = JSON.parse(readFileSync(join(ROOT, "workflows", "01_quick_start.json"), "utf-8"));
+  await page.evaluate((data) => window.app.loadGraphData(data), workflow);
+  await host.settle();
+  await page.evaluate(arrange, { spoon: SPOON, prompt: PROMPT, title: TITLE });
+  const { status } = await host.run();
+  if (status.status_str !== "success") throw new Error(JSON.stringify(status));
+  await page.waitForTimeout(3000); // previews load their images
+  await page.evaluate(hideFolders, [server.base, ROOT]);
+  await page.evaluate(fitToWidgets, ["SMCD_Load", "SMCD_Generate"]);
+  for (const [name, types] of Object.entries(PAGES)) {
+    if (wanted.length && !wanted.includes(name)) continue;
+    const [width, height] = await page.evaluate(show, { types, margin: MARGIN, title: TITLE });
+    await page.waitForTimeout(2000);
+    const { x, y } = await page.locator("#graph-canvas").boundingBox();
+    const path = join(ROOT, "web", "docs", "img", `${name}.png`);
+    await page.screenshot({ path, clip: { x: x + 300, y: y + 120, width, height } });
+    python(SHRINK, path);
+  }
+}
+
+/** Runs in the page: give the nodes of each picture a place, and what they make a preview below. */
+function arrange({ spoon, prompt, title }) {
+  const { graph } = window.app;
+  const of = (type) => graph.nodes.find((node) => node.type === type);
+  const set = (type, name, value) => {
+    const widget = of(type).widgets.find((one) => one.name === name);
+    widget.value = value;
+    widget.callback?.(value);
+    return widget;
+  };
+  for (const group of [...graph.groups]) graph.remove(group);
+  graph.remove(of("SaveVideo"));
+  graph.remove(of("MarkdownNote"));
+  const { text } = Object.fromEntries(of("SMCD_Trajectory").widgets.map(({ name, value }) => [name, value]));
+  const document = JSON.parse(text);
+  set("SMCD_Trajectory", "text", JSON.stringify({ ...document, objects: [...document.objects, spoon] }));
+  set("SMCD_Generate", "prompt", prompt);
+  const place = (node, pos, size) => {
+    node.pos = pos;
+    node.setSize(size.map((side, n) => Math.max(side, node.computeSize()[n])));
+    return node;
+  };
+  const add = (type, links = []) => {
+    const node = window.LiteGraph.createNode(type);
+    graph.add(node);
+    links.forEach(([from, slot], n) => of(from).connect(slot, node, n));
+    return node;
+  };
+  const below = (node, type, link, height) => {
+    const [x, y] = node.pos;
+    place(add(type, [link]), [x, y + node.size[1] + title + 20], [node.size[0], height]);
+  };
+  below(place(of("SMCD_Generate"), [0, 2000], [380, 100]), "PreviewImage", ["SMCD_Generate", 0], 420);
+  below(place(of("SMCD_Example"), [3000, 0], [300, 100]), "PreviewAny", ["SMCD_Example", 2], 150);
+  place(add("SMCD_Draw", [["SMCD_Generate", 0], ["SMCD_Trajectory", 0]]), [3000, 2000], [380, 100]);
+  set("SMCD_Draw", "paths", true);
+  below(of("SMCD_Draw"), "PreviewImage", ["SMCD_Draw", 0], 420);
+  place(add("SMCD_Check"), [6000, 0], [590, 560]);
+  place(of("SMCD_Load"), [6000, 2000], [340, 100]);
+}
+
+/** Runs in the page: folders of this machine are no one's. */
+function hideFolders([base, root]) {
+  const { widgets } = window.app.graph.nodes.find(({ type }) => type === "SMCD_Check");
+  const { element } = widgets.find(({ name }) => name === "report");
+  element.textContent = element.textContent.replaceAll(root.replace(/\/$/, ""), "ComfyUI/custom_nodes/smcd").replaceAll(base, "ComfyUI");
+}
+
+/** Runs in the page: without what the run said on nodes, which is not there before it. */
+function fitToWidgets(types) {
+  for (const node of window.app.graph.nodes.filter(({ type }) => types.includes(type))) {
+    const said = node.widgets.findIndex(({ name }) => name === "$$node-text-preview");
+    if (said < 0) continue;
+    node.widgets[said].onRemove?.();
+    node.widgets.splice(said, 1);
+    node.setSize([node.size[0], node.computeSize()[1]]);
+  }
+}
+
+/** Runs in the page: bring nodes to the corner that the picture is cut out of. Gives its size. */
+function show({ types, margin, title }) {
+  const { canvas, graph } = window.app;
+  const first = graph.nodes.find(({ type }) => type === types[0]);
+  const near = ({ pos }) => Math.hypot(pos[0] - first.pos[0], pos[1] - first.pos[1]);
+  const nearest = (type) => graph.nodes.filter((node) => node.type === type).sort((a, b) => near(a) - near(b))[0];
+  const rects = types.map(nearest).map(({ pos, size }) => [pos[0], pos[1] - title, pos[0] + size[0], pos[1] + size[1]]);
+  const at = (n, choose) => choose(...rects.map((rect) => rect[n]));
+  canvas.ds.scale = 1;
+  canvas.ds.offset = [300 - at(0, Math.min) + margin, 120 - at(1, Math.min) + margin];
+  canvas.deselectAll?.();
+  canvas.setDirty(true, true);
+  return [at(2, Math.max) - at(0, Math.min) + 2 * margin, at(3, Math.max) - at(1, Math.min) + 2 * margin];
+}
