@@ -62,7 +62,7 @@ def _forget_peak() -> None:
 
 def animate(args: argparse.Namespace) -> dict[str, float]:
     from smcd_core.__main__ import main
-    from smcd_core.networks.in_parts import peak_activations
+    from smcd_core.networks.peak import peak_activations
     from smcd_core.sampling.pipeline import SMCDPipeline
 
     peaks, seen = dict.fromkeys(PARTS, 0), {}
@@ -91,7 +91,7 @@ def animate(args: argparse.Namespace) -> dict[str, float]:
     took, pipeline = time.perf_counter() - began, seen["pipeline"]
     weights = sum(p.numel() * p.element_size() for p in pipeline.smcd.parameters())
     positions = pipeline.defaults["width"] * pipeline.defaults["height"] // 64
-    estimate = 4 * peak_activations(pipeline.smcd.config, 2 * FRAMES, positions, "cpu")
+    estimate = 4 * peak_activations(pipeline.smcd.config, 2 * FRAMES, positions, "cpu", videos=2)
     return {
         "command_s": took,
         **{f"{part}_peak_bytes": peak for part, peak in peaks.items()},

@@ -57,7 +57,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = temporary_beside(path)
     temporary.unlink(missing_ok=True)  # nothing that was put there is followed or written to
     try:
-        with naming(path):
+        with naming(path, temporary):
             with temporary.open("xb") as stream:
                 mode = os.fstat(stream.fileno()).st_mode
             temporary.unlink()
@@ -77,12 +77,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the file's name into an OSError of writing to it, such as that of a full disk, which has none."""
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Put the file's name into an OSError of writing to it: a full disk gives none, others the temporary one."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        if error.errno is None or error.filename not in (None, temporary and str(temporary)):
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 

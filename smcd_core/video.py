@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, ImageColor, ImageDraw, ImageFont, PngImagePlugi
 from torch import Tensor
 
 from .errors import SMCDError
-from .files import check_writable, remove_leftovers, replacing, temporary_beside
+from .files import check_writable, naming, remove_leftovers, replacing, temporary_beside
 from .fonts import font_for
 from .pictures import PictureError, open_picture
 
@@ -115,9 +115,10 @@ def _write_folder(images: list[Image.Image], path: Path, text: str) -> None:
     remove_leftovers(path)
     new, old = (temporary_beside(path, word) for word in ("tmp", "old"))
     try:
-        new.mkdir()
-        for index, image in enumerate(images):
-            image.save(new / _FRAME_NAME.format(index), pnginfo=info)
+        with naming(path):
+            new.mkdir()
+            for index, image in enumerate(images):
+                image.save(new / _FRAME_NAME.format(index), pnginfo=info)
         if path.exists():
             path.rename(old)
         new.rename(path)

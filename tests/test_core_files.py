@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_bundle import CONFIG, bare, write_bundle, write_components
 from tiny_training import TINY, write_clips
 
@@ -194,6 +196,27 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
     with pytest.raises(OSError) as caught, replacing(tmp_path / "a.json"), open("/dev/full", "w") as stream:
         stream.write("x" * 10**6)
     assert _explain(caught.value) == f"{tmp_path / 'a.json'}: No space left on device"
+    assert names(tmp_path) == []
+
+
+def test_a_read_only_disk_is_told_with_the_name_that_was_given(tmp_path, monkeypatch):
+    def refused(path, *args, **kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(OSError) as caught, replacing(tmp_path / "a.json"):
+        pass
+    assert _explain(caught.value) == f"{tmp_path / 'a.json'}: Read-only file system"
+
+
+def test_a_full_disk_is_told_with_the_name_of_a_folder_of_frames(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as Pillow does, without a name
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OSError) as caught:
+        write_video(FRAMES, tmp_path / "frames", 8, {})
+    assert _explain(caught.value) == f"{tmp_path / 'frames'}: No space left on device"
     assert names(tmp_path) == []
 
 

@@ -20,7 +20,8 @@ from ...smcd_core.errors import SMCDError
 from ...smcd_core.networks.attention import Attention
 from ...smcd_core.networks.conditions import Conditions
 from ...smcd_core.networks.config import SMCDConfig
-from ...smcd_core.networks.in_parts import peak_activations, work_in_parts
+from ...smcd_core.networks.in_parts import work_in_parts
+from ...smcd_core.networks.peak import peak_activations
 from ...smcd_core.networks.smcd import Inputs, networks_beside_unet, pad_boxes
 from ...smcd_core.networks.unet import UNet3D
 from ...smcd_core.sampling.diffusion import check_finite
@@ -54,6 +55,16 @@ class _HostAttention:
         backends = comfy.ldm.modules.attention
         attend = backends.optimized_attention if mask is None else backends.optimized_attention_masked
         return attend(q, k, v, heads, mask=mask, transformer_options=self.options)
+
+
+def _host_attention_holds_scores() -> bool:
+    """Whether the attention that the user chose keeps all scores in memory, as those for CPUs and old GPUs do."""
+    backends = comfy.ldm.modules.attention
+    return backends.optimized_attention in (
+        backends.attention_basic,
+        backends.attention_split,
+        backends.attention_sub_quad,
+    )
 
 
 class HostSMCD(UNet3D):
@@ -202,9 +213,14 @@ class SMCDModel(comfy.model_base.BaseModel):
     def memory_required(self, input_shape, cond_shapes=None) -> float:
         """Bytes of memory for a call with x of that shape."""
         config, device = self.smcd_config, comfy.model_management.get_torch_device()
-        # The host's attention for CPUs copies a bias for each head.
-        copies = 1 + config.model_channels // config.head_dim
-        numbers = peak_activations(config, input_shape[0], math.prod(input_shape[2:]), device.type, copies)
+        numbers = peak_activations(
+            config,
+            input_shape[0],
+            math.prod(input_shape[2:]),
+            device.type,
+            holds_scores=_host_attention_holds_scores(),
+            host_layers=True,
+        )
         return numbers * comfy.model_management.dtype_size(self.get_dtype_inference())
 
     def extra_conds(self, **kwargs) -> dict[str, comfy.conds.CONDRegular]:

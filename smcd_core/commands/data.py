@@ -36,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "a stopped run goes on.",
     )
     pairs.add_argument("root", type=Path, metavar="DIR", help="folder with the data")
-    pairs.add_argument("--out", type=Path, required=True)
+    pairs.add_argument("--out", type=Path, required=True, help="a new folder")
     pairs.add_argument("--dataset", choices=DATASETS, help="default: recognised by its layout")
     pairs.add_argument("--style", choices=STYLES[1:], default="ltx boxes", help="of the boxes (default %(default)s)")
     pairs.add_argument("--cuts", type=whole(1, 10_000), default=1, help="clips of each video (default %(default)s)")

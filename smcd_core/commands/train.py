@@ -69,7 +69,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="turn clips into latents and tokens on disk, for training",
         description="Runs under `accelerate launch` too: the processes share the work.",
     )
-    encode.add_argument("--dataset", choices=(*CLIPS, *DATASETS), default="synthetic")
+    encode.add_argument(
+        "--dataset", choices=(*CLIPS, *DATASETS), default="synthetic", help="what to read (default %(default)s)"
+    )
     encode.add_argument("--root", type=Path, help="folder with the dataset")
     encode.add_argument(
         "--clips", type=whole(1, 10**9), help="how many; not needed with --root (default there: one of each video)"
@@ -81,7 +83,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     encode.add_argument(
         "--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint"
     )
-    encode.add_argument("--out", type=Path, required=True)
+    encode.add_argument("--out", type=Path, required=True, help="folder for the encoded clips")
     encode.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     encode.add_argument(
         "--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="default %(default)s"
@@ -95,7 +97,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     train = subparsers.add_parser("train", help="train one stage", description="Runs under `accelerate launch` too.")
     what = train.add_mutually_exclusive_group(required=True)
     what.add_argument("--preset", choices=PRESETS, help="a configuration of the paper; other options override it")
-    what.add_argument("--stage", choices=STAGES)
+    what.add_argument("--stage", choices=STAGES, help="what to train, with the options' defaults")
     train.add_argument("--system", choices=SYSTEMS, help="what to build (default: the preset's, else zc+gca: SMCD)")
     train.add_argument("--small", action="store_true", help="sizes of the bundled checkpoint, not of the released one")
     train.add_argument(
@@ -143,7 +145,8 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConf
         if field.name == "stage":
             continue
         default = getattr(defaults, field.name) if defaults else field.default
-        said = {MISSING: None, None: "default: the stage's"}.get(default, f"default {default}")
+        kinds = {MISSING: "steps of the optimizer in all", None: "default: the stage's"}
+        said = kinds.get(default, f"default {default}")
         options: dict[str, Any] = {"default": argparse.SUPPRESS, "help": said}
         kind = hints[field.name]
         if kind is bool or kind == bool | None:

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from .attention import GEGLU, FeedForward
 from .blocks import ResBlock, SpatialTransformer, TemporalConv, TemporalTransformer, Upsample
 from .conditions import Conditions
-from .config import SMCDConfig
 
 AT_ONCE = {"cpu": 2048}  # positions of all frames together that a layer works on at once; fit a CPU's caches
 AT_ONCE_ELSEWHERE = 2**16
@@ -49,7 +48,12 @@ def work_in_parts(network: nn.Module) -> None:
 def _at_once(x: Tensor) -> int:
     if torch.compiler.is_compiling():
         return sys.maxsize  # loops would be unrolled in the graph
-    return AT_ONCE.get(x.device.type, AT_ONCE_ELSEWHERE)
+    return rows_at_once(x.device.type)
+
+
+def rows_at_once(device_type: str) -> int:
+    """Positions of all frames together that a layer works on at once."""
+    return AT_ONCE.get(device_type, AT_ONCE_ELSEWHERE)
 
 
 # Within frames -------------------------------------------------------------------------------------------------------
@@ -138,27 +142,3 @@ def _inner_channels(layer: FeedForward, x: Tensor) -> Tensor:
         )
         out = F.linear(inner, columns, narrow.bias) if out is None else out.add_(F.linear(inner, columns))
     return out
-
-
-# Memory --------------------------------------------------------------------------------------------------------------
-
-
-def peak_activations(config: SMCDConfig, frames: int, positions: int, device_type: str, score_copies: int = 1) -> float:
-    """Estimate the peak memory of inference in parts, as a count of numbers in all tensors but the weights.
-
-    frames        of all videos together
-    positions     of the latent of one frame, H * W
-    score_copies  copies of the coverage bias that attention makes; only for networks with that bias
-
-    The peak is in the first temporal transformer, which is num_heads * head_dim wide and works in parts, or in the
-    last level, where x, a skip connection and their block's tensors meet. The factors count the tensors alive there.
-    """
-    rows, at_once = frames * positions, AT_ONCE.get(device_type, AT_ONCE_ELSEWHERE)
-    inside = 7 * config.model_channels * rows + 14 * config.num_heads * config.head_dim * min(rows, at_once)
-    numbers = max(inside, 10 * config.model_channels * rows)
-    if config.control:
-        numbers += 7 * config.model_channels * rows  # ControlNet's features, one for each skip connection
-    if config.box_coverage_bias:
-        # The only part that grows with the square of the positions.
-        numbers += min(rows, max(positions, at_once)) * (positions + config.box_slots) * score_copies
-    return numbers

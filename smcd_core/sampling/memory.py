@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..networks.in_parts import peak_activations
+from ..networks.peak import peak_activations
 from ..weights.components import frames_at_once, pixels_at_once, vae_stride
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def memory_of(pipeline: SMCDPipeline, settings: Settings) -> Memory:
     positions = (settings.height // stride) * (settings.width // stride)
     frames = min(settings.num_frames, settings.window or settings.num_frames)
     branches = len(settings.guidance.branches(pipeline.conditions))
-    steps = peak_activations(pipeline.smcd.config, branches * frames, positions, pipeline.device.type)
+    device_type = pipeline.device.type
+    steps = peak_activations(pipeline.smcd.config, branches * frames, positions, device_type, videos=branches)
     decoded = min(settings.num_frames, frames_at_once(settings.width, settings.height))
     decoded *= pixels_at_once(settings.width, settings.height)
     decoding = _DECODED * pipeline.vae.config.block_out_channels[0] * decoded

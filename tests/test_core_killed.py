@@ -1,0 +1,120 @@
+"""kill -9 while a command works: what has its name is complete, and the same command works again.
+
+The commands run in copies of this process, which has all packages loaded, so that they are killed while they work.
+"""
+
+import json
+import os
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors import safe_open
+from test_core_cli import BOXES
+from tiny_bundle import tiny_smcd, write_bundle, write_components
+from tiny_training import TINY, write_clips
+
+from smcd_core.__main__ import main
+from smcd_core.networks.config import system_config
+from smcd_core.video import read_metadata
+from smcd_core.weights.checkpoint import write_checkpoint
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+
+MOMENTS = 20
+# A command takes as long as it takes; of its time, the last part is that of writing.
+COMMANDS = {
+    "convert-boxes": ["convert-boxes", "boxes.json", "out.json"],
+    "guide": ["guide", "picture.png", "--boxes", "boxes.json", "-o", "out", "--mask-out", "mask"],
+    "animate": ["animate", "picture.png", "--boxes", "boxes.json", "--checkpoint", "bundle.safetensors"]
+    + ["--device", "cpu", "--steps", "1", "-o", "out.gif"],
+    "convert": ["convert", "bundle.safetensors", "out.safetensors"],
+    "convert released": ["convert", "bundle.safetensors", "out", "--to", "released"],
+    "encode": ["encode", "--clips", "3", "--pixels", "32", "--frames", "2", "--components", "components"]
+    + ["--device", "cpu", "--out", "out"],
+    "train": ["train", "--stage", "diim", "--init", "start.safetensors", "--data", "clips", "--steps", "3"]
+    + ["--batch-size", "2", "--save-every", "1", "--small", "--out", "out"],
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "picture.png")
+    (folder / "boxes.json").write_text(json.dumps(BOXES))
+    write_bundle(folder / "bundle.safetensors")
+    write_components(folder / "components")
+    config = system_config("zc+gca", TINY)
+    write_checkpoint(folder / "start.safetensors", config, tiny_smcd(config).state_dict())
+    (folder / "clips").mkdir()
+    write_clips(folder / "clips")
+    return folder
+
+
+def started(folder, argv):
+    """The process number of a copy of this process that runs the command."""
+    child = os.fork()
+    if child:
+        return child
+    code = 70
+    try:
+        os.chdir(folder)
+        silent = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silent, 1)
+        os.dup2(silent, 2)
+        code = main(argv)
+    finally:
+        os._exit(code)
+
+
+def incomplete(folder):
+    """What is there under a name of its own, and cannot be read; temporary files are hidden."""
+    readers = {".gif": read_metadata, ".png": lambda path: Image.open(path).load()}
+    readers |= {".json": lambda path: json.loads(path.read_text()), ".safetensors": _read_tensors}
+    bad = []
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") or part.endswith(".tmp") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.suffix in readers:
+            try:
+                readers[path.suffix](path)
+            except Exception as error:  # noqa: BLE001  whatever it is, the file is not complete
+                bad.append(f"{path.name}: {error!r}")
+    return bad
+
+
+def _read_tensors(path):
+    with safe_open(path, "pt") as file:
+        return [file.get_tensor(name) for name in file.keys()]
+
+
+def made(folder):
+    return sorted(path for path in folder.glob("out*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_killed_command_leaves_nothing_half_written_and_works_again(files, tmp_path, monkeypatch, name):
+    monkeypatch.setattr("smcd_core.commands.train.SMALL", TINY)
+    argv = COMMANDS[name]
+    for path in files.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    began = time.perf_counter()
+    assert os.waitpid(started(tmp_path, argv), 0)[1] == 0
+    whole = time.perf_counter() - began
+    moments, killed = random.Random(name), 0  # noqa: S311  not for secrets
+    for number in range(MOMENTS):
+        if number % 2:  # else over what is there
+            for path in made(tmp_path):
+                os.rename(path, tmp_path / f"before-{number}-{path.name}")
+        child = started(tmp_path, argv)
+        time.sleep(whole * moments.uniform(0, 1.1))
+        os.kill(child, signal.SIGKILL)
+        killed += os.waitpid(child, 0)[1] == signal.SIGKILL
+        assert not incomplete(tmp_path), f"after {number} kills"
+    assert killed > MOMENTS // 4
+    assert os.waitpid(started(tmp_path, argv), 0)[1] == 0
+    assert made(tmp_path) and not incomplete(tmp_path)
