@@ -32,7 +32,7 @@ _SIGNATURES = (  # how files begin that are easily given for others
 
 
 def kind_of(start: bytes) -> str:
-    """What a file is that begins so, "" if that is not known."""
+    """The kind of a file that begins so, "" if it is not known."""
     return next((kind for signature, kind in _SIGNATURES if re.match(signature, start, re.DOTALL)), "")
 
 

@@ -72,7 +72,7 @@ def started(folder, argv):
 
 
 def incomplete(folder):
-    """What is there under a name of its own, and cannot be read; temporary files are hidden."""
+    """The names of files that are there and cannot be read; temporary files are hidden."""
     readers = {".gif": read_metadata, ".png": lambda path: Image.open(path).load()}
     readers |= {".json": lambda path: json.loads(path.read_text()), ".safetensors": _read_tensors}
     bad = []

@@ -81,7 +81,7 @@ def test_what_the_result_cannot_be_is_said_on_the_node_until_it_is_mended(server
     prompt[loader]["inputs"]["weight_dtype"] = "bf16"  # not what the test above has loaded
     prompt[node]["inputs"]["width"] = 128
     texts = dict(host.watch(server, prompt).texts)
-    assert texts[loader].startswith("This model moves what the boxes hold, a little soft")
+    assert texts[loader].startswith("This model moves what the boxes hold, small and a little soft")
     squeezed = "The image is squeezed from 320 x 320 to 128 x 64: set fit to crop to cut its sides off instead."
     assert texts[node] == squeezed
     prompt[node]["inputs"]["fit"] = "crop"

@@ -117,16 +117,22 @@ export function readJson(text, what) {
 /** A key that stands twice in an object of valid JSON, of which JSON.parse keeps the last; null if none does. */
 function repeatedKey(json) {
   const open = []; // the keys of each object that is not closed yet, null for a list
-  let text = null;
-  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
+  let text = "";
+  // By hand: a regular expression runs out of stack in a string of some megabytes.
+  for (let at = 0; at < json.length; at += 1) {
+    const token = json[at];
     if (token === "{" || token === "[") open.push(token === "{" ? new Set() : null);
     else if (token === "}" || token === "]") open.pop();
-    else if (token === ":") {
+    else if (token === '"') {
+      const start = at;
+      for (at += 1; json[at] !== '"'; at += 1) if (json[at] === "\\") at += 1;
+      text = json.slice(start, at + 1);
+    } else if (token === ":") {
       const keys = open.at(-1);
       const key = JSON.parse(text);
       if (keys.has(key)) return key;
       keys.add(key);
-    } else text = token;
+    }
   }
   return null;
 }
