@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_bundle import DEFAULTS, bare, write_bundle, write_components
+from tiny_bundle import BOXES, DEFAULTS, bare, write_inputs
 
 import smcd_core.sampling.pipeline
 from smcd_core.__main__ import main
@@ -23,25 +23,15 @@ from smcd_core.video import read_metadata, write_video
 from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 from smcd_core.weights.export import write_released
 
-BOXES = {
-    "version": 1, "width": 60, "height": 40, "frames": 3,
-    "objects": [{"phrase": "red circle", "keys": [{"frame": 0, "box": [0.1, 0.1, 0.5, 0.5]},
-                                                  {"frame": 2, "box": [0.5, 0.5, 0.9, 0.9]}]}],
-}  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A picture, boxes, a bundle, bare weights and components."""
     folder = tmp_path_factory.mktemp("files")
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(folder / "picture.png")
-    (folder / "boxes.json").write_text(json.dumps(BOXES))
+    write_inputs(folder)
     (folder / "bbox.txt").write_text("6,4,30,20\n12,8,36,24\n30,20,54,36\n")
-    write_bundle(folder / "bundle.safetensors")
     checkpoint = bare()
     write_checkpoint(folder / "bare.safetensors", checkpoint.config, checkpoint.weights)
-    write_components(folder / "components")
     return folder
 
 

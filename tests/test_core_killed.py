@@ -9,12 +9,10 @@ import random
 import signal
 import time
 
-import numpy as np
 import pytest
 from PIL import Image
 from safetensors import safe_open
-from test_core_cli import BOXES
-from tiny_bundle import tiny_smcd, write_bundle, write_components
+from tiny_bundle import tiny_smcd, write_inputs
 from tiny_training import TINY, write_clips
 
 from smcd_core.__main__ import main
@@ -43,11 +41,7 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(folder / "picture.png")
-    (folder / "boxes.json").write_text(json.dumps(BOXES))
-    write_bundle(folder / "bundle.safetensors")
-    write_components(folder / "components")
+    write_inputs(folder)
     config = system_config("zc+gca", TINY)
     write_checkpoint(folder / "start.safetensors", config, tiny_smcd(config).state_dict())
     (folder / "clips").mkdir()

@@ -49,7 +49,6 @@ def names(count):
 
 # Arguments for F frames, N objects and M candidates, and the shape of the result, None where it is no array.
 METRICS = {
-    "iou": lambda F, N, M, b, m: ((b, b), (F, N)),
     "mean_of": lambda F, N, M, b, m: ((b,), None),
     "grounding": lambda F, N, M, b, m: ((b, b, m), None),
     "overlaps": lambda F, N, M, b, m: ((b, b, m), (F, N)),
@@ -72,6 +71,7 @@ COLORS = {
     "to_lab": lambda F, N, M, b, m: ((np.zeros((F, N, 3)),), (F, N, 3)),
     "background": lambda F, N, M, b, m: ((b, m, 5, 7), (F, 5, 7)),
 }
+BOXES = {"iou": lambda F, N, M, b, m: ((b, b), (F, N)), "area": lambda F, N, M, b, m: ((b,), (F, N))}
 REFUSED = {"frechet_distance": "needs 2 clips"}
 
 
@@ -85,12 +85,15 @@ def test_the_tables_below_are_of_all_public_functions():
         assert public == set(table)
 
 
-@pytest.mark.parametrize("module, name", [(metrics, name) for name in METRICS] + [(colors, name) for name in COLORS])
+@pytest.mark.parametrize(
+    "module, name",
+    [(module, name) for module, table in ((metrics, METRICS), (colors, COLORS), (dense, BOXES)) for name in table],
+)
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(counts=COUNTS)
 def test_a_measure_of_nothing_has_its_shape_and_no_warning(module, name, counts):
     F, N, M, seen = counts
-    arguments, shape = (METRICS | COLORS)[name](F, N, M, *given_boxes(F, N, seen))
+    arguments, shape = (METRICS | COLORS | BOXES)[name](F, N, M, *given_boxes(F, N, seen))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from smcd_core.networks.config import SMCDConfig
@@ -22,6 +25,11 @@ CONFIG = SMCDConfig(
     image_encoder_blocks=1,
 )  # fmt: skip
 MULTIPLE = 16  # pixels: 8 of the VAE times 2 of the UNet
+BOXES = {
+    "version": 1, "width": 60, "height": 40, "frames": 3,
+    "objects": [{"phrase": "red circle", "keys": [{"frame": 0, "box": [0.1, 0.1, 0.5, 0.5]},
+                                                  {"frame": 2, "box": [0.5, 0.5, 0.9, 0.9]}]}],
+}  # fmt: skip
 DEFAULTS = {"width": 48, "height": 32, "frames": 3, "fps": 6, "steps": 2, "text": 2.0}
 
 
@@ -89,3 +97,12 @@ def bare(config: SMCDConfig = CONFIG, seed: int = 0) -> Checkpoint:
     """Only SMCD's own networks."""
     torch.manual_seed(seed)
     return Checkpoint(Path("made-here"), "smcd", config, tiny_smcd(config).state_dict())
+
+
+def write_inputs(folder: Path) -> None:
+    """All that a command takes: picture.png, boxes.json, bundle.safetensors and the folder components."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "picture.png")
+    (folder / "boxes.json").write_text(json.dumps(BOXES))
+    write_bundle(folder / "bundle.safetensors")
+    write_components(folder / "components")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,13 +64,14 @@ def _report(args: argparse.Namespace) -> None:
 def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
     """A file or folder by its content: lines for people, and what --json prints."""
     from ..files import is_text, kind_of
+    from ..trajectory.files import boxes_in
     from ..weights.checkpoint import SUFFIXES
 
     path: Path = args.file
     if path.is_dir():
         if any(path.glob("[0-9]*.png")):
-            return _describe_video(path)
-        if _holds_boxes(path):
+            return _describe_made(path) or _describe_frames(path) or ([], {})
+        if boxes_in(path):
             return _describe_boxes(args)
         return _describe_frames(path) or _describe_weights(path)
     if not path.is_file():
@@ -80,7 +80,7 @@ def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
         start = stream.read(4096)
     kind = kind_of(start)
     if kind.endswith("image") or kind == "a video":
-        return _describe_video(path)
+        return _describe_video(path, kind)
     is_weights = path.suffix.lower() in SUFFIXES or start.startswith((b"PK", b"\x80", b"version https://git-lfs"))
     if not is_weights and (is_text(start) or kind == "an array of numpy" or path.suffix.lower() in TEXTS):
         return _describe_boxes(args)
@@ -88,12 +88,6 @@ def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
         found = kind or "neither text nor another file that smcd knows"
         raise SMCDError(f"{path}: is {found}: expected weights, boxes, an image or a video")
     return _describe_weights(path)
-
-
-def _holds_boxes(folder: Path) -> bool:
-    from ..trajectory.files import boxes_in
-
-    return boxes_in(folder)
 
 
 def _describe_boxes(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
@@ -124,25 +118,13 @@ def _describe_trajectory(trajectory: Trajectory) -> list[tuple[str, str]]:
     return lines
 
 
-def _describe_video(path: Path) -> tuple[list[tuple[str, str]], Any]:
-    """An image, a video or a folder of frames: how smcd made it, or what it is."""
+def _describe_video(path: Path, kind: str) -> tuple[list[tuple[str, str]], Any]:
+    """An image or a video: how smcd made it, or what it is."""
     from ..data.media import VideoFile
-    from ..files import kind_of
     from ..pictures import open_picture, size_as_shown
-    from ..video import NoSettingsError, read_metadata
 
-    if path.is_dir():
-        try:
-            whole = read_metadata(path)
-        except NoSettingsError:
-            return _describe_frames(path) or ([], {})
-        return _describe_made(path, whole), whole
-    with path.open("rb") as stream:
-        kind = kind_of(stream.read(16))
-    if kind != "a video" or path.suffix.lower() == ".mp4":
-        with suppress(NoSettingsError):
-            whole = read_metadata(path)
-            return _describe_made(path, whole), whole
+    if (kind != "a video" or path.suffix.lower() == ".mp4") and (made := _describe_made(path)):
+        return made
     if kind == "a video":
         video = VideoFile(path)
         (width, height), length = video.size(), video.length
@@ -154,10 +136,15 @@ def _describe_video(path: Path) -> tuple[list[tuple[str, str]], Any]:
     return lines, dict(lines)
 
 
-def _describe_made(path: Path, metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Summarise the metadata of a video, which may hold anything."""
+def _describe_made(path: Path) -> tuple[list[tuple[str, str]], Any] | None:
+    """Summarise the metadata of a video, which may hold anything; None if smcd has not made it."""
     from ..trajectory.document import TrajectoryError, parse_trajectory
+    from ..video import NoSettingsError, read_metadata
 
+    try:
+        metadata = read_metadata(path)
+    except NoSettingsError:
+        return None
     settings = metadata.get("settings")
     rest = {name: value for name, value in metadata.items() if name not in ("settings", "trajectory")}
     values = rest | (settings if isinstance(settings, dict) else {})
@@ -166,10 +153,10 @@ def _describe_made(path: Path, metadata: Mapping[str, Any]) -> list[tuple[str, s
         try:
             trajectory = parse_trajectory(metadata["trajectory"])
         except TrajectoryError as error:
-            return [*lines, ("trajectory", f"cannot be read: {error}")]
+            return [*lines, ("trajectory", f"cannot be read: {error}")], metadata
         count = len(trajectory.objects)
         lines += [("trajectory", f"{count} object{'s' * (count != 1)}"), *_describe_trajectory(trajectory)[1:]]
-    return lines
+    return lines, metadata
 
 
 def _in_short(value: Any) -> str:

@@ -14,27 +14,13 @@ from scipy import ndimage, optimize, stats
 
 from ..colors import middle_colors, to_lab
 from ..errors import SMCDError
+from ..trajectory.dense import area, iou
 
 MIN_CHROMA = 55  # max - min of RGB, 0..255; scenes of the synthetic clips stay below, their sprites above
 MAX_HUE_DISTANCE = 18  # degrees; half of the smallest distance between two sprite colours
 MIN_AREA = 1e-3  # of the frame; a smaller patch is noise
 # Size classes by the square root of a box's area, in units of the frame; each value is the upper limit.
 SIZES = {"tiny": 1 / 8, "small": 1 / 4, "medium": 1 / 3, "large": math.inf}
-
-
-def iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes [..., 4] with boxes [..., 4]: [...]; 0 where one has no area.
-
-    Source: GOT-10k (Huang et al., 2019), with continuous coordinates.
-    """
-    overlap = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
-    inner = overlap.clip(0).prod(-1)
-    union = _area(boxes) + _area(others) - inner
-    return np.divide(inner, union, out=np.zeros_like(inner, dtype=np.float64), where=union > 0)
-
-
-def _area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(-1)
 
 
 def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[str, float | list[float]]:
@@ -60,7 +46,7 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
         "ao_frames": frames.tolist(),
         "boxes": int(mask.sum()),
     }
-    sizes = np.digitize(np.sqrt(_area(boxes)[mask]), list(SIZES.values()))
+    sizes = np.digitize(np.sqrt(area(boxes)[mask]), list(SIZES.values()))
     for place, name in enumerate(SIZES):
         scores |= {f"ao_{name}": mean_of(seen[sizes == place]), f"boxes_{name}": int((sizes == place).sum())}
     return scores

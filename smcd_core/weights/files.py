@@ -80,7 +80,8 @@ def read_weights(path: Path) -> WeightFile:
         return _read_safetensors(path)
     if head.startswith((b"PK", b"\x80")):
         return WeightFile(path, _read_pickle(path, zipped=head.startswith(b"PK")), {})
-    found = f"is {kind_of(head)}" if kind_of(head) else "is text" if is_text(head) else f"starts with {head[:8]!r}"
+    kind = kind_of(head)
+    found = f"is {kind}" if kind else "is text" if is_text(head) else f"starts with {head[:8]!r}"
     raise CheckpointError(f"{path}: {found}, expected a .safetensors file or weights saved by torch")
 
 

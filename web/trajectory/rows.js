@@ -9,7 +9,7 @@
  *   mayStartLate?: boolean, leftOut?: number, size?: {width: number, height: number} | null, fromSides?: boolean,
  *   remarks?: Said[]}} BoxRows  phrases: of each object, in order; length: frames, if the file
  *   tells them; inPixels: not in shares of the frame; mayStartLate: frame numbers may be those of a longer video;
- * *   leftOut: lines that do not count; size: of the image, if the file tells it; fromSides: it lists left, top, width and
+ *   leftOut: lines that do not count; size: of the image, if the file tells it; fromSides: it lists left, top, width and
  *   height; remarks: what users may not expect
  * @typedef {{boxes: Box[][], mask: boolean[][], phrases: string[], inPixels?: boolean, leftOut?: number,
  *   size?: {width: number, height: number} | null, fromSides?: boolean, remarks?: Said[]}} DenseBoxes  boxes, mask: [F][N]

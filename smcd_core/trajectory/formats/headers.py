@@ -51,11 +51,12 @@ def lacking(header: Sequence[str]) -> str:
     """Which columns a header lacks, in words."""
     places = known_columns(header)
     most = max(CORNERS, key=lambda names: len(places.keys() & set(names)))
-    absent = [] if "frame" in places else ["frame"]
-    absent += [name for name in most if name not in places] if places.keys() & set(most) else [*CORNERS[0]]
-    if absent == ["frame", *CORNERS[0]] and not places.keys() & set(most):
-        return f"found the header {','.join(header)[:80]!r}, expected {EXPECTED}"
-    return f"found the header {','.join(header)[:80]!r}, which lacks {', '.join(absent)}: expected {EXPECTED}"
+    is_box = bool(places.keys() & set(most))
+    found = f"found the header {','.join(header)[:80]!r}"
+    if not is_box and "frame" not in places:
+        return f"{found}, expected {EXPECTED}"
+    absent = [name for name in ("frame", *(most if is_box else CORNERS[0])) if name not in places]
+    return f"{found}, which lacks {', '.join(absent)}: expected {EXPECTED}"
 
 
 def known_columns(header: Sequence[str]) -> Mapping[str, int]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..dense import iou
 from ..document import DEFAULT_FPS
 from ..rows import BoxRows, ObjectNames, joined
 from .box_file import BoxFile, Row, is_absent
@@ -127,10 +128,7 @@ def _refuse_swapped(file: BoxFile, table: np.ndarray) -> None:
     together = here[:, 0] == after[:, 0]
     follows = together & (after[:, 1] - here[:, 1] == 1)
     corners, others = (np.concatenate((part[:, 2:4], part[:, 2:4] + part[:, 4:6]), 1) for part in (here, after))
-    low, high = np.maximum(corners[:, :2], others[:, :2]), np.minimum(corners[:, 2:], others[:, 2:])
-    shared = (high - low).clip(0).prod(1)
-    either = here[:, 4:6].prod(1) + after[:, 4:6].prod(1) - shared
-    overlap = follows & (shared > OVERLAP * either)
+    overlap = follows & (iou(corners, others) > OVERLAP)
     if overlap.sum() >= 0.9 * max(together.sum(), 1):
         raise file.error(
             f"found {identities} objects in {frames} frames, each where the one before it is: columns 1 and 2 must be "
