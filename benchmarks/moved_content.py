@@ -27,7 +27,10 @@ from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.weights.components import through_autoencoder
 
-SCORES = ("ao", "ao_last", "object_psnr", "background_psnr", "first_frame_psnr")
+SCORES = (
+    "ao", "ao_last", "object_psnr", "object_ssim", "background_psnr", "background_ssim", "first_frame_psnr",
+    "first_frame_ssim",
+)  # fmt: skip
 ROWS = {
     "smcd": "the model",
     "no_boxes": "without boxes",

@@ -280,6 +280,8 @@ def test_the_command_compares_methods(tmp_path, capsys):
     assert written["scores"]["ours"]["ao"] == pytest.approx(1) and list(written["scores"]) == ["ours", "theirs"]
     assert written["scores"]["ours"]["object_psnr"] is None  # infinite, as nothing differs
     assert written["scores"]["theirs"]["object_psnr"] < 20
+    assert written["scores"]["ours"]["object_ssim"] == written["scores"]["ours"]["background_ssim"] == 1
+    assert written["scores"]["theirs"]["object_ssim"] < 0.9
     assert (tmp_path / "found" / "ao_by_size.png").is_file()
     assert "| theirs |" in capsys.readouterr().out
 

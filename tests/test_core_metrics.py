@@ -294,6 +294,22 @@ def test_ssim_is_that_of_the_reference_implementation():
     assert ssim(image, image) == 1.0
 
 
+def test_ssim_of_picked_pixels_sees_only_what_changed_there():
+    rng = np.random.default_rng(0)
+    video = rng.integers(0, 256, (2, 40, 48, 3), dtype=np.uint8)
+    changed = video.copy()
+    changed[:, 10:20, 10:20] = 255 - changed[:, 10:20, 10:20]
+    near = np.zeros((2, 40, 48), bool)
+    near[:, 5:25, 5:25] = True  # as far as the window reaches
+    assert ssim(changed, video, ~near) == 1.0
+    assert ssim(changed, video, near) < 0.8
+    whole = np.mean([ssim(a, b) for a, b in zip(changed, video, strict=True)])
+    share = near[:, 5:-5, 5:-5].mean()
+    parts = share * ssim(changed, video, near) + (1 - share) * ssim(changed, video, ~near)
+    assert parts == pytest.approx(whole, abs=1e-12)
+    assert math.isnan(ssim(changed, video, np.zeros_like(near)))
+
+
 def test_ssim_of_flat_pictures_is_its_closed_form():
     black, grey = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 100, np.uint8)
     c1 = (0.01 * 255) ** 2

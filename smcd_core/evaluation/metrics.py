@@ -247,26 +247,32 @@ def psnr(frames: np.ndarray, reference: np.ndarray, where: np.ndarray | None = N
     return math.inf if mean == 0 else 10 * math.log10(255**2 / mean)
 
 
-def ssim(image: np.ndarray, reference: np.ndarray) -> float:
-    """Structural similarity of two uint8 images [H, W, 3] with sides of at least 11, mean over pixels and channels.
+def ssim(images: np.ndarray, reference: np.ndarray, where: np.ndarray | None = None) -> float:
+    """Structural similarity of uint8 images [..., H, W, 3] with sides of at least 11, mean over pixels and channels.
 
-    With the Gaussian window of Wang et al. (2004): deviation 1.5, 11 pixels wide, without the border that it crosses.
+    `where` [..., H, W] picks pixels; NaN without one. With the Gaussian window of Wang et al. (2004): deviation 1.5, 11
+    pixels wide, without the border that it crosses.
     """
     from skimage.metrics import structural_similarity  # not in ComfyUI, whose nodes use the rest of this file
 
-    if min(image.shape[:2]) < 11:
-        raise SMCDError(f"SSIM needs images of at least 11 x 11 pixels, found {image.shape[1]} x {image.shape[0]}")
-    return float(
-        structural_similarity(
-            image,
-            reference,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            channel_axis=-1,
-            data_range=255,
-        )  # fmt: skip
-    )
+    height, width = images.shape[-3:-1]
+    if min(height, width) < 11:
+        raise SMCDError(f"SSIM needs images of at least 11 x 11 pixels, found {width} x {height}")
+    similar = np.stack(
+        [
+            structural_similarity(
+                *pair,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+                channel_axis=-1,
+                data_range=255,
+                full=True,
+            )[1]
+            for pair in zip(images.reshape(-1, height, width, 3), reference.reshape(-1, height, width, 3), strict=True)
+        ]
+    )[:, 5:-5, 5:-5]  # [K, H - 10, W - 10, 3]
+    return mean_of(similar if where is None else similar[where.reshape(-1, height, width)[:, 5:-5, 5:-5]])
 
 
 def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:

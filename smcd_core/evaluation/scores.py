@@ -277,8 +277,9 @@ def _fidelity(video: np.ndarray, clip: Clip, networks: ScoringNetworks) -> dict[
         height, width = video.shape[1:3]
         scene = background(clip.boxes_xyxy, clip.mask, height, width)
         inside = ~background(clip.boxes_xyxy, clip.mask, height, width, margin=0)
-        scores["background_psnr"] = psnr(video, clip.frames, scene) if scene.any() else math.nan
-        scores["object_psnr"] = psnr(video, clip.frames, inside) if inside.any() else math.nan
+        for name, where in (("background", scene), ("object", inside)):
+            scores[f"{name}_psnr"] = psnr(video, clip.frames, where)
+            scores[f"{name}_ssim"] = ssim(video, clip.frames, where)
     return scores
 
 

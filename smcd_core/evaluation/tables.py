@@ -25,7 +25,8 @@ COLUMNS = (
     [
         ("first_frame_psnr", "first-frame PSNR, dB", ".1f"), ("first_frame_ssim", "first-frame SSIM", ".3f"),
         ("first_frame_lpips", "first-frame LPIPS", ".3f"), ("background_psnr", "background PSNR, dB", ".1f"),
-        ("object_psnr", "object PSNR, dB", ".1f"), ("clip_first", "first-frame CLIP", ".3f"),
+        ("background_ssim", "background SSIM", ".3f"), ("object_psnr", "object PSNR, dB", ".1f"),
+        ("object_ssim", "object SSIM", ".3f"), ("clip_first", "first-frame CLIP", ".3f"),
         ("clip_frames", "CLIP to first", ".3f"), ("dino_first", "first-frame DINO", ".3f"),
         ("dino_frames", "DINO to first", ".3f"), ("clip_sim", "CLIP-SIM", ".3f"), ("fvd", "FVD", ".1f"),
     ],
