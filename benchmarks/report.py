@@ -1,7 +1,7 @@
 """Write README.md from results/, after running the benchmarks named as arguments, or "all": `report.py step load`.
 
-All of them take about two hours on a small machine that does nothing else. `windows` and `comfyui` need the
-Python that runs ComfyUI.
+All of them take about two and a half hours on a small machine that does nothing else. `windows`, `comfyui` and `soak`
+need the Python that runs ComfyUI.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SCRIPTS = {  # built on measure.py, with the options that made the committed num
     "training": ["--threads", "1"],
     "data": ["--threads", "1"],
     "guides": ["--threads", "1"],
+    "soak": [],
 }
 EXPERIMENTS = ("fast", "mitigations", "mitigations_start")  # write their own results, and print their table
 PAGES = ("editor_view", "editor_timeline", "editor_model")  # for Node.js; print their table

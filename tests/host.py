@@ -137,7 +137,7 @@ def run(prompt: dict[str, Any]) -> SimpleNamespace:
 def serve(base: Path, *options: str) -> Iterator[SimpleNamespace]:
     """Run a server with its folders in `base`, and this pack beside those that are there.
 
-    Gives url, base and log, a file.
+    Gives url, base, log, a file, and pid.
     """
     for name in ("custom_nodes", "models", "input", "output", "user", "temp"):
         (base / name).mkdir(exist_ok=True)
@@ -151,6 +151,7 @@ def serve(base: Path, *options: str) -> Iterator[SimpleNamespace]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         command += ["--database-url", "sqlite:///:memory:"]
         process = subprocess.Popen(command, cwd=HOST, stdout=stream, stderr=stream, env=environment)  # noqa: S603
+    found.pid = process.pid
     try:
         _wait(found, process)
         yield found
