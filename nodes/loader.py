@@ -10,12 +10,26 @@ import torch
 from comfy_api.latest import io
 
 from ..smcd_core.errors import SMCDError
-from ..smcd_core.weights.defaults import BUNDLED as BUNDLED_PATHS
+from ..smcd_core.weights.defaults import (
+    BUNDLED as BUNDLED_PATHS,
+    BUNDLED_MULTIPLE,
+    DEFAULT_CHECKPOINT,
+    DRAWN,
+)
 
 FOLDERS = ("smcd", "checkpoints", "diffusion_models")  # of the host's models; only the first is SMCD's own
 NO_LORA = "none"
 BUNDLED_NAMES = {f"{path.stem} (bundled)": path for path in BUNDLED_PATHS}
 BUNDLED = next(iter(BUNDLED_NAMES))  # the default
+# For the page: the examples that a checkpoint was made for, None for any.
+ABOUT_BUNDLED = {
+    name: {
+        "name": path.stem,
+        "multiple": BUNDLED_MULTIPLE,
+        "examples": None if path == DEFAULT_CHECKPOINT else DRAWN,
+    }
+    for name, path in BUNDLED_NAMES.items()
+}
 UNET_FILE = "pytorch_model.bin"  # of a release: the other files of its folder are read with it
 PART_FILES = ("pytorch_model_1.bin", "pytorch_model_2.bin")
 WEIGHT_DTYPES = {
@@ -110,6 +124,7 @@ class SMCDLoad(io.ComfyNode):
                     default=BUNDLED,
                     tooltip="From models/smcd, models/checkpoints or models/diffusion_models. The bundled one needs no "
                     "download.",
+                    extra_dict={"bundled": ABOUT_BUNDLED},
                 ),
                 io.Combo.Input(
                     "weight_dtype",

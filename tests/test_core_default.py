@@ -15,7 +15,7 @@ from smcd_core.sampling.pipeline import Request, SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at, clip_boxes
 from smcd_core.trajectory.files import read_trajectory
 from smcd_core.weights.checkpoint import read_checkpoint
-from smcd_core.weights.defaults import BUNDLED, DEFAULT_CHECKPOINT, SPRITES_CHECKPOINT
+from smcd_core.weights.defaults import BUNDLED, BUNDLED_MULTIPLE, DEFAULT_CHECKPOINT, SPRITES_CHECKPOINT
 
 EXAMPLES = Path(__file__).parents[1] / "demo"
 SHOWN = [COLORS["yellow"], COLORS["cyan"]]  # of the objects of the example, in order
@@ -50,6 +50,7 @@ def test_a_bundled_checkpoint_is_the_published_system_with_everything_inside(pat
     stages = dict.fromkeys(stage["stage"] for stage in checkpoint.info["training"])
     assert list(stages) == ["backbone", "mim", "diim", "all"]
     assert path.stat().st_size < 40e6
+    assert SMCDPipeline.from_checkpoint(path).multiple == BUNDLED_MULTIPLE
 
 
 def test_what_a_box_holds_in_a_photograph_moves_with_it_and_stays_without_it(photograph):

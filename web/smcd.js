@@ -8,6 +8,7 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { attachDownload } from "./host/download.js";
 import { attachMasks } from "./host/dragged.js";
+import { learnBundled } from "./host/facts.js";
 import { loadLanguage } from "./host/host.js";
 import { attachEditor, menuItems } from "./host/node.js";
 import { explainNumbers, hasNumbers } from "./host/numbers.js";
@@ -18,6 +19,9 @@ app.registerExtension({
   name: "smcd.trajectory",
   // ComfyUI waits for this before it makes nodes.
   init: () => loadLanguage({ app, api }),
+  beforeRegisterNodeDef(_type, definition) {
+    if (definition.name === "SMCD_Load") learnBundled(definition);
+  },
   nodeCreated(node) {
     if (node.comfyClass === "SMCD_Trajectory") attachEditor(node, { app, api });
     if (node.comfyClass === "SMCD_Metrics") attachScores(node);

@@ -15,6 +15,7 @@ SPRITES_CHECKPOINT = _HOME / "models" / "smcd-tiny.safetensors"  # the default o
 BUNDLED = (DEFAULT_CHECKPOINT, SPRITES_CHECKPOINT)
 EXAMPLES = _HOME / "demo"
 DRAWN = ("beach",)  # those of them that SPRITES_CHECKPOINT animates well
+BUNDLED_MULTIPLE = 32  # of the sides of their videos, in pixels
 # Unless a checkpoint carries its own: the released model's size, length and guidance, and a start from noise. One that
 # makes other shapes well has an `area`: a video then takes the shape of its first frame, at about so many pixels.
 DEFAULTS = {

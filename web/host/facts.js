@@ -12,14 +12,23 @@ import { connectedPicture } from "./picture.js";
 const CELL = 8; // pixels per latent cell
 const GRID = { columns: 32, rows: 32 }; // cells, if the size is unknown
 const MULTIPLE = 64; // pixels that the sides of a video are multiples of, for the released model
-const MULTIPLE_OF_BUNDLED = 32;
-const BUNDLED = " (bundled)"; // after the name of a checkpoint
-const DRAWINGS = "smcd-tiny"; // trained on drawings
-const DRAWN = ["beach"]; // the examples that are drawings, as in smcd_core/weights/defaults.py
 const UNKNOWN = { prompt: null, width: null, height: null, multiple: MULTIPLE, numFrames: null, cropTo: null, ...GRID };
 const CONSUMERS = ["SMCD_Conditioning", "SMCD_Motion", "SMCD_Generate"];
 const GUIDES = ["SMCD_Tracks", "SMCD_CutAndDrag", "SMCD_GuideVideo", "SMCD_RegionalPrompt"]; // for other models
 const TEXTS = ["CLIPTextEncode", "CLIPTextEncodeSDXL"];
+
+/**
+ * @typedef {{name: string, multiple: number, examples: string[] | null}} Bundled  the examples that a checkpoint was
+ *   made for, null for any
+ */
+
+/** @type {Record<string, Bundled>} by their names in the list of Load SMCD */
+let bundled = {};
+
+/** Learn about the bundled checkpoints from the definition of Load SMCD. @param {any} definition */
+export function learnBundled(definition) {
+  bundled = definition.input.required.checkpoint[1].bundled;
+}
 
 /**
  * @param {any} node  SMCD Trajectory
@@ -70,15 +79,15 @@ export function isOtherPicture(node, api) {
  *
  * @param {any} node  SMCD Trajectory
  * @param {Api} api
- * @returns {string | null} its name
+ * @returns {Bundled | null}
  */
 export function bundledAway(node, api) {
   const end = firstFrameOf(node);
   const picture = end && connectedPicture(end.node, "first_frame", api);
-  const name = picture && bundledOf(end.node);
-  const example = name && picture.url.match(/\/smcd\/examples\/(.*)\.png$/)?.[1];
-  const isAtHome = example && (name !== DRAWINGS || DRAWN.includes(decodeURIComponent(example)));
-  return isAtHome ? null : name;
+  const found = picture && bundledOf(end.node);
+  const example = found && picture.url.match(/\/smcd\/examples\/(.*)\.png$/)?.[1];
+  const isAtHome = example && (found.examples?.includes(decodeURIComponent(example)) ?? true);
+  return isAtHome ? null : found;
 }
 
 /** The input for the first frame of the run that a trajectory goes to. @param {any} node @returns {End | null} */
@@ -137,14 +146,13 @@ function textOf(node, name) {
  * @param {any} sized  the node with the size, null if unknown
  */
 export function multipleOf(sized) {
-  return bundledOf(sized) ? MULTIPLE_OF_BUNDLED : MULTIPLE;
+  return bundledOf(sized)?.multiple ?? MULTIPLE;
 }
 
-/** The name of the bundled checkpoint that the VAE comes from, null for another one. @returns {string | null} */
+/** The bundled checkpoint that the VAE comes from, null for another one. @returns {Bundled | null} */
 function bundledOf(sized) {
   const loader = sized && source(sized, inputIndex(sized, "vae"))?.node;
-  const name = loader?.type === "SMCD_Load" ? String(widgetValue(loader, "checkpoint")) : "";
-  return name.endsWith(BUNDLED) ? name.slice(0, -BUNDLED.length) : null;
+  return loader?.type === "SMCD_Load" ? (bundled[String(widgetValue(loader, "checkpoint"))] ?? null) : null;
 }
 
 /** The value of a widget, or null for 0, which lets the node choose. */

@@ -8,11 +8,11 @@
  *   frames: [number, number] | null}} Finding  id: of the object; frames: first and last one affected
  * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
  *   numFrames: number | null, width: number | null, height: number | null, multiple: number, prompt: string | null,
- *   isOtherPicture: boolean, bundled: string | null, isLinked: boolean, cropTo: PixelSize | null,
- *   picture: PixelSize | null}} Rules  columns, rows: cells of the latent grid; width, height: of the
+ *   isOtherPicture: boolean, bundled: {name: string, examples: string[] | null} | null, isLinked: boolean,
+ *   cropTo: PixelSize | null, picture: PixelSize | null}} Rules  columns, rows: cells of the latent grid; width, height: of the
  *   video in pixels, null if unknown; multiple: pixels that the model takes multiples of; slots: objects that the model was trained on; minCells: smallest side of a box;
  *   maxSpeed: cells per frame; numFrames: frames that the model makes, null for all; prompt: null if unknown;
- *   isOtherPicture: the run starts from another image; bundled: name of the bundled checkpoint, where the picture is
+ *   isOtherPicture: the run starts from another image; bundled: the bundled checkpoint, where the picture is
  *   none of its examples; isLinked: the run gets the text of a link, not this one; cropTo:
  *   the video that the picture is cropped to; picture: what the boxes lie on
  */
@@ -61,7 +61,7 @@ export function checkTrajectory(trajectory, rules = {}) {
     ...wrongSize(all).map((sizes) => whole("check.wrong_size", sizes)),
     ...(over > 0 ? [whole("check.too_many", values)] : []),
     ...tracks.flatMap((track) => checkTrack(trajectory, track, all)),
-    ...(all.bundled ? [whole(all.bundled === "smcd-tiny" ? "check.drawings" : "check.bundled", { name: all.bundled })] : []),
+    ...(all.bundled ? [whole(all.bundled.examples ? "check.drawings" : "check.bundled", { name: all.bundled.name })] : []),
   ];
 }
 

@@ -656,15 +656,16 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.equal(await host.editor(id, (editor) => editor.background?.width), 128);
   });
 
-  hosted("prompt and size come from the node that the trajectory goes to", async (host, page) => {
+  hosted("prompt, size and model come from the nodes that the trajectory goes to", async (host, page) => {
     const id = await host.add("SMCD_Trajectory", { pos: [500, 80] });
     const text = await host.add("CLIPTextEncode", { pos: [20, 80], widgets: { text: "a red circle" } });
-    const connect = { trajectory: [id, 0], positive: [text, 0] };
+    const load = await host.add("SMCD_Load", { pos: [20, 320] });
+    const connect = { trajectory: [id, 0], positive: [text, 0], vae: [load, 2] };
     await host.add("SMCD_Conditioning", { pos: [1050, 80], widgets: { width: 320, height: 192 }, connect });
     const facts = await host.editor(id, (editor) => editor.facts);
     assert.deepEqual(
-      [facts.prompt, facts.width, facts.height, facts.columns, facts.rows, facts.numFrames],
-      ["a red circle", 320, 192, 40, 24, null],
+      [facts.prompt, facts.width, facts.height, facts.columns, facts.rows, facts.numFrames, facts.multiple],
+      ["a red circle", 320, 192, 40, 24, null, 32],
     );
     await page.evaluate((n) => {
       window.app.graph.getNodeById(n).widgets[0].value = "a small dog chases a red car";
