@@ -23,6 +23,7 @@ from smcd_core.guides.drawn import guide_video
 from smcd_core.guides.fit import fit
 from smcd_core.guides.regions import region_masks
 from smcd_core.guides.tracks import point_tracks
+from smcd_core.pictures import read_picture
 from smcd_core.trajectory.dense import DenseBoxes
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.video import draw_boxes
@@ -85,7 +86,7 @@ FOR_OTHERS = {
 
 def _example() -> tuple[Tensor, DenseBoxes]:
     """The middle of the photograph, square, and its boxes."""
-    picture = np.asarray(Image.open(EXAMPLE.with_suffix(".png")).convert("RGB")).copy()
+    picture = np.asarray(read_picture(EXAMPLE.with_suffix(".png"))).copy()
     trajectory = parse_trajectory(json.loads(EXAMPLE.with_suffix(".json").read_text(encoding="utf-8")))
     return resized(torch.from_numpy(picture).float() / 255, SIDE, SIDE), fit(trajectory, SIDE, SIDE, trajectory.frames)
 
