@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from guide_pictures import ORANGE, TINT, as_image, draw_points, tinted
@@ -26,7 +25,7 @@ from smcd_core.guides.tracks import point_tracks
 from smcd_core.pictures import read_picture
 from smcd_core.trajectory.dense import DenseBoxes
 from smcd_core.trajectory.document import parse_trajectory
-from smcd_core.video import draw_boxes
+from smcd_core.video import draw_boxes, open_video
 
 WORKFLOWS = Path(__file__).parent.parent / "workflows"
 EXAMPLE = Path(__file__).parent.parent / "demo" / "rocket"
@@ -93,7 +92,7 @@ def _example() -> tuple[Tensor, DenseBoxes]:
 
 def _grid(video: Path, frames: tuple[int, ...]) -> Image.Image:
     """One frame of a video, two below each other or four."""
-    with av.open(str(video)) as file:
+    with open_video(video) as file:
         found = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
     shown = [found[index] for index in frames]
     rows = [np.concatenate(shown[:2], 1), np.concatenate(shown[2:], 1)] if len(shown) == 4 else shown
