@@ -78,7 +78,10 @@ def published(args: argparse.Namespace) -> dict[str, float]:
         files = sorted(folder.glob("*.jpg"))
         np.loadtxt(folder / "groundtruth.txt", delimiter=",")
         start = int(rng.integers(len(files) - FRAMES + 1))
-        images = [Image.open(file).convert("RGB").resize((256, 256), 2) for file in files[start : start + FRAMES]]
+        images = [
+            Image.open(file, formats=["JPEG"]).convert("RGB").resize((256, 256), 2)
+            for file in files[start : start + FRAMES]
+        ]
         return np.stack([np.asarray(image) for image in images])
 
     rng, sequences = np.random.default_rng(0), sorted((args.folder / "train").iterdir())

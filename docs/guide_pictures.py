@@ -16,6 +16,7 @@ from smcd_core.guides.drawn import STYLES, guide_video
 from smcd_core.guides.fit import fit
 from smcd_core.guides.regions import region_masks
 from smcd_core.guides.tracks import PointTracks, point_tracks
+from smcd_core.pictures import read_picture
 from smcd_core.trajectory.dense import DenseBoxes
 from smcd_core.trajectory.document import parse_trajectory
 
@@ -106,7 +107,7 @@ PICTURES = {"SMCD_Tracks": tracks, "SMCD_CutAndDrag": dragged, "SMCD_GuideVideo"
 
 def _scene(name: str, width: int, height: int, moves: Sequence[tuple[str, Any, Any]]) -> tuple[Tensor, DenseBoxes]:
     """A picture of the pack [H, W, 3] and boxes on it, each from its first to its last place."""
-    picture = Image.open(DEMO / f"{name}.png").convert("RGB")
+    picture = read_picture(DEMO / f"{name}.png")
     objects = [
         {"phrase": phrase, "keys": [{"frame": 0, "box": start}, {"frame": FRAMES - 1, "box": end}]}
         for phrase, start, end in moves

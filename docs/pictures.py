@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from smcd_core import SMCDPipeline, read_trajectory
+from smcd_core.pictures import read_picture
 from smcd_core.trajectory.dense import boxes_at
 from smcd_core.trajectory.document import Trajectory
 from smcd_core.video import draw_boxes
@@ -19,7 +20,7 @@ FRAME_MS, HOLD_MS = 160, 900  # the second for the last frame
 
 
 def main() -> None:
-    picture = Image.open(EXAMPLE.with_suffix(".png")).convert("RGB")
+    picture = read_picture(EXAMPLE.with_suffix(".png"))
     trajectory, _ = read_trajectory(EXAMPLE.with_suffix(".json"))
     prompt = EXAMPLE.with_suffix(".txt").read_text(encoding="utf-8").strip()
     video = SMCDPipeline.from_checkpoint(device="cpu")(picture, trajectory, prompt)  # as make demo does

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from guide_pictures import ORANGE, TINT, as_image, draw_points, tinted
@@ -23,9 +22,10 @@ from smcd_core.guides.drawn import guide_video
 from smcd_core.guides.fit import fit
 from smcd_core.guides.regions import region_masks
 from smcd_core.guides.tracks import point_tracks
+from smcd_core.pictures import read_picture
 from smcd_core.trajectory.dense import DenseBoxes
 from smcd_core.trajectory.document import parse_trajectory
-from smcd_core.video import draw_boxes
+from smcd_core.video import draw_boxes, open_video
 
 WORKFLOWS = Path(__file__).parent.parent / "workflows"
 EXAMPLE = Path(__file__).parent.parent / "demo" / "rocket"
@@ -85,14 +85,14 @@ FOR_OTHERS = {
 
 def _example() -> tuple[Tensor, DenseBoxes]:
     """The middle of the photograph, square, and its boxes."""
-    picture = np.asarray(Image.open(EXAMPLE.with_suffix(".png")).convert("RGB")).copy()
+    picture = np.asarray(read_picture(EXAMPLE.with_suffix(".png"))).copy()
     trajectory = parse_trajectory(json.loads(EXAMPLE.with_suffix(".json").read_text(encoding="utf-8")))
     return resized(torch.from_numpy(picture).float() / 255, SIDE, SIDE), fit(trajectory, SIDE, SIDE, trajectory.frames)
 
 
 def _grid(video: Path, frames: tuple[int, ...]) -> Image.Image:
     """One frame of a video, two below each other or four."""
-    with av.open(str(video)) as file:
+    with open_video(video) as file:
         found = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
     shown = [found[index] for index in frames]
     rows = [np.concatenate(shown[:2], 1), np.concatenate(shown[2:], 1)] if len(shown) == 4 else shown

@@ -97,11 +97,14 @@ def add_routes() -> None:
 
 
 async def _accepted(request) -> list[str] | None:
+    from aiohttp.web import RequestPayloadError
+
     if request.content_type != "application/json":
         return None
     try:
         body = await request.json()
-    except (ValueError, LookupError, RecursionError):  # no JSON, an unknown charset, endless brackets
+    except (ValueError, LookupError, RecursionError, RequestPayloadError):
+        # no JSON, an unknown charset, endless brackets, not packed as the request says
         return None
     names = body.get("licences_accepted") if isinstance(body, dict) else None
     if not isinstance(names, list) or not names or not all(name in FOR_COMFYUI for name in names):

@@ -136,6 +136,8 @@ def _devices() -> list[dict[str, Any]]:
     """Free and total memory of each device, in bytes; the CPU comes last."""
     import torch
 
+    from .sampling.devices import pick_device
+
     found: list[dict[str, Any]] = []
     if torch.cuda.is_available():
         platform_name = "ROCm" if torch.version.hip else "CUDA"
@@ -143,8 +145,9 @@ def _devices() -> list[dict[str, Any]]:
             free, total = torch.cuda.mem_get_info(index)
             name = f"cuda:{index} {torch.cuda.get_device_name(index)}, {platform_name}"
             found.append({"name": name, "free": free, "total": total})
-    if torch.backends.mps.is_available():
-        found.append({"name": "mps, sharing the memory below", "free": None, "total": None})
+    elif (device := pick_device()) != "cpu":
+        sharing = ", sharing the memory below" if device == "mps" else ""
+        found.append({"name": f"{device}{sharing}", "free": None, "total": None})
     found.append({"name": f"cpu, {torch.get_num_threads()} threads", "free": None, "total": None})
     return found
 

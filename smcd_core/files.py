@@ -79,12 +79,18 @@ def write_text(path: Path, text: str) -> None:
 @contextmanager
 def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """Put the file's name into an OSError of writing to it: a full disk gives none, others the temporary one."""
+    own = (None, *((str(temporary), as_address(temporary)) if temporary else ()))
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename not in (None, temporary and str(temporary)):
+        if error.errno is None or error.filename not in own:
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+def as_address(path: Path) -> str:
+    """A name that FFmpeg cannot take for an address: http:host?x.mp4 is a valid name of a file."""
+    return f"file:{os.path.abspath(path)}"
 
 
 def temporary_beside(path: Path, word: str = "tmp") -> Path:
@@ -114,8 +120,15 @@ def check_writable(path: str | os.PathLike) -> None:
     existing = next(folder for folder in path.parents if folder.exists())
     if not existing.is_dir():
         raise SMCDError(f"{path}: {existing} is a file, not a folder: name another place")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise SMCDError(f"{path}: the folder {existing} cannot be written to: name another place")
+    probe = temporary_beside(existing / path.name)
+    try:  # os.access would say yes to root in /proc, and to anybody in a folder of Windows
+        probe.open("xb").close()
+    except OSError as error:
+        raise SMCDError(
+            f"{path}: the folder {existing} cannot be written to ({error.strerror}): name another place"
+        ) from None
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _short(path: Path) -> str:

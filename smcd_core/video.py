@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, ImageColor, ImageDraw, ImageFont, PngImagePlugi
 from torch import Tensor
 
 from .errors import SMCDError
-from .files import check_writable, naming, remove_leftovers, replacing, temporary_beside
+from .files import as_address, check_writable, naming, remove_leftovers, replacing, temporary_beside
 from .fonts import font_for
 from .pictures import PictureError, open_picture
 
@@ -135,12 +135,7 @@ def open_video(path: Path) -> Any:
     Raises VideoError without the package av, else what av raises.
     """
     options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
-    return _import_av(path, "").open(_as_file(path), options=options)
-
-
-def _as_file(path: Path) -> str:
-    """A name that FFmpeg cannot take for an address: http:host?x.mp4 is a valid name of a file."""
-    return f"file:{os.path.abspath(path)}"
+    return _import_av(path, "").open(as_address(path), options=options)
 
 
 def _import_av(path: Path, otherwise: str = ", or write .webp or .gif") -> Any:
@@ -156,7 +151,7 @@ def _write_mp4(frames: np.ndarray, path: Path, fps: float, text: str) -> None:
     height, width = frames.shape[1:3]
     # H.264 stores colour for every second pixel, so the last row or column of an odd side is repeated.
     frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    with av.open(_as_file(path), "w", format="mp4") as container:
+    with av.open(as_address(path), "w", format="mp4") as container:
         container.metadata["comment"] = text
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.height, stream.width = frames.shape[1:3]

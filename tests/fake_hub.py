@@ -157,7 +157,7 @@ def _noise(seed: str, size: int) -> bytes:
 def copy_program(folder: Path, contents: dict[tuple[str, str], bytes], *, whole: bool = False) -> Path:
     """A copy in which the published files have the sizes and checksums of `contents`; whole: the pack for ComfyUI."""
     ignored = shutil.ignore_patterns("__pycache__", "node_modules")
-    for name in ("smcd_core", "models", *(("nodes", "web", "demo") if whole else ())):
+    for name in ("smcd_core", "models", "demo", *(("nodes", "web") if whole else ())):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "__init__.py", folder)
     known: dict[str, dict[str, dict[str, object]]] = {}

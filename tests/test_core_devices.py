@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tiny_bundle import CONFIG
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from smcd_core.doctor import _devices
 from smcd_core.networks.smcd import SMCD, Inputs
 from smcd_core.sampling.devices import pick_device
 from smcd_core.sampling.diffusion import ALPHAS_CUMPROD, add_noise, ddim, predicted_noise, predicted_x0, velocity
@@ -60,9 +63,21 @@ def test_the_schedule_is_taken_in_float64_and_rounded_once():
     assert torch.equal(add_noise(ones * 0, ones, t)[:, 0], (1 - ALPHAS_CUMPROD).sqrt().float())
 
 
-@pytest.mark.parametrize("there, chosen", [({"cuda", "mps"}, "cuda"), ({"mps"}, "mps"), (set(), "cpu")])
-def test_the_fastest_device_that_is_there_is_picked(monkeypatch, there, chosen):
+@pytest.mark.parametrize("there", ["cuda", "mps", "xpu", "npu", None])
+def test_the_accelerator_that_torch_finds_is_picked_and_reported(monkeypatch, there):
     """ROCm calls itself cuda."""
+    accelerator = SimpleNamespace(
+        is_available=lambda: there is not None, current_accelerator=lambda: there and SimpleNamespace(type=there)
+    )
+    monkeypatch.setattr(torch, "accelerator", accelerator, raising=False)
+    assert pick_device() == (there or "cpu")
+    if there != "cuda":
+        assert [device["name"].split(",")[0] for device in _devices()] == [*([there] if there else []), "cpu"]
+
+
+@pytest.mark.parametrize("there, chosen", [({"cuda", "mps"}, "cuda"), ({"mps"}, "mps"), (set(), "cpu")])
+def test_torch_before_2_6_is_asked_for_each_device(monkeypatch, there, chosen):
+    monkeypatch.delattr(torch, "accelerator", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in there)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in there)
     assert pick_device() == chosen

@@ -17,7 +17,6 @@ from PIL import Image
 from tiny_bundle import CONFIG, bare, write_bundle, write_components
 from tiny_training import TINY, write_clips
 
-from smcd_core import files
 from smcd_core.__main__ import _explain, main
 from smcd_core.errors import SMCDError
 from smcd_core.files import check_writable, replacing
@@ -37,6 +36,10 @@ FRAMES = np.zeros((2, 16, 16, 3), np.uint8)
 
 def names(folder):
     return sorted(path.name for path in Path(folder).iterdir())
+
+
+def refused_by_a_read_only_disk(path, *args, **kwargs):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
 def leave(path, name, *, old):
@@ -89,9 +92,15 @@ def test_a_place_that_cannot_be_written_to_is_noticed_before_the_work(tmp_path, 
         check_writable(tmp_path / ("x" * 300))
     check_writable(tmp_path / "new" / "folder" / "a.gif")
     assert names(tmp_path) == ["file"]
-    monkeypatch.setattr(files.os, "access", lambda path, mode: False)  # root may write everywhere
-    with pytest.raises(SMCDError, match="cannot be written to: name another place"):
+    monkeypatch.setattr(Path, "open", refused_by_a_read_only_disk)  # root may write everywhere
+    with pytest.raises(SMCDError, match=r"cannot be written to \(Read-only file system\): name another place"):
         check_output(tmp_path / "a.gif")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="Linux has a folder in which nobody can make files")
+def test_a_folder_in_which_nobody_can_make_files_is_noticed_before_the_work():
+    with pytest.raises(SMCDError, match="the folder /proc cannot be written to .*: name another place"):
+        check_output("/proc/a.gif")
 
 
 # A full disk ---------------------------------------------------------------------------------------------------------
@@ -200,10 +209,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
 
 
 def test_a_read_only_disk_is_told_with_the_name_that_was_given(tmp_path, monkeypatch):
-    def refused(path, *args, **kwargs):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-
-    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(Path, "open", refused_by_a_read_only_disk)
     with pytest.raises(OSError) as caught, replacing(tmp_path / "a.json"):
         pass
     assert _explain(caught.value) == f"{tmp_path / 'a.json'}: Read-only file system"
@@ -217,6 +223,16 @@ def test_a_full_disk_is_told_with_the_name_of_a_folder_of_frames(tmp_path, monke
     with pytest.raises(OSError) as caught:
         write_video(FRAMES, tmp_path / "frames", 8, {})
     assert _explain(caught.value) == f"{tmp_path / 'frames'}: No space left on device"
+    assert names(tmp_path) == []
+
+
+@posix
+def test_a_full_disk_is_told_with_the_name_of_an_mp4(full_disk, tmp_path):
+    pytest.importorskip("av")
+    noise = np.random.default_rng(0).integers(0, 256, (8, 256, 256, 3), np.uint8)
+    with pytest.raises(OSError) as caught:
+        write_video(noise, tmp_path / "a.mp4", 8, {})
+    assert _explain(caught.value) == f"{tmp_path / 'a.mp4'}: {os.strerror(caught.value.errno)}"
     assert names(tmp_path) == []
 
 

@@ -1,5 +1,6 @@
 """The networks give the numbers of the published ones."""
 
+import math
 from dataclasses import replace
 from functools import cache
 
@@ -14,7 +15,7 @@ from smcd_core.networks.conditions import Conditions
 from smcd_core.networks.config import SMALL, SMCDConfig, system_config
 from smcd_core.networks.image import ImageEncoder
 from smcd_core.networks.in_parts import AT_ONCE, work_in_parts
-from smcd_core.networks.motion import BoxEncoder, fourier_features
+from smcd_core.networks.motion import BoxEncoder, GatedSelfAttention, fourier_features
 from smcd_core.networks.peak import peak_activations
 from smcd_core.networks.smcd import SMCD, Inputs
 from smcd_core.networks.unet import ControlNet, DeepFeatures, UNet3D
@@ -103,6 +104,18 @@ def test_a_forward_in_parts_equals_the_published_one(case, at_once, monkeypatch)
     monkeypatch.setitem(AT_ONCE, "cpu", at_once)  # less than a frame, a frame, two of three frames, all
     variant, batch, conditions = CASES[case]
     assert close(predict(variant, batch, in_parts=True, **conditions()), OUTPUTS[case])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("boxes", [1, 4, 8])
+def test_rows_of_the_coverage_bias_are_aligned_for_fused_attention(boxes):
+    """torch copies a mask for its memory-efficient attention unless its rows are a multiple of 8 numbers apart."""
+    gate = GatedSelfAttention(32, 16, 2, 16, True, dtype=None, device=None, operations=torch.nn)
+    x, coverage = torch.zeros(2, 36, 32), torch.rand(2, 36, boxes)
+    bias = gate._score_bias(coverage, x)
+    assert bias.shape == (2, 1, 36, 36 + boxes) and all(stride % 8 == 0 for stride in bias.stride()[:-1])
+    assert not bias[..., :36].any()
+    torch.testing.assert_close(bias[:, 0, :, 36:], (coverage + 2e-3).log() + math.log(36 / boxes))
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import sys
 from dataclasses import asdict, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 import fsspec
 import pytest
 import torch
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from PIL import Image, ImageColor
 from safetensors.torch import load_file, save_file
@@ -244,6 +246,25 @@ def test_boxes_come_to_count_within_a_short_training(clips, tmp_path):
     with (tmp_path / "loss.csv").open() as file:
         last = list(csv.DictReader(file))[-1]
     assert float(last["x0_right_boxes"]) < 0.8 * float(last["x0_wrong_boxes"])
+
+
+def test_the_device_is_not_waited_for_in_each_step(clips, tmp_path, monkeypatch):
+    read = []
+    gather_all = Accelerator.gather
+    monkeypatch.setattr(Accelerator, "gather", lambda self, x: read.append(x.numel()) or gather_all(self, x))
+    train(TrainingConfig("mim", 12, batch_size=2), system_config("mim", TINY), clips, tmp_path, quiet=True)
+    assert read == [10, 2] and len((tmp_path / "loss.csv").read_text().splitlines()) == 13
+
+
+def test_a_loss_that_is_nan_is_named_by_its_step_and_not_saved(clips, tmp_path, monkeypatch):
+    calls = iter(range(100))
+    forward = DenoisingLoss.forward
+    monkeypatch.setattr(
+        DenoisingLoss, "forward", lambda self, batch: forward(self, batch) * (math.nan if next(calls) == 4 else 1)
+    )
+    with pytest.raises(TrainingError, match="the loss is NaN at step 5: lower lr"):
+        train(TrainingConfig("mim", 9, batch_size=2), system_config("mim", TINY), clips, tmp_path, quiet=True)
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 def test_the_trainer_takes_the_steps_of_a_plain_loop(clips, tmp_path):

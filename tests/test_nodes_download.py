@@ -128,6 +128,11 @@ def test_a_body_that_cannot_be_read_is_the_senders_fault(server, hub, body, cont
     assert status == 400 and "expected JSON" in answer["error"] and not hub.asked
 
 
+def test_a_body_that_is_not_packed_as_it_says_is_the_senders_fault(server, hub):
+    status, answer = post(server, b"{}", Content_Encoding="gzip")
+    assert status == 400 and "expected JSON" in answer["error"] and not hub.asked
+
+
 def test_nothing_else_of_a_request_counts(server, hub, contents, tmp_path):
     evil = {"url": "http://example.org/evil.bin", "folder": str(tmp_path), "endpoint": "http://example.org"}
     assert post(server, {"licences_accepted": ["vae"], **evil})[0] == 202

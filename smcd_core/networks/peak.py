@@ -123,6 +123,7 @@ class _Walk:
         # In the box gate: two of x, its norm, the joined sequence, q, k, v, what they give, and its projections.
         attention = 10 * dim * part + self._scores(heads, part, keys, dim)
         if config.box_coverage_bias:
+            keys += -keys % 8  # its rows are this long
             attention += part * keys * (1 + heads * self.holds_scores)  # the bias, for each head if scores are held
         self._note(held + attention)
         self._note(held + (4 * dim + self._feed_forward(dim)) * part)

@@ -16,7 +16,10 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 
 def pick_device() -> str:
-    """The fastest device there is."""
+    """The accelerator that torch finds: cuda (ROCm, too), mps, xpu, npu, ... Else cpu."""
+    if hasattr(torch, "accelerator"):  # from torch 2.6 on
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return found.type if found else "cpu"
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

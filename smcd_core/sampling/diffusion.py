@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -54,9 +55,16 @@ def _signal_and_noise(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor] | tuple[
     """sqrt(abar_t) and sqrt(1 - abar_t) to multiply `like` [B, ...]; taken in float64, then cast."""
     if t.device.type == "cpu" and t.numel() == 1:
         return _SIGNAL[t].item(), _SIGMA[t].item()  # numbers need not be sent to the device of the latents
-    # Cast before they move: Apple's GPUs have no float64.
-    signal, sigma = (table.to(like.dtype).to(t.device)[t] for table in (_SIGNAL, _SIGMA))
+    signal, sigma = (table[t] for table in _tables(like.dtype, t.device))
     return signal.reshape(-1, *[1] * (like.ndim - 1)), sigma.reshape(-1, *[1] * (like.ndim - 1))
+
+
+@cache
+def _tables(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """sqrt(abar_t) and sqrt(1 - abar_t) for all t, kept on the device: a copy there waits for its work."""
+    with torch.inference_mode(False):
+        # Cast before they move: Apple's GPUs have no float64.
+        return _SIGNAL.to(dtype).to(device), _SIGMA.to(dtype).to(device)
 
 
 def noise_of(seed: int, shape: Sequence[int]) -> Tensor:

@@ -42,6 +42,7 @@ from .start import check_lora_start, fit_to_clips, make_model
 from .validation import validate
 
 # Validation runs on one process while the others wait for it; the default of 10 minutes may be too short.
+READ_EVERY = 10  # steps: reading a loss waits for the device, which then waits for its next work
 TIMEOUT = timedelta(hours=2)
 
 
@@ -87,13 +88,18 @@ def train(
     hidden = quiet or not accelerator.is_main_process
     with tqdm(total=config.steps, initial=run.step, desc=config.stage, disable=hidden) as bar:
         while run.step < config.steps:
-            row = run.take_step(batches)
+            run.take_step(batches)
             bar.update()
-            bar.set_postfix(loss=f"{row['loss']:.4f}")
             is_saved = run.is_due(config.save_every)
             is_validated = bool(validation) and run.is_due(config.validate_every)
-            row |= run.validate_and_save(validation if is_validated else (), vae, run.files_due())
-            log.add(row)
+            files = run.files_due()
+            if not (files or is_validated or run.is_due(READ_EVERY)):
+                continue
+            rows = run.read_losses()
+            bar.set_postfix(loss=f"{rows[-1]['loss']:.4f}")
+            rows[-1] |= run.validate_and_save(validation if is_validated else (), vae, files)
+            for row in rows:
+                log.add(row)
             if is_saved:
                 # Last, so that a run that is killed in between makes both of them again.
                 log.plot()
@@ -132,11 +138,12 @@ class _Run:
         self.loss, self.optimizer = accelerator.prepare(loss, _optimizer(config, self.model))
         self.trained = [parameter for parameter in self.loss.parameters() if parameter.requires_grad]  # FSDP: shards
         self.average = EMAModel(self.trained, decay=config.ema) if config.ema else None
+        self.unread: list[tuple[int, Tensor, float]] = []  # step, loss on the device, rate
         self.settings = settings_of(config, model_config, len(data), accelerator.num_processes)
         self.step = resume(accelerator, out, self.average, self.settings)
 
-    def take_step(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, float]:
-        """Update the weights once; returns the row of the log. Raises TrainingError if the loss is NaN."""
+    def take_step(self, batches: Iterator[dict[str, Tensor]]) -> None:
+        """Update the weights once; `read_losses` tells the loss."""
         accelerator, config = self.accelerator, self.config
         rate = learning_rate(self.step, config)
         for group in self.optimizer.param_groups:
@@ -156,10 +163,19 @@ class _Run:
         if self.average:
             self.average.step(self.trained)
         self.step += 1
-        mean = accelerator.gather(total[None]).mean().item()
-        if math.isnan(mean):
-            raise TrainingError(f"the loss is NaN at step {self.step}: lower lr ({config.lr}) or use full precision")
-        return {"step": self.step, "loss": mean, "lr": rate}
+        self.unread.append((self.step, total, rate))
+
+    def read_losses(self) -> list[dict[str, float]]:
+        """The rows of the log since the last call. Raises TrainingError if a loss is NaN."""
+        steps, totals, rates = zip(*self.unread, strict=True)
+        self.unread.clear()
+        means = self.accelerator.gather(torch.stack(totals)[None]).mean(0).tolist()
+        for step, mean in zip(steps, means, strict=True):
+            if math.isnan(mean):
+                raise TrainingError(
+                    f"the loss is NaN at step {step}: lower lr ({self.config.lr}) or use full precision"
+                )
+        return [dict(zip(("step", "loss", "lr"), row, strict=True)) for row in zip(steps, means, rates, strict=True)]
 
     def is_due(self, every: int) -> bool:
         return self.step == self.config.steps or self.step % every == 0

@@ -46,6 +46,7 @@ EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, o
 BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
 # Which tell a keyframe of an annotation tool from a box.
 KEYFRAME_KEYS = {"frame", "frame_number", "frame_id", "frame_index", "frame_idx", "frameNumber", "time", "timestamp"}
+TURNS = {"rotation", "angle"}
 BOX_SIDES = {"width", "height", "w", "h"}
 SMALLEST_PART = 0.02  # of the area of a mask's largest part
 SAME_ASPECT = 0.02  # aspect ratios of sizes that programs round differ by so much
@@ -293,6 +294,9 @@ def _xyxy(item: Mapping, where: str) -> list[float]:
             f"{where} has a frame number: these are keyframes of an annotation tool. Give a list of boxes for each "
             "frame, or the export of CVAT or Label Studio as a file"
         )
+    for key in TURNS & item.keys():
+        if item[key] not in (None, 0):
+            raise TrajectoryError(f"{where}: {key} is {str(item[key])[:20]}, expected an upright box")
     x, y, width, height = (_number(item[key], f"{where}: {key}") for key in _sides(item))
     if width < 0 or height < 0:
         raise TrajectoryError(f"{where} is {width:g} x {height:g} pixels: give 0 or more")

@@ -20,6 +20,11 @@ const NAMES = {
   h: "h height bbheight boxheight bboxheight bboxh",
   cx: "cx xcenter xcentre centerx centrex",
   cy: "cy ycenter ycentre centery centrey",
+  imageW: "imagewidth imgwidth framewidth videowidth imwidth",
+  imageH: "imageheight imgheight frameheight videoheight imheight",
+  gone: "lost outside outofview absent",
+  seen: "visible inview present",
+  conf: "conf confidence score",
 };
 export const VIDEO_COLUMNS = "video videoid videoname sequence sequenceid sequencename clip clipid".split(" ");
 export const CORNERS = [["x1", "y1", "x2", "y2"], ["x1", "y1", "w", "h"], ["x", "y", "w", "h"], ["cx", "cy", "w", "h"]];
@@ -61,6 +66,13 @@ export function knownColumns(header) {
     if (name) places.set(column, plain.indexOf(name));
   }
   return places;
+}
+
+/** The first known column that a header names twice, undefined if there is none. @param {string[]} header */
+export function repeated(header) {
+  const plain = header.map(plainName);
+  const place = [...knownColumns(header).values()].find((one) => plain.indexOf(plain[one]) !== plain.lastIndexOf(plain[one]));
+  return place === undefined ? undefined : header[place];
 }
 
 /** Of lines of one object. */

@@ -7,7 +7,7 @@
  * @import {Said} from "./refusal.js"
  */
 
-import { columnsOf, CORNERS, CSV_HEADER, lacking, plainName, VIDEO_COLUMNS } from "./headers.js";
+import { columnsOf, CORNERS, CSV_HEADER, lacking, plainName, repeated, VIDEO_COLUMNS } from "./headers.js";
 import { cornersOf, isAbsent, numberOf, quoted } from "./read_lines.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { allAreShares, joined, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
@@ -35,6 +35,8 @@ export function noHeader(header, where) {
  */
 export function readCsv([{ fields: header, where }, ...rows]) {
   if (!columnsOf(header)) throw noHeader(header, where);
+  const twice = repeated(header);
+  if (twice !== undefined) throw new TrajectoryError(say`${where}: found the column ${twice} twice: keep one of them`);
   return readTable(header, rows);
 }
 
@@ -54,8 +56,7 @@ export function readVatic(rows, text) {
     const [track, ...others] = [...fields.slice(0, 9), label];
     const lost = others[5];
     if (!["0", "1"].includes(lost)) throw new TrajectoryError(say`${where}: found lost ${quoted(lost)}, expected 0 or 1`);
-    const box = lost === "1" ? ["0", "0", "0", "0"] : others.slice(0, 4);
-    return { where, fields: [track, ...box, ...others.slice(4)] };
+    return { where, fields: [track, ...others] };
   });
   const found = readTable(VATIC, table, true);
   refuseShares(found.entries.map(({ box }) => box), "VATIC");
@@ -73,9 +74,14 @@ function readTable(header, rows, fromZero = false) {
   const first = !isOurs && !fromZero && earliest === 1 ? 1 : 0;
   if (areRowNumbers(columns.get("object"), header, rows, frames)) columns.delete("object");
   const objects = new ObjectNames();
+  let leftOut = 0;
   const entries = rows.flatMap(({ fields, where }, n) => {
     const box = boxNames.map((name) => fields[columns.get(name)]);
-    if (isAbsent(box)) return [];
+    if (isAbsent(box) || isGone(columns, fields, where)) return [];
+    if (columns.has("conf") && /^0(\.0*)?$/.test(fields[columns.get("conf")])) {
+      leftOut += 1; // as in MOT
+      return [];
+    }
     const values = box.map((field) => numberOf(field, boxNames.join(), where));
     const label = columns.has("label") ? fields[columns.get("label")] : null;
     const name = columns.has("object") ? sameId(fields[columns.get("object")]) : label;
@@ -88,11 +94,33 @@ function readTable(header, rows, fromZero = false) {
   const [total, last] = [frames, entries.map(({ frame }) => frame + first)].map(latest);
   const inPixels = !allAreShares(entries.map(({ box }) => box));
   const length = total > last ? total - first + 1 : null;
-  const size = sizeOfImage(columns, header, rows, boxNames, entries);
+  const size = toldSize(columns, header, rows) ?? sizeOfImage(columns, header, rows, boxNames, entries);
   // Rows at the start that say that nothing is there tell that the video starts with them.
   const mayStartLate = !isOurs && entries.some(({ frame }) => frame + first === earliest);
   const fromSides = boxNames[2] === "w" && boxNames[0] !== "cx";
-  return joined({ entries, phrases: objects.phrases, length, inPixels, mayStartLate, size, fromSides, remarks: objects.remarks() });
+  const found = { entries, phrases: objects.phrases, length, inPixels, mayStartLate, leftOut, size, fromSides, remarks: objects.remarks() };
+  return joined(found, frames.map((frame) => frame - first));
+}
+
+/** Whether a column such as lost or visible says that the object is not there; an occluded one is. */
+function isGone(columns, fields, where) {
+  const words = { true: 1, yes: 1, false: 0, no: 0 };
+  return ["gone", "seen"].some((column) => {
+    const field = columns.has(column) ? fields[columns.get(column)].toLowerCase() : "";
+    if (["", "nan"].includes(field)) return false;
+    return Boolean(Object.hasOwn(words, field) ? words[field] : numberOf(field, column, where)) === (column === "gone");
+  });
+}
+
+/** The size that columns such as image_width tell, null if there are none. */
+function toldSize(columns, header, rows) {
+  if (!columns.has("imageW") || !columns.has("imageH") || !rows.length) return null;
+  const places = [columns.get("imageW"), columns.get("imageH")];
+  const sizes = new Set(rows.map(({ fields }) => places.map((place) => fields[place]).join()));
+  if (sizes.size > 1) throw new TrajectoryError(say`column ${header[places[0]]} tells of ${sizes.size} sizes: give the rows of one`);
+  const [{ fields, where }] = rows;
+  const [width, height] = places.map((place) => numberOf(/^[1-9]\d{0,5}(\.0*)?$/.test(fields[place]) ? fields[place] : "", "width,height", where));
+  return { width, height };
 }
 
 /** Whether a column named id counts the rows of several frames, as tables of pandas have it. */

@@ -210,7 +210,8 @@ function oneObject(rows, boxes) {
  * @returns {BoxRows}
  */
 export function readMot(rows) {
-  const lines = rows.filter(({ fields }) => !isEmpty(fields) && !isAbsent(fields.slice(2, 6)));
+  const told = rows.filter(({ fields }) => !isEmpty(fields));
+  const lines = told.filter(({ fields }) => !isAbsent(fields.slice(2, 6)));
   const columns = Math.max(lines[0]?.fields.length ?? 0, 6);
   const table = lines.map((row) => motRow(row, MOT_COLUMNS.slice(0, columns).join()));
   const classes = columns === 9 && areClasses(table.map(({ values }) => values)) ? MOT_CLASSES : null;
@@ -224,7 +225,8 @@ export function readMot(rows) {
   for (const { values } of wanted) objects.add(values[1], classes?.get(values[7]) ?? "");
   const phrases = new Map([...objects.phrases].sort(([a], [b]) => Number(a) - Number(b)));
   const leftOut = table.length - wanted.length;
-  return joined({ entries, phrases, mayStartLate: true, leftOut, fromSides: true, remarks: objects.remarks() });
+  const annotated = told.map(({ fields, where }) => numberOf(fields[0], "frame", where) - 1);
+  return joined({ entries, phrases, mayStartLate: true, leftOut, fromSides: true, remarks: objects.remarks() }, annotated);
 }
 
 /** Refuse files whose ids must be the frames: each "object" lies where the one before it does. @param {Entry[]} entries */

@@ -102,10 +102,11 @@ export function refuseOtherSize({ boxes, mask }, { width, height }) {
  * Fill in the frames between those of a file that was annotated every n-th frame, with straight lines.
  *
  * @param {BoxRows} rows
+ * @param {number[]} annotated  frames that the file tells of, where some of them may have no box
  * @returns {BoxRows}
  */
-export function joined(rows) {
-  const numbers = [...new Set(rows.entries.map(({ frame }) => frame))].sort((a, b) => a - b);
+export function joined(rows, annotated) {
+  const numbers = [...new Set(annotated)].sort((a, b) => a - b);
   const gaps = numbers.slice(1).map((frame, n) => frame - numbers[n]);
   const step = gaps.length ? gaps.reduce(commonDivisor) : 1;
   if (step === 1) return rows;

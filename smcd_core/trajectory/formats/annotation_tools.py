@@ -5,8 +5,10 @@ Both hold keyframes, joined by straight lines, as our documents do: they become 
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as xml
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,25 +42,53 @@ def read_cvat(file: BoxFile) -> Trajectory:
     if size is None:
         raise file.error("lacks original_size, the size of the image: export the task again as CVAT for video 1.1")
     width, height = (_whole(file, size.findtext(side), side) or 1 for side in ("width", "height"))
-    start = root.findtext("meta/job/start_frame")
-    first = _whole(file, start, "start_frame") if start else 0  # a job is a part of a longer video
-    # A track names every frame, or only its keyframes; the interpolated boxes between need no key.
+    first = _first_frame(file, root)
     objects: list[Record] = []
     for number, track in enumerate(tracks):
         where = f"track {track.get('id', number)}"
-        keys = []
+        shapes = sorted({child.tag for child in track} - {"box"})
+        if shapes:
+            raise file.error(f"holds {', '.join(shapes)}, expected boxes", where)
+        keys, between = [], []
         for box in track.findall("box"):
             keyframe, outside = (_flag(file, box, name, where) for name in ("keyframe", "outside"))
-            if keyframe != "0" or outside == "1":
-                keys.append(_cvat_key(file, box, where, first, width, height))
+            key = _cvat_key(file, box, where, first, width, height)
+            (keys if keyframe != "0" or outside == "1" else between).append(key)
         if not keys:
-            shapes = sorted({child.tag for child in track} - {"box"})
-            raise file.error(f"holds {', '.join(shapes) or 'nothing'}, expected boxes", where)
+            raise file.error("holds no keyframes, expected boxes", where)
+        # A track names every frame, or only its keyframes; boxes on the straight lines between need no key.
+        keys += _off_the_lines(_sorted(keys), between, (width, height))
         objects.append({"phrase": track.get("label", ""), "keys": _hidden_until_first(_sorted(keys))})
     length = root.findtext(".//task/size") or root.findtext(".//job/size")
     last = max(key["frame"] for track in objects for key in track["keys"])
     frames = max(_whole(file, length, "size") if length else 0, last + 1)
     return _document(file, width, height, frames, DEFAULT_FPS, objects)
+
+
+def _first_frame(file: BoxFile, root: xml.Element) -> int:
+    """Of a job or task that is a part of a longer video, whose frames CVAT numbers as the video does."""
+    job, task = (root.findtext(f"meta/{part}/start_frame") for part in ("job", "task"))
+    if job:
+        return _whole(file, job, "start_frame")
+    first = _whole(file, task, "start_frame") if task else 0
+    return first if all(_whole(file, box.get("frame"), "frame") >= first for box in root.iter("box")) else 0
+
+
+def _off_the_lines(keys: Sequence[Record], boxes: Sequence[Record], size: tuple[int, int]) -> list[Record]:
+    """Those of the boxes between keyframes that are not where straight lines lead, to a pixel."""
+    frames = [key["frame"] for key in keys]
+    found = []
+    for box in boxes:
+        place = bisect_right(frames, box["frame"])
+        before, after = keys[max(place - 1, 0)], keys[min(place, len(keys) - 1)]
+        if before["frame"] == box["frame"]:
+            continue
+        share = (box["frame"] - before["frame"]) / max(after["frame"] - before["frame"], 1)
+        start, end = np.array(before["box"]), np.array(after["box"])
+        apart = np.abs(start + (end - start) * share - box["box"]) * [*size, *size]
+        if not before["visible"] or place == 0 or (apart > 1).any():
+            found.append(box)
+    return found
 
 
 def _cvat_key(file: BoxFile, box: xml.Element, where: str, first: int, width: int, height: int) -> Record:
@@ -125,11 +155,13 @@ def read_label_studio(file: BoxFile, content: Any, size: tuple[int, int], task: 
             raise file.error("has no 'sequence' of keyframes", where)
         keys = [_studio_key(file, entry, f"{where}, keyframe {n}") for n, entry in enumerate(value["sequence"])]
         labels = value.get("labels")
-        phrase = labels[0] if isinstance(labels, list) and labels and isinstance(labels[0], str) else ""
+        phrase = ", ".join(label for label in labels if isinstance(label, str)) if isinstance(labels, list) else ""
         count, duration = value.get("framesCount"), value.get("duration")
-        if type(count) is int and isinstance(duration, int | float) and duration > 0:
+        if isinstance(count, bool) or not isinstance(count, int | float) or not 0 < count < math.inf:
+            count = 0
+        if count and isinstance(duration, int | float) and duration > 0:
             fps = round(count / duration, 3)
-        frames = max(frames, count if type(count) is int else 1, *(key["frame"] + 1 for key in keys))
+        frames = max(frames, int(count), *(key["frame"] + 1 for key in keys))
         objects.append({"phrase": phrase, "keys": _hidden_until_first(_sorted(keys))})
         boxes += [key["box"] for key in keys]
     file.refuse_shares(100 * np.array(boxes), "Label Studio", "percent")

@@ -48,7 +48,8 @@ def label_folders(folder: Path) -> list[Path]:
 
 def _label_files(folder: Path) -> list[Path]:
     files = sorted(folder.glob("*.txt"), key=lambda path: natural(path.name))
-    return [path for path in files if path.name not in CLASS_FILES]
+    # Zip archives made on a Mac hold a file ._name beside each.
+    return [path for path in files if path.name not in CLASS_FILES and not path.name.startswith(".")]
 
 
 def read_yolo(path: Path) -> BoxRows:
@@ -133,7 +134,7 @@ def _frames_of(folder: Path, paths: Sequence[Path]) -> list[int]:
 
 def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """frame track type truncated occluded alpha left top right bottom ... of KITTI tracking; DontCare is left out."""
-    entries, objects, seen, left_out = [], ObjectNames(), set(), 0
+    entries, objects, seen, annotated, left_out = [], ObjectNames(), set(), [], 0
     names = "frame,id,left,top,right,bottom"
     for where, row in rows:
         if len(row) not in KITTI_FIELDS:
@@ -142,6 +143,7 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         frame, identity, *box = file.numbers([*row[:2], *(["0"] * 4 if gone else row[6:10])], names, where)
         if frame < 0 or frame != int(frame) or identity != int(identity):
             raise file.error(f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 0", where)
+        annotated.append(int(frame))
         if row[2] == "DontCare" or gone:
             left_out += row[2] == "DontCare"
             continue
@@ -155,4 +157,4 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     what = "KITTI tracking" + (f" ({left_out} rows of DontCare left out)" if left_out else "")
     found = BoxRows(what, *rows_of(entries), tuple(objects.phrases), may_start_late=True, remarks=objects.remarks())
     file.refuse_shares(found.xyxy, "KITTI")
-    return joined(found)
+    return joined(found, annotated)

@@ -23,6 +23,11 @@ _NAMES = {
     "h": "h height bbheight boxheight bboxheight bboxh",
     "cx": "cx xcenter xcentre centerx centrex",
     "cy": "cy ycenter ycentre centery centrey",
+    "image_w": "imagewidth imgwidth framewidth videowidth imwidth",
+    "image_h": "imageheight imgheight frameheight videoheight imheight",
+    "gone": "lost outside outofview absent",
+    "seen": "visible inview present",
+    "conf": "conf confidence score",
 }
 VIDEO_COLUMNS = ("video", "videoid", "videoname", "sequence", "sequenceid", "sequencename", "clip", "clipid")
 CORNERS = (("x1", "y1", "x2", "y2"), ("x1", "y1", "w", "h"), ("x", "y", "w", "h"), ("cx", "cy", "w", "h"))
@@ -68,6 +73,12 @@ def known_columns(header: Sequence[str]) -> Mapping[str, int]:
         if free:
             places[column] = found.index(free[0])
     return places
+
+
+def repeated(header: Sequence[str]) -> str | None:
+    """The first known column that a header names twice."""
+    found = [plain(name) for name in header]
+    return next((header[place] for place in known_columns(header).values() if found.count(found[place]) > 1), None)
 
 
 def is_words(fields: Sequence[str]) -> bool:

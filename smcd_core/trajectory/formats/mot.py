@@ -35,6 +35,8 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     info_file = file.beside("seqinfo.ini") or file.beside("../seqinfo.ini")
     info = info_file.ini("Sequence") if info_file else {}
     names, names_from = _class_names(file, table, info.get("name", ""))
+    absent = [file.number(row[0], "frame", where) for where, row in rows if any(row) and is_absent(row[2:6])]
+    annotated = np.array([*table[:, 0], *absent]) - 1
     counted = table[:, 6] != 0 if table.shape[1] >= 7 else np.ones(len(table), bool)
     notes = [_rows(int((~counted).sum()), "with conf 0 left out")] if not counted.all() else []
     if names and names_from == "MOT16":
@@ -73,7 +75,7 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         from_sides=True,
         remarks=labelled.remarks(),
     )
-    return joined(found)
+    return joined(found, annotated.astype(int))
 
 
 def _table(file: BoxFile, rows: Sequence[Row]) -> tuple[np.ndarray, list[str]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..rows import BoxRows, ObjectNames, all_are_shares, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural, same_id
-from .headers import CORNERS, CSV_HEADER, VIDEO_COLUMNS, columns_of, lacking, plain
+from .headers import CORNERS, CSV_HEADER, VIDEO_COLUMNS, columns_of, lacking, plain, repeated
 
 _VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",")
 
@@ -21,6 +21,8 @@ def read_csv(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     (where, header), *rest = rows
     if columns_of(header) is None:
         raise file.error(lacking(header), where)
+    if name := repeated(header):
+        raise file.error(f"found the column {name[:40]!r} twice: keep one of them", where)
     return _read_table(file, header, rest, "CSV")
 
 
@@ -35,9 +37,7 @@ def read_vatic(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         if len(row) < len(_VATIC) or row[6] not in ("0", "1"):
             found = f"{len(row)} fields" if len(row) < len(_VATIC) else f"lost {row[6][:40]!r}"
             raise file.error(f"found {found}, expected {','.join(_VATIC)} with 0 or 1 for lost", where)
-        box = ["0"] * 4 if row[6] == "1" else row[1:5]
-        label = row[9] if is_quoted else " ".join(row[9:])
-        table.append((where, [row[0], *box, *row[5:9], label]))
+        table.append((where, [*row[:9], row[9] if is_quoted else " ".join(row[9:])]))
     found = _read_table(file, _VATIC, table, "VATIC", from_zero=True)
     file.refuse_shares(found.xyxy, "VATIC")
     return found
@@ -55,9 +55,12 @@ def _read_table(
     frames = _frame_numbers(file, rows, columns, header, needed)
     from_one = not is_ours and not from_zero and min(frames, default=0) == 1  # others count from 1
     columns = _without_row_numbers(columns, header, rows, frames)
-    entries, objects, seen = [], ObjectNames(), set()
+    entries, objects, seen, left_out = [], ObjectNames(), set(), 0
     for (where, row), frame in zip(rows, frames, strict=True):
-        if is_absent([row[columns[name]] for name in box_names]):
+        if is_absent([row[columns[name]] for name in box_names]) or _is_gone(file, columns, row, where):
+            continue
+        if "conf" in columns and re.fullmatch(r"0(\.0*)?", row[columns["conf"]]):  # as in MOT
+            left_out += 1
             continue
         box = [file.number(row[columns[name]], ",".join(box_names), where) for name in box_names]
         name = same_id(row[columns["object"]]) if "object" in columns else None
@@ -82,7 +85,8 @@ def _read_table(
     length = last + 1 if last > numbers.max(initial=-1) else None
     is_shares = all_are_shares(xyxy)
     what = ("CSV of corners" if is_ours else what) + (" in shares of the frame" if is_shares else "")
-    size = _size_of_image(columns, header, rows, box_names, xyxy)
+    what += f" ({left_out} {'row' if left_out == 1 else 'rows'} with conf 0 left out)" if left_out else ""
+    size = _told_size(file, columns, header, rows) or _size_of_image(columns, header, rows, box_names, xyxy)
     found = BoxRows(
         what, numbers, places, xyxy, tuple(objects.phrases), size, "from the file", length=length,
         in_pixels=not is_shares,
@@ -90,7 +94,35 @@ def _read_table(
     )  # fmt: skip
     # Rows at the start that say that nothing is there tell that the video starts with them.
     starts_late = bool(len(numbers)) and numbers.min() + from_one == min(frames)
-    return joined(replace(found, may_start_late=starts_late and not is_ours))
+    annotated = [frame - from_one for frame in frames]
+    return joined(replace(found, may_start_late=starts_late and not is_ours), annotated)
+
+
+def _is_gone(file: BoxFile, columns: Mapping[str, int], row: Sequence[str], where: str) -> bool:
+    """Whether a column such as lost or visible says that the object is not there; an occluded one is."""
+    for column, gone in (("gone", True), ("seen", False)):
+        if column in columns and (field := row[columns[column]].lower()) not in ("", "nan"):
+            words = {"true": 1, "yes": 1, "false": 0, "no": 0}
+            says = words[field] if field in words else file.number(field, column, where)
+            if bool(says) is gone:
+                return True
+    return False
+
+
+def _told_size(
+    file: BoxFile, columns: Mapping[str, int], header: Sequence[str], rows: Sequence[Row]
+) -> tuple[int, int] | None:
+    """(width, height) of columns such as image_width."""
+    if not columns.keys() >= {"image_w", "image_h"} or not rows:
+        return None
+    places = [columns["image_w"], columns["image_h"]]
+    sizes = {tuple(row[place] for place in places) for _, row in rows}
+    if len(sizes) > 1:
+        raise file.error(f"column {header[places[0]][:40]!r} tells of {len(sizes)} sizes: give the rows of one")
+    sides = sizes.pop()
+    if not all(re.fullmatch(r"[1-9]\d{0,5}(\.0*)?", side, re.ASCII) for side in sides):
+        raise file.error(f"found an image of {' x '.join(sides)[:40]!r}, expected whole numbers of pixels", rows[0][0])
+    return int(float(sides[0])), int(float(sides[1]))
 
 
 def _refuse_several_videos(file: BoxFile, rows: Sequence[Row], header: Sequence[str]) -> None:
