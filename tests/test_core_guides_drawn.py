@@ -9,7 +9,7 @@ import torch
 
 from smcd_core.errors import SMCDError
 from smcd_core.guides.cut_and_drag import resized
-from smcd_core.guides.drawn import STYLES, WITH_PICTURE, guide_video
+from smcd_core.guides.drawn import STYLES, WITH_PICTURE, guide_video, remarks
 from smcd_core.guides.fit import fit
 from smcd_core.trajectory.dense import DenseBoxes
 from smcd_core.trajectory.document import parse_trajectory
@@ -73,10 +73,11 @@ def test_boxes_far_outside_leave_the_frame_empty(style):
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_an_empty_trajectory_gives_empty_frames(style):
+def test_an_empty_trajectory_gives_empty_frames_and_a_remark(style):
     nothing = DenseBoxes(np.zeros((3, 0, 4)), np.zeros((3, 0), bool), (), size=(64, 32))
     video, mask = guide_video(nothing, style)
     assert video.shape == (3, 32, 64, 3) and len(video.unique()) == 1 and mask.min() == 1
+    assert remarks(nothing, style)[0].startswith("the trajectory has no enabled object, so nothing is drawn")
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -183,6 +183,11 @@ def without_weights(given):
     return kept
 
 
+def test_wan_move_shows_its_points_on_the_picture_before_the_weights_are_there():
+    kept = {node["class_type"] for node in without_weights(prompt("09_wan_move")).values()}
+    assert {"WanMoveVisualizeTracks", "SaveVideo"} <= kept
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "16_score_any_model"])
 def test_what_needs_no_weights_runs(name, tmp_path, monkeypatch):

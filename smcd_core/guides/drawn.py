@@ -87,8 +87,10 @@ def remarks(boxes: DenseBoxes, style: str) -> list[str]:
 
 
 def never_seen(boxes: DenseBoxes) -> list[str]:
-    """A sentence for each object that no frame shows."""
+    """A sentence for each object that no frame shows, or one if there is no object."""
     count, seen = len(boxes.phrases), boxes.clipped().mask.any(0)
+    if not count:
+        return ["the trajectory has no enabled object, so nothing is drawn: draw a box or enable one"]
     return [f"object {n + 1} of {count} is never inside the frame" for n in range(count) if not seen[n]]
 
 
