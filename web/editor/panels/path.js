@@ -73,7 +73,7 @@ function keyAt(track, frame) {
 }
 
 /**
- * Move a handle of each object that has a key at the playhead. A smooth key stays smooth.
+ * Move a handle of each object that has a key at the playhead. A smooth key stays smooth, unless the setting says otherwise.
  *
  * @param {EditorState} editor
  * @param {Side} side
@@ -81,7 +81,7 @@ function keyAt(track, frame) {
  * @param {number} value  pixels
  * @returns {(trajectory: Trajectory) => Trajectory}
  */
-function movedHandle({ frame, editable }, side, axis, value) {
+function movedHandle({ frame, editable, settings }, side, axis, value) {
   return (trajectory) => {
     const units = value / (axis === 0 ? trajectory.width : trajectory.height);
     return editable.reduce((result, id) => {
@@ -90,7 +90,7 @@ function movedHandle({ frame, editable }, side, axis, value) {
       const [x, y] = model.handlesOf(key)[side];
       /** @type {Point} */
       const point = axis === 0 ? [units, y] : [x, units];
-      const link = model.isSmooth(key, result) ? "turn" : "free";
+      const link = model.isSmooth(key, result) && !settings.bendFree ? "turn" : "free";
       return model.setHandle(result, { id, frame }, side, point, link);
     }, trajectory);
   };

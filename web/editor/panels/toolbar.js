@@ -25,12 +25,12 @@ export const MENUS = {
     ...["play", "record", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
     ...["lastFrame", null, "addKey", "selectKey", "selectKeys", "keysEarlier", "keysLater", "keysToPlayhead"],
     ...["keysStretch", "keysSqueeze", "keysReverse", "smooth", "toggleVisible", null],
-    ...["workAreaStart", "workAreaEnd", "workAreaClear", "marker", "nameMarker", "previousMarker", "nextMarker", null],
+    ...["workAreaStart", "workAreaEnd", "workAreaClear", "marker", "nameMarker", "markerEarlier", "markerLater", "previousMarker", "nextMarker", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
     ...["zoomIn", "zoomOut", "zoomSelection", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
-    ...["setting.keepAspect", "setting.wholePath", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
+    ...["setting.keepAspect", "setting.wholePath", "setting.bendFree", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
     ...["toggleResult", "fullScreen", "help"],
   ],
   file: [
