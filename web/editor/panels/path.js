@@ -12,7 +12,8 @@ import { h, setText, watch } from "../kit/dom.js";
 import { common, numberField } from "./fields.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const HIGH = 40; // of the graph, in its units; one unit across is a frame
+const HIGH = 1000; // of the graph, in its units; one unit across is a frame
+const MARGIN = 25; // above and below it
 const LEAST = 0.05; // widths per second at the top of the graph of a slow object
 
 /** @type {{side: Side, axis: 0 | 1}[]} */
@@ -121,14 +122,14 @@ function createSpeedGraph(t) {
       if (isOtherTrack(track.keys, frames, fps, width, height)) {
         speeds = model.speedsOf(track, trajectory);
         most = speeds.reduce((a, b) => Math.max(a, b), 0);
-        const top = (speed) => (HIGH * (1 - speed / Math.max(most, LEAST))).toFixed(2);
+        const top = (speed) => Math.round(HIGH * (1 - speed / Math.max(most, LEAST)));
         const steps = Array.from(speeds, (speed, n) => `V${top(speed)}H${n + 1}`).join("");
-        graph.setAttribute("viewBox", `0 -1 ${frames - 1} ${HIGH + 2}`);
+        graph.setAttribute("viewBox", `0 ${-MARGIN} ${frames - 1} ${HIGH + 2 * MARGIN}`);
         area.setAttribute("d", `M0,${HIGH}${steps}V${HIGH}Z`);
         area.style.setProperty("--smcd-object", track.color);
       }
       if (!isOther(speeds, frame)) return;
-      now.setAttribute("d", `M${frame},-1V${HIGH + 1}`);
+      now.setAttribute("d", `M${frame},${-MARGIN}V${HIGH + MARGIN}`);
       const here = speeds[Math.min(frame, frames - 2)];
       setText(text, t("inspector.speed", { now: percent(here), most: percent(most) }));
     },
