@@ -424,21 +424,24 @@ test("Alt and a drag pull two equal handles out of a point, and Escape puts them
   assert.equal(editor.commits.length, 1);
 });
 
-test("a handle of a smooth point turns the other one, but not with Alt, and Shift keeps to eight directions", () => {
+test("a handle of a smooth point turns the other one, but not with Alt or by the setting, and Shift keeps to eight directions", () => {
   const handles = [[-0.1, 0], [0.2, 0]];
   const open = () => {
     const editor = start({ a: [[0, left], [4, [0.5, 0.5, 0.7, 0.7], "linear", true, handles], [7, right]] });
     editor.select(["a"]);
     return editor;
   };
-  const after = (modifiers) => {
+  const after = (modifiers, settings = {}) => {
     const editor = open();
+    editor.setSettings(settings);
     drag(editor, at(0.8, 0.6), at(0.6, 0.8, modifiers));
     assert.equal(editor.commits.length, 1);
     return keysOf(editor.trajectory, "a")[1].handles;
   };
   assert.ok(distance(after({}), [[0, -0.1 * (64 / 48)], [0, 0.2]]) < 2e-6);
   assert.ok(distance(after({ alt: true }), [[-0.1, 0], [0, 0.2]]) < 2e-6);
+  assert.deepEqual(after({}, { bendFree: true }), after({ alt: true }));
+  assert.deepEqual(after({ alt: true }, { bendFree: true }), after({}));
   const editor = open();
   drag(editor, at(0.8, 0.6), at(0.75, 0.61, { shift: true }));
   assert.ok(distance(keysOf(editor.trajectory, "a")[1].handles, [[-0.1, 0], [0.15, 0]]) < 2e-6);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { overlapOf } from "../../web/trajectory/box.js";
-import { maskedAt, objectsAt, regionsOf } from "../../web/trajectory/segmentation.js";
+import { finished, maskedAt, objectsAt, regionsBySteps, regionsOf } from "../../web/trajectory/segmentation.js";
 import { randomNumbers } from "../../web/trajectory/random.js";
 
 const [WIDTH, HEIGHT] = [64, 48];
@@ -28,6 +28,13 @@ test("a click anywhere on an object proposes its box first, in spite of noise", 
   const box = [20, 10, 44, 36];
   const regions = regionsOf(picture((x, y) => (isIn(box, x, y) ? RED : GREEN)));
   for (const at of [[0.5, 0.48], [0.34, 0.25], [0.66, 0.7]]) near(objectsAt(regions, at)[0], unitsOf(box));
+});
+
+test("the work is done in short steps, and what is left at once", () => {
+  const image = picture((x, y) => (isIn([20, 10, 44, 36], x, y) ? RED : GREEN));
+  const steps = regionsBySteps(image);
+  for (let n = 0; n < 50; n += 1) assert.ok(!steps.next().done);
+  assert.deepEqual(finished(steps), regionsOf(image));
 });
 
 test("a disc on a background that gets lighter is found", () => {

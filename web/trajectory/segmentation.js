@@ -20,6 +20,7 @@ export const SIDE = 128; // pixels of the longer side that suffice; a larger pic
 const AREA = [0.001, 0.7]; // of the picture, least and most for an object
 const UNSEEN = 0.5; // squared difference of colours that is none; makes flat areas grow evenly, which is much faster
 const STEP = 3; // in CIE L*a*b*, a difference of colour that is just seen
+const STEPS = 50; // pixels or merges at a time
 const ALIKE = 0.75; // overlap (IoU) of proposals that count as one
 
 /**
@@ -31,7 +32,24 @@ const ALIKE = 0.75; // overlap (IoU) of proposals that count as one
  * @param {Pixels} pixels
  * @returns {Regions}
  */
-export function regionsOf({ data, width, height }) {
+export function regionsOf(pixels) {
+  return finished(regionsBySteps(pixels));
+}
+
+/** Do what is left of a merging. @param {Generator<undefined, Regions>} steps */
+export function finished(steps) {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/**
+ * The same as `regionsOf`, a few milliseconds at a time.
+ *
+ * @param {Pixels} pixels
+ * @returns {Generator<undefined, Regions>}
+ */
+export function* regionsBySteps({ data, width, height }) {
   const count = width * height;
   const total = 2 * count - 1;
   const parents = new Int32Array(total).fill(-1);
@@ -41,9 +59,8 @@ export function regionsOf({ data, width, height }) {
   const edges = new Float64Array(total);
   const steps = new Float64Array(total);
   const colors = new Float64Array(total * 3); // sums
-  colors.set(labOf(data, count));
-  /** Neighbours of each region, with the length and the sum of the edge between. @type {Map<number, Edge>[]} */
-  const neighbours = Array.from({ length: count }, () => new Map());
+  const borders = new Borders(total, 2 * count - width - height);
+  const { lengths, sums } = borders;
   const queue = new Queue();
 
   const difference = (a, b) => {
@@ -51,59 +68,47 @@ export function regionsOf({ data, width, height }) {
     for (let n = 0; n < 3; n += 1) sum += (colors[a * 3 + n] / areas[a] - colors[b * 3 + n] / areas[b]) ** 2;
     return sum;
   };
-  const enqueue = (a, b, { length, sum }) => {
+  const enqueue = (a, b, border) => {
     const smaller = (areas[a] * areas[b]) / (areas[a] + areas[b]);
+    const [length, sum] = [lengths[border], sums[border]];
     queue.push(((difference(a, b) + (sum / length) ** 2 + UNSEEN) * smaller) / length, a, b);
   };
-  const join = (a, b, edge) => {
-    neighbours[a].set(b, edge);
-    neighbours[b].set(a, edge);
-    enqueue(a, b, edge);
+  const joinPixels = (a, b) => enqueue(a, b, borders.add(a, b, Math.sqrt(difference(a, b))));
+  const measure = (n, border) => {
+    outlines[n] += lengths[border];
+    edges[n] += sums[border];
+  };
+  const merge = (a, b, made) => {
+    parents[a] = parents[b] = made;
+    steps[a] = steps[b] = Math.sqrt(difference(a, b));
+    areas[made] = areas[a] + areas[b];
+    for (let n = 0; n < 3; n += 1) colors[made * 3 + n] = colors[a * 3 + n] + colors[b * 3 + n];
+    for (let side = 0; side < 4; side += 1) {
+      boxes[made * 4 + side] = Math[side < 2 ? "min" : "max"](boxes[a * 4 + side], boxes[b * 4 + side]);
+    }
+    borders.merge(a, b, made);
+    borders.forEach(made, (border, other) => {
+      enqueue(made, other, border);
+      measure(made, border);
+    });
   };
 
   areas.fill(1, 0, count);
+  colors.set(labOf(data, count));
   for (let n = 0; n < count; n += 1) {
     const [x, y] = [n % width, Math.floor(n / width)];
     boxes.set([x, y, x + 1, y + 1], n * 4);
-    const touching = [...(x + 1 < width ? [n + 1] : []), ...(y + 1 < height ? [n + width] : [])];
-    for (const other of touching) join(n, other, { length: 1, sum: Math.sqrt(difference(n, other)) });
+    if (x + 1 < width) joinPixels(n, n + 1);
+    if (y + 1 < height) joinPixels(n, n + width);
+    if (n % STEPS === 0) yield;
   }
-  const measure = (n) => {
-    for (const { length, sum } of neighbours[n].values()) {
-      outlines[n] += length;
-      edges[n] += sum;
-    }
-  };
-  for (let n = 0; n < count; n += 1) measure(n);
-
+  for (let n = 0; n < count; n += 1) borders.forEach(n, (border) => measure(n, border));
   for (let next = count; next < total; ) {
     const [a, b] = queue.pop();
     if (parents[a] >= 0 || parents[b] >= 0) continue; // merged with another one since
-    parents[a] = parents[b] = next;
-    steps[a] = steps[b] = Math.sqrt(difference(a, b));
-    areas[next] = areas[a] + areas[b];
-    for (let n = 0; n < 3; n += 1) colors[next * 3 + n] = colors[a * 3 + n] + colors[b * 3 + n];
-    for (let side = 0; side < 4; side += 1) {
-      boxes[next * 4 + side] = Math[side < 2 ? "min" : "max"](boxes[a * 4 + side], boxes[b * 4 + side]);
-    }
-    const [more, fewer] = neighbours[a].size > neighbours[b].size ? [a, b] : [b, a];
-    const joined = neighbours[more];
-    for (const [other, edge] of neighbours[fewer]) {
-      const known = joined.get(other);
-      joined.set(other, known ? { length: known.length + edge.length, sum: known.sum + edge.sum } : edge);
-    }
-    joined.delete(a);
-    joined.delete(b);
-    neighbours[next] = joined;
-    neighbours[a] = neighbours[b] = null; // frees them
-    for (const [other, edge] of joined) {
-      neighbours[other].delete(a);
-      neighbours[other].delete(b);
-      neighbours[other].set(next, edge);
-      enqueue(next, other, edge);
-    }
-    measure(next);
+    merge(a, b, next);
     next += 1;
+    if (next % STEPS === 0) yield;
   }
   return { width, height, parents, boxes, areas, outlines, edges, steps };
 }
@@ -206,43 +211,140 @@ export function maskedAt({ data, width, height }, [x, y]) {
   return [box[0] / width, box[1] / height, box[2] / width, box[3] / height];
 }
 
-/** @typedef {{length: number, sum: number}} Edge */
+/**
+ * The borders between regions. Each is in a list of the one region and of the other, as two halves, 2n and 2n + 1. A
+ * Map for each region takes more than twice as long.
+ */
+class Borders {
+  /** Pixels, and the differences of colour across these, by border. */
+  lengths;
+  sums;
+  #count = 0;
+  #owners; // by half: the region that has it in its list
+  #before; // by half: its neighbours in the list, -1 for none
+  #after;
+  #firsts; // by region: the ends of its list
+  #lasts;
+  #sizes;
+  #marks; // by region: its border with the region that is being made, if `#made` says so
+  #made;
+
+  /** @param {number} regions @param {number} most  borders at a time */
+  constructor(regions, most) {
+    this.lengths = new Float64Array(most);
+    this.sums = new Float64Array(most);
+    [this.#owners, this.#before, this.#after] = [0, 1, 2].map(() => new Int32Array(2 * most));
+    [this.#firsts, this.#lasts] = [0, 1].map(() => new Int32Array(regions).fill(-1));
+    [this.#sizes, this.#marks, this.#made] = [0, 1, 2].map(() => new Int32Array(regions));
+  }
+
+  /** Add one of a pixel. @returns {number} */
+  add(a, b, sum) {
+    const border = this.#count;
+    this.#count += 1;
+    this.lengths[border] = 1;
+    this.sums[border] = sum;
+    this.#append(2 * border, a);
+    this.#append(2 * border + 1, b);
+    return border;
+  }
+
+  /** @param {number} region @param {(border: number, other: number) => void} visit */
+  forEach(region, visit) {
+    for (let half = this.#firsts[region]; half >= 0; half = this.#after[half]) visit(half >> 1, this.#owners[half ^ 1]);
+  }
+
+  /** Give those of two regions to another one. What both have with a third becomes one. */
+  merge(a, b, made) {
+    const [more, fewer] = this.#sizes[a] > this.#sizes[b] ? [a, b] : [b, a];
+    for (const from of [more, fewer]) {
+      for (let half = this.#firsts[from]; half >= 0; ) {
+        const next = this.#after[half];
+        const other = this.#owners[half ^ 1];
+        const known = this.#marks[other];
+        if (other === fewer) this.#remove(half ^ 1, other);
+        else if (this.#made[other] === made) {
+          this.lengths[known] += this.lengths[half >> 1];
+          this.sums[known] += this.sums[half >> 1];
+          this.#remove(half ^ 1, other);
+        } else {
+          [this.#made[other], this.#marks[other]] = [made, half >> 1];
+          this.#append(half, made);
+        }
+        half = next;
+      }
+    }
+    for (let half = this.#firsts[made]; half >= 0; half = this.#after[half]) {
+      const other = this.#owners[half ^ 1];
+      this.#remove(half ^ 1, other);
+      this.#append(half ^ 1, other);
+    }
+  }
+
+  #append(half, region) {
+    const last = this.#lasts[region];
+    this.#owners[half] = region;
+    this.#before[half] = last;
+    this.#after[half] = -1;
+    if (last < 0) this.#firsts[region] = half;
+    else this.#after[last] = half;
+    this.#lasts[region] = half;
+    this.#sizes[region] += 1;
+  }
+
+  #remove(half, region) {
+    const [before, after] = [this.#before[half], this.#after[half]];
+    if (before < 0) this.#firsts[region] = after;
+    else this.#after[before] = after;
+    if (after < 0) this.#lasts[region] = before;
+    else this.#before[after] = before;
+    this.#sizes[region] -= 1;
+  }
+}
 
 /** Pairs of regions, the cheapest first: a binary heap. */
 class Queue {
   #costs = [];
-  #pairs = [];
+  #firsts = [];
+  #seconds = [];
 
   push(cost, a, b) {
     let at = this.#costs.length;
     while (at > 0) {
       const above = (at - 1) >> 1;
       if (this.#costs[above] <= cost) break;
-      this.#put(at, this.#costs[above], this.#pairs[above]);
+      this.#move(above, at);
       at = above;
     }
-    this.#put(at, cost, [a, b]);
+    this.#put(at, cost, a, b);
   }
 
+  /** @returns {[number, number]} */
   pop() {
-    const first = this.#pairs[0];
-    const [cost, pair] = [this.#costs.pop(), this.#pairs.pop()];
+    /** @type {[number, number]} */
+    const first = [this.#firsts[0], this.#seconds[0]];
+    const [cost, a, b] = [this.#costs.pop(), this.#firsts.pop(), this.#seconds.pop()];
     const { length } = this.#costs;
     if (!length) return first;
     let at = 0;
     for (let below = 1; below < length; below = 2 * at + 1) {
       if (below + 1 < length && this.#costs[below + 1] < this.#costs[below]) below += 1;
       if (this.#costs[below] >= cost) break;
-      this.#put(at, this.#costs[below], this.#pairs[below]);
+      this.#move(below, at);
       at = below;
     }
-    this.#put(at, cost, pair);
+    this.#put(at, cost, a, b);
     return first;
   }
 
-  #put(at, cost, pair) {
+  #move(from, to) {
+    this.#put(to, this.#costs[from], this.#firsts[from], this.#seconds[from]);
+  }
+
+  #put(at, cost, a, b) {
     this.#costs[at] = cost;
-    this.#pairs[at] = pair;
+    this.#firsts[at] = a;
+    this.#seconds[at] = b;
   }
 }
 

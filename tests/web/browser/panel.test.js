@@ -212,6 +212,33 @@ check("fields of several objects are empty where these differ, and what is enter
   assert.deepEqual((await objects(page)).map(({ keys }) => keys[0].visible), [true, true]);
 });
 
+check("one side of a smooth point is bent by keys alone, and both again", async (page) => {
+  await select(page, "a");
+  const handles = async () => (await objects(page))[0].keys[1].handles.flat().map((value) => Math.round(value * 512));
+  await page.evaluate(() => {
+    const { trajectory } = window.editor;
+    const keys = [...trajectory.objects[0].keys, { ...trajectory.objects[0].keys[1], frame: 20, box: [0.1, 0.1, 0.4, 0.3] }];
+    window.editor.load(JSON.stringify({ ...trajectory, objects: [{ ...trajectory.objects[0], keys }, trajectory.objects[1]] }));
+  });
+  await page.locator(".smcd-stage-canvas").focus();
+  for (const key of [">", "h", "Shift+H"]) await page.keyboard.press(key);
+  const [ax, ay, bx, by] = await handles();
+  const enter = async (value) => {
+    await page.getByLabel("After y", { exact: true }).focus();
+    await page.keyboard.press("Control+a");
+    await page.keyboard.type(String(value));
+    await page.keyboard.press("Enter");
+  };
+  await enter(by + 40);
+  assert.deepEqual(await handles(), [ax, ay, bx, by + 40]);
+  await page.locator(".smcd-stage-canvas").focus();
+  for (const key of ["Control+z", "Shift+H"]) await page.keyboard.press(key);
+  await enter(by + 40);
+  const [cx, cy, dx, dy] = await handles();
+  assert.deepEqual([dx, dy], [bx, by + 40]);
+  assert.ok(cx * dy === cy * dx || Math.abs(Math.atan2(-cy, -cx) - Math.atan2(dy, dx)) < 0.05, String([cx, cy, dx, dy]));
+});
+
 check("a preset lays down keys, and the camera moves all objects", async (page) => {
   await select(page, "b");
   await page.locator(".smcd-editor").focus();

@@ -514,6 +514,25 @@ browserTest("a double click on an object in the image makes its box, one step, a
   assert.equal((await boxes()).length, 1); // of the background stands nothing out
 });
 
+browserTest("a still image is looked at while the pointer is over it, so that a click need not wait", [], {}, async (stage) => {
+  const { page, at, boxes } = stage;
+  await showShapes(page);
+  await page.evaluate(() => {
+    const { getImageData } = CanvasRenderingContext2D.prototype;
+    window.reads = 0;
+    CanvasRenderingContext2D.prototype.getImageData = function (...area) {
+      window.reads += 1;
+      return getImageData.apply(this, area);
+    };
+  });
+  await page.mouse.move(...(await at(0.25, 0.5)));
+  await page.waitForFunction(() => window.reads === 1);
+  await page.mouse.dblclick(...(await at(0.25, 0.5)));
+  await page.locator(".smcd-naming input:focus").waitFor();
+  isAbout((await boxes())[0], DISC);
+  assert.equal(await page.evaluate(() => window.reads), 1);
+});
+
 browserTest("the menu and keys make and fit boxes of objects", [], {}, async ({ page, at, boxes, selected }) => {
   await showShapes(page);
   await page.mouse.click(...(await at(0.72, 0.5)), { button: "right" });

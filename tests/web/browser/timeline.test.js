@@ -293,6 +293,23 @@ test("markers are set, named, walked and removed with keys alone", { skip: missi
   }),
 );
 
+test("a marker is moved with its name by keys alone, over other markers and not out of the clip", { skip: missing }, () =>
+  withTimeline(CLIP, async (page, { read }) => {
+    await page.evaluate(() => {
+      editor.setMarkers([{ frame: 1, name: "" }, { frame: 2, name: "turn" }]);
+      editor.seek(2);
+    });
+    await page.locator(".smcd-stage-canvas").focus();
+    await page.keyboard.press("Alt+Shift+PageDown");
+    await page.keyboard.press("Alt+Shift+PageDown");
+    assert.deepEqual(await read("markers"), [{ frame: 1, name: "" }, { frame: 4, name: "turn" }]);
+    assert.equal(await read("time"), 4);
+    for (let n = 0; n < 4; n += 1) await page.keyboard.press("Alt+Shift+PageUp");
+    assert.deepEqual(await read("markers"), [{ frame: 0, name: "turn" }, { frame: 1, name: "" }]);
+    assert.equal(await read("time"), 0);
+  }),
+);
+
 test("recording ends with the clip, even with the loop on", { skip: missing }, () =>
   withTimeline({ ...CLIP, frames: 24, fps: 100 }, async (page, { read }) => {
     await page.evaluate(() => editor.set({ recording: { id: "car", samples: [] }, isPlaying: true }));

@@ -67,6 +67,17 @@ function seekMarker(editor, by) {
   if (ahead.length) stopAndSeek(editor, by > 0 ? ahead[0] : ahead.at(-1));
 }
 
+/** Move the marker at the playhead, and the playhead with it, to the next frame on that side without a marker. */
+function moveMarker(editor, by) {
+  const { frame, markers, trajectory } = editor;
+  const taken = new Set(markers.map((marker) => marker.frame));
+  let to = frame + by;
+  while (taken.has(to)) to += by;
+  if (to < 0 || to >= trajectory.frames) return;
+  editor.setMarkers(markers.map((marker) => (marker.frame === frame ? { ...marker, frame: to } : marker)));
+  stopAndSeek(editor, to);
+}
+
 function stopAndSeek(editor, frame) {
   if (editor.isPlaying) editor.set({ isPlaying: false });
   editor.seek(frame);
@@ -93,6 +104,7 @@ const hasObjects = (editor) => editor.trajectory.objects.length > 0;
 const hasSelection = (editor) => editor.selected.size > 0;
 const hasEditable = (editor) => editor.editable.length > 0;
 const hasMarkers = (editor) => editor.markers.length > 0;
+const hasMarkerHere = ({ markers, frame }) => markers.some((marker) => marker.frame === frame);
 const hasMoved = (editor) => movedIds(editor).length > 0;
 const hasKeys = (editor) => editableKeys(editor).length > 0;
 
@@ -169,7 +181,7 @@ function ease(name, keys) {
   return command("time", `ease.${name}`, keys, hasEditable, run, { isOn });
 }
 
-/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "wholePath" | "addByTouch" | "onionSkin" | "paths" | "animatic" | "crop" |
+/** @param {"snapToFrame" | "snapToBoxes" | "keepAspect" | "wholePath" | "bendFree" | "addByTouch" | "onionSkin" | "paths" | "animatic" | "crop" |
  *   "loop"} name */
 function setting(name, keys, group = "view") {
   const run = ({ editor }) => editor.setSettings({ [name]: !editor.settings[name] });
@@ -278,8 +290,10 @@ export const COMMANDS = [
     const others = editor.markers.filter(({ frame }) => frame !== editor.frame);
     const isThere = others.length < editor.markers.length;
     editor.setMarkers(isThere ? others : [...others, { frame: editor.frame, name: "" }]);
-  }, { isOn: ({ markers, frame }) => markers.some((marker) => marker.frame === frame) }),
+  }, { isOn: hasMarkerHere }),
   command("time", "nameMarker", ["Alt+M"], always, ({ view }) => view.nameMarker()),
+  command("time", "markerEarlier", ["Alt+Shift+PageUp"], hasMarkerHere, ({ editor }) => moveMarker(editor, -1)),
+  command("time", "markerLater", ["Alt+Shift+PageDown"], hasMarkerHere, ({ editor }) => moveMarker(editor, 1)),
   command("time", "previousMarker", ["Alt+PageUp"], hasMarkers, ({ editor }) => seekMarker(editor, -1)),
   command("time", "nextMarker", ["Alt+PageDown"], hasMarkers, ({ editor }) => seekMarker(editor, 1)),
   command("time", "record", ["R"], hasObjects, ({ editor }) => editor.set({ isArmed: !editor.isArmed, isPlaying: false }), {
@@ -337,6 +351,7 @@ export const COMMANDS = [
   setting("snapToBoxes", ["Shift+B"]),
   setting("keepAspect", ["A"]),
   setting("wholePath", ["W"]),
+  setting("bendFree", ["Shift+H"]),
   setting("addByTouch", []),
   setting("onionSkin", ["O"]),
   setting("paths", ["P"]),

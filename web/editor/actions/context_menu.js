@@ -28,7 +28,7 @@ export const CONTEXT_MENUS = {
     ...["addBox", "objectBox", "paste", "selectAll", null, "setting.animatic", "setting.onionSkin", "setting.paths", "toggleGrid"],
     ...[null, "zoomFit", "fullScreen", "import"],
   ],
-  ruler: ["workAreaStart", "workAreaEnd", "workAreaClear", null, "marker", "nameMarker", "previousMarker", "nextMarker"],
+  ruler: ["workAreaStart", "workAreaEnd", "workAreaClear", null, "marker", "nameMarker", "markerEarlier", "markerLater", "previousMarker", "nextMarker"],
   time: ["play", "record", "setting.loop", null, "firstFrame", "lastFrame", null, "addKey", "selectKeys", "paste"],
 };
 

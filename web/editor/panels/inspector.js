@@ -275,17 +275,18 @@ function createEaseSection({ editor, t }) {
   return {
     element,
     render() {
-      if (!isOther(editor.frame, editor.selectedKeys, editor.selected, editor.locked, ...chosenTracks(editor))) return;
       const refs = easedKeys(editor);
       const eases = easesOf(refs);
+      const ends = refs.map((ref) => {
+        return model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame > ref.frame)?.frame;
+      });
+      // A drag of boxes changes none of these.
+      if (!isOther(refs.length, ...refs.map(({ frame }) => frame), ...ends, ...eases)) return;
       const ease = eases[0] ?? null;
       const isMixed = refs.length > 0 && common(eases.map(String)) === null;
       choice.input.disabled = ease === null;
       choice.input.value = isMixed ? "" : Array.isArray(ease) ? "bezier" : ease ?? "linear";
       setText(numbers, isMixed ? "" : (model.easeCurve(ease) ?? []).join(", "));
-      const ends = refs.map((ref) => {
-        return model.trackOf(editor.trajectory, ref.id).keys.find(({ frame }) => frame > ref.frame)?.frame;
-      });
       const [from, to] = [refs.map(({ frame }) => frame), ends].map((frames) => (frames.length ? common(frames) : null));
       const hasWay = ends.some((end) => end !== undefined);
       if (!hasWay) setText(hint, t("inspector.noWay"));

@@ -12,7 +12,8 @@ import { h, setText, watch } from "../kit/dom.js";
 import { common, numberField } from "./fields.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const HIGH = 40; // of the graph, in its units; one unit across is a frame
+const HIGH = 1000; // of the graph, in its units; one unit across is a frame
+const MARGIN = 25; // above and below it
 const LEAST = 0.05; // widths per second at the top of the graph of a slow object
 
 /** @type {{side: Side, axis: 0 | 1}[]} */
@@ -73,7 +74,7 @@ function keyAt(track, frame) {
 }
 
 /**
- * Move a handle of each object that has a key at the playhead. A smooth key stays smooth.
+ * Move a handle of each object that has a key at the playhead. A smooth key stays smooth, unless the setting says otherwise.
  *
  * @param {EditorState} editor
  * @param {Side} side
@@ -81,7 +82,7 @@ function keyAt(track, frame) {
  * @param {number} value  pixels
  * @returns {(trajectory: Trajectory) => Trajectory}
  */
-function movedHandle({ frame, editable }, side, axis, value) {
+function movedHandle({ frame, editable, settings }, side, axis, value) {
   return (trajectory) => {
     const units = value / (axis === 0 ? trajectory.width : trajectory.height);
     return editable.reduce((result, id) => {
@@ -90,7 +91,7 @@ function movedHandle({ frame, editable }, side, axis, value) {
       const [x, y] = model.handlesOf(key)[side];
       /** @type {Point} */
       const point = axis === 0 ? [units, y] : [x, units];
-      const link = model.isSmooth(key, result) ? "turn" : "free";
+      const link = model.isSmooth(key, result) && !settings.bendFree ? "turn" : "free";
       return model.setHandle(result, { id, frame }, side, point, link);
     }, trajectory);
   };
@@ -121,14 +122,14 @@ function createSpeedGraph(t) {
       if (isOtherTrack(track.keys, frames, fps, width, height)) {
         speeds = model.speedsOf(track, trajectory);
         most = speeds.reduce((a, b) => Math.max(a, b), 0);
-        const top = (speed) => (HIGH * (1 - speed / Math.max(most, LEAST))).toFixed(2);
+        const top = (speed) => Math.round(HIGH * (1 - speed / Math.max(most, LEAST)));
         const steps = Array.from(speeds, (speed, n) => `V${top(speed)}H${n + 1}`).join("");
-        graph.setAttribute("viewBox", `0 -1 ${frames - 1} ${HIGH + 2}`);
+        graph.setAttribute("viewBox", `0 ${-MARGIN} ${frames - 1} ${HIGH + 2 * MARGIN}`);
         area.setAttribute("d", `M0,${HIGH}${steps}V${HIGH}Z`);
         area.style.setProperty("--smcd-object", track.color);
       }
       if (!isOther(speeds, frame)) return;
-      now.setAttribute("d", `M${frame},-1V${HIGH + 1}`);
+      now.setAttribute("d", `M${frame},${-MARGIN}V${HIGH + MARGIN}`);
       const here = speeds[Math.min(frame, frames - 2)];
       setText(text, t("inspector.speed", { now: percent(here), most: percent(most) }));
     },

@@ -7,7 +7,7 @@
  */
 
 import * as model from "../../trajectory/model.js";
-import { h, listen } from "../kit/dom.js";
+import { h, listen, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 
 const DELAY = 250; // milliseconds without changes before the trajectory is checked
@@ -33,6 +33,7 @@ export function createStatus({ editor, t, run, root }) {
   button.addEventListener("click", () => toggle());
   let drawn = [];
   let checked = [];
+  const isOtherClip = watch();
   let timer = 0;
   let warning = "";
 
@@ -109,10 +110,10 @@ export function createStatus({ editor, t, run, root }) {
     element,
     render() {
       const { trajectory, notice, problem, facts, background } = editor;
-      if (notice !== drawn[0] || problem !== drawn[2]) showMessage();
+      if (notice !== drawn[0] || problem !== drawn[1]) showMessage();
       const { width, height, frames, fps } = trajectory;
-      if (trajectory !== drawn[1]) clip.textContent = t("status.clip", { width, height, count: frames, fps });
-      drawn = [notice, trajectory, problem];
+      if (isOtherClip(width, height, frames, fps)) clip.textContent = t("status.clip", { width, height, count: frames, fps });
+      drawn = [notice, problem];
       if (trajectory === checked[0] && facts === checked[1] && background === checked[2]) return;
       checked = [trajectory, facts, background];
       clearTimeout(timer);

@@ -25,12 +25,12 @@ export const MENUS = {
     ...["play", "record", "setting.loop", null, "previousFrame", "nextFrame", "previousKey", "nextKey", "firstFrame"],
     ...["lastFrame", null, "addKey", "selectKey", "selectKeys", "keysEarlier", "keysLater", "keysToPlayhead"],
     ...["keysStretch", "keysSqueeze", "keysReverse", "smooth", "toggleVisible", null],
-    ...["workAreaStart", "workAreaEnd", "workAreaClear", "marker", "nameMarker", "previousMarker", "nextMarker", null],
+    ...["workAreaStart", "workAreaEnd", "workAreaClear", "marker", "nameMarker", "markerEarlier", "markerLater", "previousMarker", "nextMarker", null],
     ...["ease.linear", "ease.in", "ease.out", "ease.in_out", "ease.hold"],
   ],
   view: [
     ...["zoomIn", "zoomOut", "zoomSelection", "zoomFit", null, "toggleGrid", "setting.snapToFrame", "setting.snapToBoxes"],
-    ...["setting.keepAspect", "setting.wholePath", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
+    ...["setting.keepAspect", "setting.wholePath", "setting.bendFree", "setting.addByTouch", null, "setting.animatic", "setting.onionSkin", "setting.paths", "setting.crop", null],
     ...["toggleResult", "fullScreen", "help"],
   ],
   file: [
@@ -70,19 +70,23 @@ export function createToolbar(context) {
   const stopRoving = rove(element, ".smcd-tool, .smcd-menu-button", element.querySelector(".smcd-menu-button"));
   let isPoppedOut = false;
   const isOtherStep = watch();
+  const isOtherState = watch();
 
   return {
     element,
     render() {
-      for (const [id, control] of buttons) control.disabled = !canRun(editor, commandOf(id));
+      const { run, result, isResultShown, onRun } = editor;
+      const enabled = [...buttons.keys()].map((id) => canRun(editor, commandOf(id)));
       if (isOtherStep(editor.undoLabel, editor.redoLabel)) {
         for (const id of ["undo", "redo"]) nameButton(buttons.get(id), id, commandOf(id).name(editor, t), t);
       }
-      progress.hidden = editor.run === null;
-      progress.value = editor.run?.share ?? 0;
-      buttons.get("run").hidden = !view.isPoppedOut || editor.onRun === null; // the host's own is behind
-      buttons.get("toggleResult").hidden = editor.result === null;
-      buttons.get("toggleResult").setAttribute("aria-pressed", String(editor.isResultShown));
+      if (!isOtherState(run, result, isResultShown, onRun, view.isPoppedOut, ...enabled)) return; // as in each frame of a drag
+      [...buttons.values()].forEach((control, n) => (control.disabled = !enabled[n]));
+      progress.hidden = run === null;
+      progress.value = run?.share ?? 0;
+      buttons.get("run").hidden = !view.isPoppedOut || onRun === null; // the host's own is behind
+      buttons.get("toggleResult").hidden = result === null;
+      buttons.get("toggleResult").setAttribute("aria-pressed", String(isResultShown));
       if (isPoppedOut === view.isPoppedOut) return;
       isPoppedOut = view.isPoppedOut;
       buttons.get("fullScreen").replaceChildren(icon(isPoppedOut ? "popIn" : "popOut"));

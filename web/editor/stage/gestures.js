@@ -240,7 +240,7 @@ export function toggleSmooth(editor, { id, frame }) {
   return editor.apply("step.bend", (trajectory) => model.toggleSmooth(trajectory, [{ id, frame }]));
 }
 
-/** Drag a handle of a path. The other one of a smooth key turns with it, except with Alt. */
+/** Drag a handle of a path. The other one of a smooth key turns with it, except with Alt, or as the setting says. */
 function dragBend(editor, press, { id, frame, side, x, y, key }) {
   const from = atFrame(editor, press);
   const { trajectory: before } = editor;
@@ -251,7 +251,7 @@ function dragBend(editor, press, { id, frame, side, x, y, key }) {
     change(where) {
       const [toX, toY] = atFrame(editor, where);
       const point = bent(editor, where, [x + toX - from[0] - key[0], y + toY - from[1] - key[1]]);
-      const link = isSmooth && !where.alt ? "turn" : "free";
+      const link = isSmooth && where.alt === editor.settings.bendFree ? "turn" : "free";
       return (trajectory) => model.setHandle(trajectory, { id, frame }, side, point, link);
     },
   });

@@ -8,17 +8,44 @@
 
 import { addTrack, centreOf, movedPart, setBox, trackOf } from "../../trajectory/model.js";
 import { overlapOf } from "../../trajectory/box.js";
-import { maskedAt, objectsAt, regionsOf, SIDE } from "../../trajectory/segmentation.js";
+import { finished, maskedAt, objectsAt, regionsBySteps, SIDE } from "../../trajectory/segmentation.js";
 import { canvasOf } from "./fill.js";
 import { shownBox } from "./scene.js";
 
 const MASK_SIDE = 256; // pixels of a mask that is searched
+const SLICE = 6; // ms of a look ahead, of the 16 of a frame
+const PAUSE = 10; // ms between two
 const SAME = 0.97; // overlap (IoU) from which on boxes count as the same
 /** @type {Box} */
 const WHOLE = [0, 0, 1, 1];
 
-/** What was searched of a background last. @type {WeakMap<Background, {image: CanvasImageSource, time: number, regions: Regions}>} */
-const searched = new WeakMap();
+/**
+ * @typedef {{image: CanvasImageSource, time: number, steps: Generator<undefined, Regions>, regions: Regions | null,
+ *   isAhead: boolean}} Search  steps: the work, of which `regions` is the result; isAhead: slices of it are done
+ */
+
+/** The last search in a background. @type {WeakMap<Background, Search>} */
+const searches = new WeakMap();
+
+/**
+ * Begin to look for the objects in a still image, a little at a time, so that a click there need not wait.
+ *
+ * @param {EditorState} editor
+ */
+export function lookAhead(editor) {
+  const search = editor.shownBackground?.isStill ? searchNow(editor) : null;
+  if (!search || search.regions || search.isAhead) return;
+  search.isAhead = true;
+  const work = () => {
+    const isBusy = editor.isInGesture || editor.isPlaying;
+    for (const end = performance.now() + SLICE; !isBusy && !search.regions && performance.now() < end; ) {
+      const step = search.steps.next();
+      if (step.done) search.regions = step.value;
+    }
+    if (!search.regions) setTimeout(work, PAUSE);
+  };
+  setTimeout(work, PAUSE);
+}
 
 /**
  * Add the box of the object where the pointer was last on the stage, and ask for its phrase. If that box is there
@@ -92,15 +119,23 @@ function maskedBox({ masks }, [x, y]) {
 }
 
 /** The regions of the image behind the boxes. @param {EditorState} editor */
-function regionsNow({ shownBackground: background, time }) {
+function regionsNow(editor) {
+  const search = searchNow(editor);
+  if (search) search.regions ??= finished(search.steps);
+  return search?.regions;
+}
+
+/** The search in the image behind the boxes. @param {EditorState} editor @returns {Search | null} */
+function searchNow({ shownBackground: background, time }) {
   const image = background?.imageAt(time);
   if (!image) return null;
-  const known = searched.get(background);
-  if (known?.image === image && (background.isStill || known.time === time)) return known.regions;
+  const known = searches.get(background);
+  if (known?.image === image && (background.isStill || known.time === time)) return known;
   const [, , width, height] = background.part;
-  const regions = regionsOf(pixelsOf(image, background.part, SIDE / Math.max(width, height)));
-  searched.set(background, { image, time, regions });
-  return regions;
+  const steps = regionsBySteps(pixelsOf(image, background.part, SIDE / Math.max(width, height)));
+  const search = { image, time, steps, regions: null, isAhead: false };
+  searches.set(background, search);
+  return search;
 }
 
 /**

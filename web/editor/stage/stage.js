@@ -15,6 +15,7 @@ import { themeOf } from "../kit/theme.js";
 import { createAnimatic } from "./animatic.js";
 import { drawStage } from "./draw.js";
 import { cursorAt, gestureAt, pan, pinch, toggleSmooth } from "./gestures.js";
+import { lookAhead } from "./object_box.js";
 import { createPhraseField } from "./phrase_field.js";
 import { touchedAt } from "./scene.js";
 
@@ -62,6 +63,7 @@ export function createStage(context) {
     hover(where) {
       pointer = where;
       if (where) notePlace(where);
+      if (where && !editor.isPlaying) lookAhead(editor);
       view.invalidate();
     },
     done() {

@@ -45,6 +45,7 @@ export const SETTINGS = {
   crop: true, // shades what the model will not see
   keepAspect: false, // while resizing; Shift inverts it
   wholePath: false, // moves and resizes apply to all keys of an object
+  bendFree: false, // the other handle of a smooth point stays; Alt inverts it
   addByTouch: false, // for want of Shift: taps toggle, drags on empty space select
   loop: true,
   speed: 1, // of playback

@@ -9,7 +9,7 @@
 
 import { framesById, sampledTimes } from "../../trajectory/model.js";
 import { isAtPointer, openContextMenu } from "../actions/context_menu.js";
-import { followSize, h, listen, sharpen, take } from "../kit/dom.js";
+import { followSize, h, listen, sharpen, take, watch } from "../kit/dom.js";
 import { followPointers, whereOf } from "../kit/pointer.js";
 import { themeOf } from "../kit/theme.js";
 import { drawTimeline, iouOf, scoreColor, secondsText } from "./draw.js";
@@ -316,9 +316,12 @@ export function createTimeline(context) {
     wasAt = { time, selected, isCameraSelected };
   }
 
+  const isOtherPlace = watch();
+
   function renderPlayhead(now) {
     const { time, frame, trajectory } = editor;
     const x = xOf(now, time);
+    if (!isOtherPlace(x, now.label, frame, trajectory.frames, trajectory.fps)) return;
     playhead.style.transform = `translateX(${x - now.label}px)`;
     track.style.left = `${now.label}px`;
     playhead.dataset.frame = String(frame);

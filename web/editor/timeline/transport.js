@@ -6,7 +6,7 @@
 
 import { setClip } from "../../trajectory/model.js";
 import { commandButton } from "../actions/command_button.js";
-import { h } from "../kit/dom.js";
+import { h, watch } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 import { rove } from "../kit/roving.js";
 import { changeLength } from "./length_dialog.js";
@@ -90,6 +90,8 @@ export function createTransport(context) {
     editor.apply("step.clip", (trajectory) => setClip(trajectory, changes));
   }
 
+  const isOther = watch();
+
   function render() {
     const { trajectory, settings } = editor;
     const values = [
@@ -105,16 +107,19 @@ export function createTransport(context) {
       input.value = String(value);
       input.dataset.value = String(value);
     }
+    const hasObjects = trajectory.objects.length > 0;
+    const { isPlaying, isArmed } = editor;
+    if (!isOther(trajectory.frames, isPlaying, isArmed, hasObjects, settings.loop, settings.speed)) return;
     frame.max = String(trajectory.frames - 1);
     const after = placeOf(trajectory.frames - 1)[1];
     if (last.textContent !== after) last.textContent = after;
-    if (play.dataset.shown !== String(editor.isPlaying)) {
-      play.dataset.shown = String(editor.isPlaying);
-      play.replaceChildren(icon(editor.isPlaying ? "pause" : "play"));
-      play.setAttribute("aria-pressed", String(editor.isPlaying));
+    if (play.dataset.shown !== String(isPlaying)) {
+      play.dataset.shown = String(isPlaying);
+      play.replaceChildren(icon(isPlaying ? "pause" : "play"));
+      play.setAttribute("aria-pressed", String(isPlaying));
     }
-    record.disabled = !trajectory.objects.length;
-    record.setAttribute("aria-pressed", String(editor.isArmed));
+    record.disabled = !hasObjects;
+    record.setAttribute("aria-pressed", String(isArmed));
     loop.setAttribute("aria-pressed", String(settings.loop));
     speed.value = String(settings.speed);
   }
