@@ -34,8 +34,7 @@ AS_RELEASED = (
 )
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("animate", help="animate an image whose objects follow boxes")
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, help="the first frame")
     add_box_options(parser)
     parser.add_argument("--prompt", help="a sentence about the video (default: the phrases)")

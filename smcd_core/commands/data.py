@@ -12,13 +12,13 @@ from ..terminal import say
 from .arguments import frame_sizes, note, number, whole
 from .guide import STYLES
 
+CLIPS = ("synthetic", "world")  # drawn, not read: sprites on pale scenes, textured cut-outs on textured scenes
 DATASETS = ("got10k", "youtube-vis", "grounding", "folder")  # as in data/catalog.py, which takes long to import
 _SHOWN = 20  # damaged samples in the text; the JSON has all
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    data = subparsers.add_parser("data", help="look into training data")
-    actions = data.add_subparsers(metavar="action", required=True)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="action", required=True)
     check = actions.add_parser("check", help="say what a folder holds, and which samples are damaged and why")
     check.add_argument("root", type=Path, metavar="DIR", help="folder with the data")
     check.add_argument("--dataset", choices=DATASETS, help="default: recognised by its layout")

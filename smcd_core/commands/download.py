@@ -15,13 +15,9 @@ if TYPE_CHECKING:
     from ..weights.download import PlannedFile
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "download",
-        help="fetch the released SMCD and what it needs, licences first",
-        description="Shows what would be fetched, from where and under which licence, then asks.",
-        epilog="weights: " + "; ".join(f"{name} ({weights.title})" for name, weights in ALL.items()),
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Shows what would be fetched, from where and under which licence, then asks."
+    parser.epilog = "weights: " + "; ".join(f"{name} ({weights.title})" for name, weights in ALL.items())
     parser.add_argument(
         "weights",
         nargs="*",

@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 REFERENCES = "(references)"  # the row of the real videos
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "evaluate",
-        help="score a checkpoint, or finished videos: do objects follow their boxes, is the first frame kept",
-        description="Without --videos, animates synthetic clips that no training has seen and scores the results. With "
-        "--videos, scores videos of any method. docs/metrics.md explains the numbers.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Without --videos, animates synthetic clips that no training has seen and scores the results. With --videos, "
+        "scores videos of any method. docs/metrics.md explains the numbers."
     )
     _add_checkpoint_options(parser.add_argument_group("a checkpoint on synthetic clips"))
     finished = parser.add_argument_group("finished videos")

@@ -25,12 +25,10 @@ DEFAULT = TrainingConfig("diim", 1000, batch_size=1, save_every=250, validate_ev
 FILE = "smcd.safetensors"  # the result: a checkpoint with VAE and text encoder inside; of --lora, lora.safetensors
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "finetune",
-        help="train a checkpoint further on a folder of videos with captions",
-        description="The videos, their captions (walk.txt beside walk.mp4, or captions.json) and boxes, where there "
-        "are some, are found as by `smcd data check`. Encoded clips are kept in OUT/clips; a stopped run goes on.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "The videos, their captions (walk.txt beside walk.mp4, or captions.json) and boxes, where there are some, are "
+        "found as by `smcd data check`. Encoded clips are kept in OUT/clips; a stopped run goes on."
     )
     parser.add_argument("root", type=Path, metavar="DIR", help="folder with the videos")
     parser.add_argument(

@@ -30,8 +30,7 @@ POINTS = {"wan_move": Path("tracks.npy"), "ati": Path("ati.json")}
 LARGEST = 1280  # pixels of the longer side, where --size does not say more
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("guide", help="what other video models take: boxes moved, drawn, or as points")
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, help="the first frame")
     add_box_options(parser)
     parser.add_argument("--style", choices=(*STYLES, *POINTS), default=CUT_AND_DRAG, help="default: %(default)s")
