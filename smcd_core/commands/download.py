@@ -33,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _download(args: argparse.Namespace) -> None:
+    from ..files import check_folder
     from ..weights.download import find_models, licence_lines, locations, manual_lines, plan_downloads
     from ..weights.hub import DownloadError, show_size
 
@@ -52,6 +53,8 @@ def _download(args: argparse.Namespace) -> None:
         return
     say("\n".join(licence_lines(files)))
     if rest := [one for one in files if not one.is_there]:
+        for folder in {one.path.parent: None for one in rest}:
+            check_folder(folder)
         say(f"\n{show_size(sum(one.file.size for one in rest))} in {len(rest)} files are to be fetched.")
         _accept_licences(args.yes)
     try:

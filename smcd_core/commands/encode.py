@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cuts", type=whole(1, 10_000), help="clips to cut from each video, instead of --clips")
     parser.add_argument("--flips", action="store_true", help="add each clip mirrored, with its boxes: twice as many")
-    add_dataset_options(parser)
+    add_dataset_options(parser, pixels="256; synthetic 128")
     parser.add_argument("--slots", type=whole(1, 65536), help="boxes per frame (default 8; images 30, synthetic 4)")
     parser.add_argument(
         "--components", type=Path, required=True, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint"
@@ -33,7 +33,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the encoded clips")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument(
-        "--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="default %(default)s"
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        default="float32",
+        help="of the networks (default %(default)s)",
     )
     parser.add_argument(
         "--batch-size", type=whole(1, 4096), default=1, help="clips that are encoded together (default %(default)s)"
@@ -46,10 +49,12 @@ def _encode(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ..data.samples import SampleError, log_left_out
+    from ..files import check_folder
     from ..sampling.devices import DTYPES, chosen_device
     from ..training.encoded import encode_clips, processes, shards
     from ..weights.components import load_components
 
+    check_folder(args.out)
     part, parts = _part(args.part)
     clips, settings = _clips_to_encode(args)
     state = processes()  # they share this part

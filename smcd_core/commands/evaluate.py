@@ -43,9 +43,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_checkpoint_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--checkpoint", type=Path, help="default: the bundled one")
+    group.add_argument("--checkpoint", type=Path, help="file or folder of weights (default: the bundled one)")
     group.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint")
-    group.add_argument("--clips", type=whole(1, 10**6), default=64, help="default %(default)s")
+    group.add_argument("--clips", type=whole(1, 10**6), default=64, help="how many to animate (default %(default)s)")
     group.add_argument(
         "--split", choices=("test", "validation"), default="test", help="choose settings on validation only"
     )
@@ -137,9 +137,13 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    from ..files import check_folder
+
     if args.download:
         os.environ["HF_HUB_OFFLINE"] = "0"  # read once, when the libraries are imported
     _check(args)
+    for folder in filter(None, (args.out, args.mot)):
+        check_folder(folder)
     tools = _tools(args)
     settings, labels, results = (_finished if args.videos else _synthetic)(args, tools)
     names = ("detector", "detector_threshold", "clip", "dino", "lpips", "fvd")

@@ -47,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flips", action="store_true", help="train on each clip mirrored, too")
     parser.add_argument("--phrase", help="phrase for objects whose boxes have no name")
     parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too, not only to OUT/loss.csv")
-    add_training_options(parser, DEFAULT)
+    add_training_options(parser, DEFAULT, without=("shards_at_once",))
     parser.set_defaults(run=_finetune)
 
 
@@ -56,6 +56,7 @@ def _finetune(args: argparse.Namespace) -> None:
     from itertools import islice
 
     from ..data import FolderClips, WithFlips
+    from ..files import check_folder
     from ..sampling.settings import Settings
     from ..training.encoded import processes
     from ..training.loop import TIMEOUT, train
@@ -63,6 +64,7 @@ def _finetune(args: argparse.Namespace) -> None:
     from ..weights.components import load_components, pack_components, unpack_components
     from ..weights.defaults import DEFAULT_CHECKPOINT, read_defaults
 
+    check_folder(args.out)
     config = replace(DEFAULT, stage=args.stage, **given_training(args))
     checkpoint = read_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
     vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)

@@ -10,10 +10,12 @@ from .data import CLIPS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", choices=("autoencoder", "text-encoder"))
+    parser.add_argument("network", choices=("autoencoder", "text-encoder"), help="which of the two")
     parser.add_argument("--out", type=Path, required=True, help="folder to write vae/ or text_encoder/, tokenizer/ to")
     parser.add_argument(
-        "--steps", type=whole(1, 10**9), help="default 3000 for the autoencoder, 1500 for the text encoder"
+        "--steps",
+        type=whole(1, 10**9),
+        help="of the optimizer (default 3000 for the autoencoder, 1500 for the text encoder)",
     )
     parser.add_argument(
         "--decoder-only", action="store_true", help="improve the decoder of a finished autoencoder, keep its latents"
@@ -39,14 +41,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     autoencoder.add_argument(
         "--batch-size", type=whole(1, 10**4), default=8, help="crops of a step (default %(default)s)"
     )
-    autoencoder.add_argument("--lr", type=number(1e-9, 1), default=1e-3, help="default %(default)s")
+    autoencoder.add_argument("--lr", type=number(1e-9, 1), default=1e-3, help="learning rate (default %(default)s)")
     autoencoder.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.set_defaults(run=_pretrain)
 
 
 def _pretrain(args: argparse.Namespace) -> None:
+    from ..files import check_folder
     from ..training import pretrain
 
+    check_folder(args.out)
     if args.network == "autoencoder":
         from ..data import render_clip, render_world_clip
         from ..sampling.devices import chosen_device

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import typing
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
@@ -16,6 +15,7 @@ from ..errors import SMCDError
 from ..networks.config import SMALL, SYSTEMS, system_config
 from ..terminal import say
 from ..training.config import OPTIMIZERS, PRECISIONS, PRESETS, STAGES, Preset, TrainingConfig
+from .arguments import number, whole
 
 if TYPE_CHECKING:
     from ..training.encoded import EncodedClips
@@ -62,30 +62,76 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too, not only to OUT/loss.csv")
 
 
-def add_training_options(parser: argparse.ArgumentParser, defaults: TrainingConfig | None = None) -> None:
+# What the help says of each field of TrainingConfig that is an option, and which numbers it takes.
+_FIELDS: dict[str, tuple[str, Any]] = {
+    "steps": ("steps of the optimizer in all", whole(1, 10**9)),
+    "batch_size": ("clips, or images, of each process in a forward pass", whole(1, 10**6)),
+    "accumulation": ("forward passes whose gradients make one step", whole(1, 10**6)),
+    "lr": ("learning rate", number(1e-12, 1)),
+    "warmup": ("steps in which the learning rate rises from 0", whole(0, 10**9)),
+    "cosine": ("let the learning rate fall along a cosine, to a fiftieth in the last step", None),
+    "betas": ("how slowly the two moments of AdamW change", number(0, 1)),
+    "weight_decay": ("by AdamW", number(0, 1000)),
+    "optimizer": ("adamw8bit keeps its moments in a quarter of the memory", None),
+    "clip_norm": ("largest norm of the gradient; a larger gradient is scaled down to it", number(1e-9, 1e9)),
+    "ema": ("decay of a running average of the weights, which is then the result; 0: none", number(0, 1)),
+    "object_weight": ("weight of the loss inside the boxes; 1 as published", number(1e-9, 1e9)),
+    "timestep_power": ("t = 1000 u^POWER for an even u: below 1 noisy steps come more often; 1 as published",
+                       number(1e-3, 1000)),
+    "lora": ("train a LoRA of this rank in place of the weights; 0: the weights", whole(0, 65536)),
+    "images": ("train on single frames, without the temporal layers", None),
+    "drop_text": ("share of the clips whose text is left out", number(0, 1)),
+    "drop_boxes": ("share of the clips whose boxes are left out", number(0, 1)),
+    "drop_first_frame": ("share of the clips without the first frame among the input channels", number(0, 1)),
+    "drop_image_tokens": ("share of the clips without image tokens, or a ControlNet's hint", number(0, 1)),
+    "checkpointing": ("compute activations again in the backward pass, to save memory", None),
+    "mixed_precision": ("of the forward pass; no is float32, and fp16 needs a GPU", None),
+    "frozen_dtype": ("stores layers that do not train; bf16 or fp16, as --mixed-precision, halves their memory", None),
+    "save_every": ("steps between saved states and checkpoints", whole(1, 10**9)),
+    "keep_every": ("steps between checkpoints that later ones do not replace; 0: only the newest", whole(0, 10**9)),
+    "validate_every": ("steps between validations", whole(1, 10**9)),
+    "workers": ("processes that read clips ahead", whole(0, 1024)),
+    "shards_at_once": ("files of 128 clips to shuffle at a time, of data that is fetched or on a slow disk; 0: all",
+                       whole(0, 10**6)),
+    "seed": ("of clips, noise and what is left out", whole(0, 2**63 - 1)),
+}  # fmt: skip
+_CHOICES = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS, "frozen_dtype": PRECISIONS}
+
+
+def add_training_options(
+    parser: argparse.ArgumentParser, defaults: TrainingConfig | None = None, without: Sequence[str] = ()
+) -> None:
     """Add an option for each field of TrainingConfig but the stage; options not given are absent from the namespace.
 
     defaults  values that the help shows, instead of those of TrainingConfig
+    without   fields that the command has no use for
     """
-    hints = typing.get_type_hints(TrainingConfig)
-    choices = {"optimizer": OPTIMIZERS, "mixed_precision": PRECISIONS, "frozen_dtype": PRECISIONS}
-    for field in fields(TrainingConfig):
-        if field.name == "stage":
+    own = {field.name: field.default for field in fields(TrainingConfig)}
+    for name, (said, kind) in _FIELDS.items():
+        if name in without:
             continue
-        default = getattr(defaults, field.name) if defaults else field.default
-        kinds = {MISSING: "steps of the optimizer in all", None: "default: the stage's"}
-        said = kinds.get(default, f"default {default}")
-        options: dict[str, Any] = {"default": argparse.SUPPRESS, "help": said}
-        kind = hints[field.name]
-        if kind is bool or kind == bool | None:
-            options["action"] = argparse.BooleanOptionalAction
-        elif typing.get_origin(kind) is tuple:
-            options |= {"type": float, "nargs": 2}
+        default = getattr(defaults, name) if defaults else own[name]
+        option: dict[str, Any] = {"default": argparse.SUPPRESS, "help": f"{said}{_default(default)}"}
+        if name in _CHOICES:
+            option["choices"] = _CHOICES[name]
+        elif kind is None:
+            option["action"] = argparse.BooleanOptionalAction
         else:
-            options["type"] = next((t for t in typing.get_args(kind) if t is not type(None)), kind)
-        if field.name in choices:
-            options["choices"] = choices[field.name]
-        parser.add_argument("--" + field.name.replace("_", "-"), **options)
+            option["type"] = kind
+        if name == "betas":
+            option |= {"nargs": 2, "metavar": "BETA"}
+        parser.add_argument("--" + name.replace("_", "-"), **option)
+
+
+def _default(value: Any) -> str:
+    if value is MISSING:
+        return ""
+    if value is None:
+        return " (default: as the stage says)"
+    if isinstance(value, bool):
+        return f" (default {'yes' if value else 'no'})"
+    shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+    return f" (default {shown})"
 
 
 def given_training(args: argparse.Namespace) -> dict[str, Any]:
@@ -98,9 +144,11 @@ def given_training(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(args: argparse.Namespace) -> None:
+    from ..files import check_folder
     from ..training.loop import train
     from ..weights.checkpoint import read_checkpoint
 
+    check_folder(args.out)
     preset = PRESETS.get(args.preset)
     config, system = training_of(args)
     data = _open_clips(args.data, config.shards_at_once)
