@@ -120,7 +120,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        message = _explain(error)
+        message = _explain(error, getattr(args, "extra", "cli"))
         if message is None:
             raise
         if os.environ.get("SMCD_DEBUG") == "1":
@@ -132,10 +132,13 @@ def _run(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def _explain(error: Exception) -> str | None:
-    """One line for an error that the user can mend; None for a bug, whose traceback is needed."""
+def _explain(error: Exception, extra: str = "cli") -> str | None:
+    """One line for an error that the user can mend; None for a bug, whose traceback is needed.
+
+    extra  what the packages of the command are called in pyproject.toml
+    """
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != __package__:
-        return f"the package {_advice(error.name.split('.')[0])}"
+        return f"the package {_advice(error.name.split('.')[0], extra)}"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     text = " ".join(str(error).split())
@@ -144,8 +147,11 @@ def _explain(error: Exception) -> str | None:
     return text if isinstance(error, SMCDError | OSError) else None
 
 
-def _advice(module: str) -> str:
-    """The name of a missing package, and how it is installed: alone, or with the extra that has it."""
+def _advice(module: str, extra: str) -> str:
+    """The name of a missing package, and how it is installed: alone, or with the extra that has it.
+
+    extra  named instead of "cli", which it includes, so that the next package is not missing too
+    """
     from importlib.metadata import PackageNotFoundError, requires
 
     package = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}.get(module, module)
@@ -155,8 +161,9 @@ def _advice(module: str) -> str:
     except PackageNotFoundError:  # run in a clone
         return text
     found = (re.match(rf"""{re.escape(package)}\b.*extra == ["'](\w+)""", line) for line in listed)
-    extra = next((match[1] for match in found if match), None)
-    return f'{text}, or pip install "smcd[{extra}]" for all that its commands need' if extra else text
+    own = next((match[1] for match in found if match), None)
+    name = extra if own == "cli" else own
+    return f'{text}, or pip install "smcd[{name}]" for all that its commands need' if name else text
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,5 +1,6 @@
 """The command line: what it makes, and one line for each mistake."""
 
+import importlib
 import json
 import os
 import re
@@ -591,11 +592,15 @@ def test_each_mistake_of_the_other_commands_gives_one_line(files, argv, message,
     assert re.search(message, one_line(capsys))
 
 
-def failing_with(monkeypatch, error):
-    def denoise(*args, **kwargs):
+def failing(error):
+    def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", denoise)
+    return fail
+
+
+def failing_with(monkeypatch, error):
+    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", failing(error))
 
 
 @pytest.mark.parametrize(
@@ -636,6 +641,25 @@ def test_a_package_that_is_missing_is_named_in_one_line(files, capsys, monkeypat
     failing_with(monkeypatch, ModuleNotFoundError("No module named 'scipy'", name="scipy"))
     assert animate(files, out="never.gif") == 2
     assert "the package scipy is not installed: pip install scipy" in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("argv", "missing", "extra"),
+    [
+        (["info", "a"], "numpy", "cli"),
+        (["finetune", "a", "--out", "b"], "numpy", "train"),  # or accelerate would be missing next
+        (["evaluate"], "matplotlib", "train"),
+        (["encode", "--components", "a", "--out", "b"], "av", "video"),
+    ],
+)
+def test_the_extra_is_named_that_has_all_packages_of_the_command(argv, missing, extra, capsys, monkeypatch):
+    needs = ['numpy>=1.26; extra == "cli"', 'av>=12; extra == "video"', 'matplotlib>=3.8; extra == "train"']
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: needs)
+    error = ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+    module = importlib.import_module(f"smcd_core.commands.{argv[0]}")
+    monkeypatch.setattr(module, f"_{argv[0]}", failing(error))
+    assert smcd(*argv) == 2
+    assert f'pip install {missing}, or pip install "smcd[{extra}]" for all that' in one_line(capsys)
 
 
 def test_smcd_debug_adds_the_traceback(files, capsys, monkeypatch):

@@ -1,7 +1,7 @@
 """One module for each command, a hyphen in its name as an underscore.
 
 `add_options(parser)` adds the command's options to its parser, and sets `run`, which takes the parsed arguments and
-imports the heavy modules.
+imports the heavy modules. It sets `extra` too, if these need more packages than the extra "cli" has.
 """
 
 # What the help of smcd says of each command: it is shown without importing any of them.

@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=whole(1, 4096), default=1, help="clips that are encoded together (default %(default)s)"
     )
     parser.add_argument("--part", default="1/1", metavar="I/N", help="do part I of N; run all N side by side")
-    parser.set_defaults(run=_encode)
+    parser.set_defaults(run=_encode, extra="train")
 
 
 def _encode(args: argparse.Namespace) -> None:

@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument("--out", type=Path, default=Path("out/evaluation"), help="folder (default %(default)s)")
-    parser.set_defaults(run=_evaluate)
+    parser.set_defaults(run=_evaluate, extra="train")
 
 
 def _add_checkpoint_options(group: argparse._ArgumentGroup) -> None:

@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--phrase", help="phrase for objects whose boxes have no name")
     parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too, not only to OUT/loss.csv")
     add_training_options(parser, DEFAULT, without=("shards_at_once",))
-    parser.set_defaults(run=_finetune)
+    parser.set_defaults(run=_finetune, extra="train")
 
 
 def _finetune(args: argparse.Namespace) -> None:

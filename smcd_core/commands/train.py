@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run folder; an unfinished run in it is resumed")
     add_log_options(parser)
     add_training_options(parser)
-    parser.set_defaults(run=_train)
+    parser.set_defaults(run=_train, extra="train")
 
 
 class _Place(argparse.Action):
