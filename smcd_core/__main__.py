@@ -8,17 +8,13 @@ import io
 import os
 import re
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NoReturn
 
 from . import __version__
+from .commands import COMMANDS
 from .errors import SMCDError
 from .terminal import say
-
-# Modules of smcd_core.commands. Each adds its parsers, whose `run` imports the heavy modules.
-COMMANDS = ("animate", "guide", "convert", "convert_boxes", "info", "download", "train", "evaluate", "data", "finetune")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,8 +23,8 @@ class _Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            if near := get_close_matches(str(value).lower(), map(str, action.choices or ()), 1):
-                raise argparse.ArgumentError(action, f"{error.message}: did you mean {near[0]!r}?") from None
+            if near := _nearest(str(value), [*map(str, action.choices or ())]):
+                raise argparse.ArgumentError(action, f"{error.message}: did you mean {near!r}?") from None
             raise
 
     def parse_known_args(  # type: ignore[override]  # whose overloads differ in the type of the namespace alone
@@ -59,19 +55,31 @@ class _Parser(argparse.ArgumentParser):
 
     def _refuse_unknown(self, given: str) -> NoReturn:
         name = given.split()[0]
-        near = get_close_matches(name.lower(), self._option_string_actions, 1) if name.startswith("-") else []
-        self.error(f"unrecognized arguments: {given}" + (f": did you mean {near[0]}?" if near else ""))
+        near = _nearest(name, self._option_string_actions) if name.startswith("-") else None
+        self.error(f"unrecognized arguments: {given}" + (f": did you mean {near}?" if near else ""))
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"smcd: error: {message} (see {self.prog} --help)\n")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def _nearest(word: str, known: Collection[str]) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word.lower(), known, 1)), None)
+
+
+def make_parser(commands: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """The parser of the program.
+
+    commands  those that get their options; the others have only their line in the help, and are not imported
+    """
     parser = _Parser(prog="smcd", description="Animate an image along bounding boxes.")
     parser.add_argument("--version", action="version", version=f"smcd {__version__}")
     subparsers = parser.add_subparsers(metavar="command", required=True)
-    for name in COMMANDS:
-        importlib.import_module(f".commands.{name}", __package__).add_parser(subparsers)
+    for name, said in COMMANDS.items():
+        command = subparsers.add_parser(name, help=said)
+        if name in commands:
+            importlib.import_module(f".commands.{name.replace('-', '_')}", __package__).add_options(command)
     return parser
 
 
@@ -96,7 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    args = make_parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    args = make_parser(given).parse_args(given)  # options before the command, --help and --version, take no value
     # Nothing is downloaded unless the command says so, and users do not see the libraries' warnings.
     if not getattr(args, "may_fetch", False):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -111,20 +120,25 @@ def _run(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        message = _explain(error)
+        message = _explain(error, getattr(args, "extra", "cli"))
         if message is None:
             raise
         if os.environ.get("SMCD_DEBUG") == "1":
+            import traceback
+
             traceback.print_exc()
         say(f"smcd: error: {message}", sys.stderr)
         return 2
     return 0
 
 
-def _explain(error: Exception) -> str | None:
-    """One line for an error that the user can mend; None for a bug, whose traceback is needed."""
+def _explain(error: Exception, extra: str = "cli") -> str | None:
+    """One line for an error that the user can mend; None for a bug, whose traceback is needed.
+
+    extra  what the packages of the command are called in pyproject.toml
+    """
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != __package__:
-        return f"the package {_advice(error.name.split('.')[0])}"
+        return f"the package {_advice(error.name.split('.')[0], extra)}"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     text = " ".join(str(error).split())
@@ -133,8 +147,11 @@ def _explain(error: Exception) -> str | None:
     return text if isinstance(error, SMCDError | OSError) else None
 
 
-def _advice(module: str) -> str:
-    """The name of a missing package, and how it is installed: alone, or with the extra that has it."""
+def _advice(module: str, extra: str) -> str:
+    """The name of a missing package, and how it is installed: alone, or with the extra that has it.
+
+    extra  named instead of "cli", which it includes, so that the next package is not missing too
+    """
     from importlib.metadata import PackageNotFoundError, requires
 
     package = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}.get(module, module)
@@ -144,8 +161,9 @@ def _advice(module: str) -> str:
     except PackageNotFoundError:  # run in a clone
         return text
     found = (re.match(rf"""{re.escape(package)}\b.*extra == ["'](\w+)""", line) for line in listed)
-    extra = next((match[1] for match in found if match), None)
-    return f'{text}, or pip install "smcd[{extra}]" for all that its commands need' if extra else text
+    own = next((match[1] for match in found if match), None)
+    name = extra if own == "cli" else own
+    return f'{text}, or pip install "smcd[{name}]" for all that its commands need' if name else text
 
 
 def _is_out_of_memory(error: Exception) -> bool:

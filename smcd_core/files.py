@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -117,7 +117,18 @@ def check_writable(path: str | os.PathLike) -> None:
     path = Path(path).absolute()
     with suppress(FileNotFoundError, NotADirectoryError):
         path.lstat()  # its name may be too long
-    existing = next(folder for folder in path.parents if folder.exists())
+    _check_nearest(path, path.parents)
+
+
+def check_folder(path: str | os.PathLike) -> None:
+    """Raise SMCDError or OSError if nothing could be written into the folder, which need not exist yet."""
+    path = Path(path).absolute()
+    _check_nearest(path, (path, *path.parents))
+
+
+def _check_nearest(path: Path, folders: Iterable[Path]) -> None:
+    """Check the first of the folders that exists, into which `path` goes."""
+    existing = next(folder for folder in folders if folder.exists())
     if not existing.is_dir():
         raise SMCDError(f"{path}: {existing} is a file, not a folder: name another place")
     probe = temporary_beside(existing / path.name)

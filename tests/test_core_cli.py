@@ -1,5 +1,6 @@
 """The command line: what it makes, and one line for each mistake."""
 
+import importlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from tiny_bundle import BOXES, DEFAULTS, bare, write_inputs
 
 import smcd_core.sampling.pipeline
 from smcd_core.__main__ import main
+from smcd_core.commands import COMMANDS
 from smcd_core.commands.box_file import BOX_FORMATS
 from smcd_core.sampling.pipeline import read_defaults
 from smcd_core.trajectory.document import parse_trajectory
@@ -590,11 +592,15 @@ def test_each_mistake_of_the_other_commands_gives_one_line(files, argv, message,
     assert re.search(message, one_line(capsys))
 
 
-def failing_with(monkeypatch, error):
-    def denoise(*args, **kwargs):
+def failing(error):
+    def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", denoise)
+    return fail
+
+
+def failing_with(monkeypatch, error):
+    monkeypatch.setattr(smcd_core.sampling.pipeline.SMCDPipeline, "denoise", failing(error))
 
 
 @pytest.mark.parametrize(
@@ -637,6 +643,25 @@ def test_a_package_that_is_missing_is_named_in_one_line(files, capsys, monkeypat
     assert "the package scipy is not installed: pip install scipy" in one_line(capsys)
 
 
+@pytest.mark.parametrize(
+    ("argv", "missing", "extra"),
+    [
+        (["info", "a"], "numpy", "cli"),
+        (["finetune", "a", "--out", "b"], "numpy", "train"),  # or accelerate would be missing next
+        (["evaluate"], "matplotlib", "train"),
+        (["encode", "--components", "a", "--out", "b"], "av", "video"),
+    ],
+)
+def test_the_extra_is_named_that_has_all_packages_of_the_command(argv, missing, extra, capsys, monkeypatch):
+    needs = ['numpy>=1.26; extra == "cli"', 'av>=12; extra == "video"', 'matplotlib>=3.8; extra == "train"']
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: needs)
+    error = ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+    module = importlib.import_module(f"smcd_core.commands.{argv[0]}")
+    monkeypatch.setattr(module, f"_{argv[0]}", failing(error))
+    assert smcd(*argv) == 2
+    assert f'pip install {missing}, or pip install "smcd[{extra}]" for all that' in one_line(capsys)
+
+
 def test_smcd_debug_adds_the_traceback(files, capsys, monkeypatch):
     monkeypatch.setenv("SMCD_DEBUG", "1")
     assert animate(files, picture="none.png") == 2
@@ -671,20 +696,50 @@ def run(*argv):
 
 
 SLOW_PACKAGES = {"torch", "diffusers", "transformers", "numpy", "PIL", "safetensors"}
+OWN_TIME = {"dataclasses", "inspect", "importlib.metadata", "difflib", "traceback", "logging"}  # a tenth of 0.1 s each
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["animate", "--help"], ["train", "--help"]])
-def test_help_loads_no_slow_package(argv):
+def imported_by(*argv):
+    """The modules that the program has imported when it ends, and what it printed."""
     code = (
         "import sys\n"
+        "before = {*sys.modules}\n"
         "from smcd_core.__main__ import main\n"
         "try:\n    main(sys.argv[1:])\n"
-        "finally:\n    print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"
+        "finally:\n    print(*{*sys.modules} - before, file=sys.stderr)\n"
     )
     command = [sys.executable, "-c", code, *argv]
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)  # noqa: S603
-    assert "usage: smcd" in result.stdout
-    assert SLOW_PACKAGES.isdisjoint(result.stderr.split())
+    return {*result.stderr.split()}, result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_loads_no_slow_package_and_no_other_program(name):
+    found, said = imported_by(name, "--help")
+    assert said.startswith(f"usage: smcd {name}")
+    assert SLOW_PACKAGES.isdisjoint(module.partition(".")[0] for module in found)
+    shared = {
+        "data": {"guide"},
+        "pretrain": {"data", "guide"},
+        "encode": {"data", "guide", "train"},
+        "finetune": {"train"},
+    }
+    commands = {module.replace("_", "-") for module in found if module.startswith("smcd_core.commands.")}
+    own = {name, "arguments", "box-file"} | shared.get(name, set())
+    assert commands <= {f"smcd-core.commands.{module}" for module in own}
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_the_help_of_the_program_loads_no_command(option):
+    found, said = imported_by(option)
+    assert "smcd" in said
+    assert not [module for module in found if module.startswith("smcd_core.commands.")]
+    assert (SLOW_PACKAGES | OWN_TIME).isdisjoint(found)
+
+
+def test_the_help_says_what_each_command_does():
+    _, said = imported_by("--help")
+    assert [line.split()[0] for line in said.splitlines() if re.match("    [a-z]", line)] == [*COMMANDS]
 
 
 def test_boxes_of_another_shape_than_the_image_are_said(files, capsys):

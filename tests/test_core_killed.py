@@ -92,7 +92,8 @@ def made(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_killed_command_leaves_nothing_half_written_and_works_again(files, tmp_path, monkeypatch, name):
-    monkeypatch.setattr("smcd_core.commands.train.SMALL", TINY)
+    for command in ("encode", "train"):
+        monkeypatch.setattr(f"smcd_core.commands.{command}.SMALL", TINY)
     argv = COMMANDS[name]
     for path in files.iterdir():
         (tmp_path / path.name).symlink_to(path)

@@ -251,24 +251,6 @@ def test_commands_and_options_in_the_text_exist(page):
             assert span.split()[1] in make_targets(), span
 
 
-def all_options():
-    """The command and each option, with its help, of all commands and their actions."""
-    waiting = [("smcd", make_parser())]
-    for command, parser in waiting:
-        for action in parser._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                waiting += [(f"{command} {name}", one) for name, one in action.choices.items()]
-            elif {*action.option_strings}.isdisjoint({"--help", "--version"}) and action.option_strings:
-                yield command, action.option_strings, action.help
-
-
-def test_every_option_has_a_line_in_the_docs_and_help():
-    pages = "\n".join(text_of(page) for page in PAGES)
-    for command, names, said in all_options():
-        assert said, f"{command} {names[0]} has no help"
-        assert any(re.search(rf"{name}(?![\w-])", pages) for name in names), f"no page explains {command} {names[-1]}"
-
-
 # Files and links -----------------------------------------------------------------------------------------------------
 
 

@@ -34,8 +34,7 @@ AS_RELEASED = (
 )
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("animate", help="animate an image whose objects follow boxes")
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, help="the first frame")
     add_box_options(parser)
     parser.add_argument("--prompt", help="a sentence about the video (default: the phrases)")
@@ -67,7 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--dtype",
         choices=("float32", "float16", "bfloat16"),
-        help="default: float32; on an NVIDIA GPU bfloat16, or float16 where it has no bfloat16",
+        help="of the networks (default: float32; on an NVIDIA GPU bfloat16, or float16 where it has no bfloat16)",
     )
     parser.add_argument("--offload", action="store_true", help="keep each network on the GPU only while it works")
     parser.add_argument("--compile", action="store_true", help="compile the UNet first; pays off in many steps")
@@ -91,7 +90,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default="stretch",
         help="how an image of another aspect ratio gets the size of the video (default %(default)s)",
     )
-    parser.add_argument("--frames", type=whole(1, 4096), help="default: as many as the boxes have")
+    parser.add_argument("--frames", type=whole(1, 4096), help="of the video (default: as many as the boxes have)")
     parser.add_argument(
         "--window", type=whole(1, 4096), metavar="FRAMES", help="make a long video in windows of so many frames"
     )

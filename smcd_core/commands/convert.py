@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from ..weights.checkpoint import Checkpoint
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("convert", help="write a checkpoint in another layout")
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="file or folder, in any layout that `smcd info` knows")
     parser.add_argument("target", type=Path, help="a .safetensors file for layout smcd, a new folder for the others")
-    parser.add_argument("--to", choices=("smcd", "released", "diffusers"), default="smcd", help="default %(default)s")
+    parser.add_argument(
+        "--to", choices=("smcd", "released", "diffusers"), default="smcd", help="layout to write (default %(default)s)"
+    )
     parser.add_argument(
         "--components",
         type=Path,

@@ -17,12 +17,10 @@ NAMES = {
 WRITTEN = tuple(NAMES)
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "convert-boxes",
-        help="write boxes in the format of another program",
-        epilog="wan_move is in pixels of the image and as long as the boxes, as Wan-Move's own program takes it. For "
-        "another size or length, as in ComfyUI, use: smcd guide --style wan_move. Points for ATI: --style ati.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "wan_move is in pixels of the image and as long as the boxes, as Wan-Move's own program takes it. For another "
+        "size or length, as in ComfyUI, use: smcd guide --style wan_move. Points for ATI: --style ati."
     )
     parser.add_argument("boxes", type=Path, metavar="IN", help="trajectory JSON, or boxes in another known format")
     parser.add_argument("target", type=Path, metavar="OUT", help="a file or folder, named as --to says")

@@ -12,16 +12,16 @@ from ..terminal import say
 from .arguments import frame_sizes, note, number, whole
 from .guide import STYLES
 
+CLIPS = ("synthetic", "world")  # drawn, not read: sprites on pale scenes, textured cut-outs on textured scenes
 DATASETS = ("got10k", "youtube-vis", "grounding", "folder")  # as in data/catalog.py, which takes long to import
 _SHOWN = 20  # damaged samples in the text; the JSON has all
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    data = subparsers.add_parser("data", help="look into training data")
-    actions = data.add_subparsers(metavar="action", required=True)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="action", required=True)
     check = actions.add_parser("check", help="say what a folder holds, and which samples are damaged and why")
     check.add_argument("root", type=Path, metavar="DIR", help="folder with the data")
-    check.add_argument("--dataset", choices=DATASETS, help="default: recognised by its layout")
+    check.add_argument("--dataset", choices=DATASETS, help="which kind (default: recognised by its layout)")
     add_dataset_options(check)
     check.add_argument(
         "--samples", type=whole(0, 10**9), default=200, help="how many to read (default %(default)s; 0: all)"
@@ -37,24 +37,29 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     pairs.add_argument("root", type=Path, metavar="DIR", help="folder with the data")
     pairs.add_argument("--out", type=Path, required=True, help="a new folder")
-    pairs.add_argument("--dataset", choices=DATASETS, help="default: recognised by its layout")
+    pairs.add_argument("--dataset", choices=DATASETS, help="which kind (default: recognised by its layout)")
     pairs.add_argument("--style", choices=STYLES[1:], default="ltx boxes", help="of the boxes (default %(default)s)")
     pairs.add_argument("--cuts", type=whole(1, 10_000), default=1, help="clips of each video (default %(default)s)")
     pairs.add_argument("--fps", type=number(0.01, 1000), default=24, help="frames per second (default %(default)s)")
-    add_dataset_options(pairs)
+    add_dataset_options(pairs, frames="49; images 1", pixels="768x448")
     pairs.set_defaults(run=_pairs)
 
 
-def add_dataset_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `open_options` reads."""
-    parser.add_argument("--split", help="default train; GOT-10k: train, val; YouTube-VIS: train, valid, test")
-    parser.add_argument("--frames", type=whole(1, 4096), help="of a clip (default 8; images 1)")
+def add_dataset_options(parser: argparse.ArgumentParser, frames: str = "8; images 1", pixels: str = "256") -> None:
+    """Add the options that `open_options` reads.
+
+    frames, pixels  the defaults, as the help says them
+    """
+    parser.add_argument(
+        "--split", help="part of the dataset; GOT-10k: train, val; YouTube-VIS: train, valid, test (default train)"
+    )
+    parser.add_argument("--frames", type=whole(1, 4096), help=f"of a clip (default {frames})")
     parser.add_argument(
         "--pixels",
         type=frame_sizes,
         metavar="N | WxH,WxH,...",
-        help="side of square frames, or sizes of which each clip gets the one nearest its aspect ratio (default 256; "
-        "synthetic 128)",
+        help="side of square frames, or sizes of which each clip gets the one nearest its aspect ratio "
+        f"(default {pixels})",
     )
     parser.add_argument(
         "--interval", type=whole(1, 10**6), default=1, help="take every n-th frame (default %(default)s)"
@@ -83,10 +88,13 @@ def _check(args: argparse.Namespace) -> None:
 
     from ..data import detect_dataset, open_dataset
     from ..data.check import check, describe
-    from ..files import replacing, write_text
+    from ..files import check_writable, replacing, write_text
 
     if args.samples < 0:
         raise SMCDError(f"--samples is {args.samples}, expected 1 or more, or 0 for all")
+    path = args.sheet or Path(f"{args.root.resolve().name or 'data'}-check.png")
+    for out in filter(None, (path, args.json)):
+        check_writable(out)
     kind = args.dataset or detect_dataset(args.root)
     clips = open_dataset(kind, args.root, **open_options(args))
     with tqdm(unit="clip", leave=False) as bar:
@@ -96,7 +104,6 @@ def _check(args: argparse.Namespace) -> None:
     if args.json:
         write_text(args.json, json.dumps(findings, indent=1))
     if sheet is not None:
-        path = args.sheet or Path(f"{args.root.resolve().name or 'data'}-check.png")
         with replacing(path) as temporary:
             sheet.save(temporary, format="PNG")
         say(f"{'sheet':<14}{path}")
@@ -107,8 +114,10 @@ def _pairs(args: argparse.Namespace) -> None:
 
     from ..data import detect_dataset, open_dataset
     from ..data.pairs import write_pairs
+    from ..files import check_folder
     from ..guides.fit import LTX, WAN
 
+    check_folder(args.out)
     kind = args.dataset or detect_dataset(args.root)
     given = open_options(args)
     given["size"] = args.pixels or ((768, 448),)

@@ -15,13 +15,9 @@ if TYPE_CHECKING:
     from ..weights.download import PlannedFile
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "download",
-        help="fetch the released SMCD and what it needs, licences first",
-        description="Shows what would be fetched, from where and under which licence, then asks.",
-        epilog="weights: " + "; ".join(f"{name} ({weights.title})" for name, weights in ALL.items()),
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Shows what would be fetched, from where and under which licence, then asks."
+    parser.epilog = "weights: " + "; ".join(f"{name} ({weights.title})" for name, weights in ALL.items())
     parser.add_argument(
         "weights",
         nargs="*",
@@ -37,6 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _download(args: argparse.Namespace) -> None:
+    from ..files import check_folder
     from ..weights.download import find_models, licence_lines, locations, manual_lines, plan_downloads
     from ..weights.hub import DownloadError, show_size
 
@@ -56,6 +53,8 @@ def _download(args: argparse.Namespace) -> None:
         return
     say("\n".join(licence_lines(files)))
     if rest := [one for one in files if not one.is_there]:
+        for folder in {one.path.parent: None for one in rest}:
+            check_folder(folder)
         say(f"\n{show_size(sum(one.file.size for one in rest))} in {len(rest)} files are to be fetched.")
         _accept_licences(args.yes)
     try:

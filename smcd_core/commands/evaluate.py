@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 REFERENCES = "(references)"  # the row of the real videos
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "evaluate",
-        help="score a checkpoint, or finished videos: do objects follow their boxes, is the first frame kept",
-        description="Without --videos, animates synthetic clips that no training has seen and scores the results. With "
-        "--videos, scores videos of any method. docs/metrics.md explains the numbers.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Without --videos, animates synthetic clips that no training has seen and scores the results. With --videos, "
+        "scores videos of any method. docs/metrics.md explains the numbers."
     )
     _add_checkpoint_options(parser.add_argument_group("a checkpoint on synthetic clips"))
     finished = parser.add_argument_group("finished videos")
@@ -41,13 +39,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: the fastest there is)")
     parser.add_argument("--out", type=Path, default=Path("out/evaluation"), help="folder (default %(default)s)")
-    parser.set_defaults(run=_evaluate)
+    parser.set_defaults(run=_evaluate, extra="train")
 
 
 def _add_checkpoint_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--checkpoint", type=Path, help="default: the bundled one")
+    group.add_argument("--checkpoint", type=Path, help="file or folder of weights (default: the bundled one)")
     group.add_argument("--components", type=Path, help="folder with vae/, text_encoder/, tokenizer/, or a checkpoint")
-    group.add_argument("--clips", type=whole(1, 10**6), default=64, help="default %(default)s")
+    group.add_argument("--clips", type=whole(1, 10**6), default=64, help="how many to animate (default %(default)s)")
     group.add_argument(
         "--split", choices=("test", "validation"), default="test", help="choose settings on validation only"
     )
@@ -139,9 +137,13 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    from ..files import check_folder
+
     if args.download:
         os.environ["HF_HUB_OFFLINE"] = "0"  # read once, when the libraries are imported
     _check(args)
+    for folder in filter(None, (args.out, args.mot)):
+        check_folder(folder)
     tools = _tools(args)
     settings, labels, results = (_finished if args.videos else _synthetic)(args, tools)
     names = ("detector", "detector_threshold", "clip", "dino", "lpips", "fvd")

@@ -25,12 +25,10 @@ DEFAULT = TrainingConfig("diim", 1000, batch_size=1, save_every=250, validate_ev
 FILE = "smcd.safetensors"  # the result: a checkpoint with VAE and text encoder inside; of --lora, lora.safetensors
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "finetune",
-        help="train a checkpoint further on a folder of videos with captions",
-        description="The videos, their captions (walk.txt beside walk.mp4, or captions.json) and boxes, where there "
-        "are some, are found as by `smcd data check`. Encoded clips are kept in OUT/clips; a stopped run goes on.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "The videos, their captions (walk.txt beside walk.mp4, or captions.json) and boxes, where there are some, are "
+        "found as by `smcd data check`. Encoded clips are kept in OUT/clips; a stopped run goes on."
     )
     parser.add_argument("root", type=Path, metavar="DIR", help="folder with the videos")
     parser.add_argument(
@@ -49,8 +47,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--flips", action="store_true", help="train on each clip mirrored, too")
     parser.add_argument("--phrase", help="phrase for objects whose boxes have no name")
     parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too, not only to OUT/loss.csv")
-    add_training_options(parser, DEFAULT)
-    parser.set_defaults(run=_finetune)
+    add_training_options(parser, DEFAULT, without=("shards_at_once",))
+    parser.set_defaults(run=_finetune, extra="train")
 
 
 def _finetune(args: argparse.Namespace) -> None:
@@ -58,6 +56,7 @@ def _finetune(args: argparse.Namespace) -> None:
     from itertools import islice
 
     from ..data import FolderClips, WithFlips
+    from ..files import check_folder
     from ..sampling.settings import Settings
     from ..training.encoded import processes
     from ..training.loop import TIMEOUT, train
@@ -65,6 +64,7 @@ def _finetune(args: argparse.Namespace) -> None:
     from ..weights.components import load_components, pack_components, unpack_components
     from ..weights.defaults import DEFAULT_CHECKPOINT, read_defaults
 
+    check_folder(args.out)
     config = replace(DEFAULT, stage=args.stage, **given_training(args))
     checkpoint = read_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
     vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)

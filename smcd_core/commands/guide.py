@@ -30,11 +30,15 @@ POINTS = {"wan_move": Path("tracks.npy"), "ati": Path("ati.json")}
 LARGEST = 1280  # pixels of the longer side, where --size does not say more
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("guide", help="what other video models take: boxes moved, drawn, or as points")
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, help="the first frame")
     add_box_options(parser)
-    parser.add_argument("--style", choices=(*STYLES, *POINTS), default=CUT_AND_DRAG, help="default: %(default)s")
+    parser.add_argument(
+        "--style",
+        choices=(*STYLES, *POINTS),
+        default=CUT_AND_DRAG,
+        help="what to make, or for which model (default %(default)s)",
+    )
     names = ", ".join(f"{name} for {style}" for style, name in POINTS.items())
     parser.add_argument("-o", "--out", type=Path, help=f".mp4, .webp, .gif or a folder (default guide.mp4; {names})")
     parser.add_argument("--size", type=pixel_size, metavar="WxH", help="of that video (default: as the image)")

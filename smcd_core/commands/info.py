@@ -20,10 +20,7 @@ NO_SETTINGS = ("settings", "none: it was not made by smcd, or has lost its metad
 TEXTS = (".txt", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".npy")  # of boxes, even if they cannot be read
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "info", help="report what is installed and what to do next, or describe weights, boxes or a video"
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         type=Path,
