@@ -13,8 +13,10 @@ import host
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from small_bundle import DEFAULTS, write_small_bundle
 
+from smcd_core.sampling.diffusion import noise_of
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at
 from smcd_core.trajectory.document import parse_trajectory
@@ -25,6 +27,7 @@ loading = host.pack_module("nodes.host.loading")
 host_text = host.pack_module("nodes.host.text")
 
 import comfy.model_management  # noqa: E402  the host's, which host.start() found
+import comfy.sample  # noqa: E402
 
 API = Path(__file__).parent.parent / "workflows" / "api"
 # Those for other models' weights are checked in test_nodes_workflows_models.py.
@@ -161,6 +164,31 @@ def test_the_bundled_default_follows_its_boxes_as_on_the_command_line(monkeypatc
         for video in (images, expected)
     )
     assert abs(found - wanted) < 0.02 and found > 0.6
+
+
+@pytest.mark.slow
+def test_own_start_makes_the_video_of_generate_as_its_note_says(tmp_path, monkeypatch):
+    """With the bundled weights and the same noise; the host's mask has soft edges."""
+    monkeypatch.undo()  # the random weights
+    for folder in ("output_directory", "temp_directory"):
+        monkeypatch.setattr(comfy_host.folder_paths, folder, str(tmp_path))
+    monkeypatch.setattr(comfy.sample, "prepare_noise", lambda latent, seed, *_: noise_of(seed, latent.shape))
+    prompt = json.loads((API / "05_own_start.json").read_text(encoding="utf-8"))
+    parts = dict(model=["1", 0], clip=["1", 1], vae=["1", 2], first_frame=["2", 0], trajectory=["3", 0])
+    size = dict(width=256, height=256, frames=0)
+    how = dict(prompt=prompt["5"]["inputs"]["text"], seed=0, steps=25, text=1.0, start=0.2, start_inside=0.08)
+    prompt["own"] = {"class_type": "SMCD_Generate", "inputs": {**parts, **size, **how}}
+    for name, images in {"rough": ["4", 0], "stock": ["10", 0], "same": ["own", 0]}.items():
+        prompt[name] = {"class_type": "PreviewImage", "inputs": {"images": images}}
+    result = host.run(prompt)
+    assert result.success, (result.errors, result.messages[-1])
+    rough, stock, same = (
+        np.stack([np.asarray(Image.open(tmp_path / image["filename"]).convert("RGB")) for image in output["images"]])
+        for output in map(result.outputs.get, ("rough", "stock", "same"))
+    )
+    # 0.6 and 20 when it was written; with other noise 5.5 and 74, and the rough video is 6.4 away.
+    gap = np.abs(stock.astype(float) - same)
+    assert gap.mean() < 1.5 and gap.max() < 40 and np.abs(rough.astype(float) - same).mean() > 5
 
 
 def test_the_metrics_come_as_numbers_and_as_a_picture(output):

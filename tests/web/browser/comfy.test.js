@@ -267,6 +267,21 @@ async function remarkOnBundled(text) {
   }
 }
 
+/** Runs in the page: what a run shows on the nodes for results. */
+async function showResults() {
+  const { api } = await import("/scripts/api.js");
+  const files = (filename) => [{ filename, subfolder: "", type: "input" }];
+  const shown = {
+    SaveVideo: { images: files("steps.webm"), animated: [true] },
+    PreviewImage: { images: files("beach.png") },
+    PreviewAny: { text: ["1 object, 81 frames of 832 x 480 pixels"] },
+  };
+  for (const { id, type } of window.app.graph.nodes.filter((node) => shown[node.type])) {
+    const node = String(id);
+    api.dispatchCustomEvent("executed", { node, display_node: node, output: shown[type], prompt_id: "" });
+  }
+}
+
 /** A prompt without titles. */
 function bare(prompt) {
   return Object.fromEntries(Object.entries(prompt).map(([id, { class_type, inputs }]) => [id, { class_type, inputs }]));
@@ -478,7 +493,7 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.deepEqual(await page.evaluate(overlaps), []);
   });
 
-  hosted("no nodes of a workflow are over each other, and the host fits it into view", async (_host, page) => {
+  hosted("no nodes of a workflow are over each other, also after a run, and the host fits it into view", async (_host, page) => {
     const folder = join(ROOT, "workflows");
     for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
       const data = JSON.parse(readFileSync(join(folder, file), "utf-8"));
@@ -489,6 +504,11 @@ function inRenderer(serverOf, { nodes2 }) {
         await page.waitForFunction((count) => document.querySelectorAll("[data-node-id]").length >= count, data.nodes.length);
       }
       await page.evaluate(remarkOnBundled, "What a run says about a bundled checkpoint. ".repeat(5));
+      await page.evaluate(showResults);
+      if (nodes2) {
+        const videos = data.nodes.filter(({ type }) => type === "SaveVideo").length;
+        await page.waitForFunction((count) => document.querySelectorAll("[data-node-id] video").length === count, videos);
+      }
       await page.waitForTimeout(500);
       assert.deepEqual(await page.evaluate(overlaps), [], file);
       const { nodes, groups, size } = await page.evaluate(laidOut);
