@@ -9,14 +9,18 @@ from PIL import Image, ImageDraw, ImageFont
 
 from smcd_core import SMCDPipeline, read_trajectory
 from smcd_core.pictures import read_picture
+from smcd_core.sampling.animatic import animatic
 from smcd_core.trajectory.dense import boxes_at
-from smcd_core.trajectory.document import Trajectory
+from smcd_core.trajectory.document import Trajectory, parse_trajectory
 from smcd_core.video import draw_boxes
 
 DOCS = Path(__file__).parent
-EXAMPLE = DOCS.parent / "demo" / "coffee"
-SIDE, GAP, TEXT_HEIGHT = 256, 12, 24  # pixels
-FRAME_MS, HOLD_MS = 160, 900  # the second for the last frame
+EXAMPLE, WITHOUT_MODEL = DOCS.parent / "demo" / "coffee", DOCS.parent / "demo" / "rocket.png"
+ROCKET = (
+    {"frame": 0, "box": [0.476, 0.21, 0.531, 0.975], "ease": "in"},
+    {"frame": 29, "box": [0.476, -0.72, 0.531, 0.045]},
+)
+SIDE, WIDE, GAP, TEXT_HEIGHT = 256, 426, 12, 24  # pixels
 
 
 def main() -> None:
@@ -25,29 +29,47 @@ def main() -> None:
     prompt = EXAMPLE.with_suffix(".txt").read_text(encoding="utf-8").strip()
     video = SMCDPipeline.from_checkpoint(device="cpu")(picture, trajectory, prompt)  # as make demo does
     still = np.repeat(np.asarray(picture)[None], len(video), axis=0)
-    write_animation(with_boxes(still, trajectory), video, DOCS / "demo.gif")
+    titles = ("one picture, and boxes that you draw", "the video")
+    write_animation(side_by_side(with_boxes(still, trajectory), video, titles, SIDE), DOCS / "demo.gif", frame_ms=160)
     write_strip(with_boxes(video, trajectory), DOCS / "demo.png")
+    picture = read_picture(WITHOUT_MODEL)
+    rocket = {"phrase": "rocket", "color": "#e69f00", "keys": ROCKET}
+    size = {"width": picture.width, "height": picture.height}
+    trajectory = parse_trajectory({"version": 1, **size, "frames": 30, "objects": [rocket]})
+    moved, _ = animatic(np.array(picture), trajectory, trajectory.frames)
+    titles = ("drag the object that you see", "SMCD Cut and Drag: the guide, without any model")
+    drawn = with_boxes(moved, trajectory, paths=True)
+    pages = side_by_side(drawn, moved, titles, WIDE)
+    colors = pages[0].quantize(255)  # one palette, without dither: what does not move takes no bytes
+    pages = [page.quantize(palette=colors, dither=Image.Dither.NONE) for page in pages]
+    write_animation(pages, DOCS / "animatic.gif", frame_ms=70)
 
 
-def with_boxes(frames: np.ndarray, trajectory: Trajectory) -> np.ndarray:
+def with_boxes(frames: np.ndarray, trajectory: Trajectory, paths: bool = False) -> np.ndarray:
     drawn = [track for track in trajectory.objects if track.enabled]
     boxes, mask = boxes_at(trajectory, len(frames))
-    return draw_boxes(frames, boxes, mask, [track.color for track in drawn], [track.phrase for track in drawn])
+    return draw_boxes(frames, boxes, mask, [track.color for track in drawn], [track.phrase for track in drawn], paths)
 
 
-def write_animation(given: np.ndarray, made: np.ndarray, path: Path) -> None:
-    """Both uint8 [F, H, W, 3], side by side."""
+def side_by_side(given: np.ndarray, made: np.ndarray, titles: tuple[str, str], width: int) -> list[Image.Image]:
+    """Both uint8 [F, H, W, 3], made `width` pixels wide."""
     font = ImageFont.load_default(15)
+    height = round(width * made.shape[1] / made.shape[2])
     pages = []
-    for left, right in zip(given, made, strict=True):
-        page = Image.new("RGB", (2 * SIDE + GAP, SIDE + TEXT_HEIGHT), "white")
+    for pair in zip(given, made, strict=True):
+        page = Image.new("RGB", (2 * width + GAP, height + TEXT_HEIGHT), "white")
         draw = ImageDraw.Draw(page)
-        for column, (frame, text) in enumerate([(left, "one picture, and boxes that you draw"), (right, "the video")]):
-            x = column * (SIDE + GAP)
-            page.paste(Image.fromarray(frame).resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, TEXT_HEIGHT))
-            draw.text((x, 3), text, fill=(60, 60, 60), font=font)
+        for column, (frame, text) in enumerate(zip(pair, titles, strict=True)):
+            x = column * (width + GAP)
+            page.paste(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS), (x, TEXT_HEIGHT))
+            draw.text((x + 4, 3), text, fill=(60, 60, 60), font=font)
         pages.append(page)
-    durations = [FRAME_MS] * (len(pages) - 1) + [HOLD_MS]
+    return pages
+
+
+def write_animation(pages: list[Image.Image], path: Path, frame_ms: int) -> None:
+    """The last page stays a while."""
+    durations = [frame_ms] * (len(pages) - 1) + [900]
     pages[0].save(path, save_all=True, append_images=pages[1:], duration=durations, loop=0)
 
 
