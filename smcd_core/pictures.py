@@ -69,8 +69,8 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
 def as_rgb(image: Image.Image) -> Image.Image:
     """Convert to 8 bits per channel and lay transparent pixels over BACKGROUND.
 
-    Deep grey pictures keep their brightness: 16 bits are scaled, and so are floats, which may be in 0..1 (or a little above), 0..255 or
-    0..65535. Raises ValueError for larger numbers; `open_picture` names the file.
+    Deep grey pictures keep their brightness: 16 bits are scaled, and so are floats, which may be in 0..1 (or a little
+    above), 0..255 or 0..65535. Raises ValueError for larger numbers; `open_picture` names the file.
     """
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_scaled(np.asarray(image), image.mode)).convert("RGB")

@@ -467,6 +467,7 @@ def broken(files):
         ({}, ["--size", "50x32"], "width is 50, expected a multiple of 16"),
         ({}, ["--size", "0x32"], "width is 0"),
         ({}, ["--size", "big"], "argument --size: 'big' is no size: write it like 256x256"),
+        ({}, ["--size", "0x0"], "argument --size: '0x0' is no size: write it like 256x256"),
         ({}, ["--frames", "0"], "argument --frames: '0' is no whole number from 1 to 4096"),
         ({}, ["--steps", "5.5"], "argument --steps: '5.5' is no whole number"),
         ({}, ["--seed", "-1"], "argument --seed: '-1' is no whole number"),
