@@ -465,7 +465,7 @@ def broken(files):
         ({"out": "other"}, [], "holds other files"),
         ({}, ["--components", "/nowhere"], "has no folder vae"),
         ({}, ["--size", "50x32"], "width is 50, expected a multiple of 16"),
-        ({}, ["--size", "0x32"], "width is 0"),
+        ({}, ["--size", "0x32"], "argument --size: '0x32' is no size"),
         ({}, ["--size", "big"], "argument --size: 'big' is no size: write it like 256x256"),
         ({}, ["--size", "0x0"], "argument --size: '0x0' is no size: write it like 256x256"),
         ({}, ["--frames", "0"], "argument --frames: '0' is no whole number from 1 to 4096"),
