@@ -316,6 +316,18 @@ def test_cvat_that_is_changed_is_right_or_refused(tmp_path, data):
         outcome(tmp_path / "a.xml")
 
 
+def test_boxes_of_cvat_that_leave_the_straight_line_between_keyframes_are_kept(tmp_path):
+    """Other programs that write CVAT's XML mark only the first and the last box of a track as keyframes."""
+    places = [10, 40, 40.4, 40.8, 10]
+    boxes = "".join(
+        f'<box frame="{f}" keyframe="{int(f in (0, 4))}" outside="0" xtl="{x}" ytl="20" xbr="{x + 20}" ybr="35"></box>'
+        for f, x in enumerate(places)
+    )
+    (tmp_path / "a.xml").write_text(re.sub("<box .*</box>", boxes, cvat()))
+    expected = [[x, 20, x + 20, 35] for x in places] / np.array([100, 50, 100, 50])
+    assert outcome(tmp_path / "a.xml", expected) == ALL
+
+
 YOLO_CHANGES = {
     "nothing": (lambda f, row: row, ALL),
     "without ids": (lambda f, row: row[:5], ALL),
