@@ -69,8 +69,8 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
 def as_rgb(image: Image.Image) -> Image.Image:
     """Convert to 8 bits per channel and lay transparent pixels over BACKGROUND.
 
-    Deep grey pictures keep their brightness: 16 bits are scaled, and so are floats, which may be in 0..1, 0..255 or
-    0..65535. Raises ValueError for larger numbers; `open_picture` names the file.
+    Deep grey pictures keep their brightness: 16 bits are scaled, and so are floats, which may be in 0..1 (or a little
+    above), 0..255 or 0..65535. Raises ValueError for larger numbers; `open_picture` names the file.
     """
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_scaled(np.asarray(image), image.mode)).convert("RGB")
@@ -94,8 +94,9 @@ def _scaled(pixels: np.ndarray, mode: str) -> np.ndarray:
     """Grey pixels as uint8."""
     pixels = np.nan_to_num(pixels.astype(np.float64))
     top = pixels.max(initial=0)
-    limits = (1, 255, 65535) if mode == "F" else (65535,)
-    limit = next((limit for limit in limits if top <= limit), None)
+    # Lights may be brighter than 1, and resizing goes a little beyond it.
+    limits = {1: 8, 255: 255, 65535: 65535} if mode == "F" else {65535: 65535}
+    limit = next((limit for limit, most in limits.items() if top <= most), None)
     if limit is None:
         raise ValueError(f"grey values up to {top:g}, expected at most 65535: save it with 8 or 16 bits")
-    return (pixels.clip(0) * (255 / limit)).round().astype(np.uint8)
+    return (pixels.clip(0, limit) * (255 / limit)).round().astype(np.uint8)

@@ -131,6 +131,23 @@ def test_an_avi_with_frames_stored_out_of_order_is_read_in_order(tmp_path):
         assert numbers(video.read(range(start, start + 8), (16, 16))) == list(range(start, start + 8))
 
 
+def test_frames_that_share_a_time_are_all_counted(tmp_path):
+    """As in recordings of a screen whose rate changes, written at a fixed one."""
+    import av
+
+    with av.open(tmp_path / "screen.mkv", "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr0"
+        for number, frame in enumerate(numbered_frames(25)):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
+                packet.pts = packet.dts = number // 2
+                container.mux(packet)
+    video = VideoFile(tmp_path / "screen.mkv")
+    assert video.length == 25
+    for start in range(0, 18, 3):
+        assert numbers(video.read(range(start, start + 8), (16, 16))) == list(range(start, start + 8))
+
+
 def test_ids_of_detections_are_refused_and_labels_of_cvat_name_objects(tmp_path):
     write_frames(tmp_path / "walk", 4)
     (tmp_path / "walk" / "gt").mkdir()

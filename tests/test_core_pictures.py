@@ -107,6 +107,12 @@ def test_deep_grey_keeps_its_brightness(tmp_path, mode, pixels):
     assert np.abs(np.asarray(read_picture(tmp_path / "deep.tiff"))[..., 1] - RAMP * 255).max() <= 1
 
 
+def test_fractions_a_little_above_1_stay_fractions(tmp_path):
+    """Resizing goes beyond 1, and lights may be brighter."""
+    Image.fromarray(np.float32([[0.5, 1.02, 4]])).save(tmp_path / "deep.tiff")
+    assert np.asarray(read_picture(tmp_path / "deep.tiff"))[0, :, 1].tolist() == [128, 255, 255]
+
+
 def test_numbers_of_an_unknown_scale_are_refused(tmp_path):
     Image.fromarray((RAMP * 10**6).astype(np.int32)).save(tmp_path / "deep.tiff")
     with pytest.raises(PictureError, match=r"deep.tiff: .*grey values up to 1e\+06, expected at most 65535"):

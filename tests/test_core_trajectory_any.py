@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,10 +116,48 @@ def outcome(path, expected=SHARES, **options):
 
 
 ALL = [True] * FRAMES
+ROOT = Path(__file__).parents[1]
 
 
 def test_every_format_has_a_file_here():
     assert {*tables(), *documents(), *arrays(), "cvat", "yolo"} == {*FORMATS, "coco_vid"}
+
+
+def formats_in(heading):
+    """The formats in the first column of the first table under a heading of docs/formats.md."""
+    text = (ROOT / "docs/formats.md").read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+    return {name for row in re.findall(r"^\|([^|]*)\|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_the_page_of_formats_lists_those_that_are_read_and_written():
+    assert formats_in("Files") == {*FORMATS} and formats_in("What SMCD writes") == {*WRITTEN}
+
+
+SAID = {
+    "json": "SMCD trajectory", "xyxy": "x1,y1,x2,y2", "xywh": "x,y,w,h", "mot": "MOTChallenge", "csv": "CSV",
+    "youtube_vis": "YouTube-VIS", "vot": "corners", "kitti": "KITTI", "yolo": "YOLO", "cvat": "CVAT", "vatic": "VATIC",
+    "label_studio": "Label Studio", "values": "bounding box", "bbox_animator": "BBox-Animator",
+    "trailblazer": "TrailBlazer", "freetraj": "FreeTraj",
+}  # fmt: skip
+
+
+def test_every_format_of_text_has_rows_in_tests_cases(tmp_path):
+    assert {*SAID} == {*FORMATS} - {"sg_i2v", "wan_move"}  # which are bytes, each with a row that has its name
+    said, names = [], []
+    for table in (ROOT / "tests/cases").glob("*.json"):
+        for number, case in enumerate(json.loads(table.read_text(encoding="utf-8"))):
+            names.append(case["name"])
+            if "error" in case or "hex" in case:
+                continue
+            folder = tmp_path / f"{table.stem}-{number}"
+            for name, text in case["files"].items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(text.encode())
+            path = folder / case.get("read", "a.txt")
+            said.append(read_trajectory(path, **case.get("options", {"width": 100, "height": 50}))[1])
+    for format, start in SAID.items():
+        assert sum(start in what for what in said) >= 3, format
+    assert {"SG-I2V", "Wan-Move"} <= {*names} and len(names) >= 150
 
 
 SHARES_ARE_READ = ("xyxy", "xywh", "vot", "csv")
@@ -275,6 +314,18 @@ def test_cvat_that_is_changed_is_right_or_refused(tmp_path, data):
     (tmp_path / "a.xml").write_text(text[:start] + new + text[end:], encoding="utf-8")
     if new != "-1":  # a box may begin outside the frame
         outcome(tmp_path / "a.xml")
+
+
+def test_boxes_of_cvat_that_leave_the_straight_line_between_keyframes_are_kept(tmp_path):
+    """Other programs that write CVAT's XML mark only the first and the last box of a track as keyframes."""
+    places = [10, 40, 40.4, 40.8, 10]
+    boxes = "".join(
+        f'<box frame="{f}" keyframe="{int(f in (0, 4))}" outside="0" xtl="{x}" ytl="20" xbr="{x + 20}" ybr="35"></box>'
+        for f, x in enumerate(places)
+    )
+    (tmp_path / "a.xml").write_text(re.sub("<box .*</box>", boxes, cvat()))
+    expected = [[x, 20, x + 20, 35] for x in places] / np.array([100, 50, 100, 50])
+    assert outcome(tmp_path / "a.xml", expected) == ALL
 
 
 YOLO_CHANGES = {

@@ -20,6 +20,8 @@ from small_bundle import write_small_bundle
 
 from smcd_core.__main__ import main
 from smcd_core.commands.arguments import read_image
+from smcd_core.data import open_dataset
+from smcd_core.data.samples import SampleError
 from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 
 comfy_host = host.start()
@@ -250,3 +252,48 @@ def test_both_lay_a_transparent_picture_over_white_and_say_so(place, models, cap
     assert f"first_frame {note}" in caplog.text
     torch.testing.assert_close(seen, opaque, atol=0.05, rtol=0)
     assert not host.pack_module("nodes.conditioning").see_through(torch.ones(1, 2, 2, 4))
+
+
+# Files of boxes: what is wrong with them, for smcd convert-boxes, SMCD Load Boxes, and training.
+
+CSV = "frame,object,x1,y1,x2,y2\n"
+BAD_FILES = {
+    ("walk.csv", "frame,object,x1,y1,x2\n0,dog,1,2,30\n"): "which lacks y2",
+    ("walk.csv", CSV + "0,dog,1,2,30,40\n0,dog,1,2,30,40\n"): "line 3: found a second box for object 'dog'",
+    ("walk.csv", CSV + "0,dog,1,2,thirty,40\n"): "line 2: found 'thirty', expected a number",
+    ("walk.csv", CSV + "1e19,dog,1,2,30,40\n"): "line 2: found frame 1e19",
+    ("walk.csv", CSV + "0,dog,30,2,1,40\n"): "expected x1 <= x2 and y1 <= y2",
+    ("walk.csv", CSV + "0,dog,900,900,990,990\n"): "boxes reach to 990 x 990, the image has 64 x 64 pixels",
+    ("walk.csv", CSV.replace("x2", "x1") + "0,dog,1,2,3,4\n"): "which lacks x2",
+    ("walk.csv", CSV[:-1] + ",image_width,image_height\n0,dog,1,2,3,4,a,b\n"): "found an image of 'a x b'",
+    ("walk.json", '{"version":'): "is not JSON: Expecting value",
+    ("walk.json", json.dumps(document(track(), version=9))): "version is 9",
+    ("walk.json", json.dumps(document(track(), colour=1))): "unknown key 'colour'",
+    ("walk.json", json.dumps(keyed([0.5, 0.5, 0.1, 0.1]))): "is inverted, x2 < x1: swap the two",
+    ("walk.mot.txt", "1,-1,5,5,20,20,1,-1,-1,-1\n"): "id -1 is a detection that no tracker has joined",
+    ("walk.mot.txt", "1,1,0.1,0.1,0.2,0.2,1,-1,-1,-1\n"): "all numbers are 0 to 1, which are shares of the picture",
+    ("walk.mot.txt", "0,1,5,5,20,20,1,-1,-1,-1\n"): "found frame 0, id 1; expected whole numbers, frames from 1",
+    ("walk.mot.txt", "1,1,5,5,20,20,1,-1,-1,-1\n" * 2): "line 2: found a second box for object 1",
+}
+
+
+@pytest.mark.parametrize("file, text", BAD_FILES)
+def test_command_line_node_and_training_say_the_same_of_a_file(tmp_path, monkeypatch, capsys, file, text):
+    frames = tmp_path / "walk"
+    frames.mkdir()
+    for number in range(4):
+        Image.new("RGB", (SIDE, SIDE)).save(frames / f"{number}.png")
+    path = tmp_path / file
+    path.write_text(text, encoding="utf-8")
+    format = "mot" if file.endswith(".mot.txt") else None
+    options = ["--box-size", f"{SIDE}x{SIDE}", *(["--box-format", format] if format else [])]
+    assert main(["convert-boxes", str(path), str(tmp_path / "out.json"), *options]) == 2
+    said = capsys.readouterr().err.splitlines()[-1].removeprefix("smcd: error: ")
+    monkeypatch.setattr(comfy_host.folder_paths, "get_input_directory", lambda: str(tmp_path))
+    with pytest.raises(ValueError) as of_node:
+        host.call("SMCD_LoadBoxes", file=file, format=format or "detect", width=SIDE, height=SIDE)
+    with pytest.raises(SampleError) as of_training:
+        open_dataset("folder", tmp_path, size=SIDE, num_frames=4, phrase="dog")[0]
+    said = said.removesuffix(" (--box-size WIDTHxHEIGHT)")  # how the command line takes it
+    of_all = {message.removeprefix(str(path))[2:] for message in (said, str(of_node.value), str(of_training.value))}
+    assert len(of_all) == 1 and BAD_FILES[file, text] in of_all.pop()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def pixel_size(text: str) -> tuple[int, int]:
     """(width, height) of WIDTHxHEIGHT."""
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write it like 256x256")
     return int(match[1]), int(match[2])

@@ -195,25 +195,27 @@ class VideoFile:
 def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.ndarray, tuple[int, int], bool]:
     """Time stamps of all frames in order, found without decoding more than the first, and its (width, height).
 
-    AVI has no times at which to show a frame. Where frames are stored in another order than they are shown in, they are
-    numbered by decoding all of them, and the last value is True.
+    AVI has no times at which to show a frame, and some files give one time to several frames. Where frames are stored
+    in another order than they are shown in, or share a time, they are numbered by decoding all of them, and the last
+    value is True.
 
     The date and size of the file are there to tell a file that was replaced.
     """
     with reading(path), open_video(path) as container:
         if not container.streams.video:
             raise SampleError(path, "holds no video")
-        stream, times, first = container.streams.video[0], set(), None
+        stream, times, first = container.streams.video[0], [], None
         for packet in container.demux(stream):
             if packet.pts is not None and not packet.is_discard:
-                times.add(packet.pts)
+                times.append(packet.pts)
             if first is None:
                 first = next(iter(packet.decode()), None)
         if not times or first is None:
             raise SampleError(path, "holds no frames with a time stamp; write it again, for example as .mp4")
         sides = first.width, first.height
         sides = sides[::-1] if _quarter_turns(first) % 2 else sides
-        if "avi" not in container.format.name.split(",") or not stream.codec_context.has_b_frames:
+        in_order = "avi" not in container.format.name.split(",") or not stream.codec_context.has_b_frames
+        if in_order and len({*times}) == len(times):
             return np.array(sorted(times)), sides, False
     with reading(path), open_video(path) as container:
         return np.arange(sum(1 for _ in container.decode(container.streams.video[0]))), sides, True

@@ -11,6 +11,7 @@ import numpy as np
 from .dense import DenseBoxes
 from .document import DEFAULT_FPS, TrajectoryError
 
+LAST_FRAME = 10**9  # as long as videos are; larger numbers are something else
 MAX_PIXELS = 10**6  # of a coordinate, which may lie outside the frame
 
 
@@ -118,6 +119,11 @@ def rows_of(entries: Sequence[tuple[int, int, Sequence[float]]]) -> tuple[np.nda
     """`frames`, `objects` and `xyxy` of BoxRows, from entries of frame, object and box."""
     frames, objects = (np.array([entry[part] for entry in entries], int) for part in (0, 1))
     return frames, objects, np.array([entry[2] for entry in entries], np.float64).reshape(-1, 4)
+
+
+def is_frame(number: float, first: int = 0) -> bool:
+    """Whether a finite number may be that of a frame; `first` is where a format counts from."""
+    return first <= number <= LAST_FRAME and number == int(number)
 
 
 def all_are_shares(xyxy: np.ndarray) -> bool:

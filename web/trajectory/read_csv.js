@@ -10,7 +10,7 @@
 import { columnsOf, CORNERS, CSV_HEADER, lacking, plainName, repeated, VIDEO_COLUMNS } from "./headers.js";
 import { cornersOf, isAbsent, numberOf, quoted } from "./read_lines.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { allAreShares, joined, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
+import { allAreShares, isFrame, joined, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
 
 const VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",");
 /** A name after which a spreadsheet calculates, behind the sign that it is text. */
@@ -157,7 +157,7 @@ function frameNumbers(rows, column, header) {
   if (areNames && !["frame", "frameid"].includes(plainName(header[column]))) return numbersIn(names, header[column]);
   return rows.map(({ where }, n) => {
     const frame = numberOf(names[n], header.join(), where);
-    if (frame >= 0 && Number.isInteger(frame)) return frame;
+    if (isFrame(frame)) return frame;
     throw new TrajectoryError(say`${where}: found frame ${names[n]}, expected a whole number from 0`);
   });
 }

@@ -12,7 +12,7 @@ import { overlapOf } from "./box.js";
 import { LIMITS } from "./document.js";
 import { isHeader } from "./headers.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { allAreShares, joined, MAX_PIXELS, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
+import { allAreShares, isFrame, joined, MAX_PIXELS, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
 
 const MAX_ROWS = LIMITS.frames * LIMITS.objects + 1; // with a header
 const MAX_LINE = 5000; // characters
@@ -225,7 +225,7 @@ export function readMot(rows) {
   for (const { values } of wanted) objects.add(values[1], classes?.get(values[7]) ?? "");
   const phrases = new Map([...objects.phrases].sort(([a], [b]) => Number(a) - Number(b)));
   const leftOut = table.length - wanted.length;
-  const annotated = told.map(({ fields, where }) => numberOf(fields[0], "frame", where) - 1);
+  const annotated = told.map(({ fields, where }) => numberOf(fields[0], "frame", where) - 1).filter((frame) => isFrame(frame));
   return joined({ entries, phrases, mayStartLate: true, leftOut, fromSides: true, remarks: objects.remarks() }, annotated);
 }
 
@@ -247,7 +247,7 @@ function motRow(row, names) {
   const values = numbersOf(row, names);
   const [frame, id] = values;
   const { where } = row;
-  if (frame < 1 || !Number.isInteger(frame) || id < 0 || !Number.isInteger(id)) {
+  if (!isFrame(frame, 1) || id < 0 || !Number.isInteger(id)) {
     throw new TrajectoryError(say`${where}: found frame ${frame}, id ${id}; expected whole numbers, frames from 1`);
   }
   return { where, values, box: cornersOf(values.slice(2, 6), true, where) };

@@ -98,6 +98,14 @@ export function refuseOtherSize({ boxes, mask }, { width, height }) {
   );
 }
 
+/** As long as videos are; larger numbers are something else. */
+const LAST_FRAME = 1e9;
+
+/** Whether a number may be that of a frame; `first` is where a format counts from. @param {number} number @param {number} first */
+export function isFrame(number, first = 0) {
+  return Number.isInteger(number) && number >= first && number <= LAST_FRAME;
+}
+
 /**
  * Fill in the frames between those of a file that was annotated every n-th frame, with straight lines.
  *

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..rows import BoxRows, ObjectNames, joined, rows_of
+from ..rows import BoxRows, ObjectNames, is_frame, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural
 from .lines import picture_size
 
@@ -141,7 +141,7 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
             raise file.error(f"found {len(row)} fields, expected 17 or 18 of KITTI tracking", where)
         gone = is_absent(row[6:10])
         frame, identity, *box = file.numbers([*row[:2], *(["0"] * 4 if gone else row[6:10])], names, where)
-        if frame < 0 or frame != int(frame) or identity != int(identity):
+        if not is_frame(frame) or identity != int(identity):
             raise file.error(f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 0", where)
         annotated.append(int(frame))
         if row[2] == "DontCare" or gone:

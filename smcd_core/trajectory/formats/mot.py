@@ -12,7 +12,7 @@ import numpy as np
 
 from ..dense import iou
 from ..document import DEFAULT_FPS
-from ..rows import BoxRows, ObjectNames, joined
+from ..rows import BoxRows, ObjectNames, is_frame, joined
 from .box_file import BoxFile, Row, is_absent
 
 NAMES = "frame,id,left,top,width,height,conf,x,y,z".split(",")
@@ -36,7 +36,7 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     info = info_file.ini("Sequence") if info_file else {}
     names, names_from = _class_names(file, table, info.get("name", ""))
     absent = [file.number(row[0], "frame", where) for where, row in rows if any(row) and is_absent(row[2:6])]
-    annotated = np.array([*table[:, 0], *absent]) - 1
+    annotated = np.array([*table[:, 0], *filter(is_frame, absent)]) - 1
     counted = table[:, 6] != 0 if table.shape[1] >= 7 else np.ones(len(table), bool)
     notes = [_rows(int((~counted).sum()), "with conf 0 left out")] if not counted.all() else []
     if names and names_from == "MOT16":
@@ -87,7 +87,7 @@ def _table(file: BoxFile, rows: Sequence[Row]) -> tuple[np.ndarray, list[str]]:
     for where, row in rows:
         values = file.numbers(row, expected, where)
         frame, identity = values[:2]
-        if frame < 1 or frame != int(frame) or identity < 0 or identity != int(identity):
+        if not is_frame(frame, 1) or identity < 0 or identity != int(identity):
             hint = " (id -1 is a detection that no tracker has joined to an object)" if identity == -1 else ""
             raise file.error(
                 f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 1, ids from 0{hint}",

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..rows import BoxRows, ObjectNames, all_are_shares, joined, rows_of
+from ..rows import BoxRows, ObjectNames, all_are_shares, is_frame, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural, same_id
 from .headers import CORNERS, CSV_HEADER, VIDEO_COLUMNS, columns_of, lacking, plain, repeated
 
@@ -145,7 +145,7 @@ def _frame_numbers(
     numbers = []
     for (where, _), name in zip(rows, names, strict=True):
         frame = file.number(name, needed, where)
-        if frame < 0 or frame != int(frame):
+        if not is_frame(frame):
             raise file.error(f"found frame {name}, expected a whole number from 0", where)
         numbers.append(int(frame))
     return numbers
