@@ -58,7 +58,7 @@ def row(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
 
 
 def value(action: argparse.Action) -> str:
-    """What stands for the value of an option, or for a positional argument."""
+    """The stand-in for the value of an option, or for a positional argument."""
     shown = action.metavar or (action.dest.upper() if action.option_strings else action.dest)
     if isinstance(shown, tuple):
         return " ".join(shown)
