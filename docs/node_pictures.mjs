@@ -1,9 +1,9 @@
 /**
- * Make the pictures of help pages anew that show the editor, the bundled checkpoint or what it makes, in ComfyUI as the
- * tests start it: `COMFYUI_PATH=... COMFYUI_PYTHON=... node docs/node_pictures.mjs [page ...]`
+ * Make the pictures of help pages anew that show the editor, numbers that a node chooses, the bundled checkpoint or what it
+ * makes, in ComfyUI as the tests start it: `COMFYUI_PATH=... COMFYUI_PYTHON=... node docs/node_pictures.mjs [page ...]`
  */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FRONT_ENDS, openComfy, python } from "../tests/web/browser/comfy.js";
 import { ROOT } from "../tests/web/browser/harness.js";
@@ -18,6 +18,11 @@ const PAGES = {
   SMCD_Generate: ["SMCD_Generate", "PreviewImage"],
   SMCD_Draw: ["SMCD_Draw", "PreviewImage"],
   SMCD_Check: ["SMCD_Check"],
+  SMCD_Conditioning: ["SMCD_Conditioning"],
+  SMCD_Motion: ["SMCD_Motion"],
+  SMCD_LoadBoxes: ["SMCD_LoadBoxes", "PreviewAny"],
+  SMCD_Export: ["SMCD_Export", "PreviewAny"],
+  SMCD_Metrics: ["SMCD_Metrics", "PreviewImage"],
 };
 const PROMPT = "a cup moving down and a spoon moving up";
 const SPOON = {
@@ -26,6 +31,21 @@ const SPOON = {
   color: "#e69f00",
   keys: [0, 7].map((frame) => ({ frame, box: [0.56, 0.59 - frame / 30, 0.77, 0.82 - frame / 30] })),
 };
+/** Where a tracker could have seen the cup of the example. */
+const FOUND = {
+  id: "o1",
+  phrase: "cup",
+  keys: [[0, [0.17, 0.04, 0.79, 0.64]], [3, [0.27, 0.11, 0.85, 0.72]], [7, [0.32, 0.26, 0.91, 0.83]]].map(([frame, box]) => ({ frame, box })),
+};
+/** A file of TrailBlazer. */
+const BOXES = `
+keyframe:
+  - {bbox_ratios: [0.0, 0.45, 0.3, 0.8], frame: 0, prompt: a tiger}
+  - {bbox_ratios: [0.6, 0.35, 1.0, 0.8], frame: 24, prompt: a tiger}
+token_inds: [2]
+width: 512
+height: 320
+`;
 /** With a palette, as a page may load 60 kB of each. */
 const SHRINK = `
 import sys
@@ -45,10 +65,11 @@ process.exit(); // the browser of the tests is open
 
 async function main(wanted) {
   const { page, host } = await openComfy(server);
+  writeFileSync(join(server.base, "input", "tiger.yaml"), BOXES);
   const workflow = JSON.parse(readFileSync(join(ROOT, "workflows", "01_quick_start.json"), "utf-8"));
   await page.evaluate((data) => window.app.loadGraphData(data), workflow);
   await host.settle();
-  await page.evaluate(arrange, { spoon: SPOON, prompt: PROMPT, title: TITLE });
+  await page.evaluate(arrange, { spoon: SPOON, found: FOUND, prompt: PROMPT, title: TITLE });
   const { status } = await host.run();
   if (status.status_str !== "success") throw new Error(JSON.stringify(status));
   await page.waitForTimeout(3000); // previews load their images
@@ -66,7 +87,7 @@ async function main(wanted) {
 }
 
 /** Runs in the page: give the nodes of each picture a place, and what they make a preview below. */
-function arrange({ spoon, prompt, title }) {
+function arrange({ spoon, found, prompt, title }) {
   const { graph } = window.app;
   const of = (type) => graph.nodes.find((node) => node.type === type);
   const set = (type, name, value) => {
@@ -103,6 +124,20 @@ function arrange({ spoon, prompt, title }) {
   set("SMCD_Draw", "paths", true);
   below(of("SMCD_Draw"), "PreviewImage", ["SMCD_Draw", 0], 420);
   place(add("SMCD_Check"), [6000, 0], [590, 560]);
+  place(add("SMCD_Conditioning"), [9000, 0], [340, 100]);
+  place(add("SMCD_Motion"), [9000, 2000], [340, 100]);
+  const read = place(add("SMCD_LoadBoxes"), [12000, 0], [400, 320]);
+  set("SMCD_LoadBoxes", "file", "tiger.yaml");
+  below(read, "PreviewAny", [read.type, 1], 150);
+  const out = place(add("SMCD_Export", [["SMCD_Trajectory", 0]]), [12000, 2000], [340, 100]);
+  below(out, "PreviewAny", [out.type, 1], 170);
+  const metrics = place(add("SMCD_Metrics", [["SMCD_Generate", 0], ["SMCD_Example", 1]]), [15000, 0], [380, 100]);
+  const into = (name) => metrics.inputs.findIndex((input) => input.name === name);
+  of("SMCD_Example").connect(0, metrics, into("first_frame"));
+  const seen = place(add("SMCD_Trajectory"), [15000, 3000], [400, 400]); // in place of a tracker
+  seen.widgets.find(({ name }) => name === "text").value = JSON.stringify({ ...document, width: 256, height: 256, objects: [found] });
+  seen.connect(1, metrics, into("found"));
+  below(metrics, "PreviewImage", [metrics.type, 5], 420);
   place(of("SMCD_Load"), [6000, 2000], [340, 100]);
 }
 

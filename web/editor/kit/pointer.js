@@ -42,7 +42,7 @@ export function whereOf(event, element) {
  * pointer and `cancel` cancel the gesture, another window ends it. Changes of modifier keys apply at once.
  *
  * @param {HTMLElement} element  with `touch-action: none`
- * @param {{press: (where: Where, button: number) => Followed | null, pinch?: (points: [Where, Where]) => {
+ * @param {{press: (where: Where, button: number) => Followed, pinch?: (points: [Where, Where]) => {
  *   move: (points: [Where, Where]) => void}, hover?: (where: Where | null) => void, done?: () => void}} handlers
  *   press, pinch: start a gesture; hover: gets null when the pointer leaves; done: called after every gesture
  * @returns {{isActive: () => boolean, cancel: () => void, destroy: () => void}}
@@ -104,7 +104,7 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
       gesture = press(where, event.button);
       endKeys();
       const onWindow = { keydown: keyDown, keyup: changeModifiers, blur: windowLeft };
-      if (gesture) endKeys = listen(window, onWindow, { capture: true });
+      endKeys = listen(window, onWindow, { capture: true });
     }
   };
   const pointerMove = (event) => {

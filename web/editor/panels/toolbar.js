@@ -68,6 +68,7 @@ export function createToolbar(context) {
     h("div", { class: "smcd-tools smcd-tools-end" }, progress, ...Object.entries(RIGHT).map(button)),
   );
   const stopRoving = rove(element, ".smcd-tool, .smcd-menu-button", element.querySelector(".smcd-menu-button"));
+  const commands = [...buttons.keys()].map(commandOf);
   let isPoppedOut = false;
   const isOtherStep = watch();
   const isOtherState = watch();
@@ -76,7 +77,7 @@ export function createToolbar(context) {
     element,
     render() {
       const { run, result, isResultShown, onRun } = editor;
-      const enabled = [...buttons.keys()].map((id) => canRun(editor, commandOf(id)));
+      const enabled = commands.map((command) => canRun(editor, command));
       if (isOtherStep(editor.undoLabel, editor.redoLabel)) {
         for (const id of ["undo", "redo"]) nameButton(buttons.get(id), id, commandOf(id).name(editor, t), t);
       }
