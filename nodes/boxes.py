@@ -16,7 +16,10 @@ from ..smcd_core.guides.tracks import as_coordinates, as_tracks, point_tracks
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps
 from ..smcd_core.trajectory.values import POINT_SIZE, trajectory_from_value
 from ..smcd_core.trajectory.write import bounding_boxes
+from .readers import other_videos
 from .values import SMCDTrajectoryType, TrajectoryDocument, boxes_input, read_boxes, to_image, to_pixels
+
+POINTS = (1, 3)  # outputs of SMCD Export in pixels of a video: coordinates and tracks
 
 
 class SMCDFromBoxes(io.ComfyNode):
@@ -177,27 +180,21 @@ class SMCDExport(io.ComfyNode):
         cls, trajectory: Any, format: str, filename_prefix: str, width: int = 512, height: int = 512
     ) -> io.NodeOutput:
         read = read_boxes(trajectory, width, height, 8)
-        if cls.hidden is not None:  # None where a script calls the node
-            _check_readers(cls.hidden.prompt or {}, cls.hidden.unique_id, read)
+        _check_readers(cls, read)
         if format != "none":
             _write(read, format, filename_prefix)
         middles = point_tracks(fit(read, read.width, read.height, read.frames, crop=False), points=1)
         return io.NodeOutput(dumps(read), as_coordinates(middles), bounding_boxes(read), as_tracks(middles))
 
 
-def _check_readers(prompt: dict[str, Any], own_id: str, trajectory: Trajectory) -> None:
+def _check_readers(node: type[io.ComfyNode], trajectory: Trajectory) -> None:
     """Stop if a node that makes a video of another size or length reads points in pixels of the trajectory."""
-    points = ([own_id, 1], [own_id, 3])  # coordinates and tracks
     own = {"width": trajectory.width, "height": trajectory.height, "length": trajectory.frames}
-    for node in prompt.values():
-        values = node["inputs"]
-        others = {name: values[name] for name in own if isinstance(values.get(name), int)}
-        if any(value in points for value in values.values()) and others != {name: own[name] for name in others}:
-            made = ", ".join(f"{name} {value}" for name, value in others.items())
-            raise SMCDError(
-                f"{node['class_type']} makes a video of {made}, but these points are for {own['width']} x "
-                f"{own['height']} pixels and {own['length']} frames: give it those of SMCD Tracks"
-            )
+    for kind, made in other_videos(node, POINTS, own):
+        raise SMCDError(
+            f"{kind} makes a video of {made}, but these points are for {own['width']} x {own['height']} pixels and "
+            f"{own['length']} frames: give it those of SMCD Tracks"
+        )
 
 
 def _write(trajectory: Trajectory, format: str, prefix: str) -> None:

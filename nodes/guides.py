@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,9 +34,11 @@ from ..smcd_core.guides.tracks import (
 from ..smcd_core.trajectory.dense import DenseBoxes
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory
 from .masks import mask_pictures, read_masks, stretched
+from .readers import other_videos
 from .values import boxes_input, check_image, read_boxes
 
 FITS = ("crop", "stretch")
+POINTS = (0, 1, 2)  # outputs of SMCD Tracks in pixels of a video
 
 
 def target() -> list[io.Input]:
@@ -61,6 +64,16 @@ def target() -> list[io.Input]:
             tooltip="For an image with another aspect ratio: crop cuts its sides off, as the nodes of Wan do, "
             "stretch distorts it.",
         ),
+    ]
+
+
+def unlike_readers(node: type[io.ComfyNode], slots: Sequence[int], width: int, height: int, length: int) -> list[str]:
+    """A remark for each node that reads some outputs of a guide and makes a video of another size or length."""
+    own = {"width": width, "height": height, "length": length}
+    return [
+        f"{kind} makes a video of {made}, but this is for {width} x {height} pixels and {length} frames: give both the "
+        "same numbers"
+        for kind, made in other_videos(node, slots, own, needs=("length",))
     ]
 
 
@@ -136,7 +149,7 @@ class SMCDTracks(io.ComfyNode):
                 ),
                 io.String.Output(display_name="report", tooltip="What was made, and what was left out and why."),
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
         )
 
     @classmethod
@@ -153,6 +166,11 @@ class SMCDTracks(io.ComfyNode):
     ) -> io.NodeOutput:
         from .host.remarks import remark
 
+        for kind, made in other_videos(cls, POINTS, {"width": width, "height": height, "length": length}):
+            raise SMCDError(
+                f"{kind} makes a video of {made}, but these points are for {width} x {height} pixels and {length} "
+                "frames: give both the same numbers"
+            )
         _, boxes, (what, *found) = fitted(trajectory, image, width, height, length, fit)
         tracks = point_tracks(boxes, points, anchors)
         what += f"; {counted(boxes, tracks, found)}"
@@ -254,7 +272,8 @@ class SMCDCutAndDrag(io.ComfyNode):
             shown = {"smcd_masks": mask_pictures(masks, image, ids)[0]}
             found += stretched(masks, image)
         wan = [] if _loads_smcd(cls) else off_grid(width, height, length, WAN)
-        remark(cls, [*found, *not_cut(boxes, dragged), *wan])
+        unlike = unlike_readers(cls, range(4), width, height, length)
+        remark(cls, [*found, *not_cut(boxes, dragged), *wan, *unlike])
         return io.NodeOutput(dragged.video, dragged.mask, latent_mask(dragged.mask), dragged.video[:1], ui=shown)
 
 

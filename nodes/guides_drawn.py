@@ -12,7 +12,7 @@ from torch import Tensor
 from ..smcd_core.guides.drawn import STYLES, guide_video, remarks
 from ..smcd_core.guides.regions import region_masks
 from ..smcd_core.sampling.settings import check_objects
-from .guides import colors_of, fitted, target
+from .guides import colors_of, fitted, target, unlike_readers
 from .values import boxes_input
 
 MAX_FRAMES_PER_LATENT = 16
@@ -56,7 +56,7 @@ class SMCDGuideVideo(io.ComfyNode):
                     display_name="report", tooltip="What was drawn, and whether the model takes this size and length."
                 ),
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
         )
 
     @classmethod
@@ -76,7 +76,7 @@ class SMCDGuideVideo(io.ComfyNode):
         colors = [track.color for track in read.objects if track.enabled]
         picture = None if image is None else colors_of(image)
         video, mask = guide_video(boxes, style, colors, picture, crop=fit == "crop")
-        lines = [*found, *remarks(boxes, style)]
+        lines = [*found, *remarks(boxes, style), *unlike_readers(cls, range(2), width, height, length)]
         remark(cls, lines)
         return io.NodeOutput(video, mask, "\n".join([what, *lines]))
 
@@ -127,7 +127,7 @@ class SMCDRegionalPrompt(io.ComfyNode):
                     tooltip="Positive conditioning. Connect it before the node that adds the start image."
                 )
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
         )
 
     @classmethod
@@ -147,7 +147,7 @@ class SMCDRegionalPrompt(io.ComfyNode):
         from .host.remarks import remark
 
         _, boxes, (_, *found) = fitted(trajectory, image, width, height, length, fit)
-        remark(cls, found)
+        remark(cls, [*found, *unlike_readers(cls, range(1), width, height, length)])
         check_objects(boxes.clipped())
         masks = region_masks(boxes, frames_per_latent)  # [N, T, h, w]
         everywhere = torch.ones(1 + (length - 1) // frames_per_latent, *masks.shape[2:])

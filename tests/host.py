@@ -62,6 +62,7 @@ async def _load(nodes) -> None:
         "video",
         "mask",
         "images",
+        "primitive",
         "rtdetr",
         "model_merging",
         "torch_compile",

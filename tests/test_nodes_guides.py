@@ -246,13 +246,19 @@ def test_a_length_and_size_off_the_grid_are_reported():
 # Export ---------------------------------------------------------------------------------------------------------------
 
 
-def export(reader=None):
-    """The outputs of SMCD Export, in a prompt where another node reads its tracks."""
-    prompt = {"1": {"class_type": "SMCD_Export", "inputs": {}}, **({"2": reader} if reader else {})}
-    node = comfy_host.nodes.NODE_CLASS_MAPPINGS["SMCD_Export"]
+def run_in(prompt, kind, /, **inputs):
+    """The outputs of node 1 of a prompt, of a kind of ours."""
+    prompt = {"1": {"class_type": kind, "inputs": {}}} | prompt
+    node = comfy_host.nodes.NODE_CLASS_MAPPINGS[kind]
     node.GET_SCHEMA()
     clone = node.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "1", io.Hidden.prompt: prompt}})
-    return clone.execute(DOCUMENT, "none", "x").result
+    return clone.execute(**inputs).result
+
+
+def export(reader=None):
+    """The outputs of SMCD Export, in a prompt where another node reads its tracks."""
+    given = dict(trajectory=DOCUMENT, format="none", filename_prefix="x")
+    return run_in({"2": reader} if reader else {}, "SMCD_Export", **given)
 
 
 def reader(kind="WanMoveTrackToVideo", **inputs):
@@ -274,3 +280,22 @@ def test_a_video_of_another_size_or_length_is_told_to_use_smcd_tracks(wrong):
         export(reader(**wrong))
     export(reader(tracks=["0", 3], **{"length": 81}))
     export(reader("WanMoveVisualizeTracks", width=["5", 0], height=["5", 1], length=["5", 2]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "made"),
+    [
+        ({"width": 832}, "width 832, height 240, length 9"),
+        ({"height": ["3", 0]}, "width 320, height 480, length 9"),
+        ({"tracks": ["1", 2], "length": 81}, "width 320, height 240, length 81"),
+    ],
+)
+def test_points_for_a_video_of_another_size_or_length_are_refused(wrong, made):
+    """Its numbers may come from primitives, as in the workflows."""
+    given = dict(trajectory=DOCUMENT, width=320, height=240, length=9, fit="crop", points=0, anchors=0)
+    number = {"class_type": "PrimitiveInt", "inputs": {"value": 480}}
+    size = {"class_type": "GetImageSize", "inputs": {"image": ["5", 0]}}  # known once it has run
+    run_in({"2": reader(tracks=["1", 0])}, "SMCD_Tracks", **given)
+    run_in({"2": reader(tracks=["1", 0], width=["4", 0]), "4": size}, "SMCD_Tracks", **given)
+    with pytest.raises(ValueError, match=f"WanMoveTrackToVideo makes a video of {made}, .* give both the same numbers"):
+        run_in({"2": reader(**{"tracks": ["1", 0]} | wrong), "3": number}, "SMCD_Tracks", **given)

@@ -3,6 +3,7 @@
 import host
 import pytest
 import torch
+from test_nodes_guides import run_in
 from test_nodes_guides_drawn import Words
 
 host.start()
@@ -142,3 +143,26 @@ def test_what_the_crop_cuts_off_and_boxes_for_another_shape_are_said_by_each_nod
 def test_a_picture_that_fits_is_no_remark(node, caplog):
     guide(node, image=IMAGE, width=192, height=128)
     assert not [record.message for record in caplog.records if record.name == "smcd"]
+
+
+@pytest.mark.parametrize(
+    ("node", "slot", "more"),
+    [
+        ("SMCD_GuideVideo", 0, dict(style="vace")),
+        ("SMCD_CutAndDrag", 3, dict(image=IMAGE, feather=4)),
+        ("SMCD_RegionalPrompt", 0, dict(clip=Words(), prompt="", frames_per_latent=4, background=0.3)),
+    ],
+)
+def test_a_guide_for_a_video_of_another_size_or_length_is_remarked_on(node, slot, more, caplog):
+    given = dict(trajectory=document(), **TARGET, **more)
+    size = {"width": 96, "height": 64, "length": 17}
+    same = {"class_type": "WanVaceToVideo", "inputs": {"control_video": ["1", slot]} | size}
+    small = {"class_type": "ImageScale", "inputs": {"image": ["1", slot], "width": 32, "height": 32}}
+    run_in({"2": same, "3": small}, node, **given)
+    assert "makes a video of" not in caplog.text
+    other = {"class_type": "WanVaceToVideo", "inputs": same["inputs"] | {"length": 81}}
+    run_in({"2": other}, node, **given)
+    assert (
+        "WanVaceToVideo makes a video of width 96, height 64, length 81, but this is for 96 x 64 pixels and 17 frames: "
+        "give both the same numbers" in caplog.text
+    )

@@ -106,7 +106,12 @@ def test_each_workflow_runs_to_a_video_file(name, output):
 def asked_size(prompt):
     """Height and width that the one node with a say in it is given, or the checkpoint's own."""
     (inputs,) = [node["inputs"] for node in prompt.values() if node["class_type"] in MAKERS]
-    return tuple(inputs.get(side) or DEFAULTS[side] for side in ("height", "width"))
+    return tuple(number(prompt, inputs.get(side)) or DEFAULTS[side] for side in ("height", "width"))
+
+
+def number(prompt, value):
+    """A number of a node, or of the primitive that is linked to it."""
+    return prompt[value[0]]["inputs"]["value"] if isinstance(value, list) else value
 
 
 def test_the_quick_start_needs_nothing_but_the_pack():

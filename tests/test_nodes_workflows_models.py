@@ -8,7 +8,7 @@ from pathlib import Path
 
 import host
 import pytest
-from test_nodes_workflows import NAMES as RUN, OTHERS as NAMES
+from test_nodes_workflows import NAMES as RUN, OTHERS as NAMES, number
 
 from smcd_core.guides.fit import fit, told
 from smcd_core.trajectory.document import parse_trajectory
@@ -22,7 +22,12 @@ SMCD_NEEDS = 21
 GUIDES = {"SMCD_Tracks", "SMCD_CutAndDrag", "SMCD_GuideVideo"}
 PAGE_ONLY = {"MarkdownNote"}
 GROUPS = ["1 Model", "2 Picture and boxes", "3 ", "4 "]
+# Inputs that say one thing about a video, by the names that nodes have for it.
+SHARED = [("width",), ("height",), ("length", "frames", "frames_number"), ("fps", "frame_rate"), ("steps",)]
+STEPS = ("start_at_step", "end_at_step")
+OF_OTHER_PICTURES = {"SMCD_FromBoxes", "ImageFromBatch"}
 each_workflow = pytest.mark.parametrize("name", NAMES)
+every_workflow = pytest.mark.parametrize("name", [*NAMES, *RUN])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -149,21 +154,29 @@ def test_it_opens_with_the_example_and_boxes_that_the_crop_leaves_whole(name):
     picture, *_ = host.call("SMCD_Example", example="rocket")
     assert picture.shape[1:3] == (read.height, read.width)
     (node,) = [node["inputs"] for node in given.values() if node["class_type"] in GUIDES]
-    width, height, length = (node[key] for key in ("width", "height", "length"))
+    width, height, length = (number(given, node[key]) for key in ("width", "height", "length"))
     boxes = fit(read, width, height, length)
     assert told(boxes, boxes.size, (read.width, read.height), True)[1:] == []
 
 
-@each_workflow
-def test_sizes_are_the_same_on_all_nodes(name):
-    for side in ("width", "height"):
-        found = {node["inputs"][side] for node in prompt(name).values() if side in node["inputs"]}
-        assert len(found) <= 1
-    lengths = {
-        node["inputs"][key] for node in prompt(name).values() for key in ("length", "frames_number")
-        if key in node["inputs"] and node["class_type"] != "ImageFromBatch"
-    }  # fmt: skip
-    assert len(lengths) <= 1
+@every_workflow
+@pytest.mark.parametrize("inputs", SHARED, ids=" ".join)
+def test_a_number_that_several_nodes_need_comes_from_one(name, inputs):
+    """Changed on one of them alone, it would give a wrong video without a word."""
+    sources = {
+        tuple(value) if isinstance(value, list) else (key, slot)
+        for key, node in prompt(name).items()
+        for slot, value in node["inputs"].items()
+        if slot in inputs and node["class_type"] not in OF_OTHER_PICTURES
+    }
+    assert len(sources) <= 1
+
+
+@every_workflow
+def test_a_sampler_starts_at_the_step_at_which_the_one_before_it_ends(name):
+    samplers = [node["inputs"] for node in prompt(name).values() if node["class_type"] == "KSamplerAdvanced"]
+    starts, ends = (sorted(one[slot] for one in samplers if isinstance(one[slot], list)) for slot in STEPS)
+    assert starts == ends and len(starts) == max(len(samplers) - 1, 0)
 
 
 def without_weights(given):

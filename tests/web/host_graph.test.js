@@ -165,6 +165,21 @@ test("the video that a guide crops the image to is known, and its grid", () => {
   assert.deepEqual(facts("SMCD_Draw", "crop"), [32, 32, null]);
 });
 
+test("a size and a length of primitives are those of the nodes that they are linked to", () => {
+  const number = (value) => ({ type: "PrimitiveInt", outputs: ["INT"], widgets: { value, control_after_generate: "fixed" } });
+  const linked = { trajectory: [1, 0], width: [3, 0], height: [4, 0], frames: [5, 0] };
+  const facts = (type, more = {}) => {
+    const given = { type, inputs: linked, widgets: { width: 64, height: 64, frames: 0, fit: "crop" } };
+    const nodes = { 1: { type: "SMCD_Trajectory" }, 2: given, 3: number(832), 4: number(480), 5: number(81), ...more };
+    return modelFacts(node(graphOf(nodes), 1));
+  };
+  assert.deepEqual(facts("SMCD_GuideVideo").cropTo, { width: 832, height: 480 });
+  const { width, height, numFrames, columns } = facts("SMCD_Conditioning");
+  assert.deepEqual([width, height, numFrames, columns], [832, 480, 81, 104]);
+  // What another node calculates is not known before a run.
+  assert.equal(facts("SMCD_GuideVideo", { 3: { type: "GetImageSize", widgets: { value: 832 } } }).cropTo, null);
+});
+
 test("a grid that is known no more is that of no known size again", () => {
   const known = { columns: 40, rows: 32 };
   const alone = graphOf({ 1: { type: "SMCD_Trajectory" } });

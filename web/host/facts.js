@@ -6,7 +6,7 @@
  * @import {End} from "./links.js"
  */
 
-import { inputIndex, searchUp, source, targets, widgetValue } from "./links.js";
+import { givenValue, inputIndex, searchUp, source, targets, widgetValue } from "./links.js";
 import { connectedPicture } from "./picture.js";
 
 const CELL = 8; // pixels per latent cell
@@ -130,12 +130,9 @@ function promptInput({ node, slot }) {
   return named ?? (inputs.length === 1 ? inputs[0] : -1);
 }
 
-/** The prompt of a widget, or of the text node linked to it. */
+/** The text that a node is given, or null if it is not known. */
 function textOf(node, name) {
-  const written = widgetValue(node, name);
-  if (typeof written === "string") return written;
-  const linked = source(node, inputIndex(node, name));
-  const value = linked && /^(Primitive)?String/.test(linked.node.type) ? widgetValue(linked.node, "value") : null;
+  const value = givenValue(node, name);
   return typeof value === "string" ? value : null;
 }
 
@@ -155,8 +152,8 @@ function bundledOf(sized) {
   return loader?.type === "SMCD_Load" ? (bundled[String(widgetValue(loader, "checkpoint"))] ?? null) : null;
 }
 
-/** The value of a widget, or null for 0, which lets the node choose. */
+/** The number that a node is given, or null for 0, which lets the node choose. */
 function positive(node, name) {
-  const value = node && widgetValue(node, name);
+  const value = node && givenValue(node, name);
   return typeof value === "number" && value > 0 ? value : null;
 }

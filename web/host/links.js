@@ -10,6 +10,7 @@ const SUBGRAPH_OUTPUT = -20;
 const MUTED = 2; // node modes
 const BYPASSED = 4;
 const MAX_STEPS = 100; // stops at cycles
+const PRIMITIVES = /^(Primitive|String)/; // types of nodes whose output is their widget
 
 /**
  * The output connected to an input; null if there is none, or if its node is muted.
@@ -110,6 +111,18 @@ export function searchUp(node, slot, find) {
 export function widgetValue(node, name) {
   const isLinked = node.inputs?.some((input) => (input.widget?.name ?? input.name) === name && input.link != null);
   return isLinked ? undefined : node.widgets?.find((widget) => widget.name === name)?.value;
+}
+
+/**
+ * The value that a node is given: of its widget, or of the primitive node that is linked to it.
+ *
+ * @param {any} node
+ * @param {string} name
+ */
+export function givenValue(node, name) {
+  const linked = source(node, inputIndex(node, name));
+  if (!linked) return widgetValue(node, name);
+  return PRIMITIVES.test(linked.node.type) ? widgetValue(linked.node, "value") : undefined;
 }
 
 /** The index of an input by name, or -1. @param {any} node @param {string} name */

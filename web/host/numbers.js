@@ -9,6 +9,7 @@ import { translator } from "../editor/strings/strings.js";
 import { listen } from "../editor/kit/dom.js";
 import { multipleOf } from "./facts.js";
 import { after, hasNodes2, languageOf, onLanguage, onNodes2 } from "./host.js";
+import { givenValue } from "./links.js";
 
 /** Names of widgets of which 0 lets the node choose, by the type of their node. */
 const AUTOMATIC = {
@@ -37,8 +38,9 @@ export function explainNumbers(node, host) {
   for (const widget of marked) if (automatic.includes(widget.name)) showZeroAs(widget, () => textOf()("host.automatic"));
 
   /** The label of a widget where it says more than the name, else null. */
-  function labelOf({ name, value }, plain) {
+  function labelOf({ name }, plain) {
     const t = textOf();
+    const value = givenValue(node, name);
     // Nodes 2.0 shows the number itself.
     if (value === 0 && automatic.includes(name)) return hasNodes2(host) ? t("host.auto", { name: plain }) : null;
     const multiple = sides.includes(name) && node.graph ? multipleOf(node) : 1;

@@ -544,6 +544,16 @@ function inRenderer(serverOf, { nodes2 }) {
     await host.reload();
     const [again] = await host.ids("SMCD_Generate");
     assert.deepEqual(await labels(again), [automatic("steps"), "width (nearest: 192)", automatic("frames")]);
+    // Linked to the node Int: its number counts, not that of the widget.
+    const number = await host.add("PrimitiveInt", { pos: [20, 700], widgets: { value: 320 } });
+    const both = { width: [number, 0], frames: [number, 0] };
+    const linked = await host.add("SMCD_Conditioning", { pos: [1200, 80], widgets: { width: 200 }, connect: both });
+    assert.doesNotMatch((await labels(linked)).join(), /[(]/);
+    await page.evaluate((n) => {
+      window.app.graph.getNodeById(n).widgets[0].value = 200;
+    }, number);
+    await host.reload();
+    assert.equal((await labels((await host.ids("SMCD_Conditioning"))[0]))[0], "width (nearest: 192)");
   });
 
   hosted("two editors and a copy have their own boxes", async (host, page) => {
