@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 import yaml
 from any_format import BOXES, FRAMES, SHARES, SIZE, arrays, cvat, documents, lines_of, tables
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from smcd_core.guides.box_files import PER_OBJECT, SUFFIXES, WRITTEN, write_boxes
 from smcd_core.trajectory.dense import boxes_at
@@ -331,6 +332,37 @@ def test_a_table_that_is_changed_is_right_or_refused(tmp_path, format, sep):
         assert named == (ALL if format == "csv" else None)
 
 
+NO_NUMBERS = st.sampled_from(["", "x", "nan", "inf", "1e99", "½", "1_0", "0x10", "١", "--1", "1 2", "1;2", '"', "None"])
+OF_OBJECT = {"csv": (1,), "vatic": (0, 9), "kitti": (2,)}  # columns in which another text is another object or name
+
+
+@often(150)
+@pytest.mark.parametrize("format", tables())
+@given(data=st.data())
+def test_a_field_of_a_table_that_is_changed_is_right_or_refused(tmp_path, format, data):
+    rows = [[f"{value:g}" if isinstance(value, float) else str(value) for value in row] for row in tables()[format]]
+    first = int(format == "csv")
+    sep = data.draw(st.sampled_from({"kitti": " ", "vatic": " ", "freetraj": ","}.get(format, ",;\t ")))
+    number = data.draw(st.integers(first, len(rows) - 1))
+    place = data.draw(st.integers(0, len(rows[number]) - 1))
+    row = rows[number]
+    match data.draw(st.sampled_from(["no number", "left out", "doubled", "quoted", "as 1.0", "row twice"])):
+        case "no number" if place not in OF_OBJECT.get(format, ()):
+            row[place] = data.draw(NO_NUMBERS)
+        case "left out":
+            del row[place]
+        case "doubled":
+            row.insert(place, row[place])
+        case "quoted":
+            row[place] = '"' + row[place].strip('"') + '"'
+        case "as 1.0" if row[place].isdigit():
+            row[place] += ".0"
+        case "row twice" if format not in ("xyxy", "xywh", "vot"):  # where it is a frame more
+            rows.insert(number, row)
+    (tmp_path / "a.txt").write_text(lines_of(rows, sep), encoding="utf-8")
+    outcome(tmp_path / "a.txt", format=format if format in ("xyxy", "xywh") else None)
+
+
 # Width and height by the parity of a column: in mot x is in column 2, in vot and kitti in 0 and 6, in vatic in 1.
 SIZES = {name: (50, 100) if name == "vatic" else (100, 50) for name in tables()}
 
@@ -428,6 +460,36 @@ def test_an_array_that_is_changed_is_right_or_refused(tmp_path, format, change):
     assert found == (ALL if is_right else None)
 
 
+@often(150)
+@pytest.mark.parametrize("format", arrays())
+@given(data=st.data())
+def test_bytes_of_an_array_that_are_changed_are_right_or_refused(tmp_path, format, data):
+    path = tmp_path / "a.npy"
+    array = arrays()[format].copy()
+    how = data.draw(st.sampled_from(["a number", "the order of axes", "an axis more", "the head", "cut off"]))
+    if how == "a number":
+        array.flat[data.draw(st.integers(0, array.size - 1))] = data.draw(
+            st.sampled_from([np.nan, np.inf, -np.inf, 1e7, 3e38])
+        )
+    elif how == "the order of axes":
+        axes = data.draw(st.permutations(range(array.ndim)))
+        assume(axes[-1] < array.ndim - 1)  # nothing tells points before the frames
+        array = array.transpose(axes)
+    elif how == "an axis more":
+        place = data.draw(st.integers(0, array.ndim))
+        assume(format != "sg_i2v" or place > 2)  # which are points of Wan-Move
+        array = np.expand_dims(array, place)
+    np.save(path, array)
+    content = bytearray(path.read_bytes())
+    if how == "the head":
+        content[data.draw(st.integers(0, 127))] = data.draw(st.integers(0, 255))
+    elif how == "cut off":
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    path.write_bytes(content)
+    squares = np.concatenate([middles_of(SHARES) - [0.05, 0.1], middles_of(SHARES) + [0.05, 0.1]], 1)
+    outcome(path, squares if format == "wan_move" else SHARES)
+
+
 @often(100)
 @given(data=st.data())
 def test_cvat_that_is_changed_is_right_or_refused(tmp_path, data):
@@ -480,6 +542,32 @@ def test_yolo_labels_that_are_changed_are_right_or_refused(tmp_path, change):
         if row is not None:
             (tmp_path / f"v_{frame + 1}.txt").write_text(" ".join(map(str, row)))
     assert outcome(tmp_path) == expected
+
+
+@often(150)
+@given(data=st.data())
+def test_a_field_of_yolo_labels_that_is_changed_is_right_or_refused(tmp_path, data):
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    has_id = data.draw(st.booleans())
+    changed = data.draw(st.integers(0, FRAMES - 1))
+    for frame, (x1, y1, x2, y2) in enumerate(SHARES.tolist()):
+        row = [0, (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, *([7] if has_id else [])]
+        fields, name = [str(value) for value in row], f"v_{frame + 1}.txt"
+        if frame == changed:
+            place = data.draw(st.integers(0, len(fields) - 1))
+            match data.draw(st.sampled_from(["no number", "left out", "doubled", "row twice", "another name"])):
+                case "no number":
+                    fields[place] = data.draw(NO_NUMBERS) or "x"
+                case "left out" if place < 5:  # a box without an id has no track
+                    del fields[place]
+                case "doubled":
+                    fields.insert(place, fields[place])
+                case "row twice":
+                    fields += ["\n", *fields]
+                case "another name":
+                    name = data.draw(st.sampled_from(["v.txt", "w_1.txt", "v_1_1.txt", "v_01.txt", "v_x.txt"]))
+        (folder / name).write_text(" ".join(fields), encoding="utf-8")
+    outcome(folder)
 
 
 @pytest.mark.parametrize(

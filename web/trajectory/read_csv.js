@@ -8,7 +8,7 @@
  */
 
 import { columnsOf, CORNERS, CSV_HEADER, lacking, plainName, repeated, VIDEO_COLUMNS } from "./headers.js";
-import { cornersOf, isAbsent, numberOf, quoted } from "./read_lines.js";
+import { cornersOf, isAbsent, isNumber, numberOf, quoted } from "./read_lines.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { allAreShares, isFrame, joined, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
 
@@ -56,6 +56,7 @@ export function readVatic(rows, text) {
     const [track, ...others] = [...fields.slice(0, 9), label];
     const lost = others[5];
     if (!["0", "1"].includes(lost)) throw new TrajectoryError(say`${where}: found lost ${quoted(lost)}, expected 0 or 1`);
+    if (isNumber(label)) throw new TrajectoryError(say`${where}: found label ${quoted(label)}, expected a name`);
     return { where, fields: [track, ...others] };
   });
   const found = readTable(VATIC, table, true);

@@ -264,6 +264,10 @@ def is_absent(box: Sequence[str]) -> bool:
     return {re.sub(r"\.0*$", "", field.lower()) for field in box} in ({"0"}, {"-1"}, {"nan"}, {""})
 
 
+def is_number(field: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?nan", field.lower(), re.ASCII))
+
+
 def same_id(name: str) -> str:
     """1, 1.0 and 01 are one id."""
     if re.fullmatch(r"-?\d{1,15}(\.0*)?", name, re.ASCII):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from .annotation_tools import is_label_studio
 from .bbox_animator import is_bbox_animator
-from .box_file import BoxFile, Row, is_absent
+from .box_file import BoxFile, Row, is_absent, is_number
 from .folders import KITTI_FIELDS
 from .headers import CSV_HEADER, EXPECTED, LINE_HEADERS, columns_of, is_words, known_columns, lacking, plain
 
@@ -60,7 +59,7 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
         if all(_is_mot_row(row) and abs(float(row[7])) <= 1 for _, row in rows if any(row)):
             raise file.choice("8 numbers per line may be MOT or the corners of a polygon", "format", ("mot", "vot"))
         return "vot"
-    if len(first) >= 10 and all(map(is_number, first[:9])) and not is_number(first[9]):
+    if len(first) >= 10 and all(map(is_number, first[:9])) and first[9] and not is_number(first[9]):
         return "vatic"
     if len(first) in (7, 9, 10):
         is_sequence = file.beside("seqinfo.ini") or file.beside("../seqinfo.ini")
@@ -97,10 +96,6 @@ def is_value(content: Any) -> bool:
     return isinstance(content, dict) and (
         {"x", "y"} <= content.keys() or "track_path" in content or "predictions" in content
     )
-
-
-def is_number(field: str) -> bool:
-    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?nan", field.lower(), re.ASCII))
 
 
 def _of_header(file: BoxFile, header: Sequence[str], where: str) -> str:

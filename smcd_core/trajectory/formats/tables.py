@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..rows import BoxRows, ObjectNames, all_are_shares, is_frame, joined, rows_of
-from .box_file import BoxFile, Row, is_absent, natural, same_id
+from .box_file import BoxFile, Row, is_absent, is_number, natural, same_id
 from .headers import CORNERS, CSV_HEADER, VIDEO_COLUMNS, columns_of, lacking, plain, repeated
 
 _VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",")
@@ -37,7 +37,10 @@ def read_vatic(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         if len(row) < len(_VATIC) or row[6] not in ("0", "1"):
             found = f"{len(row)} fields" if len(row) < len(_VATIC) else f"lost {row[6][:40]!r}"
             raise file.error(f"found {found}, expected {','.join(_VATIC)} with 0 or 1 for lost", where)
-        table.append((where, [*row[:9], row[9] if is_quoted else " ".join(row[9:])]))
+        label = row[9] if is_quoted else " ".join(row[9:])
+        if is_number(label):
+            raise file.error(f"found label {label[:40]!r}, expected a name", where)
+        table.append((where, [*row[:9], label]))
     found = _read_table(file, _VATIC, table, "VATIC", from_zero=True)
     file.refuse_shares(found.xyxy, "VATIC")
     return found
