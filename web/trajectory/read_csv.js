@@ -99,8 +99,15 @@ function readTable(header, rows, fromZero = false) {
   // Rows at the start that say that nothing is there tell that the video starts with them.
   const mayStartLate = !isOurs && entries.some(({ frame }) => frame + first === earliest);
   const fromSides = boxNames[2] === "w" && boxNames[0] !== "cx";
-  const found = { entries, phrases: objects.phrases, length, inPixels, mayStartLate, leftOut, size, fromSides, remarks: objects.remarks() };
+  const found = { entries, phrases: objects.phrases, length, inPixels, mayStartLate, leftOut, size, fromSides, remarks: [...objects.remarks(), ...asRoboflow(header)] };
   return joined(found, frames.map((frame) => frame - first));
+}
+
+/** A sentence where columns have the names of Roboflow's predictions, in which x and y are the centre. @param {string[]} header @returns {Said[]} */
+function asRoboflow(header) {
+  const names = header.map((name) => name.trim().toLowerCase());
+  if (!["x", "y", "width", "height", "class", "confidence"].every((name) => names.includes(name))) return [];
+  return [say`x and y are read as the left top corner: if they are the centre, as in Roboflow’s JSON, call them cx and cy`];
 }
 
 /** Whether a column such as lost or visible says that the object is not there; an occluded one is. */

@@ -93,12 +93,21 @@ def _read_table(
     found = BoxRows(
         what, numbers, places, xyxy, tuple(objects.phrases), size, "from the file", length=length,
         in_pixels=not is_shares,
-        from_sides=box_names[2] == "w" and box_names[0] != "cx", remarks=objects.remarks(),
+        from_sides=box_names[2] == "w" and box_names[0] != "cx",
+        remarks=(*objects.remarks(), *_as_roboflow(header)),
     )  # fmt: skip
     # Rows at the start that say that nothing is there tell that the video starts with them.
     starts_late = bool(len(numbers)) and numbers.min() + from_one == min(frames)
     annotated = [frame - from_one for frame in frames]
     return joined(replace(found, may_start_late=starts_late and not is_ours), annotated)
+
+
+def _as_roboflow(header: Sequence[str]) -> tuple[str, ...]:
+    """A sentence where columns have the names of Roboflow's predictions, in which x and y are the centre."""
+    if not {"x", "y", "width", "height", "class", "confidence"} <= {name.strip().lower() for name in header}:
+        return ()
+    centre = "if they are the centre, as in Roboflow's JSON, call them cx and cy"
+    return (f"x and y are read as the left top corner: {centre}",)
 
 
 def _is_gone(file: BoxFile, columns: Mapping[str, int], row: Sequence[str], where: str) -> bool:
