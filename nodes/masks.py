@@ -10,7 +10,7 @@ from comfy_api.latest import ui
 from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
-from ..smcd_core.guides.cut_and_drag import cut_shapes, resized
+from ..smcd_core.guides.cut_and_drag import cut_shapes, mask_count, resized
 from ..smcd_core.trajectory.dense import shape_change
 from ..smcd_core.trajectory.values import SAME_ASPECT
 
@@ -56,8 +56,8 @@ def mask_pictures(masks: Tensor, image: Tensor, ids: Sequence[str]) -> tuple[lis
     shapes = read_masks(masks, max(1, round(width * smaller)), max(1, round(height * smaller)))
     if len(masks) not in (1, len(ids)):
         return [], [
-            f"the editor moves whole boxes, as there are {len(masks)} masks for {len(ids)} objects: give one for all, "
-            "or one for each in order"
+            f"the editor moves whole boxes, as {mask_count(len(masks), len(ids))}: give one for all, or one for each "
+            "in order"
         ]
     pictures, remarks = [], stretched(masks, image)
     for number, (name, shape) in enumerate(zip(ids if len(masks) > 1 else [""], shapes, strict=True), 1):

@@ -190,7 +190,7 @@ def test_all_styles_are_offered():
         (["--mask", "small.png"], "small.png: is 10 x 10 pixels, the image 100 x 60: give it the same size"),
         (
             ["--mask", "sky.png", "--mask", "sky.png"],
-            "there are 2 masks for 1 objects: give one for all, or one for each",
+            "there are 2 masks for 1 object: give one for all, or one for each",
         ),
         (["--background", "none.png"], "none.png: No such file or directory"),
         (["-o", "guide.avi"], "guide.avi: cannot write .avi; expected .mp4, .webp, .gif, or a folder without suffix"),

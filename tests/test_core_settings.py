@@ -163,3 +163,8 @@ def test_a_tokenizer_of_a_whole_language_has_no_limits(monkeypatch):
     assert known_words(tokenizer)
     monkeypatch.setattr("smcd_core.sampling.vocabulary.MAX_SMALL", 10)
     assert known_words(tokenizer) is None and limits(tokenizer, ["spaceship"]) is None
+
+
+def test_a_size_that_is_too_large_is_answered_with_the_largest_one():
+    with pytest.raises(SMCDError, match="width is 99999, expected a multiple of 32 pixels: use 16384$"):
+        check_size(99999, 64, 32)

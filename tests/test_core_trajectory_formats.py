@@ -366,48 +366,6 @@ def test_a_mot_sequence_keeps_length_size_and_rate(tmp_path):
     np.testing.assert_array_equal(boxes_at(again)[1], boxes_at(written)[1])
 
 
-@st.composite
-def trajectories(draw):
-    """One to three objects with linear keys over up to 12 frames, some of them hidden for a while."""
-    frames = draw(st.integers(1, 12))
-    side = st.integers(1, 40).map(lambda n: n / 100)
-    place = st.integers(-20, 90).map(lambda n: n / 100)
-    objects = []
-    for _ in range(draw(st.integers(1, 3))):
-        keys = []
-        for frame in sorted(draw(st.sets(st.integers(0, frames - 1), min_size=1, max_size=4))):
-            x, y, w, h = draw(st.tuples(place, place, side, side))
-            box = [round(value, 4) for value in (x, y, x + w, y + h)]
-            keys.append({"frame": frame, "box": box, "visible": draw(st.booleans())})
-        objects.append({"phrase": draw(st.sampled_from(["dog", "red car"])), "keys": keys})
-    size = draw(st.sampled_from([(640, 360), (101, 53)]))
-    head = {"version": 1, "width": size[0], "height": size[1], "frames": frames, "fps": 8}
-    return parse_trajectory({**head, "objects": objects})
-
-
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(trajectories())
-def test_any_trajectory_survives_each_format_that_is_written(tmp_path, trajectory):
-    boxes, mask = pixels(trajectory, np.tile((trajectory.width, trajectory.height), 2))
-    write_json(tmp_path / "a.json", trajectory)
-    assert read_trajectory(tmp_path / "a.json")[0] == trajectory
-    for number, track in enumerate(trajectory.objects):
-        write_got10k(tmp_path / "got10k", trajectory, track.id)
-        again, _ = read_trajectory(tmp_path / "got10k")
-        boxes_again, mask_again = pixels(again, np.tile((again.width, again.height), 2))
-        np.testing.assert_array_equal(mask_again[:, 0], mask[:, number])
-        seen = mask[:, number]
-        np.testing.assert_allclose(boxes_again[seen, 0], boxes[seen, number], atol=1e-3)
-    shown = mask.any(0)
-    if shown.any():
-        write_mot_sequence(tmp_path / "mot", trajectory)
-        again, what = read_trajectory(tmp_path / "mot")
-        if "straight lines between" not in what:
-            boxes_again, mask_again = pixels(again, np.tile((again.width, again.height), 2))
-            np.testing.assert_array_equal(mask_again, mask[:, shown])
-            np.testing.assert_allclose(boxes_again[mask_again], boxes[:, shown][mask_again], atol=1e-3)
-
-
 @pytest.mark.parametrize("object_id, column", [("a", 0), ("b", 1)])
 def test_got10k_survives_being_written_and_read(tmp_path, object_id, column):
     write_got10k(tmp_path / "sequence", example(), object_id)

@@ -64,7 +64,7 @@ def test_a_mask_lies_on_its_object_whatever_its_size():
     [
         (dict(image=torch.zeros(3, 8, 8, 3)), "image has 3 images: take one of them"),
         (dict(background=torch.zeros(2, 8, 8, 3)), "background has 2 images: take one of them"),
-        (dict(masks=torch.ones(3, 80, 120)), "there are 3 masks for 1 objects"),
+        (dict(masks=torch.ones(3, 80, 120)), "there are 3 masks for 1 object:"),
         (dict(masks=torch.zeros(1, 80, 120)), "is empty: mend the mask"),
         (dict(masks=torch.ones(80, 120)), r"masks has the shape \[80, 120\], expected \[masks, height, width\]"),
         (dict(width=832, height=480, length=4096), "make 1344 at most"),

@@ -79,7 +79,7 @@ def cut_and_drag(
         most = MAX_VIDEO // (height * width)
         raise SMCDError(f"{boxes.frames} frames of {width} x {height} pixels are too many: make {most} at most")
     if masks is not None and len(masks) not in (1, count):
-        raise SMCDError(f"there are {len(masks)} masks for {count} objects: give one for all, or one for each in order")
+        raise SMCDError(f"{mask_count(len(masks), count)}: give one for all, or one for each in order")
     if not 0 <= feather <= MAX_FEATHER:
         raise SMCDError(f"feather is {feather}, expected 0 to {MAX_FEATHER} pixels")
     xyxy = pixels(boxes)
@@ -245,3 +245,8 @@ class _Layer:
         grid = torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))], -1)[None]
         drawn = F.grid_sample(self.levels[level], grid, padding_mode="border", align_corners=False)[0]
         return drawn[:3], drawn[3], (spans[1], spans[0])
+
+
+def mask_count(masks: int, objects: int) -> str:
+    """How many masks there are for how many objects, where the numbers do not go together."""
+    return f"there are {masks} masks for {objects} object{'' if objects == 1 else 's'}"

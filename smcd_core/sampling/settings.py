@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
-from ..trajectory.document import FPS_RANGE, MAX_FRAMES, Trajectory, whole_number
+from ..trajectory.document import FPS_RANGE, MAX_FRAMES, MAX_SIDE, Trajectory, whole_number
 from ..weights.defaults import FAST
 from .diffusion import SAMPLERS, TIMESTEPS, Guidance, check_steps, steps_of
 from .framing import size_like
@@ -181,7 +181,7 @@ def check_size(width: int, height: int, multiple: int) -> None:
     """Raise SMCDError unless the networks can make a video of that size, in pixels."""
     for side, pixels in (("width", width), ("height", height)):
         if pixels < 1 or pixels % multiple:
-            nearest = max(1, round(pixels / multiple)) * multiple
+            nearest = min(max(1, round(pixels / multiple)), MAX_SIDE // multiple) * multiple
             raise SMCDError(f"{side} is {pixels}, expected a multiple of {multiple} pixels: use {nearest}")
 
 

@@ -89,7 +89,7 @@ def write_sg_i2v(path: str | os.PathLike, trajectory: Trajectory) -> None:
 
     Its boxes keep their size. Raises TrajectoryError for an object that is hidden in any frame, or if there is none.
     """
-    boxes, mask = (part.numpy() for part in boxes_at(trajectory))  # [F, N, 4], [F, N]
+    boxes, mask = _shown(trajectory)
     tracks = _enabled(trajectory)
     if not tracks:
         raise TrajectoryError("there is no enabled object: SG-I2V needs one or more")
@@ -126,10 +126,15 @@ def _enabled(trajectory: Trajectory) -> list[Track]:
     return [track for track in trajectory.objects if track.enabled]
 
 
+def _shown(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
+    """boxes [F, N, 4] and mask [F, N], False also where an overshooting ease has turned a box inside out."""
+    boxes, mask = (part.numpy() for part in boxes_at(trajectory))
+    return boxes, mask & (boxes[..., 2:] >= boxes[..., :2]).all(-1)
+
+
 def _linear(trajectory: Trajectory, tolerance: float) -> Iterator[tuple[Track, list[Key]]]:
     """Each enabled object with keys that straight lines join, within `tolerance` (0: as exact as decimals are)."""
-    boxes, mask = (part.numpy() for part in boxes_at(trajectory))
-    mask &= (boxes[..., 2:] >= boxes[..., :2]).all(-1)  # an overshooting ease may turn a box inside out
+    boxes, mask = _shown(trajectory)
     tracks = _enabled(trajectory)
     size, names = (trajectory.width, trajectory.height), tuple(track.phrase for track in tracks)
     dense = DenseBoxes(boxes, mask, names, size=size, fps=trajectory.fps)

@@ -8,7 +8,7 @@
  */
 
 import { columnsOf, CORNERS, CSV_HEADER, lacking, plainName, repeated, VIDEO_COLUMNS } from "./headers.js";
-import { cornersOf, isAbsent, numberOf, quoted } from "./read_lines.js";
+import { cornersOf, isAbsent, isNumber, numberOf, quoted } from "./read_lines.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { allAreShares, isFrame, joined, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
 
@@ -56,6 +56,7 @@ export function readVatic(rows, text) {
     const [track, ...others] = [...fields.slice(0, 9), label];
     const lost = others[5];
     if (!["0", "1"].includes(lost)) throw new TrajectoryError(say`${where}: found lost ${quoted(lost)}, expected 0 or 1`);
+    if (isNumber(label)) throw new TrajectoryError(say`${where}: found label ${quoted(label)}, expected a name`);
     return { where, fields: [track, ...others] };
   });
   const found = readTable(VATIC, table, true);
@@ -98,8 +99,15 @@ function readTable(header, rows, fromZero = false) {
   // Rows at the start that say that nothing is there tell that the video starts with them.
   const mayStartLate = !isOurs && entries.some(({ frame }) => frame + first === earliest);
   const fromSides = boxNames[2] === "w" && boxNames[0] !== "cx";
-  const found = { entries, phrases: objects.phrases, length, inPixels, mayStartLate, leftOut, size, fromSides, remarks: objects.remarks() };
+  const found = { entries, phrases: objects.phrases, length, inPixels, mayStartLate, leftOut, size, fromSides, remarks: [...objects.remarks(), ...asRoboflow(header)] };
   return joined(found, frames.map((frame) => frame - first));
+}
+
+/** A sentence where columns have the names of Roboflow's predictions, in which x and y are the centre. @param {string[]} header @returns {Said[]} */
+function asRoboflow(header) {
+  const names = header.map((name) => name.trim().toLowerCase());
+  if (!["x", "y", "width", "height", "class", "confidence"].every((name) => names.includes(name))) return [];
+  return [say`x and y are read as the left top corner: if they are the centre, as in Roboflow’s JSON, call them cx and cy`];
 }
 
 /** Whether a column such as lost or visible says that the object is not there; an occluded one is. */

@@ -187,7 +187,7 @@ function recogniseLines(rows, line) {
     );
   }
   if (count === 5 && line.includes(",")) return "freetraj";
-  if (count >= 10 && first.slice(0, 9).every(lines.isNumber) && !lines.isNumber(first[9])) return "vatic";
+  if (count >= 10 && first.slice(0, 9).every(lines.isNumber) && first[9] && !lines.isNumber(first[9])) return "vatic";
   if ([7, 9, 10].includes(count)) {
     if (lines.mayBeMot(rows)) return "mot";
     throw new FormatQuestion(

@@ -94,7 +94,7 @@ export function writeFreeTraj(trajectory, id) {
  */
 export function writeSgI2v(trajectory) {
   const { width, height, frames } = trajectory;
-  const { boxes, mask } = boxesAt(trajectory);
+  const { boxes, mask } = shownIn(trajectory);
   const tracks = trajectory.objects.filter((track) => track.enabled);
   if (!tracks.length) throw new TrajectoryError(say`there is no enabled object: SG-I2V needs one or more`);
   const frame = mask.findIndex((row) => row.includes(false));
@@ -156,16 +156,17 @@ function arrayFile(type, shape, data) {
 function linear(trajectory, tolerance) {
   const { width, height, fps } = trajectory;
   const tracks = trajectory.objects.filter((track) => track.enabled);
-  const { boxes, mask } = boxesAt(trajectory);
-  const isThere = mask.map((row, frame) => row.map((isVisible, n) => isVisible && isUpright(boxes[frame][n])));
+  const { boxes, mask } = shownIn(trajectory);
   const phrases = tracks.map(({ phrase }) => phrase);
-  const drawn = trajectoryFromBoxes(boxes, isThere, { width, height, fps, phrases, tolerance });
+  const drawn = trajectoryFromBoxes(boxes, mask, { width, height, fps, phrases, tolerance });
   return tracks.map((track, n) => ({ track, keys: drawn.objects[n].keys }));
 }
 
-/** An overshooting ease may turn a box inside out. */
-function isUpright([x1, y1, x2, y2]) {
-  return x2 >= x1 && y2 >= y1;
+/** Boxes, and where they are visible: not where an overshooting ease has turned one inside out. @param {Trajectory} trajectory */
+function shownIn(trajectory) {
+  const { boxes, mask } = boxesAt(trajectory);
+  const isUpright = ([x1, y1, x2, y2]) => x2 >= x1 && y2 >= y1;
+  return { boxes, mask: mask.map((row, frame) => row.map((isVisible, n) => isVisible && isUpright(boxes[frame][n]))) };
 }
 
 /** The keys of each time in which an object is visible, its first and last frame among them. @param {Key[]} keys */

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tokenize import TokenError
+
 import numpy as np
 
 from ..document import MAX_FRAMES, MAX_OBJECTS
@@ -31,7 +33,7 @@ def read_array(file: BoxFile) -> np.ndarray:
     """
     try:
         array = np.load(file.path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, OSError, TypeError) as error:
+    except (ValueError, EOFError, SyntaxError, TokenError, OSError, TypeError) as error:
         raise file.error(f"is not an array of numbers: {' '.join(str(error).split())[:200]}") from None
     points = (MAX_FRAMES + 2) * MAX_OBJECTS
     if array.dtype.kind not in "biuf" or array.ndim < 2 or not 0 < array.size <= 2 * points:

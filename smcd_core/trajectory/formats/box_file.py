@@ -27,6 +27,8 @@ MAX_ROWS = MAX_FRAMES * MAX_OBJECTS + 1  # lines, with a header
 MAX_LINE = 5000  # characters
 MAX_DATASET_BYTES = 4 * 2**30  # YouTube-VIS keeps a whole split, with its masks, in one file
 
+_PLAIN = re.compile(r"-?[0-9]{1,15}(\.[0-9]*)?")  # a number of the usual spelling
+
 Row = tuple[str, Sequence[str]]  # where it was found, and its fields
 
 
@@ -139,6 +141,8 @@ class BoxFile:
             raise self.error("is empty: expected boxes", where)
         if len(fields) != len(names.split(",")):
             raise self.error(f"found {len(fields)} fields, expected {names}", where)
+        if all(map(_PLAIN.fullmatch, fields)):  # as most are
+            return list(map(float, fields))
         return [self.number(field, names, where) for field in fields]
 
     def number(self, field: str, names: str, where: str) -> float:
@@ -261,7 +265,13 @@ def _separator(line: str) -> str:
 
 def is_absent(box: Sequence[str]) -> bool:
     """Whether the fields of a box stand for a frame without the object: all are 0, -1, NaN or empty."""
+    if not box or box[0][:1].lower() not in ("", "0", "-", "n"):
+        return False  # as most are
     return {re.sub(r"\.0*$", "", field.lower()) for field in box} in ({"0"}, {"-1"}, {"nan"}, {""})
+
+
+def is_number(field: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?nan", field.lower(), re.ASCII))
 
 
 def same_id(name: str) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from .annotation_tools import is_label_studio
 from .bbox_animator import is_bbox_animator
-from .box_file import BoxFile, Row, is_absent
+from .box_file import BoxFile, Row, is_absent, is_number
 from .folders import KITTI_FIELDS
 from .headers import CSV_HEADER, EXPECTED, LINE_HEADERS, columns_of, is_words, known_columns, lacking, plain
+
+LOOKED_AT = 2000  # lines, to tell what a long file holds
 
 
 def detect_json(file: BoxFile, content: Any) -> str:
@@ -60,7 +61,7 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
         if all(_is_mot_row(row) and abs(float(row[7])) <= 1 for _, row in rows if any(row)):
             raise file.choice("8 numbers per line may be MOT or the corners of a polygon", "format", ("mot", "vot"))
         return "vot"
-    if len(first) >= 10 and all(map(is_number, first[:9])) and not is_number(first[9]):
+    if len(first) >= 10 and all(map(is_number, first[:9])) and first[9] and not is_number(first[9]):
         return "vatic"
     if len(first) in (7, 9, 10):
         is_sequence = file.beside("seqinfo.ini") or file.beside("../seqinfo.ini")
@@ -99,10 +100,6 @@ def is_value(content: Any) -> bool:
     )
 
 
-def is_number(field: str) -> bool:
-    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?nan", field.lower(), re.ASCII))
-
-
 def _of_header(file: BoxFile, header: Sequence[str], where: str) -> str:
     names = tuple(map(plain, header))
     if names in LINE_HEADERS:
@@ -118,7 +115,8 @@ def _whole(field: str) -> bool:
 
 def _may_be_mot(rows: Sequence[Row]) -> bool:
     """Whether most lines start with a frame and an object, and have a box of some pixels and a score up to 1."""
-    lines = [row for _, row in rows if any(row) and not is_absent(row[2:6])]
+    some = rows[:: max(1, len(rows) // LOOKED_AT)]
+    lines = [row for _, row in some if any(row) and not is_absent(row[2:6])]
     return 2 * sum(map(_is_mot_row, lines)) >= len(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..rows import BoxRows, ObjectNames, is_frame, joined, rows_of
@@ -68,22 +68,21 @@ def read_yolo(path: Path) -> BoxRows:
         raise BoxFile(folder).error("is no folder of label files, a .txt file for each frame with objects")
     frames = _frames_of(folder, paths) if len(paths) > 1 else [0]
     entries, objects = [], ObjectNames()
-    for path, frame in zip(paths, frames, strict=True):
-        file = BoxFile(path)
+    tables = [(file := BoxFile(path), list(_label_rows(file))) for path in paths]
+    # Of six columns the last one is the id of a tracker if it is whole, else a confidence.
+    has_confidence = any(len(values) == 7 or values[5:] and values[5] % 1 for _, rows in tables for _, values in rows)
+    for (file, rows), frame in zip(tables, frames, strict=True):
         seen = set()
-        for where, row in file.rows() if file.text else ():
-            columns = len(row)
-            names = {5: "class,cx,cy,w,h", 6: "class,cx,cy,w,h,id", 7: "class,cx,cy,w,h,conf,id"}
-            if columns not in names:
-                raise file.error(f"found {columns} fields, expected {names[7]}", where)
-            values = file.numbers(row, names[columns], where)
+        for where, values in rows:
             kind, cx, cy, w, h = values[:5]
             if not all(-0.05 <= value <= 1.05 for value in (cx, cy, w, h)) or kind != int(kind) or kind < 0:
-                raise file.error(f"found {','.join(row)[:60]}, expected a class and shares of the frame", where)
-            if columns == 7 and not (0 <= values[5] <= 1 and values[6] == int(values[6])):
-                raise file.error(f"found {','.join(row[5:])[:40]}, expected a confidence, then a whole id", where)
-            # Of six columns the last one is the id of a tracker if it is whole, else a confidence.
-            has_id = columns == 7 or columns == 6 and values[5] >= 1 and values[5] == int(values[5])
+                found = ",".join(f"{value:g}" for value in values)
+                raise file.error(f"found {found}, expected a class and shares of the frame", where)
+            confidence, identity = (values[5:6], values[6:]) if has_confidence else ([], values[5:])
+            if has_confidence and not (confidence and 0 <= confidence[0] <= 1) or identity and identity[0] % 1:
+                found = ",".join(f"{value:g}" for value in values[5:]) or "neither"
+                raise file.error(f"found {found}, expected a confidence, then a whole id", where)
+            has_id = bool(identity)
             name = ("id", values[-1]) if has_id else ("class", kind)
             if name in seen:
                 hint = "" if has_id else ": ids are missing, so run a tracker that saves them"
@@ -100,6 +99,15 @@ def read_yolo(path: Path) -> BoxRows:
     )  # fmt: skip
     # A detector writes no file for a frame in which it finds nothing, so two files alone show no rhythm.
     return joined(found, frames) if len(frames) > 2 else found
+
+
+def _label_rows(file: BoxFile) -> Iterator[tuple[str, list[float]]]:
+    """The numbers of each line of a label file, and where it was found."""
+    names = {5: "class,cx,cy,w,h", 6: "class,cx,cy,w,h,id", 7: "class,cx,cy,w,h,conf,id"}
+    for where, row in file.rows() if file.text else ():
+        if len(row) not in names:
+            raise file.error(f"found {len(row)} fields, expected {names[7]}", where)
+        yield where, file.numbers(row, names[len(row)], where)
 
 
 def _size_of_images(paths: Sequence[Path]) -> tuple[tuple[int, int] | None, str]:
@@ -136,9 +144,11 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """frame track type truncated occluded alpha left top right bottom ... of KITTI tracking; DontCare is left out."""
     entries, objects, seen, annotated, left_out = [], ObjectNames(), set(), [], 0
     names = "frame,id,left,top,right,bottom"
+    columns = len(rows[0][1])
     for where, row in rows:
-        if len(row) not in KITTI_FIELDS:
-            raise file.error(f"found {len(row)} fields, expected 17 or 18 of KITTI tracking", where)
+        if len(row) != columns or columns not in KITTI_FIELDS:
+            expected = "17 or 18" if columns not in KITTI_FIELDS else columns
+            raise file.error(f"found {len(row)} fields, expected {expected} of KITTI tracking", where)
         gone = is_absent(row[6:10])
         frame, identity, *box = file.numbers([*row[:2], *(["0"] * 4 if gone else row[6:10])], names, where)
         if not is_frame(frame) or identity != int(identity):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..rows import BoxRows, ObjectNames, all_are_shares, is_frame, joined, rows_of
-from .box_file import BoxFile, Row, is_absent, natural, same_id
+from .box_file import BoxFile, Row, is_absent, is_number, natural, same_id
 from .headers import CORNERS, CSV_HEADER, VIDEO_COLUMNS, columns_of, lacking, plain, repeated
 
 _VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",")
@@ -37,7 +37,10 @@ def read_vatic(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         if len(row) < len(_VATIC) or row[6] not in ("0", "1"):
             found = f"{len(row)} fields" if len(row) < len(_VATIC) else f"lost {row[6][:40]!r}"
             raise file.error(f"found {found}, expected {','.join(_VATIC)} with 0 or 1 for lost", where)
-        table.append((where, [*row[:9], row[9] if is_quoted else " ".join(row[9:])]))
+        label = row[9] if is_quoted else " ".join(row[9:])
+        if is_number(label):
+            raise file.error(f"found label {label[:40]!r}, expected a name", where)
+        table.append((where, [*row[:9], label]))
     found = _read_table(file, _VATIC, table, "VATIC", from_zero=True)
     file.refuse_shares(found.xyxy, "VATIC")
     return found
@@ -90,12 +93,21 @@ def _read_table(
     found = BoxRows(
         what, numbers, places, xyxy, tuple(objects.phrases), size, "from the file", length=length,
         in_pixels=not is_shares,
-        from_sides=box_names[2] == "w" and box_names[0] != "cx", remarks=objects.remarks(),
+        from_sides=box_names[2] == "w" and box_names[0] != "cx",
+        remarks=(*objects.remarks(), *_as_roboflow(header)),
     )  # fmt: skip
     # Rows at the start that say that nothing is there tell that the video starts with them.
     starts_late = bool(len(numbers)) and numbers.min() + from_one == min(frames)
     annotated = [frame - from_one for frame in frames]
     return joined(replace(found, may_start_late=starts_late and not is_ours), annotated)
+
+
+def _as_roboflow(header: Sequence[str]) -> tuple[str, ...]:
+    """A sentence where columns have the names of Roboflow's predictions, in which x and y are the centre."""
+    if not {"x", "y", "width", "height", "class", "confidence"} <= {name.strip().lower() for name in header}:
+        return ()
+    centre = "if they are the centre, as in Roboflow's JSON, call them cx and cy"
+    return (f"x and y are read as the left top corner: {centre}",)
 
 
 def _is_gone(file: BoxFile, columns: Mapping[str, int], row: Sequence[str], where: str) -> bool:
