@@ -58,6 +58,7 @@ export function explainNumbers(node, host) {
   };
   for (const widget of marked) after(widget, "callback", show);
   after(node, "onConfigure", show);
+  after(node, "onAfterGraphConfigured", show); // by then the nodes that its numbers are linked to have theirs
   let stop = () => {};
   after(node, "onAdded", () => {
     stop();

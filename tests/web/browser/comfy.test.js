@@ -544,16 +544,23 @@ function inRenderer(serverOf, { nodes2 }) {
     await host.reload();
     const [again] = await host.ids("SMCD_Generate");
     assert.deepEqual(await labels(again), [automatic("steps"), "width (nearest: 192)", automatic("frames")]);
-    // Linked to the node Int: its number counts, not that of the widget.
+    // Linked to the node Int, its number counts, not that of the widget, and also where it is the later node.
+    const linked = await host.add("SMCD_Conditioning", { pos: [1200, 80], widgets: { width: 200 } });
     const number = await host.add("PrimitiveInt", { pos: [20, 700], widgets: { value: 320 } });
-    const both = { width: [number, 0], frames: [number, 0] };
-    const linked = await host.add("SMCD_Conditioning", { pos: [1200, 80], widgets: { width: 200 }, connect: both });
+    await page.evaluate(
+      ([from, to]) => {
+        const [source, target] = [from, to].map((id) => window.app.graph.getNodeById(id));
+        for (const name of ["width", "frames"]) source.connect(0, target, target.inputs.findIndex((input) => input.name === name));
+      },
+      [number, linked],
+    );
+    await host.reload();
     assert.doesNotMatch((await labels(linked)).join(), /[(]/);
-    await page.evaluate((n) => {
-      window.app.graph.getNodeById(n).widgets[0].value = 200;
+    await page.evaluate((id) => {
+      window.app.graph.getNodeById(id).widgets[0].value = 200;
     }, number);
     await host.reload();
-    assert.equal((await labels((await host.ids("SMCD_Conditioning"))[0]))[0], "width (nearest: 192)");
+    assert.equal((await labels(linked))[0], "width (nearest: 192)");
   });
 
   hosted("two editors and a copy have their own boxes", async (host, page) => {
