@@ -27,7 +27,7 @@ PARTS = {
     "video": {"files", "fonts", "pictures"},
     "data": {"files", "pictures", "trajectory", "guides", "video"},
     "sampling": {"colors", "pictures", "trajectory", "guides", "networks", "weights"},
-    "doctor": {"__init__", "networks", "weights"},
+    "doctor": {"__init__", "networks", "weights", "sampling"},
     "training": {"files", "trajectory", "networks", "weights", "video", "data", "sampling"},
 }
 PARTS["evaluation"] = PARTS["training"] | {"colors", "pictures", "training"}
