@@ -4,9 +4,10 @@ import js from "@eslint/js";
 const BROWSER = [
   ...["AbortController", "Blob", "Element", "EventTarget", "FormData", "HTMLElement", "HTMLMediaElement", "Image"],
   ...["KeyboardEvent", "MutationObserver", "Node", "Path2D", "ResizeObserver", "TextDecoder", "TextEncoder", "URL"],
-  ...["URLSearchParams", "WheelEvent", "cancelAnimationFrame", "clearTimeout", "console", "createImageBitmap", "crypto"],
+  ...["URLSearchParams", "WheelEvent", "cancelAnimationFrame", "clearInterval", "clearTimeout", "console"],
+  ...["createImageBitmap", "crypto"],
   ...["devicePixelRatio", "document", "fetch", "getComputedStyle", "matchMedia", "navigator", "performance"],
-  ...["requestAnimationFrame", "setTimeout", "window"],
+  ...["requestAnimationFrame", "setInterval", "setTimeout", "window"],
 ];
 const PURE = ["web/trajectory/**", "web/editor/state/**", "web/editor/strings/strings.js"];
 

@@ -4,6 +4,7 @@
  *
  * @import {Picture} from "./picture.js"
  * @import {Host} from "./host.js"
+ * @import {PixelSize} from "../trajectory/checks.js"
  */
 
 import { h, listen } from "../editor/kit/dom.js";
@@ -23,6 +24,7 @@ import { followRuns, queueRun } from "./run.js";
 
 const SIZE = [760, 560]; // of a new node
 const MIN_HEIGHT = 380; // CSS pixels of the editor
+const FOLLOW = 300; // milliseconds until a change that the host does not tell of is seen
 
 let made = 0; // editors on this page; crypto.randomUUID only exists over HTTPS and on localhost
 
@@ -60,6 +62,8 @@ class NodeEditor {
   /** Identifies the current background; null before the first check. @type {string | null} */
   #shown = null;
   #release = () => {};
+  /** Size of a picture that came while the user drew or named a box, which it must not end. @type {PixelSize | null} */
+  #waiting = null;
   /** The node's place while it is in a graph. @type {string | null} */
   #place = null;
   /** Masks from before the page was loaded again. @type {import("./kept.js").Masks | null} */
@@ -126,8 +130,14 @@ class NodeEditor {
     this.#endings.push(() => colors.disconnect());
     const look = () => this.#look();
     const soon = setTimeout(look, 0); // after the links are restored
+    // The host tells of a loader's other file only if it draws the loader, and its mask editor tells no one.
+    const follow = setInterval(() => {
+      if (this.#waiting) this.#resize(this.#waiting);
+      this.#follow();
+    }, FOLLOW);
     this.#endings.push(
       () => clearTimeout(soon),
+      () => clearInterval(follow),
       listen(api, { graphChanged: look }),
       listen(window, { pagehide: () => this.#note() }),
       onLanguage(this.#host, () => this.#show()),
@@ -210,12 +220,20 @@ class NodeEditor {
     if (!node.graph) return;
     this.#place = placeOf(node);
     this.#warn();
+    this.#follow();
+  }
+
+  /** Take over what the graph says now. */
+  #follow() {
+    const node = this.#node;
+    if (!node.graph) return;
     const { api } = this.#host;
+    const picture = connectedPicture(node, "background", api);
+    if (picture?.isComing) return; // the old one stays until the file is there
     const isLinked = widgetValue(node, "text") === undefined;
     const about = { isOtherPicture: isOtherPicture(node, api), bundled: bundledAway(node, api), isLinked };
     const facts = { ...this.editor.facts, ...modelFacts(node), ...about };
     if (JSON.stringify(facts) !== JSON.stringify(this.editor.facts)) this.editor.set({ facts });
-    const picture = connectedPicture(node, "background", api);
     const files = picture ? [] : this.#resultOf("smcd_background");
     const name = JSON.stringify(picture ?? files);
     if (name === this.#shown) return;
@@ -224,6 +242,7 @@ class NodeEditor {
     if (!isFirst) this.editor.set({ masks: new Map() }); // they were of another picture
     else if (this.#noted?.picture === name) showMasks(this.editor, this.#noted.files, api);
     this.#noted = null;
+    this.#waiting = null;
     this.#release();
     // An image that the user connects sets the size of the trajectory. In a loaded graph that was done with the first box.
     const onReady = (size) => (isFirst && this.editor.trajectory.objects.length > 0) || this.#resize(size);
@@ -244,8 +263,12 @@ class NodeEditor {
     return (isConnected && output?.[name]) || [];
   }
 
+  /** @param {PixelSize} size */
   #resize({ width, height }) {
-    const { trajectory, problem } = this.editor;
+    const { trajectory, problem, isInGesture, naming } = this.editor;
+    const isBusy = isInGesture || naming !== null;
+    this.#waiting = isBusy ? { width, height } : null;
+    if (isBusy) return;
     if (problem || Math.max(width, height) > LIMITS.side) return;
     if (width === trajectory.width && height === trajectory.height) return;
     this.editor.apply("step.clip", (before) => setClip(before, { width, height }));

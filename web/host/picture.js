@@ -3,8 +3,8 @@
  * the nodes between change its size. The search stops at unknown nodes, as they may do anything.
  *
  * @import {Api} from "./host.js"
- * @typedef {{kind: "image" | "video", url: string, timing: Timing, steps: Step[]}} Picture  plain data, equal as JSON
- *   if it looks the same
+ * @typedef {{kind: "image" | "video", url: string, timing: Timing, steps: Step[], isComing?: boolean}} Picture  plain
+ *   data, equal as JSON if it looks the same; isComing: its file is still being uploaded
  * @typedef {{rate: number, skip: number, every: number}} Timing  of a video. rate: frames per second, 0 for that of
  *   the trajectory; skip: frames skipped at the start; every: use every n-th
  * @typedef {{name: keyof typeof STEPS, values: any[]}} Step
@@ -128,7 +128,8 @@ function fileOf(node, widget, api, timing = PLAIN) {
   const kind = isVideoFile(filename) ? "video" : "image";
   const url = fileUrl({ filename, subfolder: parts.join("/"), type }, api);
   // Loaders drop transparency, in which the mask editor saves masks: what is below it is seen.
-  return { kind, url: /\.png$/i.test(filename) ? `${url}&channel=rgb` : url, timing };
+  const seen = /\.png$/i.test(filename) ? `${url}&channel=rgb` : url;
+  return { kind, url: seen, timing, ...(node.isUploading && { isComing: true }) };
 }
 
 /** Scale a view. 0 for one side keeps the aspect ratio, 0 for both keeps the size. */

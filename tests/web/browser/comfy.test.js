@@ -74,6 +74,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
     before(async () => {
       server = await start();
       await copyFile(join(ROOT, "demo", "beach.png"), join(server.base, "input", "beach.png"));
+      python("import sys; from PIL import Image; Image.new('RGB', (96, 48)).save(sys.argv[1])", join(server.base, "input", "wide.png"));
       python(VIDEO, join(server.base, "input", "steps.webm"));
     });
     after(() => server?.stop());
@@ -660,6 +661,45 @@ function inRenderer(serverOf, { nodes2 }) {
     await host.reload();
     assert.deepEqual(await host.editor(id, size), [128, 128]);
     assert.equal(await host.text(id), before);
+  });
+
+  hosted("another file of a loader out of view is seen at once, and what is being typed goes on", async (host, page) => {
+    const loader = await host.add("LoadImage", { pos: [20, 9000], widgets: { image: "beach.png" } });
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY }, connect: { background: [loader, 0] } });
+    const size = (editor) => [editor.background?.width, editor.background?.height];
+    const load = (file) =>
+      page.evaluate(([n, value]) => (window.app.graph.getNodeById(n).widgets[0].value = value), [loader, file]);
+    await page.waitForTimeout(500);
+    assert.deepEqual(await host.editor(id, size), [128, 128]);
+    await load("wide.png");
+    await page.waitForTimeout(1000);
+    assert.deepEqual(await host.editor(id, size), [96, 48]);
+    assert.deepEqual(Object.values(parseTrajectory(await host.text(id))).slice(1, 3), [96, 48]);
+
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]); // asks for the phrase
+    await page.keyboard.type("no");
+    await load("beach.png");
+    await page.waitForTimeout(1000);
+    assert.deepEqual(await host.editor(id, size), [128, 128]);
+    await page.keyboard.type("se");
+    await host.press("Enter");
+    await page.locator(".smcd-notice", { hasText: "drawn on 96 × 48, the image has another shape, 128 × 128" }).waitFor();
+    const phrases = async () => parseTrajectory(await host.text(id)).objects.map(({ phrase }) => phrase);
+    assert.deepEqual(await phrases(), ["nose"]);
+
+    // While a box is drawn: it goes on, and then its phrase is asked for.
+    await page.mouse.move(...(await host.at(id, [0.5, 0.6])));
+    await page.mouse.down();
+    await page.mouse.move(...(await host.at(id, [0.7, 0.7])), { steps: 3 });
+    await load("wide.png");
+    await page.waitForTimeout(1000);
+    await page.mouse.move(...(await host.at(id, [0.9, 0.9])), { steps: 3 });
+    await page.mouse.up();
+    await host.settle();
+    await page.keyboard.type("ear");
+    await host.press("Enter");
+    assert.deepEqual(await phrases(), ["nose", "ear"]);
+    await page.locator(".smcd-notice", { hasText: "drawn on 128 × 128, the image has another shape, 96 × 48" }).waitFor();
   });
 
   hosted("a video follows the playhead", async (host, page) => {
