@@ -150,8 +150,9 @@ export function cornersOf(four, isXywh, where, ordered = "x1 <= x2 and y1 <= y2"
 
 /**
  * Which of corners and sides lines of 4 numbers may be, the likelier first: sides alone if most would be corners in the
- * wrong order, and sides first if some would, if the last two numbers rest while the first two change, or if the file
- * has the name that GOT-10k and LaSOT give.
+ * wrong order and have sides of more than 2 pixels (FreeTraj has shares in another order), and sides first if some
+ * would, if the last two numbers rest while the first two change, or if the file has the name that GOT-10k and LaSOT
+ * give.
  *
  * @param {Row[]} rows
  * @param {string} name  of the file
@@ -160,11 +161,11 @@ export function cornersOf(four, isXywh, where, ordered = "x1 <= x2 and y1 <= y2"
 export function layoutsOfFour(rows, name) {
   const values = rows.filter(({ fields }) => fields.length === 4 && fields.every(isNumber)).map(({ fields }) => fields.map(Number));
   const boxes = values.filter(([x, y, a, b]) => a >= 0 && b >= 0 && (x || y || a || b)); // the others are absent
-  const inverted = boxes.filter(([x, y, a, b]) => a < x || b < y).length;
-  if (2 * inverted > boxes.length) return ["xywh"];
+  const inverted = boxes.filter(([x, y, a, b]) => a < x || b < y);
+  if (2 * inverted.filter(([, , a, b]) => Math.min(a, b) > 2).length > boxes.length) return ["xywh"];
   const isChanging = (n) => boxes.some((box) => box[n] !== boxes[0][n]);
   const isDragged = (isChanging(0) || isChanging(1)) && !isChanging(2) && !isChanging(3);
-  return inverted || isDragged || name === "groundtruth.txt" ? ["xywh", "xyxy"] : ["xyxy", "xywh"];
+  return inverted.length || isDragged || name === "groundtruth.txt" ? ["xywh", "xyxy"] : ["xyxy", "xywh"];
 }
 
 /** @param {Row[]} rows */

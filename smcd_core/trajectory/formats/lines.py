@@ -19,8 +19,9 @@ ABSENCE = ("absence.label", "full_occlusion.txt", "out_of_view.txt")
 def layouts_of_four(file: BoxFile, rows: Sequence[Row]) -> tuple[str, ...]:
     """Which of xyxy and xywh lines of 4 numbers may be, the likelier first.
 
-    What lies beside them tells, or that most would be corners in the wrong order. If some would, if the last two
-    numbers rest while the first two change, or if the file has the name that GOT-10k and LaSOT give, xywh is likelier.
+    What lies beside them tells, or that most would be corners in the wrong order and have sides of more than 2 pixels:
+    lines of FreeTraj that lack a number have shares in another order. If some would, if the last two numbers rest while
+    the first two change, or if the file has the name that GOT-10k and LaSOT give, xywh is likelier.
     """
     has_sides, has_corners = any(map(file.beside, ("meta_info.ini", *ABSENCE))), file.beside("img.png") is not None
     if has_sides != has_corners:
@@ -29,7 +30,7 @@ def layouts_of_four(file: BoxFile, rows: Sequence[Row]) -> tuple[str, ...]:
     values = values.reshape(-1, 4)
     boxes = values[(values[:, 2:] >= 0).all(1) & (values != 0).any(1)]  # the others are absent
     inverted = (boxes[:, 2:] < boxes[:, :2]).any(1)
-    if 2 * inverted.sum() > len(boxes):
+    if 2 * (inverted & (boxes[:, 2:] > 2).all(1)).sum() > len(boxes):
         return ("xywh",)
     begins, ends = ((pair != pair[:1]).any() for pair in (boxes[:, :2], boxes[:, 2:]))
     is_likely = inverted.any() or (begins and not ends) or file.path.name == "groundtruth.txt"
