@@ -9,7 +9,7 @@ import node_helpers
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
-from ..smcd_core.sampling.animatic import animatic, inside_of, taken_out
+from ..smcd_core.sampling.animatic import animatic, inside_of, told_of_start
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Start, check_finite, noise_of
 from ..smcd_core.sampling.framing import cropped, resized
 from ..smcd_core.sampling.settings import NO_TEXT, Settings, check_objects, check_size, check_slots, from_noise
@@ -142,10 +142,10 @@ class SMCDGenerate(io.ComfyNode):
         size = settings.width, settings.height
         check_size(*size, network.multiple)
         found = remarks(clip, picture, read, size, settings.num_frames, fit, prompt)
-        hidden = taken_out(read, settings)
-        remark(cls, [*see_through(first_frame), *hidden, *found, *from_noise(defaults, settings)])
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
+        of_start = (*told_of_start(read, settings), *from_noise(defaults, settings))
+        remark(cls, [*see_through(first_frame), *found, *of_start])
         values = {
             **motion_values(clip, read, settings.num_frames, 1.0, (0.0, 1.0)),
             **image_values(vae, picture, *size, (1.0, 1.0)),

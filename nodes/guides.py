@@ -16,8 +16,8 @@ from ..smcd_core.guides.cut_and_drag import (
     MAX_FEATHER,
     cut_and_drag,
     latent_mask,
-    left_out as not_cut,
     resized,
+    told as told_of_cuts,
 )
 from ..smcd_core.guides.fit import WAN, fit as fit_to, off_grid, told
 from ..smcd_core.guides.tracks import (
@@ -273,7 +273,7 @@ class SMCDCutAndDrag(io.ComfyNode):
             found += stretched(masks, image)
         wan = [] if _loads_smcd(cls) else off_grid(width, height, length, WAN)
         unlike = unlike_readers(cls, range(4), width, height, length)
-        remark(cls, [*found, *not_cut(boxes, dragged), *wan, *unlike])
+        remark(cls, [*found, *told_of_cuts(boxes), *wan, *unlike])
         return io.NodeOutput(dragged.video, dragged.mask, latent_mask(dragged.mask), dragged.video[:1], ui=shown)
 
 

@@ -267,6 +267,18 @@ def test_what_a_crop_cuts_off_and_an_object_that_comes_late_are_said(files, caps
     assert "hidden" not in capsys.readouterr().err  # nothing is taken out of what starts from noise
 
 
+def test_an_object_that_starts_outside_is_named_when_others_move(files, capsys):
+    (track,) = BOXES["objects"]
+    outside = {**track, "id": "out", "phrase": "kite", "keys": [{"frame": 0, "box": [1.1, 0.2, 1.4, 0.6]}]}
+    outside["keys"] += [{"frame": BOXES["frames"] - 1, "box": [0.2, 0.2, 0.5, 0.6]}]
+    (files / "outside.json").write_text(json.dumps(BOXES | {"objects": [track, outside]}))
+    assert animate(files, "--size", "16x16", "--start", "0.5", boxes="outside.json", out="outside.gif") == 0
+    said = "object 2 (kite) is not taken along: its box is outside the image in frame 0, where it first appears"
+    assert said in capsys.readouterr().err
+    assert animate(files, "--size", "16x16", "--start", "1", boxes="outside.json", out="noise.gif") == 0
+    assert "not taken along" not in capsys.readouterr().err
+
+
 def test_released_weights_need_components_and_work_with_them(files, capsys):
     write_released(files / "released", read_checkpoint(files / "bare.safetensors"))
     assert animate(files, checkpoint="released", out="e.gif") == 2

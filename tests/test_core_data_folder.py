@@ -153,7 +153,7 @@ def test_ids_of_detections_are_refused_and_labels_of_cvat_name_objects(tmp_path)
     (tmp_path / "walk" / "gt").mkdir()
     boxes = tmp_path / "walk" / "gt" / "gt.txt"
     boxes.write_text("1 -1 5 10 20 20 0.9 -1 -1 -1\n")
-    with pytest.raises(SampleError, match="id -1 is a detection that no tracker has joined"):
+    with pytest.raises(SampleError, match="found id -1, a detection that no tracker has joined"):
         FolderClips(tmp_path, size=16, num_frames=4)[0]
     boxes.write_text("".join(f"{frame} 1 5 10 20 20 1 2 1.0\n" for frame in range(1, 5)))
     (boxes.parent / "labels.txt").write_text("bus\ndog\n")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from smcd_core.errors import SMCDError
-from smcd_core.guides.cut_and_drag import cut_and_drag, cut_shapes, latent_mask, left_out, resized
+from smcd_core.guides.cut_and_drag import cut_and_drag, cut_shapes, latent_mask, resized, told
 from smcd_core.guides.fill import filled
 from smcd_core.guides.fit import fit
 from smcd_core.trajectory.document import parse_trajectory
@@ -46,7 +46,7 @@ def to(start, end, last=8):
 def test_what_is_in_a_box_moves_with_it():
     image = picture((8, 8, 24, 24, RED))
     dragged = cut_and_drag(image, boxes(to((8, 8, 24, 24), (72, 40, 88, 56))), feather=0)
-    assert dragged.video.shape == (9, H, W, 3) and dragged.mask.shape == (9, H, W) and dragged.cut == [True]
+    assert dragged.video.shape == (9, H, W, 3) and dragged.mask.shape == (9, H, W)
     assert torch.equal(dragged.video[0], image)
     for f in range(1, 9):
         expected = picture((8 + 8 * f, 8 + 4 * f, 24 + 8 * f, 24 + 4 * f, RED))
@@ -116,15 +116,20 @@ def test_an_object_is_cut_out_at_its_first_visible_frame():
     dragged = cut_and_drag(image, boxes(late), feather=0)
     assert torch.allclose(dragged.video[8], picture((8, 8, 24, 24, RED), (40, 40, 56, 56, GREEN)), atol=1e-5)
     assert torch.allclose(dragged.video[0], picture((8, 8, 24, 24, RED)), atol=1e-5)
-    (told,) = left_out(boxes(late), dragged)
-    assert told.endswith("is hidden up to frame 3: what its box holds in frame 4 is taken out of the image until then")
+    (line,) = told(boxes(late))
+    assert line.endswith("is hidden up to frame 3: what its box holds in frame 4 is taken out of the image until then")
 
 
 def test_an_object_may_leave_the_frame_and_one_outside_is_left_out():
     image = picture((8, 8, 24, 24, RED))
     leaving, outside = to((8, 8, 24, 24), (-40, 8, -24, 24)), to((100, 8, 120, 20), (8, 8, 28, 20))
     dragged = cut_and_drag(image, boxes(leaving, outside))
-    assert dragged.cut == [True, False] and dragged.mask[8].max() == 0
+    assert dragged.mask[8].max() == 0
+    (line,) = told(boxes(leaving, outside))
+    assert line.startswith("object 2 (") and line.endswith(
+        "is not taken along: its box is outside the image in frame 0, where it first appears. Start the box on the "
+        "object"
+    )
     assert torch.allclose(dragged.video[8], picture(), atol=1e-5)
 
 

@@ -30,8 +30,10 @@ def test_a_file_gives_the_boxes_that_are_meant_or_says_why_not(tmp_path, case):
     path, options = tmp_path / case.get("read", "a.txt"), case.get("options", {"width": 100, "height": 50})
     if "error" in case:
         for read in (read_trajectory, read_dense):
-            with pytest.raises(TrajectoryError, match=case["error"]):
+            with pytest.raises(TrajectoryError, match=case["error"]) as found:
                 read(path, **options)
+            if "choices" in case:
+                assert list(found.value.candidates) == case["choices"]
         return
     trajectory, what = read_trajectory(path, **options)
     boxes, mask = (part.numpy() for part in boxes_at(trajectory, dtype=torch.float64))

@@ -236,7 +236,7 @@ def test_tolerance_makes_few_keys_of_many_boxes(folder):
         ("1,2,3,4\n" * 4097, {"format": "xyxy"}, "has 4097 frames and 1 object, read as .*; expected 1 to 4096"),
         (MOT + "4,1,1,2,3\n", {}, "line 4: found 5 fields, expected frame,id,left"),
         (MOT + "0,1,1,2,3,4,1,-1,-1,-1\n", {}, "line 4: found frame 0, id 1; expected whole numbers, frames from 1"),
-        (MOT + "1,-1,1,2,3,4,1,-1,-1,-1\n", {}, "line 4: found frame 1, id -1"),
+        (MOT + "1,-1,1,2,3,4,1,-1,-1,-1\n", {}, "line 4: found id -1, a detection that no tracker .*: run a tracker"),
         (MOT + "3,1,1,2,3,4,1,-1,-1,-1\n", {}, "line 4: found a second box for object 1 in the same frame"),
         (MOT + "9999,1,1,2,3,4,1,-1,-1,-1\n", {}, "has 9999 frames and 1 object, read as MOTChallenge; expected 1"),
         (MOT, {"frames": 2}, "has boxes up to frame 3 of 2: add 1 frame or cut the file"),

@@ -270,7 +270,7 @@ BAD_FILES = {
     ("walk.json", json.dumps(document(track(), version=9))): "version is 9",
     ("walk.json", json.dumps(document(track(), colour=1))): "unknown key 'colour'",
     ("walk.json", json.dumps(keyed([0.5, 0.5, 0.1, 0.1]))): "is inverted, x2 < x1: swap the two",
-    ("walk.mot.txt", "1,-1,5,5,20,20,1,-1,-1,-1\n"): "id -1 is a detection that no tracker has joined",
+    ("walk.mot.txt", "1,-1,5,5,20,20,1,-1,-1,-1\n"): "found id -1, a detection that no tracker has joined",
     ("walk.mot.txt", "1,1,0.1,0.1,0.2,0.2,1,-1,-1,-1\n"): "all numbers are 0 to 1, which are shares of the picture",
     ("walk.mot.txt", "0,1,5,5,20,20,1,-1,-1,-1\n"): "found frame 0, id 1; expected whole numbers, frames from 1",
     ("walk.mot.txt", "1,1,5,5,20,20,1,-1,-1,-1\n" * 2): "line 2: found a second box for object 1",

@@ -587,6 +587,18 @@ def test_generate_makes_the_video_of_the_pipeline(parts, picture, pipeline, sett
     assert video.get_components().images.shape[0] == FRAMES
 
 
+def test_generate_names_an_object_that_starts_outside_when_others_move(parts, picture, caplog):
+    model, clip, vae = parts
+    keys = [{"frame": 0, "box": [1.1, 0.2, 1.4, 0.6]}, {"frame": 3, "box": [0.2, 0.2, 0.5, 0.6]}]
+    document = DOCUMENT | {"objects": [DOCUMENT["objects"][0], {"phrase": "kite", "keys": keys}]}
+    inputs = dict(model=model, clip=clip, vae=vae, first_frame=picture[1], trajectory=document, prompt=PROMPT, seed=7)
+    host.call("SMCD_Generate", **inputs, fast=True, start=0.5)
+    assert "object 2 (kite) is not taken along: its box is outside the image in frame 0" in caplog.text
+    caplog.clear()
+    host.call("SMCD_Generate", **inputs, fast=True, start=1.0)
+    assert "not taken along" not in caplog.text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("inside", [None, 0.2], ids=["everywhere", "objects held"])
 def test_stock_nodes_start_from_the_dragged_picture_as_smcd_generate_does(parts, picture, inside, monkeypatch):

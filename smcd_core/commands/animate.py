@@ -135,7 +135,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _animate(args: argparse.Namespace) -> None:
-    from ..sampling.animatic import taken_out
+    from ..sampling.animatic import told_of_start
     from ..sampling.devices import chosen_device, chosen_dtype
     from ..sampling.request import Request
     from ..sampling.settings import from_noise
@@ -149,10 +149,12 @@ def _animate(args: argparse.Namespace) -> None:
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline, settings = _loaded(args, checkpoint, image.size, trajectory, device, dtype)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
-    for line in (*from_noise(pipeline.defaults, settings), *taken_out(trajectory, settings)):
+    for line in from_noise(pipeline.defaults, settings):
         note(line)
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint in BUNDLED)
     image, trajectory = _fitted(args, image, trajectory, settings)
+    for line in told_of_start(trajectory, settings):
+        note(line)
     _note_memory(pipeline, settings)
     how = {"prompt": prompt, "seed": args.seed, **_told(settings, args.fit, args.negative)}
     how |= {"checkpoint": checkpoint.name, "device": device, "dtype": str(dtype).removeprefix("torch.")}

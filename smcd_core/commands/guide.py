@@ -174,7 +174,7 @@ def _write_points(args: argparse.Namespace, out: Path, boxes: DenseBoxes) -> Non
 def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Trajectory) -> tuple[Tensor, Tensor]:
     import torch
 
-    from ..guides.cut_and_drag import cut_and_drag, left_out, resized
+    from ..guides.cut_and_drag import cut_and_drag, resized, told
     from ..guides.fit import WAN
 
     width, height = boxes.size or (0, 0)
@@ -184,7 +184,7 @@ def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Traj
     shapes = [resized(_like(image, path).mean(-1, keepdim=True), width, height, crop) for path in args.mask or ()]
     masks = torch.stack(shapes).squeeze(-1) if shapes else None
     dragged = cut_and_drag(picture, boxes, masks, behind)
-    _remark(left_out(boxes, dragged), boxes, WAN)
+    _remark(told(boxes), boxes, WAN)
     return dragged.video, dragged.mask
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes
 from .fill import filled
-from .fit import covered, crop_of, pixels
+from .fit import covered, crop_of, pixels, size_of
 
 FEATHER = 4  # pixels
 MAX_FEATHER = 64
@@ -34,12 +34,10 @@ class Dragged:
 
     video  float32 [F, H, W, 3] in 0..1
     mask   float32 [F, H, W], 1 on an object, less on its feathered edge
-    cut    N times whether the object had anything to cut out
     """
 
     video: Tensor
     mask: Tensor
-    cut: list[bool]
 
 
 def resized(image: Tensor, width: int, height: int, crop: bool = True) -> Tensor:
@@ -107,7 +105,7 @@ def cut_and_drag(
                 colors, alpha, place = drawn
                 video[f][place].lerp_(colors.movedim(0, -1), alpha[..., None])
                 mask[f][place].lerp_(torch.ones(()), alpha)
-    return Dragged(video, mask, [n in shapes for n in range(count)])
+    return Dragged(video, mask)
 
 
 def cut_shapes(shape: Tensor, feather: int = FEATHER) -> tuple[Tensor, list[float]]:
@@ -124,24 +122,23 @@ def cut_shapes(shape: Tensor, feather: int = FEATHER) -> tuple[Tensor, list[floa
     return torch.cat([_faded(shape, feather)[place], hole[place].float()]), box
 
 
-def left_out(boxes: DenseBoxes, dragged: Dragged) -> list[str]:
-    """A sentence for each object that had nothing to cut out, and for those of `late`."""
-    nothing = [
-        f"object {n + 1} ({boxes.phrases[n][:40]}) is left out: its box is outside the image where it appears"
-        for n, cut in enumerate(dragged.cut)
-        if not cut
-    ]
-    return nothing + late(boxes)
-
-
-def late(boxes: DenseBoxes) -> list[str]:
-    """A sentence for each object that is hidden at first: it is missing where the image shows it."""
-    first = boxes.mask.argmax(0)  # [N]
-    return [
-        f"object {n + 1} ({boxes.phrases[n][:40]}) is hidden up to frame {first[n] - 1}: what its box holds in frame "
-        f"{first[n]} is taken out of the image until then"
-        for n in np.flatnonzero(first)
-    ]
+def told(boxes: DenseBoxes) -> list[str]:
+    """A sentence for each object that has nothing to cut out, and for each that the image lacks until it is seen."""
+    xyxy, (width, height) = pixels(boxes), size_of(boxes)
+    lines = []
+    for n in np.flatnonzero(boxes.mask.any(0)):
+        first, name = boxes.mask[:, n].argmax(), f"object {n + 1} ({boxes.phrases[n][:40]})"
+        if _inside(boxes, xyxy, n, height, width) is None:
+            lines.append(
+                f"{name} is not taken along: its box is outside the image in frame {first}, where it first appears. "
+                "Start the box on the object"
+            )
+        elif first:
+            lines.append(
+                f"{name} is hidden up to frame {first - 1}: what its box holds in frame {first} is taken out of the "
+                "image until then"
+            )
+    return lines
 
 
 def latent_mask(mask: Tensor) -> Tensor:
@@ -157,19 +154,23 @@ def latent_mask(mask: Tensor) -> Tensor:
 
 def _shape(boxes: DenseBoxes, xyxy: np.ndarray, n: int, masks: Tensor | None, height: int, width: int) -> Tensor | None:
     """[H, W], how much of each pixel belongs to object n where it is cut out; None if that is outside."""
-    if not boxes.mask[:, n].any():
-        return None
-    x1, y1, x2, y2 = torch.from_numpy(xyxy[boxes.mask[:, n].argmax(), n])
-    inside = covered(y1, y2, height).float()[:, None] * covered(x1, x2, width).float()
-    if inside.sum() < 1:
-        return None
-    if masks is None:
+    inside = _inside(boxes, xyxy, n, height, width)
+    if inside is None or masks is None:
         return inside
     shape = masks[n] if len(masks) > 1 else masks[0] * (inside > 0)
     if shape.max() <= 0.5:
         where = f"of object {n + 1}" if len(masks) > 1 else f"in the box of object {n + 1}"
         raise SMCDError(f"the mask {where} ({boxes.phrases[n][:40]}) is empty: mend the mask, or leave it out")
     return shape
+
+
+def _inside(boxes: DenseBoxes, xyxy: np.ndarray, n: int, height: int, width: int) -> Tensor | None:
+    """[H, W], how much of each pixel the first visible box of object n covers; None if it has less than a pixel."""
+    if not boxes.mask[:, n].any():
+        return None
+    x1, y1, x2, y2 = torch.from_numpy(xyxy[boxes.mask[:, n].argmax(), n])
+    inside = covered(y1, y2, height).float()[:, None] * covered(x1, x2, width).float()
+    return None if inside.sum() < 1 else inside
 
 
 def _grown(shape: Tensor, by: int) -> Tensor:

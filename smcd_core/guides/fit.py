@@ -50,7 +50,7 @@ def fit(boxes: Trajectory | DenseBoxes, width: int, height: int, length: int, cr
     dense = _sampled(boxes, length)
     xyxy = np.asarray(dense.xyxy, np.float64)
     if crop:
-        size = _size_of(dense)
+        size = size_of(dense)
         left, top, kept_w, kept_h = crop_of(*size, width, height)
         xyxy = (xyxy * [*size, *size] - [left, top, left, top]) / [kept_w, kept_h, kept_w, kept_h]
     upright = (xyxy[..., 2:] > xyxy[..., :2]).all(-1)
@@ -99,7 +99,7 @@ def cut_off(boxes: DenseBoxes, picture: tuple[int, int]) -> list[str]:
     boxes    from `fit`, cropped
     picture  width and height before the crop
     """
-    left, top, kept_w, kept_h = crop_of(*picture, *_size_of(boxes))
+    left, top, kept_w, kept_h = crop_of(*picture, *size_of(boxes))
     beyond = np.array([left / kept_w, top / kept_h])
     whole, kept = (_areas(boxes.xyxy, low, high) for low, high in ((-beyond, 1 + beyond), (0, 1)))
     lost = np.where(boxes.mask & (whole > 0), 1 - kept / whole.clip(np.finfo(float).tiny), 0)  # [F, N]
@@ -130,7 +130,7 @@ def told(boxes: DenseBoxes, drawn_on: tuple[int, int], picture: tuple[int, int],
     drawn_on  size of the picture that the boxes were drawn on
     picture   size of the picture that they are used on
     """
-    count, (width, height) = len(boxes.phrases), _size_of(boxes)
+    count, (width, height) = len(boxes.phrases), size_of(boxes)
     objects, frames = _plural(count, "object"), _plural(boxes.frames, "frame")
     what = f"{objects}, {frames} of {width} x {height} pixels"
     kept = crop_of(*picture, width, height)[2:] if crop else picture
@@ -142,7 +142,7 @@ def told(boxes: DenseBoxes, drawn_on: tuple[int, int], picture: tuple[int, int],
 
 def pixels(boxes: DenseBoxes) -> np.ndarray:
     """float64 [F, N, 4]: boxes from `fit`, xyxy in pixels of the target."""
-    width, height = _size_of(boxes)
+    width, height = size_of(boxes)
     return boxes.xyxy * [width, height, width, height]
 
 
@@ -184,7 +184,7 @@ def _areas(xyxy: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray:
     return (xyxy[..., 2:].clip(low, high) - xyxy[..., :2].clip(low, high)).clip(0).prod(-1)
 
 
-def _size_of(boxes: DenseBoxes) -> tuple[int, int]:
+def size_of(boxes: DenseBoxes) -> tuple[int, int]:
     if boxes.size is None:
         raise TrajectoryError("the size of the picture in pixels is not known: give its width and height")
     return boxes.size

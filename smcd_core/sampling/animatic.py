@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..guides.cut_and_drag import cut_and_drag, late
+from ..guides.cut_and_drag import cut_and_drag, told
 from ..guides.fit import fit
 from ..trajectory.dense import DenseBoxes
 from ..trajectory.document import Trajectory
@@ -32,11 +32,11 @@ def animatic(image: np.ndarray, boxes: Trajectory | DenseBoxes, num_frames: int)
     return (dragged.video * 255).round().to(torch.uint8).numpy(), dragged.mask
 
 
-def taken_out(boxes: Trajectory | DenseBoxes, settings: Settings) -> list[str]:
-    """A sentence for each object that the image lacks until it is seen; none for a video that starts from noise."""
+def told_of_start(boxes: Trajectory | DenseBoxes, settings: Settings) -> list[str]:
+    """What `cut_and_drag.told` says of the animatic; nothing for a video that starts from noise."""
     if settings.starts is None:
         return []
-    return late(fit(boxes, settings.width, settings.height, settings.num_frames, crop=False))
+    return told(fit(boxes, settings.width, settings.height, settings.num_frames, crop=False))
 
 
 def start_of(requests: Sequence[Request], settings: Settings, encode: Callable[[np.ndarray], Tensor]) -> Start | None:

@@ -1,6 +1,6 @@
 """Boxes from the files of other programs.
 
-A file is recognised by what is in it and beside it, never by its own name.
+A file is recognised by what is in it and beside it; its own name never decides.
 
 | format      | one entry                                                  | size of the frame          |
 |-------------|------------------------------------------------------------|----------------------------|

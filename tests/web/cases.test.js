@@ -21,8 +21,8 @@ for (const file of TABLES) {
   const table = file.replace(".json", "");
   for (const row of JSON.parse(readFileSync(new URL(file, FOLDER), "utf-8"))) {
     if (needsMore(table, row)) continue;
-    const { name, files = {}, hex, read = "a.txt", options = SIZE, boxes, visible, phrases, frames, error, remark } = row;
-    const given = { width: 576, height: 320, ...options };
+    const { name, files = {}, hex, read = "a.txt", options = SIZE, boxes, visible, phrases, frames, error, choices, remark } = row;
+    const given = { width: 576, height: 320, name: read, ...options };
     const text = files[read] ?? Object.values(files)[0];
     const bytes = hex === undefined ? new TextEncoder().encode(text) : Uint8Array.from(Buffer.from(hex, "hex"));
     const open = () => readBytes(bytes, given);
@@ -30,7 +30,8 @@ for (const file of TABLES) {
     if (error || !isRead) {
       test(`${table}: refused: ${name}`, () => {
         const place = (isRead && error.match(/^(line|keyframe|object) \d+/)?.[0]) || "";
-        assert.throws(open, (found) => found instanceof TrajectoryError && found.message.startsWith(place));
+        assert.throws(open, (found) => found instanceof TrajectoryError && found.message.startsWith(place) &&
+          (!choices || found.choices.join() === choices.join()));
       });
       continue;
     }

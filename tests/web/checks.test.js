@@ -96,10 +96,19 @@ test("each stretch outside of the frame is told unless it is marked as not visib
   const keys = (visible) => [[0, out, "hold", visible], [3, edge, "hold"], [6, out, "hold", visible]];
   const found = checkTrajectory(trajectory({ car: keys(true) }));
   assert.deepEqual(found.map(({ key, frames }) => [key, frames]), [
-    ["check.leaves_frame", [0, 2]],
+    ["check.not_taken", [0, 2]],
     ["check.leaves_frame", [6, 7]],
   ]);
   assert.deepEqual(checkTrajectory(trajectory({ car: keys(false) })), []);
+});
+
+test("an object that is not taken along is told first, before phrases", () => {
+  const entering = [[0, [1.1, 0.2, 1.3, 0.5]], [7, A]];
+  const found = checkTrajectory(setPhrase(trajectory({ car: [[0, A]], kite: entering }), "car", ""));
+  assert.deepEqual(found.map(({ key, id }) => [key, id]), [["check.not_taken", "kite"], ["check.no_phrase", "car"]]);
+  assert.match(messageOf(found[0]), /^kite is outside the image at frame 0, .* it is not taken along/);
+  const sliver = trajectory({ car: [[0, [0.999999, 0.2, 1.2, 0.5]]] }); // less than a pixel
+  assert.deepEqual(keysFound(sliver), ["check.not_taken"]);
 });
 
 test("an object that is never shown is told", () => {
@@ -130,8 +139,9 @@ test("every message fills all of its places and says what to do", () => {
     fast: [[0, A], [1, [0.7, 0.2, 0.9, 0.5]]],
     tiny: [[0, [0.1, 0.1, 0.11, 0.11]]],
     out: [[0, [2, 2, 3, 3]]],
+    gone: [[0, A], [7, [2, 2, 3, 3]]],
     hidden: [[0, A, "linear", false]],
-    ...Object.fromEntries(Array.from({ length: 6 }, (_, n) => [`o${n}`, [[0, A]]])),
+    ...Object.fromEntries(Array.from({ length: 5 }, (_, n) => [`o${n}`, [[0, A]]])),
   });
   const found = [
     ...checkTrajectory(setPhrase(document, "o0", ""), { prompt: "nothing of these" }),

@@ -120,7 +120,7 @@ const REFUSED = [
   [XYXY, { format: "mot" }, /line 1: found 4 fields, expected frame,id/],
   ["1,2,3,4\n".repeat(4097), { format: "xyxy" }, /frames is 4097: give a whole number from 1 to 4096/],
   [`${MOT}0,1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 0, id 1; expected whole numbers/],
-  [`${MOT}1,-1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 1, id -1; expected whole numbers/],
+  [`${MOT}1,-1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found id -1, a detection that no tracker has joined to an object: run a tracker/],
   [`${MOT}1.5,1,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 1.5, id 1; expected whole numbers/],
   [`${MOT}1,0.5,1,2,3,4,1,-1,-1,-1\n`, {}, /line 4: found frame 1, id 0.5; expected whole numbers/],
   ["1 2 3 4 5\n", {}, /found 5 fields/],

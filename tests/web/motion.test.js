@@ -8,9 +8,9 @@ import {
   centreOf,
   clipBox,
   follow,
+  leave,
   moveCamera,
   orbit,
-  passBy,
   shakeCamera,
 } from "../../web/trajectory/model.js";
 import { A, B, distance, framesOf, keysOf, trajectory } from "./helpers.js";
@@ -77,7 +77,7 @@ test("a shake moves all boxes alike, ends where it began and comes again with it
 test("a span without time is refused", () => {
   for (const span of [{ from: 3, to: 3 }, { from: 5, to: 3 }]) {
     assert.throws(() => moveCamera(still(), ["a"], span), /leave no time to move/);
-    assert.throws(() => passBy(still(), "a", span), /leave no time to move/);
+    assert.throws(() => leave(still(), "a", span), /leave no time to move/);
   }
   assert.throws(() => moveCamera(still(), ["a"], { from: 0, to: 16 }), /to is 16/);
   assert.throws(() => moveCamera(still(), ["a"], { ...SPAN, zoom: 0 }), /zoom is 0/);
@@ -85,15 +85,20 @@ test("a span without time is refused", () => {
 
 // ---- presets
 
-test("passing by goes from just outside of one side to just outside of the other, with two keys", () => {
-  const ends = { right: [[-0.2, 0.2, 0, 0.5], [1, 0.2, 1.2, 0.5]], up: [[0.1, 1, 0.3, 1.3], [0.1, -0.3, 0.3, 0]] };
-  ends.left = [...ends.right].reverse();
-  ends.down = [...ends.up].reverse();
-  for (const [towards, [first, last]] of Object.entries(ends)) {
-    const after = passBy(still(), "a", { ...SPAN, towards });
+test("leaving goes from the drawn box to just outside of a side, with two keys", () => {
+  const ends = { right: [1, 0.2, 1.2, 0.5], left: [-0.2, 0.2, 0, 0.5], up: [0.1, -0.3, 0.3, 0], down: [0.1, 1, 0.3, 1.3] };
+  for (const [towards, last] of Object.entries(ends)) {
+    const after = leave(still(), "a", { ...SPAN, towards });
     assert.deepEqual(framesOf(after, "a"), [0, 15]);
-    assert.ok(distance([box(after, "a", 0), box(after, "a", 15)], [first, last]) < 1e-6);
-    assert.ok(clipBox(box(after, "a", 7)) && !clipBox(box(after, "a", 0)) && !clipBox(box(after, "a", 15)));
+    assert.ok(distance([box(after, "a", 0), box(after, "a", 15)], [A, last]) < 1e-6);
+    assert.ok(clipBox(box(after, "a", 14)) && !clipBox(box(after, "a", 15)));
+  }
+});
+
+test("no preset takes the object away from where it was drawn", () => {
+  const presets = { leave, approach, orbit, bounce, follow: (d, id, span) => follow(d, id, "b", span) };
+  for (const [name, preset] of Object.entries(presets)) {
+    assert.ok(distance([box(preset(still(), "a", SPAN), "a", 0)], [A]) < 1e-6, name);
   }
 });
 
@@ -179,7 +184,7 @@ test("a follower keeps the offset and its own size, with the leader's keys and e
 
 test("a preset shows a hidden object and leaves keys outside of its span", () => {
   const document = trajectory({ a: [[0, A], [2, B, "linear", false], [14, B]] }, { frames: 16 });
-  const after = passBy(document, "a", { from: 4, to: 10 });
+  const after = leave(document, "a", { from: 4, to: 10 });
   assert.deepEqual(boxesAt(after).mask.map(([visible]) => Number(visible)).join(""), "1100111111100011");
   for (const frame of [0, 1, 2, 14, 15]) assert.deepEqual(box(after, "a", frame), box(document, "a", frame));
 });

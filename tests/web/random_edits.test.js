@@ -91,7 +91,7 @@ const OPERATIONS = {
     return model.moveCamera(d, r.some(ids), move);
   },
   shakeCamera: (d, r, ids) => model.shakeCamera(d, r.some(ids), { ...r.span(d), seed: r.whole(99) }),
-  passBy: (d, r, ids) => model.passBy(d, r.pick(ids), { ...r.span(d), towards: r.pick(["left", "down"]) }),
+  leave: (d, r, ids) => model.leave(d, r.pick(ids), { ...r.span(d), towards: r.pick(["left", "down"]) }),
   approach: (d, r, ids) => model.approach(d, r.pick(ids), { ...r.span(d), factor: 0.1 + 4 * r.random() }),
   orbit: (d, r, ids) => model.orbit(d, r.pick(ids), { ...r.span(d), turns: r.way(), flatness: 0.1 + r.random() }),
   bounce: (d, r, ids) => model.bounce(d, r.pick(ids), { ...r.span(d), bounces: 1 + r.whole(4), dx: r.way() }),

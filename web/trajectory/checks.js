@@ -18,6 +18,7 @@
  */
 
 import { boxAt, boxOf, denseBoxes, isInFrame, visibleAt, visibleRanges } from "./curve.js";
+import { cutsOf } from "./cuts.js";
 
 /** @type {Rules} */
 const DEFAULT_RULES = {
@@ -41,7 +42,8 @@ const MAX_STRETCH = 0.05; // relative change of the aspect ratio that nobody see
 const LEAST_CUT = 0.01; // share of a box that is worth a word
 
 /**
- * All findings: those about the whole trajectory, then by object. Disabled objects are skipped.
+ * All findings: those about the whole trajectory, objects that would stay where they are, then by object. Disabled
+ * objects are skipped.
  *
  * @param {Trajectory} trajectory
  * @param {Partial<Rules>} [rules]
@@ -60,6 +62,7 @@ export function checkTrajectory(trajectory, rules = {}) {
     ...otherShape(trajectory, all).map((sizes) => whole("check.other_shape", sizes)),
     ...wrongSize(all).map((sizes) => whole("check.wrong_size", sizes)),
     ...(over > 0 ? [whole("check.too_many", values)] : []),
+    ...tracks.flatMap((track) => checkStart(trajectory, track)),
     ...tracks.flatMap((track) => checkTrack(trajectory, track, all)),
     ...(all.bundled ? [whole(all.bundled.examples ? "check.drawings" : "check.bundled", { name: all.bundled.name })] : []),
   ];
@@ -83,9 +86,14 @@ export function isOtherShape(a, b) {
   return Math.abs(((b.width / b.height) * a.height) / a.width - 1) > MAX_STRETCH;
 }
 
-function checkTrack(trajectory, track, rules) {
+/** @param {Track} track @returns {(key: string, values: Finding["values"], frames?: Finding["frames"]) => Finding[]} */
+function findingsOf(track) {
   const object = track.phrase.trim() || track.id;
-  const found = (key, values, frames = null) => [{ key, values: { object, ...values }, id: track.id, frames }];
+  return (key, values, frames = null) => [{ key, values: { object, ...values }, id: track.id, frames }];
+}
+
+function checkTrack(trajectory, track, rules) {
+  const found = findingsOf(track);
   const samples = samplesOf(trajectory, track, rules);
   const seen = samples.filter((sample) => sample.seen);
   return [
@@ -154,8 +162,23 @@ function checkSize(seen, { columns, rows, minCells }, found) {
   return found("check.too_small", values, [Math.floor(small[0].frame), Math.ceil(small.at(-1).frame)]);
 }
 
-/** Report each run of frames in which a visible box lies outside the frame. */
+/** Report a track that has nothing to cut out of the image where it first appears, which then does not move. */
+function checkStart(trajectory, track) {
+  const frame = visibleRanges(track, trajectory.frames)[0]?.[0];
+  if (frame === undefined || cutsOf([track], trajectory).length) return [];
+  const last = outsideOf(trajectory, track).find(([first]) => first === frame)?.[1] ?? frame;
+  return findingsOf(track)("check.not_taken", { frame }, [frame, last]);
+}
+
+/** Report the stretches outside of the frame, but for one at the start, of which `checkStart` tells. */
 function checkOutside(trajectory, track, found) {
+  const start = visibleRanges(track, trajectory.frames)[0]?.[0];
+  const later = outsideOf(trajectory, track).filter(([first]) => first !== start);
+  return later.flatMap(([first, last]) => found("check.leaves_frame", { first, last }, [first, last]));
+}
+
+/** Each run of frames, [first, last], in which a visible box lies outside the frame. */
+function outsideOf(trajectory, track) {
   const dense = denseBoxes(track, trajectory);
   const stretches = [];
   for (const [first, last] of visibleRanges(track, trajectory.frames)) {
@@ -166,7 +189,7 @@ function checkOutside(trajectory, track, found) {
       else stretches.push([frame, frame]);
     }
   }
-  return stretches.flatMap(([first, last]) => found("check.leaves_frame", { first, last }, [first, last]));
+  return stretches;
 }
 
 /** Report the frame in which the crop to another shape takes most of a box. */

@@ -19,19 +19,18 @@ import { changeTracks, trackOf } from "./tracks.js";
 const PATH_TOLERANCE = 0.002; // of the frame: half a pixel of 256, so curves stay round
 
 /**
- * Cross the frame in a straight line, from just outside one side to just outside the other.
+ * Leave the frame in a straight line, from where the box is to just outside of one side.
  *
  * @param {Trajectory} trajectory
  * @param {string} id
  * @param {Span & {towards?: "left" | "right" | "up" | "down"}} options
  * @returns {Trajectory}
  */
-export function passBy(trajectory, id, { from, to, towards = "right" }) {
+export function leave(trajectory, id, { from, to, towards = "right" }) {
   return withMotion(trajectory, id, from, to, (box, progress) => {
     const axis = towards === "left" || towards === "right" ? 0 : 1;
-    const [low, high] = [-box[axis + 2], 1 - box[axis]]; // offsets to just outside
     const isForward = towards === "right" || towards === "down";
-    const by = isForward ? low + (high - low) * progress : high + (low - high) * progress;
+    const by = (isForward ? 1 - box[axis] : -box[axis + 2]) * progress; // to just outside
     return axis === 0 ? movedBox(box, by, 0) : movedBox(box, 0, by);
   });
 }

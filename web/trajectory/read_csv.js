@@ -10,7 +10,7 @@
 import { columnsOf, CORNERS, CSV_HEADER, lacking, plainName, repeated, VIDEO_COLUMNS } from "./headers.js";
 import { cornersOf, isAbsent, isNumber, numberOf, quoted } from "./read_lines.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { allAreShares, isFrame, joined, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
+import { allAreShares, isFrame, joined, ObjectNames, refuseRepeated, refuseShares, untracked } from "./rows.js";
 
 const VATIC = "track_id,xmin,ymin,xmax,ymax,frame,lost,occluded,generated,label".split(",");
 /** A name after which a spreadsheet calculates, behind the sign that it is text. */
@@ -86,7 +86,7 @@ function readTable(header, rows, fromZero = false) {
     const values = box.map((field) => numberOf(field, boxNames.join(), where));
     const label = columns.has("label") ? fields[columns.get("label")] : null;
     const name = columns.has("object") ? sameId(fields[columns.get("object")]) : label;
-    if (name === "-1") throw new TrajectoryError(say`${where}: found id -1, a detection that no tracker has joined to an object`);
+    if (name === "-1") throw untracked(where);
     objects.add(name, phraseOf(label ?? name ?? ""));
     return [{ where, frame: frames[n] - first, name, box: boxOf(values, boxNames, where) }];
   });

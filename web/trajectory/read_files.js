@@ -1,6 +1,6 @@
 /**
- * Reading the box files of other programs. A format is detected from the content, never from the name, by the same
- * rules as in Python. Files that lie beside it are not available here, so more questions are needed.
+ * Reading the box files of other programs. A format is detected from the content, by the same rules as in Python: the
+ * name of a file never decides. Files that lie beside it are not available here, so more questions are needed.
  *
  * | format | one entry                                                  |
  * |--------|------------------------------------------------------------|
@@ -23,9 +23,10 @@
  * @import {BoxRows} from "./rows.js"
  * @typedef {"json" | "xyxy" | "xywh" | "mot" | "csv" | "vot" | "bbox_animator" | "trailblazer" | "freetraj" | "wan_move" |
  *   "sg_i2v" | "vatic"} Format
- * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null,
+ * @typedef {{width: number, height: number, fps?: number, frames?: number | null, format?: Format | null, name?: string,
  *   tolerance?: number, visibility?: Uint8Array}} Options  width, height: of the frame in pixels, for formats without
- *   them; frames: expected number; format: the answer to a FormatQuestion; tolerance: of the simplification to keys;
+ *   them; frames: expected number; format: the answer to a FormatQuestion; name: of the file, which
+ *   puts the choices in order; tolerance: of the simplification to keys;
  *   visibility: the file that lies beside points of Wan-Move
  * @typedef {{format: Format, objects: number, frames: number, width: number, height: number, leftOut: number,
  *   hasSize?: boolean, remarks?: Said[]}} Reading  leftOut: ignored rows of MOT ground truth; hasSize: the file tells the
@@ -37,7 +38,7 @@ import { DEFAULT_FPS, LIMITS, readJson, readTrajectory } from "./document.js";
 import { areWords, columnsOf, CSV_HEADER, knownColumns, LINE_HEADERS, plainName } from "./headers.js";
 import { noHeader, readCsv, readVatic } from "./read_csv.js";
 import * as lines from "./read_lines.js";
-import { isBboxAnimator, isTrailBlazer, readBboxAnimator, readFreeTraj, readTrailBlazer } from "./read_models.js";
+import { isBboxAnimator, isShare, isTrailBlazer, readBboxAnimator, readFreeTraj, readTrailBlazer } from "./read_models.js";
 import { say, TrajectoryError } from "./refusal.js";
 import { denseOf, reallyCorners, refuseOtherSize, refuseShares } from "./rows.js";
 import { trajectoryFromBoxes } from "./simplify.js";
@@ -45,6 +46,7 @@ import { trajectoryFromBoxes } from "./simplify.js";
 export { SizeQuestion } from "./rows.js";
 
 const MAX_FILE = 64 * 2 ** 20; // characters
+const TABLE_HEADER = "frame,x1,y1,x2,y2"; // of as many columns as FreeTraj has
 const READ_TOLERANCE = 1e-6; // of the frame: practically exact
 const { readMot, readVot, readXywh, readXyxy } = lines;
 /** By rows, and the text that they are from. @type {Record<string, (rows: Row[], text: string) => BoxRows>} */
@@ -83,7 +85,7 @@ export function readFile(text, options) {
   if (plain.startsWith("<")) throw new TrajectoryError(readByNode("XML"));
   if (isTrailBlazer(plain)) return whole("trailblazer", readTrailBlazer(plain, options), options);
   const rows = lines.rowsOf(plain);
-  const format = options.format ?? recogniseLines(rows, plain.slice(plain.lastIndexOf("\n") + 1));
+  const format = options.format ?? recogniseLines(rows, plain.slice(plain.lastIndexOf("\n") + 1), options.name ?? "");
   if (format === "freetraj") return whole(format, readFreeTraj(rows.flatMap(freeTrajRow), options), options);
   const read = READERS[format];
   if (!read) throw new TrajectoryError(say`the file does not look like ${format}: it could be xyxy, xywh, mot or csv`);
@@ -163,14 +165,16 @@ function readingOf(format, { width, height, frames, objects }, leftOut) {
   return { format, objects: objects.length, frames, width, height, leftOut };
 }
 
-/** @param {lines.Row[]} rows @param {string} line  the last one, as the first ones may be comments */
-function recogniseLines(rows, line) {
+/** @param {lines.Row[]} rows @param {string} line  the last one, as the first ones may be comments @param {string} name */
+function recogniseLines(rows, line, name) {
   const { fields: first, where } = rows[0];
   const count = first.length;
   const isShort = count > 1 && areWords(first) && knownColumns(first).size > 0; // a header of which most is missing
   if (isShort || (count > 3 && !first.some(lines.isNumber))) return formatOfHeader(first, where);
   if (count === 4) {
-    throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: choose one`, ["xyxy", "xywh"]);
+    const layouts = lines.layoutsOfFour(rows, name);
+    if (layouts.length === 1) return layouts[0];
+    throw new FormatQuestion(say`4 numbers per line may be x1,y1,x2,y2 or x,y,w,h: choose one`, layouts);
   }
   const header = CSV_HEADER.join();
   if (count === 6 && first.every(lines.isNumber)) {
@@ -219,7 +223,13 @@ function freeTrajRow(row) {
   if (frame < 0 || frame >= LIMITS.frames || !Number.isInteger(frame)) {
     throw new TrajectoryError(say`${row.where}: found frame ${frame}, expected a whole number from 0`);
   }
-  return [{ where: row.where, frame, box: lines.cornersOf([left, top, right, bottom], false, row.where) }];
+  if (![top, bottom, left, right].every(isShare)) {
+    const line = row.fields.join().slice(0, 60);
+    throw new TrajectoryError(
+      say`${row.where}: found ${line}, read as FreeTraj’s frame, top, bottom, left, right in shares of the frame: a table of other boxes needs a header, such as ${TABLE_HEADER}`,
+    );
+  }
+  return [{ frame, box: lines.cornersOf([left, top, right, bottom], false, row.where) }];
 }
 
 function checkFrames(found, { frames = null }) {

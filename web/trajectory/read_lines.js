@@ -12,7 +12,7 @@ import { overlapOf } from "./box.js";
 import { LIMITS } from "./document.js";
 import { isHeader } from "./headers.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { allAreShares, isFrame, joined, MAX_PIXELS, ObjectNames, refuseRepeated, refuseShares } from "./rows.js";
+import { allAreShares, isFrame, joined, MAX_PIXELS, ObjectNames, refuseRepeated, refuseShares, untracked } from "./rows.js";
 
 const MAX_ROWS = LIMITS.frames * LIMITS.objects + 1; // with a header
 const MAX_LINE = 5000; // characters
@@ -133,9 +133,10 @@ export function numbersOf({ fields, where }, names) {
  * @param {number[]} four
  * @param {boolean} isXywh
  * @param {Said} where
+ * @param {Said | string} [ordered]  what corners are to be
  * @returns {Box}
  */
-export function cornersOf(four, isXywh, where) {
+export function cornersOf(four, isXywh, where, ordered = "x1 <= x2 and y1 <= y2") {
   const [x, y, a, b] = four;
   const [found, box] = [[x, y, a, b], isXywh ? [x, y, x + a, y + b] : [x, y, a, b]];
   if (!found.every((value) => Math.abs(value) <= MAX_PIXELS)) {
@@ -143,8 +144,28 @@ export function cornersOf(four, isXywh, where) {
     throw new TrajectoryError(say`${where}: found box [${found.join(", ")}], expected ${limit}`);
   }
   if (box[2] >= x && box[3] >= y) return /** @type {Box} */ (box);
-  const rule = isXywh ? say`width and height of 0 or more` : "x1 <= x2 and y1 <= y2";
+  const rule = isXywh ? say`width and height of 0 or more` : ordered;
   throw new TrajectoryError(say`${where}: found box [${found.join(", ")}], expected ${rule}`);
+}
+
+/**
+ * Which of corners and sides lines of 4 numbers may be, the likelier first: sides alone if most would be corners in the
+ * wrong order and have sides of more than 2 pixels (FreeTraj has shares in another order), and sides first if some
+ * would, if the last two numbers rest while the first two change, or if the file has the name that GOT-10k and LaSOT
+ * give.
+ *
+ * @param {Row[]} rows
+ * @param {string} name  of the file
+ * @returns {("xyxy" | "xywh")[]}
+ */
+export function layoutsOfFour(rows, name) {
+  const values = rows.filter(({ fields }) => fields.length === 4 && fields.every(isNumber)).map(({ fields }) => fields.map(Number));
+  const boxes = values.filter(([x, y, a, b]) => a >= 0 && b >= 0 && (x || y || a || b)); // the others are absent
+  const inverted = boxes.filter(([x, y, a, b]) => a < x || b < y);
+  if (2 * inverted.filter(([, , a, b]) => Math.min(a, b) > 2).length > boxes.length) return ["xywh"];
+  const isChanging = (n) => boxes.some((box) => box[n] !== boxes[0][n]);
+  const isDragged = (isChanging(0) || isChanging(1)) && !isChanging(2) && !isChanging(3);
+  return inverted.length || isDragged || name === "groundtruth.txt" ? ["xywh", "xyxy"] : ["xyxy", "xywh"];
 }
 
 /** @param {Row[]} rows */
@@ -170,7 +191,8 @@ function boxPerLine(rows, isXywh) {
   const isMarked = ({ values, sides, ends }) => isMark(values) || [...sides, ...ends].every((value) => value < 0);
   const hasMarks = lines.some(isMarked);
   const seen = lines.filter((line) => !isMarked(line) && !(hasMarks && line.sides.some((side) => side <= 0)));
-  const boxes = seen.map(({ values, frame, where }) => ({ frame, where, box: cornersOf(values, isXywh, where) }));
+  const ordered = say`x1 <= x2 and y1 <= y2, or the format xywh (x,y,w,h)`;
+  const boxes = seen.map(({ values, frame, where }) => ({ frame, where, box: cornersOf(values, isXywh, where, ordered) }));
   return { ...oneObject(rows, boxes), fromSides: isXywh };
 }
 
@@ -247,8 +269,9 @@ function motRow(row, names) {
   const values = numbersOf(row, names);
   const [frame, id] = values;
   const { where } = row;
+  if (isFrame(frame, 1) && id === -1) throw untracked(where);
   if (!isFrame(frame, 1) || id < 0 || !Number.isInteger(id)) {
-    throw new TrajectoryError(say`${where}: found frame ${frame}, id ${id}; expected whole numbers, frames from 1`);
+    throw new TrajectoryError(say`${where}: found frame ${frame}, id ${id}; expected whole numbers, frames from 1, ids from 0`);
   }
   return { where, values, box: cornersOf(values.slice(2, 6), true, where) };
 }

@@ -31,6 +31,13 @@ export function allAreShares(boxes) {
   return values.some((value) => value !== 0) && values.every((value) => value >= -0.05 && value <= 1.05);
 }
 
+/** @param {Said} where */
+export function untracked(where) {
+  return new TrajectoryError(
+    say`${where}: found id -1, a detection that no tracker has joined to an object: run a tracker, or give the rows of each object a number of its own`,
+  );
+}
+
 /** @param {Box[]} boxes @param {string} program */
 export function refuseShares(boxes, program) {
   if (!allAreShares(boxes)) return;

@@ -154,14 +154,21 @@ class BoxFile:
             raise self.error(f"found {field[:40]!r}, expected a number in each of {names}", where)
         return value
 
-    def corners(self, box: Sequence[float], is_xywh: bool, where: str) -> list[float]:
-        """xyxy from x1, y1, x2, y2 or from x, y, width, height in pixels."""
+    def untracked(self, identity: float, where: str) -> BoxFileError:
+        return self.error(
+            f"found id {identity:g}, a detection that no tracker has joined to an object: run a tracker, or give the "
+            "rows of each object a number of its own",
+            where,
+        )
+
+    def corners(self, box: Sequence[float], is_xywh: bool, where: str, otherwise: str = "") -> list[float]:
+        """xyxy from x1, y1, x2, y2 or from x, y, width, height in pixels. `otherwise`: what else corners may be."""
         if not all(abs(value) <= MAX_PIXELS for value in box):
             raise self.error(f"found box {list(box)}, expected numbers of up to {MAX_PIXELS} pixels", where)
         x, y, a, b = box
         x2, y2 = (x + a, y + b) if is_xywh else (a, b)
         if x2 < x or y2 < y:
-            rule = "width and height of 0 or more" if is_xywh else "x1 <= x2 and y1 <= y2"
+            rule = "width and height of 0 or more" if is_xywh else f"x1 <= x2 and y1 <= y2{otherwise}"
             raise self.error(f"found box {list(box)}, expected {rule}", where)
         return [x, y, x2, y2]
 

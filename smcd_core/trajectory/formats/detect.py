@@ -10,6 +10,7 @@ from .bbox_animator import is_bbox_animator
 from .box_file import BoxFile, Row, is_absent, is_number
 from .folders import KITTI_FIELDS
 from .headers import CSV_HEADER, EXPECTED, LINE_HEADERS, columns_of, is_words, known_columns, lacking, plain
+from .lines import layouts_of_four
 
 LOOKED_AT = 2000  # lines, to tell what a long file holds
 
@@ -41,12 +42,12 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
     if is_short or (len(first) > 3 and not any(map(is_number, first))):
         return _of_header(file, first, where)
     if len(first) == 4:
-        # Four numbers say nothing about themselves; what lies beside them does.
-        released = file.beside("img.png")
-        got10k = any(map(file.beside, ("meta_info.ini", "absence.label", "full_occlusion.txt", "out_of_view.txt")))
-        if bool(released) == got10k:
-            raise file.choice("4 numbers per line may be x1,y1,x2,y2 or x,y,w,h", "format", ("xyxy", "xywh"))
-        return "xyxy" if released else "xywh"
+        layouts = layouts_of_four(file, rows)
+        if len(layouts) > 1:
+            names = {"xyxy": "x1,y1,x2,y2", "xywh": "x,y,w,h"}
+            may_be = " or ".join(names[layout] for layout in layouts)
+            raise file.choice(f"4 numbers per line may be {may_be}", "format", layouts)
+        return layouts[0]
     if len(first) == 6 and all(map(is_number, first)):
         header = ",".join(CSV_HEADER)
         raise file.choice(

@@ -158,7 +158,7 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
             left_out += row[2] == "DontCare"
             continue
         if identity < 0:
-            raise file.error(f"found id {identity:g}, a detection that no tracker has joined to an object", where)
+            raise file.untracked(identity, where)
         if (frame, identity) in seen:
             raise file.error(f"found a second box for object {identity:g} in the same frame", where)
         seen.add((frame, identity))

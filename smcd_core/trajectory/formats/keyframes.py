@@ -11,6 +11,7 @@ from .box_file import BoxFile, Row
 Record = dict[str, Any]
 
 MAX_YAML = 2**18  # characters
+TABLE_HEADER = "frame,x1,y1,x2,y2"  # of as many columns
 FREETRAJ_FRAMES = 16  # which its paths are drawn out to
 
 
@@ -55,7 +56,11 @@ def read_freetraj(file: BoxFile, rows: Sequence[Row], size: tuple[int | None, in
             if frame != int(frame) or not 0 <= frame < MAX_FRAMES:
                 raise file.error(f"found frame {row[0]}, expected a whole number up to {MAX_FRAMES - 1}", where)
             if not all(map(_is_share, (top, bottom, left, right))):
-                raise file.error(f"found {','.join(row)[:60]}, expected shares of the frame", where)
+                raise file.error(
+                    f"found {','.join(row)[:60]}, read as FreeTraj's frame, top, bottom, left, right in shares of the "
+                    f"frame: a table of other boxes needs a header, such as {TABLE_HEADER}",
+                    where,
+                )
             keys.append({"frame": int(frame), "box": file.corners([left, top, right, bottom], False, where)})
     what = "FreeTraj keyframes"
     if len(keys) > 1:

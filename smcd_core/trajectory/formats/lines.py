@@ -10,10 +10,31 @@ import numpy as np
 from ...pictures import PictureError, open_picture, size_as_shown
 from ..document import DEFAULT_FPS
 from ..rows import BoxRows, all_are_shares
-from .box_file import BoxFile, Row
+from .box_file import BoxFile, Row, is_number
 
 # Files beside the boxes with a 1 for each frame without the object: GOT-10k, then LaSOT.
 ABSENCE = ("absence.label", "full_occlusion.txt", "out_of_view.txt")
+
+
+def layouts_of_four(file: BoxFile, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Which of xyxy and xywh lines of 4 numbers may be, the likelier first.
+
+    What lies beside them tells, or that most would be corners in the wrong order and have sides of more than 2 pixels:
+    lines of FreeTraj that lack a number have shares in another order. If some would, if the last two numbers rest while
+    the first two change, or if the file has the name that GOT-10k and LaSOT give, xywh is likelier.
+    """
+    has_sides, has_corners = any(map(file.beside, ("meta_info.ini", *ABSENCE))), file.beside("img.png") is not None
+    if has_sides != has_corners:
+        return ("xywh",) if has_sides else ("xyxy",)
+    values = np.array([list(map(float, row)) for _, row in rows if len(row) == 4 and all(map(is_number, row))])
+    values = values.reshape(-1, 4)
+    boxes = values[(values[:, 2:] >= 0).all(1) & (values != 0).any(1)]  # the others are absent
+    inverted = (boxes[:, 2:] < boxes[:, :2]).any(1)
+    if 2 * (inverted & (boxes[:, 2:] > 2).all(1)).sum() > len(boxes):
+        return ("xywh",)
+    begins, ends = ((pair != pair[:1]).any() for pair in (boxes[:, :2], boxes[:, 2:]))
+    is_likely = inverted.any() or (begins and not ends) or file.path.name == "groundtruth.txt"
+    return ("xywh", "xyxy") if is_likely else ("xyxy", "xywh")
 
 
 def read_xyxy(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
@@ -92,7 +113,7 @@ def _boxes(file: BoxFile, rows: Sequence[Row], names: str) -> tuple[np.ndarray, 
         absent |= (sides <= 0).any(1)
     boxes = np.zeros((len(values), 4))
     for n in np.flatnonzero(~absent):
-        boxes[n] = file.corners(values[n].tolist(), names == "x,y,w,h", rows[n][0])
+        boxes[n] = file.corners(values[n].tolist(), names == "x,y,w,h", rows[n][0], ", or the format xywh (x,y,w,h)")
     return boxes, ~absent
 
 

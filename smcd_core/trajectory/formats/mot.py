@@ -87,10 +87,11 @@ def _table(file: BoxFile, rows: Sequence[Row]) -> tuple[np.ndarray, list[str]]:
     for where, row in rows:
         values = file.numbers(row, expected, where)
         frame, identity = values[:2]
+        if is_frame(frame, 1) and identity == -1:
+            raise file.untracked(identity, where)
         if not is_frame(frame, 1) or identity < 0 or identity != int(identity):
-            hint = " (id -1 is a detection that no tracker has joined to an object)" if identity == -1 else ""
             raise file.error(
-                f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 1, ids from 0{hint}",
+                f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 1, ids from 0",
                 where,
             )
         file.corners(values[2:6], True, where)

@@ -68,7 +68,7 @@ def _read_table(
         box = [file.number(row[columns[name]], ",".join(box_names), where) for name in box_names]
         name = same_id(row[columns["object"]]) if "object" in columns else None
         if name == "-1":
-            raise file.error("found id -1, a detection that no tracker has joined to an object", where)
+            raise file.untracked(-1, where)
         label = row[columns["label"]] if "label" in columns else None
         name = label if name is None else name
         place = objects.place(name, _phrase(name, label))

@@ -401,7 +401,7 @@ for (const [format, [name, content, frames]] of Object.entries(FILES)) {
     const dialog = page.getByRole("dialog", { name: "Import" });
     await dialog.waitFor();
     const isQuestion = format === "bbox" || format === "got10k";
-    if (isQuestion) await dialog.locator("select").selectOption(format === "bbox" ? "xyxy" : "xywh");
+    if (isQuestion) assert.equal(await dialog.locator("select").inputValue(), format === "bbox" ? "xyxy" : "xywh");
     if (format !== "json") await dialog.getByLabel("Image width").fill("128");
     await dialog.getByRole("button", { name: "Replace" }).click();
     await page.waitForFunction((count) => window.editor.trajectory.frames === count, frames);

@@ -103,7 +103,7 @@ async function importBoxes(context, read, name) {
     let question = null;
     let found = null;
     try {
-      found = read({ width, height, fps });
+      found = read({ width, height, fps, name });
     } catch (error) {
       if (error instanceof model.FormatQuestion) question = error.choices;
       else if (!(error instanceof model.SizeQuestion)) throw error;

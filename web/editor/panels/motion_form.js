@@ -11,7 +11,7 @@ import { choiceField, isUsable, numberField } from "./fields.js";
 
 // Parameters in the units of the operations. Those with an axis are shown in pixels.
 const PRESETS = {
-  passBy: { towards: ["right", "left", "up", "down"] },
+  leave: { towards: ["right", "left", "up", "down"] },
   approach: { factor: { value: 2, min: 0.1, max: 10, step: 0.1 } },
   orbit: {
     x: { value: 0.5, axis: "width" },
