@@ -36,8 +36,8 @@ def stretched(masks: Tensor, image: Tensor) -> list[str]:
     if shape_change((image_width, image_height), (width, height)) <= SAME_ASPECT:
         return []
     return [
-        f"the masks are {width} x {height} and the image {image_width} x {image_height}, another shape: they are "
-        "stretched over it. Make the masks of this image"
+        f"the masks are stretched over the image: make the masks of this image. They are {width} x {height}, another "
+        f"shape than its {image_width} x {image_height}"
     ]
 
 

@@ -118,13 +118,17 @@ def test_the_options_that_are_named_leave_nothing_to_say(here, capsys, style):
 def test_what_the_crop_cuts_off_is_said(here, capsys):
     what, cut = notes(capsys, "--style", "magicmotion", "--size", "128x64")[1:]
     assert what == "1 object, 5 frames of 128 x 64 pixels"
-    assert cut.startswith("the crop keeps the middle 100 x 50 of the image's 100 x 60 pixels and cuts off 42 % of ")
+    assert cut.startswith("the crop cuts off 42 % of object 1 (") and cut.endswith(
+        "the middle 100 x 50 of its 100 x 60 pixels"
+    )
 
 
 def test_boxes_of_a_picture_of_another_shape_are_laid_on_this_one_and_said(here, capsys):
     (here / "boxes.json").write_text(json.dumps(BOXES | {"width": 60, "height": 60}))
     found = notes(capsys, "--size", "100x60")
-    assert found[2].startswith("the boxes are for 60 x 60 pixels, the image has another shape")
+    assert found[2].startswith(
+        "the boxes are stretched to the image: see that they lie on its objects. They are for 60 x 60"
+    )
     video = frames(here / "guide")
     assert np.array_equal(video[0], np.asarray(Image.open("sky.png")))  # cut out where it is, though the box was square
     assert np.abs(video[4, 6, 50].astype(int) - RED).max() <= 2

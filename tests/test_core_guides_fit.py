@@ -67,8 +67,8 @@ def test_a_crop_that_cuts_into_boxes_names_each_with_its_worst_frame():
     # 200 x 100 -> 100 x 100 from x = 50; the box is 50 wide, and half of it is cut off in frames 0 and 8
     moving = document((0, [0.125, 0.5, 0.375, 1.0]), (8, [0.65, 0.0, 0.9, 0.5]))
     assert cut_off(fit(moving, 50, 50, 9), (200, 100)) == [
-        "the crop keeps the middle 100 x 100 of the image's 200 x 100 pixels and cuts off 60 % of object 1 (cat) in "
-        "frame 8: choose a size nearer to the image's shape, or stretch it"
+        "the crop cuts off 60 % of object 1 (cat) in frame 8: choose a size nearer to the image's shape, or stretch "
+        "it. What is left is the middle 100 x 100 of its 200 x 100 pixels"
     ]
     many = document(objects=[{"phrase": str(n), "keys": [{"frame": 0, "box": [0, 0, 0.5, 1]}]} for n in range(6)])
     assert cut_off(fit(many, 50, 50, 9), (200, 100))[0].count("50 % of object") == 3
@@ -99,8 +99,8 @@ def test_what_was_fitted_is_told_in_one_line():
 
 def test_boxes_of_another_shape_are_told_and_those_of_another_size_not():
     assert of_another_shape((128, 128), (600, 400)) == [
-        "the boxes are for 128 x 128 pixels, the image has another shape: they are stretched to its 600 x 400, so see "
-        "that they lie on its objects"
+        "the boxes are stretched to the image: see that they lie on its objects. They are for 128 x 128 pixels, "
+        "another shape than its 600 x 400"
     ]
     assert of_another_shape((832, 480), (1920, 1080)) == of_another_shape((300, 200), (600, 400)) == []
 

@@ -654,7 +654,7 @@ def test_a_checkpoint_says_where_its_videos_start_unless_the_user_does():
     noisy = Settings.of(defaults, start=1.0)
     assert noisy.starts is None
     assert from_noise(defaults, noisy)[0].startswith(
-        "the video starts from noise, this checkpoint is made to start from the "
+        "objects may dissolve in their boxes: the video starts from noise, this checkpoint is made to start from the "
     )
     assert from_noise(defaults, Settings.of(defaults)) == from_noise(RELEASED_DEFAULTS, noisy) == []
 

@@ -131,10 +131,10 @@ def test_the_bundled_model_says_which_words_it_knows():
     assert {"circle", "square", "yellow", "beach", "moving"} <= set(known) and len(known) == 26
     said = limits(text.tokenizer, ["Yellow circle", "a spaceship", "spaceship over Paris"], model="the bundled model")
     assert said.startswith(
-        "the bundled model was trained on simple drawings: photographs and other pictures come out as blotches of "
-        "colour. It knows only the words and, beach, "
+        "the bundled model makes blotches of colour of all pictures but simple drawings. It does not know "
+        "'spaceship', 'over', 'paris', only the words and, beach, "
     )
-    assert said.endswith("yellow. To it, 'spaceship', 'over', 'paris' mean nothing")
+    assert said.endswith("up, yellow")
 
 
 def test_on_its_own_example_the_bundled_model_has_nothing_to_say():
@@ -145,7 +145,7 @@ def test_on_its_own_example_the_bundled_model_has_nothing_to_say():
     assert limits(text.tokenizer, words, image) is None
     assert limits(text.tokenizer, words, image.rotate(90)).endswith("up, yellow")
     said = limits(text.tokenizer, [*words, "spaceship"], image)
-    assert said.endswith("To it, 'spaceship' means nothing") and "photographs" not in said
+    assert "'spaceship', only the words and" in said and "drawings" not in said
 
 
 def test_a_model_that_moves_anything_says_so_except_on_its_own_example():
@@ -154,7 +154,9 @@ def test_a_model_that_moves_anything_says_so_except_on_its_own_example():
     assert world.UNNAMED in known_words(tokenizer)
     assert limits(tokenizer, ["spaceship"], image) is None
     said = limits(tokenizer, ["spaceship"], image.rotate(90), "the bundled model")
-    assert said.startswith("the bundled model moves what the boxes hold, small and a little soft: for sharp")
+    assert said.startswith(
+        "the bundled model makes small, soft video: for sharp video use the released weights. It moves"
+    )
     assert "spaceship" not in said  # it need not know the word
 
 

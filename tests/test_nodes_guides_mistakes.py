@@ -133,10 +133,11 @@ def test_what_the_crop_cuts_off_and_boxes_for_another_shape_are_said_by_each_nod
     lines = [record.message for record in caplog.records if record.name == "smcd"]
     if isinstance(report, str):
         assert lines == report.splitlines()[1:]
-    assert lines[0].startswith("the boxes are for 120 x 120 pixels, the image has another shape")
-    assert (
-        "the middle 80 x 80 of the image's 120 x 80 pixels and cuts off 22 % of object 1 (cat) in frame 0" in lines[1]
+    assert lines[0].startswith(
+        "the boxes are stretched to the image: see that they lie on its objects. They are for 120 x 120"
     )
+    assert lines[1].startswith("the crop cuts off 22 % of object 1 (cat) in frame 0: ")
+    assert lines[1].endswith("the middle 80 x 80 of its 120 x 80 pixels")
 
 
 @pytest.mark.parametrize("node", ["SMCD_Tracks", "SMCD_CutAndDrag"])

@@ -81,12 +81,12 @@ def test_what_the_result_cannot_be_is_said_on_the_node_until_it_is_mended(server
     prompt[loader]["inputs"]["weight_dtype"] = "bf16"  # not what the test above has loaded
     prompt[node]["inputs"]["width"] = 128
     texts = dict(host.watch(server, prompt).texts)
-    assert texts[loader].startswith("This model moves what the boxes hold, small and a little soft")
+    assert texts[loader].startswith("This model makes small, soft video: for sharp video use the released weights.")
     squeezed = "The image is squeezed from 320 x 320 to 128 x 64: set fit to crop to cut its sides off instead."
     assert texts[node] == squeezed
     prompt[node]["inputs"]["fit"] = "crop"
     cut = host.watch(server, prompt).texts[-1]
-    assert cut[0] == node and cut[1].startswith("The crop keeps the middle 320 x 160 of the image's 320 x 320 pixels")
+    assert cut[0] == node and cut[1].startswith("The crop cuts off 37 % of object 1 (cup) in frame 0: choose a size")
     prompt[node]["inputs"]["width"] = 64
     assert host.watch(server, prompt).texts[-1] == (node, "")
 

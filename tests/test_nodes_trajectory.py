@@ -136,7 +136,7 @@ def test_masks_that_do_not_fit_leave_whole_boxes_and_say_so(caplog):
 def test_masks_of_another_shape_than_the_image_are_stretched_and_said(caplog):
     _, told = run(json.dumps(TWO), background=STILL, masks=PATCHES[:, :, :50])
     assert len(told["smcd_masks"]) == 1  # the dog's patch was in the other half
-    assert "the masks are 50 x 50 and the image 100 x 50, another shape: they are stretched over it" in caplog.text
+    assert "the masks are stretched over the image: make the masks of this image. They are 50 x 50" in caplog.text
     caplog.clear()
     run(json.dumps(TWO), background=STILL, masks=PATCHES[:, ::2, ::2])
     assert not caplog.text

@@ -26,6 +26,14 @@ GROUPS = ["1 Model", "2 Picture and boxes", "3 ", "4 "]
 SHARED = [("width",), ("height",), ("length", "frames", "frames_number"), ("fps", "frame_rate"), ("steps",)]
 STEPS = ("start_at_step", "end_at_step")
 OF_OTHER_PICTURES = {"SMCD_FromBoxes", "ImageFromBatch"}
+BEFORE_WEIGHTS = {
+    "09_wan_move": "SaveVideo",
+    "11_vace_boxes": "PreviewImage",
+    "12_vace_phrases": "PreviewImage",
+    "13_wan_fun": "PreviewImage",
+    "14_ltx_boxes": "PreviewImage",
+    "15_time_to_move": "SaveVideo",
+}
 each_workflow = pytest.mark.parametrize("name", NAMES)
 every_workflow = pytest.mark.parametrize("name", [*NAMES, *RUN])
 
@@ -153,9 +161,12 @@ def test_it_opens_with_the_example_and_boxes_that_the_crop_leaves_whole(name):
     read = parse_trajectory(trajectory)
     picture, *_ = host.call("SMCD_Example", example="rocket")
     assert picture.shape[1:3] == (read.height, read.width)
-    (node,) = [node["inputs"] for node in given.values() if node["class_type"] in GUIDES]
-    width, height, length = (number(given, node[key]) for key in ("width", "height", "length"))
-    boxes = fit(read, width, height, length)
+    (target,) = {
+        tuple(number(given, node["inputs"][key]) for key in ("width", "height", "length"))
+        for node in given.values()
+        if node["class_type"] in GUIDES
+    }
+    boxes = fit(read, *target)
     assert told(boxes, boxes.size, (read.width, read.height), True)[1:] == []
 
 
@@ -180,11 +191,8 @@ def test_a_sampler_starts_at_the_step_at_which_the_one_before_it_ends(name):
 
 
 def without_weights(given):
-    """The part of a prompt that needs no other model; Cut and Drag without SAM3, as the note of its workflow says."""
-    kept = {key: {**node, "inputs": dict(node["inputs"])} for key, node in given.items()}
-    for node in kept.values():
-        if node["class_type"] == "SMCD_CutAndDrag":
-            node["inputs"].pop("masks", None)
+    """The part of a prompt that needs no other model."""
+    kept = given
     gone = {key for key, node in kept.items() if "Loader" in node["class_type"] or node["class_type"] == "LoadVideo"}
     while gone & kept.keys():
         kept = {key: node for key, node in kept.items() if key not in gone}
@@ -196,9 +204,16 @@ def without_weights(given):
     return kept
 
 
-def test_wan_move_shows_its_points_on_the_picture_before_the_weights_are_there():
-    kept = {node["class_type"] for node in without_weights(prompt("09_wan_move")).values()}
-    assert {"WanMoveVisualizeTracks", "SaveVideo"} <= kept
+@pytest.mark.parametrize("name, shown", BEFORE_WEIGHTS.items())
+def test_it_shows_what_it_gives_to_the_model_before_the_weights_are_there(name, shown, monkeypatch):
+    """The host runs the outputs whose inputs it accepts, whatever it finds wrong with the others."""
+    monkeypatch.setattr(comfy_host.folder_paths, "get_filename_list", lambda _: [])
+    given = prompt(name)
+    valid, _, outputs, errors = asyncio.run(comfy_host.execution.validate_prompt("one", given, None))
+    assert valid and errors
+    assert shown in {given[key]["class_type"] for key in outputs}
+    (note,) = [node["widgets_values"][0] for node in graph(name)["nodes"] if node["type"] == "MarkdownNote"]
+    assert "it is made even while weights are missing" in note
 
 
 @pytest.mark.slow

@@ -13,7 +13,10 @@ _SHOWN: set[str] = set()  # nodes that show one
 
 
 def remark(node: type, lines: Sequence[str]) -> None:
-    """Show lines on a node in place of those of its last run. `node` is the class that the host gives to `execute`."""
+    """Show lines on a node in place of those of its last run. `node` is the class that the host gives to `execute`.
+
+    The host shows two lines of about 35 letters before it scrolls, so each begins with what matters.
+    """
     for line in lines:
         logging.getLogger("smcd").warning("%s", inert(line))
     node_id = getattr(node.hidden, "unique_id", None)

@@ -88,8 +88,8 @@ def of_another_shape(drawn_on: tuple[int, int], picture: tuple[int, int]) -> lis
         return []
     (w, h), (width, height) = drawn_on, picture
     return [
-        f"the boxes are for {w} x {h} pixels, the image has another shape: they are stretched to its {width} x "
-        f"{height}, so see that they lie on its objects"
+        f"the boxes are stretched to the image: see that they lie on its objects. They are for {w} x {h} pixels, "
+        f"another shape than its {width} x {height}"
     ]
 
 
@@ -112,8 +112,8 @@ def cut_off(boxes: DenseBoxes, picture: tuple[int, int]) -> list[str]:
     ]
     parts += [f"parts of {len(cut) - NAMED} more"] if len(cut) > NAMED else []
     return [
-        f"the crop keeps the middle {kept_w} x {kept_h} of the image's {picture[0]} x {picture[1]} pixels and cuts off "
-        f"{', '.join(parts)}: choose a size nearer to the image's shape, or stretch it"
+        f"the crop cuts off {', '.join(parts)}: choose a size nearer to the image's shape, or stretch it. What is left "
+        f"is the middle {kept_w} x {kept_h} of its {picture[0]} x {picture[1]} pixels"
     ]
 
 

@@ -172,8 +172,8 @@ def from_noise(defaults: Mapping[str, Any], settings: Settings) -> list[str]:
     if settings.starts or defaults["start"] == 1:
         return []
     return [
-        "the video starts from noise, this checkpoint is made to start from the animatic "
-        f"(start {defaults['start']:g}): objects may dissolve in their boxes"
+        "objects may dissolve in their boxes: the video starts from noise, this checkpoint is made to start from the "
+        f"animatic (start {defaults['start']:g})"
     ]
 
 

@@ -46,19 +46,19 @@ def limits(
         if image is not None and _is_one_of(image, EXAMPLES.glob("*.png")):
             return None
         return (
-            f"{model} moves what the boxes hold, small and a little soft: for sharp video use the released weights. It "
-            "takes from the image what an object looks like; words hardly count"
+            f"{model} makes small, soft video: for sharp video use the released weights. It moves what the boxes hold "
+            "and takes from the image what an object looks like; words hardly count"
         )
     words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
     unknown = [f"'{word}'" for word in words if word not in known]
     is_drawn = image is not None and _is_one_of(image, [EXAMPLES / f"{name}.png" for name in DRAWN])
     if is_drawn and not unknown:
         return None
-    scope = "" if is_drawn else ": photographs and other pictures come out as blotches of colour"
-    text = f"{model} was trained on simple drawings{scope}. It knows only the words {', '.join(known)}"
-    return (
-        f"{text}. To it, {', '.join(unknown)} {'means' if len(unknown) == 1 else 'mean'} nothing" if unknown else text
-    )
+    does = f"does not know {', '.join(unknown)}, only" if unknown else "knows only"
+    words_known = f"{does} the words {', '.join(known)}"
+    if is_drawn:
+        return f"{model} {words_known}"
+    return f"{model} makes blotches of colour of all pictures but simple drawings. It {words_known}"
 
 
 def _is_one_of(image: Image.Image | np.ndarray, paths: Iterable[Path]) -> bool:
