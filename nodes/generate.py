@@ -12,7 +12,15 @@ from torch import Tensor
 from ..smcd_core.sampling.animatic import animatic, inside_of, taken_out
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Start, check_finite, noise_of
 from ..smcd_core.sampling.framing import cropped, resized
-from ..smcd_core.sampling.settings import NO_TEXT, Settings, check_objects, check_size, check_slots, from_noise
+from ..smcd_core.sampling.settings import (
+    NO_TEXT,
+    Settings,
+    check_objects,
+    check_size,
+    check_slots,
+    from_noise,
+    without_effect,
+)
 from ..smcd_core.trajectory.dense import dense_boxes
 from . import inputs
 from .conditioning import image_values, motion_values, picture_of, remarks, see_through
@@ -143,7 +151,8 @@ class SMCDGenerate(io.ComfyNode):
         check_size(*size, network.multiple)
         found = remarks(clip, picture, read, size, settings.num_frames, fit, prompt)
         hidden = taken_out(read, settings)
-        remark(cls, [*see_through(first_frame), *hidden, *found, *from_noise(defaults, settings)])
+        said = [*from_noise(defaults, settings), *without_effect(settings, negative, "text")]
+        remark(cls, [*see_through(first_frame), *hidden, *found, *said])
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
         values = {

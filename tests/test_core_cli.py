@@ -191,6 +191,15 @@ def test_a_negative_prompt_changes_the_video_and_is_told(files):
     assert space == none != negative
 
 
+def test_a_negative_prompt_without_effect_is_said(files, capsys):
+    unheard = "the negative prompt has no effect: it counts only with text guidance (--cfg-text) above 1"
+    assert animate(files, "--negative", "grey", "--cfg-text", "1", out="grey") == 0
+    assert unheard in capsys.readouterr().err
+    for heard in (["--negative", "grey"], ["--cfg-text", "1"]):  # the bundle's own guidance of text is 2
+        assert animate(files, *heard, out="grey") == 0
+        assert "no effect" not in capsys.readouterr().err
+
+
 def test_a_long_video_is_made_in_windows(files, capsys):
     assert animate(files, "--frames", 5, "--window", 3, out="long.gif") == 0
     assert frames_of(files / "long.gif")[0] == 5

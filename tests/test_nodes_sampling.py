@@ -587,6 +587,15 @@ def test_generate_makes_the_video_of_the_pipeline(parts, picture, pipeline, sett
     assert video.get_components().images.shape[0] == FRAMES
 
 
+def test_generate_says_that_a_negative_prompt_has_no_effect(parts, picture, caplog):
+    model, clip, vae = parts
+    inputs = dict(model=model, clip=clip, vae=vae, first_frame=picture[1], trajectory=DOCUMENT, prompt=PROMPT, seed=7)
+    unheard = "the negative prompt has no effect: it counts only with text guidance (text) above 1"
+    for text, is_said in ((2.0, False), (1.0, True)):
+        host.call("SMCD_Generate", **inputs, steps=1, text=text, negative="grey")
+        assert (unheard in caplog.text) == is_said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("inside", [None, 0.2], ids=["everywhere", "objects held"])
 def test_stock_nodes_start_from_the_dragged_picture_as_smcd_generate_does(parts, picture, inside, monkeypatch):
