@@ -12,7 +12,15 @@ from torch import Tensor
 from ..smcd_core.sampling.animatic import animatic, inside_of, told_of_start
 from ..smcd_core.sampling.diffusion import TRAIN_STEPS, Start, check_finite, noise_of
 from ..smcd_core.sampling.framing import cropped, resized
-from ..smcd_core.sampling.settings import NO_TEXT, Settings, check_objects, check_size, check_slots, from_noise
+from ..smcd_core.sampling.settings import (
+    NO_TEXT,
+    Settings,
+    check_objects,
+    check_size,
+    check_slots,
+    from_noise,
+    without_effect,
+)
 from ..smcd_core.trajectory.dense import dense_boxes
 from . import inputs
 from .conditioning import image_values, motion_values, picture_of, remarks, see_through
@@ -145,7 +153,7 @@ class SMCDGenerate(io.ComfyNode):
         if fit == "crop":
             picture, read = cropped(picture, read, *size)
         of_start = (*told_of_start(read, settings), *from_noise(defaults, settings))
-        remark(cls, [*see_through(first_frame), *found, *of_start])
+        remark(cls, [*see_through(first_frame), *found, *of_start, *without_effect(settings, negative, "text")])
         values = {
             **motion_values(clip, read, settings.num_frames, 1.0, (0.0, 1.0)),
             **image_values(vae, picture, *size, (1.0, 1.0)),

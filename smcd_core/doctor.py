@@ -33,6 +33,7 @@ OPTIONAL = {
     "diffusers": "by the command line",  # not by the nodes: ComfyUI does not install it
     "av": "to write .mp4",
     "accelerate": "to train",
+    "peft": "to train a LoRA",
     "huggingface_hub": "to download weights",
 }
 

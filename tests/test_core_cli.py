@@ -24,6 +24,8 @@ from smcd_core.trajectory.files import FORMATS
 from smcd_core.video import read_metadata, write_video
 from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
 from smcd_core.weights.export import write_released
+from smcd_core.weights.files import save_weights
+from smcd_core.weights.lora import LowRank, write_lora
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +193,15 @@ def test_a_negative_prompt_changes_the_video_and_is_told(files):
     assert space == none != negative
 
 
+def test_a_negative_prompt_without_effect_is_said(files, capsys):
+    unheard = "the negative prompt has no effect: it counts only with text guidance (--cfg-text) above 1"
+    assert animate(files, "--negative", "grey", "--cfg-text", "1", out="grey") == 0
+    assert unheard in capsys.readouterr().err
+    for heard in (["--negative", "grey"], ["--cfg-text", "1"]):  # the bundle's own guidance of text is 2
+        assert animate(files, *heard, out="grey") == 0
+        assert "no effect" not in capsys.readouterr().err
+
+
 def test_a_long_video_is_made_in_windows(files, capsys):
     assert animate(files, "--frames", 5, "--window", 3, out="long.gif") == 0
     assert frames_of(files / "long.gif")[0] == 5
@@ -328,6 +339,22 @@ def test_info_says_what_a_checkpoint_is_and_what_it_lacks(files, capsys):
     assert lines["defaults"].startswith("48 x 32, 3 frames, 6 fps, 2 steps, guidance text 2")
     assert smcd("info", files / "bare.safetensors") == 0
     assert "VAE, text encoder, tokenizer: give them with --components" in capsys.readouterr().out
+
+
+def test_info_says_what_a_lora_changes_and_which_checkpoint_it_belongs_to(tmp_path, capsys):
+    changes = {f"unet.{name}.weight": LowRank(torch.zeros(4, 8), torch.zeros(16, 4)) for name in "ab"}
+    done = {"stage": "diim", "steps": 10, "lora": 4}
+    info = {"training": [done], "base": "smcd-world.safetensors"}
+    write_lora(tmp_path / "lora.safetensors", changes, info)
+    assert smcd("info", tmp_path / "lora.safetensors") == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert (lines["rank"], lines["layers"], lines["base"]) == ("4", "2", "smcd-world.safetensors")
+    assert lines["is"].startswith("a LoRA") and lines["training"] == "diim (10 steps)"
+    assert smcd("info", tmp_path / "lora.safetensors", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["training"] == [done]
+    save_weights(tmp_path / "other.safetensors", {"lora_unet_a.lora_down.weight": torch.zeros(2, 8)}, {})
+    assert smcd("info", tmp_path / "other.safetensors") == 0
+    assert "base        not said" in capsys.readouterr().out
 
 
 def test_info_tells_how_a_video_was_made(files, capsys):

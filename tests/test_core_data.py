@@ -244,7 +244,7 @@ def test_encoding_something_else_into_the_same_folder_is_refused(autoencoder, tm
     text, clips = small_text_encoder().eval(), SyntheticClips(2, size=8, num_frames=1)
     encode_clips(clips, autoencoder, text, tmp_path, slots=4, settings={"seed": 1})
     encode_clips(clips, autoencoder, text, tmp_path, slots=4, settings={"seed": 1})
-    with pytest.raises(ValueError, match='was encoded as {"seed": 1}, not as {"seed": 2}; choose another folder'):
+    with pytest.raises(ValueError, match="was encoded with other settings: --seed is 1 there, now 2; use the same, or"):
         encode_clips(clips, autoencoder, text, tmp_path, slots=4, settings={"seed": 2})
 
 

@@ -139,7 +139,7 @@ def test_several_cuts_of_each_video_and_their_mirror_images_are_encoded(tmp_path
         encoded[0]["boxes_xyxy"][..., 0], encoded[0]["mask"] - encoded[half]["boxes_xyxy"][..., 2], atol=1e-6
     )
     assert main(["encode", *options]) == 2  # in float32
-    assert "was encoded as" in capsys.readouterr().err
+    assert "--dtype is 'bfloat16' there, now not given;" in capsys.readouterr().err
     assert main(["encode", *options, "--clips", "3"]) == 2
     assert "--cuts and --clips both say how many clips to make" in capsys.readouterr().err
 

@@ -23,7 +23,7 @@ from smcd_core.evaluation.scores import (
     score_row,
 )
 from smcd_core.evaluation.sensitivity import still_boxes
-from smcd_core.evaluation.tables import table
+from smcd_core.evaluation.tables import COLUMNS, LOWER_IS_BETTER, legend, table
 from smcd_core.sampling.diffusion import Guidance
 from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at
@@ -184,6 +184,27 @@ def test_the_command_writes_scores_plots_and_pictures(bundle, tmp_path, capsys):
         "scores.json", "scores.md", "ao_by_frame.png", "ao_by_size.png", "color_drift.png", "clip00.png", "clip01.png",
     }  # fmt: skip
     assert "| first frame repeated |" in capsys.readouterr().out
+
+
+def test_one_clip_has_no_other_clip_and_no_interval(bundle, tmp_path, capsys):
+    arguments = ["evaluate", "--checkpoint", str(bundle), "--clips", "1", "--steps", "1", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert said == (tmp_path / "scores.md").read_text(encoding="utf-8") + f"scores, plots and pictures: {tmp_path}\n"
+    assert "first frame repeated" in said and "another clip" not in said and " to 0" not in said and " to 1" not in said
+    assert "chance" not in json.loads((tmp_path / "scores.json").read_text())["scores"]
+
+
+def test_the_tables_say_of_how_many_clips_they_are_and_which_way_is_better(bundle):
+    real = clips(2, size=16, num_frames=2)
+    row = score_row([clip.frames for clip in real], real)
+    assert legend({"a": row}) == (
+        "2 clips, with 95 % intervals in brackets. ↑: higher is better, ↓: lower is better. "
+        "docs/metrics.md explains the numbers."
+    )
+    headings = table({"a": row}, {"a": "a"})
+    assert "| AO ↑ |" in headings and "| centroid distance ↓ |" in headings and "| colour drift ↓ |" in headings
+    assert {score for columns in COLUMNS for score, *_ in columns} > LOWER_IS_BETTER
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """smcd finetune: a folder of videos with captions becomes a checkpoint that animates."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,13 +62,47 @@ def test_own_clips_are_one_command(videos, tmp_path, capsys):
     assert read_checkpoint(target).info["training"][-1]["step"] == 3
 
 
-@pytest.mark.slow
-def test_clips_of_other_settings_are_not_mixed(videos, tmp_path, capsys):
-    command = ["finetune", str(videos), "--checkpoint", str(write_bundle(tmp_path / "start.safetensors"))]
-    command += ["--out", str(tmp_path / "run"), "--pixels", "32", "--phrase", "red circle", "--steps", "1"]
-    assert main([*command, "--passes", "1"]) == 0
-    assert main([*command, "--passes", "2"]) == 2
-    assert "was encoded as" in capsys.readouterr().err
+def test_what_a_run_cannot_go_on_with_is_refused_before_any_work(videos, tmp_path, capsys, monkeypatch):
+    bundle, other = (write_bundle(tmp_path / f"{name}.safetensors") for name in ("start", "other"))
+    command = ["finetune", str(videos), "--out", str(tmp_path / "run"), "--pixels", "32", "--passes", "1"]
+    own, steps, mine = ["--phrase", "red circle"], ["--steps", "2"], ["--checkpoint", str(bundle)]
+    assert main([*command, *own, *mine, *steps]) == 0
+    capsys.readouterr()
+    assert main([*command, *own, *mine, "--steps", "1"]) == 0
+    assert "run: the run has 2 steps already, so nothing was trained" in capsys.readouterr().err
+
+    def not_reached(*args, **kwargs):
+        raise AssertionError("work was done")
+
+    monkeypatch.setattr("smcd_core.weights.components.unpack_components", not_reached)
+    monkeypatch.setattr("smcd_core.training.encoded.encode_clips", not_reached)
+    clips = "was encoded with other settings: "
+    for given, message in (
+        ([*mine, "--phrase", "blue"], f"{clips}--phrase is 'red circle' there, now 'blue'; use the same, or choose"),
+        (mine, f"{clips}--phrase is 'red circle' there, now not given; use the same"),
+        ([*mine, *own, "--flips"], f"{clips}the number of clips is 2 there, now 4, --flips is not given there, now Tr"),
+        ([*own, "--checkpoint", str(other)], f"{clips}--checkpoint is 'start.safetensors' there, now 'other.safeten"),
+    ):
+        assert main([*command, *steps, *given]) == 2
+        assert message in capsys.readouterr().err
+    monkeypatch.setattr("smcd_core.weights.checkpoint.read_checkpoint", not_reached)
+    for given, message in (
+        (["--lr", "1e-2"], "lr is 5e-05 there, now 0.01"),
+        (["--lora", "2"], "lora is 0 there, now"),
+    ):
+        assert main([*command, *own, *mine, *steps, *given]) == 2
+        assert f"state-00000002: is not of this run: {message}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "package"),
+    [(["--lora", "2"], "peft"), (["--tensorboard"], "tensorboard"), (["--optimizer", "adamw8bit"], "bitsandbytes")],
+)
+def test_a_package_that_is_missing_is_said_before_any_work(videos, tmp_path, capsys, monkeypatch, given, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(["finetune", str(videos), "--out", str(tmp_path / "run"), *given]) == 2
+    assert f"the package {package} is not installed: pip install {package}" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "clips").exists()
 
 
 def test_a_folder_without_videos_is_named(tmp_path, capsys):

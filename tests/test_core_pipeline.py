@@ -659,6 +659,25 @@ def test_a_checkpoint_says_where_its_videos_start_unless_the_user_does():
     assert from_noise(defaults, Settings.of(defaults)) == from_noise(RELEASED_DEFAULTS, noisy) == []
 
 
+def test_what_the_user_may_not_expect_is_a_warning(bundle, recwarn):
+    pipeline = SMCDPipeline.from_checkpoint(bundle)
+    pipeline.defaults = {**pipeline.defaults, "start": 0.5}
+    how = dict(steps=2, output="latents")
+
+    def said(**given):
+        recwarn.clear()
+        asked = request()
+        pipeline(asked.image, asked.trajectory, asked.prompt, **how, **given)
+        return [str(warning.message) for warning in recwarn if warning.category is UserWarning]
+
+    noise = "the video starts from noise, this checkpoint is made to start from the animatic (start 0.5)"
+    unheard = "the negative prompt has no effect: it counts only with text guidance (text) above 1"
+    assert said(text=2.0, negative="grey") == said(text=1.0) == []
+    (line,) = said(scheduler="DDIMScheduler")
+    assert line.startswith(noise)
+    assert said(text=1.0, negative="grey") == [unheard]
+
+
 def test_a_scheduler_begins_with_noise_whatever_the_checkpoint_says(bundle):
     pipeline = SMCDPipeline.from_checkpoint(bundle)
     pipeline.defaults = {**pipeline.defaults, "start": 0.5}

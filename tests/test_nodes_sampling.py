@@ -599,6 +599,15 @@ def test_generate_names_an_object_that_starts_outside_when_others_move(parts, pi
     assert "not taken along" not in caplog.text
 
 
+def test_generate_says_that_a_negative_prompt_has_no_effect(parts, picture, caplog):
+    model, clip, vae = parts
+    inputs = dict(model=model, clip=clip, vae=vae, first_frame=picture[1], trajectory=DOCUMENT, prompt=PROMPT, seed=7)
+    unheard = "the negative prompt has no effect: it counts only with text guidance (text) above 1"
+    for text, is_said in ((2.0, False), (1.0, True)):
+        host.call("SMCD_Generate", **inputs, steps=1, text=text, negative="grey")
+        assert (unheard in caplog.text) == is_said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("inside", [None, 0.2], ids=["everywhere", "objects held"])
 def test_stock_nodes_start_from_the_dragged_picture_as_smcd_generate_does(parts, picture, inside, monkeypatch):

@@ -138,7 +138,7 @@ def _animate(args: argparse.Namespace) -> None:
     from ..sampling.animatic import told_of_start
     from ..sampling.devices import chosen_device, chosen_dtype
     from ..sampling.request import Request
-    from ..sampling.settings import from_noise
+    from ..sampling.settings import from_noise, without_effect
     from ..trajectory.dense import phrases
     from ..weights.defaults import BUNDLED, DEFAULT_CHECKPOINT
 
@@ -149,7 +149,7 @@ def _animate(args: argparse.Namespace) -> None:
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline, settings = _loaded(args, checkpoint, image.size, trajectory, device, dtype)
     prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
-    for line in from_noise(pipeline.defaults, settings):
+    for line in (*from_noise(pipeline.defaults, settings), *without_effect(settings, args.negative, "--cfg-text")):
         note(line)
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint in BUNDLED)
     image, trajectory = _fitted(args, image, trajectory, settings)

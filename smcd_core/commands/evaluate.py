@@ -231,8 +231,7 @@ def _synthetic(args: argparse.Namespace, tools: ScoringNetworks) -> tuple[dict, 
             args.out / f"clip{place:02d}.png"
         )
     results = {
-        name: score_row(videos[name], clips, tools, others=others if name == "smcd" else None)
-        for name in EVALUATION_ROWS
+        name: score_row(made, clips, tools, others=others if name == "smcd" else None) for name, made in videos.items()
     }
     return settings, EVALUATION_ROWS, results
 
@@ -303,7 +302,7 @@ def _write(
     from ..evaluation.networks import VIDEO_FRAMES
     from ..evaluation.plots import plot_all
     from ..evaluation.scores import json_ready
-    from ..evaluation.tables import between, groups_table, share_table, table
+    from ..evaluation.tables import between, groups_table, legend, share_table, table
     from ..files import replacing
 
     out.mkdir(parents=True, exist_ok=True)
@@ -311,7 +310,7 @@ def _write(
     content["scores"] = {name: row.scores for name, row in results.items()}
     content["intervals"] = {name: row.intervals for name, row in results.items()}
     content["by_clip"] = {name: row.clips for name, row in results.items()}
-    tables = [table(results, labels), groups_table(results, labels)]
+    tables = [legend(results), table(results, labels), groups_table(results, labels)]
     if floor in results and ceiling in results:
         content["between"] = {name: between(row, results[floor], results[ceiling]) for name, row in results.items()}
         tables.append(share_table(results, labels, floor, ceiling))

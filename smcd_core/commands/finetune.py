@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..terminal import say
 from ..training.config import STAGES, TrainingConfig
 from .arguments import whole
-from .train import add_training_options, given_training, log_beside_bars
+from .train import add_training_options, check_packages, given_training, log_beside_bars
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -55,29 +55,36 @@ def _finetune(args: argparse.Namespace) -> None:
     from dataclasses import replace
     from itertools import islice
 
-    from ..data import FolderClips, WithFlips
     from ..files import check_folder
+
+    check_folder(args.out)
+    config = replace(DEFAULT, stage=args.stage, **given_training(args))
+    check_packages(config, args.tensorboard)  # before they are imported, which takes seconds
+
+    from ..data import FolderClips, WithFlips
     from ..sampling.settings import Settings
-    from ..training.encoded import processes
+    from ..training.encoded import check_encoded, processes
     from ..training.loop import TIMEOUT, train
+    from ..training.run_folder import check_state, own_settings
     from ..weights.checkpoint import read_checkpoint, write_checkpoint
     from ..weights.components import load_components, pack_components, unpack_components
     from ..weights.defaults import DEFAULT_CHECKPOINT, read_defaults
 
-    check_folder(args.out)
-    config = replace(DEFAULT, stage=args.stage, **given_training(args))
+    state = processes(timeout=TIMEOUT)  # they share the encoding
+    check_state(args.out, own_settings(config, state.num_processes))
     checkpoint = read_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
-    vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)
     defaults = read_defaults(checkpoint)
     given = Settings.of(defaults, width=args.pixels, num_frames=args.frames)
     size, frames = given.width, given.num_frames
     clips: Sequence[Clip] = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
     clips = WithFlips(clips) if args.flips else clips
 
-    state = processes(timeout=TIMEOUT)  # they share the encoding
     slots = checkpoint.config.box_slots
-    noted = {"dataset": "folder", "root": args.root.resolve().name, "clips": len(clips), "phrase": args.phrase}
+    noted = {"checkpoint": checkpoint.path.name, "dataset": "folder", "root": args.root.resolve().name}
+    noted |= {"clips": len(clips), "phrase": args.phrase}
     noted |= {"size": size, "num_frames": frames, "slots": slots} | ({"flips": True} if args.flips else {})
+    check_encoded(args.out / "clips", noted)
+    vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)
     with log_beside_bars():
         data = _encode(
             clips, vae.to(state.device), text.to(state.device), args.out / "clips", noted, state, config.workers

@@ -14,6 +14,7 @@ from .box_file import add_choices, read_boxes
 
 if TYPE_CHECKING:
     from ..trajectory.document import Trajectory
+    from ..weights.files import WeightFile
 
 LONGEST = 200  # characters of one line about metadata
 NO_SETTINGS = ("settings", "none: it was not made by smcd, or has lost its metadata")
@@ -188,12 +189,16 @@ def _start(defaults: Mapping[str, float]) -> str:
 
 
 def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], Any]:
-    """Describe a checkpoint by its weights and by its own information."""
+    """Describe a checkpoint, or a LoRA, by its weights and by its own information."""
     from ..networks.config import system_name
     from ..weights.checkpoint import read_checkpoint
     from ..weights.components import missing_components
     from ..weights.defaults import read_defaults
+    from ..weights.files import read_weights
+    from ..weights.layouts import LORA, detect_layout
 
+    if path.is_file() and detect_layout((file := read_weights(path)).tensors) == LORA:
+        return _describe_lora(file)
     checkpoint = read_checkpoint(path)
     config, defaults = checkpoint.config, read_defaults(checkpoint)
     missing = missing_components(checkpoint)
@@ -220,3 +225,21 @@ def _describe_weights(path: Path) -> tuple[list[tuple[str, str]], Any]:
     ]  # fmt: skip
     rest = {name: value for name, value in checkpoint.info.items() if name != "defaults"}
     return [*lines, *((name, _in_short(value)) for name, value in rest.items())], dict(lines) | rest
+
+
+def _describe_lora(file: WeightFile) -> tuple[list[tuple[str, str]], Any]:
+    from ..weights.checkpoint import json_of
+    from ..weights.layouts import LORA
+    from ..weights.lora import ranks_of
+
+    ranks = ranks_of(file.tensors)
+    info = json_of(file, "info") if "info" in file.metadata else {}
+    lines = [
+        ("file", str(file.path)),
+        ("is", LORA),
+        ("rank", ", ".join(map(str, sorted(set(ranks)))) or "none"),
+        ("layers", str(len(ranks))),
+        ("parameters", f"{sum(tensor.numel() for tensor in file.tensors.values()):,}"),
+        ("base", str(info.pop("base", "not said: the checkpoint that it was trained on"))),
+    ]
+    return [*lines, *((name, _in_short(value)) for name, value in info.items())], dict(lines) | info

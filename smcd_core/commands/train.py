@@ -151,6 +151,7 @@ def _train(args: argparse.Namespace) -> None:
     check_folder(args.out)
     preset = PRESETS.get(args.preset)
     config, system = training_of(args)
+    check_packages(config, args.tensorboard)
     data = _open_clips(args.data, config.shards_at_once)
     if preset:
         if args.init is None and preset.training.stage != "backbone":
@@ -163,6 +164,17 @@ def _train(args: argparse.Namespace) -> None:
     start = read_checkpoint(args.init) if args.init else None
     with log_beside_bars():
         train(config, model_config, data, args.out, start=start, **log_settings(args))
+
+
+def check_packages(config: TrainingConfig, tensorboard: bool) -> None:
+    """Raise ModuleNotFoundError, before any work, for a package that is needed only after a part of it."""
+    from importlib.util import find_spec
+
+    needed = ["accelerate", "diffusers", "matplotlib", *["peft"] * (config.lora > 0)]
+    needed += [*["bitsandbytes"] * (config.optimizer == "adamw8bit"), *["tensorboard"] * tensorboard]
+    for name in needed:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def _open_clips(place: str, at_once: int) -> EncodedClips:

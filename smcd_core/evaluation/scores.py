@@ -101,7 +101,7 @@ def generate_rows(
     match_colors: bool = False,
     progress: Callable[[int], None] = lambda clips: None,
 ) -> dict[str, list[np.ndarray]]:
-    """Make the videos of all EVALUATION_ROWS, uint8 [F, H, W, 3]."""
+    """Make the videos of all EVALUATION_ROWS, uint8 [F, H, W, 3]; of one clip without `chance`."""
     height, width = clips[0].frames.shape[1:3]
     settings = dict(steps=steps, guidance=guidance, width=width, height=height, match_colors=match_colors)
     requests = [request_of(clip, seed + number) for number, clip in enumerate(clips)]
@@ -111,7 +111,7 @@ def generate_rows(
         for name, asked in (("smcd", requests), ("no_boxes", without))
     }
     made |= {"truth": [clip.frames for clip in clips]} | reference_rows(clips, pipeline.vae)
-    return {name: made[name] for name in EVALUATION_ROWS}
+    return {name: made[name] for name in EVALUATION_ROWS if name in made}
 
 
 def generate_counterfactuals(
@@ -148,13 +148,13 @@ def generate_all(
 
 
 def reference_rows(clips: Sequence[Clip], vae: AutoencoderKL) -> dict[str, list[np.ndarray]]:
-    """Videos of the baseline rows: autoencoder, static, chance."""
+    """Videos of the baseline rows: autoencoder, static, and, where there is another clip, chance."""
     real = [clip.frames for clip in clips]
-    return {
+    rows = {
         "autoencoder": [through_autoencoder(vae, frames) for frames in real],
         "static": [np.repeat(frames[:1], len(frames), axis=0) for frames in real],
-        "chance": [*real[1:], real[0]],
     }
+    return rows | ({"chance": [*real[1:], real[0]]} if len(real) > 1 else {})
 
 
 def score_row(

@@ -31,7 +31,20 @@ COLUMNS = (
         ("dino_frames", "DINO to first", ".3f"), ("clip_sim", "CLIP-SIM", ".3f"), ("fvd", "FVD", ".1f"),
     ],
 )  # fmt: skip
+HIGHER, LOWER = "↑", "↓"
+LOWER_IS_BETTER = {
+    "centroid_distance", "leakage", "epe", "epe_moving", "color_drift", "color_drift_last", "first_frame_lpips", "fvd",
+}  # fmt: skip
 SHARED = {"ao": "AO", "coverage": "coverage", "miou": "mIoU", "ap50": "AP50"}  # that have a floor and a ceiling
+
+
+def legend(results: Mapping[str, Result]) -> str:
+    """The line above the tables: how many clips they are of, and how to read them."""
+    count = len(next(iter(results.values())).clips)
+    many = "clips, with 95 % intervals in brackets" if count > 1 else "clip"
+    return (
+        f"{count} {many}. {HIGHER}: higher is better, {LOWER}: lower is better. docs/metrics.md explains the numbers."
+    )
 
 
 def table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:
@@ -47,15 +60,24 @@ def _table(results: Mapping[str, Result], labels: Mapping[str, str], columns: Se
     ]
     if not shown:
         return ""
-    lines = ["| | " + " | ".join(heading for _, heading, _ in shown) + " |", "|" + "---|" * (len(shown) + 1)]
+    headings = [f"{heading} {LOWER if key in LOWER_IS_BETTER else HIGHER}" for key, heading, _ in shown]
+    lines = ["| | " + " | ".join(headings) + " |", "|" + "---|" * (len(shown) + 1)]
     for name, row in results.items():
         cells = []
         for key, _, style in shown:
             value = row.scores.get(key, math.nan)
-            low, high = row.intervals.get(key, (math.nan, math.nan))
-            cells.append(f"{value:{style}} ({low:{style}} to {high:{style}})" if math.isfinite(value) else "-")
+            cells.append(f"{value:{style}}{_interval(row, key, style)}" if math.isfinite(value) else "-")
         lines.append(f"| {labels[name]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _interval(row: Result, key: str, style: str) -> str:
+    """In brackets; nothing for a score that only one clip has, which has no spread."""
+    have = sum(math.isfinite(clip.get(key, math.nan)) for clip in row.clips)  # FVD is of no clip, but of all
+    if have == 1:
+        return ""
+    low, high = row.intervals.get(key, (math.nan, math.nan))
+    return f" ({low:{style}} to {high:{style}})"
 
 
 def groups_table(results: Mapping[str, Result], labels: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -44,7 +45,7 @@ from .loading import read_networks, write_networks
 from .offload import Offload
 from .request import Request, generators_of, given_noise
 from .schedulers import Scheduled, check_scheduler, scheduler_config, scheduler_named, start_with
-from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots
+from .settings import NO_TEXT, Settings, check_objects, check_size, check_slots, from_noise, without_effect
 from .windows import Windows
 
 OUTPUTS = ("video", "latents")
@@ -248,14 +249,18 @@ class SMCDPipeline:
                    used
         output     "video", or "latents" for float32 [F, 4, h, w], which `decode` takes
 
-        Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN.
+        Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN. Warns
+        where `given` starts a video from noise though the checkpoint is made for another start, and of a negative
+        prompt without effect.
         """
         if not requests:
             raise SMCDError("there are no requests: give at least one")
         if output not in OUTPUTS:
             raise SMCDError(f"output is {output!r}, expected one of {', '.join(OUTPUTS)}")
-        given["start"] = start_with(scheduler, given.get("start"))
-        settings = self._settings_of(requests, **given) if settings is None else settings
+        if settings is None:
+            given["start"] = start_with(scheduler, given.get("start"))
+            settings = self._settings_of(requests, **given)
+            self._warn(requests, settings)
         if settings.match_colors and output == "latents":
             raise SMCDError("match_colors changes frames, which latents are not: leave it out, or take output='video'")
         if scheduler is not None:
@@ -333,6 +338,11 @@ class SMCDPipeline:
             listed = ", ".join(f"{width} x {height}" for width, height in sorted(sizes))
             raise SMCDError(f"the videos would be {listed}, as their images are: give width and height")
         return every[0]
+
+    def _warn(self, requests: Sequence[Request], settings: Settings) -> None:
+        unheard = (without_effect(settings, request.negative, "text") for request in requests)
+        for line in dict.fromkeys([*from_noise(self.defaults, settings), *itertools.chain(*unheard)]):
+            warnings.warn(line, stacklevel=1)
 
     def _latent_shape(self, settings: Settings) -> tuple[int, int, int, int]:
         """[F, C, h, w] of one video."""

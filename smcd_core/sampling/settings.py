@@ -177,6 +177,13 @@ def from_noise(defaults: Mapping[str, Any], settings: Settings) -> list[str]:
     ]
 
 
+def without_effect(settings: Settings, negative: str, option: str) -> list[str]:
+    """A sentence if a negative prompt changes nothing; `option` is what the user knows text guidance as."""
+    if negative == NO_TEXT or settings.guidance.text != 1:
+        return []
+    return [f"the negative prompt has no effect: it counts only with text guidance ({option}) above 1"]
+
+
 def check_size(width: int, height: int, multiple: int) -> None:
     """Raise SMCDError unless the networks can make a video of that size, in pixels."""
     for side, pixels in (("width", width), ("height", height)):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SHARD = 128  # clips per file
 PATTERN = "clips-*.safetensors"  # names of the files
+# What people know the settings of clips as, where it is no option of the same name.
+_NOTED = {"size": "--pixels", "num_frames": "--frames", "clips": "the number of clips", "root": "the folder of videos"}
 
 
 class EncodedClips(Dataset):
@@ -201,11 +203,34 @@ def _missing_shards(
     return todo
 
 
+def check_encoded(folder: str | os.PathLike, settings: Mapping[str, Any]) -> None:
+    """Raise SMCDError if the folder holds clips that were encoded with other settings."""
+    for path in sorted(Path(folder).glob(PATTERN))[:1]:
+        _check_settings(path, {"settings": json.dumps(settings)})
+
+
 def _check_settings(path: Path, metadata: dict[str, str]) -> None:
     with _open(path) as file:
         found = (file.metadata() or {}).get("settings")
-    if metadata and found not in (None, metadata["settings"]):
-        raise SMCDError(f"{path}: was encoded as {found}, not as {metadata['settings']}; choose another folder")
+    if not metadata or found in (None, metadata["settings"]):
+        return
+    now, old = json.loads(metadata["settings"]), json.loads(found)
+    if "checkpoint" not in old:  # encoded before it was noted
+        now.pop("checkpoint", None)
+    changes = [
+        f"{_NOTED.get(name, f'--{name}')} is {_shown(old.get(name))} there, now {_shown(now.get(name))}"
+        for name in dict.fromkeys([*now, *old])
+        if now.get(name) != old.get(name)
+    ]
+    if changes:
+        raise SMCDError(
+            f"{path}: was encoded with other settings: {', '.join(changes)}; use the same, or choose another folder "
+            "with --out"
+        )
+
+
+def _shown(value: object) -> str:
+    return "not given" if value is None else repr(value)
 
 
 def _encode(

@@ -7,6 +7,7 @@ same. Only the masks of dropout differ between processes.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -81,6 +82,12 @@ def train(
         check_lora_start(model_config, start)
     accelerator = _accelerator(config)
     run = _Run(config, model_config, data, Path(out), start, accelerator)
+    if run.step >= config.steps and accelerator.is_main_process:
+        logging.getLogger("smcd").warning(
+            "%s: the run has %d steps already, so nothing was trained: ask for more steps in all than that",
+            out,
+            run.step,
+        )
     if vae is not None:
         vae.to(accelerator.device)
     log = Log(run.out, run.step, accelerator.is_main_process, tensorboard)

@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: S403 - only to be caught
@@ -31,10 +33,15 @@ MAY_CHANGE = ("steps", "save_every", "keep_every", "validate_every", "checkpoint
 
 def settings_of(config: TrainingConfig, model_config: SMCDConfig, clips: int, processes: int) -> dict[str, object]:
     """The settings that a resumed run must share with the state that it resumes from, ready for JSON."""
+    settings = own_settings(config, processes) | {"clips in the data set": clips} | asdict(model_config)
+    return json.loads(json.dumps(settings))
+
+
+def own_settings(config: TrainingConfig, processes: int) -> dict[str, object]:
+    """Those of them that are known before network and clips are."""
     settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
     # Processes, batch size and accumulation may change as long as their product stays.
     settings["clips in a step"] = processes * settings.pop("batch_size") * settings.pop("accumulation")
-    settings |= {"clips in the data set": clips} | asdict(model_config)
     return json.loads(json.dumps(settings))
 
 
@@ -90,6 +97,13 @@ def _states(out: Path) -> list[Path]:
     return sorted(path for path in out.glob("state-*") if path.suffix != ".tmp")
 
 
+def check_state(out: Path, settings: dict[str, object]) -> None:
+    """Raises TrainingError if the newest state in `out` is damaged, or was saved with others of these settings."""
+    for state in _states(out)[-1:]:
+        with _naming(state):
+            _check_settings(state, settings, settings)
+
+
 def resume(accelerator: Accelerator, out: Path, average: EMAModel | None, settings: dict[str, object]) -> int:
     """Load the newest state in `out` and return its step, 0 if there is none.
 
@@ -101,7 +115,7 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None, settin
         return 0
     newest = states[-1]
     step = int(newest.name.removeprefix("state-"))
-    try:
+    with _naming(newest):
         _check_settings(newest, settings)
         accelerator.load_state(str(newest))
         if average:
@@ -109,19 +123,27 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None, settin
             old = average.shadow_params
             average.shadow_params = [_distribute_like(shadow[str(number)], value) for number, value in enumerate(old)]
             average.optimization_step = step
+    return step
+
+
+@contextmanager
+def _naming(state: Path) -> Iterator[None]:
+    """Tell what is damaged."""
+    try:
+        yield
     except TrainingError:
         raise
     except (RuntimeError, ValueError, OSError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise TrainingError(
-            f"{newest}: is not of this run, or damaged ({reason}); choose another folder, or delete that one"
+            f"{state}: is not of this run, or damaged ({reason}); choose another folder, or delete that one"
         ) from None
-    return step
 
 
-def _check_settings(state: Path, settings: dict[str, object]) -> None:
+def _check_settings(state: Path, settings: dict[str, object], names: Iterable[str] | None = None) -> None:
+    """Compare the settings of these names, or all."""
     saved = _added_since(settings) | json.loads((state / SETTINGS).read_text(encoding="utf-8"))
-    for name in [*settings, *saved]:
+    for name in names or [*settings, *saved]:
         if saved.get(name) != settings.get(name):
             raise TrainingError(
                 f"{state}: is not of this run: {name} is {saved.get(name)} there, now {settings.get(name)}; use "

@@ -220,10 +220,10 @@ def _read_smcd(file: WeightFile) -> Checkpoint:
             there, gone = ("weights", "configuration") if tensors else ("configuration", "weights")
             raise CheckpointError(f"{file.path}: holds the {there} of its {name} but not the {gone}")
         if tensors:
-            inside[name] = Component(_json(file, name), tensors)
+            inside[name] = Component(json_of(file, name), tensors)
     for name in ("tokenizer", "info"):
         if name in metadata:
-            inside[name] = _json(file, name)
+            inside[name] = json_of(file, name)
     return Checkpoint(file.path, "smcd", config, weights, **inside).checked()
 
 
@@ -370,7 +370,8 @@ def _inferred(path: Path, infer: Callable[..., SMCDConfig], *shapes: Shapes | No
         ) from None
 
 
-def _json(file: WeightFile, name: str) -> dict[str, Any]:
+def json_of(file: WeightFile, name: str) -> dict[str, Any]:
+    """The object of that name in the metadata. Raises CheckpointError if it is none."""
     if len(file.metadata[name]) > MAX_HEADER:
         raise CheckpointError(
             f"{file.path}: {name} in its metadata has {len(file.metadata[name])} characters, the limit is {MAX_HEADER}"

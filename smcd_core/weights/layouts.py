@@ -24,9 +24,10 @@ def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 # Layout --------------------------------------------------------------------------------------------------------------
 
+LORA = "a LoRA (give it beside a checkpoint, with --lora)"
 # The first pattern that occurs in any name decides.
 _SIGNS = {
-    "a LoRA (give it beside a checkpoint, with --lora)": r"lora_|\.lora\.|lokr_|hada_w",
+    LORA: r"lora_|\.lora\.|lokr_|hada_w",
     "smcd": r"^unet\.input_blocks\.",
     "diffusers": r"\.temp_convs\.",
     "control_net": r"^(zero_convs|input_hint_block)\.",

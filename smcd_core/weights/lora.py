@@ -100,6 +100,12 @@ def read_lora(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, LowR
     return {name: _change(path, name, parts, weights.get(name)) for name, parts in found.items()}
 
 
+def ranks_of(tensors: Mapping[str, Tensor]) -> list[int]:
+    """The rank of each pair in a file, without order."""
+    downs = [name for name in tensors if any(name.endswith(end) for end, part in _PARTS.items() if part == "down")]
+    return [tensors[name].shape[0] for name in downs if tensors[name].ndim]
+
+
 def _places(names: Iterable[str]) -> dict[str, str]:
     """Which weight each stem of a key stands for."""
     places = {}
