@@ -98,7 +98,8 @@ def read_yolo(path: Path) -> BoxRows:
         remarks=objects.remarks(),
     )  # fmt: skip
     # A detector writes no file for a frame in which it finds nothing, so two files alone show no rhythm.
-    return joined(found, frames) if len(frames) > 2 else found
+    empty = [(frame, None) for (_, rows), frame in zip(tables, frames, strict=True) if not rows]
+    return joined(found, frames, empty) if len(frames) > 2 else found
 
 
 def _label_rows(file: BoxFile) -> Iterator[tuple[str, list[float]]]:
@@ -142,7 +143,7 @@ def _frames_of(folder: Path, paths: Sequence[Path]) -> list[int]:
 
 def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """frame track type truncated occluded alpha left top right bottom ... of KITTI tracking; DontCare is left out."""
-    entries, objects, seen, annotated, left_out = [], ObjectNames(), set(), [], 0
+    entries, objects, seen, annotated, absent, left_out = [], ObjectNames(), set(), [], [], 0
     names = "frame,id,left,top,right,bottom"
     columns = len(rows[0][1])
     for where, row in rows:
@@ -154,8 +155,11 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         if not is_frame(frame) or identity != int(identity):
             raise file.error(f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 0", where)
         annotated.append(int(frame))
-        if row[2] == "DontCare" or gone:
-            left_out += row[2] == "DontCare"
+        if row[2] == "DontCare":
+            left_out += 1
+            continue
+        if gone:
+            absent.append((int(frame), int(identity)))
             continue
         if identity < 0:
             raise file.error(f"found id {identity:g}, a detection that no tracker has joined to an object", where)
@@ -167,4 +171,4 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     what = "KITTI tracking" + (f" ({left_out} rows of DontCare left out)" if left_out else "")
     found = BoxRows(what, *rows_of(entries), tuple(objects.phrases), may_start_late=True, remarks=objects.remarks())
     file.refuse_shares(found.xyxy, "KITTI")
-    return joined(found, annotated)
+    return joined(found, annotated, [(frame, objects.known(identity)) for frame, identity in absent])
