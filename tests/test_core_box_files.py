@@ -33,7 +33,7 @@ HIDING = [
 
 
 def document(*objects, frames=10):
-    head = {"version": 1, "width": SIZE[0], "height": SIZE[1], "frames": frames}
+    head = {"version": 2, "width": SIZE[0], "height": SIZE[1], "frames": frames}
     tracks = [
         {"id": f"n{number}", "phrase": f"Hund {number}", "strength": 0.5 * number, "keys": keys}
         for number, keys in enumerate(objects, 1)
@@ -170,8 +170,25 @@ def test_what_a_format_cannot_hold_is_refused_and_nothing_is_written(tmp_path, f
 
 def test_trailblazer_refuses_keyframes_that_it_would_divide_by_zero_at(tmp_path):
     keys = [MOVING[0], {**MOVING[1], "frame": 5}, {**MOVING[2], "frame": 6}]
-    with pytest.raises(TrajectoryError, match="n1 has keyframes in frames 5 and 6; TrailBlazer needs a frame between"):
+    with pytest.raises(
+        TrajectoryError, match="Hund 1 has keyframes in frames 5 and 6; TrailBlazer needs a frame between"
+    ):
         write_boxes(tmp_path / "a.yaml", document(keys), "trailblazer")
+
+
+@pytest.mark.parametrize(
+    ("change", "way"),
+    [
+        ({"ease": "in"}, r"eased \(in\)"),
+        ({"ease": "hold"}, r"eased \(hold\)"),
+        ({"ease": [0.9, 0, 0.1, 1]}, "eased"),
+        ({"handles": [[0, 0], [0.3, 0.9]]}, "on a bent path"),
+    ],
+)
+def test_trailblazer_names_the_ease_whose_straight_lines_it_cannot_take(tmp_path, change, way):
+    keys = [{**MOVING[0], **change}, {**MOVING[2], "frame": 3}]
+    with pytest.raises(TrajectoryError, match=rf"Hund 1 moves {way} from frame 0 to 3, which takes .* or move its two"):
+        write_boxes(tmp_path / "a.yaml", document(keys, frames=4), "trailblazer")
 
 
 # The command ---------------------------------------------------------------------------------------------------------

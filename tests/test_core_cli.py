@@ -273,6 +273,7 @@ def test_what_a_crop_cuts_off_and_an_object_that_comes_late_are_said(files, caps
     assert animate(files, *crop, boxes="beside.json", out="beside.gif") == 0
     remarks = capsys.readouterr().err
     assert re.search(r"the crop cuts off 56 % of object 1 .* in frame 2: .* the middle 40 x 40 of", remarks)
+    assert re.search(r"boxes are visible in 2 of 4 frames; .* is not visible in frames 0-1: give it boxes", remarks)
     assert "is hidden up to frame 1: what its box holds in frame 2 is taken out of the image until then" in remarks
     assert animate(files, *crop[:4], "--start", "1", boxes="beside.json", out="noise.gif") == 0
     assert "hidden" not in capsys.readouterr().err  # nothing is taken out of what starts from noise

@@ -169,7 +169,7 @@ def assert_the_same(format, trajectory, again, what, holds=None):
             np.testing.assert_allclose(ours, theirs, atol=holds.near)
     else:
         shown = mask.any(0) | (format != "mot")  # an object without a box has no line of MOT
-        if "straight lines between" in what:  # all show in every n-th frame only, and are filled in
+        if "straight lines between" in what:  # no two show in adjacent frames, and are joined
             assert (seen | ~mask[:, shown]).all()
         else:
             np.testing.assert_array_equal(seen, mask[:, shown])

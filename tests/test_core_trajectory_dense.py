@@ -1,10 +1,12 @@
 """One box per frame and object: what readers give and the model takes."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
-from smcd_core.trajectory.dense import DenseBoxes, boxes_at, clip_boxes, dense_boxes
+from smcd_core.trajectory.dense import DenseBoxes, absences, boxes_at, clip_boxes, dense_boxes
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
 
 
@@ -50,3 +52,24 @@ def test_counts_that_differ_are_refused():
         DenseBoxes(np.zeros((2, 1, 4)), np.ones((2, 2), bool), ("dog",))
     with pytest.raises(TrajectoryError, match="2 strengths for 1 objects"):
         DenseBoxes(np.zeros((2, 1, 4)), np.ones((2, 1), bool), ("dog",), (1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (["11111111"], "boxes are visible in 8 of 8 frames"),
+        (
+            ["10001001"],
+            "boxes are visible in 3 of 8 frames; dog is not visible in frames 1-3 and 5-6: give it boxes there if it "
+            "should move through them",
+        ),
+        (["11011111", "11111111"], "boxes are visible in 8 of 8 frames; dog is not visible in frame 2: give "),
+        (["10101010", "00111111"], "7 of 8 frames; dog is not visible in frames 1, 3, 5 and 7, object 2 is not "),
+        (["010101010101"], "6 of 12 frames; dog is not visible in frames 0, 2, 4, 6 and 2 more gaps: give"),
+        (["10"] * 6, "dog is not visible in frame 1, .* and 2 more are not visible at times: give it boxes"),
+    ],
+)
+def test_the_frames_without_an_object_are_named(seen, said):
+    mask = np.array([[sign == "1" for sign in row] for row in seen]).T
+    boxes = DenseBoxes(np.zeros((*mask.shape, 4)), mask, ("dog", *[""] * (len(seen) - 1)))
+    assert re.search(said, absences(boxes)) and (mask.all() or ";" in absences(boxes))

@@ -195,7 +195,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
 def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     from ..guides.fit import of_another_shape
     from ..sampling.settings import check_objects
-    from ..trajectory.dense import dense_boxes, stretched
+    from ..trajectory.dense import absences, dense_boxes, stretched
 
     image = read_image(args.image)
     trajectory, found = read_boxes(args, image.width, image.height)
@@ -204,10 +204,9 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
         note(line)
     boxes = dense_boxes(trajectory)
     check_objects(boxes, args.frames)
-    shown = boxes.resampled(args.frames or boxes.frames).mask.any(1)
     for line in stretched(boxes.frames, args.frames):
         note(line)
-    note(f"boxes are visible in {int(shown.sum())} of {len(shown)} frames")
+    note(absences(boxes.resampled(args.frames or boxes.frames)))
     return image, trajectory
 
 

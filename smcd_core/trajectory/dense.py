@@ -27,6 +27,8 @@ from .document import (
 from .path import bend
 from .simplify import trajectory_from_boxes
 
+NAMED = 4  # objects, and gaps of each, in one sentence
+
 
 @dataclass(frozen=True)
 class DenseBoxes:
@@ -149,6 +151,36 @@ def stretched(frames: int, num_frames: int | None) -> list[str]:
     if num_frames in (None, frames):
         return []
     return [f"the boxes have {frames} frames: their motion is stretched over the video's {num_frames}"]
+
+
+def absences(boxes: DenseBoxes) -> str:
+    """In how many frames any box is visible, the frames in which each object is not, and what to do about them."""
+    shown = boxes.mask.any(1)
+    line = f"boxes are visible in {int(shown.sum())} of {len(shown)} frames"
+    absent = [
+        f"{phrase[:40] or f'object {number}'} is not visible in {_spans(np.flatnonzero(~seen).tolist())}"
+        for number, (phrase, seen) in enumerate(zip(boxes.phrases, boxes.mask.T, strict=True), 1)
+        if not seen.all()
+    ]
+    if not absent:
+        return line
+    more = f" and {len(absent) - NAMED} more are not visible at times" if len(absent) > NAMED else ""
+    return f"{line}; {', '.join(absent[:NAMED])}{more}: give it boxes there if it should move through them"
+
+
+def _spans(frames: Sequence[int]) -> str:
+    """Rising frames in words: frame 3, frames 1-3, 5 and 6."""
+    spans: list[list[int]] = []
+    for frame in frames:
+        if spans and frame == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], frame]
+        else:
+            spans.append([frame])
+    words = ["-".join(map(str, span)) for span in spans]
+    if len(words) > NAMED:
+        words = [*words[:NAMED], f"{len(words) - NAMED} more gaps"]
+    listed = " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return f"frame {listed}" if len(frames) == 1 else f"frames {listed}"
 
 
 def really_corners(boxes: DenseBoxes) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -9,9 +10,10 @@ from itertools import pairwise
 import numpy as np
 
 from .dense import DenseBoxes
-from .document import DEFAULT_FPS, TrajectoryError
+from .document import DEFAULT_FPS, MAX_FRAMES, TrajectoryError
 
 LAST_FRAME = 10**9  # as long as videos are; larger numbers are something else
+LISTED = 8  # frames in one sentence
 MAX_PIXELS = 10**6  # of a coordinate, which may lie outside the frame
 
 
@@ -104,6 +106,10 @@ class ObjectNames:
         self._labels.setdefault(identity, {})[phrase] = None
         return self._places[identity]
 
+    def known(self, identity: Hashable) -> int | None:
+        """The index of an object, None for one without a box."""
+        return self._places.get(identity)
+
     def remarks(self) -> tuple[str, ...]:
         """A sentence if the label of an object changes."""
         changed = [(name, list(labels)) for name, labels in self._labels.items() if len(labels) > 1]
@@ -131,34 +137,54 @@ def all_are_shares(xyxy: np.ndarray) -> bool:
     return bool(xyxy.size and xyxy.any() and (xyxy >= -0.05).all() and (xyxy <= 1.05).all())
 
 
-def joined(rows: BoxRows, annotated: Sequence[int] | None = None) -> BoxRows:
-    """Fill in the frames between those of a file that was annotated every n-th frame, with straight lines.
+def joined(
+    rows: BoxRows, annotated: Sequence[int] | None = None, absent: Sequence[tuple[int, int | None]] = ()
+) -> BoxRows:
+    """Join the boxes of each object by straight lines if no two rows of the file are in adjacent frames.
+
+    Such rows are keyframes. Evenly spaced ones may be samples as well: where other objects have a row in a frame
+    between two boxes, this one is not there.
 
     annotated  frames that the file tells of, where some of them may have no box
+    absent     frames that a row marks as without an object; None stands for all objects
     """
     numbers = np.unique(rows.frames if annotated is None else annotated)
-    step = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 1 else 1
-    if step == 1:
+    steps = np.diff(numbers)
+    if not len(steps) or steps.min() == 1:
         return rows
+    is_even = len(steps) > 1 and (steps == steps[0]).all()
+    longest = int(steps[0]) if is_even else MAX_FRAMES
+    marks: dict[int | None, list[int]] = {}
+    for frame, n in sorted(absent, key=lambda mark: mark[0]):
+        marks.setdefault(n, []).append(frame)
     parts = []
     for n in range(len(rows.phrases)):
         own = np.flatnonzero(rows.objects == n)
         own = own[np.argsort(rows.frames[own], kind="stable")]
         for here, after in pairwise(own):
-            if rows.frames[after] - rows.frames[here] == step:
-                share = np.arange(1, step)[:, None] / step
+            first, last = int(rows.frames[here]), int(rows.frames[after])
+            gap = last - first
+            is_left = any(bisect(marks.get(key, []), first) < bisect(marks.get(key, []), last) for key in (n, None))
+            if gap <= longest and not is_left:
+                share = np.arange(1, gap)[:, None] / gap
                 between = rows.xyxy[here] + (rows.xyxy[after] - rows.xyxy[here]) * share
-                parts.append((rows.frames[here] + np.arange(1, step), np.full(step - 1, n), between))
+                parts.append((first + np.arange(1, gap), np.full(gap - 1, n), between))
     if not parts:
         return rows
     frames, objects, xyxy = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return replace(
         rows,
-        what=f"{rows.what}, one frame in {step}, straight lines between",
         frames=np.concatenate((rows.frames, frames)),
         objects=np.concatenate((rows.objects, objects)),
         xyxy=np.concatenate((rows.xyxy, xyxy)),
+        remarks=(*rows.remarks, f"rows in frames {_listed(numbers.tolist())} only: straight lines between"),
     )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    if len(numbers) > LISTED:
+        return f"{', '.join(map(str, numbers[: LISTED - 1]))} ... {numbers[-1]}"
+    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def started(rows: BoxRows) -> BoxRows:

@@ -50,16 +50,13 @@ def write_bbox_animator(path: str | os.PathLike, trajectory: Trajectory) -> None
 def write_trailblazer(path: str | os.PathLike, trajectory: Trajectory, object_id: str | None = None) -> None:
     """Write the keyframes of one object for TrailBlazer, eases as straight lines to 0.4 % of the frame.
 
-    Raises TrajectoryError where it is hidden, and for keyframes in frames side by side after the first one, which
-    TrailBlazer divides by zero at.
+    Raises TrajectoryError where it is hidden, and for keyframes in frames side by side after the first one, its own or
+    those of the straight lines, which TrailBlazer divides by zero at.
     """
     track, keys = _only(trajectory, object_id, "TrailBlazer", DEFAULT_TOLERANCE)
     for before, after in pairwise(keys[1:]):
         if after.frame - before.frame == 1:
-            raise TrajectoryError(
-                f"{track.id} has keyframes in frames {before.frame} and {after.frame}; TrailBlazer needs a frame "
-                "between: move one of them"
-            )
+            raise TrajectoryError(_side_by_side(track, before.frame, after.frame))
     phrase = json.dumps(" ".join(track.phrase.split()))  # which YAML reads as text, whatever it holds
     lines = ["keyframe:\n"]
     for key in keys:
@@ -68,6 +65,20 @@ def write_trailblazer(path: str | os.PathLike, trajectory: Trajectory, object_id
     words = ", ".join(str(n) for n in range(1, len(track.phrase.split()) + 1))
     lines.append(f"token_inds: [{words}]\nwidth: {trajectory.width}\nheight: {trajectory.height}\n")
     _write(path, "".join(lines).encode())
+
+
+def _side_by_side(track: Track, before: int, after: int) -> str:
+    name, frames = track.phrase or track.id, f"keyframes in frames {before} and {after}"
+    needs = "TrailBlazer needs a frame between"
+    if {before, after} <= {key.frame for key in track.keys}:
+        return f"{name} has {frames}; {needs}: move one of them"
+    start, end = next((a, b) for a, b in pairwise(track.keys) if a.frame <= before < b.frame)
+    way = f"eased ({start.ease})" if isinstance(start.ease, str) else "eased"
+    way = "on a bent path" if start.ease == "linear" else way
+    return (
+        f"{name} moves {way} from frame {start.frame} to {end.frame}, which takes {frames} as straight lines; {needs}: "
+        "make it linear and straight there, or move its two keys apart"
+    )
 
 
 def write_freetraj(path: str | os.PathLike, trajectory: Trajectory, object_id: str | None = None) -> None:

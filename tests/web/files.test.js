@@ -316,6 +316,9 @@ test("what another format cannot hold is refused with the reason", () => {
     { frame: 0, box: A }, { frame: 4, box: B }, { frame: 5, box: A },
   ] }] });
   assert.throws(() => writeTrailBlazer(close, close.objects[0].id), /frames 4 and 5; TrailBlazer needs a frame between/);
+  const eased = { ...close, objects: [{ ...close.objects[0], keys: [0, 3].map((frame, n) => ({ ...close.objects[0].keys[n], frame, ease: "in" })) }] };
+  const named = /^(?:.*) moves eased or bent from frame 0 to 3, which takes keyframes in frames 1 and 2 as straight lines; TrailBlazer/;
+  assert.throws(() => writeTrailBlazer(eased, eased.objects[0].id), named);
   assert.throws(() => writeFreeTraj(setEnabled(close, [id], false), id), /is disabled/);
   assert.throws(() => writeSgI2v(setEnabled(close, [id], false)), /there is no enabled object/);
 });

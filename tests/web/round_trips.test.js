@@ -81,7 +81,7 @@ function shownBoxes(trajectory) {
 /** Objects come in the order in which they are first seen. */
 function sameBoxes(found, wanted, { near = 1e-5, hidesNone = false, isOne = false }) {
   const frames = wanted.flatMap((row, frame) => (row.some(Boolean) ? [frame] : []));
-  const step = frames.slice(1).map((frame, n) => frame - frames[n]).reduce(commonDivisor, 0);
+  const areKeys = !frames.slice(1).some((frame, n) => frame - frames[n] === 1);
   const columns = (rows) => rows[0].map((_, n) => rows.map((row) => row[n]));
   const seen = columns(wanted).filter((column) => isOne || column.some(Boolean));
   const start = (column) => column.findIndex(Boolean);
@@ -89,8 +89,8 @@ function sameBoxes(found, wanted, { near = 1e-5, hidesNone = false, isOne = fals
   assert.equal(ours.length, seen.length);
   for (const column of seen) {
     const isIt = (other) => column.every((box, frame) => (box ? other[frame] && distance(other[frame], box) < near : isFree(other[frame])));
-    // Boxes in every n-th frame only are filled in.
-    const isFree = (box) => hidesNone || step > 1 || !box;
+    // Boxes of which no two are in adjacent frames are joined.
+    const isFree = (box) => hidesNone || areKeys || !box;
     const at = ours.findIndex(isIt);
     assert.ok(at >= 0, `object that starts in frame ${start(column)}`);
     ours.splice(at, 1);
@@ -118,10 +118,6 @@ function sameMiddles(found, wanted) {
 
 function middle([x1, y1, x2, y2]) {
   return [(x1 + x2) / 2, (y1 + y2) / 2];
-}
-
-function commonDivisor(a, b) {
-  return b ? commonDivisor(b, a % b) : a;
 }
 
 function plain(tracks) {

@@ -75,17 +75,21 @@ function readTable(header, rows, fromZero = false) {
   const first = !isOurs && !fromZero && earliest === 1 ? 1 : 0;
   if (areRowNumbers(columns.get("object"), header, rows, frames)) columns.delete("object");
   const objects = new ObjectNames();
+  /** @type {{frame: number, name: string | null}[]} */
+  const absent = [];
   let leftOut = 0;
   const entries = rows.flatMap(({ fields, where }, n) => {
     const box = boxNames.map((name) => fields[columns.get(name)]);
-    if (isAbsent(box) || isGone(columns, fields, where)) return [];
-    if (columns.has("conf") && /^0(\.0*)?$/.test(fields[columns.get("conf")])) {
-      leftOut += 1; // as in MOT
+    const label = columns.has("label") ? fields[columns.get("label")] : null;
+    const name = columns.has("object") ? sameId(fields[columns.get("object")]) : label;
+    const isNoObject = isAbsent(box) || isGone(columns, fields, where);
+    const isLeftOut = !isNoObject && columns.has("conf") && /^0(\.0*)?$/.test(fields[columns.get("conf")]); // as in MOT
+    if (isLeftOut) leftOut += 1;
+    if (isNoObject || isLeftOut) {
+      absent.push({ frame: frames[n] - first, name });
       return [];
     }
     const values = box.map((field) => numberOf(field, boxNames.join(), where));
-    const label = columns.has("label") ? fields[columns.get("label")] : null;
-    const name = columns.has("object") ? sameId(fields[columns.get("object")]) : label;
     if (name === "-1") throw untracked(where);
     objects.add(name, phraseOf(label ?? name ?? ""));
     return [{ where, frame: frames[n] - first, name, box: boxOf(values, boxNames, where) }];
@@ -100,7 +104,7 @@ function readTable(header, rows, fromZero = false) {
   const mayStartLate = !isOurs && entries.some(({ frame }) => frame + first === earliest);
   const fromSides = boxNames[2] === "w" && boxNames[0] !== "cx";
   const found = { entries, phrases: objects.phrases, length, inPixels, mayStartLate, leftOut, size, fromSides, remarks: [...objects.remarks(), ...asRoboflow(header)] };
-  return joined(found, frames.map((frame) => frame - first));
+  return joined(found, frames.map((frame) => frame - first), absent);
 }
 
 /** A sentence where columns have the names of Roboflow's predictions, in which x and y are the centre. @param {string[]} header @returns {Said[]} */

@@ -237,7 +237,8 @@ export function readMot(rows) {
   const columns = Math.max(lines[0]?.fields.length ?? 0, 6);
   const table = lines.map((row) => motRow(row, MOT_COLUMNS.slice(0, columns).join()));
   const classes = columns === 9 && areClasses(table.map(({ values }) => values)) ? MOT_CLASSES : null;
-  const counted = table.filter(({ values }) => columns < 7 || values[6] !== 0); // as ground truth marks what counts
+  const counts = ({ values }) => columns < 7 || values[6] !== 0; // as ground truth marks it
+  const counted = table.filter(counts);
   const wanted = counted.filter(({ values }) => !classes || classes.has(values[7]));
   const entries = wanted.map(({ where, values, box }) => ({ where, frame: values[0] - 1, name: values[1], box }));
   refuseRepeated(entries);
@@ -248,7 +249,11 @@ export function readMot(rows) {
   const phrases = new Map([...objects.phrases].sort(([a], [b]) => Number(a) - Number(b)));
   const leftOut = table.length - wanted.length;
   const annotated = told.map(({ fields, where }) => numberOf(fields[0], "frame", where) - 1).filter((frame) => isFrame(frame));
-  return joined({ entries, phrases, mayStartLate: true, leftOut, fromSides: true, remarks: objects.remarks() }, annotated);
+  const absent = [
+    ...told.filter(({ fields }) => isAbsent(fields.slice(2, 6))).map(({ fields }) => [fields[0], fields[1]].map(Number)),
+    ...table.filter((row) => !counts(row)).map(({ values }) => values),
+  ].map(([frame, name]) => ({ frame: frame - 1, name }));
+  return joined({ entries, phrases, mayStartLate: true, leftOut, fromSides: true, remarks: objects.remarks() }, annotated, absent);
 }
 
 /** Refuse files whose ids must be the frames: each "object" lies where the one before it does. @param {Entry[]} entries */

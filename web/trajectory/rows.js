@@ -105,6 +105,8 @@ export function refuseOtherSize({ boxes, mask }, { width, height }) {
   );
 }
 
+const LISTED = 8; // frames in one sentence
+
 /** As long as videos are; larger numbers are something else. */
 const LAST_FRAME = 1e9;
 
@@ -114,22 +116,40 @@ export function isFrame(number, first = 0) {
 }
 
 /**
- * Fill in the frames between those of a file that was annotated every n-th frame, with straight lines.
+ * Join the boxes of each object by straight lines if no two rows of the file are in adjacent frames.
+ *
+ * Such rows are keyframes. Evenly spaced ones may be samples as well: where other objects have a row in a frame between
+ * two boxes, this one is not there.
  *
  * @param {BoxRows} rows
  * @param {number[]} annotated  frames that the file tells of, where some of them may have no box
+ * @param {{frame: number, name: unknown}[]} absent  rows that say that an object is not there; one without a box stands for all
  * @returns {BoxRows}
  */
-export function joined(rows, annotated) {
+export function joined(rows, annotated, absent) {
   const numbers = [...new Set(annotated)].sort((a, b) => a - b);
-  const gaps = numbers.slice(1).map((frame, n) => frame - numbers[n]);
-  const step = gaps.length ? gaps.reduce(commonDivisor) : 1;
-  if (step === 1) return rows;
+  const steps = numbers.slice(1).map((frame, n) => frame - numbers[n]);
+  if (!steps.length || steps.includes(1)) return rows;
+  const isEven = steps.length > 1 && steps.every((step) => step === steps[0]);
+  const longest = isEven ? steps[0] : LIMITS.frames;
   const between = [...rows.phrases.keys()].flatMap((name) => {
+    const marks = absent.filter((mark) => mark.name === name || !rows.phrases.has(/** @type {any} */ (mark.name)));
+    const isLeft = (first, last) => marks.some(({ frame }) => first < frame && frame < last);
     const own = rows.entries.filter((entry) => entry.name === name).sort((a, b) => a.frame - b.frame);
-    return own.slice(1).flatMap((after, n) => (after.frame - own[n].frame === step ? inBetween(own[n], after) : []));
+    return own.slice(1).flatMap((after, n) => {
+      const here = own[n];
+      return after.frame - here.frame > longest || isLeft(here.frame, after.frame) ? [] : inBetween(here, after);
+    });
   });
-  return { ...rows, entries: [...rows.entries, ...between] };
+  if (!between.length) return rows;
+  const said = say`rows in frames ${listed(numbers)} only: straight lines between`;
+  return { ...rows, entries: [...rows.entries, ...between], remarks: [...(rows.remarks ?? []), said] };
+}
+
+/** @param {number[]} numbers */
+function listed(numbers) {
+  if (numbers.length <= LISTED) return numbers.join(", ");
+  return `${numbers.slice(0, LISTED - 1).join(", ")} ... ${numbers[numbers.length - 1]}`;
 }
 
 /** @param {Entry} here @param {Entry} after @returns {Entry[]} */
@@ -139,11 +159,6 @@ function inBetween(here, after) {
     const box = here.box.map((value, axis) => value + ((after.box[axis] - value) * (n + 1)) / step);
     return { ...here, frame: here.frame + n + 1, box: /** @type {Box} */ (box) };
   });
-}
-
-/** @param {number} a @param {number} b @returns {number} */
-function commonDivisor(a, b) {
-  return b ? commonDivisor(b, a % b) : a;
 }
 
 /**

@@ -52,9 +52,7 @@ export function writeTrailBlazer(trajectory, id) {
   const { track, keys } = only(trajectory, id, "TrailBlazer", DEFAULT_TOLERANCE);
   keys.slice(2).forEach(({ frame }, n) => {
     const { frame: before } = keys[n + 1];
-    if (frame - before > 1) return;
-    const found = say`${id} has keyframes in frames ${before} and ${frame}`;
-    throw new TrajectoryError(say`${found}; TrailBlazer needs a frame between: move one of them`);
+    if (frame - before === 1) throw sideBySide(track, before, frame);
   });
   const words = track.phrase.split(/\s+/).filter(Boolean);
   const lines = keys.map(
@@ -64,6 +62,18 @@ export function writeTrailBlazer(trajectory, id) {
   const indices = words.map((_, n) => n + 1).join(", ");
   const size = `width: ${trajectory.width}\nheight: ${trajectory.height}\n`;
   return `keyframe:\n${lines.join("")}token_inds: [${indices}]\n${size}`;
+}
+
+/** @param {Track} track @param {number} before @param {number} after */
+function sideBySide({ id, phrase, keys }, before, after) {
+  const name = phrase || id;
+  if ([before, after].every((frame) => keys.some((key) => key.frame === frame))) {
+    const found = say`${name} has keyframes in frames ${before} and ${after}`;
+    return new TrajectoryError(say`${found}; TrailBlazer needs a frame between: move one of them`);
+  }
+  const end = keys.findIndex(({ frame }) => frame > before);
+  const found = say`${name} moves eased or bent from frame ${keys[end - 1].frame} to ${keys[end].frame}, which takes keyframes in frames ${before} and ${after} as straight lines`;
+  return new TrajectoryError(say`${found}; TrailBlazer needs a frame between: make it linear and straight there, or move its two keys apart`);
 }
 
 /**

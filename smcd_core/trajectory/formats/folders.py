@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ..rows import BoxRows, ObjectNames, is_frame, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural
+from .keyframes import read_yaml
 from .lines import picture_size
 
 KITTI_FIELDS = (17, 18)
-CLASS_FILES = ("classes.txt", "labels.txt")
+CLASS_FILES = ("classes.txt", "labels.txt", "obj.names", "data.yaml")  # Label Studio, CVAT and Darknet, Ultralytics
 LOOKED_AT = 50  # files, to tell what a folder holds and how large its images are
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -58,12 +59,11 @@ def read_yolo(path: Path) -> BoxRows:
     path  the folder, or the label file of a single image
 
     The number at the end of a file's name is the frame. Without ids a class may have one box in a frame. Names come
-    from classes.txt (or labels.txt) in the folder, the size from an image of the same name, there or in the folder
-    `images` that goes with a folder `labels`.
+    from one of CLASS_FILES, the size from an image of the same name, there or in the folder `images` that goes with a
+    folder `labels`.
     """
     folder, paths = (path, _label_files(path)) if path.is_dir() else (path.parent, [path])
-    named = [folder / name for name in CLASS_FILES if (folder / name).is_file()]
-    classes = BoxFile(named[0]).text.split("\n") if named else []
+    classes, named = _classes(folder)
     if not paths:
         raise BoxFile(folder).error("is no folder of label files, a .txt file for each frame with objects")
     frames = _frames_of(folder, paths) if len(paths) > 1 else [0]
@@ -88,17 +88,43 @@ def read_yolo(path: Path) -> BoxRows:
                 hint = "" if has_id else ": ids are missing, so run a tracker that saves them"
                 raise file.error(f"found a second box of {name[0]} {name[1]:g} in a frame{hint}", where)
             seen.add(name)
-            place = objects.place(f"{name[0]} {name[1]:g}", classes[int(kind)].strip() if kind < len(classes) else "")
+            place = objects.place(f"{name[0]} {name[1]:g}", classes.get(int(kind), ""))
             box = file.corners([cx - w / 2, cy - h / 2, w, h], True, where)
             entries.append((frame, place, box))
-    what = "YOLO labels" + (f" (classes of {named[0].name})" if named else "")
+    what = "YOLO labels" + (f" (classes of {named})" if named else "")
     size, name = _size_of_images(paths)
     found = BoxRows(
         what, *rows_of(entries), tuple(objects.phrases), size, f"from {name}", length=max(frames) + 1, in_pixels=False,
         remarks=objects.remarks(),
     )  # fmt: skip
     # A detector writes no file for a frame in which it finds nothing, so two files alone show no rhythm.
-    return joined(found, frames) if len(frames) > 2 else found
+    empty = [(frame, None) for (_, rows), frame in zip(tables, frames, strict=True) if not rows]
+    return joined(found, frames, empty) if len(frames) > 2 else found
+
+
+def _classes(folder: Path) -> tuple[dict[int, str], str]:
+    """Names of the classes of labels in a folder, and the name of the file that tells them.
+
+    It lies in the folder, above it, or, for labels/train, above `labels`.
+    """
+    folder = folder.absolute()
+    places = [folder, folder.parent, *([folder.parent.parent] if folder.parent.name == "labels" else [])]
+    for path in (place / name for place in places for name in CLASS_FILES):
+        if not path.is_file():
+            continue
+        file = BoxFile(path)
+        if path.suffix != ".yaml":
+            return {n: line.strip() for n, line in enumerate(file.text.split("\n"))}, path.name
+        content = read_yaml(file)
+        if not isinstance(content, dict) or "names" not in content:
+            continue  # of another program
+        names = content["names"]
+        names = dict(enumerate(names)) if isinstance(names, list) else names
+        entries = names.items() if isinstance(names, dict) else [("", None)]
+        if not all(type(n) is int and isinstance(name, str) for n, name in entries):
+            raise file.error("names are no list of texts, and no texts by number: expected names: [dog, cat]")
+        return {n: name.strip() for n, name in entries}, path.name
+    return {}, ""
 
 
 def _label_rows(file: BoxFile) -> Iterator[tuple[str, list[float]]]:
@@ -142,7 +168,7 @@ def _frames_of(folder: Path, paths: Sequence[Path]) -> list[int]:
 
 def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     """frame track type truncated occluded alpha left top right bottom ... of KITTI tracking; DontCare is left out."""
-    entries, objects, seen, annotated, left_out = [], ObjectNames(), set(), [], 0
+    entries, objects, seen, annotated, absent, left_out = [], ObjectNames(), set(), [], [], 0
     names = "frame,id,left,top,right,bottom"
     columns = len(rows[0][1])
     for where, row in rows:
@@ -154,8 +180,11 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         if not is_frame(frame) or identity != int(identity):
             raise file.error(f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 0", where)
         annotated.append(int(frame))
-        if row[2] == "DontCare" or gone:
-            left_out += row[2] == "DontCare"
+        if row[2] == "DontCare":
+            left_out += 1
+            continue
+        if gone:
+            absent.append((int(frame), int(identity)))
             continue
         if identity < 0:
             raise file.untracked(identity, where)
@@ -167,4 +196,4 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     what = "KITTI tracking" + (f" ({left_out} rows of DontCare left out)" if left_out else "")
     found = BoxRows(what, *rows_of(entries), tuple(objects.phrases), may_start_late=True, remarks=objects.remarks())
     file.refuse_shares(found.xyxy, "KITTI")
-    return joined(found, annotated)
+    return joined(found, annotated, [(frame, objects.known(identity)) for frame, identity in absent])

@@ -20,7 +20,7 @@ def read_trailblazer(file: BoxFile, size: tuple[int | None, int | None]) -> tupl
 
     The phrase is the prompt of the first keyframe. The size is that of the file, else `size`, else TrailBlazer's own.
     """
-    content = _yaml(file)
+    content = read_yaml(file)
     keyframes = content.get("keyframe") if isinstance(content, dict) else None
     if not isinstance(keyframes, list) or not keyframes or not all(isinstance(key, dict) for key in keyframes):
         raise file.error("has no list under keyframe; expected bbox_ratios, frame and prompt in each")
@@ -86,7 +86,8 @@ def _gone_on(before: Record, last: Record, frame: int) -> Record:
     return {"frame": frame, "box": [x1 + dx, y1 + dy, x2 + dx, y2 + dy]}
 
 
-def _yaml(file: BoxFile) -> Any:
+def read_yaml(file: BoxFile) -> Any:
+    """The content of a YAML file, without aliases and tags of Python."""
     import yaml
 
     if len(file.text) > MAX_YAML:

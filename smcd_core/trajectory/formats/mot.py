@@ -13,7 +13,7 @@ import numpy as np
 from ..dense import iou
 from ..document import DEFAULT_FPS
 from ..rows import BoxRows, ObjectNames, is_frame, joined
-from .box_file import BoxFile, Row, is_absent
+from .box_file import BoxFile, Row, is_absent, same_id
 
 NAMES = "frame,id,left,top,width,height,conf,x,y,z".split(",")
 
@@ -35,9 +35,15 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
     info_file = file.beside("seqinfo.ini") or file.beside("../seqinfo.ini")
     info = info_file.ini("Sequence") if info_file else {}
     names, names_from = _class_names(file, table, info.get("name", ""))
-    absent = [file.number(row[0], "frame", where) for where, row in rows if any(row) and is_absent(row[2:6])]
-    annotated = np.array([*table[:, 0], *filter(is_frame, absent)]) - 1
+    absent = [
+        (file.number(row[0], "frame", where), same_id(row[1]))
+        for where, row in rows
+        if any(row) and is_absent(row[2:6])
+    ]
+    absent = [(frame, identity) for frame, identity in absent if is_frame(frame)]
+    annotated = np.array([*table[:, 0], *(frame for frame, _ in absent)]) - 1
     counted = table[:, 6] != 0 if table.shape[1] >= 7 else np.ones(len(table), bool)
+    absent += [(frame, str(int(identity))) for frame, identity in table[~counted, :2]]
     notes = [_rows(int((~counted).sum()), "with conf 0 left out")] if not counted.all() else []
     if names and names_from == "MOT16":
         wanted = counted & np.isin(table[:, 7], list(names))
@@ -75,7 +81,8 @@ def read_mot(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         from_sides=True,
         remarks=labelled.remarks(),
     )
-    return joined(found, annotated.astype(int))
+    known = {str(int(identity)): n for n, identity in enumerate(identities)}
+    return joined(found, annotated.astype(int), [(int(frame) - 1, known.get(name)) for frame, name in absent])
 
 
 def _table(file: BoxFile, rows: Sequence[Row]) -> tuple[np.ndarray, list[str]]:

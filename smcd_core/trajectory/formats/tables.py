@@ -58,19 +58,20 @@ def _read_table(
     frames = _frame_numbers(file, rows, columns, header, needed)
     from_one = not is_ours and not from_zero and min(frames, default=0) == 1  # others count from 1
     columns = _without_row_numbers(columns, header, rows, frames)
-    entries, objects, seen, left_out = [], ObjectNames(), set(), 0
+    entries, objects, seen, absent, left_out = [], ObjectNames(), set(), [], 0
     for (where, row), frame in zip(rows, frames, strict=True):
+        label = row[columns["label"]] if "label" in columns else None
+        name = same_id(row[columns["object"]]) if "object" in columns else label
         if is_absent([row[columns[name]] for name in box_names]) or _is_gone(file, columns, row, where):
+            absent.append((frame - from_one, name))
             continue
         if "conf" in columns and re.fullmatch(r"0(\.0*)?", row[columns["conf"]]):  # as in MOT
+            absent.append((frame - from_one, name))
             left_out += 1
             continue
         box = [file.number(row[columns[name]], ",".join(box_names), where) for name in box_names]
-        name = same_id(row[columns["object"]]) if "object" in columns else None
         if name == "-1":
             raise file.untracked(-1, where)
-        label = row[columns["label"]] if "label" in columns else None
-        name = label if name is None else name
         place = objects.place(name, _phrase(name, label))
         if (frame, name) in seen:
             raise file.error(
@@ -99,7 +100,8 @@ def _read_table(
     # Rows at the start that say that nothing is there tell that the video starts with them.
     starts_late = bool(len(numbers)) and numbers.min() + from_one == min(frames)
     annotated = [frame - from_one for frame in frames]
-    return joined(replace(found, may_start_late=starts_late and not is_ours), annotated)
+    marks = [(frame, objects.known(name)) for frame, name in absent]
+    return joined(replace(found, may_start_late=starts_late and not is_ours), annotated, marks)
 
 
 def _as_roboflow(header: Sequence[str]) -> tuple[str, ...]:
