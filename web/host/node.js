@@ -141,7 +141,7 @@ class NodeEditor {
       listen(api, { graphChanged: look }),
       listen(window, { pagehide: () => this.#note() }),
       onLanguage(this.#host, () => this.#show()),
-      followRuns(this.editor, this.#host),
+      followRuns(this.editor, this.#node, this.#host),
       onNavigation(this.#host, (mode) => this.editor.set({ isWheelPanning: mode === "standard" })),
       // Another extension may have changed the text without calling back, and the host tells late of a typed prompt.
       listen(this.#holder, { pointerenter: () => this.#refresh(), focusin: () => this.#refresh() }),
