@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { firstFrames } from "../../web/host/dropped.js";
-import { bundledAway, isOtherPicture, learnBundled, modelFacts } from "../../web/host/facts.js";
+import { bundledAway, isOtherPicture, learnBundled, modelFacts, wordsCount } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
 import { scoresOf } from "../../web/host/scores.js";
@@ -183,6 +183,20 @@ test("a run that starts from another file than the background's is known", () =>
   const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
   const found = [5, 6, 7, 8].map((first) => isOtherPicture(node(graph(first), 1), api));
   assert.deepEqual(found, [false, false, true, false]);
+});
+
+test("words count for all models but the bundled one that takes any picture", () => {
+  const counted = (checkpoint) => {
+    const graph = graphOf({
+      1: { type: "SMCD_Trajectory" },
+      2: { type: "SMCD_Generate", inputs: { trajectory: [1, 0], first_frame: [5, 0], vae: [4, 0] } },
+      4: { type: "SMCD_Load", widgets: { checkpoint } },
+      5: { type: "SMCD_Example", widgets: { example: "coffee" } },
+    });
+    return wordsCount(node(graph, 1));
+  };
+  assert.deepEqual(["smcd-world (bundled)", "smcd-tiny (bundled)", "smcd.safetensors"].map(counted), [false, true, true]);
+  assert.equal(wordsCount(node(graphOf({ 1: { type: "SMCD_Trajectory" } }), 1)), true);
 });
 
 test("a bundled checkpoint with another picture than its examples is known", () => {
