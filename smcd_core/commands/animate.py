@@ -201,7 +201,7 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     for line in of_another_shape((trajectory.width, trajectory.height), image.size):
         note(line)
     boxes = dense_boxes(trajectory)
-    check_objects(boxes, args.frames, named="in the editor or the file (--phrase)")
+    check_objects(boxes, args.frames, option=" (--phrase)")
     shown = boxes.resampled(args.frames or boxes.frames).mask.any(1)
     for line in stretched(boxes.frames, args.frames):
         note(line)

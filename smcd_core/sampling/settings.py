@@ -185,19 +185,22 @@ def check_size(width: int, height: int, multiple: int) -> None:
             raise SMCDError(f"{side} is {pixels}, expected a multiple of {multiple} pixels: use {nearest}")
 
 
-def check_objects(boxes: DenseBoxes, num_frames: int | None = None, named: str = "in the editor or the file") -> None:
+def check_objects(boxes: DenseBoxes, num_frames: int | None = None, option: str = "") -> None:
     """Raise SMCDError unless there is something to move: enabled objects with phrases, and a box inside the frame.
 
     boxes       from `dense_boxes`, at every frame of the trajectory
     num_frames  of the video, which may take only some of those
-    named       where the user names objects
+    option      of the command line for phrases, as " (--phrase)"
     """
     names = boxes.phrases
     if not names:
         raise SMCDError("the trajectory has no enabled object: draw a box or enable one")
     unnamed = [number for number, name in enumerate(names, 1) if not name.strip()]
     if unnamed:
-        raise SMCDError(f"object {unnamed[0]} of {len(names)} has no phrase: say what is in its box, {named}")
+        raise SMCDError(
+            f"object {unnamed[0]} of {len(names)} has no phrase: say what is in its box, in the editor or the "
+            f"file{option}"
+        )
     if not boxes.mask.any():
         raise SMCDError("no box is inside the frame at any time: move one into it")
     if num_frames and not boxes.resampled(num_frames).mask.any():
