@@ -518,7 +518,7 @@ def broken(files):
         ({}, ["--dtype", "int8"], "argument --dtype"),
         ({}, ["--device", "abacus"], "--device abacus cannot be used here"),
         ({}, ["--phrase", "a", "--phrase", "b"], "has 1 object but 2 phrases were given"),
-        ({}, ["--phrase", " "], "object 1 of 1 has no phrase: say what is in its box"),
+        ({}, ["--phrase", " "], r"no phrase: say what is in its box, in the editor or the file \(--phrase\)"),
         ({"boxes": "disabled.json"}, [], "no enabled object: draw a box or enable one"),
         ({"boxes": "outside.json"}, [], "no box is inside the frame at any time"),
         ({"boxes": "brief.json"}, ["--frames", "2"], "no box is visible in the 2 frames that the video takes of 3"),

@@ -203,7 +203,7 @@ def _read_inputs(args: argparse.Namespace) -> tuple[Image.Image, Trajectory]:
     for line in of_another_shape((trajectory.width, trajectory.height), image.size):
         note(line)
     boxes = dense_boxes(trajectory)
-    check_objects(boxes, args.frames)
+    check_objects(boxes, args.frames, option=" (--phrase)")
     for line in stretched(boxes.frames, args.frames):
         note(line)
     note(absences(boxes.resampled(args.frames or boxes.frames)))

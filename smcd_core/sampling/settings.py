@@ -192,11 +192,12 @@ def check_size(width: int, height: int, multiple: int) -> None:
             raise SMCDError(f"{side} is {pixels}, expected a multiple of {multiple} pixels: use {nearest}")
 
 
-def check_objects(boxes: DenseBoxes, num_frames: int | None = None) -> None:
+def check_objects(boxes: DenseBoxes, num_frames: int | None = None, option: str = "") -> None:
     """Raise SMCDError unless there is something to move: enabled objects with phrases, and a box inside the frame.
 
     boxes       from `dense_boxes`, at every frame of the trajectory
     num_frames  of the video, which may take only some of those
+    option      of the command line for phrases, as " (--phrase)"
     """
     names = boxes.phrases
     if not names:
@@ -204,8 +205,8 @@ def check_objects(boxes: DenseBoxes, num_frames: int | None = None) -> None:
     unnamed = [number for number, name in enumerate(names, 1) if not name.strip()]
     if unnamed:
         raise SMCDError(
-            f"object {unnamed[0]} of {len(names)} has no phrase: say what is in its box, in the editor, in the file or "
-            "with --phrase"
+            f"object {unnamed[0]} of {len(names)} has no phrase: say what is in its box, in the editor or the "
+            f"file{option}"
         )
     if not boxes.mask.any():
         raise SMCDError("no box is inside the frame at any time: move one into it")

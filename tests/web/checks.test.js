@@ -21,6 +21,14 @@ test("a run with no object, or from another image than is shown, is not passed",
   assert.deepEqual(keysFound(still(), { bundled: DRAWINGS }), ["check.drawings"]);
 });
 
+test("words are said last, and not to a model for which they hardly count", () => {
+  const away = trajectory({ cat: [[0, A]], dog: [[0, [1.2, 0, 1.5, 0.5]]] });
+  const [outside, words] = ["check.leaves_frame", "check.not_in_prompt"];
+  assert.deepEqual(keysFound(away, { prompt: "a car" }), [outside, words, words]);
+  assert.deepEqual(keysFound(away, { prompt: "a car", wordsCount: false }), [outside]);
+  assert.deepEqual(keysFound(setPhrase(still(), "car", " "), { wordsCount: false }), ["check.no_phrase"]);
+});
+
 test("a size that the model would refuse is told with the nearest before the run", () => {
   const [finding] = checkTrajectory(still(), { width: 250, height: 140 });
   assert.equal(messageOf(finding), "The video is 250 × 140, but the model takes multiples of 64: use 256 × 128.");

@@ -61,3 +61,45 @@ export function distance(a, b) {
   if (a.length !== b.length) return Infinity;
   return a.reduce((worst, value, n) => Math.max(worst, distance(value, b[n])), 0);
 }
+
+/** A graph like the host's: nodes by id as {type, inputs: {name: [id, output]}, widgets}, each input of its own link. */
+export function graphOf(nodes, { id = "root", inputs = 0, outputs = [] } = {}) {
+  const links = new Map();
+  const graph = { id, nodes: [], subgraphs: new Map(), getLink: (n) => links.get(n) ?? null };
+  graph.rootGraph = graph;
+  graph.getNodeById = (n) => graph.nodes.find((node) => String(node.id) === String(n)) ?? null;
+  graph.inputs = Array.from({ length: inputs }, () => ({ linkIds: [] }));
+  for (const [key, { type, inputs: from = {}, widgets = {}, outputs: kinds = ["IMAGE"], ...more }] of Object.entries(nodes)) {
+    graph.nodes.push({
+      id: Number(key),
+      type,
+      graph,
+      mode: 0,
+      inputs: Object.keys(from).map((name) => ({ name, type: kinds[0], link: null })),
+      outputs: kinds.map((kind) => ({ name: kind, type: kind, links: [] })),
+      widgets: Object.entries(widgets).map(([name, value]) => ({ name, value })),
+      ...more,
+    });
+  }
+  const connect = (origin_id, origin_slot, target_id, target_slot) => {
+    const link = { id: links.size + 1, origin_id, origin_slot, target_id, target_slot };
+    links.set(link.id, link);
+    graph.getNodeById(origin_id)?.outputs[origin_slot].links.push(link.id);
+    if (origin_id === -10) graph.inputs[origin_slot].linkIds.push(link.id);
+    return link.id;
+  };
+  for (const [key, { inputs: from = {} }] of Object.entries(nodes)) {
+    Object.values(from).forEach((end, n) => {
+      if (end) graph.getNodeById(Number(key)).inputs[n].link = connect(...end, Number(key), n);
+    });
+  }
+  graph.outputs = outputs.map((end, n) => ({ linkIds: [connect(...end, -20, n)] }));
+  return graph;
+}
+
+/** Put a subgraph on node 9 of a graph. */
+export function nested(outer, inner) {
+  outer.nodes.find(({ id }) => id === 9).subgraph = inner;
+  outer.subgraphs.set(inner.id, inner);
+  inner.rootGraph = outer;
+}

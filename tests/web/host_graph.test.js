@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { firstFrames } from "../../web/host/dropped.js";
-import { bundledAway, isOtherPicture, learnBundled, modelFacts } from "../../web/host/facts.js";
+import { bundledAway, isOtherPicture, learnBundled, modelFacts, wordsCount } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
 import { scoresOf } from "../../web/host/scores.js";
 import { serialiseTrajectory, setClip } from "../../web/trajectory/model.js";
-import { A, trajectory } from "./helpers.js";
+import { A, graphOf, nested, trajectory } from "./helpers.js";
 
 const bundled = {
   "smcd-world (bundled)": { name: "smcd-world", multiple: 32, examples: null },
@@ -15,48 +15,6 @@ const bundled = {
 learnBundled({ input: { required: { checkpoint: ["COMBO", { bundled }] } } });
 
 const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
-
-/** A graph like the host's: nodes by id as {type, inputs: {name: [id, output]}, widgets}, each input of its own link. */
-function graphOf(nodes, { id = "root", inputs = 0, outputs = [] } = {}) {
-  const links = new Map();
-  const graph = { id, nodes: [], subgraphs: new Map(), getLink: (n) => links.get(n) ?? null };
-  graph.rootGraph = graph;
-  graph.getNodeById = (n) => graph.nodes.find((node) => node.id === n) ?? null;
-  graph.inputs = Array.from({ length: inputs }, () => ({ linkIds: [] }));
-  for (const [key, { type, inputs: from = {}, widgets = {}, outputs: kinds = ["IMAGE"], ...more }] of Object.entries(nodes)) {
-    graph.nodes.push({
-      id: Number(key),
-      type,
-      graph,
-      mode: 0,
-      inputs: Object.keys(from).map((name) => ({ name, type: kinds[0], link: null })),
-      outputs: kinds.map((kind) => ({ name: kind, type: kind, links: [] })),
-      widgets: Object.entries(widgets).map(([name, value]) => ({ name, value })),
-      ...more,
-    });
-  }
-  const connect = (origin_id, origin_slot, target_id, target_slot) => {
-    const link = { id: links.size + 1, origin_id, origin_slot, target_id, target_slot };
-    links.set(link.id, link);
-    graph.getNodeById(origin_id)?.outputs[origin_slot].links.push(link.id);
-    if (origin_id === -10) graph.inputs[origin_slot].linkIds.push(link.id);
-    return link.id;
-  };
-  for (const [key, { inputs: from = {} }] of Object.entries(nodes)) {
-    Object.values(from).forEach((end, n) => {
-      if (end) graph.getNodeById(Number(key)).inputs[n].link = connect(...end, Number(key), n);
-    });
-  }
-  graph.outputs = outputs.map((end, n) => ({ linkIds: [connect(...end, -20, n)] }));
-  return graph;
-}
-
-/** Put a subgraph on node 9 of a graph. */
-function nested(outer, inner) {
-  outer.nodes.find(({ id }) => id === 9).subgraph = inner;
-  outer.subgraphs.set(inner.id, inner);
-  inner.rootGraph = outer;
-}
 
 const node = (graph, id) => graph.getNodeById(id);
 const pictureOf = (graph, id = 1) => connectedPicture(node(graph, id), "background", api);
@@ -225,6 +183,20 @@ test("a run that starts from another file than the background's is known", () =>
   const api = { apiURL: (path) => `/api${path}`, fileURL: (path) => path };
   const found = [5, 6, 7, 8].map((first) => isOtherPicture(node(graph(first), 1), api));
   assert.deepEqual(found, [false, false, true, false]);
+});
+
+test("words count for all models but the bundled one that takes any picture", () => {
+  const counted = (checkpoint) => {
+    const graph = graphOf({
+      1: { type: "SMCD_Trajectory" },
+      2: { type: "SMCD_Generate", inputs: { trajectory: [1, 0], first_frame: [5, 0], vae: [4, 0] } },
+      4: { type: "SMCD_Load", widgets: { checkpoint } },
+      5: { type: "SMCD_Example", widgets: { example: "coffee" } },
+    });
+    return wordsCount(node(graph, 1));
+  };
+  assert.deepEqual(["smcd-world (bundled)", "smcd-tiny (bundled)", "smcd.safetensors"].map(counted), [false, true, true]);
+  assert.equal(wordsCount(node(graphOf({ 1: { type: "SMCD_Trajectory" } }), 1)), true);
 });
 
 test("a bundled checkpoint with another picture than its examples is known", () => {

@@ -2,23 +2,54 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EditorState } from "../../web/editor/state/state.js";
 import { followRuns, queueRun } from "../../web/host/run.js";
+import { graphOf, nested } from "./helpers.js";
 
 const tell = (api, name, detail = {}) => api.dispatchEvent(Object.assign(new Event(name), { detail }));
 
 test("progress of a run is shown until it ends, and its error is said", () => {
   const [editor, api] = [new EditorState(), /** @type {any} */ (new EventTarget())];
-  const stop = followRuns(editor, { app: {}, api });
+  const graph = graphOf({ 1: { type: "SMCD_Trajectory" }, 4: { type: "SMCD_Generate", title: "SMCD Generate", inputs: { trajectory: [1, 0] } } });
+  const stop = followRuns(editor, graph.getNodeById(1), { app: { graph }, api });
   tell(api, "execution_start");
   assert.deepEqual(editor.run, { share: 0 });
   tell(api, "progress", { value: 5, max: 20 });
   assert.deepEqual(editor.run, { share: 0.25 });
-  tell(api, "execution_error", { node_type: "SMCD_Generate", exception_message: "no box" });
-  assert.deepEqual([editor.run, editor.notice.kind, editor.notice.text], [null, "error", "SMCD_Generate: no box"]);
+  tell(api, "execution_error", { node_id: "4", node_type: "SMCD_Generate", exception_message: "no box\n" });
+  assert.deepEqual([editor.run, editor.notice.kind, editor.notice.text], [null, "error", "SMCD Generate: no box"]);
   tell(api, "executed", { output: { images: [{ filename: "still.png" }] } });
   assert.equal(editor.result, null); // a still is no result
   stop();
   tell(api, "execution_start");
   assert.equal(editor.run, null);
+});
+
+test("an error is said in the editors of its run, by the title of its node", () => {
+  // 1 and the loader 2 go to 3, which 4 saves; 5 goes to 6 alone; in the subgraph 9, 7 goes out to 4.
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory" },
+    2: { type: "SMCD_Load", title: "Load SMCD" },
+    3: { type: "SMCD_Generate", title: "My cup", inputs: { model: [2, 0], trajectory: [1, 0] } },
+    4: { type: "SaveVideo", title: "Save Video", inputs: { video: [3, 0], mask: [9, 0] } },
+    5: { type: "SMCD_Trajectory" },
+    6: { type: "SMCD_Export", title: "SMCD Export", inputs: { trajectory: [5, 0] } },
+    9: { type: "inner" },
+  });
+  const inner = graphOf({ 7: { type: "SMCD_Tracks", title: "Points" } }, { id: "inner", outputs: [[7, 0]] });
+  nested(graph, inner);
+  const said = (id) =>
+    [1, 5].map((own) => {
+      const [editor, api] = [new EditorState(), /** @type {any} */ (new EventTarget())];
+      const stop = followRuns(editor, graph.getNodeById(own), { app: { graph }, api });
+      tell(api, "execution_error", { node_id: id, node_type: "Any", exception_message: "no" });
+      stop();
+      return editor.notice?.text ?? null;
+    });
+  assert.deepEqual(said("3"), ["My cup: no", null]);
+  assert.deepEqual(said("2"), ["Load SMCD: no", null]);
+  assert.deepEqual(said("4"), ["Save Video: no", null]);
+  assert.deepEqual(said("6"), [null, "SMCD Export: no"]);
+  assert.deepEqual(said("9:7"), ["Points: no", null]);
+  assert.deepEqual(said("12"), [null, null]); // of a workflow in another tab
 });
 
 test("each video that a loader would show is shown as a result", (t) => {
@@ -28,7 +59,7 @@ test("each video that a loader would show is shown as a result", (t) => {
   Object.assign(globalThis, { document });
   t.after(() => Reflect.deleteProperty(globalThis, "document"));
   const api = /** @type {any} */ (Object.assign(new EventTarget(), { apiURL: (path) => path }));
-  const stop = followRuns(new EditorState(), { app: {}, api });
+  const stop = followRuns(new EditorState(), {}, { app: {}, api });
   const names = ["a.mp4", "a.webm", "a.mov", "a.m4v", "a.mkv", "a.ogv", "A.MP4"];
   for (const filename of names) tell(api, "executed", { output: { images: [{ filename }] } });
   assert.deepEqual(made, names.map(() => "video"));
@@ -37,10 +68,11 @@ test("each video that a loader would show is shown as a result", (t) => {
 
 test("what the host refuses before the run is said in the editor", async () => {
   const errors = [{ message: "Required input is missing", details: "vae" }];
-  const app = { queuePrompt: async () => {}, lastNodeErrors: { 4: { class_type: "SMCD_Generate", errors } } };
+  const graph = graphOf({ 4: { type: "SMCD_Generate", title: "SMCD Generate" } });
+  const app = { graph, queuePrompt: async () => {}, lastNodeErrors: { 4: { class_type: "SMCD_Generate", errors } } };
   const editor = new EditorState();
   await queueRun(editor, { app, api: /** @type {any} */ (new EventTarget()) });
-  assert.equal(editor.notice.text, "SMCD_Generate: Required input is missing: vae");
+  assert.equal(editor.notice.text, "SMCD Generate: Required input is missing: vae");
   app.lastNodeErrors = null;
   editor.set({ notice: null });
   await queueRun(editor, { app, api: /** @type {any} */ (new EventTarget()) });

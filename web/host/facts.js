@@ -90,6 +90,16 @@ export function bundledAway(node, api) {
   return isAtHome ? null : found;
 }
 
+/**
+ * Whether words have to do with what is made: those of the bundled checkpoint for any picture hardly count.
+ *
+ * @param {any} node  SMCD Trajectory
+ */
+export function wordsCount(node) {
+  const found = bundledOf(firstFrameOf(node)?.node);
+  return !found || found.examples !== null;
+}
+
 /** The input for the first frame of the run that a trajectory goes to. @param {any} node @returns {End | null} */
 export function firstFrameOf(node) {
   const consumer = consumerOf(node);

@@ -75,6 +75,29 @@ function target(graph, linkId, steps) {
   return [{ node, slot: link.target_slot }];
 }
 
+/** Whether what two nodes make goes into the same node, or one is that of the other. @param {any} node @param {any} other */
+export function meet(node, other) {
+  const below = fedBy(node);
+  return [...fedBy(other)].some((one) => below.has(one));
+}
+
+/** A node and all that it gives something to, also through others. */
+function fedBy(node) {
+  const found = new Set([node]);
+  for (const one of found) {
+    const ends = (one.outputs ?? []).flatMap((_, slot) => targets(one, slot));
+    for (const end of ends) found.add(end.node); // which the loop gets to as well
+  }
+  return found;
+}
+
+/** The node that a run calls by an id such as 4, or 9:4 inside the subgraph of 9; null if it is not in this graph. */
+export function nodeOfRun({ graph, rootGraph = graph }, id) {
+  const [last, ...holders] = String(id).split(":").reverse();
+  const inside = holders.reverse().reduce((outer, holder) => outer?.getNodeById(holder)?.subgraph, rootGraph);
+  return inside?.getNodeById(last) ?? null;
+}
+
 /** The input that a bypassed node passes on. The host takes the one at the same index, else the first of the type. */
 function passedInput(node, output) {
   if (node.type === "Reroute") return 0;

@@ -14,7 +14,7 @@ import { createView } from "../editor/view.js";
 import { isOtherShape, LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
 import { connectFile } from "./dropped.js";
-import { bundledAway, isOtherPicture, modelFacts } from "./facts.js";
+import { bundledAway, isOtherPicture, modelFacts, wordsCount } from "./facts.js";
 import { after, languageOf, onLanguage, onNavigation } from "./host.js";
 import { keepSettings, keepWithNode, noteSession, park, placeOf, restoreFromNode, takeSession, unpark } from "./kept.js";
 import { widgetValue } from "./links.js";
@@ -141,7 +141,7 @@ class NodeEditor {
       listen(api, { graphChanged: look }),
       listen(window, { pagehide: () => this.#note() }),
       onLanguage(this.#host, () => this.#show()),
-      followRuns(this.editor, this.#host),
+      followRuns(this.editor, this.#node, this.#host),
       onNavigation(this.#host, (mode) => this.editor.set({ isWheelPanning: mode === "standard" })),
       // Another extension may have changed the text without calling back, and the host tells late of a typed prompt.
       listen(this.#holder, { pointerenter: () => this.#refresh(), focusin: () => this.#refresh() }),
@@ -232,7 +232,7 @@ class NodeEditor {
     if (picture?.isComing) return; // the old one stays until the file is there
     const isLinked = widgetValue(node, "text") === undefined;
     const about = { isOtherPicture: isOtherPicture(node, api), bundled: bundledAway(node, api), isLinked };
-    const facts = { ...this.editor.facts, ...modelFacts(node), ...about };
+    const facts = { ...this.editor.facts, ...modelFacts(node), ...about, wordsCount: wordsCount(node) };
     if (JSON.stringify(facts) !== JSON.stringify(this.editor.facts)) this.editor.set({ facts });
     const files = picture ? [] : this.#resultOf("smcd_background");
     const name = JSON.stringify(picture ?? files);

@@ -7,6 +7,7 @@
 
 import { listen } from "../editor/kit/dom.js";
 import { showPicture, showImages } from "./background.js";
+import { meet, nodeOfRun } from "./links.js";
 import { fileUrl, isVideoFile, PLAIN } from "./picture.js";
 
 /**
@@ -17,20 +18,23 @@ import { fileUrl, isVideoFile, PLAIN } from "./picture.js";
  */
 export async function queueRun(editor, { app }) {
   await app.queuePrompt(0);
-  const [first] = Object.values(app.lastNodeErrors ?? {});
+  const [first] = Object.entries(app.lastNodeErrors ?? {});
   if (!first) return;
-  const [error] = first.errors;
-  editor.notify("error", [first.class_type, error.message, error.details].filter(Boolean).join(": "));
+  const [id, { class_type, errors }] = first;
+  const [error] = errors;
+  const name = nodeOfRun(app, id)?.title ?? class_type;
+  editor.notify("error", [name, error.message, error.details].filter(Boolean).join(": "));
 }
 
 /**
- * Follow the runs of the page.
+ * Follow the runs of the page. An error is told where the node has to do with it.
  *
  * @param {EditorState} editor
+ * @param {any} node  of the editor
  * @param {Host} host
  * @returns {() => void} stops
  */
-export function followRuns(editor, { api }) {
+export function followRuns(editor, node, { app, api }) {
   let release = () => {};
   const over = () => editor.set({ run: null });
   const stop = listen(api, {
@@ -40,7 +44,8 @@ export function followRuns(editor, { api }) {
     execution_interrupted: over,
     execution_error({ detail }) {
       over();
-      editor.notify("error", `${detail.node_type}: ${detail.exception_message}`);
+      const failed = nodeOfRun(app, detail.node_id);
+      if (failed && meet(node, failed)) editor.notify("error", `${failed.title}: ${detail.exception_message.trim()}`);
     },
     executed({ detail: { output } }) {
       const files = output?.images ?? output?.gifs ?? [];

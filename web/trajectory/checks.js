@@ -9,12 +9,12 @@
  * @typedef {{columns: number, rows: number, slots: number, minCells: number, maxSpeed: number,
  *   numFrames: number | null, width: number | null, height: number | null, multiple: number, prompt: string | null,
  *   isOtherPicture: boolean, bundled: {name: string, examples: string[] | null} | null, isLinked: boolean,
- *   cropTo: PixelSize | null, picture: PixelSize | null}} Rules  columns, rows: cells of the latent grid; width, height: of the
+ *   wordsCount: boolean, cropTo: PixelSize | null, picture: PixelSize | null}} Rules  columns, rows: cells of the latent grid; width, height: of the
  *   video in pixels, null if unknown; multiple: pixels that the model takes multiples of; slots: objects that the model was trained on; minCells: smallest side of a box;
  *   maxSpeed: cells per frame; numFrames: frames that the model makes, null for all; prompt: null if unknown;
  *   isOtherPicture: the run starts from another image; bundled: the bundled checkpoint, where the picture is
- *   none of its examples; isLinked: the run gets the text of a link, not this one; cropTo:
- *   the video that the picture is cropped to; picture: what the boxes lie on
+ *   none of its examples; isLinked: the run gets the text of a link, not this one; wordsCount: whether the model looks at words;
+ *   cropTo: the video that the picture is cropped to; picture: what the boxes lie on
  */
 
 import { boxAt, boxOf, denseBoxes, isInFrame, visibleAt, visibleRanges } from "./curve.js";
@@ -35,6 +35,7 @@ const DEFAULT_RULES = {
   height: null,
   multiple: 64, // pixels; the released networks take no other sizes
   isLinked: false,
+  wordsCount: true,
   cropTo: null,
   picture: null,
 };
@@ -42,8 +43,8 @@ const MAX_STRETCH = 0.05; // relative change of the aspect ratio that nobody see
 const LEAST_CUT = 0.01; // share of a box that is worth a word
 
 /**
- * All findings: those about the whole trajectory, objects that would stay where they are, then by object. Disabled
- * objects are skipped.
+ * All findings, the gravest first: those about the whole trajectory, objects that would stay where they are, the boxes
+ * of each object, words. Disabled objects are skipped.
  *
  * @param {Trajectory} trajectory
  * @param {Partial<Rules>} [rules]
@@ -64,6 +65,7 @@ export function checkTrajectory(trajectory, rules = {}) {
     ...(over > 0 ? [whole("check.too_many", values)] : []),
     ...tracks.flatMap((track) => checkStart(trajectory, track)),
     ...tracks.flatMap((track) => checkTrack(trajectory, track, all)),
+    ...tracks.flatMap((track) => checkWords(track, all)),
     ...(all.bundled ? [whole(all.bundled.examples ? "check.drawings" : "check.bundled", { name: all.bundled.name })] : []),
   ];
 }
@@ -97,7 +99,7 @@ function checkTrack(trajectory, track, rules) {
   const samples = samplesOf(trajectory, track, rules);
   const seen = samples.filter((sample) => sample.seen);
   return [
-    ...checkPhrase(track.phrase, rules.prompt, found),
+    ...(wordsOf(track.phrase) ? [] : found("check.no_phrase", {})), // which no run takes
     ...(samples.some(({ visible }) => visible) ? [] : found("check.never_visible", {})),
     ...checkSpeed(samples, rules, found),
     ...checkSize(seen, rules, found),
@@ -118,13 +120,13 @@ function samplesOf(trajectory, track, { numFrames }) {
   });
 }
 
-function checkPhrase(phrase, prompt, found) {
-  const words = wordsOf(phrase);
-  if (!words) return found("check.no_phrase", {});
-  if (prompt === null || ` ${wordsOf(prompt)} `.includes(` ${words} `)) return [];
+function checkWords(track, { prompt, wordsCount }) {
+  const words = wordsOf(track.phrase);
+  if (!words || !wordsCount || prompt === null) return [];
+  if ( ` ${wordsOf(prompt)} `.includes(` ${words} `)) return [];
   // In languages without spaces between words the phrase may be anywhere in the text.
   if (/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}]/u.test(words) && wordsOf(prompt).includes(words)) return [];
-  return found("check.not_in_prompt", { phrase: phrase.trim() });
+  return findingsOf(track)("check.not_in_prompt", { phrase: track.phrase.trim() });
 }
 
 /** Normalise to lower-case words with single spaces, so that "A red  Car," equals "a red car". */

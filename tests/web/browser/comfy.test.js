@@ -702,6 +702,20 @@ function inRenderer(serverOf, { nodes2 }) {
     await page.locator(".smcd-notice", { hasText: "drawn on 128 × 128, the image has another shape, 96 × 48" }).waitFor();
   });
 
+  hosted("an error is said in the editors of its run, by the title of its node", async (host, page) => {
+    const ids = [];
+    for (const top of [80, 780]) ids.push(await host.add("SMCD_Trajectory", { pos: [500, top], widgets: { text: EMPTY } }));
+    const failing = await host.add("SMCD_Export", { pos: [1300, 80], connect: { trajectory: [ids[0], 0] } });
+    await page.evaluate(async (id) => {
+      const { api } = await import("/scripts/api.js");
+      window.app.graph.getNodeById(id).title = "To a file";
+      const detail = { node_id: String(id), node_type: "SMCD_Export", exception_message: "no box", exception_type: "", traceback: [] };
+      api.dispatchCustomEvent("execution_error", { ...detail, prompt_id: "", executed: [], current_inputs: {}, current_outputs: {} });
+    }, failing);
+    const said = await Promise.all(ids.map((id) => host.editor(id, (editor) => editor.notice?.text ?? null)));
+    assert.deepEqual(said, ["To a file: no box", null]);
+  });
+
   hosted("a video follows the playhead", async (host, page) => {
     const loader = await host.add("LoadVideo", { pos: [20, 80], widgets: { file: "steps.webm" } });
     const frames = await host.add("GetVideoComponents", { pos: [20, 500], connect: { video: [loader, 0] } });

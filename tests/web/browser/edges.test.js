@@ -471,7 +471,8 @@ check("full screen can run the workflow, shows its progress, and compares the im
     };
     window.runs = 0;
     window.editor.onRun = () => (window.runs += 1);
-    window.editor.set({ background: colour("#ff0000"), result: colour("#00ff00"), run: { share: 0.5 } });
+    window.editor.set({ background: colour("#ff0000"), run: { share: 0.5 } });
+    window.finish = () => window.editor.set({ run: null, result: colour("#00ff00") });
   });
   const run = page.locator(".smcd-tool[data-command=run]");
   await settle(page);
@@ -481,8 +482,13 @@ check("full screen can run the workflow, shows its progress, and compares the im
   await settle(page);
   assert.equal(await page.locator(".smcd-run").evaluate((bar) => bar.value), 0.5);
   assert.equal(await run.isDisabled(), true);
-  await page.evaluate(() => window.editor.set({ run: null }));
+  const compare = page.locator(".smcd-tool[data-command=toggleResult]");
+  assert.equal(await compare.isVisible(), false);
+  const place = await run.boundingBox();
+  await page.evaluate(() => window.finish());
   await settle(page);
+  assert.equal(await compare.isVisible(), true);
+  assert.deepEqual(await run.boundingBox(), place); // a second click finds it
   await run.click();
   assert.equal(await page.evaluate(() => window.runs), 1);
   const pixel = () =>

@@ -86,7 +86,7 @@ export function createToolbar(context) {
       progress.hidden = run === null;
       progress.value = run?.share ?? 0;
       buttons.get("run").hidden = !view.isPoppedOut || onRun === null; // the host's own is behind
-      buttons.get("toggleResult").hidden = result === null;
+      buttons.get("toggleResult").style.visibility = result === null ? "hidden" : ""; // nothing moves with the first result
       buttons.get("toggleResult").setAttribute("aria-pressed", String(isResultShown));
       if (isPoppedOut === view.isPoppedOut) return;
       isPoppedOut = view.isPoppedOut;

@@ -15,10 +15,10 @@
  *   the trajectory; null until it is loaded
  * @typedef {{prompt: string | null, columns: number, rows: number, slots: number, numFrames: number | null,
  *   width: number | null, height: number | null, multiple?: number, isOtherPicture?: boolean,
- *   bundled?: {name: string, examples: string[] | null} | null, isLinked?: boolean, cropTo?: {width: number, height: number} | null}} ModelFacts  inputs of the model downstream, null
+ *   bundled?: {name: string, examples: string[] | null} | null, isLinked?: boolean, wordsCount?: boolean, cropTo?: {width: number, height: number} | null}} ModelFacts  inputs of the model downstream, null
  *   if unknown: prompt; columns, rows: cells of the latent grid; slots: objects that it was trained on; numFrames, width, height: of the video that it makes;
  *   multiple: pixels that it takes multiples of; isOtherPicture: its first frame is known to be another image than the
- *   background; bundled: the bundled checkpoint that has to do with another picture than its examples; isLinked: the run gets the text of a link; cropTo: size that the image is cropped to
+ *   background; bundled: the bundled checkpoint that has to do with another picture than its examples; isLinked: the run gets the text of a link; wordsCount: whether the model looks at words; cropTo: size that the image is cropped to
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory | null}} Scores  of the last run, by
  *   object id and frame; null where the object was invisible; of: what was run, null if that is not here
  * @typedef {{frame: number, name: string}} Marker
