@@ -11,6 +11,7 @@ import { inputIndex, searchUp, source, targets } from "./links.js";
 
 const GAP = 40; // between nodes, in graph units
 const TITLE = 30; // height of a node's title, which is above its position
+const REMARK = 70; // by which a node grows when a run says something on it
 const STILLS = ["first_frame", "start_image", "image"]; // inputs for one picture, ours and the host's
 const LOADERS = { image: ["LoadImage", "image"], video: ["LoadVideo", "file"] };
 
@@ -44,12 +45,14 @@ function connectedLoader(node, type) {
 }
 
 function addLoader(node, type) {
-  const loader = addLeft(node, type);
-  const last = type === "LoadVideo" ? addLeft(node, "GetVideoComponents") : loader;
-  if (last !== loader) {
-    loader.pos = [last.pos[0] - loader.size[0] - GAP, last.pos[1]];
-    loader.connect(0, last, 0);
-  }
+  const added = [type, ...(type === "LoadVideo" ? ["GetVideoComponents"] : [])].map((name) => {
+    const one = globalThis.LiteGraph.createNode(name);
+    node.graph.add(one);
+    return one;
+  });
+  place(added, node);
+  const [loader, last = loader] = added;
+  if (last !== loader) loader.connect(0, last, 0);
   const before = source(node, inputIndex(node, "background"));
   last.connect(0, node, inputIndex(node, "background"));
   for (const end of firstFrames(node, before)) last.connect(0, end.node, end.slot);
@@ -75,15 +78,30 @@ function isStill({ node, slot }) {
   return STILLS.includes(node.inputs[slot]?.name);
 }
 
-function addLeft(node, type) {
-  const added = globalThis.LiteGraph.createNode(type);
-  node.graph.add(added);
-  added.pos = [node.pos[0] - added.size[0] - GAP, node.pos[1]];
-  // Below what is there already.
-  for (let there; (there = node.graph.nodes.find((other) => other !== added && isOver(other, added))); ) {
-    added.pos = [added.pos[0], there.pos[1] + there.size[1] + TITLE + GAP];
+/** Nodes in a row: below the group of another node, or left of that node; and below what is there already. */
+function place(added, node) {
+  const { groups, nodes } = node.graph;
+  const width = added.reduce((sum, { size }) => sum + size[0] + GAP, -GAP);
+  const group = groups.find((one) => holds(one, node));
+  const pos = group ? [group.pos[0], bottom(group) + GAP + TITLE] : [node.pos[0] - width - GAP, node.pos[1]];
+  const row = { pos, size: [width, Math.max(...added.map(({ size }) => size[1]))] };
+  const others = [...groups, ...nodes.filter((one) => !added.includes(one))];
+  for (let there; (there = others.find((other) => isOver(other, row))); ) {
+    row.pos = [row.pos[0], bottom(there) + REMARK + GAP + TITLE];
   }
-  return added;
+  let [left, top] = row.pos;
+  for (const one of added) {
+    one.pos = [left, top];
+    left += one.size[0] + GAP;
+  }
+}
+
+function bottom({ pos, size }) {
+  return pos[1] + size[1];
+}
+
+function holds(group, { pos }) {
+  return [0, 1].every((axis) => group.pos[axis] <= pos[axis] && pos[axis] < group.pos[axis] + group.size[axis]);
 }
 
 function isOver(a, b) {

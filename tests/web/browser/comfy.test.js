@@ -259,11 +259,12 @@ function overlaps() {
   );
 }
 
-/** Runs in the page: show a text on Load SMCD, as a run does. */
-async function remarkOnBundled(text) {
+/** Runs in the page: show a text on nodes of a type, as a run does; of Load SMCD on those with a bundled checkpoint. */
+async function remarkOn([kind, text]) {
   const { api } = await import("/scripts/api.js");
-  const isBundled = ({ type, widgets }) => type === "SMCD_Load" && String(widgets[0].value).endsWith("(bundled)");
-  for (const { id } of window.app.graph.nodes.filter(isBundled)) {
+  const isMeant = ({ type, widgets }) =>
+    type === kind && (type !== "SMCD_Load" || String(widgets[0].value).endsWith("(bundled)"));
+  for (const { id } of window.app.graph.nodes.filter(isMeant)) {
     api.dispatchCustomEvent("progress_text", { nodeId: String(id), text });
   }
 }
@@ -491,7 +492,15 @@ function inRenderer(serverOf, { nodes2 }) {
     const [[loader]] = prompt.filter(([, { class_type }]) => class_type === "LoadImage");
     const [[, generate]] = prompt.filter(([, { class_type }]) => class_type === "SMCD_Generate");
     assert.deepEqual(generate.inputs.first_frame, [loader, 0]);
+    await page.evaluate(remarkOn, ["SMCD_Generate", "What a run says about a picture. ".repeat(5)]);
+    await host.settle();
+    await page.waitForTimeout(500);
     assert.deepEqual(await page.evaluate(overlaps), []);
+    const { nodes, groups } = await page.evaluate(laidOut);
+    const image = nodes.find(({ name }) => name === "LoadImage");
+    const covered = ({ left, top, right, bottom }) =>
+      left < image.right && image.left < right && top < image.bottom && image.top < bottom;
+    assert.deepEqual(groups.filter(covered).map(({ name }) => name), []);
   });
 
   hosted("no nodes of a workflow are over each other, also after a run, and the host fits it into view", async (_host, page) => {
@@ -504,7 +513,7 @@ function inRenderer(serverOf, { nodes2 }) {
       if (nodes2) {
         await page.waitForFunction((count) => document.querySelectorAll("[data-node-id]").length >= count, data.nodes.length);
       }
-      await page.evaluate(remarkOnBundled, "What a run says about a bundled checkpoint. ".repeat(5));
+      await page.evaluate(remarkOn, ["SMCD_Load", "What a run says about a bundled checkpoint. ".repeat(5)]);
       await page.evaluate(showResults);
       if (nodes2) {
         const videos = data.nodes.filter(({ type }) => type === "SaveVideo").length;
