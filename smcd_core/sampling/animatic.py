@@ -33,7 +33,7 @@ def animatic(image: np.ndarray, boxes: Trajectory | DenseBoxes, num_frames: int)
 
 
 def told_of_start(boxes: Trajectory | DenseBoxes, settings: Settings) -> list[str]:
-    """What `cut_and_drag.told` says of the animatic; nothing for a video that starts from noise."""
+    """Sentences of `cut_and_drag.told` on the animatic; none for a video that starts from noise."""
     if settings.starts is None:
         return []
     return told(fit(boxes, settings.width, settings.height, settings.num_frames, crop=False))

@@ -17,7 +17,7 @@ ABSENCE = ("absence.label", "full_occlusion.txt", "out_of_view.txt")
 
 
 def layouts_of_four(file: BoxFile, rows: Sequence[Row]) -> tuple[str, ...]:
-    """Which of xyxy and xywh lines of 4 numbers may be, the likelier first.
+    """The layouts that lines of 4 numbers may have, xyxy and xywh, the likelier first.
 
     What lies beside them tells, or that most would be corners in the wrong order and have sides of more than 2 pixels:
     lines of FreeTraj that lack a number have shares in another order. If some would, if the last two numbers rest while
