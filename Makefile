@@ -32,6 +32,7 @@ endif
 demo: $(VENV)/demo.stamp
 	$(BIN)/smcd animate demo/coffee.png --boxes demo/coffee.json --prompt "a cup moving down" \
 	  -o out/demo.mp4 --contact-sheet out/demo.png
+	@echo "The command line is $(BIN)/smcd"
 
 test: SELECT = -m "not slow"
 test: export SMCD_QUICK = 1  # the editor in one of the two renderers of ComfyUI, without the longest tests

@@ -105,6 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
+    if not given:
+        make_parser(()).print_help()
+        return 0
     args = make_parser(given).parse_args(given)  # options before the command, --help and --version, take no value
     # Nothing is downloaded unless the command says so, and users do not see the libraries' warnings.
     if not getattr(args, "may_fetch", False):

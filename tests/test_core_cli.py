@@ -600,7 +600,7 @@ def test_what_the_networks_cannot_have_is_refused_before_they_are_loaded(
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "required: command"),
+        (["--"], "required: command"),
         (["dance"], "invalid choice: 'dance'"),
         (["convert", "bundle.safetensors"], "required: target"),
         (["convert", "none", "x.safetensors"], "none: no such file"),
@@ -768,6 +768,21 @@ def test_the_help_of_a_command_loads_no_slow_package_and_no_other_program(name):
     commands = {module.replace("_", "-") for module in found if module.startswith("smcd_core.commands.")}
     own = {name, "arguments", "box-file"} | shared.get(name, set())
     assert commands <= {f"smcd-core.commands.{module}" for module in own}
+
+
+def test_the_program_alone_prints_its_help(capsys):
+    assert smcd() == 0
+    alone = capsys.readouterr().out
+    assert smcd("--help") == 0 and capsys.readouterr().out == alone
+    assert all(f"    {name}" in alone for name in COMMANDS)
+
+
+def test_a_strength_of_a_lora_that_is_no_number_is_said(files, capsys):
+    file = files / "bare.safetensors"
+    assert animate(files, "--lora", f"{file}:abc", out="never.gif") == 2
+    assert f"argument --lora: 'abc' is no strength: write it like {file}:0.8" in one_line(capsys)
+    assert animate(files, "--lora", "none.safetensors:abc", out="never.gif") == 2
+    assert "none.safetensors:abc: no such file" in one_line(capsys)
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])

@@ -291,6 +291,27 @@ def test_what_is_missing_or_does_not_fit_is_named(damage, message, tmp_path):
         read_videos(tmp_path / "ours", VideoSources(tmp_path / "boxes", tmp_path / "real"), size=SIZE)
 
 
+def test_text_beside_a_video_is_its_caption_and_boxes_as_mot_are_found(tmp_path):
+    """In a folder of boxes, text is boxes too."""
+    write_folders(tmp_path)
+    for number in range(2):
+        (tmp_path / "ours" / f"clip{number}.txt").write_text("a caption")
+    with pytest.raises(
+        ValueError, match="clip0; expected clip0.json, clip0.csv, clip0.mot.txt, or a folder clip0 with"
+    ):
+        read_videos(tmp_path / "ours", VideoSources(), size=SIZE)
+    lines = "\n".join(f"{frame + 1},1,4,6,20,18,1,-1,-1,-1" for frame in range(8))
+    (tmp_path / "text").mkdir()
+    for number in range(2):
+        (tmp_path / "ours" / f"clip{number}.mot.txt").write_text(lines)
+        (tmp_path / "text" / f"clip{number}.txt").write_text(lines)
+    boxes = [
+        read_videos(tmp_path / "ours", VideoSources(folder), size=SIZE)[1][0].boxes_xyxy
+        for folder in (None, tmp_path / "text")
+    ]
+    assert np.array_equal(*boxes) and boxes[0].shape == (8, 1, 4)
+
+
 def test_the_command_compares_methods(tmp_path, capsys):
     write_folders(tmp_path)
     folders = {name: str(tmp_path / name) for name in ("ours", "theirs", "real", "boxes")}

@@ -155,8 +155,9 @@ def test_what_make_demo_writes_is_what_the_readme_names():
     recipe = text_of("Makefile").split("demo: ")[1].split("\n\n")[0]
     named = re.search(r"make demo +# .* animates (\S+): (\S+), (\S+)", README).groups()
     assert all(name in recipe for name in named)
-    words = shlex.split(recipe.split("$(BIN)/smcd ")[1].replace("\\\n", " "))
+    words = shlex.split(recipe.split("$(BIN)/smcd ")[1].replace("\\\n", " ").split("\n")[0])
     parse(words)
+    assert recipe.endswith('@echo "The command line is $(BIN)/smcd"') and "is\n`.venv/bin/smcd`" in README
 
 
 SHORT = {  # options that make a command of QUICK_PAGES quick; its files are tiny ones

@@ -62,6 +62,8 @@ def lora_file(text: str) -> tuple[Path, float]:
     name, _, strength = text.rpartition(":")
     if name and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", strength):
         return Path(name), number(-100, 100)(strength)
+    if name and Path(name).is_file() and not Path(text).exists():
+        raise argparse.ArgumentTypeError(f"{strength!r} is no strength: write it like {name}:0.8")
     return Path(text), 1.0
 
 

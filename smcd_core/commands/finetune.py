@@ -55,13 +55,8 @@ def _finetune(args: argparse.Namespace) -> None:
     from dataclasses import replace
     from itertools import islice
 
-    from ..files import check_folder
-
-    check_folder(args.out)
-    config = replace(DEFAULT, stage=args.stage, **given_training(args))
-    check_packages(config, args.tensorboard)  # before they are imported, which takes seconds
-
     from ..data import FolderClips, WithFlips
+    from ..files import check_folder
     from ..sampling.settings import Settings
     from ..training.encoded import check_encoded, processes
     from ..training.loop import TIMEOUT, train
@@ -70,6 +65,8 @@ def _finetune(args: argparse.Namespace) -> None:
     from ..weights.components import load_components, pack_components, unpack_components
     from ..weights.defaults import DEFAULT_CHECKPOINT, read_defaults
 
+    check_folder(args.out)
+    config = replace(DEFAULT, stage=args.stage, **given_training(args))
     state = processes(timeout=TIMEOUT)  # they share the encoding
     check_state(args.out, own_settings(config, state.num_processes))
     checkpoint = read_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
@@ -83,6 +80,7 @@ def _finetune(args: argparse.Namespace) -> None:
     noted = {"checkpoint": checkpoint.path.name, "dataset": "folder", "root": args.root.resolve().name}
     noted |= {"clips": len(clips), "phrase": args.phrase}
     noted |= {"size": size, "num_frames": frames, "slots": slots} | ({"flips": True} if args.flips else {})
+    check_packages(config, args.tensorboard)
     check_encoded(args.out / "clips", noted)
     vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)
     with log_beside_bars():

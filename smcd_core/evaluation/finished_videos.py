@@ -1,8 +1,9 @@
 """Reader for finished videos of any method, with the boxes and references to compare them with.
 
     videos/a.mp4, videos/b/0000.png ...   a video; its name without suffix is the key to all other files
-    trajectories/a.json, .csv, .txt, a/   its boxes in any format of trajectory/files.py; without this folder the boxes
-                                          are beside the video, or inside it, as smcd animate writes them
+    trajectories/a.json, .csv, .mot.txt,  its boxes in any format of trajectory/files.py; without this folder the boxes
+                 .txt, a/                 are beside the video, where .txt is a caption, or inside it, as smcd animate
+                                          writes them
     references/a.mp4, a/, or a.png        the real video of the same length, or its first frame alone
     found/a.json, ...                     boxes of the objects in the video, from a tracker or by hand
     points/a.json, a.npy                  where points should be, and in another folder where a tracker found them
@@ -14,7 +15,7 @@ Frames are resized to a square, as in the datasets and the published evaluation.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from .metrics import first_colors, match_tracks
 from .point_error import POINT_SUFFIXES, PointPaths, read_points
 from .sensitivity import Counterfactual
 
-BOX_SUFFIXES = (".json", ".csv", ".txt")
+BOX_SUFFIXES = (".json", ".csv", ".mot.txt", ".txt")
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,9 @@ def _boxes(
 ) -> Trajectory | DenseBoxes:
     home = trajectories or folder
     # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
-    is_inside = trajectories is None and _boxes_path(home, key) is None and "trajectory" in metadata
-    return parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video)
+    suffixes = BOX_SUFFIXES if trajectories else BOX_SUFFIXES[:-1]
+    is_inside = trajectories is None and _boxes_path(home, key, suffixes) is None and "trajectory" in metadata
+    return parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video, suffixes)
 
 
 def _metadata(path: Path) -> dict:
@@ -194,9 +196,9 @@ def _named(folder: Path, key: str) -> Path | None:
     return next((path for path in candidates if path.exists()), None)
 
 
-def _boxes_path(folder: Path, key: str) -> Path | None:
+def _boxes_path(folder: Path, key: str, suffixes: Sequence[str]) -> Path | None:
     """File named after the key, or a folder with a boxes file in it, such as a GOT-10k sequence."""
-    for suffix in BOX_SUFFIXES:
+    for suffix in suffixes:
         path = folder / f"{key}{suffix}"
         if path.is_file():
             return path
@@ -204,11 +206,13 @@ def _boxes_path(folder: Path, key: str) -> Path | None:
     return path if path.is_dir() and any(child.suffix in BOX_SUFFIXES for child in path.iterdir()) else None
 
 
-def _read_boxes(folder: Path, key: str, video: VideoFile | FrameFolder) -> DenseBoxes:
+def _read_boxes(
+    folder: Path, key: str, video: VideoFile | FrameFolder, suffixes: Sequence[str] = BOX_SUFFIXES
+) -> DenseBoxes:
     """Read the boxes. Pixels are those of the stored video, unless the file names another size."""
-    path = _boxes_path(folder, key)
+    path = _boxes_path(folder, key, suffixes)
     if path is None:
-        names = ", ".join(f"{key}{suffix}" for suffix in BOX_SUFFIXES)
+        names = ", ".join(f"{key}{suffix}" for suffix in suffixes)
         raise SMCDError(f"{folder}: has no boxes for {key}; expected {names}, or a folder {key} with such a file")
     width, height = video.size()
     return read_dense(path, width=width, height=height, frames=video.length)[0]
