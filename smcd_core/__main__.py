@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from . import __version__
 from .commands import COMMANDS
-from .errors import SMCDError
+from .errors import SMCDError, nearest
 from .terminal import say
 
 
@@ -23,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            if near := _nearest(str(value), [*map(str, action.choices or ())]):
+            if near := nearest(str(value), [*map(str, action.choices or ())]):
                 raise argparse.ArgumentError(action, f"{error.message}: did you mean {near!r}?") from None
             raise
 
@@ -55,17 +55,11 @@ class _Parser(argparse.ArgumentParser):
 
     def _refuse_unknown(self, given: str) -> NoReturn:
         name = given.split()[0]
-        near = _nearest(name, self._option_string_actions) if name.startswith("-") else None
+        near = nearest(name, self._option_string_actions) if name.startswith("-") else None
         self.error(f"unrecognized arguments: {given}" + (f": did you mean {near}?" if near else ""))
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"smcd: error: {message} (see {self.prog} --help)\n")
-
-
-def _nearest(word: str, known: Collection[str]) -> str | None:
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(word.lower(), known, 1)), None)
 
 
 def make_parser(commands: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:

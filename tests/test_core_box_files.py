@@ -176,6 +176,12 @@ def test_trailblazer_refuses_keyframes_that_it_would_divide_by_zero_at(tmp_path)
         write_boxes(tmp_path / "a.yaml", document(keys), "trailblazer")
 
 
+def test_trailblazer_refuses_a_last_key_beside_the_last_frame(tmp_path):
+    keys = [MOVING[0], MOVING[1], {**MOVING[2], "frame": 8}]
+    with pytest.raises(TrajectoryError, match="Hund 1 has keyframes in frames 8 and 9; TrailBlazer needs a frame"):
+        write_boxes(tmp_path / "a.yaml", document(keys), "trailblazer")
+
+
 @pytest.mark.parametrize(
     ("change", "way"),
     [

@@ -98,7 +98,9 @@ def test_a_length_that_the_model_does_not_take_is_said(here, capsys, style, expe
     options = ["--style", style, "--size", "128x64", "--frames", "6", "--fit", "stretch"]
     found = notes(capsys, *options)
     stretched = "the boxes have 5 frames: their motion is stretched over the video's 6"
-    assert found[1:] == ["1 object, 6 frames of 128 x 64 pixels", stretched, *expected]
+    name, fps = ("LTX", 24) if style.startswith("ltx") else ("Wan", 16)
+    rate = [f"the video has 10 frames per second, {name} makes {fps}: say --fps {fps}"] if expected else []
+    assert found[1:] == ["1 object, 6 frames of 128 x 64 pixels", stretched, *rate, *expected]
 
 
 @pytest.mark.parametrize("style", [*CHOICES, *POINTS])
@@ -107,9 +109,9 @@ def test_the_options_that_are_named_leave_nothing_to_say(here, capsys, style):
     guide = ["guide", "sky.png", "--boxes", "boxes.json", "--style", style, "-o", str(POINTS.get(style, "guide"))]
     assert main(guide) == (2 if style == "ati" else 0)
     found = re.findall(r": (?:say|ATI takes) (--.*)", capsys.readouterr().err)
-    assert found == ([] if style == "magicmotion" else [found[0]])
-    for options in found:
-        assert "--size" in options and "--frames 9" in options
+    assert len(found) == (0 if style == "magicmotion" else 1 if style in POINTS else 2)
+    if options := " ".join(found):
+        assert "--size" in options and "--frames 9" in options and ("--fps" in options) == (style in CHOICES)
         assert main([*guide, *options.split()]) == 0
         shown = capsys.readouterr().err
         assert " takes " not in shown and ": say " not in shown

@@ -3,6 +3,7 @@
 from copy import copy, deepcopy
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -769,3 +770,54 @@ def test_no_step_waits_for_the_device(pipeline, sampler):
         assert on_meta.denoise(noise, tokens.to("meta"), weights, 4, progress, sampler=sampler).is_meta
     finally:
         in_steps.pop().__exit__(None, None, None)
+
+
+# Mistakes in Python --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("image", ["a.png", Path("a.png"), torch.zeros(8, 8, 3), None])
+def test_an_image_that_is_none_is_refused_by_what_it_is(pipeline, image):
+    said = "'a.png', expected .*: open it with PIL.Image.open" if str(image) == "a.png" else "a (Tensor|NoneType), exp"
+    with pytest.raises(SMCDError, match=f"the image is {said}"):
+        pipeline(image, trajectory(), "a dog")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"version": 1}, "trajectory is a dict, expected a Trajectory: smcd_core.parse_trajectory makes one"),
+        ("a.json", "trajectory is a str, expected a Trajectory: smcd_core.read_trajectory makes one"),
+        (Path("a.csv"), "smcd_core.read_trajectory makes one"),
+    ],
+)
+def test_boxes_that_were_not_read_are_refused(pipeline, given, said):
+    with pytest.raises(SMCDError, match=said):
+        pipeline(picture(), given, "a dog")
+    with pytest.raises(SMCDError, match=said):
+        Request(picture(), given, "a dog")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "near"),
+    [
+        ("sead", "seed"),
+        ("step", "steps"),
+        ("frames", "num_frames"),
+        ("widht", "width"),
+        ("multiple", None),
+        ("q", None),
+    ],
+)
+def test_an_unknown_keyword_names_the_nearest(pipeline, keyword, near):
+    said = f"there is no keyword '{keyword}'" + (f": did you mean '{near}'\\?$" if near else "$")
+    with pytest.raises(TypeError, match=said):
+        pipeline(picture(), trajectory(), "a dog", **{keyword: 1})
+    with pytest.raises(TypeError, match=said):
+        pipeline.generate([request()], **{keyword: 1})
+
+
+def test_without_a_prompt_the_phrases_are_it(pipeline):
+    boxes = trajectory(2)
+    named = " and ".join(dict.fromkeys(track.phrase for track in boxes.objects))
+    ours, theirs = (pipeline(picture(), boxes, *prompt, steps=2) for prompt in ([], [named]))
+    np.testing.assert_array_equal(ours, theirs)

@@ -139,7 +139,7 @@ def _animate(args: argparse.Namespace) -> None:
     from ..sampling.devices import chosen_device, chosen_dtype
     from ..sampling.request import Request
     from ..sampling.settings import from_noise, without_effect
-    from ..trajectory.dense import phrases
+    from ..trajectory.dense import phrases, prompt_of
     from ..weights.defaults import BUNDLED, DEFAULT_CHECKPOINT
 
     _check_outputs(args)
@@ -148,7 +148,7 @@ def _animate(args: argparse.Namespace) -> None:
     dtype = chosen_dtype(args.dtype or "auto", device)
     checkpoint = args.checkpoint or DEFAULT_CHECKPOINT
     pipeline, settings = _loaded(args, checkpoint, image.size, trajectory, device, dtype)
-    prompt = " and ".join(dict.fromkeys(phrases(trajectory))) if args.prompt is None else args.prompt
+    prompt = prompt_of(phrases(trajectory)) if args.prompt is None else args.prompt
     for line in (*from_noise(pipeline.defaults, settings), *without_effect(settings, args.negative, "--cfg-text")):
         note(line)
     _note_limits(pipeline, image, [*phrases(trajectory), prompt], checkpoint in BUNDLED)

@@ -69,7 +69,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _guide(args: argparse.Namespace) -> None:
-    from ..guides.fit import fit, told
+    from ..guides.drawn import GRIDS
+    from ..guides.fit import WAN, fit, told
     from ..trajectory.dense import stretched
     from ..video import check_output
 
@@ -95,6 +96,8 @@ def _guide(args: argparse.Namespace) -> None:
     if args.style in POINTS:
         _write_points(args, out, boxes)
         return
+    if (grid := WAN if args.style == CUT_AND_DRAG else GRIDS.get(args.style)) and fps != grid.fps:
+        note(f"the video has {fps:g} frames per second, {grid.name} makes {grid.fps}: say --fps {grid.fps}")
     video, mask = (_dragged if args.style == CUT_AND_DRAG else _drawn)(args, image, boxes, trajectory)
     _write(args, out, video, trajectory, fps)
     if args.mask_out:

@@ -25,7 +25,7 @@ from ..data import Clip
 from ..data.folder import find_videos
 from ..data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, VideoFile, read_image
 from ..errors import SMCDError
-from ..trajectory.dense import DenseBoxes, dense_boxes
+from ..trajectory.dense import DenseBoxes, dense_boxes, prompt_of
 from ..trajectory.document import MAX_FRAMES, Trajectory, parse_trajectory
 from ..trajectory.files import read_dense
 from ..video import VideoError, read_metadata
@@ -138,7 +138,7 @@ def _trajectory_and_prompt(
     settings = metadata.get("settings")
     written = settings.get("prompt") if isinstance(settings, dict) else None  # another program may use the same key
     prompt = (sources.prompts or {}).get(key) or (written if isinstance(written, str) else "")
-    return boxes, prompt or " and ".join(dict.fromkeys(dense_boxes(boxes).phrases))
+    return boxes, prompt or prompt_of(dense_boxes(boxes).phrases)
 
 
 def _boxes(

@@ -23,15 +23,16 @@ NAMED = 3  # objects in one remark
 
 @dataclass(frozen=True)
 class Grid:
-    """Lengths and sizes that a model takes: 1 + a multiple of `frames`, and multiples of `side` in pixels."""
+    """What a model takes: 1 + a multiple of `frames`, multiples of `side` in pixels, and `fps`."""
 
     name: str
     frames: int
     side: int
+    fps: int
 
 
-WAN = Grid("Wan", 4, 16)
-LTX = Grid("LTX", 8, 64)
+WAN = Grid("Wan", 4, 16, 16)
+LTX = Grid("LTX", 8, 64, 24)
 
 
 def fit(boxes: Trajectory | DenseBoxes, width: int, height: int, length: int, crop: bool = True) -> DenseBoxes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from os import PathLike
 from typing import Literal, get_args
 
 import numpy as np
@@ -95,4 +96,8 @@ def _as_image(image: Image.Image | np.ndarray) -> Image.Image:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise SMCDError(f"the image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
         return Image.fromarray(image)
+    if not isinstance(image, Image.Image):
+        found = repr(str(image)) if isinstance(image, (str, PathLike)) else f"a {type(image).__name__}"
+        hint = ": open it with PIL.Image.open" if isinstance(image, (str, PathLike)) else ""
+        raise SMCDError(f"the image is {found}, expected a PIL image or a uint8 array [H, W, 3]{hint}")
     return image.convert("RGB")

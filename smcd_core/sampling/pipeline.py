@@ -6,7 +6,8 @@ import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor, nn
 
-from ..errors import SMCDError
+from ..errors import SMCDError, nearest
 from ..networks.smcd import SMCD, Inputs, Tokens, pad_objects
 from ..networks.text import TextEncoder, same_length
-from ..trajectory.dense import dense_boxes
+from ..trajectory.dense import DenseBoxes, dense_boxes, prompt_of
 from ..trajectory.document import Trajectory
 from ..weights.checkpoint import Checkpoint, CheckpointError
 from ..weights.components import decode_latents, encode_frames, vae_stride
@@ -213,13 +214,15 @@ class SMCDPipeline:
         self,
         image: Image.Image | np.ndarray,
         trajectory: Trajectory,
-        prompt: str,
+        prompt: str | None = None,
         *,
         seed: int = 0,
         negative: str = NO_TEXT,
         **given: Any,
     ) -> Any:
-        """One video, uint8 [F, H, W, 3], or its latents. `given` as in `generate`."""
+        """One video, uint8 [F, H, W, 3], or its latents. `given` as in `generate`; the prompt is else the phrases."""
+        if prompt is None and isinstance(trajectory, (Trajectory, DenseBoxes)):  # others are refused by Request
+            prompt = prompt_of(dense_boxes(trajectory).phrases)
         return self.generate([Request(image, trajectory, prompt, seed, negative)], **given)[0]
 
     @torch.no_grad()
@@ -241,18 +244,19 @@ class SMCDPipeline:
         settings   of all videos; or
         given      arguments of `Settings.of`: num_frames, width, height, steps, guidance, fast, ...
         progress   called with (steps done, total steps)
-        callback   called with (steps done, total steps, noisy latents [B, F, 4, h, w]) after each step; it may show
+        callback   called with (steps done, total steps, noisy latents [B, F, C, h, w]) after each step; it may show
                    them with `decode`. Returning False raises Stopped
-        latents    [B, F, 4, h, w], standard normal, to start from instead of the noise of the seeds
+        latents    [B, F, C, h, w], standard normal, to start from instead of the noise of the seeds
         generator  one for each request, or one for all in turn, that draw the noise instead of the seeds
         scheduler  of diffusers, used instead of the sampler: its name, or one made with `scheduler_config`; a copy is
                    used
-        output     "video", or "latents" for float32 [F, 4, h, w], which `decode` takes
+        output     "video", or "latents" for float32 [F, C, h, w], which `decode` takes
 
-        Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN. Warns
-        where `given` starts a video from noise though the checkpoint is made for another start, and of a negative
-        prompt without effect.
+        Raises SMCDError for settings, sizes or objects that the networks cannot have, and for a video of NaN; TypeError
+        for a keyword that there is not. Warns where `given` starts a video from noise though the checkpoint is made for
+        another start, and of a negative prompt without effect.
         """
+        _refuse_unknown(given)
         if not requests:
             raise SMCDError("there are no requests: give at least one")
         if output not in OUTPUTS:
@@ -418,7 +422,7 @@ class SMCDPipeline:
         scheduled: Scheduled | None = None,
         windows: Windows | None = None,
     ) -> Tensor:
-        """noise float32 [BF, 4, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
+        """noise float32 [BF, C, h, w] -> latents of the same shape, on the networks' device; see `tokens`.
 
         unguided   a number of steps, and what is used alone after them: the tokens of B videos
         scheduled  used instead of steps and sampler
@@ -433,7 +437,7 @@ class SMCDPipeline:
             used, shares = (tokens, weights) if next(step) < guided_steps else (alone, [1.0])
 
             def evaluate(x: Tensor, used: Tokens, window: int) -> Tensor:
-                batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, 4, h, w]
+                batch = x.to(used.text).repeat(len(shares), 1, 1, 1)  # [KBF, C, h, w]
                 deep = reuse[window].next(len(batch)) if reuse else None
                 predictions = self.smcd(batch, t.expand(len(used.text)), used, deep=deep).to(x)
                 return sum(share * part for share, part in zip(shares, predictions.chunk(len(shares)), strict=True))
@@ -449,14 +453,25 @@ class SMCDPipeline:
             )
 
     def encode(self, frames: np.ndarray) -> Tensor:
-        """uint8 [F, H, W, 3] -> latents [F, 4, h, w], scaled."""
+        """uint8 [F, H, W, 3] -> latents [F, C, h, w], scaled."""
         with self._turn(self.vae):
             return encode_frames(self.vae, frames)
 
     def decode(self, latents: Tensor) -> np.ndarray:
-        """latents [F, 4, h, w] -> uint8 [F, H, W, 3]"""
+        """latents [F, C, h, w] -> uint8 [F, H, W, 3]"""
         with self._turn(self.vae):
             return decode_latents(self.vae, latents)
+
+
+def _refuse_unknown(given: Mapping[str, Any]) -> None:
+    """Raise TypeError for a keyword that `Settings.of` does not take, with the one that was probably meant."""
+    settings = {*signature(Settings.of).parameters, *(field.name for field in fields(Settings))}
+    settings -= {"defaults", "trajectory", "picture", "multiple", "others"}
+    for name in given.keys() - settings:
+        calls = (SMCDPipeline.__call__, SMCDPipeline.generate)
+        known = settings.union(*(signature(call).parameters for call in calls))
+        near = nearest(name, sorted(known - {"self", "given", "others"}))
+        raise TypeError(f"there is no keyword {name!r}" + (f": did you mean {near!r}?" if near else ""))
 
 
 def _keep(inputs: Inputs, conditions: frozenset[str], no_text: Tensor) -> Inputs:

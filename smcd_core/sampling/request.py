@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 
 import numpy as np
 import torch
@@ -35,6 +36,13 @@ class Request:
     seed: int = 0
     negative: str = NO_TEXT
     use_boxes: bool = True
+
+    def __post_init__(self):
+        """Raise SMCDError for a trajectory that has not been parsed."""
+        if not isinstance(self.trajectory, (Trajectory, DenseBoxes)):
+            kind = type(self.trajectory).__name__
+            maker = "read_trajectory" if isinstance(self.trajectory, (str, PathLike)) else "parse_trajectory"
+            raise SMCDError(f"trajectory is a {kind}, expected a Trajectory: smcd_core.{maker} makes one")
 
     def several(self, count: int) -> list[Request]:
         """The same content with the seeds from `seed` on: as many different videos. Raises SMCDError for no count."""

@@ -226,6 +226,11 @@ def phrases(trajectory: Trajectory) -> list[str]:
     return [track.phrase for track in trajectory.objects if track.enabled]
 
 
+def prompt_of(phrases: Sequence[str]) -> str:
+    """The prompt where none is given: the phrases, each once."""
+    return " and ".join(dict.fromkeys(phrases))
+
+
 def strengths(trajectory: Trajectory) -> list[float]:
     """The strength of each enabled object (0 none, 1 as trained), in the order of the N boxes of `boxes_at`."""
     return [track.strength for track in trajectory.objects if track.enabled]

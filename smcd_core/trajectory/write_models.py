@@ -70,7 +70,8 @@ def write_trailblazer(path: str | os.PathLike, trajectory: Trajectory, object_id
 def _side_by_side(track: Track, before: int, after: int) -> str:
     name, frames = track.phrase or track.id, f"keyframes in frames {before} and {after}"
     needs = "TrailBlazer needs a frame between"
-    if {before, after} <= {key.frame for key in track.keys}:
+    own = {key.frame for key in track.keys}
+    if {before, after} <= own or before >= max(own):  # it rests up to the last frame, which is a key as well
         return f"{name} has {frames}; {needs}: move one of them"
     start, end = next((a, b) for a, b in pairwise(track.keys) if a.frame <= before < b.frame)
     way = f"eased ({start.ease})" if isinstance(start.ease, str) else "eased"

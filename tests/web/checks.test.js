@@ -23,7 +23,7 @@ test("a run with no object, or from another image than is shown, is not passed",
 
 test("words are said last, and not to a model for which they hardly count", () => {
   const away = trajectory({ cat: [[0, A]], dog: [[0, [1.2, 0, 1.5, 0.5]]] });
-  const [outside, words] = ["check.leaves_frame", "check.not_in_prompt"];
+  const [outside, words] = ["check.not_taken", "check.not_in_prompt"];
   assert.deepEqual(keysFound(away, { prompt: "a car" }), [outside, words, words]);
   assert.deepEqual(keysFound(away, { prompt: "a car", wordsCount: false }), [outside]);
   assert.deepEqual(keysFound(setPhrase(still(), "car", " "), { wordsCount: false }), ["check.no_phrase"]);

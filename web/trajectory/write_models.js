@@ -67,7 +67,9 @@ export function writeTrailBlazer(trajectory, id) {
 /** @param {Track} track @param {number} before @param {number} after */
 function sideBySide({ id, phrase, keys }, before, after) {
   const name = phrase || id;
-  if ([before, after].every((frame) => keys.some((key) => key.frame === frame))) {
+  const own = keys.map(({ frame }) => frame);
+  // It rests from its last key up to the last frame, which is a key as well.
+  if ((own.includes(before) && own.includes(after)) || before >= own[own.length - 1]) {
     const found = say`${name} has keyframes in frames ${before} and ${after}`;
     return new TrajectoryError(say`${found}; TrailBlazer needs a frame between: move one of them`);
   }

@@ -30,7 +30,10 @@ def detect_json(file: BoxFile, content: Any) -> str:
     if isinstance(content, dict) and {"nodes", "links"} <= content.keys():
         raise file.error("is a workflow of ComfyUI: open it there, and save the boxes in the editor")
     if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
-        raise file.error("is COCO, whose boxes belong to single images: expected videos, as YouTube-VIS has them")
+        raise file.error(
+            "is COCO, whose boxes belong to single images and name no object: track them and write "
+            "frame,id,x,y,w,h as CSV, or MOT, or videos as YouTube-VIS has them"
+        )
     found = f"keys {', '.join(map(repr, list(content)[:8])) or 'none'}" if isinstance(content, dict) else "a list"
     raise file.error(f"JSON with {found}: expected 'objects' (a trajectory) or 'videos', 'annotations' (YouTube-VIS)")
 

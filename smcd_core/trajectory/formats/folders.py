@@ -120,10 +120,9 @@ def _classes(folder: Path) -> tuple[dict[int, str], str]:
             continue  # of another program
         names = content["names"]
         names = dict(enumerate(names)) if isinstance(names, list) else names
-        entries = names.items() if isinstance(names, dict) else [("", None)]
-        if not all(type(n) is int and isinstance(name, str) for n, name in entries):
+        if not isinstance(names, dict) or not all(type(n) is int and type(name) is str for n, name in names.items()):
             raise file.error("names are no list of texts, and no texts by number: expected names: [dog, cat]")
-        return {n: name.strip() for n, name in entries}, path.name
+        return {n: name.strip() for n, name in names.items()}, path.name
     return {}, ""
 
 
