@@ -1,4 +1,4 @@
-"""What other nodes of a workflow make of the outputs of one of ours."""
+"""How other nodes of a workflow use the outputs of one of ours."""
 
 from __future__ import annotations
 

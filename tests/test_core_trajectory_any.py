@@ -79,7 +79,7 @@ def middles_of(boxes):
 
 
 class Holds(NamedTuple):
-    """What a format keeps of a trajectory, beside the boxes of enabled objects where they are visible.
+    """Parts of a trajectory that a format keeps, beside the boxes of enabled objects where they are visible.
 
     boxes  "all"; "middles" and the first size; "shown", without telling which object each is of; "points"
     near   how close boxes are, in shares of the frame

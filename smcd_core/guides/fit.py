@@ -23,7 +23,7 @@ NAMED = 3  # objects in one remark
 
 @dataclass(frozen=True)
 class Grid:
-    """What a model takes: 1 + a multiple of `frames`, multiples of `side` in pixels, and `fps`."""
+    """Sizes that a model takes: 1 + a multiple of `frames`, multiples of `side` in pixels, and `fps`."""
 
     name: str
     frames: int
