@@ -317,4 +317,4 @@ def test_the_command_takes_every_network_from_files(tmp_path, capsys):
     assert real["clip_first"] == pytest.approx(1, abs=1e-5) and real["dino_first"] == pytest.approx(1, abs=1e-5)
     assert made["first_frame_lpips"] > real["first_frame_lpips"] == 0
     assert made["fvd"] > 1 and real["fvd"] == pytest.approx(0, abs=1e-6)
-    assert "| FVD |" in capsys.readouterr().out
+    assert "| FVD ↓ |" in capsys.readouterr().out

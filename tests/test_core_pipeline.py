@@ -671,7 +671,9 @@ def test_what_the_user_may_not_expect_is_a_warning(bundle, recwarn):
         pipeline(asked.image, asked.trajectory, asked.prompt, **how, **given)
         return [str(warning.message) for warning in recwarn if warning.category is UserWarning]
 
-    noise = "the video starts from noise, this checkpoint is made to start from the animatic (start 0.5)"
+    noise = (
+        "objects may dissolve in their boxes: the video starts from noise, this checkpoint is made to start from the"
+    )
     unheard = "the negative prompt has no effect: it counts only with text guidance (text) above 1"
     assert said(text=2.0, negative="grey") == said(text=1.0) == []
     (line,) = said(scheduler="DDIMScheduler")

@@ -52,7 +52,7 @@ def command_line(place, capsys, boxes: str, *options: str, checkpoint: str = "sm
     message = capsys.readouterr().err.splitlines()[-1].removeprefix("smcd: error: ")
     for path in (place / "b.json", place / checkpoint):
         message = message.removeprefix(f"{path}: ")
-    return message
+    return message.removesuffix(" (--phrase)")  # the option that mends it
 
 
 def node(boxes: Any, checkpoint: str = "small.safetensors", **inputs: Any) -> str:
