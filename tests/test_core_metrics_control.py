@@ -213,6 +213,18 @@ def test_what_are_no_points_is_said(text, tmp_path):
         read_points(tmp_path / "a.json")
 
 
+def test_an_array_that_is_no_points_is_said(tmp_path):
+    path = tmp_path / "a.npy"
+    with path.open("wb") as stream:
+        np.savez(stream, np.zeros((3, 4, 2)))
+    with pytest.raises(SMCDError, match="a.npy: holds no points .*is not an array of numbers"):
+        read_points(path)
+    np.save(path, np.zeros((3, 4, 2)))
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(SMCDError, match="with 4 bytes after it"):
+        read_points(path)
+
+
 def test_overlap_is_told_apart_by_number_of_objects_and_by_path():
     """The middle of the first goes a quarter right and back, that of the second rests."""
     boxes = np.tile([[0.0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]], (3, 1, 1)).astype(float)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SMCDError
+from ..trajectory.formats.arrays import mapped_array
 from .metrics import mean_of
 
 MOVING = 0.01  # diagonals of the frame from its start, from which a point counts as moving
@@ -65,7 +66,7 @@ def read_points(path: Path) -> np.ndarray:
     """
     try:
         if path.suffix == ".npy":
-            points = np.load(path, allow_pickle=False)
+            points = mapped_array(path)
         else:
             tracks = json.loads(path.read_text(encoding="utf-8"))
             points = np.array([[(point["x"], point["y"]) for point in track] for track in tracks], float).swapaxes(0, 1)

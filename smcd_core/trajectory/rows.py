@@ -132,6 +132,11 @@ def is_frame(number: float, first: int = 0) -> bool:
     return first <= number <= LAST_FRAME and number == int(number)
 
 
+def is_id(number: float) -> bool:
+    """Whether a finite number may be the id of an object. From 2**53 on, floats cannot tell whole numbers apart."""
+    return 0 <= number < 2**53 and number == int(number)
+
+
 def all_are_shares(xyxy: np.ndarray) -> bool:
     """Whether boxes [K, 4] are in shares of the frame: in pixels they would lie in a corner of a pixel."""
     return bool(xyxy.size and xyxy.any() and (xyxy >= -0.05).all() and (xyxy <= 1.05).all())

@@ -154,7 +154,7 @@ function numbersOf(bytes) {
   const count = shape.reduce((product, length) => product * length, 1);
   const [, , kind, width] = type;
   const bytesEach = Number(width) * (kind === "U" ? 4 : 1);
-  if (!shape.every(Number.isSafeInteger) || data + count * bytesEach > bytes.length) throw noNumbers;
+  if (!shape.every(Number.isSafeInteger) || data + count * bytesEach !== bytes.length) throw noNumbers;
   const read = READERS[kind + width];
   const most = 2 * (LIMITS.frames + 2) * LIMITS.objects;
   if (!read || shape.length < 2 || !(count > 0 && count <= most)) {

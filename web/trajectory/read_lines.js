@@ -12,7 +12,7 @@ import { overlapOf } from "./box.js";
 import { LIMITS } from "./document.js";
 import { isHeader } from "./headers.js";
 import { say, TrajectoryError } from "./refusal.js";
-import { allAreShares, isFrame, joined, MAX_PIXELS, ObjectNames, refuseRepeated, refuseShares, untracked } from "./rows.js";
+import { allAreShares, isFrame, isId, joined, MAX_PIXELS, ObjectNames, refuseRepeated, refuseShares, untracked } from "./rows.js";
 
 const MAX_ROWS = LIMITS.frames * LIMITS.objects + 1; // with a header
 const MAX_LINE = 5000; // characters
@@ -275,7 +275,7 @@ function motRow(row, names) {
   const [frame, id] = values;
   const { where } = row;
   if (isFrame(frame, 1) && id === -1) throw untracked(where);
-  if (!isFrame(frame, 1) || id < 0 || !Number.isInteger(id)) {
+  if (!isFrame(frame, 1) || !isId(id)) {
     throw new TrajectoryError(say`${where}: found frame ${frame}, id ${id}; expected whole numbers, frames from 1, ids from 0`);
   }
   return { where, values, box: cornersOf(values.slice(2, 6), true, where) };
@@ -296,7 +296,7 @@ export function mayBeMot(rows) {
 
 /** Whether a line of a polygon may be one of MOT: its last corner would lie at 0. @param {Row} row */
 export function isMotLike({ fields }) {
-  return isMotRow(fields) && Math.abs(Number(fields[7])) <= 1;
+  return isMotRow(fields) && isNumber(fields[7]) && Math.abs(Number(fields[7])) <= 1;
 }
 
 function isMotRow(fields) {

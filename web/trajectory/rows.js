@@ -115,6 +115,11 @@ export function isFrame(number, first = 0) {
   return Number.isInteger(number) && number >= first && number <= LAST_FRAME;
 }
 
+/** Whether a number may be the id of an object. From 2**53 on, whole numbers run together. @param {number} number */
+export function isId(number) {
+  return Number.isSafeInteger(number) && number >= 0;
+}
+
 /**
  * Join the boxes of each object by straight lines if no two rows of the file are in adjacent frames.
  *

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
@@ -26,15 +27,30 @@ def is_array(file: BoxFile) -> bool:
         return False  # the reader of its text says why
 
 
+def mapped_array(path: Path) -> np.memmap:
+    """The array of a .npy file, of which nothing is in memory yet. Pickles are refused.
+
+    Raises ValueError, also if the file is longer than the array: then its head is damaged.
+    """
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, EOFError, SyntaxError, TokenError, OSError, TypeError, OverflowError) as error:
+        raise ValueError(f"is not an array of numbers: {' '.join(str(error).split())[:200]}") from None
+    more = path.stat().st_size - array.offset - array.nbytes
+    if more:
+        raise ValueError(f"is an array {list(array.shape)} of {array.dtype} with {more} bytes after it; expected none")
+    return array
+
+
 def read_array(file: BoxFile) -> np.ndarray:
     """The numbers or truth values of a .npy file; its shape is checked before any memory is taken, pickles are refused.
 
     returns float64 [..., F, N] or [..., F, N, 2]
     """
     try:
-        array = np.load(file.path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, TokenError, OSError, TypeError) as error:
-        raise file.error(f"is not an array of numbers: {' '.join(str(error).split())[:200]}") from None
+        array = mapped_array(file.path)
+    except ValueError as error:
+        raise file.error(str(error)) from None
     points = (MAX_FRAMES + 2) * MAX_OBJECTS
     if array.dtype.kind not in "biuf" or array.ndim < 2 or not 0 < array.size <= 2 * points:
         raise file.error(

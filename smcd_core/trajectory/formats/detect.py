@@ -62,7 +62,7 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
                 "8 numbers per line that end in a score and small whole numbers are detections of VisDrone, without "
                 "frame and object: expected boxes with both"
             )
-        if all(_is_mot_row(row) and abs(float(row[7])) <= 1 for _, row in rows if any(row)):
+        if all(_is_mot_row(row) and is_number(row[7]) and abs(float(row[7])) <= 1 for _, row in rows if any(row)):
             raise file.choice("8 numbers per line may be MOT or the corners of a polygon", "format", ("mot", "vot"))
         return "vot"
     if len(first) >= 10 and all(map(is_number, first[:9])) and first[9] and not is_number(first[9]):
@@ -136,5 +136,4 @@ def _is_visdrone_detection(row: Sequence[str]) -> bool:
     """left,top,width,height,score,category,truncation,occlusion"""
     if len(row) != 8 or not all(map(is_number, row)):
         return False
-    score, *flags = map(float, row[4:])
-    return 0 <= score <= 1 and all(flag == round(flag) and -1 <= flag <= 12 for flag in flags)
+    return 0 <= float(row[4]) <= 1 and all(_whole(flag) and -1 <= float(flag) <= 12 for flag in row[5:])

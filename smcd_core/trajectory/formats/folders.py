@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..rows import BoxRows, ObjectNames, is_frame, joined, rows_of
+from ..rows import BoxRows, ObjectNames, is_frame, is_id, joined, rows_of
 from .box_file import BoxFile, Row, is_absent, natural
 from .keyframes import read_yaml
 from .lines import picture_size
@@ -58,7 +58,8 @@ def read_yolo(path: Path) -> BoxRows:
 
     path  the folder, or the label file of a single image
 
-    The number at the end of a file's name is the frame. Without ids a class may have one box in a frame. Names come
+    The number at the end of a file's name is the frame. Without ids a class may have one box in a frame; if some boxes
+    have ids, those without, which a tracker has not joined to an object, are left out. Names come
     from one of CLASS_FILES, the size from an image of the same name, there or in the folder `images` that goes with a
     folder `labels`.
     """
@@ -71,6 +72,9 @@ def read_yolo(path: Path) -> BoxRows:
     tables = [(file := BoxFile(path), list(_label_rows(file))) for path in paths]
     # Of six columns the last one is the id of a tracker if it is whole, else a confidence.
     has_confidence = any(len(values) == 7 or values[5:] and values[5] % 1 for _, rows in tables for _, values in rows)
+    id_column = 6 if has_confidence else 5
+    has_ids = any(len(values) > id_column for _, rows in tables for _, values in rows)
+    left_out = 0
     for (file, rows), frame in zip(tables, frames, strict=True):
         seen = set()
         for where, values in rows:
@@ -78,27 +82,31 @@ def read_yolo(path: Path) -> BoxRows:
             if not all(-0.05 <= value <= 1.05 for value in (cx, cy, w, h)) or kind != int(kind) or kind < 0:
                 found = ",".join(f"{value:g}" for value in values)
                 raise file.error(f"found {found}, expected a class and shares of the frame", where)
-            confidence, identity = (values[5:6], values[6:]) if has_confidence else ([], values[5:])
-            if has_confidence and not (confidence and 0 <= confidence[0] <= 1) or identity and identity[0] % 1:
+            confidence, identity = values[5:id_column], values[id_column:]
+            if has_confidence and not (confidence and 0 <= confidence[0] <= 1) or identity and not is_id(identity[0]):
                 found = ",".join(f"{value:g}" for value in values[5:]) or "neither"
                 raise file.error(f"found {found}, expected a confidence, then a whole id", where)
-            has_id = bool(identity)
-            name = ("id", values[-1]) if has_id else ("class", kind)
+            if has_ids and not identity:
+                left_out += 1
+                continue
+            name = ("id", identity[0]) if has_ids else ("class", kind)
             if name in seen:
-                hint = "" if has_id else ": ids are missing, so run a tracker that saves them"
+                hint = "" if has_ids else ": ids are missing, so run a tracker that saves them"
                 raise file.error(f"found a second box of {name[0]} {name[1]:g} in a frame{hint}", where)
             seen.add(name)
             place = objects.place(f"{name[0]} {name[1]:g}", classes.get(int(kind), ""))
             box = file.corners([cx - w / 2, cy - h / 2, w, h], True, where)
             entries.append((frame, place, box))
-    what = "YOLO labels" + (f" (classes of {named})" if named else "")
+    notes = [f"rows without an id left out: {left_out}"] if left_out else []
+    notes += [f"classes of {named}"] if named else []
+    what = "YOLO labels" + (f" ({', '.join(notes)})" if notes else "")
     size, name = _size_of_images(paths)
     found = BoxRows(
         what, *rows_of(entries), tuple(objects.phrases), size, f"from {name}", length=max(frames) + 1, in_pixels=False,
         remarks=objects.remarks(),
     )  # fmt: skip
     # A detector writes no file for a frame in which it finds nothing, so two files alone show no rhythm.
-    empty = [(frame, None) for (_, rows), frame in zip(tables, frames, strict=True) if not rows]
+    empty = [(frame, None) for frame in {*frames} - {frame for frame, _, _ in entries}]
     return joined(found, frames, empty) if len(frames) > 2 else found
 
 
@@ -176,8 +184,10 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
             raise file.error(f"found {len(row)} fields, expected {expected} of KITTI tracking", where)
         gone = is_absent(row[6:10])
         frame, identity, *box = file.numbers([*row[:2], *(["0"] * 4 if gone else row[6:10])], names, where)
-        if not is_frame(frame) or identity != int(identity):
-            raise file.error(f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 0", where)
+        if not is_frame(frame) or not (is_id(identity) or identity == -1):
+            raise file.error(
+                f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames and ids from 0", where
+            )
         annotated.append(int(frame))
         if row[2] == "DontCare":
             left_out += 1
@@ -185,7 +195,7 @@ def read_kitti(file: BoxFile, rows: Sequence[Row]) -> BoxRows:
         if gone:
             absent.append((int(frame), int(identity)))
             continue
-        if identity < 0:
+        if identity == -1:
             raise file.untracked(identity, where)
         if (frame, identity) in seen:
             raise file.error(f"found a second box for object {identity:g} in the same frame", where)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..dense import iou
 from ..document import DEFAULT_FPS
-from ..rows import BoxRows, ObjectNames, is_frame, joined
+from ..rows import BoxRows, ObjectNames, is_frame, is_id, joined
 from .box_file import BoxFile, Row, is_absent, same_id
 
 NAMES = "frame,id,left,top,width,height,conf,x,y,z".split(",")
@@ -96,7 +96,7 @@ def _table(file: BoxFile, rows: Sequence[Row]) -> tuple[np.ndarray, list[str]]:
         frame, identity = values[:2]
         if is_frame(frame, 1) and identity == -1:
             raise file.untracked(identity, where)
-        if not is_frame(frame, 1) or identity < 0 or identity != int(identity):
+        if not is_frame(frame, 1) or not is_id(identity):
             raise file.error(
                 f"found frame {frame:g}, id {identity:g}; expected whole numbers, frames from 1, ids from 0",
                 where,
