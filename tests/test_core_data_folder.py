@@ -387,6 +387,15 @@ def test_a_video_that_claims_an_absurd_size_is_damaged_and_a_full_memory_is_not(
         raise MemoryError
 
 
+def test_a_video_of_an_unknown_codec_is_reported(tmp_path):
+    """It ended Python with av 17, which is the last for Python 3.10."""
+    path = tmp_path / "walk.mp4"
+    write_video(numbered_frames(5), path, 8, {})
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"what"))
+    with pytest.raises(SampleError, match="FFmpeg does not know|Decoder not found"):
+        VideoFile(path)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300), place=st.integers(0, 2000))
 @pytest.mark.parametrize("suffix", [".mp4", ".gif", ".jpg"])

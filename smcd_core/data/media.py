@@ -205,6 +205,8 @@ def _times_and_size(path: Path, changed_ns: int, file_size: int) -> tuple[np.nda
         if not container.streams.video:
             raise SampleError(path, "holds no video")
         stream, times, first = container.streams.video[0], [], None
+        if stream.codec_context is None:  # av 17 and older crash where they decode it
+            raise SampleError(path, "is stored in a way that FFmpeg does not know; write it again, for example as .mp4")
         for packet in container.demux(stream):
             if packet.pts is not None and not packet.is_discard:
                 times.append(packet.pts)
