@@ -130,6 +130,14 @@ def test_wan_move_keeps_points_and_when_they_are_visible(tmp_path):
     np.testing.assert_allclose(middles[mask], points[visible], atol=1e-2)
 
 
+def test_wan_move_leaves_no_points_without_their_visibility(tmp_path):
+    """They would be read as visible in all frames."""
+    (tmp_path / "visibility.npy").mkdir()
+    with pytest.raises(OSError):
+        write_wan_move(tmp_path / "tracks.npy", np.zeros((3, 2, 2)), np.zeros((3, 2)))
+    assert not (tmp_path / "tracks.npy").exists()
+
+
 def test_wan_move_gets_a_grid_of_points_in_each_box(tmp_path):
     write_boxes(tmp_path / "tracks.npy", document(MOVING, HIDING), "wan_move")
     points = np.load(tmp_path / "tracks.npy")[0]

@@ -120,9 +120,8 @@ def write_wan_move(path: str | os.PathLike, points: np.ndarray, visible: np.ndar
     They are [1, F, N, 2] float32 and, beside it, [1, F, N] bool, named as `path` with visibility for tracks. Raises
     TrajectoryError if `path` has no "tracks" in its name.
     """
-    beside = visibility_beside(path)
-    _write_array(path, points[None].astype(np.float32))
-    _write_array(beside, visible[None].astype(bool))
+    _write_array(visibility_beside(path), visible[None].astype(bool))
+    _write_array(path, points[None].astype(np.float32))  # last: without the other file, all points are visible
 
 
 def visibility_beside(path: str | os.PathLike) -> Path:
