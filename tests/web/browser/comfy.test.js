@@ -219,6 +219,32 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       }
     });
 
+    test("workflows of 0.1.0 open with all their values", async (t) => {
+      const { page, host, close } = await openComfy(server);
+      t.after(close);
+      const folder = join(ROOT, "tests", "golden", "workflows_0.1.0");
+      const read = (name) => JSON.parse(readFileSync(join(folder, name), "utf-8"));
+      const added = {};
+      for (const file of readdirSync(folder).filter((name) => name.endsWith(".api.json"))) {
+        await page.evaluate((data) => window.app.loadGraphData(data), read(file.replace(".api", "")));
+        const [then, now] = [bare(read(file)), bare(await host.prompt())];
+        for (const [id, { class_type, inputs }] of Object.entries(now)) {
+          const own = Object.entries(inputs).filter(([name]) => !(name in then[id].inputs));
+          for (const [name, value] of own) {
+            delete inputs[name];
+            added[class_type] = { ...added[class_type], [name]: value };
+          }
+        }
+        assert.deepEqual(now, then, file);
+      }
+      // What has come since, as it was before it could be chosen.
+      assert.deepEqual(added, {
+        SMCD_Load: { lora: "none", lora_strength: 1 },
+        SMCD_Conditioning: { fit: "stretch" },
+        SMCD_Generate: { fit: "stretch", negative: " ", start: 0, start_inside: 0 },
+      });
+    });
+
     test("the quick start runs as a user gets it, from nothing", { skip: LATER, timeout: 600_000 }, async (t) => {
       const { page, host, problems, close } = await openComfy(server);
       t.after(close);
