@@ -2,9 +2,9 @@
 
 One client asks SMCD Generate for videos of changing checkpoints, sizes and lengths, and interrupts every seventh at a
 random moment; at the same time the other cuts, drags and draws guides of changing sizes. "held" is what the server
-holds after a run of the first, without the pages of the weights' files, the mean of ten runs; ratios are to the first
-ten and to the second, by when all models are loaded. Start it with the Python that runs ComfyUI (COMFYUI_PATH, else
-~/comfy/ComfyUI). Linux only.
+holds after a run of the first, without the pages of the weights' files, the median of ten runs; ratios are to the first
+ten. It grows until every size has been made for both at once, and then rests. Start it with the Python that runs
+ComfyUI (COMFYUI_PATH, else ~/comfy/ComfyUI). Linux only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
-from statistics import mean
+from statistics import median
 from types import SimpleNamespace
 from typing import Any
 
@@ -148,13 +148,10 @@ def main() -> None:
         f"runs {first + 1} to {min(first + BLOCK, len(measured))}": measured[first : first + BLOCK]
         for first in range(0, len(measured), BLOCK)
     }
-    medians = {
-        name: {key: mean(run[key] for run in block) for key in ("held_bytes", "run_s")}
-        for name, block in blocks.items()
-    }
-    print(table(medians, 2))
+    medians = {name: {"held_bytes": median(run["held_bytes"] for run in block)} for name, block in blocks.items()}
+    print(table(medians))
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine(), "settings": {"runs": args.runs}, "references": 2, "medians": medians}
+    result = {"machine": machine(), "settings": {"runs": args.runs}, "medians": medians}
     args.out.write_text(json.dumps(result | {"measured": measured}, indent=1), encoding="utf-8")
 
 

@@ -37,9 +37,10 @@ def frames_of(prompt, folder, monkeypatch):
 SLOW = ("guidance", "several_objects", "long_video")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(path.stem, marks=[pytest.mark.slow] * (path.stem in SLOW)) for path in sorted(OLD.glob("*.png"))]
-)
+VIDEOS = sorted(path.stem for path in OLD.glob("*.png"))
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in VIDEOS])
 def test_a_workflow_of_0_1_0_makes_the_same_video(name, tmp_path, monkeypatch):
     frames = frames_of(with_four_steps(name), tmp_path, monkeypatch)[:: EVERY.get(name, 1)]
     then = np.asarray(Image.open(OLD / f"{name}.png").convert("RGB")).astype(float)
