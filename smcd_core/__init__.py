@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # for editors and type checkers: the same names as in _PUBLIC
         write_checkpoint as write_checkpoint,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "errors": ("SMCDError",),
