@@ -55,9 +55,9 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
     temporary = temporary_beside(path)
-    temporary.unlink(missing_ok=True)  # nothing that was put there is followed or written to
     try:
         with naming(path, temporary):
+            temporary.unlink(missing_ok=True)  # nothing that was put there is followed or written to
             with temporary.open("xb") as stream:
                 mode = os.fstat(stream.fileno()).st_mode
             temporary.unlink()
@@ -67,7 +67,8 @@ def replacing(path: Path) -> Iterator[Path]:
                 os.fsync(stream.fileno())
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk, instead of the error that named the file
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -25,6 +25,7 @@ from smcd_core.networks.smcd import SMCD
 from smcd_core.training.config import TrainingConfig
 from smcd_core.training.loop import train
 from smcd_core.training.run_folder import Log
+from smcd_core.trajectory.write_models import write_wan_move
 from smcd_core.video import check_output, write_video
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint
 from smcd_core.weights.export import write_diffusers, write_released
@@ -208,8 +209,9 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_read_only_disk_is_told_with_the_name_that_was_given(tmp_path, monkeypatch):
-    monkeypatch.setattr(Path, "open", refused_by_a_read_only_disk)
+@pytest.mark.parametrize("first", ["open", "unlink"])  # Linux refuses to delete even what is not there
+def test_a_read_only_disk_is_told_with_the_name_that_was_given(tmp_path, monkeypatch, first):
+    monkeypatch.setattr(Path, first, refused_by_a_read_only_disk)
     with pytest.raises(OSError) as caught, replacing(tmp_path / "a.json"):
         pass
     assert _explain(caught.value) == f"{tmp_path / 'a.json'}: Read-only file system"
@@ -224,6 +226,14 @@ def test_a_full_disk_is_told_with_the_name_of_a_folder_of_frames(tmp_path, monke
         write_video(FRAMES, tmp_path / "frames", 8, {})
     assert _explain(caught.value) == f"{tmp_path / 'frames'}: No space left on device"
     assert names(tmp_path) == []
+
+
+@posix
+def test_a_full_disk_is_told_with_the_name_of_an_array(full_disk, tmp_path):
+    with pytest.raises(OSError) as caught:
+        write_wan_move(tmp_path / "tracks.npy", np.zeros((200, 100, 2)), np.ones((200, 100)))
+    assert _explain(caught.value) == f"{tmp_path / 'tracks.npy'}: {os.strerror(caught.value.errno)}"
+    assert names(tmp_path) == ["visibility.npy"]
 
 
 @posix

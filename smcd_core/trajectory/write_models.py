@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -182,8 +183,9 @@ def _hidden(track: Track, frame: int, program: str) -> str:
 
 
 def _write_array(path: str | os.PathLike, array: np.ndarray) -> None:
-    with replacing(Path(path)) as temporary, temporary.open("wb") as stream:
-        np.save(stream, array, allow_pickle=False)
+    content = BytesIO()  # into a file, numpy says of a full disk how many numbers were written, and not where
+    np.save(content, array, allow_pickle=False)
+    _write(path, content.getvalue())
 
 
 def _write(path: str | os.PathLike, data: bytes) -> None:
