@@ -35,7 +35,7 @@ Every claim about speed or memory in this project is a ratio within one run of a
 runs, let alone two machines, cannot be compared: single runs on the machine below differ by up to 10 %.
 `python benchmarks/report.py` writes this file from `results/`; `python benchmarks/report.py all` runs everything first,
 `... step load` some of it. `python benchmarks/ablation.py` compares the systems of the paper
-([results](results/ablation/README.md)).
+([results](results/ablation/README.md)), and `python benchmarks/flops.py` counts operations.
 
 Nothing here was measured on a GPU.
 """
