@@ -233,20 +233,20 @@ def ask(server: SimpleNamespace, path: str, body: Any = None) -> Any:
 ENDS = {"execution_success", "execution_error", "execution_interrupted"}
 
 
-def watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNamespace:
-    """Post a prompt and listen until it has ended, as the page does.
+def watch(server: SimpleNamespace, prompt: dict[str, Any], client: str = "") -> SimpleNamespace:
+    """Post a prompt and listen until it has ended, as the page `client` does, or a new one.
 
     Returns refused (the answer with status 400, else None), events (type, data), previews (node, JPEG or PNG) and
     texts (node, what is shown on it).
     """
-    return asyncio.run(_watch(server, prompt))
+    return asyncio.run(watching(server, prompt, client or uuid.uuid4().hex))
 
 
-async def _watch(server: SimpleNamespace, prompt: dict[str, Any]) -> SimpleNamespace:
+async def watching(server: SimpleNamespace, prompt: dict[str, Any], client: str) -> SimpleNamespace:
+    """`watch`, beside other things."""
     import aiohttp
 
     found = SimpleNamespace(refused=None, events=[], previews=[], texts=[])
-    client = uuid.uuid4().hex
     timeout = aiohttp.ClientTimeout(total=180)
     async with aiohttp.ClientSession(server.url, timeout=timeout) as session:
         async with session.ws_connect(f"/ws?clientId={client}", max_msg_size=0) as socket:

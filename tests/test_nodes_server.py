@@ -1,5 +1,7 @@
 """The real ComfyUI as a server: the pack loads, lists its nodes, and runs prompts that scripts post."""
 
+import asyncio
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -80,15 +82,35 @@ def test_what_the_result_cannot_be_is_said_on_the_node_until_it_is_mended(server
     node, loader = find(prompt, "SMCD_Generate"), find(prompt, "SMCD_Load")
     prompt[loader]["inputs"]["weight_dtype"] = "bf16"  # not what the test above has loaded
     prompt[node]["inputs"]["width"] = 128
-    texts = dict(host.watch(server, prompt).texts)
+    texts = dict(host.watch(server, prompt, "page").texts)
     assert texts[loader].startswith("This model makes small, soft video: for sharp video use the released weights.")
     squeezed = "The image is squeezed from 320 x 320 to 128 x 64: set fit to crop to cut its sides off instead."
     assert texts[node] == squeezed
     prompt[node]["inputs"]["fit"] = "crop"
-    cut = host.watch(server, prompt).texts[-1]
+    cut = host.watch(server, prompt, "page").texts[-1]
     assert cut[0] == node and cut[1].startswith("The crop cuts off 37 % of object 1 (cup) in frame 0: choose a size")
     prompt[node]["inputs"]["width"] = 64
-    assert host.watch(server, prompt).texts[-1] == (node, "")
+    assert host.watch(server, prompt, "page").texts[-1] == (node, "")
+
+
+def test_what_a_run_says_is_not_shown_in_another_page(server):
+    """It may have a node of the same id."""
+    import aiohttp
+
+    prompt = workflow("01_quick_start")
+    prompt[find(prompt, "SMCD_Generate")]["inputs"]["width"] = 128
+
+    async def beside_another():
+        async with aiohttp.ClientSession(server.url) as session, session.ws_connect("/ws?clientId=other") as other:
+            run = await host.watching(server, prompt, "page")
+            heard = []
+            with contextlib.suppress(asyncio.TimeoutError):
+                while True:
+                    heard.append(await other.receive(timeout=2))
+        return run, heard
+
+    run, heard = asyncio.run(beside_another())
+    assert run.texts and not [message for message in heard if message.type == aiohttp.WSMsgType.BINARY]
 
 
 BOX = {"x": 16, "y": 8, "width": 32, "height": 24}
