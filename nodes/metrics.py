@@ -86,6 +86,7 @@ class SMCDMetrics(io.ComfyNode):
                 io.String.Output(display_name="text", tooltip="The scores in one line."),
                 io.Image.Output(display_name="plot", tooltip="Average overlap by frame."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -100,8 +101,9 @@ class SMCDMetrics(io.ComfyNode):
         points: dict[str, Tensor] | None = None,
         found_points: dict[str, Tensor] | None = None,
     ) -> io.NodeOutput:
-        from ..smcd_core.evaluation.metrics import find_colors, first_colors, grounding, iou, psnr
+        from ..smcd_core.evaluation.metrics import grounding, iou, psnr
         from ..smcd_core.evaluation.peekaboo import localization
+        from .host.remarks import remark
 
         pixels = to_pixels(images)
         frames, height, width = pixels.shape[:3]
@@ -110,30 +112,55 @@ class SMCDMetrics(io.ComfyNode):
         boxes, mask = wanted.xyxy, wanted.mask
         if not mask.any():
             raise SMCDError("the trajectory has no box inside the frame at any time: there is nothing to score")
+        remarks = []
         if found is None:
             start = pixels[0] if first_frame is None else to_pixels(first_frame, "first_frame")[0]
-            seen_boxes = find_colors(pixels, first_colors(start, boxes, mask))
+            seen_boxes, lost = found_by_color(pixels, start, boxes, mask)
+            if lost:
+                names = ", ".join(phrases(asked)[n] or f"object {n + 1}" for n in lost)
+                remarks = [f"no overlap without found: colours do not tell where these are: {names}"]
         else:
             seen_boxes = found_boxes(read_boxes(found, width, height, frames), asked, frames)
-        scores = grounding(seen_boxes, boxes, mask)
-        more = localization(seen_boxes, boxes, mask, (width, height))
-        more |= control_of(pixels, boxes, mask, other, other_trajectory) | error_of(pixels, points, found_points)
+        remark(cls, remarks)
+        more = control_of(pixels, boxes, mask, other, other_trajectory) | error_of(pixels, points, found_points)
+        if seen_boxes is None:
+            scores = dict.fromkeys(("ao", "sr50", "sr75"), math.nan) | {"ao_frames": []}
+        else:
+            scores = grounding(seen_boxes, boxes, mask)
+            more |= localization(seen_boxes, boxes, mask, (width, height))
         quality = 0.0
         if first_frame is not None:
             expected = resized(to_pixels(first_frame, "first_frame")[0], width, height)
             quality = min(psnr(pixels[:1], expected[None]), 100.0)
         title = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
+        if seen_boxes is None:
+            title = "no AO: connect found boxes"
         shares = [
             f", {label} {more[name]:.3f}" for name, label in MORE.items() if math.isfinite(more.get(name, math.nan))
         ]
         text = title + "".join(shares)
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
         figure = to_image(plot(scores["ao_frames"], title)[None])
-        report = for_editor(asked, iou(seen_boxes, boxes), mask)
-        if isinstance(trajectory, TrajectoryDocument):
-            report["text"] = dumps(asked)  # the editor may hold another one by now
-        shown = {"smcd_scores": [report]}
+        shown = {}
+        if seen_boxes is not None:
+            report = for_editor(asked, iou(seen_boxes, boxes), mask)
+            if isinstance(trajectory, TrajectoryDocument):
+                report["text"] = dumps(asked)  # the editor may hold another one by now
+            shown = {"smcd_scores": [report]}
         return io.NodeOutput(scores["ao"], scores["sr50"], scores["sr75"], quality, text, figure, ui=shown)
+
+
+def found_by_color(
+    pixels: np.ndarray, start: np.ndarray, boxes: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray | None, list[int]]:
+    """Boxes [F, N, 4] of what has the colours of the drawing `start`, or None and the objects that they do not tell."""
+    from ..smcd_core.evaluation.metrics import colors_tell, find_colors, first_colors
+
+    colors = first_colors(start, boxes, mask)
+    told = colors_tell(start, boxes, mask, colors)
+    if not told.all():
+        return None, np.flatnonzero(~told).tolist()
+    return find_colors(pixels, colors), []
 
 
 def control_of(

@@ -104,6 +104,8 @@ class SMCDTrajectory(io.ComfyNode):
             ids = [track.id for track in trajectory.objects if track.enabled]
             shown["smcd_masks"], remarks = mask_pictures(masks, background, ids)
         remark(cls, remarks)
+        if remarks:  # the page shows those of a node below the editor, where few look
+            shown["smcd_remarks"] = remarks
         return io.NodeOutput(
             TrajectoryDocument(trajectory), bounding_boxes(trajectory), trajectory.frames, ui=shown or None
         )

@@ -95,9 +95,7 @@ def test_versions_device_and_memory_are_told(models):
     assert 0 < memory["free"] < memory["total"]
     text = as_text(found)
     assert re.search(r"^devices +.*cpu, \d+ threads$", text, re.MULTILINE)
-    assert f"torch {installed}" in text and re.search(
-        r"^memory +[\d.]+ GB of [\d.]+ GB free$", text, re.MULTILINE
-    )
+    assert f"torch {installed}" in text and re.search(r"^memory +[\d.]+ GB of [\d.]+ GB free$", text, re.MULTILINE)
 
 
 def test_what_is_absent_gets_a_command(models, monkeypatch):

@@ -123,7 +123,7 @@ def test_masks_that_do_not_fit_leave_whole_boxes_and_say_so(caplog):
     ):
         _, told = run(json.dumps(TWO), background=STILL, masks=masks)
         assert [mask["id"] for mask in told["smcd_masks"]] == wanted
-        assert message in caplog.text
+        assert message in caplog.text and message in told["smcd_remarks"][0]
     for masks, message in (
         (torch.ones(50, 100), r"masks has the shape \[50, 100\], expected \[masks, height, width\]"),
         (torch.ones(1, 0, 0), r"masks has the shape \[1, 0, 0\]"),
@@ -185,7 +185,7 @@ def test_scores_tell_the_page_which_boxes_they_are_of():
     for one in (node, metrics):
         one.GET_SCHEMA()
     images = torch.zeros(4, 100, 200, 3)
-    images[:, 10:50, 20:100] = 1.0
+    images[:, 10:50, 20:100, 0] = 1.0
     document, boxes, _ = node.execute(text=text).result
     (report,) = metrics.execute(images, document).ui["smcd_scores"]
     assert parse_trajectory(report["text"]) == parse_trajectory(text)

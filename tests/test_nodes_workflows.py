@@ -206,6 +206,14 @@ def test_the_metrics_come_as_numbers_and_as_a_picture(output):
     assert text.startswith(f"AO {average_overlap:.3f}") and plot.shape == (1, 360, 640, 3)
 
 
+def test_colours_score_no_photograph(caplog):
+    """They found a share of the whole image, for an AO of 0.2 where the objects follow."""
+    image, trajectory, _ = host.call("SMCD_Example", example="coffee")
+    scores = host.call("SMCD_Metrics", images=image.repeat(8, 1, 1, 1), trajectory=trajectory, first_frame=image)
+    assert all(map(math.isnan, scores[:3])) and scores[4] == "no AO: connect found boxes, first frame 100.0 dB"
+    assert "no overlap without found: colours do not tell where these are: cup" in caplog.text
+
+
 def test_found_boxes_are_matched_by_label_and_a_perfect_result_scores_one():
     _, trajectory, _ = host.call("SMCD_Example", example="beach")
     boxes = host.call("SMCD_Export", trajectory=trajectory, format="none")[2]

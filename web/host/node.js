@@ -278,7 +278,8 @@ class NodeEditor {
   }
 
   /** Handle the output of a run. Cached results are reported again, so boxes are only taken once. */
-  #take({ smcd_seed: [text] = [], smcd_masks: masks = [] }) {
+  #take({ smcd_seed: [text] = [], smcd_masks: masks = [], smcd_remarks: [remark] = [] }) {
+    if (remark) this.editor.notify("info", `${remark[0].toUpperCase()}${remark.slice(1)}.`);
     setTimeout(() => {
       this.#look(); // after the host has stored the output
       showMasks(this.editor, masks, this.#host.api);

@@ -327,6 +327,9 @@ for (const [frontEnd, { skip, start }] of Object.entries(FRONT_ENDS)) {
         }, loader);
         await host.capture();
         await page.waitForFunction(() => window.editor.masks.size === 0);
+        // An image without transparency has an empty one, which the editor says.
+        await host.run();
+        await page.waitForFunction(() => /^Mask 1 is empty, so the editor moves whole/.test(window.editor.notice?.text));
         assert.deepEqual(problems(), []);
       });
     }
