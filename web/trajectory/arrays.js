@@ -80,7 +80,7 @@ export function readArray(bytes, { format = null, visibility, ...size }) {
 function visibleIn(boxes, bytes) {
   if (!bytes) return boxes.map((row) => row.map(() => true));
   const [frames, count] = [boxes.length, boxes[0].length];
-  const { shape, values } = numbersOf(bytes);
+  const { shape, values } = numbersOf(bytes, true);
   if (![`${frames},${count}`, `1,${frames},${count}`].includes(shape.join())) {
     throw new TrajectoryError(
       say`the visibility is an array [${shape.join(", ")}]; expected [${[1, frames, count].join(", ")}] as the tracks`,
@@ -138,8 +138,12 @@ function indices(count) {
   return Array.from({ length: count }, (_, n) => n);
 }
 
-/** @param {Uint8Array} bytes @returns {Numbers} */
-function numbersOf(bytes) {
+/**
+ * @param {Uint8Array} bytes
+ * @param {boolean} [isMask]  whether truth values will do, which say when points are visible
+ * @returns {Numbers}
+ */
+function numbersOf(bytes, isMask = false) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isLong = bytes[6] > 1; // versions 2 and 3
   const start = isLong ? 12 : 10;
@@ -155,7 +159,7 @@ function numbersOf(bytes) {
   const [, , kind, width] = type;
   const bytesEach = Number(width) * (kind === "U" ? 4 : 1);
   if (!shape.every(Number.isSafeInteger) || data + count * bytesEach !== bytes.length) throw noNumbers;
-  const read = READERS[kind + width];
+  const read = kind === "b" && !isMask ? null : READERS[kind + width];
   const most = 2 * (LIMITS.frames + 2) * LIMITS.objects;
   if (!read || shape.length < 2 || !(count > 0 && count <= most)) {
     const found = `[${shape.join(", ")}] of ${kind}${width}`;

@@ -42,8 +42,10 @@ def mapped_array(path: Path) -> np.memmap:
     return array
 
 
-def read_array(file: BoxFile) -> np.ndarray:
-    """The numbers or truth values of a .npy file; its shape is checked before any memory is taken, pickles are refused.
+def read_array(file: BoxFile, kinds: str = "iuf") -> np.ndarray:
+    """The numbers of a .npy file; its shape is checked before any memory is taken, pickles are refused.
+
+    kinds  of numpy's types; truth values (b) say when points are visible, and are none themselves
 
     returns float64 [..., F, N] or [..., F, N, 2]
     """
@@ -52,7 +54,7 @@ def read_array(file: BoxFile) -> np.ndarray:
     except ValueError as error:
         raise file.error(str(error)) from None
     points = (MAX_FRAMES + 2) * MAX_OBJECTS
-    if array.dtype.kind not in "biuf" or array.ndim < 2 or not 0 < array.size <= 2 * points:
+    if array.dtype.kind not in kinds or array.ndim < 2 or not 0 < array.size <= 2 * points:
         raise file.error(
             f"is an array {list(array.shape)} of {array.dtype}; expected numbers for up to {MAX_FRAMES} frames and "
             f"{MAX_OBJECTS} objects"
@@ -109,7 +111,7 @@ def read_wan_move(file: BoxFile, array: np.ndarray) -> dict[str, np.ndarray]:
     mask = np.ones(array.shape[:2])
     name = file.path.name.replace("tracks", "visibility")
     if name != file.path.name and (beside := file.beside(name)):
-        mask = read_array(beside)
+        mask = read_array(beside, "biuf")
         if mask.shape not in ((1, *array.shape[:2]), array.shape[:2]):
             raise beside.error(f"is an array {list(mask.shape)}; expected {[1, *array.shape[:2]]} as {file.path.name}")
         mask = mask.reshape(array.shape[:2])

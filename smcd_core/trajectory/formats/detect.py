@@ -62,7 +62,7 @@ def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:
                 "8 numbers per line that end in a score and small whole numbers are detections of VisDrone, without "
                 "frame and object: expected boxes with both"
             )
-        if all(_is_mot_row(row) and is_number(row[7]) and abs(float(row[7])) <= 1 for _, row in rows if any(row)):
+        if all(_is_mot_like(row) for _, row in rows if any(row)):
             raise file.choice("8 numbers per line may be MOT or the corners of a polygon", "format", ("mot", "vot"))
         return "vot"
     if len(first) >= 10 and all(map(is_number, first[:9])) and first[9] and not is_number(first[9]):
@@ -130,6 +130,11 @@ def _is_mot_row(row: Sequence[str]) -> bool:
     _, identity, *box, score = map(float, row[:7])
     is_box = min(box[2:]) > 2 or max(box) <= 1.05  # shares, which the reader refuses in better words
     return _whole(row[0]) and _whole(row[1]) and identity >= -1 and is_box and -1 <= score <= 1
+
+
+def _is_mot_like(row: Sequence[str]) -> bool:
+    """Whether a line of a polygon may be one of MOT: its last corner would lie at 0."""
+    return len(row) > 7 and _is_mot_row(row) and is_number(row[7]) and abs(float(row[7])) <= 1
 
 
 def _is_visdrone_detection(row: Sequence[str]) -> bool:
