@@ -78,6 +78,25 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """A folder to write files into. A new one gets its name when it is filled; in one that is there, each file does."""
+    if folder.exists():
+        yield folder
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
+    new = temporary_beside(folder)
+    try:
+        new.mkdir()
+        yield new
+        new.rename(folder)
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(folder)) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+@contextmanager
 def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """Put the file's name into an OSError of writing to it: a full disk gives none, others the temporary one."""
     own = (None, *((str(temporary), as_address(temporary)) if temporary else ()))

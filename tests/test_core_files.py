@@ -25,6 +25,8 @@ from smcd_core.networks.smcd import SMCD
 from smcd_core.training.config import TrainingConfig
 from smcd_core.training.loop import train
 from smcd_core.training.run_folder import Log
+from smcd_core.trajectory.document import parse_trajectory
+from smcd_core.trajectory.write import write_got10k, write_mot_sequence
 from smcd_core.trajectory.write_models import write_wan_move
 from smcd_core.video import check_output, write_video
 from smcd_core.weights.checkpoint import CheckpointError, read_checkpoint
@@ -234,6 +236,22 @@ def test_a_full_disk_is_told_with_the_name_of_an_array(full_disk, tmp_path):
         write_wan_move(tmp_path / "tracks.npy", np.zeros((200, 100, 2)), np.ones((200, 100)))
     assert _explain(caught.value) == f"{tmp_path / 'tracks.npy'}: {os.strerror(caught.value.errno)}"
     assert names(tmp_path) == ["visibility.npy"]
+
+
+@posix
+@pytest.mark.parametrize("write", [write_got10k, write_mot_sequence])
+def test_a_full_disk_is_told_with_the_name_of_a_folder_of_boxes(full_disk, tmp_path, write):
+    keys = [{"frame": f, "box": [f / 9000, 0, 0.5, 0.5]} for f in range(4000)]
+    document = {"version": 1, "width": 64, "height": 64, "frames": 4000, "objects": [{"phrase": "dog", "keys": keys}]}
+    with pytest.raises(OSError) as caught:
+        write(tmp_path / "walk", parse_trajectory(document))
+    assert _explain(caught.value) == f"{tmp_path / 'walk'}: {os.strerror(caught.value.errno)}"
+    assert names(tmp_path) == []
+    full_disk()
+    write(tmp_path / "walk", parse_trajectory(document))
+    (tmp_path / "walk" / "00000001.jpg").write_text("a frame")
+    write(tmp_path / "walk", parse_trajectory(document))  # over what is there, beside the frames
+    assert names(tmp_path) == ["walk"] and "00000001.jpg" in names(tmp_path / "walk")
 
 
 @posix

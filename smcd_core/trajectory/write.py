@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..files import write_text
+from ..files import filling, write_text
 from .dense import boxes_at, phrases
 from .document import Trajectory, chosen_object, dumps
 
@@ -27,15 +27,14 @@ def write_got10k(folder: str | os.PathLike, trajectory: Trajectory, object_id: s
     ids = [track.id for track in trajectory.objects if track.enabled]
     index = ids.index(chosen_object(ids, object_id, "GOT-10k"))
     boxes, mask = _pixels(trajectory)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     lines = [f"{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f}\n" for x1, y1, x2, y2 in boxes[:, index]]
     phrase = " ".join(phrases(trajectory)[index].split())
     meta = f"object_class: {phrase}\nanno_fps: {trajectory.fps:g}Hz\n"
     size = f"resolution: ({trajectory.width}, {trajectory.height})\n"
-    write_text(folder / "meta_info.ini", f"[METAINFO]\n{meta}{size}")
-    write_text(folder / "absence.label", "".join(f"{int(not visible)}\n" for visible in mask[:, index]))
-    write_text(folder / "groundtruth.txt", "".join(lines))
+    with filling(Path(folder)) as place:
+        write_text(place / "meta_info.ini", f"[METAINFO]\n{meta}{size}")
+        write_text(place / "absence.label", "".join(f"{int(not visible)}\n" for visible in mask[:, index]))
+        write_text(place / "groundtruth.txt", "".join(lines))
 
 
 def write_mot(path: str | os.PathLike, trajectory: Trajectory) -> None:
@@ -57,11 +56,12 @@ def write_mot_sequence(folder: str | os.PathLike, trajectory: Trajectory) -> Non
     The lines alone tell neither the size nor of frames at the end without any box.
     """
     folder = Path(folder)
-    (folder / "gt").mkdir(parents=True, exist_ok=True)
     rate = f"frameRate={trajectory.fps:g}\nseqLength={trajectory.frames}\n"
     size = f"imWidth={trajectory.width}\nimHeight={trajectory.height}\n"
-    write_text(folder / "seqinfo.ini", f"[Sequence]\nname={folder.name}\n{rate}{size}")
-    write_mot(folder / "gt" / "gt.txt", trajectory)
+    with filling(folder) as place:
+        (place / "gt").mkdir(exist_ok=True)
+        write_text(place / "seqinfo.ini", f"[Sequence]\nname={folder.name}\n{rate}{size}")
+        write_mot(place / "gt" / "gt.txt", trajectory)
 
 
 def bounding_boxes(trajectory: Trajectory) -> list[list[dict[str, Any]]]:

@@ -79,7 +79,7 @@ def read_yolo(path: Path) -> BoxRows:
         seen = set()
         for where, values in rows:
             kind, cx, cy, w, h = values[:5]
-            if not all(-0.05 <= value <= 1.05 for value in (cx, cy, w, h)) or kind != int(kind) or kind < 0:
+            if not all(-0.05 <= value <= 1.05 for value in (cx, cy, w, h)) or not is_id(kind):
                 found = ",".join(f"{value:g}" for value in values)
                 raise file.error(f"found {found}, expected a class and shares of the frame", where)
             confidence, identity = values[5:id_column], values[id_column:]
