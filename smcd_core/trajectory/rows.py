@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -169,7 +169,9 @@ def joined(
         for here, after in pairwise(own):
             first, last = int(rows.frames[here]), int(rows.frames[after])
             gap = last - first
-            is_left = any(bisect(marks.get(key, []), first) < bisect(marks.get(key, []), last) for key in (n, None))
+            is_left = any(
+                bisect_right(marks.get(key, []), first) < bisect_left(marks.get(key, []), last) for key in (n, None)
+            )
             if gap <= longest and not is_left:
                 share = np.arange(1, gap)[:, None] / gap
                 between = rows.xyxy[here] + (rows.xyxy[after] - rows.xyxy[here]) * share
