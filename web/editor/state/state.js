@@ -106,6 +106,7 @@ export class EditorState {
     /** @type {Background | null} what the last run made */
     this.result = null;
     this.isResultShown = false; // instead of the background, to compare
+    this.isQueued = false; // a run that was queued here has not begun
     /** @type {{share: number} | null} the run in progress: how much of its present node is done */
     this.run = null;
     /** Shapes of the objects in the background, by their ids or MASK_FOR_ALL. @type {Map<string, Mask>} */
