@@ -449,6 +449,7 @@ def test_a_part_of_a_video_that_is_too_long_is_read(tmp_path, format):
         (-3, 2): "frames -3 to 2 were asked for",
         (7, 6): "the length of the part is 0",
         **({} if format == "xywh" else {(4870, 4877): "has no box in frames 4870 to 4877: the first is in frame 0"}),
+        **({} if format == "xywh" else {(4870, 4870): "has no box in frame 4870: the first is in frame 0"}),
     }.items():
         with pytest.raises(TrajectoryError, match=message) as caught:
             read_trajectory(path, **given, part=part)
@@ -463,6 +464,9 @@ def test_a_part_of_a_document_keeps_its_objects(tmp_path):
     assert what.endswith("3 frames, of which frames 1 to 2")
     with pytest.raises(TrajectoryError, match="a.json: frames 1 to 3 were asked for, the boxes have frames 0 to 2"):
         read_trajectory(tmp_path / "a.json", part=(1, 3))
+    assert read_trajectory(tmp_path / "a.json", part=(1, 1))[1].endswith("3 frames, of which frame 1")
+    with pytest.raises(TrajectoryError, match="a.json: frame 3 was asked for, the boxes have frames 0 to 2"):
+        read_trajectory(tmp_path / "a.json", part=(3, 3))
 
 
 def read_trajectory_of(folder, text):

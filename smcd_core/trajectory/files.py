@@ -142,7 +142,7 @@ def read_dense(
             _check_part(boxes.frames, first, last)
             boxes = boxes.at(range(first, last + 1))
         _check_frames(boxes.frames, frames)
-        return boxes, f"{what}, of which frames {first} to {last}"
+        return boxes, f"{what}, of which {_span(first, last)}"
 
 
 def _read(
@@ -348,7 +348,7 @@ def _part_of(rows: BoxRows, first: int, last: int) -> BoxRows:
     part = rows.between(first, last)
     if not part.phrases:
         raise TrajectoryError(
-            f"has no box in frames {first} to {last}: the first is in frame {rows.frames.min()}, the last in frame "
+            f"has no box in {_span(first, last)}: the first is in frame {rows.frames.min()}, the last in frame "
             f"{rows.last_frame}"
         )
     return part
@@ -357,7 +357,12 @@ def _part_of(rows: BoxRows, first: int, last: int) -> BoxRows:
 def _check_part(frames: int, first: int, last: int) -> None:
     whole_number(last - first + 1, "the length of the part", 1, MAX_FRAMES)
     if first < 0 or last >= frames:
-        raise TrajectoryError(f"frames {first} to {last} were asked for, the boxes have frames 0 to {frames - 1}")
+        asked = f"{_span(first, last)} {'was' if first == last else 'were'} asked for"
+        raise TrajectoryError(f"{asked}, the boxes have {_span(0, frames - 1)}")
+
+
+def _span(first: int, last: int) -> str:
+    return f"frame {first}" if first == last else f"frames {first} to {last}"
 
 
 def _check_frames(frames: int, wanted: int | None) -> None:

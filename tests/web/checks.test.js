@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { translator } from "../../web/editor/strings/strings.js";
-import { checkTrajectory, setEnabled, setPhrase } from "../../web/trajectory/model.js";
+import { LANGUAGES, translator } from "../../web/editor/strings/strings.js";
+import { checkTrajectory, leave, setEnabled, setPhrase } from "../../web/trajectory/model.js";
 import { A, knowAllTexts, textsOf, trajectory } from "./helpers.js";
 
 knowAllTexts();
@@ -98,16 +98,36 @@ test("a box that leaves the frame is leaving, not small", () => {
   assert.deepEqual(keysFound(document), []);
 });
 
-test("each stretch outside of the frame is told unless it is marked as not visible", () => {
+test("each stretch outside that an object comes back from is told unless it is marked as not visible", () => {
   const out = [1.1, 0.2, 1.3, 0.5];
   const edge = [0.9, 0.2, 1.1, 0.5];
-  const keys = (visible) => [[0, out, "hold", visible], [3, edge, "hold"], [6, out, "hold", visible]];
+  const keys = (visible) => [[0, out, "hold", visible], [3, edge, "hold"], [5, out, "hold", visible], [7, edge]];
   const found = checkTrajectory(trajectory({ car: keys(true) }));
   assert.deepEqual(found.map(({ key, frames }) => [key, frames]), [
     ["check.not_taken", [0, 2]],
-    ["check.leaves_frame", [6, 7]],
+    ["check.leaves_frame", [5, 6]],
   ]);
+  assert.equal(messageOf(found[1]), "car is outside the image in frames 5–6: hide it there, or move it back in.");
   assert.deepEqual(checkTrajectory(trajectory({ car: keys(false) })), []);
+});
+
+test("a stretch of one frame is called by it, in each language", () => {
+  const once = trajectory({ car: [[0, A, "hold"], [3, [1.1, 0.2, 1.3, 0.5], "hold"], [4, A]] });
+  const [finding] = checkTrajectory(once);
+  assert.deepEqual(finding.frames, [3, 3]);
+  assert.equal(messageOf(finding), "car is outside the image in frame 3: hide it there, or move it back in.");
+  for (const language of LANGUAGES) assert.match(messageOf(finding, language), /^[^3]*3[^3]*$/);
+});
+
+test("an object that leaves and does not come back is meant to", () => {
+  for (const towards of /** @type {const} */ (["right", "left", "up", "down"])) {
+    assert.deepEqual(keysFound(leave(still(), "car", { from: 0, to: 7, towards }), { maxSpeed: 99 }), []);
+    assert.deepEqual(keysFound(leave(still(), "car", { from: 1, to: 4, towards }), { maxSpeed: 99 }), []);
+  }
+  // Nor where it is hidden in between, or in the end.
+  const [out, edge] = [[1.1, 0.2, 1.3, 0.5], [0.9, 0.2, 1.1, 0.5]];
+  const gone = [[0, edge, "hold"], [2, out, "hold"], [4, out, "hold", false], [5, out, "hold"], [7, out, "hold", false]];
+  assert.deepEqual(keysFound(trajectory({ car: gone })), []);
 });
 
 test("an object that is not taken along is told first, before phrases", () => {
@@ -147,9 +167,10 @@ test("every message fills all of its places and says what to do", () => {
     fast: [[0, A], [1, [0.7, 0.2, 0.9, 0.5]]],
     tiny: [[0, [0.1, 0.1, 0.11, 0.11]]],
     out: [[0, [2, 2, 3, 3]]],
-    gone: [[0, A], [7, [2, 2, 3, 3]]],
+    gone: [[0, A], [3, [2, 2, 3, 3]], [4, [2, 2, 3, 3]], [7, A]],
+    away: [[0, A, "hold"], [3, [2, 2, 3, 3], "hold"], [4, A]],
     hidden: [[0, A, "linear", false]],
-    ...Object.fromEntries(Array.from({ length: 5 }, (_, n) => [`o${n}`, [[0, A]]])),
+    ...Object.fromEntries(Array.from({ length: 4 }, (_, n) => [`o${n}`, [[0, A]]])),
   });
   const found = [
     ...checkTrajectory(setPhrase(document, "o0", ""), { prompt: "nothing of these" }),

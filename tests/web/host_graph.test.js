@@ -3,10 +3,14 @@ import { test } from "node:test";
 import { firstFrames } from "../../web/host/dropped.js";
 import { bundledAway, isOtherPicture, learnBundled, modelFacts, wordsCount } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
+import { modelTextOf } from "../../web/editor/stage/model_text.js";
+import { translator } from "../../web/editor/strings/strings.js";
 import { connectedPicture, viewOf } from "../../web/host/picture.js";
 import { scoresOf } from "../../web/host/scores.js";
-import { serialiseTrajectory, setClip } from "../../web/trajectory/model.js";
-import { A, graphOf, nested, trajectory } from "./helpers.js";
+import { checkTrajectory, serialiseTrajectory, setClip } from "../../web/trajectory/model.js";
+import { A, graphOf, knowAllTexts, nested, trajectory } from "./helpers.js";
+
+knowAllTexts();
 
 const bundled = {
   "smcd-world (bundled)": { name: "smcd-world", multiple: 32, examples: null },
@@ -121,6 +125,33 @@ test("the video that a guide crops the image to is known, and its grid", () => {
     assert.deepEqual(facts(type, "stretch"), [104, 60, null], type);
   }
   assert.deepEqual(facts("SMCD_Draw", "crop"), [32, 32, null]);
+});
+
+test("what another model makes of the clip is said like what ours makes", () => {
+  const clip = { ...trajectory({ car: [[0, A]] }, { frames: 81 }), width: 832, height: 480 };
+  const said = (type, widgets) => {
+    const graph = graphOf({ 1: { type: "SMCD_Trajectory" }, 2: { type, inputs: { trajectory: [1, 0] }, widgets } });
+    const facts = { slots: 8, ...modelFacts(node(graph, 1)) };
+    assert.deepEqual(checkTrajectory(clip, facts).filter(({ key }) => key === "check.wrong_size"), []); // ours alone needs 64
+    return modelTextOf({ trajectory: clip, facts }, translator("en"));
+  };
+  for (const type of ["SMCD_Tracks", "SMCD_CutAndDrag", "SMCD_GuideVideo", "SMCD_RegionalPrompt"]) {
+    const wan = { width: 832, height: 480, length: 49, fit: "crop" };
+    assert.equal(said(type, wan), "Model: 832 × 480 · 49 of 81 frames", type);
+    assert.equal(said(type, { ...wan, width: 480, length: 81 }), "Model: cropped to 480 × 480", type);
+    assert.equal(said(type, { ...wan, width: 480, length: 97, fit: "stretch" }), "Model: stretched to 480 × 480 · 81 frames stretched to 97", type);
+  }
+  // A number that only a run tells is left out.
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory" },
+    2: { type: "SMCD_Tracks", inputs: { trajectory: [1, 0], width: [4, 0], length: [3, 0] }, widgets: { height: 480 } },
+    3: { type: "PrimitiveInt", widgets: { value: 33 } },
+    4: { type: "GetImageSize" },
+  });
+  const facts = { slots: 8, ...modelFacts(node(graph, 1)) };
+  assert.equal(modelTextOf({ trajectory: clip, facts }, translator("en")), "33 of 81 frames");
+  assert.equal(said("SMCD_Generate", { width: 512, height: 192, frames: 16 }), "Model: stretched to 512 × 192 · 16 of 81 frames");
+  assert.equal(said("SMCD_Draw", { width: 512, height: 192, length: 16 }), "");
 });
 
 test("a size and a length of primitives are those of the nodes that they are linked to", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { EditorState } from "../../web/editor/state/state.js";
 import { keepWithNode, noteSession, restoreFromNode, takeSession } from "../../web/host/kept.js";
-import { moveBoxes, removeTracks, serialiseTrajectory } from "../../web/trajectory/model.js";
+import { moveBoxes, removeTracks, serialiseTrajectory, setClip } from "../../web/trajectory/model.js";
 import { A, B, trajectory } from "./helpers.js";
 
 const newEditor = () => new EditorState({ trajectory: trajectory({ cat: [[0, A], [4, B]], dog: [[0, B]] }) });
@@ -116,4 +116,36 @@ test("as many of the nearest undo steps are noted as fit", () => {
   const { length } = serialiseTrajectory(editor.trajectory);
   const { past } = editor.noteSteps(length * 3.5);
   assert.deepEqual(past.map(([label]) => label), ["step.3", "step.4"]);
+});
+
+test("a change of the graph is taken back and repeated with its step, also after the page is loaded again", () => {
+  const document = trajectory({ cat: [[0, A], [4, B]], dog: [[0, B]] });
+  const heard = [];
+  const listening = (name) => {
+    const onChange = (change, isUndo) => heard.push([name, change, isUndo]);
+    return new EditorState({ trajectory: document, onChange, onCommit: () => heard.push("text") });
+  };
+  const editor = listening("old");
+  const change = { links: [{ id: 4, slot: 1, before: null, after: [7, 0] }] };
+  editor.apply("step.image", (before) => setClip(before, { width: 96, height: 48 }), change);
+  editor.apply("step.move", (before) => moveBoxes(before, ["cat"], 0, 0.1, 0));
+  assert.deepEqual(heard.splice(0), ["text", "text"]);
+  editor.undo();
+  assert.deepEqual(heard.splice(0), ["text"]); // of the move alone
+  editor.undo();
+  assert.deepEqual(heard.splice(0), [["old", change, true], "text"]); // so that the graph has one step for both
+  editor.redo();
+  assert.deepEqual(heard.splice(0), [["old", change, false], "text"]);
+  noteSession("1", editor, { picture: null, files: [] });
+  const [again, text] = [listening("new"), serialiseTrajectory(editor.trajectory)];
+  again.load(text);
+  takeSession("1", again);
+  again.undo();
+  again.undo(); // there is no step left
+  again.redo();
+  assert.deepEqual(heard.splice(0), [["new", change, true], "text", ["new", change, false], "text"]);
+  again.begin("step.move");
+  again.undo();
+  again.redo();
+  assert.deepEqual(heard.splice(0), ["text"]); // the gesture is cancelled, the move repeated
 });

@@ -75,9 +75,11 @@ test("a shake moves all boxes alike, ends where it began and comes again with it
 });
 
 test("a span without time is refused", () => {
-  for (const span of [{ from: 3, to: 3 }, { from: 5, to: 3 }]) {
-    assert.throws(() => moveCamera(still(), ["a"], span), /leave no time to move/);
-    assert.throws(() => leave(still(), "a", span), /leave no time to move/);
+  const refused = { "frame 3 leaves": { from: 3, to: 3 }, "frames 5 to 3 leave": { from: 5, to: 3 } };
+  for (const [said, span] of Object.entries(refused)) {
+    const message = `${said} no time to move: choose a later end frame`;
+    assert.throws(() => moveCamera(still(), ["a"], span), { message });
+    assert.throws(() => leave(still(), "a", span), { message });
   }
   assert.throws(() => moveCamera(still(), ["a"], { from: 0, to: 16 }), /to is 16/);
   assert.throws(() => moveCamera(still(), ["a"], { ...SPAN, zoom: 0 }), /zoom is 0/);

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EditorState } from "../../web/editor/state/state.js";
 import { followRuns, queueRun } from "../../web/host/run.js";
-import { graphOf, nested } from "./helpers.js";
+import { graphOf, knowAllTexts, nested } from "./helpers.js";
+
+knowAllTexts();
 
 const tell = (api, name, detail = {}) => api.dispatchEvent(Object.assign(new Event(name), { detail }));
 
@@ -53,17 +55,62 @@ test("an error is said in the editors of its run, by the title of its node", () 
 });
 
 test("each video that a loader would show is shown as a result", (t) => {
-  const made = [];
-  // The element that the browser would make, as far as showing a video sets it up.
-  const document = { createElement: (name) => (made.push(name), { removeAttribute() {}, load() {} }) };
-  Object.assign(globalThis, { document });
-  t.after(() => Reflect.deleteProperty(globalThis, "document"));
+  const videos = fakeVideos(t);
   const api = /** @type {any} */ (Object.assign(new EventTarget(), { apiURL: (path) => path }));
   const stop = followRuns(new EditorState(), {}, { app: {}, api });
   const names = ["a.mp4", "a.webm", "a.mov", "a.m4v", "a.mkv", "a.ogv", "A.MP4"];
   for (const filename of names) tell(api, "executed", { output: { images: [{ filename }] } });
-  assert.deepEqual(made, names.map(() => "video"));
+  assert.deepEqual(videos.map(({ src }) => src.match(/[aA]\.\w+/)[0]), names);
   stop();
+});
+
+/** The video elements that showing a video makes, as far as it uses them. */
+function fakeVideos(t) {
+  const videos = [];
+  const size = { videoWidth: 64, videoHeight: 48, removeAttribute() {}, load() {} };
+  Object.assign(globalThis, { document: { createElement: () => videos[videos.push({ ...size }) - 1] } });
+  t.after(() => Reflect.deleteProperty(globalThis, "document"));
+  return videos;
+}
+
+test("the end of a run that was queued in the editor is said with its video, and how to compare", async (t) => {
+  const videos = fakeVideos(t);
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory" },
+    3: { type: "SMCD_Generate", inputs: { trajectory: [1, 0] } },
+    4: { type: "SaveVideo", inputs: { video: [3, 0] } },
+    8: { type: "SaveVideo" },
+  });
+  const api = /** @type {any} */ (Object.assign(new EventTarget(), { apiURL: (path) => path }));
+  const app = { graph, queuePrompt: async () => {}, lastNodeErrors: null };
+  const editor = new EditorState();
+  const stop = followRuns(editor, graph.getNodeById(1), { app, api });
+  t.after(stop);
+  const video = { images: [{ filename: "a.mp4" }] };
+  /** What is said after a run in which node `maker` saves a video, which is loaded before the run ends, after it, or never. */
+  const said = async ({ isOwn = true, maker = "4", loaded = "after", end = "execution_success" } = {}) => {
+    editor.set({ notice: null });
+    if (isOwn) await queueRun(editor, { app, api });
+    tell(api, "execution_start");
+    tell(api, "executed", { node: maker, output: video });
+    if (loaded === "before") videos.at(-1).onloadeddata();
+    assert.equal(editor.notice, null);
+    tell(api, end, { node_id: "12", exception_message: "no" });
+    if (loaded === "after") videos.at(-1).onloadeddata();
+    return editor.notice?.text ?? null;
+  };
+  const done = "The video is done: T compares it with the image.";
+  assert.equal(await said(), done);
+  assert.equal(await said({ loaded: "before" }), done);
+  assert.equal(await said({ loaded: "never" }), null); // what the browser cannot play is not there to compare
+  assert.equal(await said({ isOwn: false }), null);
+  assert.equal(await said({ maker: "8" }), null); // of something else
+  assert.equal(await said({ end: "execution_interrupted" }), null);
+  assert.equal(await said({ end: "execution_error" }), null);
+  editor.set({ isResultShown: true });
+  assert.equal(await said(), null);
+  editor.set({ isResultShown: false });
+  assert.equal(await said(), done);
 });
 
 test("what the host refuses before the run is said in the editor", async () => {

@@ -4,10 +4,13 @@
  *
  * @import {Host} from "./host.js"
  * @import {End} from "./links.js"
+ * @typedef {{links: {id: any, slot: number, before: any[] | null, after: any[]}[],
+ *   file: {id: any, widget: string, before: string, after: string} | null}} Change  what a file changed in the graph:
+ *   inputs with what they were and are linked to, or the value of a loader. Plain data, as the host makes nodes anew
  */
 
 import { firstFrameOf } from "./facts.js";
-import { inputIndex, searchUp, source, targets } from "./links.js";
+import { inputIndex, linkTo, originOf, searchUp, source, targets } from "./links.js";
 
 const GAP = 40; // between nodes, in graph units
 const TITLE = 30; // height of a node's title, which is above its position
@@ -19,12 +22,35 @@ const LOADERS = { image: ["LoadImage", "image"], video: ["LoadVideo", "file"] };
  * @param {any} node
  * @param {File} file
  * @param {Host} host
+ * @returns {Promise<Change>}
  */
 export async function connectFile(node, file, { api }) {
-  const value = await upload(file, api);
+  const after = await upload(file, api);
   const [type, widget] = LOADERS[file.type.startsWith("video/") ? "video" : "image"];
-  const loader = connectedLoader(node, type) ?? addLoader(node, type);
-  choose(loader.widgets.find(({ name }) => name === widget), value);
+  const there = connectedLoader(node, type);
+  const { loader, links } = there ? { loader: there, links: [] } : addLoader(node, type);
+  const before = choose(loader, widget, after);
+  return { links, file: there && { id: loader.id, widget, before, after } };
+}
+
+/**
+ * Take a change back, or make it again, where the graph is still as it left it. An added loader stays.
+ *
+ * @param {any} graph
+ * @param {Change} change
+ * @param {boolean} isUndo
+ */
+export function applyChange(graph, { links, file }, isUndo) {
+  const turned = (one) => (isUndo ? [one.after, one.before] : [one.before, one.after]);
+  for (const link of links) {
+    const [from, to] = turned(link);
+    const node = graph.getNodeById(link.id);
+    if (node && String(originOf(node, link.slot)) === String(from)) linkTo(node, link.slot, to);
+  }
+  const loader = file && graph.getNodeById(file.id);
+  if (!loader) return;
+  const [from, to] = turned(file);
+  if (loader.widgets.find(({ name }) => name === file.widget)?.value === from) choose(loader, file.widget, to);
 }
 
 /** Upload a file. @returns {Promise<string>} the value for a loader's widget */
@@ -53,10 +79,13 @@ function addLoader(node, type) {
   place(added, node);
   const [loader, last = loader] = added;
   if (last !== loader) loader.connect(0, last, 0);
-  const before = source(node, inputIndex(node, "background"));
-  last.connect(0, node, inputIndex(node, "background"));
-  for (const end of firstFrames(node, before)) last.connect(0, end.node, end.slot);
-  return loader;
+  const background = { node, slot: inputIndex(node, "background") };
+  const ends = [background, ...firstFrames(node, source(node, background.slot))];
+  const links = ends.map((end) => {
+    return { id: end.node.id, slot: end.slot, before: originOf(end.node, end.slot), after: [last.id, 0] };
+  });
+  for (const end of ends) last.connect(0, end.node, end.slot);
+  return { loader, links };
 }
 
 /**
@@ -110,9 +139,12 @@ function isOver(a, b) {
   return !isApart(0, 0) && !isApart(1, TITLE);
 }
 
-function choose(widget, value) {
-  const { values } = widget.options;
-  if (Array.isArray(values) && !values.includes(value)) values.push(value);
+/** Give a loader a file. @returns {string} the one that it had */
+function choose(loader, name, value) {
+  const widget = loader.widgets.find((one) => one.name === name);
+  const { value: before, options } = widget;
+  if (Array.isArray(options.values) && !options.values.includes(value)) options.values.push(value);
   widget.value = value;
   widget.callback?.(value);
+  return before;
 }

@@ -43,7 +43,7 @@ export function modelFacts(node) {
     prompt: promptOf(consumer),
     width,
     height,
-    cropTo: factsOfGuide(node).cropTo ?? null,
+    cropTo: factsOfGuide(node).cropTo,
     multiple: multipleOf(sized),
     numFrames: positive(consumer, "frames") ?? (sized === consumer ? null : positive(sized, "frames")),
     ...(width && height ? gridOf(width, height) : GRID),
@@ -53,9 +53,11 @@ export function modelFacts(node) {
 /** What a node knows that makes a guide of the boxes for the video of another model. @param {any} node */
 function factsOfGuide(node) {
   const guide = targets(node, 0).find((end) => GUIDES.includes(end.node.type))?.node;
-  const [width, height] = [positive(guide, "width"), positive(guide, "height")];
-  if (!width || !height) return {};
-  return { ...gridOf(width, height), cropTo: widgetValue(guide, "fit") === "crop" ? { width, height } : null };
+  const [width, height, numFrames] = ["width", "height", "length"].map((name) => positive(guide, name));
+  if (!width || !height) return { numFrames, cropTo: null };
+  const cropTo = widgetValue(guide, "fit") === "crop" ? { width, height } : null;
+  // Which sizes the other model takes, the guide says in a run.
+  return { width, height, multiple: 1, numFrames, cropTo, ...gridOf(width, height) };
 }
 
 function gridOf(width, height) {

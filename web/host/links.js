@@ -75,6 +75,26 @@ function target(graph, linkId, steps) {
   return [{ node, slot: link.target_slot }];
 }
 
+/** What an input is linked to itself, as the id of a node and its output. @param {any} node @param {number} slot  of the input */
+export function originOf(node, slot) {
+  const link = linkOf(node.graph, node.inputs[slot].link);
+  return link && [link.origin_id, link.origin_slot];
+}
+
+/**
+ * Link an input to an output of the same graph, or to nothing.
+ *
+ * @param {any} node
+ * @param {number} slot  of the input
+ * @param {any[] | null} end  as of `originOf`
+ */
+export function linkTo(node, slot, end) {
+  const { graph, inputs } = node;
+  if (!end) node.disconnectInput(slot);
+  else if (Number(end[0]) === SUBGRAPH_INPUT) graph.inputs[end[1]]?.connect(inputs[slot], node);
+  else graph.getNodeById(end[0])?.connect(end[1], node, slot);
+}
+
 /** Whether what two nodes make goes into the same node, or one is that of the other. @param {any} node @param {any} other */
 export function meet(node, other) {
   const below = fedBy(node);

@@ -5,6 +5,7 @@
  * @import {Picture} from "./picture.js"
  * @import {Host} from "./host.js"
  * @import {PixelSize} from "../trajectory/checks.js"
+ * @import {Change} from "./dropped.js"
  */
 
 import { h, listen } from "../editor/kit/dom.js";
@@ -13,7 +14,7 @@ import { translator } from "../editor/strings/strings.js";
 import { createView } from "../editor/view.js";
 import { isOtherShape, LIMITS, parseTrajectory, setClip } from "../trajectory/model.js";
 import { showImages, showPicture } from "./background.js";
-import { connectFile } from "./dropped.js";
+import { applyChange, connectFile } from "./dropped.js";
 import { bundledAway, isOtherPicture, modelFacts, wordsCount } from "./facts.js";
 import { after, languageOf, onLanguage, onNavigation } from "./host.js";
 import { keepSettings, keepWithNode, noteSession, park, placeOf, restoreFromNode, takeSession, unpark } from "./kept.js";
@@ -62,7 +63,7 @@ class NodeEditor {
   /** Identifies the current background; null before the first check. @type {string | null} */
   #shown = null;
   #release = () => {};
-  /** Size of a picture that came while the user drew or named a box, which it must not end. @type {PixelSize | null} */
+  /** A picture that came while the user drew or named a box, which it must not end. @type {[PixelSize, Change | null] | null} */
   #waiting = null;
   /** The node's place while it is in a graph. @type {string | null} */
   #place = null;
@@ -74,6 +75,7 @@ class NodeEditor {
     this.#host = host;
     this.editor = new EditorState({
       onCommit: (text) => this.#write(text),
+      onChange: (change, isUndo) => this.#turn(change, isUndo),
       onBackgroundFile: (file) => this.#connect(file),
       onRun: () => void queueRun(this.editor, host),
     });
@@ -132,7 +134,7 @@ class NodeEditor {
     const soon = setTimeout(look, 0); // after the links are restored
     // The host tells of a loader's other file only if it draws the loader, and its mask editor tells no one.
     const follow = setInterval(() => {
-      if (this.#waiting) this.#resize(this.#waiting);
+      if (this.#waiting) this.#resize(...this.#waiting);
       this.#follow();
     }, FOLLOW);
     this.#endings.push(
@@ -223,8 +225,13 @@ class NodeEditor {
     this.#follow();
   }
 
-  /** Take over what the graph says now. */
-  #follow() {
+  /**
+   * Take over what the graph says now.
+   *
+   * @param {{change?: Change | null, isTurn?: boolean}} [why]  change: that gave another picture, which is then part of the step; isTurn:
+   *   a step that is taken back or repeated gave it, which sets the size as well
+   */
+  #follow({ change = null, isTurn = false } = {}) {
     const node = this.#node;
     if (!node.graph) return;
     const { api } = this.#host;
@@ -245,7 +252,8 @@ class NodeEditor {
     this.#waiting = null;
     this.#release();
     // An image that the user connects sets the size of the trajectory. In a loaded graph that was done with the first box.
-    const onReady = (size) => (isFirst && this.editor.trajectory.objects.length > 0) || this.#resize(size);
+    const isSet = isTurn || (isFirst && this.editor.trajectory.objects.length > 0);
+    const onReady = (size) => isSet || this.#resize(size, change);
     const onError = () => this.editor.notify("error", translator(this.#language)("host.noPicture"));
     if (picture) this.#release = showPicture(this.editor, picture, { onReady, onError });
     else {
@@ -263,15 +271,16 @@ class NodeEditor {
     return (isConnected && output?.[name]) || [];
   }
 
-  /** @param {PixelSize} size */
-  #resize({ width, height }) {
+  /** @param {PixelSize} size @param {Change | null} change  of the graph, which gave the picture */
+  #resize({ width, height }, change) {
     const { trajectory, problem, isInGesture, naming } = this.editor;
     const isBusy = isInGesture || naming !== null;
-    this.#waiting = isBusy ? { width, height } : null;
+    this.#waiting = isBusy ? [{ width, height }, change] : null;
     if (isBusy) return;
     if (problem || Math.max(width, height) > LIMITS.side) return;
     if (width === trajectory.width && height === trajectory.height) return;
-    this.editor.apply("step.clip", (before) => setClip(before, { width, height }));
+    const label = change ? "step.image" : "step.clip";
+    this.editor.apply(label, (before) => setClip(before, { width, height }), change);
     if (!trajectory.objects.length || !isOtherShape(trajectory, { width, height })) return;
     const sizes = { from: `${trajectory.width} × ${trajectory.height}`, to: `${width} × ${height}` };
     this.editor.notify("info", translator(this.#language)("check.other_shape", sizes), true);
@@ -291,13 +300,21 @@ class NodeEditor {
 
   async #connect(file) {
     try {
-      await connectFile(this.#node, file, this.#host);
+      const change = await connectFile(this.#node, file, this.#host);
+      this.#follow({ change });
       this.#capture();
       this.#look();
     } catch (error) {
       console.error(error);
       this.editor.notify("error", translator(this.#language)("host.notUploaded", { name: file.name }));
     }
+  }
+
+  /** Take the graph back to before a step of the editor, or to after it. @param {Change} change @param {boolean} isUndo */
+  #turn(change, isUndo) {
+    if (!this.#node.graph) return;
+    applyChange(this.#node.graph, change, isUndo);
+    this.#follow({ isTurn: true });
   }
 
   /** Pass the wheel to the graph unless the editor is focused. Nodes 2.0 does so itself. */

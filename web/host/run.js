@@ -6,7 +6,9 @@
  */
 
 import { listen } from "../editor/kit/dom.js";
+import { translator } from "../editor/strings/strings.js";
 import { showPicture, showImages } from "./background.js";
+import { languageOf } from "./host.js";
 import { meet, nodeOfRun } from "./links.js";
 import { fileUrl, isVideoFile, PLAIN } from "./picture.js";
 
@@ -17,9 +19,11 @@ import { fileUrl, isVideoFile, PLAIN } from "./picture.js";
  * @param {Host} host
  */
 export async function queueRun(editor, { app }) {
+  editor.set({ isQueued: true });
   await app.queuePrompt(0);
   const [first] = Object.entries(app.lastNodeErrors ?? {});
   if (!first) return;
+  editor.set({ isQueued: false });
   const [id, { class_type, errors }] = first;
   const [error] = errors;
   const name = nodeOfRun(app, id)?.title ?? class_type;
@@ -27,35 +31,62 @@ export async function queueRun(editor, { app }) {
 }
 
 /**
- * Follow the runs of the page. An error is told where the node has to do with it.
+ * Follow the runs of the page. An error is told where the node has to do with it, a video where the run was queued too.
  *
  * @param {EditorState} editor
  * @param {any} node  of the editor
  * @param {Host} host
  * @returns {() => void} stops
  */
-export function followRuns(editor, node, { app, api }) {
+export function followRuns(editor, node, host) {
+  const { app, api } = host;
   let release = () => {};
+  let isOwn = false; // the last run that began was queued here
+  /** What that run made for the node. @type {{isReady: boolean} | null} */
+  let made = null;
   const over = () => editor.set({ run: null });
+  const fail = () => {
+    isOwn = false;
+    over();
+  };
+  /** Once the run is over and its video can be shown, in whichever order. */
+  function tell() {
+    if (!isOwn || editor.run !== null || !made?.isReady) return;
+    isOwn = false;
+    if (!editor.isResultShown) editor.notify("info", translator(languageOf(host))("run.done"));
+  }
   const stop = listen(api, {
-    execution_start: () => editor.set({ run: { share: 0 } }),
+    execution_start() {
+      [isOwn, made] = [editor.isQueued, null];
+      editor.set({ run: { share: 0 }, isQueued: false });
+    },
     progress: ({ detail: { value, max } }) => editor.set({ run: { share: value / Math.max(max, 1) } }),
-    execution_success: over,
-    execution_interrupted: over,
-    execution_error({ detail }) {
+    execution_success() {
       over();
+      tell();
+    },
+    execution_interrupted: fail,
+    execution_error({ detail }) {
+      fail();
       const failed = nodeOfRun(app, detail.node_id);
       if (failed && meet(node, failed)) editor.notify("error", `${failed.title}: ${detail.exception_message.trim()}`);
     },
-    executed({ detail: { output } }) {
+    executed({ detail: { node: id, output } }) {
       const files = output?.images ?? output?.gifs ?? [];
       const video = files.find(({ filename }) => isVideoFile(filename));
       if (!video && files.length < 2) return; // a still is no result
       release();
+      const maker = nodeOfRun(app, id);
+      const own = { isReady: false };
+      if (maker && meet(node, maker)) made = own;
+      const onReady = () => {
+        own.isReady = true;
+        tell();
+      };
       const urls = files.map((file) => fileUrl(file, api));
       release = video
-        ? showPicture(editor, { kind: "video", url: fileUrl(video, api), timing: PLAIN, steps: [] }, { slot: "result" })
-        : showImages(editor, urls, { slot: "result" });
+        ? showPicture(editor, { kind: "video", url: fileUrl(video, api), timing: PLAIN, steps: [] }, { slot: "result", onReady })
+        : showImages(editor, urls, { slot: "result", onReady });
     },
   });
   return () => {

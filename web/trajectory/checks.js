@@ -172,11 +172,21 @@ function checkStart(trajectory, track) {
   return findingsOf(track)("check.not_taken", { frame }, [frame, last]);
 }
 
-/** Report the stretches outside of the frame, but for one at the start, of which `checkStart` tells. */
+/**
+ * Report the stretches outside of the frame that the object comes back from: one without a return is how objects leave.
+ * Of one at the start `checkStart` tells.
+ */
 function checkOutside(trajectory, track, found) {
   const start = visibleRanges(track, trajectory.frames)[0]?.[0];
-  const later = outsideOf(trajectory, track).filter(([first]) => first !== start);
-  return later.flatMap(([first, last]) => found("check.leaves_frame", { first, last }, [first, last]));
+  const dense = denseBoxes(track, trajectory);
+  const isSeen = (frame) => visibleAt(track, frame) && isInFrame(boxOf(dense, frame));
+  let end = trajectory.frames - 1; // where it is seen last
+  while (end >= 0 && !isSeen(end)) end -= 1;
+  const between = outsideOf(trajectory, track).filter(([first, last]) => first !== start && last < end);
+  return between.flatMap(([first, last]) => {
+    if (first === last) return found("check.leaves_at", { frame: first }, [first, last]);
+    return found("check.leaves_frame", { first, last }, [first, last]);
+  });
 }
 
 /** Each run of frames, [first, last], in which a visible box lies outside the frame. */

@@ -3,11 +3,11 @@
  * step costs only what it changed.
  *
  * @import {Trajectory} from "./document.js"
- * @typedef {{trajectory: Trajectory, label: string, cost: number}} Step  trajectory: to go back to; cost: keys that
- *   only this step holds
- * @typedef {{past: Step[], present: Trajectory, future: Step[],
- *   gesture: {trajectory: Trajectory, label: string} | null}} History  gesture: the open one, and what it began with
- * @typedef {{trajectory: Trajectory, label: string}} Named  a step without its cost
+ * @typedef {{trajectory: Trajectory, label: string, change?: unknown, cost: number}} Step  trajectory: to go back to;
+ *   change: of something else, made with this step; cost: keys that only this step holds
+ * @typedef {Omit<Step, "cost">} Named
+ * @typedef {{past: Step[], present: Trajectory, future: Step[], gesture: Named | null}} History  gesture: the open one,
+ *   and what it began with
  */
 
 export const MAX_STEPS = 500;
@@ -74,10 +74,12 @@ export function cancel(history) {
  * @param {History} history
  * @param {Trajectory} trajectory
  * @param {string} label
+ * @param {unknown} [change]  of something else, which belongs to the step
  * @returns {History}
  */
-export function record(history, trajectory, label) {
-  return commit(preview(begin(history, label), trajectory));
+export function record(history, trajectory, label, change = null) {
+  const { gesture, ...done } = begin(history, label);
+  return commit(preview({ ...done, gesture: change === null ? gesture : { ...gesture, change } }, trajectory));
 }
 
 /**

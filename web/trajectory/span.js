@@ -138,7 +138,8 @@ export function simplifyTracks(trajectory, ids, tolerance = DEFAULT_TOLERANCE) {
 export function checkSpan(trajectory, from, to) {
   whole(from, "from", 0, trajectory.frames - 1);
   whole(to, "to", 0, trajectory.frames - 1);
-  if (to <= from) {
+  if (to === from) throw new TrajectoryError(say`frame ${from} leaves no time to move: choose a later end frame`);
+  if (to < from) {
     throw new TrajectoryError(say`frames ${from} to ${to} leave no time to move: choose a later end frame`);
   }
 }

@@ -74,7 +74,9 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
     before(async () => {
       server = await start();
       await copyFile(join(ROOT, "demo", "beach.png"), join(server.base, "input", "beach.png"));
-      python("import sys; from PIL import Image; Image.new('RGB', (96, 48)).save(sys.argv[1])", join(server.base, "input", "wide.png"));
+      const blank = "import sys; from PIL import Image; Image.new('RGB', (int(sys.argv[2]), int(sys.argv[3]))).save(sys.argv[1])";
+      python(blank, join(server.base, "input", "wide.png"), "96", "48");
+      python(blank, join(server.base, "input", "tall.png"), "48", "96");
       python(VIDEO, join(server.base, "input", "steps.webm"));
     });
     after(() => server?.stop());
@@ -527,6 +529,81 @@ function inRenderer(serverOf, { nodes2 }) {
     const covered = ({ left, top, right, bottom }) =>
       left < image.right && image.left < right && top < image.bottom && image.top < bottom;
     assert.deepEqual(groups.filter(covered).map(({ name }) => name), []);
+  });
+
+  hosted("undo of a dropped picture brings back its links, the old picture and the size, redo the new", async (host, page) => {
+    const data = JSON.parse(readFileSync(join(ROOT, "workflows", "01_quick_start.json"), "utf-8"));
+    await page.evaluate((content) => window.app.loadGraphData(content), data);
+    await host.settle();
+    const [[id], [run]] = [await host.ids("SMCD_Trajectory"), await host.ids("SMCD_Generate")];
+    /** Types that the background and the first frame come from, the file of a loader, and the size of the clip and of what is shown. */
+    const state = async () => {
+      const graph = await page.evaluate(([a, b]) => {
+        const { graph } = window.app;
+        const [node, other] = [a, b].map((n) => graph.getNodeById(n));
+        const from = (one, name) => {
+          const link = graph.getLink(one.inputs.find((input) => input.name === name).link);
+          return link && graph.getNodeById(link.origin_id);
+        };
+        const loader = from(node, "background");
+        return [loader?.type, from(other, "first_frame")?.type, loader?.widgets[0].value];
+      }, [id, run]);
+      const { width, height } = parseTrajectory(await host.text(id));
+      return [...graph, width, height, ...(await host.editor(id, ({ background }) => [background?.width, background?.height]))];
+    };
+    const becomes = async (expected) => {
+      for (let n = 0; n < 40 && JSON.stringify(await state()) !== JSON.stringify(expected); n += 1) await page.waitForTimeout(100);
+      await page.waitForTimeout(700); // in which the editor looks at the graph twice
+      assert.deepEqual(await state(), expected);
+    };
+    const drop = async (name) => {
+      await page.evaluate(async ([name, bytes]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+        const event = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
+        document.querySelector(".smcd-editor").dispatchEvent(event);
+      }, [name, [...readFileSync(join(serverOf().base, "input", name))]]);
+      await page.locator(".smcd-notice", { hasText: "another shape" }).waitFor();
+    };
+    await host.editor(id, (editor) => editor.apply("step.clip", (before) => ({ ...before, width: 300, height: 320 }))); // of no picture
+    await host.settle();
+    const old = await state();
+    assert.deepEqual([old[0], old[1], ...old.slice(3)], ["SMCD_Example", "SMCD_Example", 300, 320, 320, 320]);
+    await drop("wide.png");
+    const wide = await state();
+    assert.deepEqual(wide, ["LoadImage", "LoadImage", wide[2], 96, 48, 96, 48]);
+    const steps = await host.undoSteps();
+    await page.locator(".smcd-undo").click();
+    await becomes(old);
+    assert.equal(await host.undoSteps(), steps + 1); // for the graph one step too
+    await page.locator(".smcd-editor").focus();
+    await host.press("Control+Shift+Z");
+    await becomes(wide);
+    // The next picture goes into the same loader.
+    await drop("tall.png");
+    const tall = await state();
+    assert.deepEqual(tall, ["LoadImage", "LoadImage", tall[2], 48, 96, 48, 96]);
+    assert.notEqual(tall[2], wide[2]);
+    await page.locator(".smcd-editor").focus();
+    await host.press("Control+z");
+    await becomes(wide);
+    await host.reloadPage(); // keeps the steps
+    await page.locator(".smcd-editor").focus();
+    await host.press("Control+z");
+    await becomes(old);
+    await host.press("Control+Shift+Z", "Control+Shift+Z");
+    await becomes(tall);
+    // What was linked since by hand stays.
+    await page.evaluate(([a, b]) => {
+      const node = window.app.graph.getNodeById(a);
+      window.app.graph.getNodeById(b).connect(0, node, node.inputs.findIndex(({ name }) => name === "background"));
+    }, [id, (await host.ids("SMCD_Example"))[0]]);
+    await host.capture();
+    await page.waitForTimeout(700);
+    await page.locator(".smcd-editor").focus();
+    await host.press("Control+z", "Control+z", "Control+z");
+    await page.waitForTimeout(700);
+    assert.equal((await state())[0], "SMCD_Example");
   });
 
   hosted("no nodes of a workflow are over each other, also after a run, and the host fits it into view", async (_host, page) => {

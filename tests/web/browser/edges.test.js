@@ -251,9 +251,13 @@ check("keys without a use here do not reach the host, but run, save and settings
   await page.locator(".smcd-stage-canvas").focus();
   for (const key of ["w", "r", "Control+m", "Control+b", "Alt+c"]) await page.keyboard.press(key);
   assert.deepEqual((await passed(page)).filter((key) => !/Control|Alt/.test(key)), []);
+  const queued = [];
   for (const key of ["Control+Enter", "Control+Shift+Enter", "Control+Alt+Enter", "Control+s", "Control+,"]) {
     await page.keyboard.press(key);
+    queued.push(await page.evaluate(() => window.editor.isQueued));
+    await page.evaluate(() => window.editor.set({ isQueued: false }));
   }
+  assert.deepEqual(queued, [true, true, false, false, false]); // runs whose end is said here
   const arrived = (await passed(page)).filter((key) => !/Control|Alt|Shift/.test(key));
   assert.deepEqual(arrived, ["Enter", "Enter", "Enter", "s", ","]);
 });

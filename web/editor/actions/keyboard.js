@@ -13,7 +13,8 @@ import { combinationOf, isMac, keyText } from "./keys.js";
 const MODIFIERS = new Set(["Meta", "Control", "Shift"]);
 
 /** What the host may have: queue, interrupt, save and settings. */
-const OF_HOST = new Set(["Mod+Enter", "Mod+Shift+Enter", "Mod+Alt+Enter", "Mod+S", "Mod+Shift+S", "Mod+,"]);
+const QUEUES = ["Mod+Enter", "Mod+Shift+Enter"];
+const OF_HOST = new Set([...QUEUES, "Mod+Alt+Enter", "Mod+S", "Mod+Shift+S", "Mod+,"]);
 const OF_OBJECTS = new Set(["move", "object", "time"]); // groups of commands
 const TYPED = "textarea, input:not([type=checkbox], [type=range], [type=color])";
 
@@ -73,6 +74,7 @@ export function listenToKeys(context) {
       if (OF_HOST.has(combination) && !isInDialog) {
         // The host is about to queue or save what the field holds.
         if (target.matches(TYPED)) target.dispatchEvent(new window.Event("change"));
+        if (QUEUES.includes(combination)) editor.set({ isQueued: true });
         return;
       }
       event.stopPropagation();

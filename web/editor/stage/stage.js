@@ -15,6 +15,7 @@ import { themeOf } from "../kit/theme.js";
 import { createAnimatic } from "./animatic.js";
 import { drawStage } from "./draw.js";
 import { cursorAt, gestureAt, pan, pinch, toggleSmooth } from "./gestures.js";
+import { modelTextOf } from "./model_text.js";
 import { lookAhead } from "./object_box.js";
 import { createPhraseField } from "./phrase_field.js";
 import { touchedAt } from "./scene.js";
@@ -204,20 +205,4 @@ export function createStage(context) {
       endSize();
     },
   };
-}
-
-/** A text about how the input of the model differs from the clip, if known. */
-function modelTextOf({ trajectory, facts }, t) {
-  const { width, height, numFrames } = facts;
-  const parts = [];
-  if (width && height) {
-    const isStretched = Math.abs((width * trajectory.height) / (height * trajectory.width) - 1) > 0.01;
-    parts.push(t(isStretched ? "stage.modelStretched" : "stage.modelSize", { width, height }));
-  }
-  if (numFrames && numFrames !== trajectory.frames) {
-    const count = trajectory.frames;
-    if (numFrames < count) parts.push(t("stage.modelFrames", { used: numFrames, count }));
-    else parts.push(t("stage.modelMoreFrames", { count, more: numFrames }));
-  }
-  return parts.join(" · ");
 }

@@ -22,8 +22,9 @@
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory | null}} Scores  of the last run, by
  *   object id and frame; null where the object was invisible; of: what was run, null if that is not here
  * @typedef {{frame: number, name: string}} Marker
- * @typedef {{here: string, past: [string, string][], future: [string, string][]}} NotedSteps  here: text of the
- *   trajectory; past, future: label and text of each step, the nearest last
+ * @typedef {[label: string, text: string, change: unknown]} NotedStep  change: of the graph, null if there is none
+ * @typedef {{here: string, past: NotedStep[], future: NotedStep[]}} NotedSteps  here: text of the trajectory; past,
+ *   future: the nearest last
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
  * @typedef {{kind: "info" | "error", text: string | Said, isUndoable?: boolean}} Notice  isUndoable: about the last
  *   step, which can be undone there
@@ -61,18 +62,22 @@ export class EditorState {
   #history;
   #listeners = new Set();
   #onCommit;
+  #onChange;
   /** The text that was loaded or written last, and its trajectory. @type {{text: string, trajectory: Trajectory}} */
   #known;
 
   /**
    * @param {{trajectory?: Trajectory, onCommit?: (text: string) => void,
+   *   onChange?: (change: any, isUndo: boolean) => void,
    *   onBackgroundFile?: ((file: File) => void) | null, onRun?: (() => void) | null}} [options]  onCommit: gets the trajectory's text after each
-   *   step; onBackgroundFile: gets an image or video that the user chose as the background; onRun: runs the workflow
+   *   step; onChange: takes back or repeats what `apply` got as the change of a step, before its text; onBackgroundFile: gets an image or
+   *   video that the user chose as the background; onRun: runs the workflow
    */
-  constructor({ trajectory = model.emptyTrajectory(), onCommit = () => {}, onBackgroundFile = null, onRun = null } = {}) {
+  constructor({ trajectory = model.emptyTrajectory(), onCommit = () => {}, onChange = () => {}, onBackgroundFile = null, onRun = null } = {}) {
     this.#history = model.newHistory(trajectory);
     this.#known = { text: "", trajectory };
     this.#onCommit = onCommit;
+    this.#onChange = onChange;
     /** @type {Set<string>} object ids */
     this.selected = new Set();
     /** @type {KeyRef[]} */
@@ -106,6 +111,7 @@ export class EditorState {
     /** @type {Background | null} what the last run made */
     this.result = null;
     this.isResultShown = false; // instead of the background, to compare
+    this.isQueued = false; // a run that was queued here has not begun
     /** @type {{share: number} | null} the run in progress: how much of its present node is done */
     this.run = null;
     /** Shapes of the objects in the background, by their ids or MASK_FOR_ALL. @type {Map<string, Mask>} */
@@ -208,9 +214,10 @@ export class EditorState {
    *
    * @param {string} label  message key of the step
    * @param {(trajectory: Trajectory) => Trajectory} operation
+   * @param {unknown} [change]  plain data on what was changed in the graph with it
    * @returns {boolean} whether the trajectory changed
    */
-  apply(label, operation) {
+  apply(label, operation, change = null) {
     let next;
     try {
       next = operation(this.trajectory);
@@ -218,7 +225,7 @@ export class EditorState {
       this.refuse(error);
       return false;
     }
-    return this.#step(model.record(this.#history, next, label));
+    return this.#step(model.record(this.#history, next, label, change));
   }
 
   /**
@@ -278,11 +285,15 @@ export class EditorState {
   }
 
   undo() {
-    if (this.isInGesture) this.cancel();
-    else this.#step(model.undo(this.#history));
+    if (this.isInGesture) return this.cancel();
+    const { change } = this.#history.past.at(-1) ?? {};
+    if (change) this.#onChange(change, true);
+    this.#step(model.undo(this.#history));
   }
 
   redo() {
+    const { change } = (!this.isInGesture && this.#history.future.at(-1)) || {};
+    if (change) this.#onChange(change, false);
     this.#step(model.redo(this.#history));
   }
 
@@ -342,15 +353,15 @@ export class EditorState {
     const { past, future } = model.cancel(this.#history);
     const here = model.serialiseTrajectory(model.cancel(this.#history).present);
     let left = most - here.length;
-    /** @param {readonly {label: string, trajectory: Trajectory}[]} steps @returns {[string, string][]} */
+    /** @param {readonly {label: string, trajectory: Trajectory, change?: unknown}[]} steps */
     const noted = (steps) => {
-      /** @type {[string, string][]} */
+      /** @type {NotedStep[]} */
       const kept = [];
-      for (const { label, trajectory } of [...steps].reverse()) {
+      for (const { label, trajectory, change = null } of [...steps].reverse()) {
         const text = model.serialiseTrajectory(trajectory);
         left -= text.length;
         if (left < 0) break;
-        kept.unshift([label, text]);
+        kept.unshift([label, text, change]);
       }
       return kept;
     };
@@ -365,7 +376,7 @@ export class EditorState {
    */
   takeSteps({ here, past, future }) {
     if (!this.#isHere(here)) return;
-    const named = ([label, text]) => ({ label, trajectory: model.parseTrajectory(text) });
+    const named = ([label, text, change]) => ({ label, trajectory: model.parseTrajectory(text), ...(change && { change }) });
     this.#history = model.withSteps(this.#history, { past: past.map(named), future: future.map(named) });
     this.#emit();
   }
