@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from PIL import Image
 from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
 from smcd_core.colors import background, to_lab
+from smcd_core.data import SyntheticClips, WorldClips
 from smcd_core.data.synthetic import COLORS
 from smcd_core.evaluation.metrics import (
     SIZES,
@@ -19,7 +21,9 @@ from smcd_core.evaluation.metrics import (
     bootstrap_interval,
     color_drift,
     color_holds,
+    colors_tell,
     find_colors,
+    first_colors,
     frechet_distance,
     grounding,
     iou,
@@ -28,7 +32,10 @@ from smcd_core.evaluation.metrics import (
     psnr,
     ssim,
 )
+from smcd_core.trajectory.dense import dense_boxes
+from smcd_core.trajectory.files import read_trajectory
 
+DEMO = Path(__file__).parent.parent / "demo"
 RED, BLUE = COLORS["red"], COLORS["blue"]
 GOT10K = json.loads((Path(__file__).parent / "golden" / "got10k.json").read_text())
 coordinate = st.floats(0, 1)
@@ -90,6 +97,34 @@ def test_specks_and_pale_things_are_not_objects():
 def test_the_largest_patch_counts_where_a_colour_is_in_two_places():
     video = picture((RED, (0, 0, 0.125, 0.125)), (RED, (0.5, 0.5, 1, 1)))
     assert np.allclose(find_colors(video, [RED])[0, 0], (0.5, 0.5, 1, 1))
+
+
+@pytest.mark.parametrize("name, drawn", [("beach", True), ("coffee", False), ("rocket", False)])
+@pytest.mark.parametrize("side", [64, 128, 256, 512])
+def test_colours_tell_objects_of_drawings_and_not_of_photographs(name, drawn, side):
+    image = np.array(Image.open(DEMO / f"{name}.png").convert("RGB").resize((side, side)))
+    asked = dense_boxes(read_trajectory(DEMO / f"{name}.json")[0])
+    colors = first_colors(image, asked.xyxy, asked.mask)
+    assert (colors_tell(image, asked.xyxy, asked.mask, colors) == drawn).all()
+
+
+@pytest.mark.parametrize("dataset", [SyntheticClips, WorldClips])
+def test_colours_tell_all_sprites_of_the_training_clips(dataset):
+    clips = [clip for clip in dataset(40, split="test", num_frames=2) if clip.colors is not None]
+    assert clips
+    for clip in clips:
+        colors = first_colors(clip.frames[0], clip.boxes_xyxy, clip.mask)
+        for each in (clip.colors, colors):
+            assert colors_tell(clip.frames[0], clip.boxes_xyxy, clip.mask, each).all()
+
+
+def test_colours_tell_neither_twins_nor_objects_that_come_later():
+    box, other = (0.1, 0.1, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)
+    boxes, mask = np.tile([box, other, other], (2, 1, 1)), np.array([[True, True, False], [True, True, False]])
+    twins = picture((RED, box), (RED, other))[0]
+    assert colors_tell(twins, boxes, mask, [RED] * 3).tolist() == [False, True, True]  # the larger patch is found
+    mask[:, 1:] = [[False, False], [True, False]]
+    assert colors_tell(picture((RED, box))[0], boxes, mask, [RED, BLUE, RED]).tolist() == [True, False, True]
 
 
 def test_a_colour_that_changed_does_not_hold():

@@ -60,6 +60,9 @@ METRICS = {
     ),
     "bootstrap_interval": lambda F, N, M, b, m: (([0.5] * F,), None),
     "find_colors": lambda F, N, M, b, m: ((pictures(F), [(255, 0, 0)] * N), (F, N, 4)),
+    "colors_tell": lambda F, N, M, b, m: (
+        (pictures(1)[0], *given_boxes(F + 1, N, m.all()), [(255, 0, 0)] * N), (N,)
+    ),
     "color_holds": lambda F, N, M, b, m: ((pictures(F), b, m, [(255, 0, 0)] * N), (F, N)),
     "color_drift": lambda F, N, M, b, m: ((pictures(F), b, m), (F, N)),
     "psnr": lambda F, N, M, b, m: ((pictures(F), pictures(F)), None),

@@ -19,6 +19,10 @@ from ..trajectory.dense import area, iou
 MIN_CHROMA = 55  # max - min of RGB, 0..255; scenes of the synthetic clips stay below, their sprites above
 MAX_HUE_DISTANCE = 18  # degrees; half of the smallest distance between two sprite colours
 MIN_AREA = 1e-3  # of the frame; a smaller patch is noise
+# IoU of an object's box and the patch of its colour, above which the colour tells where the object is. 935 drawn
+# clips have 0.89 or more; demo/coffee has 0.37, demo/rocket 0.23, and of 2,400 boxes at random places on eight
+# photographs 3 have more than 0.6. A box drawn by hand, a tenth wider and higher on each side, still has 0.69.
+MIN_TOLD = 0.6
 # Size classes by the square root of a box's area, in units of the frame; each value is the upper limit.
 SIZES = {"tiny": 1 / 8, "small": 1 / 4, "medium": 1 / 3, "large": math.inf}
 
@@ -200,6 +204,24 @@ def first_colors(picture: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> li
         x, y = (x1 + x2) / 2, (y1 + y2) / 2
         colors.append(tuple(picture[min(int(y * height), height - 1), min(int(x * width), width - 1)].tolist()))
     return colors
+
+
+def colors_tell(
+    first_frame: np.ndarray, boxes: np.ndarray, mask: np.ndarray, colors: Sequence[tuple[int, int, int]]
+) -> np.ndarray:
+    """Whether `find_colors` can find each object: its colour must find it in the first frame, where its place is known.
+
+    first_frame  uint8 [H, W, 3], the requested one: in a video's own, objects may be elsewhere
+    boxes, mask  as asked for, [F, N, 4] and [F, N]
+    colors       N colours, of the clip or by `first_colors`
+
+    returns bool [N]. False for an object of a photograph, for two objects of one colour, and for an object that comes
+    later, whose colour the first frame does not show. True for an object that is never visible and has no score.
+    """
+    if not len(colors):
+        return np.ones(0, bool)
+    told = iou(find_colors(first_frame[None], colors)[0], boxes[0]) >= MIN_TOLD
+    return (told & mask[0]) | ~mask.any(0)
 
 
 def _chroma_and_hue(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
