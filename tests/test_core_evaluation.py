@@ -1,7 +1,10 @@
 """smcd evaluate tells a video that follows its boxes from one that does not, and puts numbers beside each other."""
 
+import argparse
 import json
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +12,10 @@ from PIL import Image
 from tiny_bundle import write_bundle
 
 from smcd_core.__main__ import main
+from smcd_core.commands import evaluate
+from smcd_core.commands.evaluate_options import DEFAULTS, OF_CHECKPOINTS, OF_VIDEOS
 from smcd_core.data import Clip, SyntheticClips
-from smcd_core.evaluation import finished_videos
+from smcd_core.evaluation import finished_videos, scores
 from smcd_core.evaluation.finished_videos import VideoSources
 from smcd_core.evaluation.metrics import SIZES, frechet_distance, grounding
 from smcd_core.evaluation.scores import (
@@ -29,6 +34,9 @@ from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at
 from smcd_core.trajectory.write import write_json
 from smcd_core.video import write_video
+
+sys.path.append(str(Path(__file__).parents[1] / "docs"))
+import options as command_options  # noqa: E402  docs/options.py
 
 
 @pytest.fixture(scope="module")
@@ -296,9 +304,7 @@ def test_text_beside_a_video_is_its_caption_and_boxes_as_mot_are_found(tmp_path)
     write_folders(tmp_path)
     for number in range(2):
         (tmp_path / "ours" / f"clip{number}.txt").write_text("a caption")
-    with pytest.raises(
-        ValueError, match="clip0; expected clip0.json, clip0.csv, clip0.mot.txt, or a folder clip0 with"
-    ):
+    with pytest.raises(ValueError, match="clip0; expected clip0.json, clip0.csv, clip0.mot.txt, a folder clip0 with"):
         read_videos(tmp_path / "ours", VideoSources(), size=SIZE)
     lines = "\n".join(f"{frame + 1},1,4,6,20,18,1,-1,-1,-1" for frame in range(8))
     (tmp_path / "text").mkdir()
@@ -406,28 +412,102 @@ def test_boxes_and_tracks_are_written_for_trackeval(tmp_path):
 @pytest.mark.parametrize(
     "more, message",
     [
-        (
-            ["--by-color", "--found", "a"],
-            "--by-color finds the objects, as --found and --detector do: give one of them",
-        ),
-        (["--mot", "a"], "--mot writes the tracks of --found: give both"),
-        (["--points", "a"], "give both"),
+        (["--by-color", "--found", "a"], "--found and --by-color both say where the objects are: give one of them"),
+        (["--found", "a", "--detector", "b"], "--detector and --found both say where the objects are"),
         (["--points", "a", "--found-points", "a"], "a: has no points for clip0; expected clip0.json or clip0.npy"),
         (["--floor", "a"], "--floor a: is none of the folders of --videos"),
         (["--counterfactuals", "a", "b"], "--counterfactuals names 2 folders, --videos 1"),
         (["--counterfactuals", "a"], "a: has no counterfactual for clip0; expected a video or a folder of frames"),
-        (["--counterfactual-trajectories", "a"], "give both"),
-        (["--sensitivity"], "--sensitivity animates synthetic clips: give finished videos with --counterfactuals"),
         (["--found", "a", "b"], "--found names 2 folders, --videos 1"),
-        (["--found", "a", "--detector", "b"], "give one of them"),
         (["--detector", "nowhere"], "nowhere: is no folder"),
-        (["--fvd", "nowhere.pt"], "nowhere.pt"),
+        (["--references", "a", "--fvd", "nowhere.pt"], "nowhere.pt"),
     ],
 )
 def test_what_the_command_cannot_do_is_said(more, message, tmp_path, capsys):
     write_folders(tmp_path)
     assert main(["evaluate", "--videos", str(tmp_path / "ours"), "--trajectories", str(tmp_path / "boxes"), *more]) == 2
     assert message in capsys.readouterr().err
+
+
+# Options that belong together ----------------------------------------------------------------------------------------
+
+OPTIONS = [
+    action for name, _, parser in command_options.parsers() if name == "smcd evaluate" for action in parser._actions[1:]
+]
+ANYWHERE = {
+    "videos", "detector", "detector_threshold", "clip", "dino", "lpips", "fvd", "download", "size", "device", "out",
+}  # fmt: skip
+
+
+def words(action: argparse.Action, value: str) -> list[str]:
+    """The option with as many values as it takes."""
+    count = {None: 1, "+": 1}.get(action.nargs, action.nargs)
+    return [action.option_strings[0], *[value] * count]
+
+
+def test_every_option_is_for_checkpoints_or_for_videos_or_for_both():
+    names = [action.dest for action in OPTIONS]
+    assert sorted(names) == sorted([*OF_CHECKPOINTS, *OF_VIDEOS, *ANYWHERE])
+
+
+@pytest.mark.parametrize(
+    "action, with_videos",
+    [
+        pytest.param(action, dest in OF_CHECKPOINTS, id=dest)
+        for action, dest in ((action, action.dest) for action in OPTIONS)
+        if dest not in ANYWHERE
+    ],
+)
+def test_an_option_of_the_other_kind_of_evaluation_is_refused(action, with_videos, tmp_path, monkeypatch, capsys):
+    """Also with the value that it has by default, as --clips 64."""
+    monkeypatch.setattr(evaluate, "_animated", lambda args: pytest.fail("scores clips"))
+    monkeypatch.setattr(evaluate, "_finished", lambda args: pytest.fail("scores videos"))
+    value = action.choices[0] if action.choices else str(DEFAULTS.get(action.dest, 1))
+    videos = ["--videos", "ours"] if with_videos else []
+    assert main(["evaluate", *videos, *words(action, value), "--out", str(tmp_path / "out")]) == 2
+    word = "without" if with_videos else "with"
+    said = f"smcd: error: {action.option_strings[0]} applies only {word} --videos\n"
+    assert capsys.readouterr().err == said and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ("--checkpoint F --trajectories videos --clips 1", "--trajectories applies only with --videos"),
+        (
+            "--trajectories a --prompts b --references c",
+            "--trajectories, --references, --prompts apply only",
+        ),
+        ("--videos V --checkpoint F --clips 3 --seed 9", "--checkpoint, --clips, --seed apply only without --videos"),
+        ("--data D --split test", "--split applies only without --data"),
+        ("--phrase dog", "--phrase applies only with --data"),
+        ("--videos V --prompts a", "--prompts applies only with --clip"),
+        ("--videos V --mot a", "--mot applies only with --found"),
+        ("--videos V --counterfactual-trajectories a", "applies only with --counterfactuals"),
+        ("--videos V --points a", "--points applies only with --found-points"),
+        ("--videos V --found-points a", "--found-points applies only with --points"),
+        ("--videos V --ceiling V", "--ceiling applies only with --floor"),
+        ("--videos V --fvd a", "--fvd applies only with --references"),
+        ("--videos V --dino a --lpips a b", "--dino, --lpips apply only with --references"),
+        ("--detector-threshold 0.25", "--detector-threshold applies only with --detector"),
+        ("--download", "--download applies only with --detector or --clip or --dino"),
+        ("--videos V --size 3", "argument --size: '3' is no whole number from 11 to 16384"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(given, message, capsys):
+    try:
+        assert main(["evaluate", *given.split()]) == 2
+    except SystemExit as stop:  # argparse's
+        assert stop.code == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+def test_a_size_that_the_model_cannot_have_is_refused_before_the_work(bundle, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scores, "generate_rows", lambda *_, **__: pytest.fail("the work began"))
+    arguments = ["evaluate", "--checkpoint", str(bundle), "--clips", "1", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--size", "13"]) == 2
+    assert "width is 13, expected a multiple of " in capsys.readouterr().err
 
 
 def test_finished_videos_are_scored_one_by_one(tmp_path, monkeypatch):
