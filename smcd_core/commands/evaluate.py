@@ -192,7 +192,7 @@ def _write(
     from ..evaluation.plots import plot_all
     from ..evaluation.scores import json_ready
     from ..evaluation.tables import between, groups_table, left_out, legend, share_table, table
-    from ..files import replacing
+    from ..files import write_texts
 
     out.mkdir(parents=True, exist_ok=True)
     content = {"settings": settings | {"fvd_shorter_clips": f"last frame held up to {VIDEO_FRAMES} frames"}}
@@ -206,9 +206,8 @@ def _write(
         parts.append(share_table(results, labels, floor, ceiling))
     text = "\n\n".join(filter(None, parts))
     try:
-        with replacing(out / "scores.json") as numbers, replacing(out / "scores.md") as tables:  # both or none
-            numbers.write_text(json.dumps(json_ready(content), indent=1) + "\n", encoding="utf-8")
-            tables.write_text(text + "\n", encoding="utf-8")
+        numbers = json.dumps(json_ready(content), indent=1)
+        write_texts({out / "scores.json": numbers + "\n", out / "scores.md": text + "\n"})
         plot_all(results, labels, out)
     finally:
         say(text)  # the work of hours, also on a full disk
