@@ -571,8 +571,8 @@ def test_drawings_are_scored_by_colour(tmp_path, capsys):
 @pytest.mark.parametrize(
     "more, said",
     [
-        ([], "No AO: give --detector, --found or --by-color, which tell where the objects are."),
-        (["--floor", "theirs"], "No AO, and no share of the way: give --detector, --found or --by-color, which"),
+        ([], "No AO: give --detector, --found or --by-color to find the objects."),
+        (["--floor", "theirs"], "No AO, and no share of the way: give --detector, --found or --by-color to find"),
         (
             ["--floor", "theirs", "--by-color"],
             "No share of the way: give real videos of the same length with --references, or with --ceiling.",
@@ -681,7 +681,7 @@ def test_a_checkpoint_is_scored_on_own_clips(bundle, tmp_path, capsys):
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
     assert "smcd: left out " in said.err and "nothing: has no boxes" in said.err
-    assert "No AO, and no share of the way: give --detector, which tell" in said.out
+    assert "No AO, and no share of the way: give --detector to find the objects." in said.out
     written = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert written["settings"]["data"] == str(data) and written["settings"]["clips"] == 2
     assert len(written["by_clip"]["smcd"]) == 2 and written["scores"]["truth"]["first_frame_ssim"] == 1

@@ -112,14 +112,14 @@ def share_table(results: Mapping[str, Result], labels: Mapping[str, str], floor:
 
 
 def left_out(results: Mapping[str, Result], labels: Mapping[str, str], floor: str, ceiling: str, finders: str) -> str:
-    """What the tables lack that was asked for, and the options that give it; "" for nothing.
+    """A line on what the tables lack, and the options that give it; "" if they are whole.
 
     floor    "" if none was named
     finders  the options that say where the objects are
     """
     if not any("ao" in row.scores for row in results.values()):
         lost = "No AO, and no share of the way" if floor else "No AO"
-        return f"{lost}: give {finders}, which tell where the objects are."
+        return f"{lost}: give {finders} to find the objects."
     if not floor or (ceiling in results and share_table(results, labels, floor, ceiling)):
         return ""
     if ceiling in results:
