@@ -761,6 +761,7 @@ def test_the_help_of_a_command_loads_no_slow_package_and_no_other_program(name):
     assert SLOW_PACKAGES.isdisjoint(module.partition(".")[0] for module in found)
     shared = {
         "data": {"guide"},
+        "evaluate": {"evaluate-options"},
         "pretrain": {"data", "guide"},
         "encode": {"data", "guide", "train"},
         "finetune": {"train"},

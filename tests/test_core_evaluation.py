@@ -1,7 +1,13 @@
 """smcd evaluate tells a video that follows its boxes from one that does not, and puts numbers beside each other."""
 
+import argparse
+import errno
 import json
+import os
+import shutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +15,10 @@ from PIL import Image
 from tiny_bundle import write_bundle
 
 from smcd_core.__main__ import main
-from smcd_core.data import Clip, SyntheticClips
-from smcd_core.evaluation import finished_videos
+from smcd_core.commands import evaluate
+from smcd_core.commands.evaluate_options import DEFAULTS, OF_CHECKPOINTS, OF_VIDEOS
+from smcd_core.data import Clip, FolderClips, SyntheticClips
+from smcd_core.evaluation import finished_videos, scores
 from smcd_core.evaluation.finished_videos import VideoSources
 from smcd_core.evaluation.metrics import SIZES, frechet_distance, grounding
 from smcd_core.evaluation.scores import (
@@ -29,6 +37,11 @@ from smcd_core.sampling.pipeline import SMCDPipeline
 from smcd_core.trajectory.dense import boxes_at
 from smcd_core.trajectory.write import write_json
 from smcd_core.video import write_video
+
+ROOT = Path(__file__).parents[1]
+DEMO = ROOT / "demo"
+sys.path.append(str(ROOT / "docs"))
+import options as command_options  # noqa: E402  docs/options.py
 
 
 @pytest.fixture(scope="module")
@@ -221,9 +234,9 @@ def test_the_command_measures_the_sensitivity_of_a_checkpoint(bundle, tmp_path):
 SIZE = 64
 
 
-def write_folders(root, *, carried: bool = False) -> list[Clip]:
+def write_folders(root, *, count: int = 2, carried: bool = False) -> list[Clip]:
     """ours/ and theirs/ (whose objects stand still), boxes/ and real/, of two synthetic clips."""
-    made = [clip for clip in clips(2, size=SIZE)]
+    made = [clip for clip in clips(count, size=SIZE)]
     for number, clip in enumerate(made):
         trajectory = request_of(clip).trajectory.to_trajectory(0.0)
         told = {"trajectory": trajectory.to_dict(), "settings": {"prompt": clip.caption}} if carried else {}
@@ -296,9 +309,7 @@ def test_text_beside_a_video_is_its_caption_and_boxes_as_mot_are_found(tmp_path)
     write_folders(tmp_path)
     for number in range(2):
         (tmp_path / "ours" / f"clip{number}.txt").write_text("a caption")
-    with pytest.raises(
-        ValueError, match="clip0; expected clip0.json, clip0.csv, clip0.mot.txt, or a folder clip0 with"
-    ):
+    with pytest.raises(ValueError, match="clip0; expected clip0.json, clip0.csv, clip0.mot.txt, a folder clip0 with"):
         read_videos(tmp_path / "ours", VideoSources(), size=SIZE)
     lines = "\n".join(f"{frame + 1},1,4,6,20,18,1,-1,-1,-1" for frame in range(8))
     (tmp_path / "text").mkdir()
@@ -406,28 +417,102 @@ def test_boxes_and_tracks_are_written_for_trackeval(tmp_path):
 @pytest.mark.parametrize(
     "more, message",
     [
-        (
-            ["--by-color", "--found", "a"],
-            "--by-color finds the objects, as --found and --detector do: give one of them",
-        ),
-        (["--mot", "a"], "--mot writes the tracks of --found: give both"),
-        (["--points", "a"], "give both"),
+        (["--by-color", "--found", "a"], "--found and --by-color both say where the objects are: give one of them"),
+        (["--found", "a", "--detector", "b"], "--detector and --found both say where the objects are"),
         (["--points", "a", "--found-points", "a"], "a: has no points for clip0; expected clip0.json or clip0.npy"),
         (["--floor", "a"], "--floor a: is none of the folders of --videos"),
         (["--counterfactuals", "a", "b"], "--counterfactuals names 2 folders, --videos 1"),
         (["--counterfactuals", "a"], "a: has no counterfactual for clip0; expected a video or a folder of frames"),
-        (["--counterfactual-trajectories", "a"], "give both"),
-        (["--sensitivity"], "--sensitivity animates synthetic clips: give finished videos with --counterfactuals"),
         (["--found", "a", "b"], "--found names 2 folders, --videos 1"),
-        (["--found", "a", "--detector", "b"], "give one of them"),
         (["--detector", "nowhere"], "nowhere: is no folder"),
-        (["--fvd", "nowhere.pt"], "nowhere.pt"),
+        (["--references", "a", "--fvd", "nowhere.pt"], "nowhere.pt"),
     ],
 )
 def test_what_the_command_cannot_do_is_said(more, message, tmp_path, capsys):
     write_folders(tmp_path)
     assert main(["evaluate", "--videos", str(tmp_path / "ours"), "--trajectories", str(tmp_path / "boxes"), *more]) == 2
     assert message in capsys.readouterr().err
+
+
+# Options that belong together ----------------------------------------------------------------------------------------
+
+OPTIONS = [
+    action for name, _, parser in command_options.parsers() if name == "smcd evaluate" for action in parser._actions[1:]
+]
+ANYWHERE = {
+    "videos", "detector", "detector_threshold", "clip", "dino", "lpips", "fvd", "download", "size", "device", "out",
+}  # fmt: skip
+
+
+def words(action: argparse.Action, value: str) -> list[str]:
+    """The option with as many values as it takes."""
+    count = {None: 1, "+": 1}.get(action.nargs, action.nargs)
+    return [action.option_strings[0], *[value] * count]
+
+
+def test_every_option_is_for_checkpoints_or_for_videos_or_for_both():
+    names = [action.dest for action in OPTIONS]
+    assert sorted(names) == sorted([*OF_CHECKPOINTS, *OF_VIDEOS, *ANYWHERE])
+
+
+@pytest.mark.parametrize(
+    "action, with_videos",
+    [
+        pytest.param(action, dest in OF_CHECKPOINTS, id=dest)
+        for action, dest in ((action, action.dest) for action in OPTIONS)
+        if dest not in ANYWHERE
+    ],
+)
+def test_an_option_of_the_other_kind_of_evaluation_is_refused(action, with_videos, tmp_path, monkeypatch, capsys):
+    """Also with the value that it has by default, as --clips 64."""
+    monkeypatch.setattr(evaluate, "_animated", lambda args: pytest.fail("scores clips"))
+    monkeypatch.setattr(evaluate, "_finished", lambda args: pytest.fail("scores videos"))
+    value = action.choices[0] if action.choices else str(DEFAULTS.get(action.dest, 1))
+    videos = ["--videos", "ours"] if with_videos else []
+    assert main(["evaluate", *videos, *words(action, value), "--out", str(tmp_path / "out")]) == 2
+    word = "without" if with_videos else "with"
+    said = f"smcd: error: {action.option_strings[0]} applies only {word} --videos\n"
+    assert capsys.readouterr().err == said and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ("--checkpoint F --trajectories videos --clips 1", "--trajectories applies only with --videos"),
+        (
+            "--trajectories a --prompts b --references c",
+            "--trajectories, --references, --prompts apply only",
+        ),
+        ("--videos V --checkpoint F --clips 3 --seed 9", "--checkpoint, --clips, --seed apply only without --videos"),
+        ("--data D --split test", "--split applies only without --data"),
+        ("--phrase dog", "--phrase applies only with --data"),
+        ("--videos V --prompts a", "--prompts applies only with --clip"),
+        ("--videos V --mot a", "--mot applies only with --found"),
+        ("--videos V --counterfactual-trajectories a", "applies only with --counterfactuals"),
+        ("--videos V --points a", "--points applies only with --found-points"),
+        ("--videos V --found-points a", "--found-points applies only with --points"),
+        ("--videos V --ceiling V", "--ceiling applies only with --floor"),
+        ("--videos V --fvd a", "--fvd applies only with --references"),
+        ("--videos V --dino a --lpips a b", "--dino, --lpips apply only with --references"),
+        ("--detector-threshold 0.25", "--detector-threshold applies only with --detector"),
+        ("--download", "--download applies only with --detector or --clip or --dino"),
+        ("--videos V --size 3", "argument --size: '3' is no whole number from 11 to 16384"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(given, message, capsys):
+    try:
+        assert main(["evaluate", *given.split()]) == 2
+    except SystemExit as stop:  # argparse's
+        assert stop.code == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+def test_a_size_that_the_model_cannot_have_is_refused_before_the_work(bundle, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scores, "generate_rows", lambda *_, **__: pytest.fail("the work began"))
+    arguments = ["evaluate", "--checkpoint", str(bundle), "--clips", "1", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--size", "13"]) == 2
+    assert "width is 13, expected a multiple of " in capsys.readouterr().err
 
 
 def test_finished_videos_are_scored_one_by_one(tmp_path, monkeypatch):
@@ -453,3 +538,172 @@ def test_finished_videos_are_scored_one_by_one(tmp_path, monkeypatch):
     monkeypatch.setattr(finished_videos.VideoFile, "read", noted)
     assert main(["evaluate", "--videos", str(tmp_path / "made"), "--out", str(tmp_path / "out")]) == 0
     assert len(alive) == 4
+
+
+# What is missing is said ---------------------------------------------------------------------------------------------
+
+
+def test_photographs_are_not_scored_by_colour(tmp_path, capsys):
+    """Their tables would be full, and the AO of the real video 0.37."""
+    image = Image.open(DEMO / "coffee.png").convert("RGB").resize((SIZE, SIZE))
+    for name in ("made", "real"):
+        write_video(np.stack([np.array(image)] * 8), tmp_path / name / "coffee", 8, {})
+    (tmp_path / "boxes").mkdir()
+    shutil.copy(DEMO / "coffee.json", tmp_path / "boxes" / "coffee.json")
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = ["evaluate", "--videos", place["made"], "--trajectories", place["boxes"], "--references", place["real"]]
+    assert main([*arguments, "--by-color", "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "coffee: --by-color does not find 'cup' in its box of the first frame" in said and said.count("\n") == 1
+    assert "give --detector or --found" in said and not (tmp_path / "out").exists()
+
+
+def test_drawings_are_scored_by_colour(tmp_path, capsys):
+    write_folders(tmp_path)
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = ["evaluate", "--videos", place["ours"], place["theirs"], "--trajectories", place["boxes"]]
+    arguments += ["--references", place["real"], "--floor", place["theirs"], "--size", str(SIZE)]
+    assert main([*arguments, "--by-color", "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "| AO ↑ |" in said and "| share of the way from theirs to (references) |" in said and "No AO" not in said
+
+
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        ([], "No AO: give --detector, --found or --by-color to find the objects."),
+        (["--floor", "theirs"], "No AO, and no share of the way: give --detector, --found or --by-color to find"),
+        (
+            ["--floor", "theirs", "--by-color"],
+            "No share of the way: give real videos of the same length with --references, or with --ceiling.",
+        ),
+        (
+            ["--floor", "ours", "--ceiling", "theirs", "--by-color"],
+            "No share of the way: theirs scores no higher than ours.",
+        ),
+    ],
+)
+def test_what_the_tables_lack_is_said_in_them(more, said, tmp_path, monkeypatch, capsys):
+    write_folders(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["evaluate", "--videos", "ours", "theirs", "--trajectories", "boxes", "--size", str(SIZE)]
+    assert main([*arguments, *more, "--out", "out"]) == 0
+    for text in (capsys.readouterr().out, Path("out/scores.md").read_text(encoding="utf-8")):
+        assert text.count(said) == 1 and text.count("No ") == 1
+
+
+def youtube_vis(made: list[Clip], suffix: str = "") -> dict:
+    """One file with the boxes of all clips, in pixels."""
+    videos, annotations, names = [], [], sorted({phrase for clip in made for phrase in clip.phrases})
+    for number, clip in enumerate(made):
+        files = [f"clip{number}/{frame:04}.png" for frame in range(len(clip.frames))]
+        about = {"width": SIZE, "height": SIZE, "length": len(clip.frames)}
+        videos.append({"id": number, "file_names": files, "name": f"clip{number}{suffix}", **about})
+        corners = clip.boxes_xyxy * SIZE
+        boxes = np.concatenate([corners[..., :2], corners[..., 2:] - corners[..., :2]], -1).tolist()
+        for n, phrase in enumerate(clip.phrases):
+            rows = [row[n] if seen else None for row, seen in zip(boxes, clip.mask[:, n], strict=True)]
+            annotations.append(
+                {"id": len(annotations), "video_id": number, "category_id": names.index(phrase), "bboxes": rows}
+            )
+    return {
+        "videos": videos,
+        "annotations": annotations,
+        "categories": [{"id": n, "name": name} for n, name in enumerate(names)],
+    }
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_boxes_of_all_videos_in_one_file_are_read_as_in_training(inside, tmp_path):
+    """As `smcd data check` and `smcd finetune` read them."""
+    made = write_folders(tmp_path)
+    home = tmp_path / ("ours" if inside else "one file")
+    home.mkdir(exist_ok=True)
+    (home / "instances.json").write_text(json.dumps(youtube_vis(made)))
+    _, read, _ = read_videos(tmp_path / "ours", VideoSources(None if inside else home), size=SIZE)
+    for clip, trained in zip(read, FolderClips(tmp_path / "ours", size=SIZE) if inside else made, strict=True):
+        names = [trained.phrases.index(phrase) for phrase in clip.phrases]  # training takes the largest first
+        assert np.allclose(clip.boxes_xyxy, trained.boxes_xyxy[:, names], atol=1e-5)
+        assert np.array_equal(clip.mask, trained.mask[:, names])
+
+
+def test_videos_as_motchallenge_has_them_are_read(tmp_path):
+    made = write_folders(tmp_path)
+    for number, clip in enumerate(made):
+        home = tmp_path / "mot" / f"clip{number}"
+        write_video(clip.frames, home / "img1", 8, {})
+        (home / "gt").mkdir()
+        lines = [f"{frame + 1},1,4,6,20,18,1,1,1" for frame in range(8)]
+        (home / "gt" / "gt.txt").write_text("\n".join(lines))
+    videos, read, _ = read_videos(tmp_path / "mot", VideoSources(), size=SIZE)
+    assert list(videos) == ["clip0", "clip1"] and np.array_equal(videos["clip1"], made[1].frames)
+    assert np.allclose(read[0].boxes_xyxy[7, 0] * SIZE, [4, 6, 24, 24], atol=1e-4)
+
+
+def test_another_json_file_beside_the_videos_holds_no_boxes(tmp_path):
+    write_folders(tmp_path)
+    (tmp_path / "ours" / "prompts.json").write_text('{"clip0": "a dog"}')
+    with pytest.raises(ValueError, match=r"ours: has no boxes for clip0; expected .* all videos.*prompts.json"):
+        read_videos(tmp_path / "ours", VideoSources(), size=SIZE)
+
+
+@pytest.mark.parametrize("name", ["scores.json", "scores.md"])
+def test_on_a_full_disk_there_are_both_files_of_scores_or_none(name, tmp_path, monkeypatch, capsys):
+    write_folders(tmp_path)
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    write_bytes = Path.write_bytes
+
+    def full(self, content):
+        if name in self.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as write and close do, without a name
+        return write_bytes(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    arguments = ["evaluate", "--videos", place["ours"], "--trajectories", place["boxes"], "--by-color"]
+    assert main([*arguments, "--size", str(SIZE), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr()
+    assert said.err == f"smcd: error: {tmp_path / 'out' / name}: No space left on device\n"
+    assert "| ours |" in said.out  # the scores are not lost
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+# Own clips -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_is_scored_on_own_clips(bundle, tmp_path, capsys):
+    """Three videos: with boxes beside it, with boxes in the file of all, and without boxes."""
+    made = write_folders(tmp_path)
+    data = tmp_path / "ours"
+    shutil.copytree(data / "clip0", data / "nothing")
+    (data / "nothing.txt").write_text("a caption")
+    (data / "instances.json").write_text(json.dumps(youtube_vis(made)))
+    arguments = ["evaluate", "--checkpoint", str(bundle), "--data", str(data), "--steps", "1", "--frames", "2"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert "smcd: left out " in said.err and "nothing: has no boxes" in said.err
+    assert "No AO, and no share of the way: give --detector to find the objects." in said.out
+    written = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert written["settings"]["data"] == str(data) and written["settings"]["clips"] == 2
+    assert len(written["by_clip"]["smcd"]) == 2 and written["scores"]["truth"]["first_frame_ssim"] == 1
+    assert "ao" not in written["scores"]["smcd"] and written["scores"]["smcd"]["background_psnr"] > 0
+    assert (tmp_path / "out" / "clip01.png").is_file() and not (tmp_path / "out" / "clip02.png").exists()
+
+
+def test_own_clips_lose_their_smallest_objects_where_the_model_has_few_slots(tmp_path):
+    made = write_folders(tmp_path, count=4)
+    (tmp_path / "ours" / "instances.json").write_text(json.dumps(youtube_vis(made)))
+    args = argparse.Namespace(data=tmp_path / "ours", phrase=None, seed=0, clips=64)
+    whole, cut = (evaluate._own_clips(args, SIZE, 8, slots) for slots in (8, 1))
+    assert max(len(clip.phrases) for clip in whole) > 1
+    assert [clip.phrases for clip in cut] == [clip.phrases[:1] for clip in whole]
+    assert all(clip.boxes_xyxy.shape == (8, 1, 4) and clip.mask.shape == (8, 1) for clip in cut)
+    args.clips = 1
+    assert len(evaluate._own_clips(args, SIZE, 8, 8)) == 1
+
+
+def test_a_folder_without_a_clip_of_that_length_is_named(tmp_path):
+    made = write_folders(tmp_path)
+    (tmp_path / "ours" / "instances.json").write_text(json.dumps(youtube_vis(made)))
+    args = argparse.Namespace(data=tmp_path / "ours", phrase=None, seed=0, clips=64)
+    with pytest.raises(ValueError, match="ours: none of its 2 videos gives a clip of 9 frames with boxes"):
+        evaluate._own_clips(args, SIZE, 9, 8)

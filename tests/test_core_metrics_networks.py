@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (
     BertTokenizer,
@@ -24,6 +25,9 @@ from transformers import (
     Owlv2ImageProcessor,
     Owlv2Processor,
     SwinConfig,
+    ViTConfig,
+    ViTImageProcessor,
+    ViTModel,
 )
 
 from smcd_core.__main__ import main
@@ -140,6 +144,59 @@ def test_dino_features_are_the_class_token(tmp_path):
 def test_a_name_on_the_hub_is_only_fetched_when_told_to(kind):
     with pytest.raises(ValueError, match="some/model: is no folder; .* --download"):
         kind.from_pretrained("some/model")
+
+
+def test_dino_of_the_first_generation_has_no_pooler(tmp_path):
+    """facebook/dino-vits16 is a ViTModel without the layer that the class token does not pass."""
+    config = ViTConfig(**SMALL, image_size=28, patch_size=14)
+    model = ViTModel(config, add_pooling_layer=False).eval()
+    model.save_pretrained(tmp_path)
+    size = {"size": {"height": 28, "width": 28}}
+    ViTImageProcessor(**size).save_pretrained(tmp_path)
+    assert DinoFeatures.from_pretrained(str(tmp_path)).images(pictures(2)).shape == (2, 16)
+
+
+def without_a_weight(folder) -> None:
+    write_clip(folder)
+    weights = load_file(folder / "model.safetensors")
+    del weights["visual_projection.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def with_cut_weights(folder) -> None:
+    write_clip(folder)
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+
+
+def without_a_processor(folder) -> None:
+    write_dino(folder)
+    (folder / "preprocessor_config.json").unlink()
+
+
+@pytest.mark.parametrize(
+    "option, write, message",
+    [
+        ("--detector", None, "is no detector such as Grounding DINO or OWLv2 as save_pretrained writes it (Unrecog"),
+        ("--clip", None, "is no CLIP as save_pretrained writes it (Error no file named"),
+        ("--dino", None, "is no DINO as save_pretrained writes it (Unrecognized model"),
+        ("--detector", write_clip, "is no detector such as Grounding DINO or OWLv2"),
+        ("--clip", write_owl, "is no CLIP, or not whole: 46 weights missing, first is logit_scale"),
+        ("--clip", write_dino, "is no CLIP, or not whole"),
+        ("--clip", without_a_weight, "not whole: 1 weights missing, first is visual_projection.weight"),
+        ("--clip", with_cut_weights, "is no CLIP as save_pretrained writes it (Error while deserializing header"),
+        ("--dino", write_clip, "is a model of the type clip, expected DINO or DINOv2"),
+        ("--dino", without_a_processor, "is no DINO as save_pretrained writes it (Can't load image processor"),
+    ],
+)
+def test_a_folder_of_another_model_or_of_none_is_one_line(option, write, message, tmp_path, capsys):
+    if write:
+        write(tmp_path)
+    capsys.readouterr()
+    assert main(["evaluate", option, str(tmp_path), "--clips", "1", "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"smcd: error: {tmp_path}: " in said and message in said
+    assert not (tmp_path / "out").exists()
 
 
 # LPIPS ---------------------------------------------------------------------------------------------------------------

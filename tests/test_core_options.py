@@ -144,10 +144,11 @@ REFUSED = {
     "smcd evaluate": {
         "--checkpoint": ("evaluate --checkpoint none --out new", "none: no such file"),
         "--components": (f"{SCORED} --components none", "none: has no folder vae"),
+        "--data": (f"{SCORED} --data none", "none: does not exist"),
         "--videos": ("evaluate --videos none --out new", "none: "),
         "--trajectories": (f"{FINISHED} --trajectories none", "none"),
         "--references": (f"{FINISHED} --references none", "none"),
-        "--prompts": (f"{FINISHED} --prompts none.json", "none.json: "),
+        "--prompts": (f"{FINISHED} --clip new --prompts none.json", "none.json: "),
         "--found": (f"{FINISHED} --found none", "none"),
         "--mot": (f"{FINISHED} --found boxes --mot text.txt/new", "text.txt"),
         "--counterfactuals": (f"{FINISHED} --counterfactuals none", "none"),

@@ -62,11 +62,11 @@ class FolderClips(ClipDataset):
         self._keys = [path.relative_to(self.root).as_posix() for path in self.paths]
         captions = self.root / CAPTIONS
         self._captions = read_captions(captions) if captions.is_file() else {}
-        self._entries = _entries_of_videos(_read_entries(self.root), self._keys)
+        self._entries = boxes_of_all(self.root, self._keys)
 
     def _read(self, item: int, rng: np.random.Generator) -> Clip:
         path, key = self.paths[item], self._keys[item]
-        video = VideoFile(path) if path.is_file() else FrameFolder(_frames_in(path))
+        video = open_video(path)
         frames = self._window(video.length, path, rng)
         boxes = self._boxes(path, key, video, frames)
         named = replace(boxes, phrases=tuple(phrase or self.phrase or "" for phrase in boxes.phrases))
@@ -91,13 +91,13 @@ class FolderClips(ClipDataset):
         return clean_text(text, beside, "the caption")
 
     def _boxes(self, path: Path, key: str, video: FrameFolder | VideoFile, frames: Sequence[int]) -> DenseBoxes:
-        if mot := _mot_file(path):
+        if mot := mot_file(path):
             return _boxes_of_mot(mot, video, frames)
         for suffix in (".json", ".csv"):
             if _beside(path, suffix).is_file():
                 return _boxes_of_file(_beside(path, suffix), video, frames)
         if key in self._entries:
-            return _of_video(self._entries[key], video).at(frames)
+            return rows_of_video(self._entries[key], video).at(frames)
         return DenseBoxes(np.zeros((len(frames), 0, 4)), np.zeros((len(frames), 0), bool), ())
 
 
@@ -119,8 +119,11 @@ def find_videos(root: Path) -> list[Path]:
     return sorted(found, key=lambda path: natural(path.as_posix()))
 
 
-def _frames_in(path: Path) -> Path:
-    return path / MOT_FRAMES if (path / MOT_FRAMES).is_dir() else path
+def open_video(path: Path) -> VideoFile | FrameFolder:
+    """A path of `find_videos`: a file, or a folder of images, which may be in img1/ as MOTChallenge has it."""
+    if path.is_file():
+        return VideoFile(path)
+    return FrameFolder(path / MOT_FRAMES if (path / MOT_FRAMES).is_dir() else path)
 
 
 def _short(key: str) -> str:
@@ -133,20 +136,25 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_suffix(suffix) if path.is_file() else path.with_name(path.name + suffix)
 
 
-def _mot_file(path: Path) -> Path | None:
+def mot_file(path: Path) -> Path | None:
+    """The MOTChallenge lines of a video, beside it or in gt/ inside its folder."""
     places = [_beside(path, ".mot.txt")] + ([path / "gt" / "gt.txt"] if path.is_dir() else [])
     return next((place for place in places if place.is_file()), None)
 
 
-def _read_entries(root: Path) -> list[tuple[str, VideoEntry | SampleError]]:
-    """Those of the one JSON file with the boxes of all videos; none where there is no such file."""
+def boxes_of_all(root: Path, keys: Sequence[str]) -> dict[str, VideoEntry | SampleError]:
+    """The boxes of the videos `keys` in the one JSON file of all of them; none where there is no such file.
+
+    keys  paths below the folder of the videos, which need not be `root`. Boxes of one video alone do not count
+    """
     single = {path.with_suffix("").name for path in root.iterdir() if path.is_dir() or is_video(path.name)}
+    single |= set(map(_short, keys))
     files = [path for path in sorted(root.glob("*.json")) if path.name != CAPTIONS and path.stem not in single]
     files += sorted(root.glob("annotations/*.json"))
     if len(files) > 1:
         names = ", ".join(path.name for path in files[:5])
         raise DatasetError(f"{root}: holds {len(files)} files that may have its boxes ({names}); leave one")
-    return read_videos(files[0]) if files else []
+    return _entries_of_videos(read_videos(files[0]), keys) if files else {}
 
 
 def _entries_of_videos(
@@ -179,7 +187,7 @@ def _tails(path: str) -> list[str]:
 # Boxes ---------------------------------------------------------------------------------------------------------------
 
 
-def _of_video(entry: VideoEntry | SampleError, video: FrameFolder | VideoFile) -> BoxRows:
+def rows_of_video(entry: VideoEntry | SampleError, video: FrameFolder | VideoFile) -> BoxRows:
     """Frames of the entry become those of the video: by file name where both have one, else by number."""
     if isinstance(entry, SampleError):
         raise entry

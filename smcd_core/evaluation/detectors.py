@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .networks import load_pretrained
+from .networks import load_model, load_pretrained
 
 BATCH = 4  # frames per call; Grounding DINO takes about 1 GB for each, at its 800 x 1333 pixels
 
@@ -31,8 +31,9 @@ class Detector:
         """Load a folder that save_pretrained wrote, or with `download` a name on the Hugging Face Hub."""
         from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
-        model = load_pretrained(AutoModelForZeroShotObjectDetection, source, download).to(device)
-        return cls(model, load_pretrained(AutoProcessor, source, download), threshold=threshold)
+        what = "detector such as Grounding DINO or OWLv2"
+        model = load_model(AutoModelForZeroShotObjectDetection, source, download, what).to(device)
+        return cls(model, load_pretrained(AutoProcessor, source, download, what), threshold=threshold)
 
     @torch.no_grad()
     def __call__(self, frames: np.ndarray, phrases: Sequence[str]) -> Detections:

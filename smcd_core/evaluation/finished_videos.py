@@ -3,7 +3,8 @@
     videos/a.mp4, videos/b/0000.png ...   a video; its name without suffix is the key to all other files
     trajectories/a.json, .csv, .mot.txt,  its boxes in any format of trajectory/files.py; without this folder the boxes
                  .txt, a/                 are beside the video, where .txt is a caption, or inside it, as smcd animate
-                                          writes them
+                                          writes them. Or as MOTChallenge has it, a/gt/gt.txt, or those of all videos
+                                          in one JSON file of YouTube-VIS or CocoVID, as data/folder.py reads it
     references/a.mp4, a/, or a.png        the real video of the same length, or its first frame alone
     found/a.json, ...                     boxes of the objects in the video, from a tracker or by hand
     points/a.json, a.npy                  where points should be, and in another folder where a tracker found them
@@ -22,14 +23,16 @@ from pathlib import Path
 import numpy as np
 
 from ..data import Clip
-from ..data.folder import find_videos
+from ..data.folder import boxes_of_all, find_videos, mot_file, open_video, rows_of_video
 from ..data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, VideoFile, read_image
+from ..data.samples import DatasetError, SampleError
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes, dense_boxes, prompt_of
 from ..trajectory.document import MAX_FRAMES, Trajectory, parse_trajectory
 from ..trajectory.files import read_dense
+from ..trajectory.formats.coco_video import VideoEntry
 from ..video import VideoError, read_metadata
-from .metrics import first_colors, match_tracks
+from .metrics import colors_tell, first_colors, match_tracks
 from .point_error import POINT_SUFFIXES, PointPaths, read_points
 from .sensitivity import Counterfactual
 
@@ -97,25 +100,39 @@ def read_videos(
         raise SMCDError(
             f"{folder}: holds no videos; expected files with {', '.join(VIDEO_SUFFIXES)} or folders of images"
         )
+    listed = _BoxesOfAll({key: path.relative_to(folder).as_posix() for key, path in paths.items()})
     for key, path in paths.items():
-        source = _open(path)
+        source = open_video(path)
         if source.length > MAX_FRAMES:  # 261 kB of H.264 can hold 28,000 frames, which take 5.6 GB
             raise SMCDError(f"{path}: has {source.length} frames, the limit is {MAX_FRAMES}: cut the video")
         video = source.read(range(source.length), (size, size))
-        trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources)
+        trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources, listed)
         boxes = dense_boxes(trajectory, len(video))
         matched = tracks = None
         if found is not None:
-            tracks = _read_boxes(found, key, source).clipped()
+            tracks = _read_boxes(found, key, source, listed).clipped()
             matched = match_tracks(tracks.xyxy, tracks.mask, tracks.phrases, boxes.xyxy, boxes.mask, boxes.phrases)
         reference = _reference(key, sources.references, len(video), size)
         start = reference[0] if len(reference) else video[0]
-        colors = tuple(first_colors(start, boxes.xyxy, boxes.mask)) if sources.by_color else None
+        colors = _colors(path, start, boxes) if sources.by_color else None
         clip = Clip(reference, boxes.xyxy, boxes.mask, boxes.phrases, prompt, colors)
-        other = None if counterfactuals is None else _counterfactual(key, counterfactuals, sources, clip, size)
+        other = None if counterfactuals is None else _counterfactual(key, counterfactuals, sources, clip, size, listed)
         paths = None if points is None or sources.points is None else _points(key, points, sources.points, source)
         asked = replace(boxes, size=source.size())
         yield FinishedVideo(key, video, clip, matched, other, paths, asked, tracks)
+
+
+def _colors(path: Path, first_frame: np.ndarray, boxes: DenseBoxes) -> tuple[tuple[int, int, int], ...]:
+    """The colours by which the objects can be found. Raises SMCDError if they do not tell where one is."""
+    colors = first_colors(first_frame, boxes.xyxy, boxes.mask)
+    told = colors_tell(first_frame, boxes.xyxy, boxes.mask, colors)
+    if not told.all():
+        lost = boxes.phrases[int(told.argmin())]
+        raise SMCDError(
+            f"{path}: --by-color does not find {lost!r} in its box of the first frame, as it is for drawings in plain "
+            "colours only: give --detector or --found"
+        )
+    return tuple(colors)
 
 
 def _key(path: Path, folder: Path) -> str:
@@ -123,16 +140,12 @@ def _key(path: Path, folder: Path) -> str:
     return (relative.with_suffix("") if path.is_file() else relative).as_posix()
 
 
-def _open(path: Path) -> VideoFile | FrameFolder:
-    return VideoFile(path) if path.is_file() else FrameFolder(path)
-
-
 def _trajectory_and_prompt(
-    key: str, video: VideoFile | FrameFolder, folder: Path, sources: VideoSources
+    key: str, video: VideoFile | FrameFolder, folder: Path, sources: VideoSources, listed: _BoxesOfAll
 ) -> tuple[Trajectory | DenseBoxes, str]:
     """Boxes and prompt that a video was made with."""
     metadata = _metadata(video.path)
-    boxes = _boxes(key, video, folder, sources.trajectories, metadata)
+    boxes = _boxes(key, video, folder, sources.trajectories, metadata, listed)
     if sources.prompts is not None and key not in sources.prompts:
         raise SMCDError(f"there is no prompt for {key}: add it to the file of prompts")
     settings = metadata.get("settings")
@@ -142,13 +155,18 @@ def _trajectory_and_prompt(
 
 
 def _boxes(
-    key: str, video: VideoFile | FrameFolder, folder: Path, trajectories: Path | None, metadata: Mapping
+    key: str,
+    video: VideoFile | FrameFolder,
+    folder: Path,
+    trajectories: Path | None,
+    metadata: Mapping,
+    listed: _BoxesOfAll,
 ) -> Trajectory | DenseBoxes:
     home = trajectories or folder
     # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
     suffixes = BOX_SUFFIXES if trajectories else BOX_SUFFIXES[:-1]
     is_inside = trajectories is None and _boxes_path(home, key, suffixes) is None and "trajectory" in metadata
-    return parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video, suffixes)
+    return parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video, listed, suffixes)
 
 
 def _metadata(path: Path) -> dict:
@@ -158,15 +176,17 @@ def _metadata(path: Path) -> dict:
         return {}
 
 
-def _counterfactual(key: str, folder: Path, sources: VideoSources, clip: Clip, size: int) -> Counterfactual:
+def _counterfactual(
+    key: str, folder: Path, sources: VideoSources, clip: Clip, size: int, listed: _BoxesOfAll
+) -> Counterfactual:
     path = _named(folder, key)
     if path is None:
         raise SMCDError(f"{folder}: has no counterfactual for {key}; expected a video or a folder of frames")
-    source = _open(path)
+    source = open_video(path)
     if source.length != len(clip.mask):
         raise SMCDError(f"{path}: has {source.length} frames, the video {len(clip.mask)}: make them of one length")
     boxes = dense_boxes(
-        _boxes(key, source, folder, sources.counterfactual_trajectories, _metadata(path)), source.length
+        _boxes(key, source, folder, sources.counterfactual_trajectories, _metadata(path), listed), source.length
     )
     if np.array_equal(boxes.xyxy, clip.boxes_xyxy) and np.array_equal(boxes.mask, clip.mask):
         raise SMCDError(
@@ -203,19 +223,49 @@ def _boxes_path(folder: Path, key: str, suffixes: Sequence[str]) -> Path | None:
         if path.is_file():
             return path
     path = folder / key
-    return path if path.is_dir() and any(child.suffix in BOX_SUFFIXES for child in path.iterdir()) else None
+    has_boxes = path.is_dir() and any(child.suffix in BOX_SUFFIXES for child in path.iterdir())
+    return path if has_boxes else mot_file(path)
+
+
+class _BoxesOfAll:
+    """The boxes of all videos in one file of a folder, each of which is read once.
+
+    names  of the videos by key: paths below their folder
+    """
+
+    def __init__(self, names: Mapping[str, str]):
+        self.names = names
+        self.read: dict[Path, dict[str, VideoEntry | SampleError]] = {}
+
+    def of(self, folder: Path, key: str) -> VideoEntry | SampleError | None:
+        if folder not in self.read:
+            self.read[folder] = boxes_of_all(folder, list(self.names.values()))
+        return self.read[folder].get(self.names[key])
 
 
 def _read_boxes(
-    folder: Path, key: str, video: VideoFile | FrameFolder, suffixes: Sequence[str] = BOX_SUFFIXES
+    folder: Path,
+    key: str,
+    video: VideoFile | FrameFolder,
+    listed: _BoxesOfAll,
+    suffixes: Sequence[str] = BOX_SUFFIXES,
 ) -> DenseBoxes:
     """Read the boxes. Pixels are those of the stored video, unless the file names another size."""
     path = _boxes_path(folder, key, suffixes)
-    if path is None:
-        names = ", ".join(f"{key}{suffix}" for suffix in suffixes)
-        raise SMCDError(f"{folder}: has no boxes for {key}; expected {names}, or a folder {key} with such a file")
-    width, height = video.size()
-    return read_dense(path, width=width, height=height, frames=video.length)[0]
+    if path is not None:
+        width, height = video.size()
+        return read_dense(path, width=width, height=height, frames=video.length)[0]
+    reason = ""
+    try:
+        if entry := listed.of(folder, key):
+            return rows_of_video(entry, video).at(range(video.length), video.size())
+    except DatasetError as error:
+        reason = f" ({error})"
+    names = ", ".join(f"{key}{suffix}" for suffix in suffixes)
+    raise SMCDError(
+        f"{folder}: has no boxes for {key}; expected {names}, a folder {key} with such a file, or one file with the "
+        f"boxes of all videos, as YouTube-VIS has them{reason}"
+    )
 
 
 def _reference(key: str, folder: Path | None, length: int, size: int) -> np.ndarray:
@@ -228,7 +278,7 @@ def _reference(key: str, folder: Path | None, length: int, size: int) -> np.ndar
     path = _named(folder, key)
     if path is None:
         raise SMCDError(f"{folder}: has no reference for {key}; expected a video, a folder of frames or an image")
-    video = _open(path)
+    video = open_video(path)
     if video.length != length:
         raise SMCDError(f"{path}: has {video.length} frames, the video {length}: cut the reference to the same ones")
     return video.read(range(length), (size, size))

@@ -21,13 +21,29 @@ BATCH = 16  # frames per call
 VIDEO_FRAMES = 16  # shorter clips repeat their last frame up to this; I3D needs 10
 
 
-def load_pretrained(kind: Any, source: str, download: bool) -> Any:
-    """Load with `kind`.from_pretrained from a folder, or with `download` from the Hugging Face Hub by name."""
+def load_pretrained(kind: Any, source: str, download: bool, what: str, **options: Any) -> Any:
+    """Load with `kind`.from_pretrained from a folder, or with `download` from the Hugging Face Hub by name.
+
+    Raises SMCDError that calls it `what` if there is no such thing.
+    """
     if not download and not Path(source).is_dir():
         raise SMCDError(
             f"{source}: is no folder; give the folder of a saved model, or --download to fetch a name from the Hub"
         )
-    return kind.from_pretrained(source, local_files_only=not download)
+    try:
+        return kind.from_pretrained(source, local_files_only=not download, **options)
+    except Exception as error:  # the library raises many types, down to KeyError
+        reason = " ".join(str(error).split())[:200]
+        raise SMCDError(f"{source}: is no {what} as save_pretrained writes it ({reason})") from error
+
+
+def load_model(kind: Any, source: str, download: bool, what: str, unused: str | None = None) -> Any:
+    """The same for a network, all of whose weights must be there; those that start with `unused` may be missing."""
+    model, found = load_pretrained(kind, source, download, what, output_loading_info=True)
+    missing = sorted(name for name in found["missing_keys"] if unused is None or not name.startswith(unused))
+    if missing:
+        raise SMCDError(f"{source}: is no {what}, or not whole: {len(missing)} weights missing, first is {missing[0]}")
+    return model
 
 
 def unit(features: Tensor) -> np.ndarray:
@@ -56,8 +72,8 @@ class ClipFeatures:
     def from_pretrained(cls, source: str, *, device: str = "cpu", download: bool = False) -> ClipFeatures:
         from transformers import CLIPModel, CLIPProcessor
 
-        model = load_pretrained(CLIPModel, source, download).to(device)
-        return cls(model, load_pretrained(CLIPProcessor, source, download))
+        model = load_model(CLIPModel, source, download, "CLIP").to(device)
+        return cls(model, load_pretrained(CLIPProcessor, source, download, "CLIP"))
 
     @torch.no_grad()
     def images(self, frames: np.ndarray) -> np.ndarray:
@@ -89,8 +105,10 @@ class DinoFeatures:
     def from_pretrained(cls, source: str, *, device: str = "cpu", download: bool = False) -> DinoFeatures:
         from transformers import AutoImageProcessor, AutoModel
 
-        model = load_pretrained(AutoModel, source, download).to(device)
-        return cls(model, load_pretrained(AutoImageProcessor, source, download))
+        model = load_model(AutoModel, source, download, "DINO", unused="pooler.")  # published DINO has none
+        if not model.config.model_type.startswith(("dino", "vit")):
+            raise SMCDError(f"{source}: is a model of the type {model.config.model_type}, expected DINO or DINOv2")
+        return cls(model.to(device), load_pretrained(AutoImageProcessor, source, download, "DINO"))
 
     @torch.no_grad()
     def images(self, frames: np.ndarray) -> np.ndarray:

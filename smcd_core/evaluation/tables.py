@@ -111,6 +111,22 @@ def share_table(results: Mapping[str, Result], labels: Mapping[str, str], floor:
     return "\n".join(lines)
 
 
+def left_out(results: Mapping[str, Result], labels: Mapping[str, str], floor: str, ceiling: str, finders: str) -> str:
+    """A line on what the tables lack, and the options that give it; "" if they are whole.
+
+    floor    "" if none was named
+    finders  the options that say where the objects are
+    """
+    if not any("ao" in row.scores for row in results.values()):
+        lost = "No AO, and no share of the way" if floor else "No AO"
+        return f"{lost}: give {finders} to find the objects."
+    if not floor or (ceiling in results and share_table(results, labels, floor, ceiling)):
+        return ""
+    if ceiling in results:
+        return f"No share of the way: {labels[ceiling]} scores no higher than {labels[floor]}."
+    return "No share of the way: give real videos of the same length with --references, or with --ceiling."
+
+
 def between(row: Result, floor: Result, ceiling: Result) -> dict[str, float]:
     """(score - floor) / (ceiling - floor) of each score in SHARED; NaN where the ceiling is not above the floor."""
     shares = {}
