@@ -45,7 +45,7 @@ STAND_INS = {
 }
 MAKERS = {"SMCD_Conditioning", "SMCD_Generate"}  # of the video; they are told its size
 # Two videos in a row.
-SCALED = {"08_metrics": (320, 640)}
+SCALED = {"08_metrics": (DEFAULTS["height"], 2 * DEFAULTS["width"])}
 UPSTREAM = {"SAM3_VideoTrack", "CheckpointLoaderSimple", "LoadVideo", "GetVideoComponents"}
 
 

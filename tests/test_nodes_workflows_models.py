@@ -16,7 +16,7 @@ from smcd_core.trajectory.document import parse_trajectory
 comfy_host = host.start()
 
 FOLDER = Path(__file__).parent.parent / "workflows"
-EXTRAS = ("wan", "wanmove", "lt", "lt_audio", "sam3", "model_advanced", "preview_any")
+EXTRAS = ("wan", "wanmove", "lt", "lt_audio", "sam3", "model_advanced")
 # As in pyproject.toml. The nodes of SAM3 came in 0.20, GetICLoRAParameters in 0.22, LTX-2.5 in 0.32.
 SMCD_NEEDS = 21
 GUIDES = {"SMCD_Tracks", "SMCD_CutAndDrag", "SMCD_GuideVideo"}
