@@ -63,6 +63,7 @@ async def _load(nodes) -> None:
         "mask",
         "images",
         "primitive",
+        "preview_any",
         "rtdetr",
         "model_merging",
         "torch_compile",

@@ -44,8 +44,8 @@ STAND_INS = {
     "SAM3_TrackToMask": ("SolidMask", {"value": 1.0, "width": 64, "height": 32}, 0),
 }
 MAKERS = {"SMCD_Conditioning", "SMCD_Generate"}  # of the video; they are told its size
-# Two videos in a row.
-SCALED = {"08_metrics": (320, 640)}
+# Two videos in a row, which SMCD Draw enlarges.
+SCALED = {"08_metrics": (256, 512)}
 UPSTREAM = {"SAM3_VideoTrack", "CheckpointLoaderSimple", "LoadVideo", "GetVideoComponents"}
 
 

@@ -18,20 +18,21 @@ const TWO = JSON.stringify({
     keys: [0, 5].map((frame) => ({ frame, box: [n / 2, 0.1 + frame / 20, n / 2 + 0.4, 0.5 + frame / 20] })),
   })),
 });
-/** The rectangles of nodes with their titles and of groups, and the size of all, as the page shows them. */
+/** The rectangles of nodes with their titles and of groups, as the page shows them. */
 const laidOut = () => {
   const { graph, canvas } = window.app;
   const TITLE = 30;
-  const nodes = graph.nodes.map(({ id, type, pos: [left, top], size }) => {
+  const nodes = graph.nodes.map(({ id, type, pos: [left, top], size, flags, _collapsed_width: folded }) => {
     const shown = document.querySelector(`[data-node-id="${id}"]`)?.getBoundingClientRect();
-    const [width, height] = shown ? [shown.width, shown.height].map((v) => v / canvas.ds.scale) : [size[0], size[1] + TITLE];
+    const drawn = flags.collapsed ? [folded, TITLE] : [size[0], size[1] + TITLE];
+    const [width, height] = shown ? [shown.width, shown.height].map((v) => v / canvas.ds.scale) : drawn;
     const bottom = Math.floor(top - TITLE + height); // of the last pixel of a scaled element
     return { name: type, left, top: top - TITLE, right: Math.floor(left + width), bottom };
   });
   const groups = graph.groups.map(({ title, pos: [left, top], size: [width, height] }) => {
     return { name: title, left, top, right: left + width, bottom: top + height };
   });
-  return { nodes, groups, size: ["right", "bottom"].map((side) => Math.max(...groups.map((group) => group[side]))) };
+  return { nodes, groups };
 };
 /** Places of the focus, of each kind. The properties are shown. */
 const CONTROLS = {
@@ -274,9 +275,13 @@ function refuseCanvases() {
 function overlaps() {
   const TITLE = 30;
   const { ds } = window.app.canvas;
-  const rects = window.app.graph.nodes.map(({ id, type, pos, size }) => {
+  const rects = window.app.graph.nodes.map(({ id, type, pos, size, flags, _collapsed_width: folded }) => {
     const drawn = document.querySelector(`[data-node-id="${id}"]`)?.getBoundingClientRect();
-    const [width, height] = drawn ? [drawn.width / ds.scale, drawn.height / ds.scale - TITLE] : size;
+    const [width, height] = drawn
+      ? [drawn.width / ds.scale, drawn.height / ds.scale - TITLE]
+      : flags.collapsed
+        ? [folded, 0]
+        : size;
     return { type, left: pos[0], top: pos[1] - TITLE, right: pos[0] + width, bottom: pos[1] + height };
   });
   return rects.flatMap((a, n) =>
@@ -606,13 +611,18 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.equal((await state())[0], "SMCD_Example");
   });
 
-  hosted("no nodes of a workflow are over each other, also after a run, and the host fits it into view", async (_host, page) => {
+  hosted("no nodes of a workflow are over each other, also after a run, and the note can be read at once", async (_host, page) => {
     const folder = join(ROOT, "workflows");
     for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
       const data = JSON.parse(readFileSync(join(folder, file), "utf-8"));
-      assert.equal(data.extra.ds, undefined, file);
+      // A template is fitted to the page, whatever its file says; below 8/14 the host leaves out all text.
+      await page.evaluate((content) => window.app.loadGraphData(content, true, true, "", { openSource: "template" }), data);
+      await page.waitForTimeout(300);
+      const fitted = await page.evaluate(() => window.app.canvas.ds.scale);
+      assert.ok(fitted >= 8 / 14, `${file} as a template at ${fitted}`);
       await page.evaluate((content) => window.app.loadGraphData(content), data);
       await page.waitForFunction((count) => window.app.graph.nodes.length === count, data.nodes.length);
+      assert.equal(await page.evaluate(() => window.app.canvas.ds.scale), data.extra.ds.scale, file);
       if (nodes2) {
         await page.waitForFunction((count) => document.querySelectorAll("[data-node-id]").length >= count, data.nodes.length);
       }
@@ -624,11 +634,10 @@ function inRenderer(serverOf, { nodes2 }) {
       }
       await page.waitForTimeout(500);
       assert.deepEqual(await page.evaluate(overlaps), [], file);
-      const { nodes, groups, size } = await page.evaluate(laidOut);
+      const { nodes, groups } = await page.evaluate(laidOut);
       const holds = (g, a) => g.left <= a.left && g.top <= a.top && a.right <= g.right && a.bottom <= g.bottom;
       const homeless = nodes.filter((node) => groups.filter((group) => holds(group, node)).length !== 1);
       assert.deepEqual(homeless.map(({ name }) => name), ["MarkdownNote"], file);
-      assert.ok(size[0] * 0.66 <= 1600 && size[1] * 0.66 <= 900, `${file}: ${size}`); // two thirds can be read
     }
   }, { skip: LATER });
 
