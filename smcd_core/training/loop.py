@@ -32,6 +32,7 @@ from ..networks.blocks import ResBlock, SpatialTransformer, TemporalTransformer
 from ..networks.config import SMCDConfig
 from ..networks.smcd import SMCD
 from ..weights.checkpoint import Checkpoint, write_checkpoint
+from ..weights.defaults import DEFAULTS, read_defaults
 from ..weights.lora import LowRank, merged, write_lora
 from .config import TrainingConfig, TrainingError
 from .encoded import EncodedClips
@@ -131,7 +132,7 @@ class _Run:
         out.mkdir(parents=True, exist_ok=True)
         self.config, self.model_config, self.out, self.accelerator = config, model_config, out, accelerator
         self.checkpoint = out / ("lora.safetensors" if config.lora else "checkpoint.safetensors")
-        self.start = start
+        self.start, self.defaults = start, read_defaults(start) if start else DEFAULTS
         self.null_text = data.null_text
         self.model = make_model(model_config, start, config.seed)
         _freeze_the_rest(self.model, config)
@@ -209,7 +210,8 @@ class _Run:
                 network.load_state_dict(merged(weights, changes), assign=True)
                 loss = DenoisingLoss(network, self.null_text, self.config).to(accelerator.device).eval()
                 with accelerator.autocast():
-                    probed = validate(loss, examples, vae, self.out / "samples" / f"step-{self.step:08d}.png")
+                    picture = self.out / "samples" / f"step-{self.step:08d}.png"
+                    probed = validate(loss, examples, vae, picture, self.defaults)
             if accelerator.is_main_process:
                 for path in files:
                     self._write(path, weights, changes)
