@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LONGEST = 200  # characters of one line about metadata
 NO_SETTINGS = ("settings", "none: it was not made by smcd, or has lost its metadata")
-TEXTS = (".txt", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".npy")  # of boxes, even if they cannot be read
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +61,7 @@ def _report(args: argparse.Namespace) -> None:
 def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
     """A file or folder by its content: lines for people, and what --json prints."""
     from ..files import is_text, kind_of
-    from ..trajectory.files import boxes_in
+    from ..trajectory.files import BOX_SUFFIXES, boxes_in
     from ..weights.checkpoint import SUFFIXES
 
     path: Path = args.file
@@ -80,7 +79,7 @@ def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
     if kind.endswith("image") or kind == "a video":
         return _describe_video(path, kind)
     is_weights = path.suffix.lower() in SUFFIXES or start.startswith((b"PK", b"\x80", b"version https://git-lfs"))
-    if not is_weights and (is_text(start) or kind == "an array of numpy" or path.suffix.lower() in TEXTS):
+    if not is_weights and (is_text(start) or kind == "an array of numpy" or path.suffix.lower() in BOX_SUFFIXES):
         return _describe_boxes(args)
     if not (start[8:9] == b"{" or start.startswith((b"PK", b"\x80")) or is_text(start)):
         found = kind or "neither text nor another file that smcd knows"

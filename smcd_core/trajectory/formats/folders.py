@@ -53,12 +53,13 @@ def _label_files(folder: Path) -> list[Path]:
     return [path for path in files if path.name not in CLASS_FILES and not path.name.startswith(".")]
 
 
-def read_yolo(path: Path) -> BoxRows:
+def read_yolo(path: Path, images: Sequence[str] = ()) -> BoxRows:
     """class,cx,cy,w,h[,conf][,id] in shares of the frame, a file for each frame, as trackers write them.
 
-    path  the folder, or the label file of a single image
+    path    the folder, or the label file of a single image
+    images  names of all frames, where they are known: a label file is that of the image with its name
 
-    The number at the end of a file's name is the frame. Without ids a class may have one box in a frame; if some boxes
+    Else the number at the end of a file's name is the frame. Without ids a class may have one box in a frame; if some boxes
     have ids, those without, which a tracker has not joined to an object, are left out. Names come
     from one of CLASS_FILES, the size from an image of the same name, there or in the folder `images` that goes with a
     folder `labels`.
@@ -67,7 +68,7 @@ def read_yolo(path: Path) -> BoxRows:
     classes, named = _classes(folder)
     if not paths:
         raise BoxFile(folder).error("is no folder of label files, a .txt file for each frame with objects")
-    frames = _frames_of(folder, paths) if len(paths) > 1 else [0]
+    frames = _places_of(paths, images) if images else _frames_of(folder, paths) if len(paths) > 1 else [0]
     entries, objects = [], ObjectNames()
     tables = [(file := BoxFile(path), list(_label_rows(file))) for path in paths]
     # Of six columns the last one is the id of a tracker if it is whole, else a confidence.
@@ -102,7 +103,8 @@ def read_yolo(path: Path) -> BoxRows:
     what = "YOLO labels" + (f" ({', '.join(notes)})" if notes else "")
     size, name = _size_of_images(paths)
     found = BoxRows(
-        what, *rows_of(entries), tuple(objects.phrases), size, f"from {name}", length=max(frames) + 1, in_pixels=False,
+        what, *rows_of(entries), tuple(objects.phrases), size, f"from {name}",
+        length=len(images) or max(frames) + 1, in_pixels=False,
         remarks=objects.remarks(),
     )  # fmt: skip
     # A detector writes no file for a frame in which it finds nothing, so two files alone show no rhythm.
@@ -157,6 +159,15 @@ def _size_of_images(paths: Sequence[Path]) -> tuple[tuple[int, int] | None, str]
                 if image.is_file() and (size := picture_size(BoxFile(image))):
                     return size, image.name
     return None, ""
+
+
+def _places_of(paths: Sequence[Path], images: Sequence[str]) -> list[int]:
+    """The place of each label file's image."""
+    places = {Path(name).stem: place for place, name in enumerate(images)}
+    for path in paths:
+        if path.stem not in places:
+            raise BoxFile(path).error(f"has no image of its name among the frames, such as {images[0]}")
+    return [places[path.stem] for path in paths]
 
 
 def _frames_of(folder: Path, paths: Sequence[Path]) -> list[int]:
