@@ -181,6 +181,8 @@ def test_encode_says_what_is_missing(tmp_path, capsys, components):
     rest = ["--components", str(components), "--out", str(tmp_path / "out")]
     assert main(["encode", *rest]) == 2
     assert "--clips is missing" in capsys.readouterr().err
+    assert main(["encode", "--clips", "1", "--pixels", "7", *rest]) == 2
+    assert "--pixels is 7, expected a multiple of 8 pixels: use 8" in capsys.readouterr().err
     assert main(["encode", "--dataset", "got10k", *rest]) == 2
     assert "--root is missing" in capsys.readouterr().err
 

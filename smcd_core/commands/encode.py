@@ -51,8 +51,9 @@ def _encode(args: argparse.Namespace) -> None:
     from ..data.samples import SampleError, log_left_out
     from ..files import check_folder
     from ..sampling.devices import DTYPES, chosen_device
+    from ..sampling.settings import check_size
     from ..training.encoded import encode_clips, processes, shards
-    from ..weights.components import load_components
+    from ..weights.components import load_components, vae_stride
 
     check_folder(args.out)
     part, parts = _part(args.part)
@@ -62,6 +63,9 @@ def _encode(args: argparse.Namespace) -> None:
     shared = "auto" if state.num_processes == 1 else str(state.device)
     device = chosen_device(args.device or shared, "--device")
     vae, text = (network.to(device, DTYPES[args.dtype]) for network in load_components(args.components))
+    size = settings["size"]
+    for width, height in [(size, size)] if isinstance(size, int) else size:
+        check_size(width, height, vae_stride(vae), "--pixels")
     damaged = []
 
     def report(error: SampleError) -> None:

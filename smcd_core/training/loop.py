@@ -246,8 +246,7 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
         gradient_accumulation_steps=config.accumulation,
         kwargs_handlers=[InitProcessGroupKwargs(timeout=TIMEOUT)],
     )
-    if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":  # Accelerate would quietly take "no"
-        raise TrainingError("mixed_precision is fp16, which needs a GPU: choose no or bf16 on a CPU")
+    _check_precision(config, accelerator.device)
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         raise TrainingError(
             "DeepSpeed is not supported; FSDP shards the same way: in the configuration of accelerate, set "
@@ -256,6 +255,17 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise TrainingError("fsdp_version is 1 in the configuration of accelerate, expected 2")
     return accelerator
+
+
+def check_training(config: TrainingConfig, model_config: SMCDConfig, device: torch.device) -> None:
+    """Raise TrainingError for what `train` would refuse of any clips, before the work of encoding them."""
+    _check_precision(config, device)
+    _freeze_the_rest(SMCD(model_config, device="meta"), config)
+
+
+def _check_precision(config: TrainingConfig, device: torch.device) -> None:
+    if config.mixed_precision == "fp16" and device.type == "cpu":  # Accelerate would quietly take "no"
+        raise TrainingError("mixed_precision is fp16, which needs a GPU: choose no or bf16 on a CPU")
 
 
 def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> None:
