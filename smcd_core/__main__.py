@@ -111,8 +111,8 @@ def _run(argv: Sequence[str] | None) -> int:
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     try:
         args.run(args)
-    except KeyboardInterrupt:
-        say("\nsmcd: stopped", sys.stderr)
+    except KeyboardInterrupt as stop:
+        say("\nsmcd: stopped" + (f": {stop}" if str(stop) else ""), sys.stderr)
         return 130
     except BrokenPipeError:
         raise

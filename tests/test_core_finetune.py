@@ -117,7 +117,9 @@ def test_a_package_that_is_missing_is_said_before_any_work(videos, tmp_path, cap
         (["--components", "other"], "SMCD takes latents of width 4, the VAE gives 8: use the one it was trained with"),
     ],
 )
-def test_what_cannot_train_is_refused_before_the_clips_are_encoded(videos, tmp_path, capsys, monkeypatch, given, message):
+def test_what_cannot_train_is_refused_before_the_clips_are_encoded(
+    videos, tmp_path, capsys, monkeypatch, given, message
+):
     config = replace(CONFIG, boxes=False, image_tokens="none") if "mim" in given else CONFIG
     bundle = write_bundle(tmp_path / "start.safetensors", config)
     if "other" in given:

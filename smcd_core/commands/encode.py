@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import SMCDError
 from ..networks.config import SMALL
@@ -82,7 +83,7 @@ def _encode(args: argparse.Namespace) -> None:
         say(f"{len(damaged)} of {total} clips are damaged and were left out")
 
 
-def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
+def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, Any]]:
     """The clips, and what to note about them in the files."""
     from ..data import WithFlips
 
@@ -92,7 +93,7 @@ def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str 
     return (WithFlips(clips), noted | {"flips": True}) if args.flips else (clips, noted)
 
 
-def _clips_of_dataset(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
+def _clips_of_dataset(args: argparse.Namespace) -> tuple[Sequence, dict[str, Any]]:
     from torch.utils.data import Subset
 
     from ..data import KINDS, SyntheticClips, WorldClips, open_dataset

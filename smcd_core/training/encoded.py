@@ -45,7 +45,7 @@ class EncodedClips(Dataset):
     Each item is a dict: latents [F, 4, h, w], text [T, D], boxes_xyxy [F, N, 4], mask [F, N], phrases [N, P].
     `null_text` [T, D] replaces dropped captions. `buckets` are the indices of the clips of each (h, w), by shard.
 
-    Raises SMCDError for a folder without clips (NoClipsError), a damaged file, or clips that differ in more than h and w.
+    Raises SMCDError for a damaged file, or clips that differ in more than h and w; NoClipsError for a folder without.
     """
 
     def __init__(self, folder: str | os.PathLike):

@@ -182,6 +182,12 @@ class Log:
             writer.writeheader()
             writer.writerows(rows)
 
+    def add_all(self, rows: list[dict[str, float]]) -> None:
+        """Add the rows, and take them off the list."""
+        for row in rows:
+            self.add(row)
+        rows.clear()
+
     def add(self, row: dict[str, float]) -> None:
         if self.active:
             with naming(self.path), self.path.open("a", newline="") as file:

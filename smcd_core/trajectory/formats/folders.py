@@ -59,10 +59,10 @@ def read_yolo(path: Path, images: Sequence[str] = ()) -> BoxRows:
     path    the folder, or the label file of a single image
     images  names of all frames, where they are known: a label file is that of the image with its name
 
-    Else the number at the end of a file's name is the frame. Without ids a class may have one box in a frame; if some boxes
-    have ids, those without, which a tracker has not joined to an object, are left out. Names come
-    from one of CLASS_FILES, the size from an image of the same name, there or in the folder `images` that goes with a
-    folder `labels`.
+    Else the number at the end of a file's name is the frame. Without ids a class may have one box in a frame; if some
+    boxes have ids, those without, which a tracker has not joined to an object, are left out. Names come from one of
+    CLASS_FILES, the size from an image of the same name, there or in the folder `images` that goes with a folder
+    `labels`.
     """
     folder, paths = (path, _label_files(path)) if path.is_dir() else (path.parent, [path])
     classes, named = _classes(folder)
