@@ -563,6 +563,26 @@ def test_a_mistyped_option_names_the_nearest(argv, typed, meant, capsys):
     assert f"unrecognized arguments: {typed}: did you mean {meant}?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["animate", "a.png", "--boxes", "b.json", "--mask", "m.png"], "--mask is an option of smcd guide"),
+        (
+            ["animate", "a.png", "--boxes", "b.json", "--style=vace"],
+            "--style is an option of smcd guide, smcd data pairs",
+        ),
+        (["guide", "a.png", "--boxes", "b.json", "--fast"], "--fast is an option of smcd animate"),
+        (["data", "check", "a", "--lora", "8"], "--lora is an option of smcd animate, smcd train, smcd finetune"),
+        (["finetune", "a", "--box-video", "1"], "--box-video is an option of smcd animate, smcd guide, "),
+    ],
+)
+def test_an_option_of_another_command_names_that_command(argv, told, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 def test_values_that_look_like_options_stay_values(tmp_path, capsys):
     assert main(["info", "--", "--verfy"]) == 2
     assert "--verfy: no such file" in capsys.readouterr().err
