@@ -60,6 +60,13 @@ def test_own_clips_are_one_command(videos, tmp_path, capsys):
     pipeline = SMCDPipeline.from_checkpoint(target)
     assert pipeline.defaults == pipeline.defaults | DEFAULTS | {"width": 32, "height": 32, "frames": 3}
 
+    assert main(["info", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert f"run         of smcd finetune, in {out}" in told and "last step   2, with a loss of " in told
+    assert "goes on     after the step of state-00000002" in told
+    assert "results     smcd.safetensors, checkpoint.safetensors" in told
+    assert "files       loss.csv, loss.png, samples/, clips/" in told
+
     assert main([*command, *options, "--steps", "3"]) == 0  # goes on, and does not encode again
     assert read_checkpoint(target).info["training"][-1]["step"] == 3
 

@@ -1,4 +1,4 @@
-"""smcd info: report on the installation, a checkpoint, a video or boxes."""
+"""smcd info: report on the installation, a checkpoint, a video, boxes or a run of training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "file",
         type=Path,
         nargs="?",
-        help="weights, boxes, an image or a video, as a file or folder (default: the whole installation)",
+        help="weights, boxes, an image, a video or a training run, as a file or folder (default: everything)",
     )
     add_choices(parser)
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
@@ -61,11 +61,15 @@ def _report(args: argparse.Namespace) -> None:
 def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
     """A file or folder by its content: lines for people, and what --json prints."""
     from ..files import is_text, kind_of
+    from ..training.run_summary import describe_run, is_run
     from ..trajectory.files import BOX_SUFFIXES, boxes_in
     from ..weights.checkpoint import SUFFIXES
 
     path: Path = args.file
     if path.is_dir():
+        if is_run(path):
+            lines = describe_run(path)
+            return lines, dict(lines)
         if any(path.glob("[0-9]*.png")):
             return _describe_made(path) or _describe_frames(path) or ([], {})
         if boxes_in(path):
