@@ -55,6 +55,8 @@ def test_check_says_what_a_folder_holds_and_what_is_damaged(kind, tmp_path, caps
     (damaged,) = found["damaged"]
     assert f"damaged       {damaged['path']}: {damaged['reason']}" in text
     low, middle, high = found["box_area"]
+    without = found["without_boxes"]
+    assert f"; {without} clip{'' if without == 1 else 's'} without\n" in text
     assert 0 < low <= middle <= high <= 1 and found["most_objects"] == MOST_OBJECTS[kind]
     sheet = Image.open(tmp_path / "data-check.png")
     # Three samples in tiles of 256: videos below each other with four frames each, images side by side.

@@ -60,7 +60,7 @@ def _report(args: argparse.Namespace) -> None:
 
 def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
     """A file or folder by its content: lines for people, and what --json prints."""
-    from ..files import is_text, kind_of
+    from ..files import is_text, kind_of, naming
     from ..training.run_summary import describe_run, is_run
     from ..trajectory.files import BOX_SUFFIXES, boxes_in
     from ..weights.checkpoint import SUFFIXES
@@ -77,7 +77,7 @@ def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
         return _describe_frames(path) or _describe_weights(path)
     if not path.is_file():
         raise SMCDError(f"{path}: is a pipe or device" if path.exists() else f"{path}: no such file or folder")
-    with path.open("rb") as stream:
+    with naming(path), path.open("rb") as stream:
         start = stream.read(4096)
     kind = kind_of(start)
     if kind.endswith("image") or kind == "a video":
