@@ -34,6 +34,7 @@ from smcd_core.training.start import make_model, start_from
 from smcd_core.training.streamed import StreamedClips
 from smcd_core.trajectory.document import PALETTE
 from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
+from smcd_core.weights.defaults import read_defaults
 from smcd_core.weights.layouts import join_gates
 
 RELEASED_LISTS = json.loads((Path(__file__).parent / "golden/keys/trainable_keys.json").read_text())
@@ -671,6 +672,8 @@ def test_samples_start_where_videos_of_the_checkpoint_start(clips, tmp_path, mon
         out = tmp_path / name
         train(config, model_config, clips, out, start=start, validation=examples, vae=tiny_vae(), quiet=True)
         assert (out / "samples" / "step-00000001.png").exists()
+    trained = read_checkpoint(out / "checkpoint.safetensors")
+    assert read_defaults(trained) == read_defaults(read_checkpoint(path))  # or its videos would start elsewhere
     assert starts[:3] == [None] * 3
     moving, still, tiny = starts[3:]
     assert moving.shares == still.shares == tiny.shares == (0.12, 0.08)

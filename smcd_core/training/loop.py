@@ -255,7 +255,8 @@ class _Run:
             for name in self.halved:
                 if name in exact and exact[name].shape == weights[name].shape:
                     weights[name] = exact[name]
-            write_checkpoint(path, self.model_config, weights, info={"training": [*earlier, done]})
+            info = {"defaults": self.start.info["defaults"]} if self.start and "defaults" in self.start.info else {}
+            write_checkpoint(path, self.model_config, weights, info={"training": [*earlier, done], **info})
 
     def _whole_weights(self) -> dict[str, Tensor]:
         """State dict on the main process, gathered where it is sharded. All processes must call this."""
