@@ -174,7 +174,7 @@ def _write_points(args: argparse.Namespace, out: Path, boxes: DenseBoxes) -> Non
 
 
 def _grid(args: argparse.Namespace, out: Path) -> Grid | None:
-    """What the model takes that the video is for; None if it is for people.
+    """The sizes that the model of the video takes; None if it is for people.
 
     Of a video that is cut and dragged, the file and the options that tell of a target show which.
     """
