@@ -31,7 +31,7 @@ from smcd_core.evaluation.scores import (
 )
 from smcd_core.evaluation.tables import table
 from smcd_core.files import replacing
-from smcd_core.training.run_folder import read_log
+from smcd_core.training.run_summary import read_log
 from smcd_core.video import draw_boxes
 from smcd_core.weights.checkpoint import Checkpoint, read_checkpoint
 

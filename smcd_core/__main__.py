@@ -55,6 +55,8 @@ class _Parser(argparse.ArgumentParser):
 
     def _refuse_unknown(self, given: str) -> NoReturn:
         name = given.split()[0]
+        if owners := _commands_with(name):
+            self.error(f"unrecognized arguments: {given}: {name} is an option of {', '.join(owners)}")
         near = nearest(name, self._option_string_actions) if name.startswith("-") else None
         self.error(f"unrecognized arguments: {given}" + (f": did you mean {near}?" if near else ""))
 
@@ -75,6 +77,20 @@ def make_parser(commands: Collection[str] = tuple(COMMANDS)) -> argparse.Argumen
         if name in commands:
             importlib.import_module(f".commands.{name.replace('-', '_')}", __package__).add_options(command)
     return parser
+
+
+def _commands_with(option: str) -> list[str]:
+    """The commands, as people type them, that have a long option."""
+    found: list[str] = []
+    parsers = [make_parser()] if option.startswith("--") else []
+    while parsers:
+        parser = parsers.pop(0)
+        name = option.partition("=")[0]
+        if name in parser._option_string_actions:
+            found.append(parser.prog)
+        nested = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+        parsers += [one for action in nested for one in action.choices.values()]
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,8 +127,8 @@ def _run(argv: Sequence[str] | None) -> int:
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     try:
         args.run(args)
-    except KeyboardInterrupt:
-        say("\nsmcd: stopped", sys.stderr)
+    except KeyboardInterrupt as stop:
+        say("\nsmcd: stopped" + (f": {stop}" if str(stop) else ""), sys.stderr)
         return 130
     except BrokenPipeError:
         raise

@@ -509,6 +509,7 @@ def broken(files):
         ({}, ["--size", "50x32"], "width is 50, expected a multiple of 16"),
         ({}, ["--size", "0x32"], "argument --size: '0x32' is no size"),
         ({}, ["--size", "big"], "argument --size: 'big' is no size: write it like 256x256"),
+        ({}, ["--size", "999999x9"], "'999999x9' is no size: write it like 256x256, with sides from 1 to 16384"),
         ({}, ["--size", "0x0"], "argument --size: '0x0' is no size: write it like 256x256"),
         ({}, ["--frames", "0"], "argument --frames: '0' is no whole number from 1 to 4096"),
         ({}, ["--steps", "5.5"], "argument --steps: '5.5' is no whole number"),
@@ -561,6 +562,26 @@ def test_a_mistyped_option_names_the_nearest(argv, typed, meant, capsys):
         main(argv)
     assert stopped.value.code == 2
     assert f"unrecognized arguments: {typed}: did you mean {meant}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["animate", "a.png", "--boxes", "b.json", "--mask", "m.png"], "--mask is an option of smcd guide"),
+        (
+            ["animate", "a.png", "--boxes", "b.json", "--style=vace"],
+            "--style is an option of smcd guide, smcd data pairs",
+        ),
+        (["guide", "a.png", "--boxes", "b.json", "--fast"], "--fast is an option of smcd animate"),
+        (["data", "check", "a", "--lora", "8"], "--lora is an option of smcd animate, smcd train, smcd finetune"),
+        (["finetune", "a", "--box-video", "1"], "--box-video is an option of smcd animate, smcd guide, "),
+    ],
+)
+def test_an_option_of_another_command_names_that_command(argv, told, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2
+    assert told in capsys.readouterr().err
 
 
 def test_values_that_look_like_options_stay_values(tmp_path, capsys):
@@ -624,6 +645,10 @@ def test_what_the_networks_cannot_have_is_refused_before_they_are_loaded(
             "--device abacus cannot be used here",
         ),
         (["info", "text.gif"], "text.gif"),
+        (
+            ["pretrain", "autoencoder", "--out", "x", "--decoder-only"],
+            "vae: holds no autoencoder to improve: train one first, without --decoder-only",
+        ),
     ],
     ids=str,
 )
@@ -631,6 +656,29 @@ def test_each_mistake_of_the_other_commands_gives_one_line(files, argv, message,
     (files / "text.gif").write_text("no picture")
     assert smcd(*argv, folder=files) == 2
     assert re.search(message, one_line(capsys))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="of Linux")
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            ["convert", "bundle.safetensors", "/proc/x.safetensors"],
+            "/proc/x.safetensors: the folder /proc cannot be wri",
+        ),
+        (
+            ["convert", "bundle.safetensors", "/proc/x", "--to", "released"],
+            "/proc/x: the folder /proc cannot be writte",
+        ),
+        (["convert-boxes", "boxes.json", "/proc/x.json"], "/proc/x.json: the folder /proc cannot be written to"),
+        (["convert-boxes", "boxes.json", "/proc/x", "--to", "mot"], "/proc/x: the folder /proc cannot be written to"),
+        (["info", "/proc/self/mem"], "/proc/self/mem: Input/output error"),
+    ],
+    ids=str,
+)
+def test_a_place_that_cannot_be_used_is_named_before_the_work(files, argv, message, capsys):
+    assert smcd(*argv, folder=files) == 2
+    assert message in one_line(capsys)
 
 
 def failing(error):

@@ -55,6 +55,8 @@ def test_check_says_what_a_folder_holds_and_what_is_damaged(kind, tmp_path, caps
     (damaged,) = found["damaged"]
     assert f"damaged       {damaged['path']}: {damaged['reason']}" in text
     low, middle, high = found["box_area"]
+    without = found["without_boxes"]
+    assert f"; {without} clip{'' if without == 1 else 's'} without\n" in text
     assert 0 < low <= middle <= high <= 1 and found["most_objects"] == MOST_OBJECTS[kind]
     sheet = Image.open(tmp_path / "data-check.png")
     # Three samples in tiles of 256: videos below each other with four frames each, images side by side.
@@ -181,6 +183,8 @@ def test_encode_says_what_is_missing(tmp_path, capsys, components):
     rest = ["--components", str(components), "--out", str(tmp_path / "out")]
     assert main(["encode", *rest]) == 2
     assert "--clips is missing" in capsys.readouterr().err
+    assert main(["encode", "--clips", "1", "--pixels", "7", *rest]) == 2
+    assert "--pixels is 7, expected a multiple of 8 pixels: use 8" in capsys.readouterr().err
     assert main(["encode", "--dataset", "got10k", *rest]) == 2
     assert "--root is missing" in capsys.readouterr().err
 

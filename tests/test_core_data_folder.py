@@ -187,6 +187,95 @@ def test_boxes_in_a_trajectory_beside_the_video_are_read(tmp_path):
     assert np.allclose(clip.boxes_xyxy[mask], boxes[mask].clip(0, 1), atol=2e-6)
 
 
+CVAT = """<?xml version="1.0"?>
+<annotations><version>1.1</version><meta><task><size>6</size>
+<original_size><width>64</width><height>48</height></original_size></task></meta>
+<track id="0" label="dog">
+<box frame="0" keyframe="1" outside="0" xtl="0" ytl="12" xbr="16" ybr="36"/>
+<box frame="4" keyframe="1" outside="0" xtl="32" ytl="12" xbr="48" ybr="36"/>
+<box frame="5" keyframe="1" outside="1" xtl="32" ytl="12" xbr="48" ybr="36"/>
+</track></annotations>
+"""
+TABLE = "frame,object,x1,y1,x2,y2\n" + "".join(f"{f},dog,{8 * f},12,{8 * f + 16},36\n" for f in range(5))
+TRAILBLAZER = """keyframe:
+- {bbox_ratios: [0, 0.25, 0.25, 0.75], frame: 0, prompt: dog}
+- {bbox_ratios: [0.5, 0.25, 0.75, 0.75], frame: 4, prompt: dog}
+- {bbox_ratios: [0.5, 0.25, 0.75, 0.75], frame: 5, prompt: dog}
+"""
+KITTI = "".join(f"{f} 0 Dog 0 0 0 {8 * f} 12 {8 * f + 16} 36 {'1 ' * 7}\n" for f in range(5))
+LABELS = [f"0 {(8 * f + 8) / 64} 0.5 0.25 0.5\n" for f in range(5)]
+BESIDE = {
+    "walk.xml": CVAT,
+    "walk.csv": TABLE,
+    "walk.tsv": TABLE.replace(",", "\t"),
+    "walk.yaml": TRAILBLAZER,
+    "walk.yml": TRAILBLAZER,
+    "walk.boxes.txt": KITTI,
+    "walk/groundtruth.txt": "".join(f"{8 * f},12,16,24\n" for f in range(6)),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_boxes_beside_the_frames_are_read_in_any_format(tmp_path, name):
+    write_frames(tmp_path / "walk", 6)
+    (tmp_path / name).write_text(BESIDE[name])
+    if name == "walk/groundtruth.txt":  # of GOT-10k
+        (tmp_path / "walk" / "meta_info.ini").write_text(f"[METAINFO]\nresolution: ({WIDTH}, {HEIGHT})\n")
+    clip = FolderClips(tmp_path, size=16, num_frames=6, phrase="dog")[0]
+    assert clip.phrases == ("dog",)
+    assert clip.mask[:5, 0].all()
+    assert np.allclose(clip.boxes_xyxy[:5, 0, 0], np.arange(5) / 8, atol=1e-5)
+
+
+def test_points_beside_a_video_are_boxes_around_them(tmp_path):
+    write_video(numbered_frames(6), tmp_path / "walk.mp4", 8, {})
+    points = np.stack([np.linspace(16, 32, 6), np.full(6, 24)], -1)[None, :, None]  # [1, F, 1, 2]
+    np.save(tmp_path / "walk.npy", points.astype(np.float32))
+    clip = FolderClips(tmp_path, size=16, num_frames=6, phrase="dog")[0]
+    middles = (clip.boxes_xyxy[:, 0, 0] + clip.boxes_xyxy[:, 0, 2]) / 2
+    assert np.allclose(middles, np.linspace(0.25, 0.5, 6), atol=1e-3)
+
+
+@pytest.mark.parametrize("folder", ["walk", "walk/labels"])
+def test_labels_of_yolo_belong_to_the_frames_of_their_names(tmp_path, folder):
+    write_frames(tmp_path / "walk", 12)
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / "classes.txt").write_text("dog\n")
+    if folder == "walk/labels":
+        (tmp_path / folder / "classes.txt").write_text("dog\n")
+    for frame in range(5):  # there is nothing before frame 6, and nothing in the last one
+        (tmp_path / folder / f"{6 + frame}.txt").write_text(LABELS[frame])
+    clip = FolderClips(tmp_path, size=16, num_frames=12)[0]
+    assert clip.phrases == ("dog",)
+    assert clip.mask[:, 0].tolist() == [False] * 6 + [True] * 5 + [False]
+    assert np.allclose(clip.boxes_xyxy[6:11, 0, 0], np.arange(5) / 8, atol=1e-6)
+    (tmp_path / folder / "13.txt").write_text(LABELS[0])
+    with pytest.raises(SampleError, match=r"13.txt: has no image of its name among the frames, such as 0.png"):
+        FolderClips(tmp_path, size=16, num_frames=12)[0]
+
+
+def test_captions_of_frames_are_no_labels(tmp_path):
+    write_frames(tmp_path / "walk", 6)
+    (tmp_path / "walk.txt").write_text("dogs on a lawn")
+    for frame in range(6):
+        (tmp_path / "walk" / f"{frame}.txt").write_text(f"{frame + 2} dogs on a lawn")
+    assert FolderClips(tmp_path, size=16, num_frames=6)[0].phrases == ()
+
+
+def test_what_settles_a_format_is_said_where_no_option_does(tmp_path):
+    write_frames(tmp_path / "walk", 6)
+    (tmp_path / "walk.boxes.txt").write_text("8,12,24,36\n" * 6)  # as corners or as sides
+    with pytest.raises(SampleError, match="say --box-format xyxy or --box-format xywh to smcd convert-boxes, and put"):
+        FolderClips(tmp_path, size=16, num_frames=6, phrase="dog")[0]
+
+
+def test_boxes_that_start_late_stay_in_their_frames(tmp_path):
+    write_frames(tmp_path / "walk", 12)
+    (tmp_path / "walk.csv").write_text("".join(f"{frame},1,8,12,16,24,1,-1,-1,-1\n" for frame in (10, 11)))
+    clip = FolderClips(tmp_path, size=16, num_frames=12, phrase="dog")[0]
+    assert clip.mask[:, 0].tolist() == [False] * 9 + [True] * 2 + [False]
+
+
 MOT = """1,7,16,12,32,24,1,1,1
 2,7,20,12,32,24,1,1,0.5
 1,3,0,0,8,8,1,3,1

@@ -1,13 +1,15 @@
 """smcd finetune: a folder of videos with captions becomes a checkpoint that animates."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from diffusers import AutoencoderKL
 from PIL import Image
-from tiny_bundle import DEFAULTS, write_bundle
+from tiny_bundle import CONFIG, DEFAULTS, tiny_vae, write_bundle, write_components
 
 from smcd_core.__main__ import main
 from smcd_core.data import render_clip
@@ -58,6 +60,13 @@ def test_own_clips_are_one_command(videos, tmp_path, capsys):
     pipeline = SMCDPipeline.from_checkpoint(target)
     assert pipeline.defaults == pipeline.defaults | DEFAULTS | {"width": 32, "height": 32, "frames": 3}
 
+    assert main(["info", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert f"run         of smcd finetune, in {out}" in told and "last step   2, with a loss of " in told
+    assert "goes on     after the step of state-00000002" in told
+    assert "results     smcd.safetensors, checkpoint.safetensors" in told
+    assert "files       loss.csv, loss.png, samples/, clips/" in told
+
     assert main([*command, *options, "--steps", "3"]) == 0  # goes on, and does not encode again
     assert read_checkpoint(target).info["training"][-1]["step"] == 3
 
@@ -103,6 +112,42 @@ def test_a_package_that_is_missing_is_said_before_any_work(videos, tmp_path, cap
     assert main(["finetune", str(videos), "--out", str(tmp_path / "run"), *given]) == 2
     assert f"the package {package} is not installed: pip install {package}" in capsys.readouterr().err
     assert not (tmp_path / "run" / "clips").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--pixels", "33"], "--pixels is 33, expected a multiple of 16 pixels: use 32"),
+        (["--pixels", "7"], "--pixels is 7, expected a multiple of 16 pixels: use 16"),
+        (["--mixed-precision", "fp16"], "mixed_precision is fp16, which needs a GPU: choose no or bf16 on a CPU"),
+        (["--stage", "mim"], "stage mim trains no parameter of this system"),
+        (["--components", "other"], "SMCD takes latents of width 4, the VAE gives 8: use the one it was trained with"),
+    ],
+)
+def test_what_cannot_train_is_refused_before_the_clips_are_encoded(
+    videos, tmp_path, capsys, monkeypatch, given, message
+):
+    config = replace(CONFIG, boxes=False, image_tokens="none") if "mim" in given else CONFIG
+    bundle = write_bundle(tmp_path / "start.safetensors", config)
+    if "other" in given:
+        vae = AutoencoderKL.from_config({**tiny_vae().config, "latent_channels": 8})
+        vae.save_pretrained(write_components(tmp_path / "other") / "vae")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    command = ["finetune", str(videos), "--checkpoint", str(bundle), "--out", "run", "--pixels", "32", "--phrase", "x"]
+    assert main([*command, "--steps", "1", *given]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run" / "clips").exists()
+
+
+def test_a_run_without_a_clip_says_why_and_goes_on_once_the_videos_are_mended(videos, tmp_path, capsys):
+    bundle = write_bundle(tmp_path / "start.safetensors")
+    command = ["finetune", str(videos), "--checkpoint", str(bundle), "--out", str(tmp_path / "run"), "--pixels", "32"]
+    command += ["--passes", "1", "--steps", "1", "--phrase", "red circle"]
+    assert main([*command, "--frames", "500"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "videos: none of its 2 clips can be trained on: " in error and "walk0: has 5 frames, expected 500" in error
+    assert main(command) == 0
 
 
 def test_a_folder_without_videos_is_named(tmp_path, capsys):

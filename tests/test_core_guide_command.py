@@ -107,6 +107,7 @@ def test_a_length_that_the_model_does_not_take_is_said(here, capsys, style, expe
 def test_the_options_that_are_named_leave_nothing_to_say(here, capsys, style):
     (here / "boxes.json").write_text(json.dumps(BOXES | {"frames": 8}))
     guide = ["guide", "sky.png", "--boxes", "boxes.json", "--style", style, "-o", str(POINTS.get(style, "guide"))]
+    guide += ["--mask-out", "mask"] if style == CUT_AND_DRAG else []  # Time-to-Move takes it
     assert main(guide) == (2 if style == "ati" else 0)
     found = re.findall(r": (?:say|ATI takes) (--.*)", capsys.readouterr().err)
     assert len(found) == (0 if style == "magicmotion" else 1 if style in POINTS else 2)
@@ -115,6 +116,13 @@ def test_the_options_that_are_named_leave_nothing_to_say(here, capsys, style):
         assert main([*guide, *options.split()]) == 0
         shown = capsys.readouterr().err
         assert " takes " not in shown and ": say " not in shown
+
+
+@pytest.mark.parametrize("options", [[], ["-o", "guide.gif", "--frames", "6"], ["-o", "guide.webp", "--size", "50x30"]])
+def test_a_video_for_people_is_not_measured_by_a_model(here, capsys, options):
+    assert main(["guide", "sky.png", "--boxes", "boxes.json", *options]) == 0
+    shown = capsys.readouterr().err
+    assert "Wan" not in shown and "say --" not in shown
 
 
 def test_what_the_crop_cuts_off_is_said(here, capsys):

@@ -23,6 +23,7 @@ import smcd_core
 from smcd_core.__main__ import main, make_parser
 from smcd_core.trajectory.document import parse_trajectory
 from smcd_core.weights import published
+from smcd_core.weights.checkpoint import read_checkpoint
 from smcd_core.weights.defaults import BUNDLED, DEFAULTS, FAST
 from smcd_core.weights.export import write_released
 from smcd_core.weights.hub import show_size
@@ -208,6 +209,19 @@ def test_the_python_of_the_docs_runs(workplace):
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     assert run.returncode == 0, run.stderr
     assert (workplace / "coffee.mp4").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_the_dataset_of_the_docs_is_encoded_and_trained_on(tmp_path):
+    (code,) = [block for language, block in blocks("docs/data.md") if language == "python" and "class " in block]
+    (tmp_path / "own.py").write_text(code, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "own.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    trained = read_checkpoint(tmp_path / "runs" / "squares" / "checkpoint.safetensors")
+    assert trained.info["training"][-1]["step"] == 1
 
 
 def test_the_comparison_in_the_docs_runs_and_gives_its_tables(tmp_path, monkeypatch):

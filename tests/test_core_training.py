@@ -23,6 +23,7 @@ from smcd_core.__main__ import main
 from smcd_core.errors import SMCDError
 from smcd_core.networks.config import SMALL, SYSTEMS, SMCDConfig, system_config
 from smcd_core.networks.smcd import SMCD, Inputs
+from smcd_core.sampling.diffusion import ddim
 from smcd_core.training.config import PRESETS, STAGES, TrainingConfig, TrainingError
 from smcd_core.training.encoded import EncodedClips
 from smcd_core.training.loop import _Sampler, learning_rate, train
@@ -33,6 +34,7 @@ from smcd_core.training.start import make_model, start_from
 from smcd_core.training.streamed import StreamedClips
 from smcd_core.trajectory.document import PALETTE
 from smcd_core.weights.checkpoint import read_checkpoint, write_checkpoint
+from smcd_core.weights.defaults import read_defaults
 from smcd_core.weights.layouts import join_gates
 
 RELEASED_LISTS = json.loads((Path(__file__).parent / "golden/keys/trainable_keys.json").read_text())
@@ -650,6 +652,34 @@ def test_samples_with_boxes_are_drawn_at_each_validation(clips, tmp_path, monkey
     # Looking at the network does not change it.
     one, other = read_checkpoint(plain).weights, read_checkpoint(drawn).weights
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_samples_start_where_videos_of_the_checkpoint_start(clips, tmp_path, monkeypatch):
+    starts = []
+
+    def watched(predict, noise, steps, *, kind, start):
+        starts.append(start)
+        return ddim(predict, noise, steps, kind=kind, start=start)
+
+    monkeypatch.setattr("smcd_core.training.validation.ddim", watched)
+    model_config, examples = system_config("zc+gca", TINY), [dict(clips[0]), dict(clips[1]), dict(clips[2])]
+    examples[1]["mask"] = torch.zeros_like(examples[1]["mask"])
+    examples[2]["boxes_xyxy"] = examples[2]["boxes_xyxy"] * 0.001  # of less than a pixel
+    path, defaults = tmp_path / "start.safetensors", {"start": 0.12, "start_inside": 0.08}
+    write_checkpoint(path, model_config, SMCD(model_config).state_dict(), info={"defaults": defaults})
+    for name, start in {"noise": None, "animatic": read_checkpoint(path)}.items():
+        config = TrainingConfig("all", 1, batch_size=1)
+        out = tmp_path / name
+        train(config, model_config, clips, out, start=start, validation=examples, vae=tiny_vae(), quiet=True)
+        assert (out / "samples" / "step-00000001.png").exists()
+    trained = read_checkpoint(out / "checkpoint.safetensors")
+    assert read_defaults(trained) == read_defaults(read_checkpoint(path))  # or its videos would start elsewhere
+    assert starts[:3] == [None] * 3
+    moving, still, tiny = starts[3:]
+    assert moving.shares == still.shares == tiny.shares == (0.12, 0.08)
+    assert moving.inside[1].mean() == pytest.approx(4 * 4 / (8 * 8), abs=0.1)  # where the box is
+    assert not still.inside.any() and not tiny.inside.any()
+    assert torch.equal(still.guide[0], still.guide[1]) and not torch.equal(moving.guide[0], moving.guide[1])
 
 
 @pytest.mark.parametrize(

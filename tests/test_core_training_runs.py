@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -186,6 +187,27 @@ def test_a_run_killed_while_it_saves_goes_on_to_the_same_weights(clips, undistur
     train(SAVING, system_config("mim", TINY), clips, tmp_path / "killed", quiet=True)
     assert same_weights(undisturbed, tmp_path / "killed")
     assert losses(undisturbed) == losses(tmp_path / "killed")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_loses_no_step_and_twice_says_which(clips, undisturbed, tmp_path, monkeypatch, capsys, times):
+    step = loop._Run.take_step
+
+    def stopped(run, batches):
+        for _ in range(times if run.step == 2 else 0):
+            signal.raise_signal(signal.SIGINT)
+        step(run, batches)
+
+    monkeypatch.setattr(loop._Run, "take_step", stopped)
+    settings = replace(SAVING, save_every=1000)
+    told = {1: "after step 3 of 4$", 2: "after step 0 of 4; steps since then, which are lost: 2$"}[times]
+    with pytest.raises(KeyboardInterrupt, match=told):
+        train(settings, system_config("mim", TINY), clips, tmp_path, quiet=True)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert [path.name for path in tmp_path.glob("state-*")] == ["state-00000003"] * (times == 1)
+    monkeypatch.undo()
+    train(settings, system_config("mim", TINY), clips, tmp_path, quiet=True)
+    assert same_weights(tmp_path, undisturbed) and losses(tmp_path) == losses(undisturbed)
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizer.bin", "average.safetensors"])

@@ -112,8 +112,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--start",
         type=number(0, 1),
         metavar="SHARE",
-        help="run this share of the steps, the last ones, from the image with its boxes moved; 1 starts from noise "
-        "(default: that of the checkpoint)",
+        help="run this share of the steps, above 0, the last ones, from the image with its boxes moved; 1 starts from "
+        "noise (default: that of the checkpoint)",
     )
     parser.add_argument(
         "--start-inside",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..terminal import say
+from ..trajectory.document import MAX_SIDE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 def pixel_size(text: str) -> tuple[int, int]:
     """(width, height) of WIDTHxHEIGHT."""
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write it like 256x256")
-    return int(match[1]), int(match[2])
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(1 <= side <= MAX_SIDE for side in size):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write it like 256x256, with sides from 1 to {MAX_SIDE}")
+    return size
 
 
 def frame_sizes(text: str) -> int | tuple[tuple[int, int], ...]:

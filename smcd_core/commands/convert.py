@@ -49,10 +49,12 @@ def _convert(args: argparse.Namespace) -> None:
 
     import torch
 
+    from ..files import check_folder, check_writable
     from ..weights.checkpoint import read_checkpoint, write_checkpoint
     from ..weights.components import load_components, pack_components
     from ..weights.export import write_diffusers, write_released
 
+    (check_writable if args.to == "smcd" else check_folder)(args.target)
     checkpoint = read_checkpoint(args.source)
     if args.to == "smcd":
         if args.info:

@@ -35,7 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _convert(args: argparse.Namespace) -> None:
     from ..errors import SMCDError
-    from ..guides.box_files import PER_OBJECT, check_name, write_boxes
+    from ..files import check_folder, check_writable
+    from ..guides.box_files import PER_OBJECT, SUFFIXES, check_name, write_boxes
     from ..guides.fit import WAN, nearest_length, off_grid
     from ..trajectory.document import ObjectChoiceError
     from ..trajectory.formats.keyframes import FREETRAJ_FRAMES
@@ -43,6 +44,7 @@ def _convert(args: argparse.Namespace) -> None:
     if args.object and args.to not in PER_OBJECT:
         raise SMCDError(f"--object is for {', '.join(PER_OBJECT)}: leave it out, {args.to} holds all objects")
     check_name(args.target, args.to)
+    (check_writable if args.to in SUFFIXES else check_folder)(args.target)
     trajectory, what = read_boxes(args, None, None)
     say(what)
     try:

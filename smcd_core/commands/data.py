@@ -97,7 +97,7 @@ def _check(args: argparse.Namespace) -> None:
         check_writable(out)
     kind = args.dataset or detect_dataset(args.root)
     clips = open_dataset(kind, args.root, **open_options(args))
-    with tqdm(unit="clip", leave=False) as bar:
+    with tqdm(unit="clip", leave=False, disable=None) as bar:
         findings, sheet = check(kind, clips, args.samples, workers=args.workers, progress=bar.update)
     for line in describe(findings, _SHOWN):
         say(line)
@@ -128,6 +128,6 @@ def _pairs(args: argparse.Namespace) -> None:
     if (clips.num_frames - 1) % grid.frames:
         note(f"{clips.num_frames} frames: {grid.name} takes 1 + a multiple of {grid.frames}, and would cut some off")
     settings = {"dataset": kind, "cuts": args.cuts, **given}
-    with tqdm(total=len(clips), unit="clip", leave=False) as bar:
+    with tqdm(total=len(clips), unit="clip", leave=False, disable=None) as bar:
         count = write_pairs(clips, args.out, args.style, args.fps, settings, workers=args.workers, progress=bar.update)
     say(f"{args.out}: {count} of {len(clips)} clips with their guides, listed in dataset.jsonl and musubi.toml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import SMCDError
 from ..networks.config import SMALL
@@ -51,8 +52,9 @@ def _encode(args: argparse.Namespace) -> None:
     from ..data.samples import SampleError, log_left_out
     from ..files import check_folder
     from ..sampling.devices import DTYPES, chosen_device
+    from ..sampling.settings import check_size
     from ..training.encoded import encode_clips, processes, shards
-    from ..weights.components import load_components
+    from ..weights.components import load_components, vae_stride
 
     check_folder(args.out)
     part, parts = _part(args.part)
@@ -62,6 +64,9 @@ def _encode(args: argparse.Namespace) -> None:
     shared = "auto" if state.num_processes == 1 else str(state.device)
     device = chosen_device(args.device or shared, "--device")
     vae, text = (network.to(device, DTYPES[args.dtype]) for network in load_components(args.components))
+    size = settings["size"]
+    for width, height in [(size, size)] if isinstance(size, int) else size:
+        check_size(width, height, vae_stride(vae), "--pixels")
     damaged = []
 
     def report(error: SampleError) -> None:
@@ -78,7 +83,7 @@ def _encode(args: argparse.Namespace) -> None:
         say(f"{len(damaged)} of {total} clips are damaged and were left out")
 
 
-def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
+def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, Any]]:
     """The clips, and what to note about them in the files."""
     from ..data import WithFlips
 
@@ -88,7 +93,7 @@ def _clips_to_encode(args: argparse.Namespace) -> tuple[Sequence, dict[str, str 
     return (WithFlips(clips), noted | {"flips": True}) if args.flips else (clips, noted)
 
 
-def _clips_of_dataset(args: argparse.Namespace) -> tuple[Sequence, dict[str, str | int | None]]:
+def _clips_of_dataset(args: argparse.Namespace) -> tuple[Sequence, dict[str, Any]]:
     from torch.utils.data import Subset
 
     from ..data import KINDS, SyntheticClips, WorldClips, open_dataset

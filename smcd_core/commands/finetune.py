@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import SMCDError
 from ..terminal import say
 from ..training.config import STAGES, TrainingConfig
 from .arguments import whole
@@ -57,13 +58,15 @@ def _finetune(args: argparse.Namespace) -> None:
 
     from ..data import FolderClips, WithFlips
     from ..files import check_folder
-    from ..sampling.settings import Settings
+    from ..sampling.pipeline import check_together
+    from ..sampling.settings import Settings, check_size
     from ..training.encoded import check_encoded, processes
-    from ..training.loop import TIMEOUT, train
+    from ..training.loop import TIMEOUT, check_training, train
     from ..training.run_folder import check_state, own_settings
     from ..weights.checkpoint import read_checkpoint, write_checkpoint
     from ..weights.components import load_components, pack_components, unpack_components
     from ..weights.defaults import DEFAULT_CHECKPOINT, read_defaults
+    from ..weights.stored import size_multiple
 
     check_folder(args.out)
     config = replace(DEFAULT, stage=args.stage, **given_training(args))
@@ -73,6 +76,9 @@ def _finetune(args: argparse.Namespace) -> None:
     defaults = read_defaults(checkpoint)
     given = Settings.of(defaults, width=args.pixels, num_frames=args.frames)
     size, frames = given.width, given.num_frames
+    check_size(size, size, size_multiple(checkpoint, args.components), "--pixels")
+    check_packages(config, args.tensorboard)
+    check_training(config, checkpoint.config, state.device)
     clips: Sequence[Clip] = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
     clips = WithFlips(clips) if args.flips else clips
 
@@ -80,9 +86,9 @@ def _finetune(args: argparse.Namespace) -> None:
     noted = {"checkpoint": checkpoint.path.name, "dataset": "folder", "root": args.root.resolve().name}
     noted |= {"clips": len(clips), "phrase": args.phrase}
     noted |= {"size": size, "num_frames": frames, "slots": slots} | ({"flips": True} if args.flips else {})
-    check_packages(config, args.tensorboard)
     check_encoded(args.out / "clips", noted)
     vae, text = load_components(args.components) if args.components else unpack_components(checkpoint)
+    check_together(checkpoint.config, vae, text)
     with log_beside_bars():
         data = _encode(
             clips, vae.to(state.device), text.to(state.device), args.out / "clips", noted, state, config.workers
@@ -116,7 +122,14 @@ def _encode(
     """Encode the clips that are not in the folder yet; each process takes its share, and waits for the others."""
     from tqdm import tqdm
 
-    from ..training.encoded import EncodedClips, encode_clips, shards
+    from ..data.samples import SampleError, log_left_out
+    from ..training.encoded import PATTERN, EncodedClips, NoClipsError, encode_clips, shards
+
+    left_out: list[SampleError] = []
+
+    def report(error: SampleError) -> None:
+        left_out.append(error)
+        log_left_out(error)
 
     share = {"part": state.process_index, "parts": state.num_processes}
     total = sum(map(len, shards(len(clips), **share).values()))
@@ -131,6 +144,14 @@ def _encode(
             workers=workers,
             settings=noted,
             progress=bar.update,
+            report=report,
         )
     state.wait_for_everyone()
-    return EncodedClips(folder)
+    try:
+        return EncodedClips(folder)
+    except NoClipsError:
+        state.wait_for_everyone()
+        for path in folder.glob(PATTERN):  # they would be taken for the clips once the videos are mended
+            path.unlink(missing_ok=True)
+        why = f": {left_out[0]}" if left_out else ""
+        raise SMCDError(f"{noted['root']}: none of its {len(clips)} clips can be trained on{why}") from None

@@ -69,8 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _guide(args: argparse.Namespace) -> None:
-    from ..guides.drawn import GRIDS
-    from ..guides.fit import WAN, fit, told
+    from ..guides.fit import fit, told
     from ..trajectory.dense import stretched
     from ..video import check_output
 
@@ -96,9 +95,9 @@ def _guide(args: argparse.Namespace) -> None:
     if args.style in POINTS:
         _write_points(args, out, boxes)
         return
-    if (grid := WAN if args.style == CUT_AND_DRAG else GRIDS.get(args.style)) and fps != grid.fps:
+    if (grid := _grid(args, out)) and fps != grid.fps:
         note(f"the video has {fps:g} frames per second, {grid.name} makes {grid.fps}: say --fps {grid.fps}")
-    video, mask = (_dragged if args.style == CUT_AND_DRAG else _drawn)(args, image, boxes, trajectory)
+    video, mask = (_dragged if args.style == CUT_AND_DRAG else _drawn)(args, image, boxes, trajectory, grid)
     _write(args, out, video, trajectory, fps)
     if args.mask_out:
         _write(args, args.mask_out, mask[..., None].expand(-1, -1, -1, 3), trajectory, fps)
@@ -174,11 +173,26 @@ def _write_points(args: argparse.Namespace, out: Path, boxes: DenseBoxes) -> Non
         say(path)
 
 
-def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Trajectory) -> tuple[Tensor, Tensor]:
+def _grid(args: argparse.Namespace, out: Path) -> Grid | None:
+    """The sizes that the model of the video takes; None if it is for people.
+
+    Of a video that is cut and dragged, the file and the options that tell of a target show which.
+    """
+    from ..guides.drawn import GRIDS
+    from ..guides.fit import WAN
+
+    if args.style != CUT_AND_DRAG:
+        return GRIDS.get(args.style)
+    has_target = any(value is not None for value in (args.size, args.frames, args.fps, args.mask_out))
+    return WAN if has_target and out.suffix.lower() not in (".gif", ".webp") else None
+
+
+def _dragged(
+    args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Trajectory, grid: Grid | None
+) -> tuple[Tensor, Tensor]:
     import torch
 
     from ..guides.cut_and_drag import cut_and_drag, resized, told
-    from ..guides.fit import WAN
 
     width, height = boxes.size or (0, 0)
     crop = args.fit == "crop"
@@ -187,14 +201,16 @@ def _dragged(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, _: Traj
     shapes = [resized(_like(image, path).mean(-1, keepdim=True), width, height, crop) for path in args.mask or ()]
     masks = torch.stack(shapes).squeeze(-1) if shapes else None
     dragged = cut_and_drag(picture, boxes, masks, behind)
-    _remark(told(boxes), boxes, WAN)
+    _remark(told(boxes), boxes, grid)
     return dragged.video, dragged.mask
 
 
-def _drawn(args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, trajectory: Trajectory) -> tuple[Tensor, Tensor]:
-    from ..guides.drawn import GRIDS, guide_video, never_seen
+def _drawn(
+    args: argparse.Namespace, image: Tensor, boxes: DenseBoxes, trajectory: Trajectory, grid: Grid | None
+) -> tuple[Tensor, Tensor]:
+    from ..guides.drawn import guide_video, never_seen
 
-    _remark(never_seen(boxes), boxes, GRIDS.get(args.style))
+    _remark(never_seen(boxes), boxes, grid)
     colors = [track.color for track in trajectory.objects if track.enabled]
     return guide_video(boxes, args.style, colors, image, crop=args.fit == "crop")
 

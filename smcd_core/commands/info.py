@@ -1,4 +1,4 @@
-"""smcd info: report on the installation, a checkpoint, a video or boxes."""
+"""smcd info: report on the installation, a checkpoint, a video, boxes or a run of training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LONGEST = 200  # characters of one line about metadata
 NO_SETTINGS = ("settings", "none: it was not made by smcd, or has lost its metadata")
-TEXTS = (".txt", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".npy")  # of boxes, even if they cannot be read
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "file",
         type=Path,
         nargs="?",
-        help="weights, boxes, an image or a video, as a file or folder (default: the whole installation)",
+        help="weights, boxes, an image, a video or a training run, as a file or folder (default: everything)",
     )
     add_choices(parser)
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
@@ -61,12 +60,16 @@ def _report(args: argparse.Namespace) -> None:
 
 def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
     """A file or folder by its content: lines for people, and what --json prints."""
-    from ..files import is_text, kind_of
-    from ..trajectory.files import boxes_in
+    from ..files import is_text, kind_of, naming
+    from ..training.run_summary import describe_run, is_run
+    from ..trajectory.files import BOX_SUFFIXES, boxes_in
     from ..weights.checkpoint import SUFFIXES
 
     path: Path = args.file
     if path.is_dir():
+        if is_run(path):
+            lines = describe_run(path)
+            return lines, dict(lines)
         if any(path.glob("[0-9]*.png")):
             return _describe_made(path) or _describe_frames(path) or ([], {})
         if boxes_in(path):
@@ -74,13 +77,13 @@ def _describe(args: argparse.Namespace) -> tuple[list[tuple[str, str]], Any]:
         return _describe_frames(path) or _describe_weights(path)
     if not path.is_file():
         raise SMCDError(f"{path}: is a pipe or device" if path.exists() else f"{path}: no such file or folder")
-    with path.open("rb") as stream:
+    with naming(path), path.open("rb") as stream:
         start = stream.read(4096)
     kind = kind_of(start)
     if kind.endswith("image") or kind == "a video":
         return _describe_video(path, kind)
     is_weights = path.suffix.lower() in SUFFIXES or start.startswith((b"PK", b"\x80", b"version https://git-lfs"))
-    if not is_weights and (is_text(start) or kind == "an array of numpy" or path.suffix.lower() in TEXTS):
+    if not is_weights and (is_text(start) or kind == "an array of numpy" or path.suffix.lower() in BOX_SUFFIXES):
         return _describe_boxes(args)
     if not (start[8:9] == b"{" or start.startswith((b"PK", b"\x80")) or is_text(start)):
         found = kind or "neither text nor another file that smcd knows"

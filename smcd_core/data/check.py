@@ -124,7 +124,7 @@ def describe(findings: dict[str, Any], most: int) -> Iterator[str]:
     length = "1 frame" if clip["frames"] == 1 else f"{clip['frames']} {steps}"
     yield f"{'clips':<14}{length} of {clip['pixels']} x {clip['pixels']} pixels"
     yield f"{'objects':<14}{spread('objects_per_clip')} in a clip, at most {findings['most_objects']}; "\
-          f"{findings['without_boxes']} clips without"  # fmt: skip
+          f"{findings['without_boxes']} clip{'s' * (findings['without_boxes'] != 1)} without"  # fmt: skip
     yield f"{'box area':<14}{spread('box_area', 100)} % of the frame"
     yield f"{'box aspect':<14}{spread('box_aspect')} (width : height after resizing)"
     if clip["frames"] > 1:

@@ -2,8 +2,11 @@
 
     walk.mp4              a video; or a folder walk/ of images, or walk/img1/ as MOTChallenge has it
     walk.txt              its caption; or captions.json at the top: {"walk.mp4": "..."}
-    walk.json, walk.csv   its boxes, in a format of trajectory/files.py
+    walk.json, walk.xml   its boxes, in any format of trajectory/files.py, with a suffix of BOX_SUFFIXES, the first that
+                          there is; walk.boxes.txt for lines of text, as walk.txt is the caption
     walk.mot.txt          its boxes as MOTChallenge lines; or walk/gt/gt.txt (walk/det/det.txt is not read)
+    walk/000001.txt       labels of YOLO, beside the frames of their names or in walk/labels/; or another file that
+                          `read_trajectory` finds in the folder, such as walk/groundtruth.txt
     *.json at the top     (or in annotations/) boxes of all videos: YouTube-VIS or CocoVID
 
 Folders may be nested. A video without boxes needs a caption; one with boxes and without a caption gets the names of its
@@ -23,9 +26,10 @@ from typing import Any
 import numpy as np
 
 from ..trajectory.dense import DenseBoxes
-from ..trajectory.files import read_dense
+from ..trajectory.files import BOX_SUFFIXES, boxes_in, read_dense
 from ..trajectory.formats.box_file import BoxFile, natural, read_text
 from ..trajectory.formats.coco_video import VideoEntry
+from ..trajectory.formats.folders import is_label_folder, label_folders, read_yolo
 from ..trajectory.formats.mot import read_mot
 from ..trajectory.rows import BoxRows
 from .annotations import read_captions, read_videos
@@ -42,6 +46,7 @@ from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean
 
 CAPTIONS = "captions.json"
 MOT_FRAMES = "img1"
+_BESIDE = (*(suffix for suffix in BOX_SUFFIXES if suffix != ".txt"), ".boxes.txt")  # of boxes beside a video
 _MAX_CAPTION_BYTES = 64 * 1024
 
 
@@ -72,7 +77,11 @@ class FolderClips(ClipDataset):
         named = replace(boxes, phrases=tuple(phrase or self.phrase or "" for phrase in boxes.phrases))
         seen = _largest_first(named.clipped())
         if not all(seen.phrases):
-            raise SampleError(path, "has boxes of objects without a name; say what they are with --phrase")
+            raise SampleError(
+                path,
+                "has boxes of objects without a name; say what they are with --phrase, or what each is with "
+                "smcd convert-boxes --phrase",
+            )
         caption = self._caption(path, key) or caption_from(seen.phrases or named.phrases)
         if not caption:
             raise SampleError(path, f"has no caption; write one to {_beside(path, '.txt').name} or {CAPTIONS}")
@@ -93,11 +102,18 @@ class FolderClips(ClipDataset):
     def _boxes(self, path: Path, key: str, video: FrameFolder | VideoFile, frames: Sequence[int]) -> DenseBoxes:
         if mot := mot_file(path):
             return _boxes_of_mot(mot, video, frames)
-        for suffix in (".json", ".csv"):
+        for suffix in _BESIDE:
             if _beside(path, suffix).is_file():
                 return _boxes_of_file(_beside(path, suffix), video, frames)
         if key in self._entries:
             return rows_of_video(self._entries[key], video).at(frames)
+        if path.is_dir():
+            for folder in dict.fromkeys((_frames_in(path), path)):
+                if labels := _labels_in(folder):
+                    return _boxes_of_labels(labels, video, frames)
+                with damaged_boxes(folder):
+                    if boxes_in(folder):
+                        return _boxes_of_file(folder, video, frames)
         return DenseBoxes(np.zeros((len(frames), 0, 4)), np.zeros((len(frames), 0), bool), ())
 
 
@@ -121,9 +137,11 @@ def find_videos(root: Path) -> list[Path]:
 
 def open_video(path: Path) -> VideoFile | FrameFolder:
     """A path of `find_videos`: a file, or a folder of images, which may be in img1/ as MOTChallenge has it."""
-    if path.is_file():
-        return VideoFile(path)
-    return FrameFolder(path / MOT_FRAMES if (path / MOT_FRAMES).is_dir() else path)
+    return VideoFile(path) if path.is_file() else FrameFolder(_frames_in(path))
+
+
+def _frames_in(path: Path) -> Path:
+    return path / MOT_FRAMES if (path / MOT_FRAMES).is_dir() else path
 
 
 def _short(key: str) -> str:
@@ -210,7 +228,7 @@ def rows_of_video(entry: VideoEntry | SampleError, video: FrameFolder | VideoFil
 @lru_cache(maxsize=64)  # reading one takes longer than cutting a clip out of its video
 def _read_dense(path: Path, changed_ns: int, size: tuple[int, int]) -> DenseBoxes:
     with damaged_boxes(path):
-        return read_dense(path, width=size[0], height=size[1])[0]
+        return read_dense(path, width=size[0], height=size[1], is_whole=True)[0]
 
 
 def _boxes_of_file(path: Path, video: FrameFolder | VideoFile, frames: Sequence[int]) -> DenseBoxes:
@@ -219,6 +237,22 @@ def _boxes_of_file(path: Path, video: FrameFolder | VideoFile, frames: Sequence[
     if last >= video.length:
         raise SampleError(path, f"has a box in frame {last}, counted from 0, of a video with {video.length} frames")
     return boxes.at(frames)
+
+
+def _labels_in(folder: Path) -> Path | None:
+    """The folder with labels of YOLO for a folder of frames."""
+    with damaged_boxes(folder):
+        return folder if is_label_folder(folder) else next(iter(label_folders(folder)), None)
+
+
+@lru_cache(maxsize=64)
+def _read_labels(folder: Path, changed_ns: int, images: tuple[str, ...]) -> BoxRows:
+    with damaged_boxes(folder):
+        return read_yolo(folder, images)
+
+
+def _boxes_of_labels(folder: Path, video: FrameFolder | VideoFile, frames: Sequence[int]) -> DenseBoxes:
+    return _read_labels(folder, folder.stat().st_mtime_ns, tuple(video.files)).at(frames, video.size())
 
 
 @lru_cache(maxsize=64)

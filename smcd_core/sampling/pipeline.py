@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..errors import SMCDError, nearest
+from ..networks.config import SMCDConfig
 from ..networks.smcd import SMCD, Inputs, Tokens, pad_objects
 from ..networks.text import TextEncoder, same_length
 from ..trajectory.dense import DenseBoxes, dense_boxes, prompt_of
@@ -68,19 +69,7 @@ class SMCDPipeline:
         info: Mapping[str, Any] | None = None,
     ):
         """Raises SMCDError if the networks do not fit together."""
-        config, width = smcd.config, text.model.config.hidden_size
-        needs = [
-            ("text tokens", config.context_dim, width, "text encoder"),
-            ("phrase embeddings", config.phrase_dim if config.boxes else width, width, "text encoder"),
-            ("latents", config.latent_channels, vae.config.latent_channels, "VAE"),
-        ]
-        if config.image_tokens != "none":
-            needs.append(("image tokens", config.context_dim, config.image_encoder_channels[-1], "image encoder"))
-        for what, needed, given, giver in needs:
-            if needed != given:
-                raise SMCDError(
-                    f"SMCD takes {what} of width {needed}, the {giver} gives {given}: use the one it was trained with"
-                )
+        check_together(smcd.config, vae, text)
         self.smcd, self.vae, self.text, self.defaults = smcd, vae, text, dict(defaults)
         self.info = dict(info or {})
         self._offload: Offload | None = None
@@ -461,6 +450,23 @@ class SMCDPipeline:
         """latents [F, C, h, w] -> uint8 [F, H, W, 3]"""
         with self._turn(self.vae):
             return decode_latents(self.vae, latents)
+
+
+def check_together(config: SMCDConfig, vae: AutoencoderKL, text: TextEncoder) -> None:
+    """Raise SMCDError if VAE and text encoder give other widths than SMCD(config) takes."""
+    width = text.model.config.hidden_size
+    needs = [
+        ("text tokens", config.context_dim, width, "text encoder"),
+        ("phrase embeddings", config.phrase_dim if config.boxes else width, width, "text encoder"),
+        ("latents", config.latent_channels, vae.config.latent_channels, "VAE"),
+    ]
+    if config.image_tokens != "none":
+        needs.append(("image tokens", config.context_dim, config.image_encoder_channels[-1], "image encoder"))
+    for what, needed, given, giver in needs:
+        if needed != given:
+            raise SMCDError(
+                f"SMCD takes {what} of width {needed}, the {giver} gives {given}: use the one it was trained with"
+            )
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:

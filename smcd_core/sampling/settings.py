@@ -184,12 +184,15 @@ def without_effect(settings: Settings, negative: str, option: str) -> list[str]:
     return [f"the negative prompt has no effect: it counts only with text guidance ({option}) above 1"]
 
 
-def check_size(width: int, height: int, multiple: int) -> None:
-    """Raise SMCDError unless the networks can make a video of that size, in pixels."""
+def check_size(width: int, height: int, multiple: int, option: str = "") -> None:
+    """Raise SMCDError unless the networks can make a video of that size, in pixels.
+
+    option  what the user knows both sides as
+    """
     for side, pixels in (("width", width), ("height", height)):
         if pixels < 1 or pixels % multiple:
             nearest = min(max(1, round(pixels / multiple)), MAX_SIDE // multiple) * multiple
-            raise SMCDError(f"{side} is {pixels}, expected a multiple of {multiple} pixels: use {nearest}")
+            raise SMCDError(f"{option or side} is {pixels}, expected a multiple of {multiple} pixels: use {nearest}")
 
 
 def check_objects(boxes: DenseBoxes, num_frames: int | None = None, option: str = "") -> None:

@@ -35,13 +35,17 @@ PATTERN = "clips-*.safetensors"  # names of the files
 _NOTED = {"size": "--pixels", "num_frames": "--frames", "clips": "the number of clips", "root": "the folder of videos"}
 
 
+class NoClipsError(SMCDError):
+    """A folder without a clip."""
+
+
 class EncodedClips(Dataset):
     """Dataset of the clips that `encode_clips` wrote to a folder and its subfolders, such as one for each source.
 
     Each item is a dict: latents [F, 4, h, w], text [T, D], boxes_xyxy [F, N, 4], mask [F, N], phrases [N, P].
     `null_text` [T, D] replaces dropped captions. `buckets` are the indices of the clips of each (h, w), by shard.
 
-    Raises SMCDError for a folder without clips, a damaged file, or clips that differ in more than h and w.
+    Raises SMCDError for a damaged file, or clips that differ in more than h and w; NoClipsError for a folder without.
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -73,7 +77,12 @@ class EncodedClips(Dataset):
                     "all with the same frames, slots and components"
                 )
         if first is None:
-            raise SMCDError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
+            if shards:
+                raise NoClipsError(
+                    f"{folder}: holds no clips: all of them were left out when they were encoded. smcd data check says "
+                    "why; then delete the folder and encode again"
+                )
+            raise NoClipsError(f"{folder}: holds no encoded clips; make some with `smcd encode`")
         self.null_text = self._null_text(first).float()
 
     def __len__(self) -> int:

@@ -32,9 +32,11 @@ from ..networks.blocks import ResBlock, SpatialTransformer, TemporalTransformer
 from ..networks.config import SMCDConfig
 from ..networks.smcd import SMCD
 from ..weights.checkpoint import Checkpoint, write_checkpoint
+from ..weights.defaults import DEFAULTS, read_defaults
 from ..weights.lora import LowRank, merged, write_lora
 from .config import TrainingConfig, TrainingError
 from .encoded import EncodedClips
+from .interrupt import Interrupt
 from .lora import add_lora, without_adapters
 from .loss import DenoisingLoss, fold_seed, sample_batch
 from .parameters import trainable_parameters
@@ -71,6 +73,8 @@ def train(
     config.keep_every also such files of earlier steps, loss.csv, loss.png, samples/, tensorboard/ and state-*, from
     which the run continues.
 
+    Ctrl-C waits for the end of the step and saves a state; a second one does not.
+
     Raises TrainingError if clips and network do not fit together, if a state in `out` is of another run, or if a LoRA
     does not start from a checkpoint of the same network.
     """
@@ -93,24 +97,38 @@ def train(
     log = Log(run.out, run.step, accelerator.is_main_process, tensorboard)
     batches = _batches(data, config, run.step, accelerator)
     hidden = quiet or not accelerator.is_main_process
-    with tqdm(total=config.steps, initial=run.step, desc=config.stage, disable=hidden) as bar:
-        while run.step < config.steps:
-            run.take_step(batches)
-            bar.update()
-            is_saved = run.is_due(config.save_every)
-            is_validated = bool(validation) and run.is_due(config.validate_every)
-            files = run.files_due()
-            if not (files or is_validated or run.is_due(READ_EVERY)):
-                continue
-            rows = run.read_losses()
-            bar.set_postfix(loss=f"{rows[-1]['loss']:.4f}")
-            rows[-1] |= run.validate_and_save(validation if is_validated else (), vae, files)
-            for row in rows:
-                log.add(row)
-            if is_saved:
-                # Last, so that a run that is killed in between makes both of them again.
-                log.plot()
-                save_state(accelerator, run.out, run.step, run.average, run.settings)
+    with (
+        tqdm(total=config.steps, initial=run.step, desc=config.stage, disable=hidden) as bar,
+        Interrupt().watched() as interrupt,
+    ):
+        rows: list[dict[str, float]] = []  # of the log, until they are there
+        try:
+            while run.step < config.steps:
+                with interrupt.held():
+                    run.take_step(batches)
+                bar.update()
+                is_saved = run.is_due(config.save_every)
+                is_validated = bool(validation) and run.is_due(config.validate_every)
+                files = run.files_due()
+                if not (files or is_validated or run.is_due(READ_EVERY)):
+                    continue
+                with interrupt.held():
+                    rows = run.read_losses()
+                bar.set_postfix(loss=f"{rows[-1]['loss']:.4f}")
+                rows[-1] |= run.validate_and_save(validation if is_validated else (), vae, files)
+                with interrupt.held():
+                    log.add_all(rows)
+                    if is_saved:
+                        # Last, so that a run that is killed in between makes both of them again.
+                        log.plot()
+                        run.save_state()
+        except KeyboardInterrupt:
+            # Processes may be stopped at different steps, whose parts make no state.
+            if run.step > run.saved and not interrupt.is_broken and accelerator.num_processes == 1:
+                log.add_all([*rows, *run.read_losses()])
+                run.validate_and_save((), None, run.files_due())  # those that validation was to come before
+                run.save_state()
+            raise KeyboardInterrupt(run.told_of_stop()) from None
     log.close()
     accelerator.end_training()
     return run.checkpoint
@@ -131,7 +149,7 @@ class _Run:
         out.mkdir(parents=True, exist_ok=True)
         self.config, self.model_config, self.out, self.accelerator = config, model_config, out, accelerator
         self.checkpoint = out / ("lora.safetensors" if config.lora else "checkpoint.safetensors")
-        self.start = start
+        self.start, self.defaults = start, read_defaults(start) if start else DEFAULTS
         self.null_text = data.null_text
         self.model = make_model(model_config, start, config.seed)
         _freeze_the_rest(self.model, config)
@@ -147,7 +165,7 @@ class _Run:
         self.average = EMAModel(self.trained, decay=config.ema) if config.ema else None
         self.unread: list[tuple[int, Tensor, float]] = []  # step, loss on the device, rate
         self.settings = settings_of(config, model_config, len(data), accelerator.num_processes)
-        self.step = resume(accelerator, out, self.average, self.settings)
+        self.step = self.saved = resume(accelerator, out, self.average, self.settings)
 
     def take_step(self, batches: Iterator[dict[str, Tensor]]) -> None:
         """Update the weights once; `read_losses` tells the loss."""
@@ -172,8 +190,19 @@ class _Run:
         self.step += 1
         self.unread.append((self.step, total, rate))
 
+    def save_state(self) -> None:
+        save_state(self.accelerator, self.out, self.step, self.average, self.settings)
+        self.saved = self.step
+
+    def told_of_stop(self) -> str:
+        """Where a run that was stopped goes on."""
+        lost = f"; steps since then, which are lost: {self.step - self.saved}" if self.step > self.saved else ""
+        return f"the same command goes on after step {self.saved} of {self.config.steps}{lost}"
+
     def read_losses(self) -> list[dict[str, float]]:
         """The rows of the log since the last call. Raises TrainingError if a loss is NaN."""
+        if not self.unread:
+            return []
         steps, totals, rates = zip(*self.unread, strict=True)
         self.unread.clear()
         means = self.accelerator.gather(torch.stack(totals)[None]).mean(0).tolist()
@@ -209,7 +238,8 @@ class _Run:
                 network.load_state_dict(merged(weights, changes), assign=True)
                 loss = DenoisingLoss(network, self.null_text, self.config).to(accelerator.device).eval()
                 with accelerator.autocast():
-                    probed = validate(loss, examples, vae, self.out / "samples" / f"step-{self.step:08d}.png")
+                    picture = self.out / "samples" / f"step-{self.step:08d}.png"
+                    probed = validate(loss, examples, vae, picture, self.defaults)
             if accelerator.is_main_process:
                 for path in files:
                     self._write(path, weights, changes)
@@ -225,7 +255,8 @@ class _Run:
             for name in self.halved:
                 if name in exact and exact[name].shape == weights[name].shape:
                     weights[name] = exact[name]
-            write_checkpoint(path, self.model_config, weights, info={"training": [*earlier, done]})
+            info = {"defaults": self.start.info["defaults"]} if self.start and "defaults" in self.start.info else {}
+            write_checkpoint(path, self.model_config, weights, info={"training": [*earlier, done], **info})
 
     def _whole_weights(self) -> dict[str, Tensor]:
         """State dict on the main process, gathered where it is sharded. All processes must call this."""
@@ -244,8 +275,7 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
         gradient_accumulation_steps=config.accumulation,
         kwargs_handlers=[InitProcessGroupKwargs(timeout=TIMEOUT)],
     )
-    if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":  # Accelerate would quietly take "no"
-        raise TrainingError("mixed_precision is fp16, which needs a GPU: choose no or bf16 on a CPU")
+    _check_precision(config, accelerator.device)
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         raise TrainingError(
             "DeepSpeed is not supported; FSDP shards the same way: in the configuration of accelerate, set "
@@ -254,6 +284,17 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise TrainingError("fsdp_version is 1 in the configuration of accelerate, expected 2")
     return accelerator
+
+
+def check_training(config: TrainingConfig, model_config: SMCDConfig, device: torch.device) -> None:
+    """Raise TrainingError for what `train` would refuse of any clips, before the work of encoding them."""
+    _check_precision(config, device)
+    _freeze_the_rest(SMCD(model_config, device="meta"), config)
+
+
+def _check_precision(config: TrainingConfig, device: torch.device) -> None:
+    if config.mixed_precision == "fp16" and device.type == "cpu":  # Accelerate would quietly take "no"
+        raise TrainingError("mixed_precision is fp16, which needs a GPU: choose no or bf16 on a CPU")
 
 
 def _freeze_the_rest(model: SMCD, config: TrainingConfig) -> None:

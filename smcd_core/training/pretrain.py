@@ -116,6 +116,8 @@ def train_autoencoder(
     """
     torch.manual_seed(seed)
     if decoder_only:
+        if not (out / "vae" / "config.json").is_file():
+            raise SMCDError(f"{out / 'vae'}: holds no autoencoder to improve: train one first, without --decoder-only")
         vae = AutoencoderKL.from_pretrained(out / "vae", local_files_only=True)
     else:
         vae = small_autoencoder(latent_channels, channels, blocks)

@@ -23,6 +23,7 @@ from ..files import naming, replacing
 from ..networks.config import SMCDConfig
 from ..weights.files import naming_failures
 from .config import TrainingConfig, TrainingError
+from .run_summary import COLUMNS, LOG, read_log, states
 
 # Columns that `validation.probe` fills, with their colours in the plot.
 PROBES = {"x0_right_boxes": "#009e73", "x0_none_boxes": "#999999", "x0_wrong_boxes": "#d55e00"}
@@ -73,7 +74,7 @@ def save_state(
     if accelerator.is_main_process:
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
-        for old in _states(out)[:-1]:
+        for old in states(out)[:-1]:
             shutil.rmtree(old)
     accelerator.wait_for_everyone()
 
@@ -93,13 +94,9 @@ def _distribute_like(value: Tensor, other: Tensor) -> Tensor:
     return distribute_tensor(value, other.device_mesh, other.placements)
 
 
-def _states(out: Path) -> list[Path]:
-    return sorted(path for path in out.glob("state-*") if path.suffix != ".tmp")
-
-
 def check_state(out: Path, settings: dict[str, object]) -> None:
     """Raises TrainingError if the newest state in `out` is damaged, or was saved with others of these settings."""
-    for state in _states(out)[-1:]:
+    for state in states(out)[-1:]:
         with _naming(state):
             _check_settings(state, settings, settings)
 
@@ -110,10 +107,9 @@ def resume(accelerator: Accelerator, out: Path, average: EMAModel | None, settin
     The number of processes may differ from the run that saved it. Raises TrainingError if the state was saved with
     other settings or is damaged.
     """
-    states = _states(out)
-    if not states:
+    if not (saved := states(out)):
         return 0
-    newest = states[-1]
+    newest = saved[-1]
     step = int(newest.name.removeprefix("state-"))
     with _naming(newest):
         _check_settings(newest, settings)
@@ -157,12 +153,6 @@ def _added_since(settings: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in known.items() if name in settings}
 
 
-def read_log(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a loss.csv, without one that a killed run left unfinished."""
-    with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if row["loss"] and row["lr"]]
-
-
 class Log:
     """Writes loss.csv, one row per step. Rows after `step`, where the run resumes, are dropped: they come again.
 
@@ -171,8 +161,8 @@ class Log:
     """
 
     def __init__(self, out: Path, step: int, active: bool, tensorboard: bool = False):
-        self.path, self.active = out / "loss.csv", active
-        self.fields = ["step", "loss", "lr", *PROBES]
+        self.path, self.active = out / LOG, active
+        self.fields = [*COLUMNS, *PROBES]
         self.board = _tensorboard(out / "tensorboard", step) if tensorboard and active else None
         if not active:
             return
@@ -181,6 +171,12 @@ class Log:
             writer = csv.DictWriter(file, self.fields)
             writer.writeheader()
             writer.writerows(rows)
+
+    def add_all(self, rows: list[dict[str, float]]) -> None:
+        """Add the rows, and take them off the list."""
+        for row in rows:
+            self.add(row)
+        rows.clear()
 
     def add(self, row: dict[str, float]) -> None:
         if self.active:

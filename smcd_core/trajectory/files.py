@@ -58,6 +58,7 @@ FORMATS = (
     "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values",
     "bbox_animator", "trailblazer", "freetraj", "wan_move", "sg_i2v", "vatic",
 )  # fmt: skip
+BOX_SUFFIXES = (".json", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".npy", ".txt")  # of files in these formats
 LAYOUTS = ("bbox.txt", "groundtruth.txt", "gt/gt.txt", "instances.json")  # files of a folder
 READ_TOLERANCE = 1e-6  # of the frame: files are read as they are
 NAMED = 12  # labels in one line
@@ -123,8 +124,12 @@ def read_dense(
     video: int | str | None = None,
     part: tuple[int, int] | None = None,
     size_from: str = "as given",
+    is_whole: bool = False,
 ) -> tuple[DenseBoxes, str]:
-    """Read the same files for those who need no keys: one box per frame and object, not clipped."""
+    """Read the same files for those who need no keys: one box per frame and object, not clipped.
+
+    is_whole  the boxes are those of a whole video, so none of its frames before the first box is left out
+    """
     file, what, found = _read(path, (width, height), frames, format, video, phrase is not None)
     with _naming(file):
         if part and isinstance(found, BoxRows):
@@ -134,7 +139,7 @@ def read_dense(
             trajectory, what = _renamed(what, found, frames, phrase)
             boxes = every_box(trajectory)
         else:
-            boxes, what = _dense(what, found, (width, height), frames, phrase, size_from)
+            boxes, what = _dense(what, found, (width, height), frames, phrase, size_from, is_whole)
         if not part:
             return boxes, what
         first, last = part
@@ -284,11 +289,12 @@ def _dense(
     frames: int | None,
     phrase: str | Sequence[str] | None,
     size_from: str,
+    is_whole: bool = False,
 ) -> tuple[DenseBoxes, str]:
     """The boxes in all frames, and what they are."""
     remarks: list[str] = []
     if isinstance(found, BoxRows):
-        rows = found if frames else started(found)
+        rows = found if frames or is_whole else started(found)
         what, total = rows.what, _frames_of(rows, frames)
         size_from = rows.size_from if rows.size else size_from
         if not rows.size and None in size:

@@ -56,8 +56,9 @@ class BoxFileError(TrajectoryError):
 
     @property
     def reason(self) -> str:
-        """The message without the name of the file."""
-        return self.told(lambda value: f"{self.option}={value!r}").removeprefix(self.path)[2:]
+        """The message without the name of the file, for those who read it among many and cannot give arguments."""
+        advice = " to smcd convert-boxes, and put its result there" if self.candidates else ""
+        return self.told(lambda value: f"--box-{self.option} {value}").removeprefix(self.path)[2:] + advice
 
     def __str__(self) -> str:
         return self.told(lambda value: f"{self.option}={value!r}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..rows import BoxRows, ObjectNames, is_frame, is_id, joined, rows_of
-from .box_file import BoxFile, Row, is_absent, natural
+from .box_file import BoxFile, Row, is_absent, is_number, natural
 from .keyframes import read_yaml
 from .lines import picture_size
 
@@ -20,17 +20,24 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 def is_label_folder(folder: Path) -> bool:
     """Whether a folder holds a text file for each frame, as labels of YOLO have it.
 
-    Its only text file may be anything else, so that one must have shares separated by spaces.
+    Captions may lie beside frames too, so some lines must begin with numbers. Its only text file may be anything else,
+    so that one must have shares separated by spaces.
     """
     files = _label_files(folder)
     if len(files) > 1 and all(re.search(r"[0-9]$", file.stem) for file in files[:LOOKED_AT]):
-        return True
+        starts = [re.split(r"[\s,;]+", _start(file))[:5] for file in files[:LOOKED_AT]]
+        return not any(map(any, starts)) or any(sum(map(is_number, fields)) >= 3 for fields in starts)
     first = next((file for file in map(BoxFile, files[:LOOKED_AT]) if file.text), None)
     if first is None:
         return False
     row = next(first.rows())[1]
     is_label = "," not in first.text and all(re.fullmatch(r"0?\.\d+|[01](\.0*)?", field) for field in row[1:5])
     return len(row) in (5, 6, 7) and (len(files) > 1 or is_label)
+
+
+def _start(file: Path) -> str:
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        return stream.read(200)
 
 
 def label_folders(folder: Path) -> list[Path]:
@@ -53,21 +60,22 @@ def _label_files(folder: Path) -> list[Path]:
     return [path for path in files if path.name not in CLASS_FILES and not path.name.startswith(".")]
 
 
-def read_yolo(path: Path) -> BoxRows:
+def read_yolo(path: Path, images: Sequence[str] = ()) -> BoxRows:
     """class,cx,cy,w,h[,conf][,id] in shares of the frame, a file for each frame, as trackers write them.
 
-    path  the folder, or the label file of a single image
+    path    the folder, or the label file of a single image
+    images  names of all frames, where they are known: a label file is that of the image with its name
 
-    The number at the end of a file's name is the frame. Without ids a class may have one box in a frame; if some boxes
-    have ids, those without, which a tracker has not joined to an object, are left out. Names come
-    from one of CLASS_FILES, the size from an image of the same name, there or in the folder `images` that goes with a
-    folder `labels`.
+    Else the number at the end of a file's name is the frame. Without ids a class may have one box in a frame; if some
+    boxes have ids, those without, which a tracker has not joined to an object, are left out. Names come from one of
+    CLASS_FILES, the size from an image of the same name, there or in the folder `images` that goes with a folder
+    `labels`.
     """
     folder, paths = (path, _label_files(path)) if path.is_dir() else (path.parent, [path])
     classes, named = _classes(folder)
     if not paths:
         raise BoxFile(folder).error("is no folder of label files, a .txt file for each frame with objects")
-    frames = _frames_of(folder, paths) if len(paths) > 1 else [0]
+    frames = _places_of(paths, images) if images else _frames_of(folder, paths) if len(paths) > 1 else [0]
     entries, objects = [], ObjectNames()
     tables = [(file := BoxFile(path), list(_label_rows(file))) for path in paths]
     # Of six columns the last one is the id of a tracker if it is whole, else a confidence.
@@ -102,7 +110,8 @@ def read_yolo(path: Path) -> BoxRows:
     what = "YOLO labels" + (f" ({', '.join(notes)})" if notes else "")
     size, name = _size_of_images(paths)
     found = BoxRows(
-        what, *rows_of(entries), tuple(objects.phrases), size, f"from {name}", length=max(frames) + 1, in_pixels=False,
+        what, *rows_of(entries), tuple(objects.phrases), size, f"from {name}",
+        length=len(images) or max(frames) + 1, in_pixels=False,
         remarks=objects.remarks(),
     )  # fmt: skip
     # A detector writes no file for a frame in which it finds nothing, so two files alone show no rhythm.
@@ -157,6 +166,15 @@ def _size_of_images(paths: Sequence[Path]) -> tuple[tuple[int, int] | None, str]
                 if image.is_file() and (size := picture_size(BoxFile(image))):
                     return size, image.name
     return None, ""
+
+
+def _places_of(paths: Sequence[Path], images: Sequence[str]) -> list[int]:
+    """The place of each label file's image."""
+    places = {Path(name).stem: place for place, name in enumerate(images)}
+    for path in paths:
+        if path.stem not in places:
+            raise BoxFile(path).error(f"has no image of its name among the frames, such as {images[0]}")
+    return [places[path.stem] for path in paths]
 
 
 def _frames_of(folder: Path, paths: Sequence[Path]) -> list[int]:
