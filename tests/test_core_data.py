@@ -220,7 +220,7 @@ def test_a_shard_without_a_good_clip_does_no_harm(autoencoder, tmp_path):
     encoded = EncodedClips(tmp_path)
     assert len(encoded) == 2 and encoded[0]["latents"].shape == (1, 4, 4, 4) and encoded.null_text.ndim == 2
     encode_clips(Half(SHARD, size=8, num_frames=1), autoencoder, text, tmp_path / "bad", slots=4, report=ignore)
-    with pytest.raises(ValueError, match="holds no encoded clips"):
+    with pytest.raises(ValueError, match="holds no clips: all of them were left out"):
         EncodedClips(tmp_path / "bad")
 
 
