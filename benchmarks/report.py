@@ -28,6 +28,7 @@ SCRIPTS = {  # built on measure.py, with the options that made the committed num
     "soak": [],
 }
 EXPERIMENTS = ("fast", "mitigations", "mitigations_start")  # write their own results, and print their table
+OTHERS = ("versions",)  # needs a checkout of another version, so it is run by hand
 PAGES = ("editor_view", "editor_timeline", "editor_model")  # for Node.js; print their table
 HEAD = """# Benchmarks
 
@@ -83,7 +84,11 @@ def main() -> None:
         if name not in known:
             raise SystemExit(f"there is no benchmark {name}: choose from {', '.join(known)}, all")
         run(name)
-    found = [name for name in known if any((RESULTS / f"{name}{suffix}").is_file() for suffix in (".json", ".txt"))]
+    found = [
+        name
+        for name in [*known, *OTHERS]
+        if any((RESULTS / f"{name}{suffix}").is_file() for suffix in (".json", ".txt"))
+    ]
     (HERE / "README.md").write_text("\n".join([HEAD, *map(section, found)]), encoding="utf-8")
 
 
