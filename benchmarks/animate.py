@@ -2,8 +2,8 @@
 
 Random weights, fp32, CPU, 8 frames of 256 x 256 pixels, 2 steps with guidance of the text. The peaks are of the whole
 process, with the pages of the weights' file touched by then. "denoise over weights" is what the steps add to
-SMCD's weights and to what is held before them, "estimate" is what ComfyUI is told of it. Linux only. 10 GB of weights
-are written to --folder first.
+SMCD's weights and to the peak before them, "estimate" is what ComfyUI is told of it. Linux only. 10 GB of weights are
+written to --folder first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from functools import wraps
 from pathlib import Path
 
-from measure import ROOT, arguments, held_memory, main_with_folder
+from measure import ROOT, arguments, main_with_folder
 from step import _fill
 
 FRAMES, STEPS = 8, 2
@@ -65,13 +65,12 @@ def animate(args: argparse.Namespace) -> dict[str, float]:
     from smcd_core.networks.peak import peak_activations
     from smcd_core.sampling.pipeline import SMCDPipeline
 
-    peaks, held, seen = dict.fromkeys(PARTS, 0), {}, {}
+    peaks, seen = dict.fromkeys(PARTS, 0), {}
 
     def watched(part: str, call):
         @wraps(call)
         def wrapper(*given, **named):
             _forget_peak()
-            held[part] = held_memory()
             result = call(*given, **named)
             peaks[part] = max(peaks[part], _peak())
             if part == "load":
@@ -97,7 +96,7 @@ def animate(args: argparse.Namespace) -> dict[str, float]:
         "command_s": took,
         **{f"{part}_peak_bytes": peak for part, peak in peaks.items()},
         "weights_of_smcd_bytes": weights,
-        "denoise_over_weights_bytes": peaks["denoise"] - held["denoise"] - weights,
+        "denoise_over_weights_bytes": peaks["denoise"] - peaks["encode"] - weights,
         "estimate_bytes": estimate,
     }
 

@@ -19,7 +19,7 @@ RESULTS = HERE / "results"
 SCRIPTS = {  # built on measure.py, with the options that made the committed numbers
     "step": ["--rounds", "3"],
     "load": ["--rounds", "2"],
-    "animate": ["--rounds", "1"],
+    "animate": ["--rounds", "1", "--threads", "1"],
     "comfyui": ["--rounds", "1", "--threads", "1"],
     "windows": ["--tiny", "--rounds", "1"],
     "training": ["--threads", "1"],

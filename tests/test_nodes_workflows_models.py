@@ -49,6 +49,13 @@ def extra_nodes():
     asyncio.run(load())
 
 
+def skip_without(given):
+    """LTX-2.5 came after the oldest ComfyUI that the pack runs in."""
+    lacking = {node["class_type"] for node in given.values()} - comfy_host.nodes.NODE_CLASS_MAPPINGS.keys()
+    if lacking == {"GetICLoRAParameters"}:
+        pytest.skip("this ComfyUI has no node GetICLoRAParameters")
+
+
 def graph(name):
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -72,6 +79,7 @@ def test_every_workflow_is_checked_here_or_run():
 @each_workflow
 def test_the_host_accepts_the_prompt_once_the_weights_are_there(name, tmp_path, monkeypatch):
     given = prompt(name)
+    skip_without(given)
     files = [value for node in given.values() for value in node["inputs"].values() if isinstance(value, str)]
     monkeypatch.setattr(comfy_host.folder_paths, "get_filename_list", lambda _: files)
     monkeypatch.setattr(comfy_host.folder_paths, "input_directory", str(tmp_path))
@@ -211,6 +219,7 @@ def test_it_shows_what_it_gives_to_the_model_before_the_weights_are_there(name, 
     """The host runs the outputs whose inputs it accepts, whatever it finds wrong with the others."""
     monkeypatch.setattr(comfy_host.folder_paths, "get_filename_list", lambda _: [])
     given = prompt(name)
+    skip_without(given)
     valid, _, outputs, errors = asyncio.run(comfy_host.execution.validate_prompt("one", given, None))
     assert valid and errors
     assert shown in {given[key]["inputs"].get("filename_prefix") for key in outputs}

@@ -77,9 +77,9 @@ def _finetune(args: argparse.Namespace) -> None:
     given = Settings.of(defaults, width=args.pixels, num_frames=args.frames)
     size, frames = given.width, given.num_frames
     check_size(size, size, size_multiple(checkpoint, args.components), "--pixels")
+    clips: Sequence[Clip] = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
     check_packages(config, args.tensorboard)
     check_training(config, checkpoint.config, state.device)
-    clips: Sequence[Clip] = FolderClips(args.root, size=size, num_frames=frames, passes=args.passes, phrase=args.phrase)
     clips = WithFlips(clips) if args.flips else clips
 
     slots = checkpoint.config.box_slots
