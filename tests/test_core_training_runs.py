@@ -298,7 +298,8 @@ def test_processes_and_accumulation_divide_the_batch_of_one(clips, processes, ba
 
 @pytest.mark.slow
 def test_torchrun_on_cpus_starts_processes_that_share_the_encoding():
-    ask = "from smcd_core.training.encoded import processes; s = processes(); print(s.process_index, s.num_processes)"
+    ask = "import os; from smcd_core.training.encoded import processes; s = processes(); "
+    ask += "os.write(1, f'{s.process_index} {s.num_processes}\\n'.encode())"  # print would mix the two
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python"]
     command = [*launch, sys.executable, "-c", ask]
     said = subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
