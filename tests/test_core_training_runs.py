@@ -189,8 +189,17 @@ def test_a_run_killed_while_it_saves_goes_on_to_the_same_weights(clips, undistur
     assert losses(undisturbed) == losses(tmp_path / "killed")
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python's own handling of Ctrl-C: jobs in the background of a shell start with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_loses_no_step_and_twice_says_which(clips, undisturbed, tmp_path, monkeypatch, capsys, times):
+def test_ctrl_c_loses_no_step_and_twice_says_which(clips, undisturbed, tmp_path, monkeypatch, times):
     step = loop._Run.take_step
 
     def stopped(run, batches):
