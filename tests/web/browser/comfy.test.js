@@ -536,6 +536,8 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.deepEqual(groups.filter(covered).map(({ name }) => name), []);
   });
 
+  const SIZES = { "wide.png": { width: 96, height: 48 }, "tall.png": { width: 48, height: 96 } };
+
   hosted("undo of a dropped picture brings back its links, the old picture and the size, redo the new", async (host, page) => {
     const data = JSON.parse(readFileSync(join(ROOT, "workflows", "01_quick_start.json"), "utf-8"));
     await page.evaluate((content) => window.app.loadGraphData(content), data);
@@ -568,6 +570,9 @@ function inRenderer(serverOf, { nodes2 }) {
         const event = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
         document.querySelector(".smcd-editor").dispatchEvent(event);
       }, [name, [...readFileSync(join(serverOf().base, "input", name))]]);
+      const { width, height } = SIZES[name];
+      const isThere = async () => (await state()).slice(3).join() === [width, height, width, height].join();
+      for (let n = 0; n < 100 && !(await isThere()); n += 1) await page.waitForTimeout(100);
       await page.locator(".smcd-notice", { hasText: "another shape" }).waitFor();
     };
     await host.editor(id, (editor) => editor.apply("step.clip", (before) => ({ ...before, width: 300, height: 320 }))); // of no picture
