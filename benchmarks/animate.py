@@ -20,11 +20,21 @@ FRAMES, STEPS = 8, 2
 PARTS = ("load", "encode", "denoise", "decode")
 
 
+def released_components():
+    """VAE and text encoder as large as the released ones, with random weights."""
+    from diffusers import AutoencoderKL
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    widths = (128, 256, 512, 512)
+    levels = dict(down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4)
+    vae = AutoencoderKL(block_out_channels=widths, layers_per_block=2, sample_size=512, **levels)
+    sizes = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=23, num_attention_heads=16)
+    return vae, CLIPTextModel(CLIPTextConfig(hidden_act="gelu", projection_dim=1024, **sizes))
+
+
 def _write(args: argparse.Namespace) -> dict[str, float]:
     """All networks in one file; the tokenizer is the bundled one."""
     import torch
-    from diffusers import AutoencoderKL
-    from transformers import CLIPTextConfig, CLIPTextModel
 
     from smcd_core.networks.config import SMCDConfig
     from smcd_core.networks.smcd import SMCD
@@ -36,11 +46,7 @@ def _write(args: argparse.Namespace) -> dict[str, float]:
     if args.tiny:
         (args.folder / "smcd.safetensors").symlink_to(SPRITES_CHECKPOINT)
         return {}
-    widths = (128, 256, 512, 512)
-    levels = dict(down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4)
-    vae = AutoencoderKL(block_out_channels=widths, layers_per_block=2, sample_size=512, **levels)
-    sizes = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=23, num_attention_heads=16)
-    text = CLIPTextModel(CLIPTextConfig(hidden_act="gelu", projection_dim=1024, **sizes))
+    vae, text = released_components()
     tokenizer = make_tokenizer(**read_checkpoint(SPRITES_CHECKPOINT).tokenizer)
     config = SMCDConfig()
     with torch.no_grad():

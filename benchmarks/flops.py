@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
+from animate import released_components
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from smcd_core.networks.conditions import Conditions
 from smcd_core.networks.config import SMCDConfig
@@ -48,10 +47,7 @@ def denoising(**changes: Any) -> float:
 @torch.no_grad()
 def encoding() -> tuple[float, float]:
     """Of a frame in the VAE, and of a caption."""
-    levels = dict(down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4)
-    vae = AutoencoderKL(block_out_channels=(128, 256, 512, 512), layers_per_block=2, sample_size=512, **levels)
-    sizes = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=23, num_attention_heads=16)
-    text = CLIPTextModel(CLIPTextConfig(projection_dim=1024, **sizes))
+    vae, text = released_components()
     frame = counted(lambda: vae.encode(torch.zeros(1, 3, SIDE, SIDE)))
     return frame, counted(lambda: text(torch.zeros(1, TEXT_TOKENS, dtype=torch.long)))
 

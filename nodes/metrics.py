@@ -125,28 +125,25 @@ class SMCDMetrics(io.ComfyNode):
         more = control_of(pixels, boxes, mask, other, other_trajectory) | error_of(pixels, points, found_points)
         if seen_boxes is None:
             scores = dict.fromkeys(("ao", "sr50", "sr75"), math.nan) | {"ao_frames": []}
+            title, shown = "no AO: connect found boxes", {}
         else:
             scores = grounding(seen_boxes, boxes, mask)
             more |= localization(seen_boxes, boxes, mask, (width, height))
+            title = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
+            report = for_editor(asked, iou(seen_boxes, boxes), mask)
+            if isinstance(trajectory, TrajectoryDocument):
+                report["text"] = dumps(asked)  # the editor may hold another one by now
+            shown = {"smcd_scores": [report]}
         quality = 0.0
         if first_frame is not None:
             expected = resized(to_pixels(first_frame, "first_frame")[0], width, height)
             quality = min(psnr(pixels[:1], expected[None]), 100.0)
-        title = f"AO {scores['ao']:.3f}, SR50 {scores['sr50']:.3f}, SR75 {scores['sr75']:.3f}"
-        if seen_boxes is None:
-            title = "no AO: connect found boxes"
         shares = [
             f", {label} {more[name]:.3f}" for name, label in MORE.items() if math.isfinite(more.get(name, math.nan))
         ]
         text = title + "".join(shares)
         text += f", first frame {quality:.1f} dB" if first_frame is not None else ""
         figure = to_image(plot(scores["ao_frames"], title)[None])
-        shown = {}
-        if seen_boxes is not None:
-            report = for_editor(asked, iou(seen_boxes, boxes), mask)
-            if isinstance(trajectory, TrajectoryDocument):
-                report["text"] = dumps(asked)  # the editor may hold another one by now
-            shown = {"smcd_scores": [report]}
         return io.NodeOutput(scores["ao"], scores["sr50"], scores["sr75"], quality, text, figure, ui=shown)
 
 

@@ -99,7 +99,9 @@ def filling(folder: Path) -> Iterator[Path]:
         yield new
         new.rename(folder)
     except OSError as error:
-        raise OSError(error.errno, os.strerror(error.errno or 0), str(folder)) from error
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(folder)) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
