@@ -270,6 +270,16 @@ def test_a_video_of_smcd_brings_its_boxes_and_its_prompt(tmp_path):
     assert read[0].frames.shape == (0, 32, 32, 3)
 
 
+def test_boxes_beside_a_video_are_named_as_beside_a_clip_and_count_more_than_those_in_it(tmp_path):
+    write_folders(tmp_path, carried=True)
+    vatic = "".join(f'0 4 6 24 24 {frame} 0 0 0 "cup"\n' for frame in range(8))
+    for number in range(2):
+        (tmp_path / "ours" / f"clip{number}.boxes.txt").write_text(vatic)
+    _, read, _ = read_videos(tmp_path / "ours", VideoSources(), size=SIZE)
+    assert all(clip.phrases == ("cup",) for clip in read)
+    assert np.allclose(read[0].boxes_xyxy * SIZE, [4, 6, 24, 24])
+
+
 @pytest.mark.parametrize("settings", ["text", ["list"], {"prompt": 3}, {}])
 def test_settings_that_another_program_wrote_into_a_video_are_ignored(settings, tmp_path):
     clip = clips(1, size=SIZE)[0]
@@ -291,7 +301,10 @@ def test_a_first_frame_alone_is_reference_enough(tmp_path):
 @pytest.mark.parametrize(
     "damage, message",
     [
-        (lambda root: (root / "boxes" / "clip1.json").unlink(), "boxes: has no boxes for clip1; expected clip1.json"),
+        (
+            lambda root: (root / "boxes" / "clip1.json").unlink(),
+            "boxes: has no boxes for clip1; expected clip1.mot.txt, ",
+        ),
         (lambda root: (root / "real" / "clip1" / "0007.png").unlink(), "has 7 frames, the video 8: cut the reference"),
         (lambda root: (root / "ours" / "clip1" / "0007.png").unlink(), "clip1.json: has 8 frames but frames is 7"),
         (lambda root: (root / "real" / "clip0").rename(root / "real" / "other"), "has no reference for clip0"),
@@ -309,7 +322,7 @@ def test_text_beside_a_video_is_its_caption_and_boxes_as_mot_are_found(tmp_path)
     write_folders(tmp_path)
     for number in range(2):
         (tmp_path / "ours" / f"clip{number}.txt").write_text("a caption")
-    with pytest.raises(ValueError, match="clip0; expected clip0.json, clip0.csv, clip0.mot.txt, a folder clip0 with"):
+    with pytest.raises(ValueError, match="clip0; expected clip0.mot.txt, clip0.json, .*, a folder clip0 with"):
         read_videos(tmp_path / "ours", VideoSources(), size=SIZE)
     lines = "\n".join(f"{frame + 1},1,4,6,20,18,1,-1,-1,-1" for frame in range(8))
     (tmp_path / "text").mkdir()

@@ -46,7 +46,7 @@ from .samples import ClipDataset, DatasetError, SampleError, caption_from, clean
 
 CAPTIONS = "captions.json"
 MOT_FRAMES = "img1"
-_BESIDE = (*(suffix for suffix in BOX_SUFFIXES if suffix != ".txt"), ".boxes.txt")  # of boxes beside a video
+BOXES_BESIDE = (*(suffix for suffix in BOX_SUFFIXES if suffix != ".txt"), ".boxes.txt")  # of boxes beside a video
 _MAX_CAPTION_BYTES = 64 * 1024
 
 
@@ -102,7 +102,7 @@ class FolderClips(ClipDataset):
     def _boxes(self, path: Path, key: str, video: FrameFolder | VideoFile, frames: Sequence[int]) -> DenseBoxes:
         if mot := mot_file(path):
             return _boxes_of_mot(mot, video, frames)
-        for suffix in _BESIDE:
+        for suffix in BOXES_BESIDE:
             if _beside(path, suffix).is_file():
                 return _boxes_of_file(_beside(path, suffix), video, frames)
         if key in self._entries:

@@ -1,10 +1,9 @@
 """Reader for finished videos of any method, with the boxes and references to compare them with.
 
     videos/a.mp4, videos/b/0000.png ...   a video; its name without suffix is the key to all other files
-    trajectories/a.json, .csv, .mot.txt,  its boxes in any format of trajectory/files.py; without this folder the boxes
-                 .txt, a/                 are beside the video, where .txt is a caption, or inside it, as smcd animate
-                                          writes them. Or as MOTChallenge has it, a/gt/gt.txt, or those of all videos
-                                          in one JSON file of YouTube-VIS or CocoVID, as data/folder.py reads it
+    trajectories/a.json, a.csv, a/ ...    its boxes, named as beside the videos of data/folder.py, or a.txt; without
+                                          this folder they are beside the video, where a.txt is a caption, or inside
+                                          it, as smcd animate writes them
     references/a.mp4, a/, or a.png        the real video of the same length, or its first frame alone
     found/a.json, ...                     boxes of the objects in the video, from a tracker or by hand
     points/a.json, a.npy                  where points should be, and in another folder where a tracker found them
@@ -23,20 +22,21 @@ from pathlib import Path
 import numpy as np
 
 from ..data import Clip
-from ..data.folder import boxes_of_all, find_videos, mot_file, open_video, rows_of_video
+from ..data.folder import BOXES_BESIDE, boxes_of_all, find_videos, mot_file, open_video, rows_of_video
 from ..data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, FrameFolder, VideoFile, read_image
 from ..data.samples import DatasetError, SampleError
 from ..errors import SMCDError
 from ..trajectory.dense import DenseBoxes, dense_boxes, prompt_of
 from ..trajectory.document import MAX_FRAMES, Trajectory, parse_trajectory
-from ..trajectory.files import read_dense
+from ..trajectory.files import boxes_in, read_dense
 from ..trajectory.formats.coco_video import VideoEntry
 from ..video import VideoError, read_metadata
 from .metrics import colors_tell, first_colors, match_tracks
 from .point_error import POINT_SUFFIXES, PointPaths, read_points
 from .sensitivity import Counterfactual
 
-BOX_SUFFIXES = (".json", ".csv", ".mot.txt", ".txt")
+_BESIDE = (".mot.txt", *BOXES_BESIDE)
+_IN_A_FOLDER_OF_BOXES = (*_BESIDE, ".txt")
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _boxes(
 ) -> Trajectory | DenseBoxes:
     home = trajectories or folder
     # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
-    suffixes = BOX_SUFFIXES if trajectories else BOX_SUFFIXES[:-1]
+    suffixes = _IN_A_FOLDER_OF_BOXES if trajectories else _BESIDE
     is_inside = trajectories is None and _boxes_path(home, key, suffixes) is None and "trajectory" in metadata
     return parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video, listed, suffixes)
 
@@ -217,14 +217,13 @@ def _named(folder: Path, key: str) -> Path | None:
 
 
 def _boxes_path(folder: Path, key: str, suffixes: Sequence[str]) -> Path | None:
-    """File named after the key, or a folder with a boxes file in it, such as a GOT-10k sequence."""
+    """File named after the key, or a folder that holds boxes, such as a GOT-10k sequence."""
     for suffix in suffixes:
         path = folder / f"{key}{suffix}"
         if path.is_file():
             return path
     path = folder / key
-    has_boxes = path.is_dir() and any(child.suffix in BOX_SUFFIXES for child in path.iterdir())
-    return path if has_boxes else mot_file(path)
+    return path if path.is_dir() and boxes_in(path) else mot_file(path)
 
 
 class _BoxesOfAll:
@@ -248,7 +247,7 @@ def _read_boxes(
     key: str,
     video: VideoFile | FrameFolder,
     listed: _BoxesOfAll,
-    suffixes: Sequence[str] = BOX_SUFFIXES,
+    suffixes: Sequence[str] = _IN_A_FOLDER_OF_BOXES,
 ) -> DenseBoxes:
     """Read the boxes. Pixels are those of the stored video, unless the file names another size."""
     path = _boxes_path(folder, key, suffixes)
