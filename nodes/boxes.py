@@ -190,11 +190,8 @@ class SMCDExport(io.ComfyNode):
 def _check_readers(node: type[io.ComfyNode], trajectory: Trajectory) -> None:
     """Stop if a node that makes a video of another size or length reads points in pixels of the trajectory."""
     own = {"width": trajectory.width, "height": trajectory.height, "length": trajectory.frames}
-    for kind, made in other_videos(node, POINTS, own):
-        raise SMCDError(
-            f"{kind} makes a video of {made}, but these points are for {own['width']} x {own['height']} pixels and "
-            f"{own['length']} frames: give it those of SMCD Tracks"
-        )
+    for unlike in other_videos(node, POINTS, own):
+        raise SMCDError(f"{unlike}: give it those of SMCD Tracks")
 
 
 def _write(trajectory: Trajectory, format: str, prefix: str) -> None:

@@ -70,11 +70,7 @@ def target() -> list[io.Input]:
 def unlike_readers(node: type[io.ComfyNode], slots: Sequence[int], width: int, height: int, length: int) -> list[str]:
     """A remark for each node that reads some outputs of a guide and makes a video of another size or length."""
     own = {"width": width, "height": height, "length": length}
-    return [
-        f"{kind} makes a video of {made}, but this is for {width} x {height} pixels and {length} frames: give both the "
-        "same numbers"
-        for kind, made in other_videos(node, slots, own, needs=("length",))
-    ]
+    return [f"{unlike}: give both the same numbers" for unlike in other_videos(node, slots, own, needs=("length",))]
 
 
 def colors_of(image: Tensor) -> Tensor:
@@ -166,11 +162,8 @@ class SMCDTracks(io.ComfyNode):
     ) -> io.NodeOutput:
         from .host.remarks import remark
 
-        for kind, made in other_videos(cls, POINTS, {"width": width, "height": height, "length": length}):
-            raise SMCDError(
-                f"{kind} makes a video of {made}, but these points are for {width} x {height} pixels and {length} "
-                "frames: give both the same numbers"
-            )
+        for unlike in other_videos(cls, POINTS, {"width": width, "height": height, "length": length}):
+            raise SMCDError(f"{unlike}: give both the same numbers")
         _, boxes, (what, *found) = fitted(trajectory, image, width, height, length, fit)
         tracks = point_tracks(boxes, points, anchors)
         what += f"; {counted(boxes, tracks, found)}"

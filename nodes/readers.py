@@ -8,10 +8,8 @@ from typing import Any
 from comfy_execution.graph_utils import is_link
 
 
-def other_videos(
-    node: Any, slots: Sequence[int], own: Mapping[str, int], needs: Sequence[str] = ()
-) -> Iterator[tuple[str, str]]:
-    """Type and size of each node that reads some outputs and makes a video of another size or length than theirs.
+def other_videos(node: Any, slots: Sequence[int], own: Mapping[str, int], needs: Sequence[str] = ()) -> Iterator[str]:
+    """Name each node that reads some outputs and makes a video of another size or length than theirs.
 
     node   the class that the host gives to `execute`
     slots  the outputs that are for a video of `own` size
@@ -29,7 +27,9 @@ def other_videos(
         told = {name: value for name, value in numbers.items() if value is not None}
         is_reader = any(value in outputs for value in given.values()) and all(name in given for name in needs)
         if is_reader and any(value != own[name] for name, value in told.items()):
-            yield reader["class_type"], ", ".join(f"{name} {value}" for name, value in told.items())
+            made = ", ".join(f"{name} {value}" for name, value in told.items())
+            size = f"{own['width']} x {own['height']} pixels and {own['length']} frames"
+            yield f"{reader['class_type']} makes a video of {made}, but this is for {size}"
 
 
 def _number(prompt: Mapping[str, Any], value: Any) -> int | None:
