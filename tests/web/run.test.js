@@ -18,7 +18,7 @@ test("progress of a run is shown until it ends, and its error is said", () => {
   assert.deepEqual(editor.run, { share: 0.25 });
   tell(api, "execution_error", { node_id: "4", node_type: "SMCD_Generate", exception_message: "no box\n" });
   assert.deepEqual([editor.run, editor.notice.kind, editor.notice.text], [null, "error", "SMCD Generate: no box"]);
-  tell(api, "executed", { output: { images: [{ filename: "still.png" }] } });
+  tell(api, "executed", { node: "4", output: { images: [{ filename: "still.png" }] } });
   assert.equal(editor.result, null); // a still is no result
   stop();
   tell(api, "execution_start");
@@ -57,11 +57,40 @@ test("an error is said in the editors of its run, by the title of its node", () 
 test("each video that a loader would show is shown as a result", (t) => {
   const videos = fakeVideos(t);
   const api = /** @type {any} */ (Object.assign(new EventTarget(), { apiURL: (path) => path }));
-  const stop = followRuns(new EditorState(), {}, { app: {}, api });
+  const graph = graphOf({ 1: { type: "SMCD_Trajectory" }, 4: { type: "SaveVideo" } });
+  const stop = followRuns(new EditorState(), graph.getNodeById(1), { app: { graph }, api });
   const names = ["a.mp4", "a.webm", "a.mov", "a.m4v", "a.mkv", "a.ogv", "A.MP4"];
-  for (const filename of names) tell(api, "executed", { output: { images: [{ filename }] } });
+  for (const filename of names) tell(api, "executed", { node: "4", output: { images: [{ filename }] } });
   assert.deepEqual(videos.map(({ src }) => src.match(/[aA]\.\w+/)[0]), names);
   stop();
+});
+
+test("a video is the result of the editor that leads to it, or of all if none does", (t) => {
+  const videos = fakeVideos(t);
+  const api = /** @type {any} */ (Object.assign(new EventTarget(), { apiURL: (path) => path }));
+  const save = (from) => ({ type: "SaveVideo", inputs: from ? { video: [from, 0] } : {} });
+  const graph = graphOf({
+    1: { type: "SMCD_Trajectory" }, 2: { type: "SMCD_Generate", inputs: { trajectory: [1, 0] } }, 3: save(2),
+    4: { type: "SMCD_Trajectory" }, 5: { type: "SMCD_Generate", inputs: { trajectory: [4, 0] } }, 6: save(5),
+    7: save(0), // through nodes that send without links, for all that is known here
+  }); // prettier-ignore
+  const [first, second] = [1, 4].map((id) => {
+    const editor = new EditorState();
+    t.after(followRuns(editor, graph.getNodeById(id), { app: { graph }, api }));
+    return editor;
+  });
+  const shownIn = (node, more = {}) => {
+    videos.length = 0;
+    for (const editor of [first, second]) editor.set({ result: null });
+    tell(api, "executed", { node, ...more, output: { images: [{ filename: "a.mp4" }] } });
+    for (const video of videos) video.onloadeddata();
+    return [first, second].map(({ result }) => result !== null);
+  };
+  assert.deepEqual(shownIn("3"), [true, false]);
+  assert.deepEqual(shownIn("6"), [false, true]);
+  assert.deepEqual(shownIn("7"), [true, true]);
+  assert.deepEqual(shownIn("6.0.0.1", { display_node: "6" }), [false, true]); // made by 6 while it ran
+  assert.deepEqual(shownIn("99"), [false, false]); // of a workflow in another tab
 });
 
 /** The video elements that showing a video makes, as far as it uses them. */

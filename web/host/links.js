@@ -179,8 +179,12 @@ function linkOf(graph, id) {
 
 /** The node of a subgraph in its parent graph; null for the root graph. */
 function holderOf(graph) {
-  const root = graph.rootGraph;
-  if (!root || root === graph) return null;
-  const graphs = [root, ...(root.subgraphs?.values() ?? [])];
-  return graphs.flatMap((one) => one.nodes).find((node) => node.subgraph === graph) ?? null;
+  if ((graph.rootGraph ?? graph) === graph) return null;
+  return allNodes(graph).find((node) => node.subgraph === graph) ?? null;
+}
+
+/** The nodes of a workflow, also those in its subgraphs. @param {any} graph  one of its graphs */
+export function allNodes(graph) {
+  const root = graph.rootGraph ?? graph;
+  return [root, ...(root.subgraphs?.values() ?? [])].flatMap((one) => one.nodes);
 }

@@ -9,7 +9,7 @@ import { listen } from "../editor/kit/dom.js";
 import { translator } from "../editor/strings/strings.js";
 import { showPicture, showImages } from "./background.js";
 import { languageOf } from "./host.js";
-import { meet, nodeOfRun } from "./links.js";
+import { allNodes, meet, nodeOfRun } from "./links.js";
 import { fileUrl, isVideoFile, PLAIN } from "./picture.js";
 
 /**
@@ -32,6 +32,7 @@ export async function queueRun(editor, { app }) {
 
 /**
  * Follow the runs of the page. An error is told where the node has to do with it, a video where the run was queued too.
+ * The result is the last video of the workflow, but for those that only other nodes with an editor lead to.
  *
  * @param {EditorState} editor
  * @param {any} node  of the editor
@@ -71,14 +72,18 @@ export function followRuns(editor, node, host) {
       const failed = nodeOfRun(app, detail.node_id);
       if (failed && meet(node, failed)) editor.notify("error", `${failed.title}: ${detail.exception_message.trim()}`);
     },
-    executed({ detail: { node: id, output } }) {
+    executed({ detail: { node: id, display_node = id, output } }) {
       const files = output?.images ?? output?.gifs ?? [];
       const video = files.find(({ filename }) => isVideoFile(filename));
       if (!video && files.length < 2) return; // a still is no result
+      const maker = nodeOfRun(app, display_node); // which stands for those that it made while it ran
+      if (!maker) return; // a run of another tab
+      const isOwnVideo = meet(node, maker);
+      const editors = isOwnVideo ? [] : allNodes(node.graph).filter(({ type }) => type === node.type);
+      if (editors.some((other) => meet(other, maker))) return;
       release();
-      const maker = nodeOfRun(app, id);
       const own = { isReady: false };
-      if (maker && meet(node, maker)) made = own;
+      if (isOwnVideo) made = own;
       const onReady = () => {
         own.isReady = true;
         tell();
