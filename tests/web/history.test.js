@@ -36,6 +36,12 @@ test("a cancelled gesture leaves everything as it was", () => {
   assert.equal(cancel(history), history);
 });
 
+test("a change of something else alone is a step", () => {
+  const changed = record(newHistory(START), START, "image", { file: "a.png" });
+  assert.deepEqual(changed.past.map(({ label, change }) => [label, change]), [["image", { file: "a.png" }]]);
+  assert.equal(redo(undo(changed)).past.length, 1);
+});
+
 test("a gesture that changes nothing is no step and keeps what can be redone", () => {
   const undone = undo(record(newHistory(START), moved(START), "move"));
   const after = commit(preview(preview(begin(undone, "move"), moved(START)), START));

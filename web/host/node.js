@@ -271,14 +271,14 @@ class NodeEditor {
     return (isConnected && output?.[name]) || [];
   }
 
-  /** @param {PixelSize} size @param {Change | null} change  of the graph, which gave the picture */
-  #resize({ width, height }, change) {
+  /** @param {PixelSize} picture  its size @param {Change | null} change  of the graph, which gave it */
+  #resize(picture, change) {
     const { trajectory, problem, isInGesture, naming } = this.editor;
     const isBusy = isInGesture || naming !== null;
-    this.#waiting = isBusy ? [{ width, height }, change] : null;
-    if (isBusy) return;
-    if (problem || Math.max(width, height) > LIMITS.side) return;
-    if (width === trajectory.width && height === trajectory.height) return;
+    this.#waiting = isBusy ? [picture, change] : null;
+    if (isBusy || problem) return;
+    const { width, height } = Math.max(picture.width, picture.height) > LIMITS.side ? trajectory : picture;
+    if (!change && width === trajectory.width && height === trajectory.height) return;
     const label = change ? "step.image" : "step.clip";
     this.editor.apply(label, (before) => setClip(before, { width, height }), change);
     if (!trajectory.objects.length || !isOtherShape(trajectory, { width, height })) return;

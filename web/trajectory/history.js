@@ -46,14 +46,14 @@ export function preview(history, trajectory) {
 }
 
 /**
- * End the gesture. Without a change there is no step, and redo stays possible.
+ * End the gesture. Without a change, of the trajectory or with it, there is no step, and redo stays possible.
  *
  * @param {History} history
  * @returns {History}
  */
 export function commit(history) {
   const { gesture, present } = history;
-  if (!gesture || gesture.trajectory === present) return { ...history, gesture: null };
+  if (!gesture || (gesture.trajectory === present && !gesture.change)) return { ...history, gesture: null };
   const step = { ...gesture, cost: ownKeys(gesture.trajectory, present) };
   return { past: bounded([...history.past, step]), present, future: [], gesture: null };
 }

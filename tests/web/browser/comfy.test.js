@@ -563,13 +563,15 @@ function inRenderer(serverOf, { nodes2 }) {
       await page.waitForTimeout(700); // in which the editor looks at the graph twice
       assert.deepEqual(await state(), expected);
     };
-    const drop = async (name) => {
-      await page.evaluate(async ([name, bytes]) => {
+    const dropFile = (name, as = name) =>
+      page.evaluate(async ([name, bytes]) => {
         const transfer = new DataTransfer();
         transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
         const event = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
         document.querySelector(".smcd-editor").dispatchEvent(event);
-      }, [name, [...readFileSync(join(serverOf().base, "input", name))]]);
+      }, [as, [...readFileSync(join(serverOf().base, "input", name))]]);
+    const drop = async (name) => {
+      await dropFile(name);
       const { width, height } = SIZES[name];
       const isThere = async () => (await state()).slice(3).join() === [width, height, width, height].join();
       for (let n = 0; n < 100 && !(await isThere()); n += 1) await page.waitForTimeout(100);
@@ -603,6 +605,14 @@ function inRenderer(serverOf, { nodes2 }) {
     await becomes(old);
     await host.press("Control+Shift+Z", "Control+Shift+Z");
     await becomes(tall);
+    // One of the size of the clip is a step too.
+    const before = await host.undoSteps();
+    await dropFile("tall.png", "same.png");
+    await becomes([...tall.slice(0, 2), "same.png", ...tall.slice(3)]);
+    await page.locator(".smcd-editor").focus();
+    await host.press("Control+z");
+    await becomes(tall);
+    assert.equal(await host.undoSteps(), before + 2);
     // What was linked since by hand stays.
     await page.evaluate(([a, b]) => {
       const node = window.app.graph.getNodeById(a);

@@ -288,13 +288,13 @@ export class EditorState {
     if (this.isInGesture) return this.cancel();
     const { change } = this.#history.past.at(-1) ?? {};
     if (change) this.#onChange(change, true);
-    this.#step(model.undo(this.#history));
+    this.#step(model.undo(this.#history), change);
   }
 
   redo() {
     const { change } = (!this.isInGesture && this.#history.future.at(-1)) || {};
     if (change) this.#onChange(change, false);
-    this.#step(model.redo(this.#history));
+    this.#step(model.redo(this.#history), change);
   }
 
   /**
@@ -472,11 +472,11 @@ export class EditorState {
     this.notify("error", error.said);
   }
 
-  #step(history) {
+  #step(history, change = null) {
     const before = this.#history.gesture?.trajectory ?? this.trajectory;
     this.#history = history;
     const isChanged = this.trajectory !== before;
-    if (isChanged) {
+    if (isChanged || change) {
       this.notice = null;
       this.#forgetTheGone();
       const text = model.serialiseTrajectory(this.trajectory);
