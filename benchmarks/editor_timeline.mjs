@@ -113,3 +113,4 @@ try {
 } finally {
   await opened.close();
 }
+process.exit(); // the browser of the tests is open

@@ -72,13 +72,15 @@ def plain(args: argparse.Namespace) -> dict[str, float]:
     import torch
     from torch.utils.data import DataLoader
 
+    from smcd_core.networks.smcd import SMCD
     from smcd_core.training.encoded import EncodedClips
     from smcd_core.training.loss import DenoisingLoss, sample_batch
     from smcd_core.training.parameters import trainable_parameters
-    from smcd_core.weights.checkpoint import build
 
     config, checkpoint = _start(args, "diim")
-    data, model = EncodedClips(args.folder), build(checkpoint, dtype=torch.float32).requires_grad_(False)
+    data, model = EncodedClips(args.folder), SMCD(checkpoint.config)
+    model.load_state_dict(checkpoint.weights)
+    model.requires_grad_(False)
     trained = list(trainable_parameters(model, "diim").values())
     for parameter in trained:
         parameter.requires_grad_(True)
@@ -130,14 +132,16 @@ def _encoding(args: argparse.Namespace, encoded):
     from smcd_core.weights.defaults import SPRITES_CHECKPOINT
 
     class Encoding:
-        null_text, clips = encoded.null_text, list(SyntheticClips(len(encoded), size=_side(args)))
+        null_text, buckets = encoded.null_text, encoded.buckets
+        clips = list(SyntheticClips(len(encoded), size=_side(args)))
         vae, text = unpack_components(read_checkpoint(SPRITES_CHECKPOINT))
 
         def __len__(self):
             return len(self.clips)
 
         def __getitem__(self, index: int):
-            made = _encode(self.clips[index], self.vae, self.text, self.text.phrases, encoded[0]["mask"].shape[1])
+            slots = encoded[0]["mask"].shape[1]
+            (made,) = _encode([self.clips[index]], self.vae, self.text, self.text.phrases, slots)
             return {name: value.float() for name, value in made.items()}
 
     return Encoding()
