@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 def test_a_benchmark_measures_all_its_cases(name, tmp_path):
     out = tmp_path / "result.json"
     options = ["--tiny", "--rounds", "1", "--threads", "1", "--out", str(out)]
-    subprocess.run([sys.executable, ROOT / "benchmarks" / f"{name}.py", *options], check=True)
+    subprocess.run([sys.executable, ROOT / "benchmarks" / f"{name}.py", *options], check=True)  # noqa: S603
     medians = json.loads(out.read_text())["medians"]
     numbers = [number for case in medians.values() for number in case.values()]
     assert numbers and all(map(math.isfinite, numbers))
