@@ -32,7 +32,6 @@ async function measure({ objects, frames, rounds, keys }) {
   const canvas = document.querySelector(".smcd-timeline-canvas");
   const ids = editor.trajectory.objects.map(({ id }) => id);
   const box = canvas.getBoundingClientRect();
-  const label = Math.min(Math.max(box.width * 0.2, 84), 180);
   const at = (x, y) => ({ clientX: box.left + x, clientY: box.top + y, pointerId: 1, bubbles: true, cancelable: true });
   const wheel = (deltaY, more = {}) =>
     canvas.dispatchEvent(new WheelEvent("wheel", { ...at(box.width / 2, 60), deltaY, ...more }));
@@ -65,24 +64,29 @@ async function measure({ objects, frames, rounds, keys }) {
   const refs = editor.trajectory.objects.flatMap(({ id, keys: all }) =>
     all.slice(1, -1).map(({ frame }) => ({ id, frame })),
   );
-  const start = label + 14 + ((box.width - label - 36) * refs[0].frame) / (frames - 1);
+  const { layoutOf, xOf, keyY } = await import("/web/editor/timeline/layout.js");
+  const layout = layoutOf(box, { frames, objects, hasScores: false }, { zoom: 1, start: 0, scroll: 0 });
+  const [{ keys: row }] = editor.trajectory.objects;
+  const [x, y] = [xOf(layout, row[row.length >> 1].frame), keyY(layout, 1)];
   return {
     "playhead by one frame": await time((round) => editor.seek(round)),
     "scroll rows": await time((round) => wheel(round % 2 ? -200 : 200)),
     "zoom in": await time(() => wheel(-20, { ctrlKey: true }), () => wheel(0)),
     "scroll along the time, zoomed": await time((round) => wheel(round % 2 ? -90 : 100, { shiftKey: true })),
     "drag one key": await time(
-      (round) => pointer("pointermove", start + 20 + (round % 2) * 10, 28 + 33),
+      (round) => pointer("pointermove", x + 20 + (round % 2) * 10, y),
       () => {
         wheel(1e5, { ctrlKey: true });
         wheel(-1e5);
-        pointer("pointerdown", start, 28 + 33);
+        pointer("pointerdown", x, y);
+        pointer("pointermove", x + 30, y);
+        if (!editor.isInGesture) throw new Error("the pointer is on no key");
       },
-      () => pointer("pointerup", start, 28 + 33),
+      () => ["pointermove", "pointerup"].forEach((type) => pointer(type, x, y)), // back where it was
     ),
     "drag all keys but the ends": await time(
       (round) => {
-        const by = (round % 2) + 1;
+        const by = round % 2 ? 1 : -1; // however near the keys are
         editor.preview((trajectory) => window.moveKeys(trajectory, refs, by));
         editor.selectKeys(refs.map(({ id, frame }) => ({ id, frame: frame + by })));
       },

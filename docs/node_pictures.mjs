@@ -1,6 +1,7 @@
 /**
- * Make the pictures of help pages anew that show the editor, numbers that a node chooses, the bundled checkpoint or what it
- * makes, in ComfyUI as the tests start it: `COMFYUI_PATH=... COMFYUI_PYTHON=... node docs/node_pictures.mjs [page ...]`
+ * Make the README's picture of the editor anew, and the pictures of help pages that show the editor, numbers that a node
+ * chooses, the bundled checkpoint or what it makes, in ComfyUI as the tests start it:
+ * `COMFYUI_PATH=... COMFYUI_PYTHON=... node docs/node_pictures.mjs [editor | page ...]`
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -37,6 +38,11 @@ const FOUND = {
   phrase: "cup",
   keys: [[0, [0.17, 0.04, 0.79, 0.64]], [3, [0.27, 0.11, 0.85, 0.72]], [7, [0.32, 0.26, 0.91, 0.83]]].map(([frame, box]) => ({ frame, box })),
 };
+/** The way of the rocket in the README's picture. */
+const ROCKET = [
+  { frame: 0, box: [0.471, 0.21, 0.537, 0.975], ease: "in", handles: [[0, 0], [0, -0.35]] },
+  { frame: 80, box: [0.715, -0.2, 0.781, 0.565], handles: [[-0.2, 0], [0, 0]] },
+]; // prettier-ignore
 /** A file of TrailBlazer. */
 const BOXES = `
 keyframe:
@@ -65,8 +71,11 @@ process.exit(); // the browser of the tests is open
 
 async function main(wanted) {
   const { page, host } = await openComfy(server);
-  writeFileSync(join(server.base, "input", "tiger.yaml"), BOXES);
+  await page.evaluate(() => window.app.extensionManager.setting.set("Comfy.Minimap.Visible", false));
   const workflow = JSON.parse(readFileSync(join(ROOT, "workflows", "01_quick_start.json"), "utf-8"));
+  if (!wanted.length || wanted.includes("editor")) await takeEditor(page, host, workflow);
+  if (wanted.length === 1 && wanted[0] === "editor") return;
+  writeFileSync(join(server.base, "input", "tiger.yaml"), BOXES);
   await page.evaluate((data) => window.app.loadGraphData(data), workflow);
   await host.settle();
   await page.evaluate(arrange, { spoon: SPOON, found: FOUND, prompt: PROMPT, title: TITLE });
@@ -77,13 +86,47 @@ async function main(wanted) {
   await page.evaluate(fitToWidgets, ["SMCD_Load", "SMCD_Generate"]);
   for (const [name, types] of Object.entries(PAGES)) {
     if (wanted.length && !wanted.includes(name)) continue;
-    const [width, height] = await page.evaluate(show, { types, margin: MARGIN, title: TITLE });
-    await page.waitForTimeout(2000);
-    const { x, y } = await page.locator("#graph-canvas").boundingBox();
-    const path = join(ROOT, "web", "docs", "img", `${name}.png`);
-    await page.screenshot({ path, clip: { x: x + 300, y: y + 120, width, height } });
-    python(SHRINK, path);
+    python(SHRINK, await take(page, types, join(ROOT, "web", "docs", "img", `${name}.png`)));
   }
+}
+
+/** Write the picture of some nodes. @returns {Promise<string>} its path */
+async function take(page, types, path) {
+  const [width, height] = await page.evaluate(show, { types, margin: MARGIN, title: TITLE });
+  await page.waitForTimeout(2000);
+  const { x, y } = await page.locator("#graph-canvas").boundingBox();
+  await page.screenshot({ path, clip: { x: x + 300, y: y + 120, width, height } });
+  return path;
+}
+
+/** A picture and the editor, with a path that bends. */
+async function takeEditor(page, host, workflow) {
+  await page.evaluate((data) => window.app.loadGraphData(data), workflow);
+  await host.settle();
+  const [id] = await host.ids("SMCD_Trajectory");
+  const document = JSON.parse(readFileSync(join(ROOT, "demo", "rocket.json"), "utf-8"));
+  const text = JSON.stringify({ ...document, version: 2, objects: [{ ...document.objects[0], keys: ROCKET }] });
+  await page.evaluate(leaveEditor, [id, text]);
+  await host.settle();
+  await host.editor(id, (editor) => {
+    editor.select([editor.trajectory.objects[0].id]);
+    editor.seek(56);
+  });
+  await take(page, ["SMCD_Trajectory", "SMCD_Example"], join(ROOT, "docs", "editor.png"));
+}
+
+/** Runs in the page: leave a picture and a node with an editor alone, beside each other. */
+function leaveEditor([id, text]) {
+  const { graph } = window.app;
+  const [node, picture] = [graph.getNodeById(id), graph.nodes.find(({ type }) => type === "SMCD_Example")];
+  for (const other of [...graph.groups, ...graph.nodes]) if (other !== node && other !== picture) graph.remove(other);
+  for (const [one, name, value] of [[picture, "example", "rocket"], [node, "text", text]]) {
+    const widget = one.widgets.find((found) => found.name === name);
+    widget.value = value;
+    widget.callback?.(value);
+  }
+  [picture.pos, node.pos] = [[0, 0], [picture.size[0] + 60, 0]];
+  node.setSize([860, 820]);
 }
 
 /** Runs in the page: give the nodes of each picture a place, and what they make a preview below. */
