@@ -63,7 +63,7 @@ def _call(command: list[str]) -> str:
 def section(name: str) -> str:
     """Format a benchmark as Markdown: description, command, machine, ratios."""
     if name in PAGES:
-        body = f"```\n{(RESULTS / f'{name}.txt').read_text(encoding='utf-8').strip()}\n```"
+        body = f"```text\n{(RESULTS / f'{name}.txt').read_text(encoding='utf-8').strip()}\n```"
         return f"## {name}\n\n`node benchmarks/{name}.mjs`\n\n{body}\n"
     about = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8")))
     result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))

@@ -246,7 +246,7 @@ def test_blocks_of_other_languages_are_well_formed(page):
         elif language == "json":
             assert parse_trajectory(block).objects
         else:
-            assert language in ("", "bash", "sh", "bibtex"), language
+            assert language in ("", "bash", "sh", "bibtex", "text"), language
 
 
 @pytest.mark.parametrize("page", PAGES)
