@@ -28,8 +28,11 @@ def other_videos(node: Any, slots: Sequence[int], own: Mapping[str, int], needs:
         is_reader = any(value in outputs for value in given.values()) and all(name in given for name in needs)
         if is_reader and any(value != own[name] for name, value in told.items()):
             made = ", ".join(f"{name} {value}" for name, value in told.items())
-            size = f"{own['width']} x {own['height']} pixels and {own['length']} frames"
-            yield f"{reader['class_type']} makes a video of {made}, but this is for {size}"
+            width, height, length = (own[name] for name in ("width", "height", "length"))
+            yield (
+                f"{reader['class_type']} makes a video of {made}, but this is for {width} x {height} pixels and "
+                f"{length} frames"
+            )
 
 
 def _number(prompt: Mapping[str, Any], value: Any) -> int | None:
