@@ -12,6 +12,7 @@ from .guides import SMCDCutAndDrag, SMCDTracks
 from .guides_drawn import SMCDGuideVideo, SMCDRegionalPrompt
 from .loader import SMCDLoad, register_model_folder
 from .metrics import SMCDMetrics
+from .readers import watch_prompts
 from .sampling import SMCDGuider, SMCDLongVideo, SMCDSampler
 from .trajectory import SMCDExample, SMCDTrajectory, serve_examples
 
@@ -44,6 +45,7 @@ class SMCDExtension(ComfyExtension):
         register_model_folder()
         serve_examples()
         add_routes()
+        watch_prompts()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

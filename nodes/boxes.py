@@ -16,7 +16,7 @@ from ..smcd_core.guides.tracks import as_coordinates, as_tracks, point_tracks
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory, dumps
 from ..smcd_core.trajectory.values import POINT_SIZE, trajectory_from_value
 from ..smcd_core.trajectory.write import bounding_boxes
-from .readers import other_videos
+from .readers import NodeWithReaders, other_videos, refuse_ati
 from .values import SMCDTrajectoryType, TrajectoryDocument, boxes_input, read_boxes, to_image, to_pixels
 
 POINTS = (1, 3)  # outputs of SMCD Export in pixels of a video: coordinates and tracks
@@ -114,7 +114,7 @@ class SMCDFromBoxes(io.ComfyNode):
         return io.NodeOutput(TrajectoryDocument(read), what)
 
 
-class SMCDExport(io.ComfyNode):
+class SMCDExport(NodeWithReaders):
     """A trajectory for other programs and packs."""
 
     @classmethod
@@ -192,6 +192,7 @@ def _check_readers(node: type[io.ComfyNode], trajectory: Trajectory) -> None:
     own = {"width": trajectory.width, "height": trajectory.height, "length": trajectory.frames}
     for unlike in other_videos(node, POINTS, own):
         raise SMCDError(f"{unlike}: give it those of SMCD Tracks")
+    refuse_ati(node, coordinates=1)
 
 
 def _write(trajectory: Trajectory, format: str, prefix: str) -> None:

@@ -34,7 +34,7 @@ from ..smcd_core.guides.tracks import (
 from ..smcd_core.trajectory.dense import DenseBoxes
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory
 from .masks import mask_pictures, read_masks, stretched
-from .readers import other_videos
+from .readers import NodeWithReaders, other_videos, refuse_ati
 from .values import boxes_input, check_image, read_boxes
 
 FITS = ("crop", "stretch")
@@ -95,7 +95,7 @@ def fitted(
     return read, boxes, told(boxes, drawn_on, picture, crop=fit == "crop")
 
 
-class SMCDTracks(io.ComfyNode):
+class SMCDTracks(NodeWithReaders):
     """Points in each box, for models that move what is at a point of the first frame."""
 
     @classmethod
@@ -164,6 +164,7 @@ class SMCDTracks(io.ComfyNode):
 
         for unlike in other_videos(cls, POINTS, {"width": width, "height": height, "length": length}):
             raise SMCDError(f"{unlike}: give both the same numbers")
+        refuse_ati(cls, coordinates=1)
         _, boxes, (what, *found) = fitted(trajectory, image, width, height, length, fit)
         tracks = point_tracks(boxes, points, anchors)
         what += f"; {counted(boxes, tracks, found)}"
@@ -179,7 +180,7 @@ class SMCDTracks(io.ComfyNode):
         return io.NodeOutput(as_tracks(tracks), as_coordinates(tracks), ati, "\n".join([what, *lines]))
 
 
-class SMCDCutAndDrag(io.ComfyNode):
+class SMCDCutAndDrag(NodeWithReaders):
     """The image with what is in its boxes moved, for models that start from a rough video."""
 
     @classmethod

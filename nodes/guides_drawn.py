@@ -13,13 +13,14 @@ from ..smcd_core.guides.drawn import STYLES, guide_video, remarks
 from ..smcd_core.guides.regions import region_masks
 from ..smcd_core.sampling.settings import check_objects
 from .guides import colors_of, fitted, target, unlike_readers
+from .readers import NodeWithReaders
 from .values import boxes_input
 
 MAX_FRAMES_PER_LATENT = 16
 MAX_STRENGTH = 10.0  # of ConditioningSetMask
 
 
-class SMCDGuideVideo(io.ComfyNode):
+class SMCDGuideVideo(NodeWithReaders):
     """Boxes drawn as another model was trained to read them."""
 
     @classmethod
@@ -81,7 +82,7 @@ class SMCDGuideVideo(io.ComfyNode):
         return io.NodeOutput(video, mask, "\n".join([what, *lines]))
 
 
-class SMCDRegionalPrompt(io.ComfyNode):
+class SMCDRegionalPrompt(NodeWithReaders):
     """A prompt for the scene, and a phrase for each box that moves with it."""
 
     @classmethod

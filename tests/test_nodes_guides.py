@@ -282,6 +282,18 @@ def test_a_video_of_another_size_or_length_is_told_to_use_smcd_tracks(wrong):
     export(reader("WanMoveVisualizeTracks", width=["5", 0], height=["5", 1], length=["5", 2]))
 
 
+@pytest.mark.parametrize("kind", ["SMCD_Tracks", "SMCD_Export"])
+def test_points_for_each_frame_are_refused_where_121_are_read(kind):
+    """WanTrackToVideo fills up what is missing with zeros."""
+    size = dict(width=320, height=240, length=9)
+    given = {
+        "SMCD_Tracks": dict(trajectory=DOCUMENT, **size, fit="crop", points=0, anchors=0),
+        "SMCD_Export": dict(trajectory=DOCUMENT, format="none", filename_prefix="x"),
+    }[kind]
+    with pytest.raises(ValueError, match="WanTrackToVideo reads 121 points .* give it coordinates_121 of SMCD Tracks"):
+        run_in({"2": reader("WanTrackToVideo", tracks=["1", 1], **size)}, kind, **given)
+
+
 @pytest.mark.parametrize(
     ("wrong", "made"),
     [

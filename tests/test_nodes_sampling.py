@@ -366,6 +366,23 @@ def test_a_controlnet_is_refused(parts, picture):
         host.call("KSampler", **inputs)
 
 
+@pytest.mark.parametrize(
+    "name, found",
+    [("attn2_patch", "attn2_patch"), ("input_block_patch", "input_block_patch"), ("attn1_replace", "attn1")],
+)
+def test_patches_that_no_layer_would_call_are_refused(name, found, parts, picture):
+    model = parts[0].clone()
+    patch = lambda *given: given[0]  # noqa: E731
+    if name == "attn1_replace":
+        model.set_model_attn1_replace(patch, "middle", 0)
+    else:
+        getattr(model, f"set_model_{name}")(patch)
+    positive, negative, latent = conditioned(parts, picture)
+    inputs = dict(model=model, positive=positive, negative=negative, latent_image=latent, steps=1)
+    with pytest.raises(ValueError, match=f"patches of attention and blocks do not reach: found {found}; remove the"):
+        host.call("KSampler", **inputs)
+
+
 # Relative distance from float32 after two steps, twice what was measured; fp8 has 3 bits of mantissa.
 @pytest.mark.parametrize("name, tolerance", [("fp16", 0.01), ("bf16", 0.05), ("fp8_e4m3fn", 0.4)])
 def test_weights_in_other_types_give_nearly_the_same_of_exact_boxes(path, picture, parts, name, tolerance):

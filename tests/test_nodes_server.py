@@ -113,6 +113,46 @@ def test_what_a_run_says_is_not_shown_in_another_page(server):
     assert run.texts and not [message for message in heard if message.type == aiohttp.WSMsgType.BINARY]
 
 
+def test_points_are_refused_when_only_the_video_that_reads_them_has_changed(server):
+    """The host has them from the run before, and compares the inputs of the node that made them."""
+    size = {"width": 128, "height": 128, "length": 9}
+    tracks = {"trajectory": ["1", 1], **size, "fit": "crop", "points": 0, "anchors": 0}
+    prompt = {
+        "1": {"class_type": "SMCD_Example", "inputs": {"example": "beach"}},
+        "2": {"class_type": "SMCD_Tracks", "inputs": tracks},
+        "3": {"class_type": "PreviewAny", "inputs": {"source": ["2", 1], **size}},  # as a node that makes a video
+    }
+    assert last_event(host.watch(server, prompt)) == ("execution_success", None)
+    prompt["3"]["inputs"]["length"] = 17
+    event, message = last_event(host.watch(server, prompt))
+    assert event == "execution_error" and message.startswith(
+        "PreviewAny makes a video of width 128, height 128, length"
+    )
+
+
+def test_boxes_that_replaced_a_text_replace_it_again_when_the_editor_has_gone_back_to_it(server):
+    """By its undo, or as the page was loaded again: only a run tells it."""
+
+    def seeds(text):
+        """What two runs tell the editor of a node with this text."""
+        prompt = {
+            "1": {"class_type": "PrimitiveBoundingBox", "inputs": BOX},
+            "2": {"class_type": "SMCD_Trajectory", "inputs": {"text": text, "boxes": ["1", 0]}},
+            "3": {"class_type": "PreviewAny", "inputs": {"source": ["2", 2]}},
+        }
+        runs = [host.watch(server, prompt) for _ in range(2)]
+        told = [
+            data["output"] for run in runs for event, data in run.events if event == "executed" and data["node"] == "2"
+        ]
+        return [output["smcd_seed"][0] for output in told if output]
+
+    drawn = json.dumps({"version": 1, "width": 64, "height": 64, "frames": 5, "objects": []})
+    first, again = seeds(drawn)
+    assert first == again and json.loads(first)["objects"]
+    assert seeds(first) == []  # which the editor has taken
+    assert len(seeds(drawn)) == 2
+
+
 BOX = {"x": 16, "y": 8, "width": 32, "height": 24}
 SIZE = {"width": 64, "height": 64}
 TRACK = {"start_x": 0.1, "start_y": 0.2, "end_x": 0.8, "end_y": 0.7, "num_frames": 6, "num_tracks": 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import comfy.conds
@@ -67,6 +68,19 @@ def _host_attention_holds_scores() -> bool:
     )
 
 
+def _refuse_patches(options: Mapping[str, Any]) -> None:
+    """Nothing would call them: the layers are SMCD's own."""
+    found = {
+        name: patches for kind in ("patches", "patches_replace") for name, patches in options.get(kind, {}).items()
+    }
+    names = ", ".join(sorted(name for name, patches in found.items() if patches))
+    if names:
+        raise SMCDError(
+            f"SMCD has layers of its own, which patches of attention and blocks do not reach: found {names}; remove "
+            "the node that adds them, such as Perturbed-Attention Guidance, HyperTile, Token Merging or Deep Shrink"
+        )
+
+
 class HostSMCD(UNet3D):
     """SMCD's networks as one diffusion model.
 
@@ -121,6 +135,7 @@ class HostSMCD(UNet3D):
         if control is not None:
             raise SMCDError("SMCD cannot be combined with a ControlNet: remove the Apply ControlNet node")
         self.attend.options = transformer_options = transformer_options or {}
+        _refuse_patches(transformer_options)
         frames = self._frames(x, num_frames, transformer_options)
         boxes_xyxy = mask = None
         if boxes is not None:
