@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { firstFrames } from "../../web/host/dropped.js";
+import { applyChange, firstFrames } from "../../web/host/dropped.js";
 import { bundledAway, isOtherPicture, learnBundled, modelFacts, wordsCount } from "../../web/host/facts.js";
 import { source, targets } from "../../web/host/links.js";
 import { modelTextOf } from "../../web/editor/stage/model_text.js";
@@ -275,4 +275,18 @@ test("a new background goes to each still input that had its source, through rer
   assert.deepEqual(firstFrames(node(free, 1), null).map((end) => [end.node.id, end.slot]), [[2, 1]]);
   const other = graphOf({ 1: { type: "SMCD_Trajectory", inputs: { background: null } }, 2: run([3, 0]), 3: loader });
   assert.deepEqual(firstFrames(node(other, 1), null), []);
+});
+
+test("undo of a dropped picture finds its loader outside of the subgraph of the editor", () => {
+  const loader = { type: "LoadImage", widgets: { image: "new.png" } };
+  const outer = graphOf({ 9: { type: "in", inputs: { image: [5, 0] } }, 5: loader });
+  const inner = graphOf({ 1: { type: "SMCD_Trajectory", inputs: { background: [-10, 0] } }, 5: loader }, { id: "in", inputs: 1 });
+  nested(outer, inner);
+  for (const graph of [outer, inner]) graph.getNodeById(5).widgets[0].options = {};
+  const file = { graph: outer.id, id: 5, widget: "image", before: "old.png", after: "new.png" };
+  const images = () => [outer, inner].map((graph) => graph.getNodeById(5).widgets[0].value);
+  applyChange(inner, { links: [], file }, true);
+  assert.deepEqual(images(), ["old.png", "new.png"]);
+  applyChange(inner, { links: [], file }, false);
+  assert.deepEqual(images(), ["new.png", "new.png"]);
 });

@@ -5,12 +5,12 @@
  * @import {Host} from "./host.js"
  * @import {End} from "./links.js"
  * @typedef {{links: {id: any, slot: number, before: any[] | null, after: any[]}[],
- *   file: {id: any, widget: string, before: string, after: string} | null}} Change  what a file changed in the graph:
+ *   file: {graph: any, id: any, widget: string, before: string, after: string} | null}} Change  what a file changed in the graph:
  *   inputs with what they were and are linked to, or the value of a loader. Plain data, as the host makes nodes anew
  */
 
 import { firstFrameOf } from "./facts.js";
-import { inputIndex, linkTo, originOf, searchUp, source, targets } from "./links.js";
+import { allNodes, inputIndex, linkTo, originOf, searchUp, source, targets } from "./links.js";
 
 const GAP = 40; // between nodes, in graph units
 const TITLE = 30; // height of a node's title, which is above its position
@@ -30,7 +30,7 @@ export async function connectFile(node, file, { api }) {
   const there = connectedLoader(node, type);
   const { loader, links } = there ? { loader: there, links: [] } : addLoader(node, type);
   const before = choose(loader, widget, after);
-  return { links, file: there && { id: loader.id, widget, before, after } };
+  return { links, file: there && { graph: loader.graph.id, id: loader.id, widget, before, after } };
 }
 
 /**
@@ -47,7 +47,7 @@ export function applyChange(graph, { links, file }, isUndo) {
     const node = graph.getNodeById(link.id);
     if (node && String(originOf(node, link.slot)) === String(from)) linkTo(node, link.slot, to);
   }
-  const loader = file && graph.getNodeById(file.id);
+  const loader = file && allNodes(graph).find((one) => one.id === file.id && one.graph.id === file.graph);
   if (!loader) return;
   const [from, to] = turned(file);
   if (loader.widgets.find(({ name }) => name === file.widget)?.value === from) choose(loader, file.widget, to);

@@ -295,7 +295,10 @@ class NodeEditor {
     }, 0);
     if (!text) return;
     const seed = parseTrajectory(text);
-    if (seed.source !== this.editor.trajectory.source) this.editor.replace("step.seed", seed);
+    const { source, objects } = this.editor.trajectory;
+    if (seed.source === source) return;
+    this.editor.replace("step.seed", seed);
+    if (objects.length) this.editor.notify("info", translator(this.#language)("host.replaced"), true);
   }
 
   async #connect(file) {

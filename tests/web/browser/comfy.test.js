@@ -947,6 +947,11 @@ function inRenderer(serverOf, { nodes2 }) {
     const other = await ran();
     isNear(boxOf(other, 0), [0.5, 0.5, 0.75, 0.75]);
     assert.notEqual(other.source, seeded.source);
+    await page.locator(".smcd-notice", { hasText: "Other boxes have come in and replaced what was drawn" }).waitFor();
+    // The host has the result of that run: the boxes it used are in the editor again, not those that undo brought back.
+    await host.editor(id, (editor) => editor.undo());
+    isNear(boxOf(parseTrajectory(await host.text(id)), 0), [0.3, 0.45, 0.55, 0.7]);
+    assert.deepEqual(await ran(), other);
   }, { skip: LATER });
 
   hosted("scores of SMCD Metrics are shown by the editor that it was given", async (host, page) => {
