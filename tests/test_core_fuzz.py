@@ -217,7 +217,8 @@ def test_shapes_in_a_header_take_no_memory_before_they_are_checked(tmp_path):
 @FUZZ
 @given(data=st.data())
 def test_damaged_encoded_clips_give_a_value_error(tmp_path, data):
-    clip = {"latents": torch.zeros(2, 3, 4, 2, 2), "text": torch.zeros(2, 5, 8), "null_text": torch.zeros(5, 8)}
+    clip = {"latents": (2, 3, 4, 2, 2), "text": (2, 5, 8), "boxes_xyxy": (2, 3, 1, 4), "mask": (2, 3, 1)}
+    clip = {name: torch.zeros(shape) for name, shape in {**clip, "phrases": (2, 1, 8), "null_text": (5, 8)}.items()}
     (tmp_path / "clips-00000.safetensors").write_bytes(data.draw(damaged(safetensors_bytes(clip))))
     try:
         clips = EncodedClips(tmp_path)

@@ -611,6 +611,25 @@ def test_a_preset_has_the_published_numbers(name):
     assert preset.pixels == 256 and config.steps == (200_000 if first else 60_000)
 
 
+@pytest.mark.parametrize(
+    "change", [{"latents": None}, {"null_text": None}, {"mask": None}, {"text": 1}, {"latents": 1}], ids=str
+)
+def test_a_file_that_encode_did_not_write_is_refused_by_name(change, tmp_path):
+    shapes = {"latents": (2, 2, 4, 8, 8), "text": (2, 3, 16), "boxes_xyxy": (2, 2, 2, 4), "mask": (2, 2, 2)}
+    tensors = {
+        name: torch.zeros(shape) for name, shape in {**shapes, "phrases": (2, 2, 16), "null_text": (3, 16)}.items()
+    }
+    save_file(tensors, tmp_path / "clips-00000.safetensors")
+    assert len(EncodedClips(tmp_path)) == 2
+    ((name, rows),) = change.items()
+    tensors[name] = tensors[name][:rows].clone()
+    save_file(
+        {key: value for key, value in tensors.items() if change.get(key, 1)}, tmp_path / "clips-00000.safetensors"
+    )
+    with pytest.raises(SMCDError, match="clips-00000.safetensors: is no file that `smcd encode` wrote: it holds "):
+        EncodedClips(tmp_path)
+
+
 @pytest.mark.slow
 def test_the_command_line_changes_a_preset_and_the_checkpoint_keeps_it(tmp_path, capsys):
     small = tmp_path / "clips"

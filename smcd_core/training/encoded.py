@@ -33,6 +33,7 @@ SHARD = 128  # clips per file
 PATTERN = "clips-*.safetensors"  # names of the files
 # What people know the settings of clips as, where it is no option of the same name.
 _NOTED = {"size": "--pixels", "num_frames": "--frames", "clips": "the number of clips", "root": "the folder of videos"}
+_OF_A_CLIP = {"latents", "text", "boxes_xyxy", "mask", "phrases"}  # tensors of a file, with a row for each clip
 
 
 class NoClipsError(SMCDError):
@@ -59,6 +60,7 @@ class EncodedClips(Dataset):
         first = None
         for shard in shards:
             whole = self._shapes(shard)
+            _check(shard, whole)
             count = whole["latents"][0]
             start = self.ends[-1] if self.ends else 0
             self.ends.append(start + count)
@@ -105,6 +107,18 @@ class EncodedClips(Dataset):
     def _read(self, shard: Any, row: int) -> dict[str, Tensor]:
         with _open(shard) as file:
             return {name: file.get_slice(name)[row].float() for name in file.keys() if name != "null_text"}
+
+
+def _check(shard: Any, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Raises SMCDError unless these are what `encode_clips` writes: of some clips, or of none."""
+    rows = {name: shape for name, shape in shapes.items() if name != "null_text"}
+    latents = rows.get("latents", ())
+    if "null_text" in shapes and list(latents) == [0]:
+        return
+    is_whole = "null_text" in shapes and rows.keys() >= _OF_A_CLIP and len(latents) == 5
+    if not is_whole or any(list(shape[:1]) != list(latents[:1]) for shape in rows.values()):
+        found = ", ".join(f"{name[:40]} {list(shape)}" for name, shape in list(shapes.items())[:8]) or "nothing"
+        raise SMCDError(f"{shard}: is no file that `smcd encode` wrote: it holds {found}; delete it and encode again")
 
 
 def _open(path: Path):

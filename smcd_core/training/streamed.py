@@ -46,7 +46,8 @@ class StreamedClips(EncodedClips):
         size = int.from_bytes(head[:8], "little")
         try:
             header = json.loads(head[8 : 8 + size])
-            return {name: value["shape"] for name, value in header.items() if name != "__metadata__"}
+            shapes = {name: value["shape"] for name, value in header.items() if name != "__metadata__"}
+            return {name: [int(size) for size in shape] for name, shape in shapes.items()}
         except (ValueError, KeyError, TypeError, AttributeError):
             raise SMCDError(f"{shard}: is no file of `smcd encode`") from None
 
