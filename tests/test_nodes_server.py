@@ -134,7 +134,7 @@ def test_boxes_that_replaced_a_text_replace_it_again_when_the_editor_has_gone_ba
     """By its undo, or as the page was loaded again: only a run tells it."""
 
     def seeds(text):
-        """What two runs tell the editor of a node with this text."""
+        """The texts that two runs give the editor of a node with this one."""
         prompt = {
             "1": {"class_type": "PrimitiveBoundingBox", "inputs": BOX},
             "2": {"class_type": "SMCD_Trajectory", "inputs": {"text": text, "boxes": ["1", 0]}},
