@@ -156,7 +156,7 @@ class SMCDExport(NodeWithReaders):
                 ),
             ],
             outputs=[
-                io.String.Output(display_name="json", tooltip="The SMCD trajectory, version 1; boxes in 0..1."),
+                io.String.Output(display_name="json", tooltip="The SMCD trajectory, version 1 or 2; boxes in 0..1."),
                 io.String.Output(
                     display_name="coordinates",
                     tooltip="JSON: the middle of each box, as x and y in pixels of the trajectory's own size. For the "

@@ -48,7 +48,7 @@ class SMCDTrajectory(io.ComfyNode):
             ],
             inputs=[
                 io.String.Input(
-                    "text", multiline=True, default=EMPTY, tooltip="An SMCD trajectory, version 1; boxes in 0..1."
+                    "text", multiline=True, default=EMPTY, tooltip="An SMCD trajectory, version 1 or 2; boxes in 0..1."
                 ),
                 io.Image.Input("background", optional=True, tooltip="Shown behind the boxes. It has no other effect."),
                 boxes_input(
