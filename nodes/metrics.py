@@ -14,6 +14,7 @@ from ..smcd_core.errors import SMCDError
 from ..smcd_core.sampling.framing import resized
 from ..smcd_core.trajectory.dense import dense_boxes, phrases
 from ..smcd_core.trajectory.document import Trajectory, dumps
+from ..smcd_core.trajectory.values import track_visibility
 from .values import ACCEPTED, TrajectoryDocument, boxes_input, read_boxes, to_image, to_pixels
 
 PLOT_SIZE = (640, 360)
@@ -188,8 +189,7 @@ def error_of(pixels: np.ndarray, asked: dict[str, Tensor] | None, found: dict[st
     if paths[0].shape != paths[1].shape or len(paths[0]) != frames:
         shapes = " and ".join(str(list(path.shape)) for path in paths)
         raise SMCDError(f"points and found_points have the shapes {shapes}, images {frames} frames: make them alike")
-    hidden = ~asked["track_visibility"].bool().cpu().numpy()
-    paths[0][hidden] = -1  # outside the frame, which does not count
+    paths[0][~track_visibility(asked, paths[0].shape[:2])] = -1  # outside the frame, which does not count
     return point_error(PointPaths(*paths, (width, height)))
 
 

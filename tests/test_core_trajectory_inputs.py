@@ -73,6 +73,23 @@ def test_tracks_become_squares_and_one_column_of_visibility_serves_all():
     assert boxes[0, 0].tolist() == pytest.approx([0.2, 0.4, 0.3, 0.6])  # 20 pixels around (50, 50)
 
 
+@pytest.mark.parametrize(
+    "visible, found", [([[0.2], [1]], "0.2"), ([[1], [float("nan")]], "nan"), ([[0], [255]], "255"), ([[-1], [1]], "-1")]
+)
+def test_visibility_other_than_0_and_1_is_refused(visible, found):
+    """Trackers give probabilities: 0.2 counted as visible."""
+    path = torch.tensor([[[50.0, 50.0]], [[60.0, 50.0]]])
+    with pytest.raises(TrajectoryError, match=f"track_visibility holds {found}, expected 0 or 1"):
+        read({"track_path": path, "track_visibility": torch.tensor(visible, dtype=torch.float32)})
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.float32, torch.int64])
+def test_visibility_of_0_and_1_may_have_any_type(dtype):
+    path = torch.tensor([[[50.0, 50.0]], [[60.0, 50.0]]])
+    read_as, _ = read({"track_path": path, "track_visibility": torch.tensor([[1], [0]]).to(dtype)})
+    assert boxes_at(read_as)[1].tolist() == [[True], [False]]
+
+
 def test_points_as_text_are_tracks_too():
     one = [{"x": 50, "y": 50}, {"x": 60, "y": 50}]
     assert boxes_at(read(json.dumps(one))[0])[0].shape == (2, 1, 4)

@@ -252,6 +252,9 @@ def test_other_boxes_and_points_are_scored_in_the_text():
     text = host.call("SMCD_Metrics", **inputs, **other, **points)[4]
     assert "change inside 1.000, leakage 0.000, localisation IoU 1.000" in text
     assert "EPE in pixels 5.000, of moving points 5.000" in text
+    guessed = points | {"points": {"track_path": path, "track_visibility": torch.full((2, 1), 0.2)}}
+    with pytest.raises(ValueError, match="track_visibility holds 0.2, expected 0 or 1"):
+        host.call("SMCD_Metrics", **inputs, **guessed)
     with pytest.raises(ValueError, match="other and other_trajectory are a video and its boxes: connect both or none"):
         host.call("SMCD_Metrics", **inputs, other=images)
     with pytest.raises(ValueError, match="found_points where they are: connect both or none"):

@@ -354,17 +354,29 @@ def _tracks(value: Mapping, size: tuple[int, int], point_size: float) -> _Found:
     path = _array(value["track_path"], "track_path")
     if path.ndim != 3 or path.shape[2] != 2:
         raise TrajectoryError(f"track_path is {list(path.shape)}: expected [frames, tracks, 2]")
-    visible = value.get("track_visibility")
-    visible = np.ones(path.shape[:2]) if visible is None else _array(visible, "track_visibility")
-    if visible.ndim != 2 or visible.shape[0] != len(path) or visible.shape[1] not in (1, path.shape[1]):
-        raise TrajectoryError(f"track_visibility is {list(visible.shape)}, expected {list(path.shape[:2])}")
     _check_counts(*path.shape[:2])
-    mask = np.broadcast_to(visible != 0, path.shape[:2]).copy()  # some nodes give one column for all
+    mask = track_visibility(value, path.shape[:2])
     if not np.isfinite(path[mask]).all():
         raise TrajectoryError("a visible point of track_path is NaN or infinite: repair the tracks")
     if _are_shares(path[mask]):
         raise TrajectoryError("all points of track_path are 0 to 1, which are shares of the picture, not pixels")
     return _around(path, mask, size, point_size)
+
+
+def track_visibility(tracks: Mapping, shape: tuple[int, int]) -> np.ndarray:
+    """Whether each point of TRACKS is visible, bool [F, N] of `shape`. Without track_visibility all are."""
+    if tracks.get("track_visibility") is None:
+        return np.ones(shape, bool)
+    visible = _array(tracks["track_visibility"], "track_visibility")
+    if visible.ndim != 2 or visible.shape[0] != shape[0] or visible.shape[1] not in (1, shape[1]):
+        raise TrajectoryError(f"track_visibility is {list(visible.shape)}, expected {list(shape)}")
+    other = visible[(visible != 0) & (visible != 1)]
+    if other.size:
+        raise TrajectoryError(
+            f"track_visibility holds {other[0]:g}, expected 0 or 1: choose from which number on a point counts as "
+            "visible, and compare with it"
+        )
+    return np.broadcast_to(visible != 0, shape).copy()  # some nodes give one column for all
 
 
 def _array(value: Any, name: str) -> np.ndarray:
