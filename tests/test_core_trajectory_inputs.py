@@ -74,7 +74,8 @@ def test_tracks_become_squares_and_one_column_of_visibility_serves_all():
 
 
 @pytest.mark.parametrize(
-    "visible, found", [([[0.2], [1]], "0.2"), ([[1], [float("nan")]], "nan"), ([[0], [255]], "255"), ([[-1], [1]], "-1")]
+    "visible, found",
+    [([[0.2], [1]], "0.2"), ([[1], [float("nan")]], "nan"), ([[0], [255]], "255"), ([[-1], [1]], "-1")],
 )
 def test_visibility_other_than_0_and_1_is_refused(visible, found):
     """Trackers give probabilities: 0.2 counted as visible."""
@@ -262,6 +263,53 @@ def test_a_full_house_of_boxes_is_joined_in_seconds():
     start = time.process_time()
     found, _ = trajectory_from_value(value, width=1000, height=1000, frames=frames)
     assert len(found.objects) == count and time.process_time() - start < 20
+
+
+NO_MASKS = {
+    "a box": torch.tensor([[10.0, 20.0, 60.0, 50.0]]),
+    "boxes up to 255": torch.tensor([[[10.0, 20.0, 255.0, 50.0]], [[12.0, 20.0, 255.0, 50.0]]]),
+    "a box in shares": torch.tensor([[0.1, 0.2, 0.5, 0.6]]),
+    "points": torch.arange(24.0).reshape(4, 3, 2),
+    "points in shares": torch.linspace(0, 1, 24).reshape(4, 3, 2),
+    "a map of three objects": torch.arange(4).repeat_interleave(16).reshape(1, 8, 8),
+    "a map of three objects in bytes": torch.arange(4, dtype=torch.uint8).repeat_interleave(16).reshape(1, 8, 8),
+    "logits": torch.linspace(-20, 20, 64).reshape(1, 8, 8),
+    "soft bytes as floats": torch.linspace(0, 255, 64).reshape(1, 8, 8),
+}
+
+
+@pytest.mark.parametrize("name", NO_MASKS)
+def test_tensors_that_cannot_be_masks_are_refused(name):
+    """They were read as masks: a box became the whole picture."""
+    value = NO_MASKS[name]
+    low, high = value.min().item(), value.max().item()
+    found = rf"found a tensor \[.*\] of numbers from {low:g} to {high:g}, which is no mask"
+    for one in (value, [value]):
+        with pytest.raises(TrajectoryError, match=found):
+            read(one)
+
+
+@pytest.mark.parametrize("dtype, top", [("bool", 1), ("uint8", 1), ("uint8", 255), ("float32", 255), ("int64", 255)])
+def test_masks_may_have_any_type(dtype, top):
+    mask = torch.zeros(1, 10, 20)
+    mask[0, 2:5, 4:8] = top
+    boxes, _ = boxes_at(read(mask.to(getattr(torch, dtype)))[0])
+    assert boxes[0, 0].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.5])
+
+
+def test_soft_masks_are_cut_at_one_half_in_bytes_too_and_may_overshoot():
+    mask = torch.zeros(1, 10, 20)
+    mask[0, 2:5, 4:8], mask[0, 2:5, 8:12], mask[0, 2:5, 12] = 1, 0.3, -0.2
+    soft = mask.clone()
+    soft[0, 3, 5] = 1.2
+    for one in (soft, (mask.clamp(min=0) * 255).to(torch.uint8), soft.half()):
+        assert boxes_at(read(one)[0])[0][0, 0].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.5])
+
+
+def test_a_mask_of_nan_is_named():
+    masks = [torch.zeros(1, 10, 20), torch.full((1, 10, 20), float("nan"))]
+    with pytest.raises(TrajectoryError, match="mask 1 holds NaN: repair what made it"):
+        read(masks)
 
 
 @pytest.mark.parametrize("side", [int, str])

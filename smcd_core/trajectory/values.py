@@ -29,18 +29,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .dense import DenseBoxes, of_another_size, phrases, shape_change
+from .dense import DenseBoxes, of_another_size, phrases
 from .document import (
     DEFAULT_FPS,
-    MAX_FRAMES,
-    MAX_OBJECTS,
     MAX_TEXT,
     Trajectory,
     TrajectoryError,
     parse_trajectory,
     unique_keys,
 )
-from .rows import MAX_PIXELS, all_are_shares
+from .masks import masks_as_boxes
+from .rows import MAX_PIXELS, all_are_shares, check_counts
 
 EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
 BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
@@ -48,8 +47,6 @@ BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
 KEYFRAME_KEYS = {"frame", "frame_number", "frame_id", "frame_index", "frame_idx", "frameNumber", "time", "timestamp"}
 TURNS = {"rotation", "angle"}
 BOX_SIDES = {"width", "height", "w", "h"}
-SMALLEST_PART = 0.02  # of the area of a mask's largest part
-SAME_ASPECT = 0.02  # aspect ratios of sizes that programs round differ by so much
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
 
 _Found = tuple[str, DenseBoxes]
@@ -151,7 +148,7 @@ def _lines(text: str, count: int) -> list[str]:
 
 def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
     if isinstance(value, Tensor):
-        return _masks([value], size)
+        return masks_as_boxes([value], size)
     if isinstance(value, Mapping):
         if "track_path" in value:
             return _tracks(value, size, point_size)
@@ -165,7 +162,7 @@ def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
     if len(value) == 0:
         raise TrajectoryError(f"found an empty list: {EXPECTED}")
     if all(isinstance(item, Tensor) for item in value):
-        return _masks(value, size)
+        return masks_as_boxes(value, size)
     if all(isinstance(item, str) for item in value):
         return _texts(value, size, point_size)
     if all(isinstance(item, Mapping) for item in value):
@@ -227,17 +224,9 @@ def _number(value: Any, where: str) -> float:
     return float(value)
 
 
-def _check_counts(frames: int, objects: int) -> None:
-    """Asked before the work: some of it takes the square of the number of objects."""
-    if frames > MAX_FRAMES or objects > MAX_OBJECTS:
-        raise TrajectoryError(
-            f"found {frames} frames and {objects} objects: give up to {MAX_FRAMES} frames and {MAX_OBJECTS} objects"
-        )
-
-
 def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what: str) -> _Found:
     """Boxes without identity: those of one label are joined to the nearest of the frames before."""
-    _check_counts(len(frames), max(map(len, frames)))
+    check_counts(len(frames), max(map(len, frames)))
     tracks: list[dict[int, list[float]]] = []
     labels: list[str] = []
     # A box of zeros or of -1 stands for a frame without the object.
@@ -259,7 +248,7 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
         for n in sorted(left):
             tracks.append({frame: boxes[n]})
             labels.append(names[n])
-        _check_counts(len(frames), len(tracks))
+        check_counts(len(frames), len(tracks))
     boxes, mask = np.zeros((len(frames), len(tracks), 4)), np.zeros((len(frames), len(tracks)), bool)
     for t, track in enumerate(tracks):
         for frame, box in track.items():
@@ -330,7 +319,7 @@ def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_si
     lengths = sorted({len(track) for track in tracks})
     if len(lengths) != 1:
         raise TrajectoryError(f"tracks have {lengths[0]} to {lengths[-1]} points: give all the same number")
-    _check_counts(lengths[0], len(tracks))
+    check_counts(lengths[0], len(tracks))
     points = [
         [
             [_number(point[axis], f"track {n}, point {f}: {axis}") for axis in ("x", "y")]
@@ -354,7 +343,7 @@ def _tracks(value: Mapping, size: tuple[int, int], point_size: float) -> _Found:
     path = _array(value["track_path"], "track_path")
     if path.ndim != 3 or path.shape[2] != 2:
         raise TrajectoryError(f"track_path is {list(path.shape)}: expected [frames, tracks, 2]")
-    _check_counts(*path.shape[:2])
+    check_counts(*path.shape[:2])
     mask = track_visibility(value, path.shape[:2])
     if not np.isfinite(path[mask]).all():
         raise TrajectoryError("a visible point of track_path is NaN or infinite: repair the tracks")
@@ -392,48 +381,3 @@ def _around(points: np.ndarray, mask: np.ndarray, size: tuple[int, int], point_s
     half = point_size * min(size) / 2
     boxes = np.concatenate([points - half, points + half], -1) / np.tile(size, 2)
     return "point tracks", DenseBoxes(boxes, mask, ("",) * points.shape[1])
-
-
-def _masks(masks: Sequence[Tensor], size: tuple[int, int]) -> _Found:
-    """Each [F, H, W] is one object; one image may come without F, and masks with a channel.
-
-    Masks of another aspect ratio than the frame of `size` are stretched over it.
-    """
-    masks = [mask[:, 0] if mask.ndim == 4 and mask.shape[1] == 1 else mask for mask in masks]
-    masks = [mask[None] if mask.ndim == 2 else mask for mask in masks]
-    for n, mask in enumerate(masks):
-        if mask.ndim != 3 or mask.shape[0] != masks[0].shape[0] or 0 in mask.shape[1:]:
-            found = list(mask.shape)
-            raise TrajectoryError(
-                f"mask {n} is {found}: expected [{masks[0].shape[0]}, height, width] as the first one"
-            )
-    _check_counts(len(masks[0]), len(masks))
-    boxes, visible = zip(*map(_mask_boxes, masks))
-    height, width = masks[0].shape[1:]
-    is_stretched = shape_change(size, (width, height)) > SAME_ASPECT
-    what = f"masks ({width} x {height} pixels, stretched)" if is_stretched else "masks"
-    return what, DenseBoxes(np.stack(boxes, 1), np.stack(visible, 1), ("",) * len(masks))
-
-
-def _mask_boxes(mask: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """mask [F, H, W], set where above 0.5: boxes [F, 4] in units of the frame, visibility [F]"""
-    inside = _without_specks((mask > 0.5).cpu().numpy())
-    columns, rows = inside.any(1), inside.any(2)  # [F, W], [F, H]
-    low_x, low_y = columns.argmax(1), rows.argmax(1)
-    high_x, high_y = columns.shape[1] - columns[:, ::-1].argmax(1), rows.shape[1] - rows[:, ::-1].argmax(1)
-    scale = np.array([columns.shape[1], rows.shape[1]] * 2)
-    return np.stack([low_x, low_y, high_x, high_y], 1) / scale, inside.any((1, 2))
-
-
-def _without_specks(inside: np.ndarray) -> np.ndarray:
-    """The masks [F, H, W] without parts that are tiny beside the largest: segmentation leaves stray pixels."""
-    from scipy import ndimage  # ComfyUI brings it; files of boxes need no masks
-
-    inside = inside.copy()
-    for mask in inside:
-        parts, count = ndimage.label(mask, np.ones((3, 3)))
-        if count > 1:
-            areas = np.bincount(parts.ravel(), minlength=count + 1)
-            areas[0] = 0
-            mask &= areas[parts] >= SMALLEST_PART * areas.max()
-    return inside
