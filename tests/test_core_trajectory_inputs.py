@@ -10,7 +10,8 @@ import torch
 from smcd_core.trajectory.dense import boxes_at, phrases
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
 from smcd_core.trajectory.fingerprint import fingerprint
-from smcd_core.trajectory.values import _nearest_first, trajectory_from_value
+from smcd_core.trajectory.identity import _nearest_first
+from smcd_core.trajectory.values import trajectory_from_value
 from smcd_core.trajectory.write import bounding_boxes
 
 SIZE = dict(width=200, height=100)
@@ -47,6 +48,21 @@ def test_boxes_in_another_order_are_joined_by_label_and_nearness():
     boxes, mask = boxes_at(trajectory)
     assert mask.all() and sorted(phrases(trajectory)) == ["cat", "cat", "dog"]
     assert (boxes == boxes[0]).all()
+
+
+@pytest.mark.parametrize("key", ["image_id", "file_name", "image", "imageId"])
+def test_one_list_of_boxes_of_several_pictures_is_refused(key):
+    """It became as many objects at rest."""
+    with pytest.raises(TrajectoryError, match=f"different {key}, as of several frames: give a list of boxes for each"):
+        read([moved(10 * n, **{key: n}) for n in range(8)])
+    assert len(phrases(read([moved(10 * n, **{key: 7}) for n in range(8)])[0])) == 8
+    assert len(phrases(read([[moved(n, **{key: n})] for n in range(8)])[0])) == 1
+
+
+@pytest.mark.parametrize("key", ["frame", "frame_id", "frameId", "frame_no", "frameIndex", "time", "timestamp"])
+def test_boxes_with_a_frame_number_are_refused(key):
+    with pytest.raises(TrajectoryError, match="has a frame number: these are keyframes"):
+        read([moved(10 * n, **{key: n}) for n in range(8)])
 
 
 def test_labels_and_descriptions_become_phrases_and_given_phrases_win():

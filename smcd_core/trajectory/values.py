@@ -20,7 +20,7 @@ import itertools
 import json
 import re
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -38,13 +38,15 @@ from .document import (
     parse_trajectory,
     unique_keys,
 )
+from .formats.headers import FRAME_NAMES, plain
+from .identity import joined_by_nearness
 from .masks import masks_as_boxes
 from .rows import MAX_PIXELS, all_are_shares, check_counts
 
 EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
 BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
-# Which tell a keyframe of an annotation tool from a box.
-KEYFRAME_KEYS = {"frame", "frame_number", "frame_id", "frame_index", "frame_idx", "frameNumber", "time", "timestamp"}
+# Which tell a keyframe of an annotation tool from a box, as `plain` writes them.
+KEYFRAMES = {name for name in FRAME_NAMES if name.startswith("frame")} | {"time", "timestamp"}
 TURNS = {"rotation", "angle"}
 BOX_SIDES = {"width", "height", "w", "h"}
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
@@ -225,38 +227,47 @@ def _number(value: Any, where: str) -> float:
 
 
 def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what: str) -> _Found:
-    """Boxes without identity: those of one label are joined to the nearest of the frames before."""
+    """Boxes of each frame, joined to objects by label and nearness."""
     check_counts(len(frames), max(map(len, frames)))
-    tracks: list[dict[int, list[float]]] = []
-    labels: list[str] = []
     # A box of zeros or of -1 stands for a frame without the object.
     frames = [[item for item in items if _side_values(item) not in ({0}, {-1})] for items in frames]
+    _refuse_frame_numbers(frames)
     corners = [
         [_xyxy(item, f"frame {frame}, box {n}") for n, item in enumerate(items)] for frame, items in enumerate(frames)
     ]
     if all_are_shares(np.array([box for boxes in corners for box in boxes])):
         raise TrajectoryError(f"all numbers of {what} are 0 to 1, which are shares of the picture, not pixels")
-    for frame, items in enumerate(frames):
-        boxes = [[x1 / size[0], y1 / size[1], x2 / size[0], y2 / size[1]] for x1, y1, x2, y2 in corners[frame]]
-        names = [_label(item) for item in items]
-        distances = _distances([list(track.values())[-1] for track in tracks], boxes)  # [T, N]
-        distances[np.array(labels, object)[:, None] != np.array(names, object)] = np.inf
-        left = set(range(len(boxes)))
-        for t, n in _nearest_first(distances):
-            tracks[t][frame] = boxes[n]
-            left.remove(n)
-        for n in sorted(left):
-            tracks.append({frame: boxes[n]})
-            labels.append(names[n])
-        check_counts(len(frames), len(tracks))
-    boxes, mask = np.zeros((len(frames), len(tracks), 4)), np.zeros((len(frames), len(tracks)), bool)
-    for t, track in enumerate(tracks):
-        for frame, box in track.items():
-            boxes[frame, t], mask[frame, t] = box, True
-    found = DenseBoxes(boxes, mask, tuple(labels), size=size)
+    width, height = size
+    shares = [[[x1 / width, y1 / height, x2 / width, y2 / height] for x1, y1, x2, y2 in items] for items in corners]
+    labels = [[_label(item) for item in items] for items in frames]
+    places, names = joined_by_nearness(shares, labels)
+    boxes, mask = np.zeros((len(frames), len(names), 4)), np.zeros((len(frames), len(names)), bool)
+    for frame, here in enumerate(places):
+        for n, box in zip(here, shares[frame], strict=True):
+            boxes[frame, n], mask[frame, n] = box, True
+    found = DenseBoxes(boxes, mask, tuple(names), size=size)
     if problem := of_another_size(found):
         raise TrajectoryError(problem)
     return what, found
+
+
+def _refuse_frame_numbers(frames: Sequence[Sequence[Mapping]]) -> None:
+    """Refuse keyframes of annotation tools, and one list of boxes that are of several frames."""
+    keys = {key: plain(key) for items in frames for item in items for key in item if isinstance(key, str)}
+    numbers = {key for key, name in keys.items() if name in KEYFRAMES}
+    pictures = {key for key, name in keys.items() if name in FRAME_NAMES} - numbers
+    for frame, items in enumerate(frames):
+        for n, item in enumerate(items):
+            if item.keys() & numbers:
+                raise TrajectoryError(
+                    f"frame {frame}, box {n} has a frame number: these are keyframes of an annotation tool. Give a "
+                    "list of boxes for each frame, or the export of CVAT or Label Studio as a file"
+                )
+    for key in sorted(pictures):
+        if len(frames) == 1 and len({str(item.get(key)) for item in frames[0]}) > 1:
+            raise TrajectoryError(
+                f"one list holds boxes with different {key}, as of several frames: give a list of boxes for each frame"
+            )
 
 
 def _label(item: Mapping) -> str:
@@ -278,11 +289,6 @@ def _side_values(item: Mapping) -> set[Any]:
 
 def _xyxy(item: Mapping, where: str) -> list[float]:
     """x1, y1, x2, y2 in pixels."""
-    if item.keys() & KEYFRAME_KEYS:
-        raise TrajectoryError(
-            f"{where} has a frame number: these are keyframes of an annotation tool. Give a list of boxes for each "
-            "frame, or the export of CVAT or Label Studio as a file"
-        )
     for key in TURNS & item.keys():
         if item[key] not in (None, 0):
             raise TrajectoryError(f"{where}: {key} is {str(item[key])[:20]}, expected an upright box")
@@ -292,27 +298,6 @@ def _xyxy(item: Mapping, where: str) -> list[float]:
     if "confidence" in item and item.keys() & {"class", "class_id"}:  # Roboflow: x and y are the centre
         x, y = x - width / 2, y - height / 2
     return [x, y, x + width, y + height]
-
-
-def _distances(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> np.ndarray:
-    """Twice the distance between box centres, [len(left), len(right)]: enough to rank them."""
-    a, b = (np.array(boxes, np.float64).reshape(-1, 4) for boxes in (left, right))
-    apart = (a[:, None, :2] + a[:, None, 2:]) - (b[None, :, :2] + b[None, :, 2:])  # [T, N, 2]
-    return np.hypot(apart[..., 0], apart[..., 1])
-
-
-def _nearest_first(distances: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Pair rows and columns of distances [T, N] as if the nearest pair was taken first, then the nearest of the rest.
-
-    Two that are each other's nearest are a pair whatever the others do, so all such pairs are taken at a time.
-    """
-    distances = distances.copy()
-    while distances.size and np.isfinite(distances.min()):
-        nearest = distances.argmin(1)
-        rows = np.flatnonzero(distances.argmin(0)[nearest] == np.arange(len(distances)))
-        for t in rows[np.isfinite(distances[rows, nearest[rows]])]:
-            yield int(t), int(nearest[t])
-            distances[t], distances[:, nearest[t]] = np.inf, np.inf
 
 
 def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_size: float) -> _Found:
