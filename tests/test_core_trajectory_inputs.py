@@ -50,6 +50,55 @@ def test_boxes_in_another_order_are_joined_by_label_and_nearness():
     assert (boxes == boxes[0]).all()
 
 
+@pytest.mark.parametrize(
+    "key, ids",
+    [("track_id", (1, 2)), ("tracker_id", ("a", "b")), ("trackId", (0, 7)), ("id", (4, 5)), ("track_id", (1.0, "02"))],
+)
+def test_two_that_cross_are_told_apart_by_their_ids(key, ids):
+    """By nearness alone they bounced off each other."""
+    left, right = ({"label": "person", key: one} for one in ids)
+    frames = [[moved(10 * n, **left), moved(90 - 10 * n, **right)][:: 1 if n % 2 else -1] for n in range(10)]
+    trajectory, what = read(frames)
+    boxes, mask = boxes_at(trajectory)
+    first = boxes[:, 0, 0] * 200 - 20
+    assert mask.all() and boxes.shape[1] == 2 and phrases(trajectory) == ["person"] * 2
+    assert first.tolist() in (
+        pytest.approx([10 * n for n in range(10)]),
+        pytest.approx([90 - 10 * n for n in range(10)]),
+    )
+    assert f"joined by {key}: 2 objects" in what
+    without = [[{name: value for name, value in box.items() if name != key} for box in here] for here in frames]
+    assert "joined by" not in read(without)[1]
+
+
+def test_an_id_joins_boxes_over_a_gap_and_whatever_their_labels_say():
+    frames = [[moved(0, track_id=3)], [], [moved(90, track_id=3, label="dog")], [moved(95, track_id=3, label="cat")]]
+    trajectory, what = read(frames)
+    assert phrases(trajectory) == ["dog"] and boxes_at(trajectory)[1].tolist() == [[True], [False], [True], [True]]
+    assert "joined by track_id; objects whose label changes, and keep the first: 1 (object 3: dog, cat)" in what
+
+
+@pytest.mark.parametrize(
+    "frames, message",
+    [
+        ([[moved(0, track_id=1)], [moved(5)]], "frame 1, box 0 has no track_id, others have: give one to every box"),
+        ([[moved(0, track_id=1)], [moved(5, track_id=-1)]], "frame 1, box 0 has no track_id"),
+        ([[moved(0, track_id=1)], [moved(5, track_id=1), moved(9, track_id=1.0)]], "frame 1: two boxes have the track"),
+        ([moved(0, track_id=1), moved(5, track_id=1)], "two boxes have the track_id 1.* as a list for each frame"),
+    ],
+)
+def test_ids_that_join_no_boxes_are_refused(frames, message):
+    with pytest.raises(TrajectoryError, match=message):
+        read(frames)
+
+
+@pytest.mark.parametrize("ids", [(None, None), (-1, -1), (0, 1), ("4f", "a1")])
+def test_an_id_that_names_no_object_joins_none(ids):
+    """The last two count the boxes."""
+    trajectory, what = read([[moved(0, id=ids[0])], [moved(5, id=ids[1])]])
+    assert len(phrases(trajectory)) == 1 and "joined" not in what
+
+
 @pytest.mark.parametrize("key", ["image_id", "file_name", "image", "imageId"])
 def test_one_list_of_boxes_of_several_pictures_is_refused(key):
     """It became as many objects at rest."""

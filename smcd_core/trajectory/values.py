@@ -5,7 +5,7 @@
 | our document, as a dict or as JSON text          | not needed        | as written                                 |
 | {x, y, width, height, label?}, or w and h        | in pixels         | one, resting                               |
 | list of those                                    | in pixels         | one each, resting                          |
-| list of such lists, one for each frame           | in pixels         | joined by label, then by nearness          |
+| list of such lists, one for each frame           | in pixels         | joined by id, else by label and nearness   |
 | {track_path [F, N, 2], track_visibility [F, N]}  | in pixels         | a square around each point                 |
 | points {x, y}: a list, or a list of lists        | in pixels         | a square around each point                 |
 | {predictions: [...], image?} of Roboflow          | image, or pixels  | one each, resting; x, y are the centre     |
@@ -39,7 +39,7 @@ from .document import (
     unique_keys,
 )
 from .formats.headers import FRAME_NAMES, plain
-from .identity import joined_by_nearness
+from .identity import ids_of, joined_by_id, joined_by_nearness
 from .masks import masks_as_boxes
 from .rows import MAX_PIXELS, all_are_shares, check_counts
 
@@ -227,7 +227,7 @@ def _number(value: Any, where: str) -> float:
 
 
 def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what: str) -> _Found:
-    """Boxes of each frame, joined to objects by label and nearness."""
+    """Boxes of each frame, joined to objects by their ids, else by label and nearness."""
     check_counts(len(frames), max(map(len, frames)))
     # A box of zeros or of -1 stands for a frame without the object.
     frames = [[item for item in items if _side_values(item) not in ({0}, {-1})] for items in frames]
@@ -240,7 +240,12 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     width, height = size
     shares = [[[x1 / width, y1 / height, x2 / width, y2 / height] for x1, y1, x2, y2 in items] for items in corners]
     labels = [[_label(item) for item in items] for items in frames]
-    places, names = joined_by_nearness(shares, labels)
+    if known := ids_of(frames):
+        places, names, remarks = joined_by_id(known[1], labels)
+        joined = [f"joined by {known[0]}"] if len(frames) > 1 else []
+        what = "; ".join((", ".join((what, *joined)), *remarks))
+    else:
+        places, names = joined_by_nearness(shares, labels)
     boxes, mask = np.zeros((len(frames), len(names), 4)), np.zeros((len(frames), len(names)), bool)
     for frame, here in enumerate(places):
         for n, box in zip(here, shares[frame], strict=True):
