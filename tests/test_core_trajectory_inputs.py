@@ -164,6 +164,15 @@ def test_points_as_text_are_tracks_too():
         read([one, one[:1]])
 
 
+@pytest.mark.parametrize("key, value", [("z", -0.1), ("visibility", 0.9), ("visible", True), ("presence", 1.0)])
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_landmarks_are_refused(key, value, is_nested):
+    """A list for each frame became objects and frames in turn, as the outer list is that of the tracks."""
+    pose = [{"x": 20.0 + n, "y": 30.0, key: value} for n in range(33)]
+    with pytest.raises(TrajectoryError, match=f"track 0, point 0 has '{key}', as landmarks .* list for each point"):
+        read([pose] * 8 if is_nested else pose)
+
+
 def test_a_mask_batch_becomes_the_box_around_what_is_set():
     mask = torch.zeros(3, 10, 20)
     mask[0, 2:5, 4:8] = mask[2, 0, 19] = 1

@@ -7,7 +7,7 @@
 | list of those                                    | in pixels         | one each, resting                          |
 | list of such lists, one for each frame           | in pixels         | joined by id, else by label and nearness   |
 | {track_path [F, N, 2], track_visibility [F, N]}  | in pixels         | a square around each point                 |
-| points {x, y}: a list, or a list of lists        | in pixels         | a square around each point                 |
+| points {x, y}: a list, or a list for each point  | in pixels         | a square around each point                 |
 | {predictions: [...], image?} of Roboflow          | image, or pixels  | one each, resting; x, y are the centre     |
 | masks [F, H, W], or a list of them               | the mask's        | one each: the box around what is set       |
 
@@ -47,6 +47,7 @@ EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, o
 BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
 # Which tell a keyframe of an annotation tool from a box, as `plain` writes them.
 KEYFRAMES = {name for name in FRAME_NAMES if name.startswith("frame")} | {"time", "timestamp"}
+LANDMARK_KEYS = {"z", "visibility", "visible", "presence"}  # which points of splines and trackers lack
 TURNS = {"rotation", "angle"}
 BOX_SIDES = {"width", "height", "w", "h"}
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
@@ -310,6 +311,13 @@ def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_si
     if len(lengths) != 1:
         raise TrajectoryError(f"tracks have {lengths[0]} to {lengths[-1]} points: give all the same number")
     check_counts(lengths[0], len(tracks))
+    for n, track in enumerate(tracks):
+        for f, point in enumerate(track):
+            if found := sorted(LANDMARK_KEYS & point.keys()):
+                raise TrajectoryError(
+                    f"track {n}, point {f} has {found[0]!r}, as landmarks of a body have: give points {{x, y}}, one "
+                    "list for each point that is followed, with its place in each frame"
+                )
     points = [
         [
             [_number(point[axis], f"track {n}, point {f}: {axis}") for axis in ("x", "y")]
