@@ -9,6 +9,7 @@ import torch
 
 from smcd_core.trajectory.dense import boxes_at, phrases
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
+from smcd_core.trajectory.files import read_trajectory
 from smcd_core.trajectory.fingerprint import fingerprint
 from smcd_core.trajectory.identity import _nearest_first
 from smcd_core.trajectory.values import trajectory_from_value
@@ -392,6 +393,32 @@ def test_the_size_that_a_detector_gives_may_be_text(side):
     value = {"predictions": [found], "image": {"width": side(200), "height": side(100)}}
     boxes, _ = boxes_at(trajectory_from_value(value, width=400, height=400, frames=1)[0])
     assert boxes[0, 0].tolist() == pytest.approx([0.05, 0.1, 0.15, 0.3])
+
+
+def test_the_size_that_comes_with_boxes_is_that_of_the_trajectory_and_said():
+    """Boxes were in shares of it, and the trajectory had the size that was given: another shape."""
+    box = {"x": 320, "y": 240, "width": 64, "height": 48, "class": "car", "confidence": 0.9}
+    value = {"predictions": [box], "image": {"width": 640, "height": 480}}
+    for one in (value, json.dumps(value), [json.dumps(value)]):
+        trajectory, what = trajectory_from_value(one, width=512, height=512, frames=1)
+        assert (trajectory.width, trajectory.height) == (640, 480)
+        assert boxes_at(trajectory)[0][0, 0].tolist() == pytest.approx([0.45, 0.45, 0.55, 0.55])
+        assert what.endswith("1 frames of 640 x 480 pixels, the size that comes with the boxes, not 512 x 512")
+    assert "not" not in trajectory_from_value(value, width=640, height=480, frames=1)[1]
+    trajectory, what = trajectory_from_value(value | {"image": {}}, width=512, height=512, frames=1)
+    assert (trajectory.width, trajectory.height) == (512, 512) and what.endswith("512 x 512 pixels")
+
+
+@pytest.mark.parametrize("given", [{}, {"width": 512, "height": 512}, {"width": 640, "height": 480}])
+def test_a_file_of_boxes_with_their_size_needs_no_other(tmp_path, given):
+    box = {"x": 320, "y": 240, "width": 64, "height": 48, "class": "car", "confidence": 0.9}
+    (tmp_path / "a.json").write_text(json.dumps({"predictions": [box], "image": {"width": 640, "height": 480}}))
+    trajectory, what = read_trajectory(tmp_path / "a.json", **given)
+    assert (trajectory.width, trajectory.height) == (640, 480) and what.endswith("640x480 pixels from the file")
+    (tmp_path / "a.json").write_text(json.dumps({"predictions": [box]}))
+    if not given:
+        with pytest.raises(TrajectoryError, match="the size of the frame in pixels is not known"):
+            read_trajectory(tmp_path / "a.json")
 
 
 def test_only_text_names_an_object():

@@ -69,7 +69,7 @@ def trajectory_from_value(
 ) -> tuple[Trajectory, str]:
     """Read any value of the table above. Returns the trajectory and what was recognised.
 
-    width, height  of the frame in pixels, which boxes in pixels refer to
+    width, height  of the frame in pixels, which boxes in pixels refer to; a size in the value wins
     frames         for boxes that rest
     phrase         one line for all objects, or a line for each; wins over labels in the value
     point_size     side of the square around a point, as a share of the frame's shorter side
@@ -89,13 +89,19 @@ def trajectory_from_value(
         boxes = boxes.resampled(frames)
     names = tuple(_lines(phrase, len(boxes.phrases)) or boxes.phrases)
     instead = replaced(boxes.phrases, names)
-    boxes = replace(boxes, phrases=names, size=(width, height), fps=fps)
-    found = f"{what}: {len(names)} objects{instead}, {boxes.frames} frames of {width} x {height} pixels"
+    size = boxes.size or (width, height)
+    boxes = replace(boxes, phrases=names, size=size, fps=fps)
+    found = f"{what}: {len(names)} objects{instead}, {boxes.frames} frames of {size[0]} x {size[1]} pixels"
+    if size != (width, height):
+        found += f", the size that comes with the boxes, not {width} x {height}"
     return boxes.to_trajectory(tolerance), found
 
 
 def boxes_from_value(value: Any, width: int, height: int, point_size: float = POINT_SIZE) -> tuple[str, DenseBoxes]:
-    """Read any value of the table above but a document: what it is, and its boxes, in one frame if they rest."""
+    """Read any value of the table above but a document: what it is, and its boxes, in one frame if they rest.
+
+    width, height  of the frame in pixels, unless the value names a size, which the boxes then have
+    """
     what, boxes = _read_value(value, (width, height), point_size)
     if not boxes.mask.any():
         raise TrajectoryError(f"found {what} without any box: nothing to animate")
@@ -156,7 +162,9 @@ def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
         if "track_path" in value:
             return _tracks(value, size, point_size)
         if isinstance(value.get("predictions"), Sequence) and not isinstance(value["predictions"], str):
-            return _read_value(value["predictions"], _size_of_image(value, size), point_size)
+            named = image_size(value)
+            what, boxes = _read_value(value["predictions"], named or size, point_size)
+            return what, replace(boxes, size=named)
         if _is_box(value):
             return _per_frame([[value]], size, "a bounding box")
         raise TrajectoryError(f"found an object with {_names(value)}: {EXPECTED}")
@@ -206,12 +214,12 @@ def _texts(texts: Sequence[str], size: _Size, point_size: float) -> _Found:
     raise TrajectoryError("found a list of texts: each must be a list of points {x, y}")
 
 
-def _size_of_image(value: Mapping, size: _Size) -> _Size:
-    """The size that a detector gives with its predictions, else `size`."""
-    image = value.get("image")
+def image_size(value: Any) -> _Size | None:
+    """(width, height) of the image that a detector names with its predictions, None without."""
+    image = value.get("image") if isinstance(value, Mapping) and "predictions" in value else None
     sides = [str(image.get(side)) for side in ("width", "height")] if isinstance(image, Mapping) else []
     if not sides or not all(re.fullmatch(r"[1-9]\d{0,5}", side, re.ASCII) for side in sides):  # as numbers or as text
-        return size
+        return None
     return int(sides[0]), int(sides[1])
 
 
@@ -251,8 +259,8 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     for frame, here in enumerate(places):
         for n, box in zip(here, shares[frame], strict=True):
             boxes[frame, n], mask[frame, n] = box, True
-    found = DenseBoxes(boxes, mask, tuple(names), size=size)
-    if problem := of_another_size(found):
+    found = DenseBoxes(boxes, mask, tuple(names))
+    if problem := of_another_size(replace(found, size=size)):
         raise TrajectoryError(problem)
     return what, found
 
