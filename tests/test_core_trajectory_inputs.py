@@ -273,11 +273,40 @@ def test_fingerprints_of_saved_documents_stay_what_they_were():
     ]
 
 
-@pytest.mark.parametrize("number", [int, np.int64, np.float32, np.float64])
-def test_numbers_of_numpy_are_numbers(number):
-    value = [{"x": number(20), "y": number(10), "width": number(60), "height": number(40), "label": "cat"}]
-    trajectory, _ = read(value)
-    assert boxes_at(trajectory)[0][0, 0].tolist() == pytest.approx(XYXY) and phrases(trajectory) == ["cat"]
+@pytest.mark.parametrize("number", [int, np.int64, np.float32, np.float64, np.array, torch.tensor])
+def test_numbers_of_numpy_and_torch_are_numbers(number):
+    box = {"x": number(20), "y": number(10), "width": number(60), "height": number(40), "label": "cat"}
+    gone = {name: number(0) for name in ("x", "y", "width", "height")}
+    trajectory, what = read([[box | {"track_id": number(3)}], [gone], [box | {"track_id": number(3)}]])
+    boxes, mask = boxes_at(trajectory)
+    assert boxes[0, 0].tolist() == pytest.approx(XYXY) and phrases(trajectory) == ["cat"]
+    assert mask.tolist() == [[True], [False], [True]] and "joined by track_id" in what
+
+
+@pytest.mark.parametrize("number, truth", [(np.float32, np.bool_), (np.array, np.array), (torch.tensor, torch.tensor)])
+def test_a_trajectory_may_hold_numbers_of_numpy_and_torch(number, truth):
+    """They were refused as out of a range that they are in."""
+
+    def document(whole, number, truth):
+        key = {"frame": whole(7), "box": [number(side) for side in XYXY], "visible": truth(True)}
+        track = {"id": "a", "phrase": "cat", "keys": [key], "strength": number(0.5), "enabled": truth(True)}
+        head = {"width": whole(200), "height": whole(100), "frames": whole(8), "fps": number(8.0)}
+        return {"version": whole(2), **head, "objects": [track]}
+
+    whole = np.int64 if number is np.float32 else number
+    found, plain = read(document(whole, number, truth))[0], read(document(int, float, bool))[0]
+    assert found.objects[0].keys[0].box == pytest.approx(plain.objects[0].keys[0].box)
+    assert json.loads(json.dumps(found.to_dict())).keys() == plain.to_dict().keys()
+    with pytest.raises(TrajectoryError, match="frame is 8: give a whole number from 0 to 7"):
+        read(document(lambda n: whole(n + (n == 7)), number, truth))
+
+
+@pytest.mark.parametrize("box", [np.zeros(4), torch.zeros(4)], ids=["numpy", "torch"])
+def test_a_box_that_is_an_array_is_named_as_no_list(box):
+    document = {"version": 1, "width": 9, "height": 9, "frames": 1}
+    document["objects"] = [{"phrase": "cat", "keys": [{"frame": 0, "box": box}]}]
+    with pytest.raises(TrajectoryError, match=r"box is (array|tensor)\(.*it must be a list"):
+        read(document)
 
 
 @pytest.mark.parametrize("shape", [(10, 20), (1, 10, 20), (1, 1, 10, 20)])

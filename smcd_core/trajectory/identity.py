@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from .document import TrajectoryError
+from .document import TrajectoryError, plain_scalar
 from .formats.box_file import same_id
 from .formats.headers import OBJECT_NAMES, plain
 from .rows import ObjectNames, check_counts
@@ -35,7 +35,7 @@ def ids_of(frames: Sequence[Sequence[Mapping]]) -> tuple[str, list[list[str]]] |
 
 def _id(value: object) -> str:
     """As text, "" where a tracker says that it has joined a box to none."""
-    text = "" if value is None else same_id(str(value))
+    text = "" if value is None else same_id(str(plain_scalar(value)))
     return "" if text == "-1" else text
 
 

@@ -36,6 +36,7 @@ from .document import (
     Trajectory,
     TrajectoryError,
     parse_trajectory,
+    plain_scalar,
     unique_keys,
 )
 from .formats.headers import FRAME_NAMES, plain
@@ -228,6 +229,7 @@ def _names(value: Mapping) -> str:
 
 
 def _number(value: Any, where: str) -> float:
+    value = plain_scalar(value)
     # A comparison with NaN is false, so NaN is refused here too.
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not abs(value) <= MAX_PIXELS:
@@ -297,7 +299,7 @@ def _sides(item: Mapping) -> tuple[str, ...]:
 
 
 def _side_values(item: Mapping) -> set[Any]:
-    values = [item.get(key) for key in _sides(item)]
+    values = [plain_scalar(item.get(key)) for key in _sides(item)]
     return set(values) if all(isinstance(value, Real) for value in values) else set()
 
 
