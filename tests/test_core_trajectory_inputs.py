@@ -225,6 +225,49 @@ def test_what_cannot_be_read_is_refused_with_what_was_found(value, message):
         read(value)
 
 
+SHAPE = r'\[\[{"x": 10, "y": 20, "width": 60, "height": 40, "label": "dog"}, ...\], ...\]'
+DETECTORS = {  # what popular detectors give
+    "Florence-2": ({"<OD>": {"bboxes": [[1, 2, 3, 4]], "labels": ["dog"]}}, "an object with keys '<OD>'"),
+    "GroundingDINO": ({"scores": [0.9], "boxes": [[1, 2, 3, 4]]}, "an object with keys 'scores', 'boxes'"),
+    "a list of its arrays": ([{"boxes": np.zeros((1, 4))}], "a list of objects with keys 'boxes'"),
+    "COCO": ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "a list of objects with keys 'image_id', 'bbox'"),
+    "Qwen": ([[{"bbox_2d": [1, 2, 3, 4]}]], "lists of objects with keys 'bbox_2d'"),
+    "corners": ([[{"x1": 1, "y1": 2, "x2": 3, "y2": 4}]], "lists of objects with keys 'x1', 'y1', 'x2', 'y2'"),
+    "a frame of boxes, one of corners": ([[BOX], [{"left": 1, "top": 2}]], "lists of objects with keys 'left', 'top'"),
+    "frames by number": ({"0": [BOX]}, "an object with keys '0'"),
+    "bare numbers": ([[1, 2, 3, 4]], "lists of bare numbers"),
+    "an array": (np.zeros((1, 4)), r"ndarray \[1, 4\]"),
+    "a list of arrays": ([np.zeros((2, 4))], r"a list of ndarray \[2, 4\]"),
+    "lists of tensors": ([[torch.zeros(4)]], r"lists of Tensor \[4\]"),
+    "lists of words": ([["dog"]], "lists of str"),
+    "boxes and a number": ([BOX, 3], "a list of dict and int"),
+    "nothing": ([], "an empty list"),
+}
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_refusals_of_values_say_what_was_found_and_show_what_is_expected(name):
+    value, found = DETECTORS[name]
+    with pytest.raises(TrajectoryError, match=f"^found {found}.*{SHAPE}"):
+        read(value)
+
+
+def test_other_refusals_say_what_to_do():
+    with pytest.raises(TrajectoryError, match=r"entry 1 of the list is null: give \[\] for a frame without boxes"):
+        read([[BOX], None])
+    with pytest.raises(TrajectoryError, match=f"double quotes.*{SHAPE}"):
+        read("[[{'x': 1}]]")
+    for value in (BOX | dict(x=0.1, y=0.1, width=0.5, height=0.5), {"track_path": torch.full((4, 2, 2), 0.25)}):
+        with pytest.raises(TrajectoryError, match="not pixels: multiply them by its width and height"):
+            read(value)
+    with pytest.raises(TrajectoryError, match="nothing was found: lower its threshold"):
+        read([])
+    with pytest.raises(TrajectoryError, match="1 objects but 2 phrases.* The masks of a batch are the frames of one"):
+        read(torch.eye(8).repeat(2, 1, 1), phrase="a\nb")
+    with pytest.raises(TrajectoryError, match="1 objects but 2 phrases.* or a line for each$"):
+        read(BOX, phrase="a\nb")
+
+
 def test_boxes_given_to_other_packs_come_back_within_a_pixel():
     trajectory, _ = read([[moved(0, label="cat")], [moved(13, label="cat")], [], [moved(150, label="cat")]])
     frames = bounding_boxes(trajectory)

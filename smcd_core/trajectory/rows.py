@@ -14,6 +14,7 @@ from .document import DEFAULT_FPS, MAX_FRAMES, MAX_OBJECTS, TrajectoryError
 
 LAST_FRAME = 10**9  # as long as videos are; larger numbers are something else
 LISTED = 8  # frames in one sentence
+BY_FRAME = 'boxes for each frame: [[{"x": 10, "y": 20, "width": 60, "height": 40, "label": "dog"}, ...], ...]'
 MAX_PIXELS = 10**6  # of a coordinate, which may lie outside the frame
 
 

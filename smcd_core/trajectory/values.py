@@ -42,9 +42,14 @@ from .document import (
 from .formats.headers import FRAME_NAMES, plain
 from .identity import ids_of, joined_by_id, joined_by_nearness
 from .masks import masks_as_boxes
-from .rows import MAX_PIXELS, all_are_shares, check_counts
+from .rows import BY_FRAME, MAX_PIXELS, all_are_shares, check_counts
 
-EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
+EXPECTED = (
+    "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three. As "
+    f"{BY_FRAME}"
+)
+MASKS_ARE = ". The masks of a batch are the frames of one object"
+NOT_PIXELS = "which are shares of the picture, not pixels: multiply them by its width and height"
 BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
 # Which tell a keyframe of an annotation tool from a box, as `plain` writes them.
 KEYFRAMES = {name for name in FRAME_NAMES if name.startswith("frame")} | {"time", "timestamp"}
@@ -88,7 +93,7 @@ def trajectory_from_value(
     what, boxes = boxes_from_value(value, width, height, point_size)
     if boxes.frames == 1:
         boxes = boxes.resampled(frames)
-    names = tuple(_lines(phrase, len(boxes.phrases)) or boxes.phrases)
+    names = tuple(_lines(phrase, len(boxes.phrases), MASKS_ARE if _masks_in(value) else "") or boxes.phrases)
     instead = replaced(boxes.phrases, names)
     size = boxes.size or (width, height)
     boxes = replace(boxes, phrases=names, size=size, fps=fps)
@@ -146,19 +151,21 @@ def _named(trajectory: Trajectory, phrase: str) -> Trajectory:
     return replace(trajectory, objects=tuple(objects))
 
 
-def _lines(text: str, count: int) -> list[str]:
-    """One phrase for each object; none if the text is empty."""
+def _lines(text: str, count: int, note: str = "") -> list[str]:
+    """One phrase for each object; none if the text is empty. `note` ends the error of another number."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) == 1:
         return lines * count
     if lines and len(lines) != count:
-        raise TrajectoryError(f"there are {count} objects but {len(lines)} phrases: give one line, or a line for each")
+        raise TrajectoryError(
+            f"there are {count} objects but {len(lines)} phrases: give one line, or a line for each{note}"
+        )
     return lines
 
 
 def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
-    if isinstance(value, Tensor):
-        return masks_as_boxes([value], size)
+    if masks := _masks_in(value):
+        return masks_as_boxes(masks, size)
     if isinstance(value, Mapping):
         if "track_path" in value:
             return _tracks(value, size, point_size)
@@ -170,11 +177,11 @@ def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
             return _per_frame([[value]], size, "a bounding box")
         raise TrajectoryError(f"found an object with {_names(value)}: {EXPECTED}")
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise TrajectoryError(f"found {type(value).__name__}: {EXPECTED}")
+        raise TrajectoryError(f"found {_kind(value)}: {EXPECTED}")
     if len(value) == 0:
-        raise TrajectoryError(f"found an empty list: {EXPECTED}")
-    if all(isinstance(item, Tensor) for item in value):
-        return masks_as_boxes(value, size)
+        raise TrajectoryError(
+            f"found an empty list: {EXPECTED}. If it comes from a detector, nothing was found: lower its threshold"
+        )
     if all(isinstance(item, str) for item in value):
         return _texts(value, size, point_size)
     if all(isinstance(item, Mapping) for item in value):
@@ -189,12 +196,32 @@ def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
             return _per_frame(value, size, "bounding boxes for each frame")
         if all(map(_is_point, inner)):
             return _points(value, size, point_size)
-        if inner and not any(isinstance(item, Mapping) for item in inner):
+        if all(isinstance(item, Real | list | tuple) for item in inner):
             raise TrajectoryError(
                 "found lists of bare numbers, which may be x1, y1, x2, y2 or x, y, width, height: give "
-                "{x, y, width, height}"
+                f"{{x, y, width, height}}, and {BY_FRAME}"
             )
-    raise TrajectoryError(f"found a list of {type(value[0]).__name__}: {EXPECTED}")
+        other = next(item for item in inner if not _is_box(item))
+        found = f"objects with {_names(other)}" if isinstance(other, Mapping) else _kind(other)
+        raise TrajectoryError(f"found lists of {found}: {EXPECTED}")
+    for n, item in enumerate(value):
+        if item is None:
+            raise TrajectoryError(f"entry {n} of the list is null: give [] for a frame without boxes")
+    kinds = list(dict.fromkeys(map(_kind, value)))
+    raise TrajectoryError(f"found a list of {' and '.join(kinds[:3])}: {EXPECTED}")
+
+
+def _masks_in(value: Any) -> Sequence[Tensor] | None:
+    """The masks of each object, if a value is masks."""
+    if isinstance(value, Tensor):
+        return [value]
+    is_list = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
+    return value if is_list and all(isinstance(item, Tensor) for item in value) else None
+
+
+def _kind(value: Any) -> str:
+    shape = f" {list(value.shape)}" if isinstance(value, Tensor | np.ndarray) else ""
+    return f"{type(value).__name__}{shape}"
 
 
 def _is_box(item: Any) -> bool:
@@ -247,7 +274,7 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
         [_xyxy(item, f"frame {frame}, box {n}") for n, item in enumerate(items)] for frame, items in enumerate(frames)
     ]
     if all_are_shares(np.array([box for boxes in corners for box in boxes])):
-        raise TrajectoryError(f"all numbers of {what} are 0 to 1, which are shares of the picture, not pixels")
+        raise TrajectoryError(f"all numbers of {what} are 0 to 1, {NOT_PIXELS}")
     width, height = size
     shares = [[[x1 / width, y1 / height, x2 / width, y2 / height] for x1, y1, x2, y2 in items] for items in corners]
     labels = [[_label(item) for item in items] for items in frames]
@@ -356,7 +383,7 @@ def _tracks(value: Mapping, size: tuple[int, int], point_size: float) -> _Found:
     if not np.isfinite(path[mask]).all():
         raise TrajectoryError("a visible point of track_path is NaN or infinite: repair the tracks")
     if _are_shares(path[mask]):
-        raise TrajectoryError("all points of track_path are 0 to 1, which are shares of the picture, not pixels")
+        raise TrajectoryError(f"all points of track_path are 0 to 1, {NOT_PIXELS}")
     return _around(path, mask, size, point_size)
 
 
