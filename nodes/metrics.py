@@ -121,7 +121,8 @@ class SMCDMetrics(io.ComfyNode):
                 names = ", ".join(phrases(asked)[n] or f"object {n + 1}" for n in lost)
                 remarks = [f"no overlap without found: colours do not tell where these are: {names}"]
         else:
-            seen_boxes = found_boxes(read_boxes(found, width, height, frames), asked, frames)
+            there = read_boxes(found, width, height, frames)
+            seen_boxes, remarks = found_boxes(there, asked, frames), unlike_labels(asked, there)
         remark(cls, remarks)
         more = control_of(pixels, boxes, mask, other, other_trajectory) | error_of(pixels, points, found_points)
         if seen_boxes is None:
@@ -218,6 +219,17 @@ def matched(asked: Trajectory, found: Trajectory) -> list[int]:
     if len(wanted) != len(names):
         raise SMCDError(f"the trajectory has {len(wanted)} objects ({', '.join(wanted)}), found {len(names)}")
     return list(range(len(wanted)))
+
+
+def unlike_labels(asked: Trajectory, found: Trajectory) -> list[str]:
+    """A remark if found objects have labels, and were matched by order in spite of them."""
+    wanted, names = phrases(asked), phrases(found)
+    if set(wanted) <= set(names) or not any(wanted) or not any(names):
+        return []
+    labels, expected = (
+        ", ".join(repr(name[:40]) for name in list(dict.fromkeys(filter(None, some)))[:3]) for some in (names, wanted)
+    )
+    return [f"found is matched by order: its labels ({labels}) are not the phrases ({expected}). Make them alike"]
 
 
 def plot(values: list[float], title: str) -> np.ndarray:
