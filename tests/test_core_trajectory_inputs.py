@@ -85,6 +85,10 @@ def test_an_id_joins_boxes_over_a_gap_and_whatever_their_labels_say():
         ([[moved(0, track_id=1)], [moved(5)]], "frame 1, box 0 has no track_id, others have: give one to every box"),
         ([[moved(0, track_id=1)], [moved(5, track_id=-1)]], "frame 1, box 0 has no track_id"),
         ([[moved(0, track_id=1)], [moved(5, track_id=1), moved(9, track_id=1.0)]], "frame 1: two boxes have the track"),
+        (
+            [[moved(0, id=0), moved(9, id=0)], [moved(5, id=0)]],
+            "give each object its own, or leave id out of all boxes",
+        ),
         ([moved(0, track_id=1), moved(5, track_id=1)], "two boxes have the track_id 1.* as a list for each frame"),
     ],
 )
@@ -93,7 +97,7 @@ def test_ids_that_join_no_boxes_are_refused(frames, message):
         read(frames)
 
 
-@pytest.mark.parametrize("ids", [(None, None), (-1, -1), (0, 1), ("4f", "a1")])
+@pytest.mark.parametrize("ids", [(None, None), (-1, -1), (float("nan"),) * 2, (0, 1), ("4f", "a1")])
 def test_an_id_that_names_no_object_joins_none(ids):
     """The last two count the boxes."""
     trajectory, what = read([[moved(0, id=ids[0])], [moved(5, id=ids[1])]])
@@ -208,8 +212,10 @@ def test_masks_of_another_shape_than_the_frame_are_stretched_and_said():
         ([BOX, 3], "found a list of dict"),
         (torch.zeros(3, 4, 8), "masks without any box"),
         (torch.zeros(4, 4), r"masks \(4 x 4 pixels, stretched\) without any box"),
-        (torch.zeros(1, 0, 0), r"mask 0 is \[1, 0, 0\]: expected \[1, height, width\]"),
-        (torch.zeros(1, 4, 4, 3), r"mask 0 is \[1, 4, 4, 3\]: expected \[1, height, width\]"),
+        (torch.zeros(1, 0, 0), r"mask 0 is \[1, 0, 0\]: expected \[frames, height, width\]"),
+        (torch.zeros(1, 4, 4, 3), r"mask 0 is \[1, 4, 4, 3\]: expected \[frames, height, width\]"),
+        (torch.zeros(4), r"mask 0 is \[4\]: expected \[frames, height, width\]"),
+        (torch.tensor(3.0), r"mask 0 is \[\]: expected \[frames, height, width\]"),
         (
             [torch.ones(1, 4, 8), torch.ones(2, 4, 8)],
             r"mask 1 is \[2, 4, 8\]: expected \[1, height, width\] as the first",

@@ -36,7 +36,7 @@ def ids_of(frames: Sequence[Sequence[Mapping]]) -> tuple[str, list[list[str]]] |
 def _id(value: object) -> str:
     """As text, "" where a tracker says that it has joined a box to none."""
     text = "" if value is None else same_id(str(plain_scalar(value)))
-    return "" if text == "-1" else text
+    return "" if text in ("-1", "nan") else text
 
 
 def _check_ids(key: str, ids: Sequence[Sequence[str]]) -> None:
@@ -47,9 +47,12 @@ def _check_ids(key: str, ids: Sequence[Sequence[str]]) -> None:
             )
         twice = next((one for n, one in enumerate(items) if one in items[:n]), None)
         if twice is not None:
+            advice = "give boxes of several frames as a list for each frame"
+            if len(ids) > 1:
+                advice = f"give each object its own, or leave {key} out of all boxes"
             raise TrajectoryError(
-                f"frame {frame}: two boxes have the {key} {twice[:40]}, but an object has one box in each frame. Give "
-                "boxes of several frames as a list for each frame"
+                f"frame {frame}: two boxes have the {key} {twice[:40]}, but an object has one box in each frame: "
+                f"{advice}"
             )
 
 

@@ -28,10 +28,8 @@ def masks_as_boxes(masks: Sequence[Tensor], size: tuple[int, int]) -> tuple[str,
     masks = [mask[None] if mask.ndim == 2 else mask for mask in masks]
     for n, mask in enumerate(masks):
         if mask.ndim != 3 or mask.shape[0] != masks[0].shape[0] or 0 in mask.shape[1:]:
-            found = list(mask.shape)
-            raise TrajectoryError(
-                f"mask {n} is {found}: expected [{masks[0].shape[0]}, height, width] as the first one"
-            )
+            expected = f"[{masks[0].shape[0]}, height, width] as the first one" if n else "[frames, height, width]"
+            raise TrajectoryError(f"mask {n} is {list(mask.shape)}: expected {expected}")
         _check_numbers(mask, n)
     check_counts(len(masks[0]), len(masks))
     boxes, visible = zip(*map(_mask_boxes, masks))
