@@ -178,6 +178,13 @@ def test_landmarks_are_refused(key, value, is_nested):
         read([pose] * 8 if is_nested else pose)
 
 
+@pytest.mark.parametrize("key", ["frame", "frameNumber", "time"])
+def test_points_with_a_frame_number_are_refused(key):
+    """Keyframes far apart became points of adjacent frames."""
+    with pytest.raises(TrajectoryError, match="track 0, point 0 has a frame number, as keyframes have"):
+        read([{"x": 10, "y": 20, key: 0}, {"x": 90, "y": 20, key: 24}])
+
+
 def test_a_mask_batch_becomes_the_box_around_what_is_set():
     mask = torch.zeros(3, 10, 20)
     mask[0, 2:5, 4:8] = mask[2, 0, 19] = 1

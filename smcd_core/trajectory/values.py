@@ -294,11 +294,15 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     return what, found
 
 
+def _keys(frames: Sequence[Sequence[Mapping]]) -> set[str]:
+    return {key for items in frames for item in items for key in item if isinstance(key, str)}
+
+
 def _refuse_frame_numbers(frames: Sequence[Sequence[Mapping]]) -> None:
     """Refuse keyframes of annotation tools, and one list of boxes that are of several frames."""
-    keys = {key: plain(key) for items in frames for item in items for key in item if isinstance(key, str)}
-    numbers = {key for key, name in keys.items() if name in KEYFRAMES}
-    pictures = {key for key, name in keys.items() if name in FRAME_NAMES} - numbers
+    keys = _keys(frames)
+    numbers = {key for key in keys if plain(key) in KEYFRAMES}
+    pictures = {key for key in keys if plain(key) in FRAME_NAMES} - numbers
     for frame, items in enumerate(frames):
         for n, item in enumerate(items):
             if item.keys() & numbers:
@@ -348,8 +352,13 @@ def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_si
     if len(lengths) != 1:
         raise TrajectoryError(f"tracks have {lengths[0]} to {lengths[-1]} points: give all the same number")
     check_counts(lengths[0], len(tracks))
+    numbers = {key for key in _keys(tracks) if plain(key) in KEYFRAMES}
     for n, track in enumerate(tracks):
         for f, point in enumerate(track):
+            if numbers & point.keys():
+                raise TrajectoryError(
+                    f"track {n}, point {f} has a frame number, as keyframes have: give one point for each frame"
+                )
             if found := sorted(LANDMARK_KEYS & point.keys()):
                 raise TrajectoryError(
                     f"track {n}, point {f} has {found[0]!r}, as landmarks of a body have: give points {{x, y}}, one "
