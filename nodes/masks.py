@@ -12,7 +12,7 @@ from torch import Tensor
 from ..smcd_core.errors import SMCDError
 from ..smcd_core.guides.cut_and_drag import cut_shapes, mask_count, resized
 from ..smcd_core.trajectory.dense import shape_change
-from ..smcd_core.trajectory.values import SAME_ASPECT
+from ..smcd_core.trajectory.masks import SAME_ASPECT
 
 MAX_MASK_SIDE = 1024  # pixels of the image as the page gets it
 

@@ -14,6 +14,7 @@ from ..smcd_core.errors import SMCDError
 from ..smcd_core.sampling.framing import resized
 from ..smcd_core.trajectory.dense import dense_boxes, phrases
 from ..smcd_core.trajectory.document import Trajectory, dumps
+from ..smcd_core.trajectory.values import track_visibility
 from .values import ACCEPTED, TrajectoryDocument, boxes_input, read_boxes, to_image, to_pixels
 
 PLOT_SIZE = (640, 360)
@@ -120,7 +121,8 @@ class SMCDMetrics(io.ComfyNode):
                 names = ", ".join(phrases(asked)[n] or f"object {n + 1}" for n in lost)
                 remarks = [f"no overlap without found: colours do not tell where these are: {names}"]
         else:
-            seen_boxes = found_boxes(read_boxes(found, width, height, frames), asked, frames)
+            there = read_boxes(found, width, height, frames)
+            seen_boxes, remarks = found_boxes(there, asked, frames), unlike_labels(asked, there)
         remark(cls, remarks)
         more = control_of(pixels, boxes, mask, other, other_trajectory) | error_of(pixels, points, found_points)
         if seen_boxes is None:
@@ -188,8 +190,7 @@ def error_of(pixels: np.ndarray, asked: dict[str, Tensor] | None, found: dict[st
     if paths[0].shape != paths[1].shape or len(paths[0]) != frames:
         shapes = " and ".join(str(list(path.shape)) for path in paths)
         raise SMCDError(f"points and found_points have the shapes {shapes}, images {frames} frames: make them alike")
-    hidden = ~asked["track_visibility"].bool().cpu().numpy()
-    paths[0][hidden] = -1  # outside the frame, which does not count
+    paths[0][~track_visibility(asked, paths[0].shape[:2])] = -1  # outside the frame, which does not count
     return point_error(PointPaths(*paths, (width, height)))
 
 
@@ -218,6 +219,17 @@ def matched(asked: Trajectory, found: Trajectory) -> list[int]:
     if len(wanted) != len(names):
         raise SMCDError(f"the trajectory has {len(wanted)} objects ({', '.join(wanted)}), found {len(names)}")
     return list(range(len(wanted)))
+
+
+def unlike_labels(asked: Trajectory, found: Trajectory) -> list[str]:
+    """A remark if found objects have labels, and were matched by order in spite of them."""
+    wanted, names = phrases(asked), phrases(found)
+    if set(wanted) <= set(names) or not any(wanted) or not any(names):
+        return []
+    labels, expected = (
+        ", ".join(repr(name[:40]) for name in list(dict.fromkeys(filter(None, some)))[:3]) for some in (names, wanted)
+    )
+    return [f"found is matched by order: its labels ({labels}) are not the phrases ({expected}). Make them alike"]
 
 
 def plot(values: list[float], title: str) -> np.ndarray:

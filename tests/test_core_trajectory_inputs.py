@@ -9,8 +9,10 @@ import torch
 
 from smcd_core.trajectory.dense import boxes_at, phrases
 from smcd_core.trajectory.document import TrajectoryError, parse_trajectory
+from smcd_core.trajectory.files import read_trajectory
 from smcd_core.trajectory.fingerprint import fingerprint
-from smcd_core.trajectory.values import _nearest_first, trajectory_from_value
+from smcd_core.trajectory.identity import _nearest_first
+from smcd_core.trajectory.values import trajectory_from_value
 from smcd_core.trajectory.write import bounding_boxes
 
 SIZE = dict(width=200, height=100)
@@ -49,6 +51,74 @@ def test_boxes_in_another_order_are_joined_by_label_and_nearness():
     assert (boxes == boxes[0]).all()
 
 
+@pytest.mark.parametrize(
+    "key, ids",
+    [("track_id", (1, 2)), ("tracker_id", ("a", "b")), ("trackId", (0, 7)), ("id", (4, 5)), ("track_id", (1.0, "02"))],
+)
+def test_two_that_cross_are_told_apart_by_their_ids(key, ids):
+    """By nearness alone they bounced off each other."""
+    left, right = ({"label": "person", key: one} for one in ids)
+    frames = [[moved(10 * n, **left), moved(90 - 10 * n, **right)][:: 1 if n % 2 else -1] for n in range(10)]
+    trajectory, what = read(frames)
+    boxes, mask = boxes_at(trajectory)
+    first = boxes[:, 0, 0] * 200 - 20
+    assert mask.all() and boxes.shape[1] == 2 and phrases(trajectory) == ["person"] * 2
+    assert first.tolist() in (
+        pytest.approx([10 * n for n in range(10)]),
+        pytest.approx([90 - 10 * n for n in range(10)]),
+    )
+    assert f"joined by {key}: 2 objects" in what
+    without = [[{name: value for name, value in box.items() if name != key} for box in here] for here in frames]
+    assert "joined by" not in read(without)[1]
+
+
+def test_an_id_joins_boxes_over_a_gap_and_whatever_their_labels_say():
+    frames = [[moved(0, track_id=3)], [], [moved(90, track_id=3, label="dog")], [moved(95, track_id=3, label="cat")]]
+    trajectory, what = read(frames)
+    assert phrases(trajectory) == ["dog"] and boxes_at(trajectory)[1].tolist() == [[True], [False], [True], [True]]
+    assert "joined by track_id; objects whose label changes, and keep the first: 1 (object 3: dog, cat)" in what
+
+
+@pytest.mark.parametrize(
+    "frames, message",
+    [
+        ([[moved(0, track_id=1)], [moved(5)]], "frame 1, box 0 has no track_id, others have: give one to every box"),
+        ([[moved(0, track_id=1)], [moved(5, track_id=-1)]], "frame 1, box 0 has no track_id"),
+        ([[moved(0, track_id=1)], [moved(5, track_id=1), moved(9, track_id=1.0)]], "frame 1: two boxes have the track"),
+        (
+            [[moved(0, id=0), moved(9, id=0)], [moved(5, id=0)]],
+            "give each object its own, or leave id out of all boxes",
+        ),
+        ([moved(0, track_id=1), moved(5, track_id=1)], "two boxes have the track_id 1.* as a list for each frame"),
+    ],
+)
+def test_ids_that_join_no_boxes_are_refused(frames, message):
+    with pytest.raises(TrajectoryError, match=message):
+        read(frames)
+
+
+@pytest.mark.parametrize("ids", [(None, None), (-1, -1), (float("nan"),) * 2, (0, 1), ("4f", "a1")])
+def test_an_id_that_names_no_object_joins_none(ids):
+    """The last two count the boxes."""
+    trajectory, what = read([[moved(0, id=ids[0])], [moved(5, id=ids[1])]])
+    assert len(phrases(trajectory)) == 1 and "joined" not in what
+
+
+@pytest.mark.parametrize("key", ["image_id", "file_name", "image", "imageId"])
+def test_one_list_of_boxes_of_several_pictures_is_refused(key):
+    """It became as many objects at rest."""
+    with pytest.raises(TrajectoryError, match=f"different {key}, as of several frames: give a list of boxes for each"):
+        read([moved(10 * n, **{key: n}) for n in range(8)])
+    assert len(phrases(read([moved(10 * n, **{key: 7}) for n in range(8)])[0])) == 8
+    assert len(phrases(read([[moved(n, **{key: n})] for n in range(8)])[0])) == 1
+
+
+@pytest.mark.parametrize("key", ["frame", "frame_id", "frameId", "frame_no", "frameIndex", "time", "timestamp"])
+def test_boxes_with_a_frame_number_are_refused(key):
+    with pytest.raises(TrajectoryError, match="has a frame number: these are keyframes"):
+        read([moved(10 * n, **{key: n}) for n in range(8)])
+
+
 def test_labels_and_descriptions_become_phrases_and_given_phrases_win():
     assert phrases(read([moved(0, label="cat"), moved(9, metadata={"desc": "dog"})])[0]) == ["cat", "dog"]
     assert phrases(read([moved(0, label="cat"), BOX], phrase="a\nb\n")[0]) == ["a", "b"]
@@ -73,12 +143,46 @@ def test_tracks_become_squares_and_one_column_of_visibility_serves_all():
     assert boxes[0, 0].tolist() == pytest.approx([0.2, 0.4, 0.3, 0.6])  # 20 pixels around (50, 50)
 
 
+@pytest.mark.parametrize(
+    "visible, found",
+    [([[0.2], [1]], "0.2"), ([[1], [float("nan")]], "nan"), ([[0], [255]], "255"), ([[-1], [1]], "-1")],
+)
+def test_visibility_other_than_0_and_1_is_refused(visible, found):
+    """Trackers give probabilities: 0.2 counted as visible."""
+    path = torch.tensor([[[50.0, 50.0]], [[60.0, 50.0]]])
+    with pytest.raises(TrajectoryError, match=f"track_visibility holds {found}, expected 0 or 1"):
+        read({"track_path": path, "track_visibility": torch.tensor(visible, dtype=torch.float32)})
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.float32, torch.int64])
+def test_visibility_of_0_and_1_may_have_any_type(dtype):
+    path = torch.tensor([[[50.0, 50.0]], [[60.0, 50.0]]])
+    read_as, _ = read({"track_path": path, "track_visibility": torch.tensor([[1], [0]]).to(dtype)})
+    assert boxes_at(read_as)[1].tolist() == [[True], [False]]
+
+
 def test_points_as_text_are_tracks_too():
     one = [{"x": 50, "y": 50}, {"x": 60, "y": 50}]
     assert boxes_at(read(json.dumps(one))[0])[0].shape == (2, 1, 4)
     assert boxes_at(read(json.dumps([one, one]))[0])[0].shape == (2, 2, 4)
     with pytest.raises(TrajectoryError, match="1 to 2 points"):
         read([one, one[:1]])
+
+
+@pytest.mark.parametrize("key, value", [("z", -0.1), ("visibility", 0.9), ("visible", True), ("presence", 1.0)])
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_landmarks_are_refused(key, value, is_nested):
+    """A list for each frame became objects and frames in turn, as the outer list is that of the tracks."""
+    pose = [{"x": 20.0 + n, "y": 30.0, key: value} for n in range(33)]
+    with pytest.raises(TrajectoryError, match=f"track 0, point 0 has '{key}', as landmarks .* list for each point"):
+        read([pose] * 8 if is_nested else pose)
+
+
+@pytest.mark.parametrize("key", ["frame", "frameNumber", "time"])
+def test_points_with_a_frame_number_are_refused(key):
+    """Keyframes far apart became points of adjacent frames."""
+    with pytest.raises(TrajectoryError, match="track 0, point 0 has a frame number, as keyframes have"):
+        read([{"x": 10, "y": 20, key: 0}, {"x": 90, "y": 20, key: 24}])
 
 
 def test_a_mask_batch_becomes_the_box_around_what_is_set():
@@ -115,8 +219,10 @@ def test_masks_of_another_shape_than_the_frame_are_stretched_and_said():
         ([BOX, 3], "found a list of dict"),
         (torch.zeros(3, 4, 8), "masks without any box"),
         (torch.zeros(4, 4), r"masks \(4 x 4 pixels, stretched\) without any box"),
-        (torch.zeros(1, 0, 0), r"mask 0 is \[1, 0, 0\]: expected \[1, height, width\]"),
-        (torch.zeros(1, 4, 4, 3), r"mask 0 is \[1, 4, 4, 3\]: expected \[1, height, width\]"),
+        (torch.zeros(1, 0, 0), r"mask 0 is \[1, 0, 0\]: expected \[frames, height, width\]"),
+        (torch.zeros(1, 4, 4, 3), r"mask 0 is \[1, 4, 4, 3\]: expected \[frames, height, width\]"),
+        (torch.zeros(4), r"mask 0 is \[4\]: expected \[frames, height, width\]"),
+        (torch.tensor(3.0), r"mask 0 is \[\]: expected \[frames, height, width\]"),
         (
             [torch.ones(1, 4, 8), torch.ones(2, 4, 8)],
             r"mask 1 is \[2, 4, 8\]: expected \[1, height, width\] as the first",
@@ -130,6 +236,49 @@ def test_masks_of_another_shape_than_the_frame_are_stretched_and_said():
 def test_what_cannot_be_read_is_refused_with_what_was_found(value, message):
     with pytest.raises(TrajectoryError, match=message):
         read(value)
+
+
+SHAPE = r'\[\[{"x": 10, "y": 20, "width": 60, "height": 40, "label": "dog"}, ...\], ...\]'
+DETECTORS = {  # what popular detectors give
+    "Florence-2": ({"<OD>": {"bboxes": [[1, 2, 3, 4]], "labels": ["dog"]}}, "an object with keys '<OD>'"),
+    "GroundingDINO": ({"scores": [0.9], "boxes": [[1, 2, 3, 4]]}, "an object with keys 'scores', 'boxes'"),
+    "a list of its arrays": ([{"boxes": np.zeros((1, 4))}], "a list of objects with keys 'boxes'"),
+    "COCO": ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "a list of objects with keys 'image_id', 'bbox'"),
+    "Qwen": ([[{"bbox_2d": [1, 2, 3, 4]}]], "lists of objects with keys 'bbox_2d'"),
+    "corners": ([[{"x1": 1, "y1": 2, "x2": 3, "y2": 4}]], "lists of objects with keys 'x1', 'y1', 'x2', 'y2'"),
+    "a frame of boxes, one of corners": ([[BOX], [{"left": 1, "top": 2}]], "lists of objects with keys 'left', 'top'"),
+    "frames by number": ({"0": [BOX]}, "an object with keys '0'"),
+    "bare numbers": ([[1, 2, 3, 4]], "lists of bare numbers"),
+    "an array": (np.zeros((1, 4)), r"ndarray \[1, 4\]"),
+    "a list of arrays": ([np.zeros((2, 4))], r"a list of ndarray \[2, 4\]"),
+    "lists of tensors": ([[torch.zeros(4)]], r"lists of Tensor \[4\]"),
+    "lists of words": ([["dog"]], "lists of str"),
+    "boxes and a number": ([BOX, 3], "a list of dict and int"),
+    "nothing": ([], "an empty list"),
+}
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_refusals_of_values_say_what_was_found_and_show_what_is_expected(name):
+    value, found = DETECTORS[name]
+    with pytest.raises(TrajectoryError, match=f"^found {found}.*{SHAPE}"):
+        read(value)
+
+
+def test_other_refusals_say_what_to_do():
+    with pytest.raises(TrajectoryError, match=r"entry 1 of the list is null: give \[\] for a frame without boxes"):
+        read([[BOX], None])
+    with pytest.raises(TrajectoryError, match=f"double quotes.*{SHAPE}"):
+        read("[[{'x': 1}]]")
+    for value in (BOX | dict(x=0.1, y=0.1, width=0.5, height=0.5), {"track_path": torch.full((4, 2, 2), 0.25)}):
+        with pytest.raises(TrajectoryError, match="not pixels: multiply them by its width and height"):
+            read(value)
+    with pytest.raises(TrajectoryError, match="nothing was found: lower its threshold"):
+        read([])
+    with pytest.raises(TrajectoryError, match="1 objects but 2 phrases.* The masks of a batch are the frames of one"):
+        read(torch.eye(8).repeat(2, 1, 1), phrase="a\nb")
+    with pytest.raises(TrajectoryError, match="1 objects but 2 phrases.* or a line for each$"):
+        read(BOX, phrase="a\nb")
 
 
 def test_boxes_given_to_other_packs_come_back_within_a_pixel():
@@ -180,11 +329,40 @@ def test_fingerprints_of_saved_documents_stay_what_they_were():
     ]
 
 
-@pytest.mark.parametrize("number", [int, np.int64, np.float32, np.float64])
-def test_numbers_of_numpy_are_numbers(number):
-    value = [{"x": number(20), "y": number(10), "width": number(60), "height": number(40), "label": "cat"}]
-    trajectory, _ = read(value)
-    assert boxes_at(trajectory)[0][0, 0].tolist() == pytest.approx(XYXY) and phrases(trajectory) == ["cat"]
+@pytest.mark.parametrize("number", [int, np.int64, np.float32, np.float64, np.array, torch.tensor])
+def test_numbers_of_numpy_and_torch_are_numbers(number):
+    box = {"x": number(20), "y": number(10), "width": number(60), "height": number(40), "label": "cat"}
+    gone = {name: number(0) for name in ("x", "y", "width", "height")}
+    trajectory, what = read([[box | {"track_id": number(3)}], [gone], [box | {"track_id": number(3)}]])
+    boxes, mask = boxes_at(trajectory)
+    assert boxes[0, 0].tolist() == pytest.approx(XYXY) and phrases(trajectory) == ["cat"]
+    assert mask.tolist() == [[True], [False], [True]] and "joined by track_id" in what
+
+
+@pytest.mark.parametrize("number, truth", [(np.float32, np.bool_), (np.array, np.array), (torch.tensor, torch.tensor)])
+def test_a_trajectory_may_hold_numbers_of_numpy_and_torch(number, truth):
+    """They were refused as out of a range that they are in."""
+
+    def document(whole, number, truth):
+        key = {"frame": whole(7), "box": [number(side) for side in XYXY], "visible": truth(True)}
+        track = {"id": "a", "phrase": "cat", "keys": [key], "strength": number(0.5), "enabled": truth(True)}
+        head = {"width": whole(200), "height": whole(100), "frames": whole(8), "fps": number(8.0)}
+        return {"version": whole(2), **head, "objects": [track]}
+
+    whole = np.int64 if number is np.float32 else number
+    found, plain = read(document(whole, number, truth))[0], read(document(int, float, bool))[0]
+    assert found.objects[0].keys[0].box == pytest.approx(plain.objects[0].keys[0].box)
+    assert json.loads(json.dumps(found.to_dict())).keys() == plain.to_dict().keys()
+    with pytest.raises(TrajectoryError, match="frame is 8: give a whole number from 0 to 7"):
+        read(document(lambda n: whole(n + (n == 7)), number, truth))
+
+
+@pytest.mark.parametrize("box", [np.zeros(4), torch.zeros(4)], ids=["numpy", "torch"])
+def test_a_box_that_is_an_array_is_named_as_no_list(box):
+    document = {"version": 1, "width": 9, "height": 9, "frames": 1}
+    document["objects"] = [{"phrase": "cat", "keys": [{"frame": 0, "box": box}]}]
+    with pytest.raises(TrajectoryError, match=r"box is (array|tensor)\(.*it must be a list"):
+        read(document)
 
 
 @pytest.mark.parametrize("shape", [(10, 20), (1, 10, 20), (1, 1, 10, 20)])
@@ -247,12 +425,85 @@ def test_a_full_house_of_boxes_is_joined_in_seconds():
     assert len(found.objects) == count and time.process_time() - start < 20
 
 
+NO_MASKS = {
+    "a box": torch.tensor([[10.0, 20.0, 60.0, 50.0]]),
+    "boxes up to 255": torch.tensor([[[10.0, 20.0, 255.0, 50.0]], [[12.0, 20.0, 255.0, 50.0]]]),
+    "a box in shares": torch.tensor([[0.1, 0.2, 0.5, 0.6]]),
+    "points": torch.arange(24.0).reshape(4, 3, 2),
+    "points in shares": torch.linspace(0, 1, 24).reshape(4, 3, 2),
+    "a map of three objects": torch.arange(4).repeat_interleave(16).reshape(1, 8, 8),
+    "a map of three objects in bytes": torch.arange(4, dtype=torch.uint8).repeat_interleave(16).reshape(1, 8, 8),
+    "logits": torch.linspace(-20, 20, 64).reshape(1, 8, 8),
+    "soft bytes as floats": torch.linspace(0, 255, 64).reshape(1, 8, 8),
+}
+
+
+@pytest.mark.parametrize("name", NO_MASKS)
+def test_tensors_that_cannot_be_masks_are_refused(name):
+    """They were read as masks: a box became the whole picture."""
+    value = NO_MASKS[name]
+    low, high = value.min().item(), value.max().item()
+    found = rf"found a tensor \[.*\] of numbers from {low:g} to {high:g}, which is no mask"
+    for one in (value, [value]):
+        with pytest.raises(TrajectoryError, match=found):
+            read(one)
+
+
+@pytest.mark.parametrize("dtype, top", [("bool", 1), ("uint8", 1), ("uint8", 255), ("float32", 255), ("int64", 255)])
+def test_masks_may_have_any_type(dtype, top):
+    mask = torch.zeros(1, 10, 20)
+    mask[0, 2:5, 4:8] = top
+    boxes, _ = boxes_at(read(mask.to(getattr(torch, dtype)))[0])
+    assert boxes[0, 0].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.5])
+
+
+def test_soft_masks_are_cut_at_one_half_in_bytes_too_and_may_overshoot():
+    mask = torch.zeros(1, 10, 20)
+    mask[0, 2:5, 4:8], mask[0, 2:5, 8:12], mask[0, 2:5, 12] = 1, 0.3, -0.2
+    soft = mask.clone()
+    soft[0, 3, 5] = 1.2
+    for one in (soft, (mask.clamp(min=0) * 255).to(torch.uint8), soft.half()):
+        assert boxes_at(read(one)[0])[0][0, 0].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.5])
+
+
+def test_a_mask_of_nan_is_named():
+    masks = [torch.zeros(1, 10, 20), torch.full((1, 10, 20), float("nan"))]
+    with pytest.raises(TrajectoryError, match="mask 1 holds NaN: repair what made it"):
+        read(masks)
+
+
 @pytest.mark.parametrize("side", [int, str])
 def test_the_size_that_a_detector_gives_may_be_text(side):
     found = {"x": 20, "y": 20, "width": 20, "height": 20, "class": "car", "confidence": 0.9}
     value = {"predictions": [found], "image": {"width": side(200), "height": side(100)}}
     boxes, _ = boxes_at(trajectory_from_value(value, width=400, height=400, frames=1)[0])
     assert boxes[0, 0].tolist() == pytest.approx([0.05, 0.1, 0.15, 0.3])
+
+
+def test_the_size_that_comes_with_boxes_is_that_of_the_trajectory_and_said():
+    """Boxes were in shares of it, and the trajectory had the size that was given: another shape."""
+    box = {"x": 320, "y": 240, "width": 64, "height": 48, "class": "car", "confidence": 0.9}
+    value = {"predictions": [box], "image": {"width": 640, "height": 480}}
+    for one in (value, json.dumps(value), [json.dumps(value)]):
+        trajectory, what = trajectory_from_value(one, width=512, height=512, frames=1)
+        assert (trajectory.width, trajectory.height) == (640, 480)
+        assert boxes_at(trajectory)[0][0, 0].tolist() == pytest.approx([0.45, 0.45, 0.55, 0.55])
+        assert what.endswith("1 frames of 640 x 480 pixels, the size that comes with the boxes, not 512 x 512")
+    assert "not" not in trajectory_from_value(value, width=640, height=480, frames=1)[1]
+    trajectory, what = trajectory_from_value(value | {"image": {}}, width=512, height=512, frames=1)
+    assert (trajectory.width, trajectory.height) == (512, 512) and what.endswith("512 x 512 pixels")
+
+
+@pytest.mark.parametrize("given", [{}, {"width": 512, "height": 512}, {"width": 640, "height": 480}])
+def test_a_file_of_boxes_with_their_size_needs_no_other(tmp_path, given):
+    box = {"x": 320, "y": 240, "width": 64, "height": 48, "class": "car", "confidence": 0.9}
+    (tmp_path / "a.json").write_text(json.dumps({"predictions": [box], "image": {"width": 640, "height": 480}}))
+    trajectory, what = read_trajectory(tmp_path / "a.json", **given)
+    assert (trajectory.width, trajectory.height) == (640, 480) and what.endswith("640x480 pixels from the file")
+    (tmp_path / "a.json").write_text(json.dumps({"predictions": [box]}))
+    if not given:
+        with pytest.raises(TrajectoryError, match="the size of the frame in pixels is not known"):
+            read_trajectory(tmp_path / "a.json")
 
 
 def test_only_text_names_an_object():

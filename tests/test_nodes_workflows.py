@@ -222,6 +222,23 @@ def test_found_boxes_are_matched_by_label_and_a_perfect_result_scores_one():
     assert scores[0] > 0.97  # boxes of whole pixels
 
 
+def test_labels_of_found_boxes_that_match_no_phrase_are_remarked(caplog):
+    """They fell back to the order of objects, for an AO of 0, without a word."""
+    _, trajectory, _ = host.call("SMCD_Example", example="beach")
+    boxes = host.call("SMCD_Export", trajectory=trajectory, format="none")[2]
+    inputs = dict(images=torch.zeros(8, 128, 128, 3), trajectory=trajectory)
+    first, second = dict.fromkeys(box["label"] for frame in boxes for box in frame)
+    renamed = [[box | {"label": {first: "sea star", second: second}[box["label"]]} for box in here] for here in boxes]
+    host.call("SMCD_Metrics", **inputs, found=renamed)
+    expected = f"found is matched by order: its labels ('sea star', '{second}') are not the phrases ('{first}', "
+    assert expected in caplog.text
+    caplog.clear()
+    unnamed = [[{key: box[key] for key in ("x", "y", "width", "height")} for box in here] for here in boxes]
+    for found in (boxes, unnamed):
+        host.call("SMCD_Metrics", **inputs, found=found)
+    assert "matched by order" not in caplog.text
+
+
 def test_masks_of_a_tracker_are_scored_like_boxes():
     key = {"frame": 0, "box": [0.25, 0.5, 0.75, 1.0]}
     document = {"version": 1, "width": 64, "height": 32, "frames": 4, "objects": [{"phrase": "cat", "keys": [key]}]}
@@ -252,6 +269,9 @@ def test_other_boxes_and_points_are_scored_in_the_text():
     text = host.call("SMCD_Metrics", **inputs, **other, **points)[4]
     assert "change inside 1.000, leakage 0.000, localisation IoU 1.000" in text
     assert "EPE in pixels 5.000, of moving points 5.000" in text
+    guessed = points | {"points": {"track_path": path, "track_visibility": torch.full((2, 1), 0.2)}}
+    with pytest.raises(ValueError, match="track_visibility holds 0.2, expected 0 or 1"):
+        host.call("SMCD_Metrics", **inputs, **guessed)
     with pytest.raises(ValueError, match="other and other_trajectory are a video and its boxes: connect both or none"):
         host.call("SMCD_Metrics", **inputs, other=images)
     with pytest.raises(ValueError, match="found_points where they are: connect both or none"):

@@ -330,7 +330,13 @@ def _list(value: Any, where: str, low: int, high: int) -> Sequence[Any]:
     return value
 
 
+def plain_scalar(value: Any) -> Any:
+    """A single number or bool of NumPy or PyTorch as Python's own; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
 def _number(value: Any, where: str, low: float, high: float, advice: str = "") -> float:
+    value = plain_scalar(value)
     # A comparison with NaN is false, so NaN is refused here too.
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise TrajectoryError(f"{where} is {_show(value)}: give a number from {low:g} to {high:g}{advice}")
@@ -338,6 +344,7 @@ def _number(value: Any, where: str, low: float, high: float, advice: str = "") -
 
 
 def whole_number(value: Any, where: str, low: int, high: int) -> int:
+    value = plain_scalar(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or value != int(value):
         raise TrajectoryError(f"{where} is {_show(value)}: give a whole number from {low} to {high}")
@@ -345,6 +352,7 @@ def whole_number(value: Any, where: str, low: int, high: int) -> int:
 
 
 def _bool(value: Any, where: str) -> bool:
+    value = plain_scalar(value)
     if not isinstance(value, bool):
         raise TrajectoryError(f"{where} is {_show(value)}: it must be true or false")
     return value

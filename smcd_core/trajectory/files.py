@@ -52,7 +52,7 @@ from .formats.lines import read_vot, read_xywh, read_xyxy
 from .formats.mot import read_mot
 from .formats.tables import read_csv, read_vatic
 from .rows import BoxRows, NoSizeError, started
-from .values import boxes_from_value, replaced, with_phrases
+from .values import boxes_from_value, image_size, replaced, with_phrases
 
 FORMATS = (
     "json", "xyxy", "xywh", "mot", "youtube_vis", "csv", "vot", "kitti", "yolo", "cvat", "label_studio", "values",
@@ -217,7 +217,7 @@ def _readers_of_json(
         "youtube_vis": of_youtube_vis,
         "bbox_animator": lambda: ("BBox-Animator", read_bbox_animator(file, content, _known(size), frames)),
         "label_studio": lambda: ("Label Studio", read_label_studio(file, content, _known(size), video)),
-        "values": lambda: boxes_from_value(content, *_known(size)),
+        "values": lambda: boxes_from_value(content, *_known(image_size(content) or size)),
     }
 
 
@@ -306,7 +306,8 @@ def _dense(
         remarks = [*rows.remarks, *(really_corners(boxes) if rows.from_sides else ())]
     else:
         boxes = found.resampled(frames or RESTING_FRAMES) if found.frames == 1 else found
-        width, height = _known(size)
+        size_from = "from the file" if found.size else size_from
+        width, height = _known(found.size or size)
         boxes = replace(boxes, size=(width, height))
         _check_frames(boxes.frames, frames)
     count = len(boxes.phrases)

@@ -10,10 +10,11 @@ from itertools import pairwise
 import numpy as np
 
 from .dense import DenseBoxes
-from .document import DEFAULT_FPS, MAX_FRAMES, TrajectoryError
+from .document import DEFAULT_FPS, MAX_FRAMES, MAX_OBJECTS, TrajectoryError
 
 LAST_FRAME = 10**9  # as long as videos are; larger numbers are something else
 LISTED = 8  # frames in one sentence
+BY_FRAME = 'boxes for each frame: [[{"x": 10, "y": 20, "width": 60, "height": 40, "label": "dog"}, ...], ...]'
 MAX_PIXELS = 10**6  # of a coordinate, which may lie outside the frame
 
 
@@ -140,6 +141,14 @@ def is_id(number: float) -> bool:
 def all_are_shares(xyxy: np.ndarray) -> bool:
     """Whether boxes [K, 4] are in shares of the frame: in pixels they would lie in a corner of a pixel."""
     return bool(xyxy.size and xyxy.any() and (xyxy >= -0.05).all() and (xyxy <= 1.05).all())
+
+
+def check_counts(frames: int, objects: int) -> None:
+    """Asked before the work: some of it takes the square of the number of objects."""
+    if frames > MAX_FRAMES or objects > MAX_OBJECTS:
+        raise TrajectoryError(
+            f"found {frames} frames and {objects} objects: give up to {MAX_FRAMES} frames and {MAX_OBJECTS} objects"
+        )
 
 
 def joined(

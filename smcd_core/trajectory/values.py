@@ -5,9 +5,9 @@
 | our document, as a dict or as JSON text          | not needed        | as written                                 |
 | {x, y, width, height, label?}, or w and h        | in pixels         | one, resting                               |
 | list of those                                    | in pixels         | one each, resting                          |
-| list of such lists, one for each frame           | in pixels         | joined by label, then by nearness          |
+| list of such lists, one for each frame           | in pixels         | joined by id, else by label and nearness   |
 | {track_path [F, N, 2], track_visibility [F, N]}  | in pixels         | a square around each point                 |
-| points {x, y}: a list, or a list of lists        | in pixels         | a square around each point                 |
+| points {x, y}: a list, or a list for each point  | in pixels         | a square around each point                 |
 | {predictions: [...], image?} of Roboflow          | image, or pixels  | one each, resting; x, y are the centre     |
 | masks [F, H, W], or a list of them               | the mask's        | one each: the box around what is set       |
 
@@ -20,7 +20,7 @@ import itertools
 import json
 import re
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -29,27 +29,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .dense import DenseBoxes, of_another_size, phrases, shape_change
+from .dense import DenseBoxes, of_another_size, phrases
 from .document import (
     DEFAULT_FPS,
-    MAX_FRAMES,
-    MAX_OBJECTS,
     MAX_TEXT,
     Trajectory,
     TrajectoryError,
     parse_trajectory,
+    plain_scalar,
     unique_keys,
 )
-from .rows import MAX_PIXELS, all_are_shares
+from .formats.headers import FRAME_NAMES, plain
+from .identity import ids_of, joined_by_id, joined_by_nearness
+from .masks import masks_as_boxes
+from .rows import BY_FRAME, MAX_PIXELS, all_are_shares, check_counts
 
-EXPECTED = "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three"
+EXPECTED = (
+    "expected a trajectory, boxes {x, y, width, height}, tracks, masks, or JSON text of the first three. As "
+    f"{BY_FRAME}"
+)
+MASKS_ARE = ". The masks of a batch are the frames of one object"
+NOT_PIXELS = "which are shares of the picture, not pixels: multiply them by its width and height"
 BOX_KEYS = ({"x", "y", "width", "height"}, {"x", "y", "w", "h"})
-# Which tell a keyframe of an annotation tool from a box.
-KEYFRAME_KEYS = {"frame", "frame_number", "frame_id", "frame_index", "frame_idx", "frameNumber", "time", "timestamp"}
+# Which tell a keyframe of an annotation tool from a box, as `plain` writes them.
+KEYFRAMES = {name for name in FRAME_NAMES if name.startswith("frame")} | {"time", "timestamp"}
+LANDMARK_KEYS = {"z", "visibility", "visible", "presence"}  # which points of splines and trackers lack
 TURNS = {"rotation", "angle"}
 BOX_SIDES = {"width", "height", "w", "h"}
-SMALLEST_PART = 0.02  # of the area of a mask's largest part
-SAME_ASPECT = 0.02  # aspect ratios of sizes that programs round differ by so much
 POINT_SIZE = 0.2  # of the shorter side: a square around a tracked point
 
 _Found = tuple[str, DenseBoxes]
@@ -69,7 +75,7 @@ def trajectory_from_value(
 ) -> tuple[Trajectory, str]:
     """Read any value of the table above. Returns the trajectory and what was recognised.
 
-    width, height  of the frame in pixels, which boxes in pixels refer to
+    width, height  of the frame in pixels, which boxes in pixels refer to; a size in the value wins
     frames         for boxes that rest
     phrase         one line for all objects, or a line for each; wins over labels in the value
     point_size     side of the square around a point, as a share of the frame's shorter side
@@ -87,15 +93,21 @@ def trajectory_from_value(
     what, boxes = boxes_from_value(value, width, height, point_size)
     if boxes.frames == 1:
         boxes = boxes.resampled(frames)
-    names = tuple(_lines(phrase, len(boxes.phrases)) or boxes.phrases)
+    names = tuple(_lines(phrase, len(boxes.phrases), MASKS_ARE if _masks_in(value) else "") or boxes.phrases)
     instead = replaced(boxes.phrases, names)
-    boxes = replace(boxes, phrases=names, size=(width, height), fps=fps)
-    found = f"{what}: {len(names)} objects{instead}, {boxes.frames} frames of {width} x {height} pixels"
+    size = boxes.size or (width, height)
+    boxes = replace(boxes, phrases=names, size=size, fps=fps)
+    found = f"{what}: {len(names)} objects{instead}, {boxes.frames} frames of {size[0]} x {size[1]} pixels"
+    if size != (width, height):
+        found += f", the size that comes with the boxes, not {width} x {height}"
     return boxes.to_trajectory(tolerance), found
 
 
 def boxes_from_value(value: Any, width: int, height: int, point_size: float = POINT_SIZE) -> tuple[str, DenseBoxes]:
-    """Read any value of the table above but a document: what it is, and its boxes, in one frame if they rest."""
+    """Read any value of the table above but a document: what it is, and its boxes, in one frame if they rest.
+
+    width, height  of the frame in pixels, unless the value names a size, which the boxes then have
+    """
     what, boxes = _read_value(value, (width, height), point_size)
     if not boxes.mask.any():
         raise TrajectoryError(f"found {what} without any box: nothing to animate")
@@ -139,33 +151,37 @@ def _named(trajectory: Trajectory, phrase: str) -> Trajectory:
     return replace(trajectory, objects=tuple(objects))
 
 
-def _lines(text: str, count: int) -> list[str]:
-    """One phrase for each object; none if the text is empty."""
+def _lines(text: str, count: int, note: str = "") -> list[str]:
+    """One phrase for each object; none if the text is empty. `note` ends the error of another number."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) == 1:
         return lines * count
     if lines and len(lines) != count:
-        raise TrajectoryError(f"there are {count} objects but {len(lines)} phrases: give one line, or a line for each")
+        raise TrajectoryError(
+            f"there are {count} objects but {len(lines)} phrases: give one line, or a line for each{note}"
+        )
     return lines
 
 
 def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
-    if isinstance(value, Tensor):
-        return _masks([value], size)
+    if masks := _masks_in(value):
+        return masks_as_boxes(masks, size)
     if isinstance(value, Mapping):
         if "track_path" in value:
             return _tracks(value, size, point_size)
         if isinstance(value.get("predictions"), Sequence) and not isinstance(value["predictions"], str):
-            return _read_value(value["predictions"], _size_of_image(value, size), point_size)
+            named = image_size(value)
+            what, boxes = _read_value(value["predictions"], named or size, point_size)
+            return what, replace(boxes, size=named)
         if _is_box(value):
             return _per_frame([[value]], size, "a bounding box")
         raise TrajectoryError(f"found an object with {_names(value)}: {EXPECTED}")
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise TrajectoryError(f"found {type(value).__name__}: {EXPECTED}")
+        raise TrajectoryError(f"found {_kind(value)}: {EXPECTED}")
     if len(value) == 0:
-        raise TrajectoryError(f"found an empty list: {EXPECTED}")
-    if all(isinstance(item, Tensor) for item in value):
-        return _masks(value, size)
+        raise TrajectoryError(
+            f"found an empty list: {EXPECTED}. If it comes from a detector, nothing was found: lower its threshold"
+        )
     if all(isinstance(item, str) for item in value):
         return _texts(value, size, point_size)
     if all(isinstance(item, Mapping) for item in value):
@@ -180,12 +196,32 @@ def _read_value(value: Any, size: _Size, point_size: float) -> _Found:
             return _per_frame(value, size, "bounding boxes for each frame")
         if all(map(_is_point, inner)):
             return _points(value, size, point_size)
-        if inner and not any(isinstance(item, Mapping) for item in inner):
+        if all(isinstance(item, Real | list | tuple) for item in inner):
             raise TrajectoryError(
                 "found lists of bare numbers, which may be x1, y1, x2, y2 or x, y, width, height: give "
-                "{x, y, width, height}"
+                f"{{x, y, width, height}}, and {BY_FRAME}"
             )
-    raise TrajectoryError(f"found a list of {type(value[0]).__name__}: {EXPECTED}")
+        other = next(item for item in inner if not _is_box(item))
+        found = f"objects with {_names(other)}" if isinstance(other, Mapping) else _kind(other)
+        raise TrajectoryError(f"found lists of {found}: {EXPECTED}")
+    for n, item in enumerate(value):
+        if item is None:
+            raise TrajectoryError(f"entry {n} of the list is null: give [] for a frame without boxes")
+    kinds = list(dict.fromkeys(map(_kind, value)))
+    raise TrajectoryError(f"found a list of {' and '.join(kinds[:3])}: {EXPECTED}")
+
+
+def _masks_in(value: Any) -> Sequence[Tensor] | None:
+    """The masks of each object, if a value is masks."""
+    if isinstance(value, Tensor):
+        return [value]
+    is_list = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
+    return value if is_list and all(isinstance(item, Tensor) for item in value) else None
+
+
+def _kind(value: Any) -> str:
+    shape = f" {list(value.shape)}" if isinstance(value, Tensor | np.ndarray) else ""
+    return f"{type(value).__name__}{shape}"
 
 
 def _is_box(item: Any) -> bool:
@@ -206,12 +242,12 @@ def _texts(texts: Sequence[str], size: _Size, point_size: float) -> _Found:
     raise TrajectoryError("found a list of texts: each must be a list of points {x, y}")
 
 
-def _size_of_image(value: Mapping, size: _Size) -> _Size:
-    """The size that a detector gives with its predictions, else `size`."""
-    image = value.get("image")
+def image_size(value: Any) -> _Size | None:
+    """(width, height) of the image that a detector names with its predictions, None without."""
+    image = value.get("image") if isinstance(value, Mapping) and "predictions" in value else None
     sides = [str(image.get(side)) for side in ("width", "height")] if isinstance(image, Mapping) else []
     if not sides or not all(re.fullmatch(r"[1-9]\d{0,5}", side, re.ASCII) for side in sides):  # as numbers or as text
-        return size
+        return None
     return int(sides[0]), int(sides[1])
 
 
@@ -220,6 +256,7 @@ def _names(value: Mapping) -> str:
 
 
 def _number(value: Any, where: str) -> float:
+    value = plain_scalar(value)
     # A comparison with NaN is false, so NaN is refused here too.
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not abs(value) <= MAX_PIXELS:
@@ -227,47 +264,57 @@ def _number(value: Any, where: str) -> float:
     return float(value)
 
 
-def _check_counts(frames: int, objects: int) -> None:
-    """Asked before the work: some of it takes the square of the number of objects."""
-    if frames > MAX_FRAMES or objects > MAX_OBJECTS:
-        raise TrajectoryError(
-            f"found {frames} frames and {objects} objects: give up to {MAX_FRAMES} frames and {MAX_OBJECTS} objects"
-        )
-
-
 def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what: str) -> _Found:
-    """Boxes without identity: those of one label are joined to the nearest of the frames before."""
-    _check_counts(len(frames), max(map(len, frames)))
-    tracks: list[dict[int, list[float]]] = []
-    labels: list[str] = []
+    """Boxes of each frame, joined to objects by their ids, else by label and nearness."""
+    check_counts(len(frames), max(map(len, frames)))
     # A box of zeros or of -1 stands for a frame without the object.
     frames = [[item for item in items if _side_values(item) not in ({0}, {-1})] for items in frames]
+    _refuse_frame_numbers(frames)
     corners = [
         [_xyxy(item, f"frame {frame}, box {n}") for n, item in enumerate(items)] for frame, items in enumerate(frames)
     ]
     if all_are_shares(np.array([box for boxes in corners for box in boxes])):
-        raise TrajectoryError(f"all numbers of {what} are 0 to 1, which are shares of the picture, not pixels")
-    for frame, items in enumerate(frames):
-        boxes = [[x1 / size[0], y1 / size[1], x2 / size[0], y2 / size[1]] for x1, y1, x2, y2 in corners[frame]]
-        names = [_label(item) for item in items]
-        distances = _distances([list(track.values())[-1] for track in tracks], boxes)  # [T, N]
-        distances[np.array(labels, object)[:, None] != np.array(names, object)] = np.inf
-        left = set(range(len(boxes)))
-        for t, n in _nearest_first(distances):
-            tracks[t][frame] = boxes[n]
-            left.remove(n)
-        for n in sorted(left):
-            tracks.append({frame: boxes[n]})
-            labels.append(names[n])
-        _check_counts(len(frames), len(tracks))
-    boxes, mask = np.zeros((len(frames), len(tracks), 4)), np.zeros((len(frames), len(tracks)), bool)
-    for t, track in enumerate(tracks):
-        for frame, box in track.items():
-            boxes[frame, t], mask[frame, t] = box, True
-    found = DenseBoxes(boxes, mask, tuple(labels), size=size)
-    if problem := of_another_size(found):
+        raise TrajectoryError(f"all numbers of {what} are 0 to 1, {NOT_PIXELS}")
+    width, height = size
+    shares = [[[x1 / width, y1 / height, x2 / width, y2 / height] for x1, y1, x2, y2 in items] for items in corners]
+    labels = [[_label(item) for item in items] for items in frames]
+    if known := ids_of(frames):
+        places, names, remarks = joined_by_id(known[1], labels)
+        joined = [f"joined by {known[0]}"] if len(frames) > 1 else []
+        what = "; ".join((", ".join((what, *joined)), *remarks))
+    else:
+        places, names = joined_by_nearness(shares, labels)
+    boxes, mask = np.zeros((len(frames), len(names), 4)), np.zeros((len(frames), len(names)), bool)
+    for frame, here in enumerate(places):
+        for n, box in zip(here, shares[frame], strict=True):
+            boxes[frame, n], mask[frame, n] = box, True
+    found = DenseBoxes(boxes, mask, tuple(names))
+    if problem := of_another_size(replace(found, size=size)):
         raise TrajectoryError(problem)
     return what, found
+
+
+def _keys(frames: Sequence[Sequence[Mapping]]) -> set[str]:
+    return {key for items in frames for item in items for key in item if isinstance(key, str)}
+
+
+def _refuse_frame_numbers(frames: Sequence[Sequence[Mapping]]) -> None:
+    """Refuse keyframes of annotation tools, and one list of boxes that are of several frames."""
+    keys = _keys(frames)
+    numbers = {key for key in keys if plain(key) in KEYFRAMES}
+    pictures = {key for key in keys if plain(key) in FRAME_NAMES} - numbers
+    for frame, items in enumerate(frames):
+        for n, item in enumerate(items):
+            if item.keys() & numbers:
+                raise TrajectoryError(
+                    f"frame {frame}, box {n} has a frame number: these are keyframes of an annotation tool. Give a "
+                    "list of boxes for each frame, or the export of CVAT or Label Studio as a file"
+                )
+    for key in sorted(pictures):
+        if len(frames) == 1 and len({str(item.get(key)) for item in frames[0]}) > 1:
+            raise TrajectoryError(
+                f"one list holds boxes with different {key}, as of several frames: give a list of boxes for each frame"
+            )
 
 
 def _label(item: Mapping) -> str:
@@ -283,17 +330,12 @@ def _sides(item: Mapping) -> tuple[str, ...]:
 
 
 def _side_values(item: Mapping) -> set[Any]:
-    values = [item.get(key) for key in _sides(item)]
+    values = [plain_scalar(item.get(key)) for key in _sides(item)]
     return set(values) if all(isinstance(value, Real) for value in values) else set()
 
 
 def _xyxy(item: Mapping, where: str) -> list[float]:
     """x1, y1, x2, y2 in pixels."""
-    if item.keys() & KEYFRAME_KEYS:
-        raise TrajectoryError(
-            f"{where} has a frame number: these are keyframes of an annotation tool. Give a list of boxes for each "
-            "frame, or the export of CVAT or Label Studio as a file"
-        )
     for key in TURNS & item.keys():
         if item[key] not in (None, 0):
             raise TrajectoryError(f"{where}: {key} is {str(item[key])[:20]}, expected an upright box")
@@ -305,32 +347,23 @@ def _xyxy(item: Mapping, where: str) -> list[float]:
     return [x, y, x + width, y + height]
 
 
-def _distances(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> np.ndarray:
-    """Twice the distance between box centres, [len(left), len(right)]: enough to rank them."""
-    a, b = (np.array(boxes, np.float64).reshape(-1, 4) for boxes in (left, right))
-    apart = (a[:, None, :2] + a[:, None, 2:]) - (b[None, :, :2] + b[None, :, 2:])  # [T, N, 2]
-    return np.hypot(apart[..., 0], apart[..., 1])
-
-
-def _nearest_first(distances: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Pair rows and columns of distances [T, N] as if the nearest pair was taken first, then the nearest of the rest.
-
-    Two that are each other's nearest are a pair whatever the others do, so all such pairs are taken at a time.
-    """
-    distances = distances.copy()
-    while distances.size and np.isfinite(distances.min()):
-        nearest = distances.argmin(1)
-        rows = np.flatnonzero(distances.argmin(0)[nearest] == np.arange(len(distances)))
-        for t in rows[np.isfinite(distances[rows, nearest[rows]])]:
-            yield int(t), int(nearest[t])
-            distances[t], distances[:, nearest[t]] = np.inf, np.inf
-
-
 def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_size: float) -> _Found:
     lengths = sorted({len(track) for track in tracks})
     if len(lengths) != 1:
         raise TrajectoryError(f"tracks have {lengths[0]} to {lengths[-1]} points: give all the same number")
-    _check_counts(lengths[0], len(tracks))
+    check_counts(lengths[0], len(tracks))
+    numbers = {key for key in _keys(tracks) if plain(key) in KEYFRAMES}
+    for n, track in enumerate(tracks):
+        for f, point in enumerate(track):
+            if numbers & point.keys():
+                raise TrajectoryError(
+                    f"track {n}, point {f} has a frame number, as keyframes have: give one point for each frame"
+                )
+            if found := sorted(LANDMARK_KEYS & point.keys()):
+                raise TrajectoryError(
+                    f"track {n}, point {f} has {found[0]!r}, as landmarks of a body have: give points {{x, y}}, one "
+                    "list for each point that is followed, with its place in each frame"
+                )
     points = [
         [
             [_number(point[axis], f"track {n}, point {f}: {axis}") for axis in ("x", "y")]
@@ -354,17 +387,29 @@ def _tracks(value: Mapping, size: tuple[int, int], point_size: float) -> _Found:
     path = _array(value["track_path"], "track_path")
     if path.ndim != 3 or path.shape[2] != 2:
         raise TrajectoryError(f"track_path is {list(path.shape)}: expected [frames, tracks, 2]")
-    visible = value.get("track_visibility")
-    visible = np.ones(path.shape[:2]) if visible is None else _array(visible, "track_visibility")
-    if visible.ndim != 2 or visible.shape[0] != len(path) or visible.shape[1] not in (1, path.shape[1]):
-        raise TrajectoryError(f"track_visibility is {list(visible.shape)}, expected {list(path.shape[:2])}")
-    _check_counts(*path.shape[:2])
-    mask = np.broadcast_to(visible != 0, path.shape[:2]).copy()  # some nodes give one column for all
+    check_counts(*path.shape[:2])
+    mask = track_visibility(value, path.shape[:2])
     if not np.isfinite(path[mask]).all():
         raise TrajectoryError("a visible point of track_path is NaN or infinite: repair the tracks")
     if _are_shares(path[mask]):
-        raise TrajectoryError("all points of track_path are 0 to 1, which are shares of the picture, not pixels")
+        raise TrajectoryError(f"all points of track_path are 0 to 1, {NOT_PIXELS}")
     return _around(path, mask, size, point_size)
+
+
+def track_visibility(tracks: Mapping, shape: tuple[int, int]) -> np.ndarray:
+    """Whether each point of TRACKS is visible, bool [F, N] of `shape`. Without track_visibility all are."""
+    if tracks.get("track_visibility") is None:
+        return np.ones(shape, bool)
+    visible = _array(tracks["track_visibility"], "track_visibility")
+    if visible.ndim != 2 or visible.shape[0] != shape[0] or visible.shape[1] not in (1, shape[1]):
+        raise TrajectoryError(f"track_visibility is {list(visible.shape)}, expected {list(shape)}")
+    other = visible[(visible != 0) & (visible != 1)]
+    if other.size:
+        raise TrajectoryError(
+            f"track_visibility holds {other[0]:g}, expected 0 or 1: choose from which number on a point counts as "
+            "visible, and compare with it"
+        )
+    return np.broadcast_to(visible != 0, shape).copy()  # some nodes give one column for all
 
 
 def _array(value: Any, name: str) -> np.ndarray:
@@ -380,48 +425,3 @@ def _around(points: np.ndarray, mask: np.ndarray, size: tuple[int, int], point_s
     half = point_size * min(size) / 2
     boxes = np.concatenate([points - half, points + half], -1) / np.tile(size, 2)
     return "point tracks", DenseBoxes(boxes, mask, ("",) * points.shape[1])
-
-
-def _masks(masks: Sequence[Tensor], size: tuple[int, int]) -> _Found:
-    """Each [F, H, W] is one object; one image may come without F, and masks with a channel.
-
-    Masks of another aspect ratio than the frame of `size` are stretched over it.
-    """
-    masks = [mask[:, 0] if mask.ndim == 4 and mask.shape[1] == 1 else mask for mask in masks]
-    masks = [mask[None] if mask.ndim == 2 else mask for mask in masks]
-    for n, mask in enumerate(masks):
-        if mask.ndim != 3 or mask.shape[0] != masks[0].shape[0] or 0 in mask.shape[1:]:
-            found = list(mask.shape)
-            raise TrajectoryError(
-                f"mask {n} is {found}: expected [{masks[0].shape[0]}, height, width] as the first one"
-            )
-    _check_counts(len(masks[0]), len(masks))
-    boxes, visible = zip(*map(_mask_boxes, masks))
-    height, width = masks[0].shape[1:]
-    is_stretched = shape_change(size, (width, height)) > SAME_ASPECT
-    what = f"masks ({width} x {height} pixels, stretched)" if is_stretched else "masks"
-    return what, DenseBoxes(np.stack(boxes, 1), np.stack(visible, 1), ("",) * len(masks))
-
-
-def _mask_boxes(mask: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """mask [F, H, W], set where above 0.5: boxes [F, 4] in units of the frame, visibility [F]"""
-    inside = _without_specks((mask > 0.5).cpu().numpy())
-    columns, rows = inside.any(1), inside.any(2)  # [F, W], [F, H]
-    low_x, low_y = columns.argmax(1), rows.argmax(1)
-    high_x, high_y = columns.shape[1] - columns[:, ::-1].argmax(1), rows.shape[1] - rows[:, ::-1].argmax(1)
-    scale = np.array([columns.shape[1], rows.shape[1]] * 2)
-    return np.stack([low_x, low_y, high_x, high_y], 1) / scale, inside.any((1, 2))
-
-
-def _without_specks(inside: np.ndarray) -> np.ndarray:
-    """The masks [F, H, W] without parts that are tiny beside the largest: segmentation leaves stray pixels."""
-    from scipy import ndimage  # ComfyUI brings it; files of boxes need no masks
-
-    inside = inside.copy()
-    for mask in inside:
-        parts, count = ndimage.label(mask, np.ones((3, 3)))
-        if count > 1:
-            areas = np.bincount(parts.ravel(), minlength=count + 1)
-            areas[0] = 0
-            mask &= areas[parts] >= SMALLEST_PART * areas.max()
-    return inside

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..rows import BY_FRAME
 from .annotation_tools import is_label_studio
 from .bbox_animator import is_bbox_animator
 from .box_file import BoxFile, Row, is_absent, is_number
@@ -35,7 +36,8 @@ def detect_json(file: BoxFile, content: Any) -> str:
             "frame,id,x,y,w,h as CSV, or MOT, or videos as YouTube-VIS has them"
         )
     found = f"keys {', '.join(map(repr, list(content)[:8])) or 'none'}" if isinstance(content, dict) else "a list"
-    raise file.error(f"JSON with {found}: expected 'objects' (a trajectory) or 'videos', 'annotations' (YouTube-VIS)")
+    expected = f"'objects' (a trajectory), 'videos' and 'annotations' (YouTube-VIS), or {BY_FRAME}"
+    raise file.error(f"JSON with {found}: expected {expected}")
 
 
 def detect_lines(file: BoxFile, rows: Sequence[Row]) -> str:

@@ -29,6 +29,8 @@ _NAMES = {
     "seen": "visible inview present",
     "conf": "conf confidence score",
 }
+FRAME_NAMES = frozenset(_NAMES["frame"].split())
+OBJECT_NAMES = tuple(name for name in _NAMES["object"].split() if name not in _NAMES["label"].split())
 VIDEO_COLUMNS = ("video", "videoid", "videoname", "sequence", "sequenceid", "sequencename", "clip", "clipid")
 CORNERS = (("x1", "y1", "x2", "y2"), ("x1", "y1", "w", "h"), ("x", "y", "w", "h"), ("cx", "cy", "w", "h"))
 # Of lines of one object.
