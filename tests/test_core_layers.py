@@ -383,6 +383,7 @@ def test_impossible_configurations_are_errors(changes, message):
         ('{"channel_mult": []}', "channel_mult is []"),
         ('{"channel_mult": [1, "2"]}', "channel_mult is '2'"),
         ('{"boxes": 1}', "boxes is 1"),
+        (f'{{"attention_scales": [{10**400}]}}', "attention_scales is 1000"),
     ],
 )
 def test_malformed_configurations_are_errors(text, message):

@@ -117,7 +117,7 @@ def _like(name: str, value: object, default: object) -> Any:
     """`value` with the type of `default`; JSON has no tuples and may write 1.0 as 1."""
     if isinstance(default, tuple) and isinstance(value, list) and value:
         return tuple(_like(name, item, default[0]) for item in value)
-    if isinstance(default, float) and type(value) is int:
+    if isinstance(default, float) and type(value) is int and abs(value) < 2**53:  # larger ones overflow, or change
         return float(value)
     if type(value) is not type(default):
         raise ConfigError(f"{name} is {value!r}, expected a {type(default).__name__}")
