@@ -12,7 +12,7 @@ from .guides import SMCDCutAndDrag, SMCDTracks
 from .guides_drawn import SMCDGuideVideo, SMCDRegionalPrompt
 from .loader import SMCDLoad, register_model_folder
 from .metrics import SMCDMetrics
-from .readers import watch_prompts
+from .readers import note_readers
 from .sampling import SMCDGuider, SMCDLongVideo, SMCDSampler
 from .trajectory import SMCDExample, SMCDTrajectory, serve_examples
 
@@ -42,10 +42,13 @@ NODES: list[type[io.ComfyNode]] = [
 
 class SMCDExtension(ComfyExtension):
     async def on_load(self) -> None:
+        from server import PromptServer
+
         register_model_folder()
-        serve_examples()
-        add_routes()
-        watch_prompts()
+        if server := getattr(PromptServer, "instance", None):  # Python programs use nodes without one
+            serve_examples(server)
+            add_routes(server)
+            server.add_on_prompt_handler(note_readers)
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

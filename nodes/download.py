@@ -62,19 +62,15 @@ class Download(threading.Thread):
 _download: Download | None = None
 
 
-def add_routes() -> None:
-    """Add the routes to the host's server, where there is one: Python programs use nodes without."""
+def add_routes(server: Any) -> None:
+    """Add the routes to the host's server."""
     from aiohttp import web
-    from server import PromptServer
 
-    if not (instance := getattr(PromptServer, "instance", None)):
-        return
-
-    @instance.routes.get(ROUTE)
+    @server.routes.get(ROUTE)
     async def tell(request: web.Request) -> web.Response:
         return web.json_response({"weights": _weights(), "download": _download and _download.state})
 
-    @instance.routes.post(ROUTE)
+    @server.routes.post(ROUTE)
     async def start(request: web.Request) -> web.Response:
         global _download
         names = await _accepted(request)
@@ -87,7 +83,7 @@ def add_routes() -> None:
         _download.start()
         return web.json_response(_download.state, status=202)
 
-    @instance.routes.post(f"{ROUTE}/stop")
+    @server.routes.post(f"{ROUTE}/stop")
     async def stop(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return web.json_response({"error": "expected JSON"}, status=400)

@@ -34,7 +34,7 @@ from ..smcd_core.guides.tracks import (
 from ..smcd_core.trajectory.dense import DenseBoxes
 from ..smcd_core.trajectory.document import MAX_FRAMES, MAX_SIDE, Trajectory
 from .masks import mask_pictures, read_masks, stretched
-from .readers import NodeWithReaders, other_videos, refuse_ati
+from .readers import NodeWithReaders, other_videos, prompt_of, refuse_ati
 from .values import boxes_input, check_image, read_boxes
 
 FITS = ("crop", "stretch")
@@ -273,5 +273,4 @@ class SMCDCutAndDrag(NodeWithReaders):
 
 def _loads_smcd(node: type[io.ComfyNode]) -> bool:
     """Whether the workflow of a node loads our own model, which the guide may be for: it takes other lengths."""
-    prompt = None if node.hidden is None else node.hidden.prompt  # None where a script calls the node
-    return any(other["class_type"] == "SMCD_Load" for other in (prompt or {}).values())
+    return any(other["class_type"] == "SMCD_Load" for other in prompt_of(node).values())

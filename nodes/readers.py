@@ -14,6 +14,8 @@ from ..smcd_core.errors import SMCDError
 
 SIZE = ("width", "height", "length")
 
+_Reader = tuple[str, int, Mapping[str, Any]]  # id of a node, the output that it reads, and what it is
+
 
 class NodeWithReaders(io.ComfyNode):
     """A node that looks at its readers, so that it runs again when their numbers change: see `note_readers`."""
@@ -31,17 +33,17 @@ def other_videos(node: Any, slots: Sequence[int], own: Mapping[str, int], needs:
     own    width, height and length
     needs  inputs that a node without them makes no video: pictures are also read by nodes that resize them
     """
-    if node.hidden is None or node.hidden.prompt is None:  # where a script calls the node
-        return
-    prompt, outputs = node.hidden.prompt, [[node.hidden.unique_id, slot] for slot in slots]
-    for reader in prompt.values():
+    prompt = prompt_of(node)
+    # One that reads several of the outputs is named once.
+    readers = {key: reader for key, slot, reader in _own_readers(node) if slot in slots}
+    for reader in readers.values():
         given = reader["inputs"]
         numbers = {name: _number(prompt, given.get(name)) for name in own}
         told = {name: value for name, value in numbers.items() if value is not None}
-        is_reader = any(value in outputs for value in given.values()) and all(name in given for name in needs)
-        if is_reader and any(value != own[name] for name, value in told.items()):
+        is_video = all(name in given for name in needs)
+        if is_video and any(value != own[name] for name, value in told.items()):
             made = ", ".join(f"{name} {value}" for name, value in told.items())
-            width, height, length = (own[name] for name in ("width", "height", "length"))
+            width, height, length = (own[name] for name in SIZE)
             yield (
                 f"{reader['class_type']} makes a video of {made}, but this is for {width} x {height} pixels and "
                 f"{length} frames"
@@ -50,22 +52,16 @@ def other_videos(node: Any, slots: Sequence[int], own: Mapping[str, int], needs:
 
 def refuse_ati(node: Any, coordinates: int) -> None:
     """Stop if WanTrackToVideo reads `coordinates`, an output with one point for each frame."""
-    if node.hidden is None or node.hidden.prompt is None:
-        return
-    for slot, kind, *_ in _readers(node.hidden.prompt, node.hidden.unique_id):
-        if slot == coordinates and kind == "WanTrackToVideo":
-            raise SMCDError(
-                "WanTrackToVideo reads 121 points for each object, and coordinates has one for each frame: give it "
-                "coordinates_121 of SMCD Tracks"
-            )
+    if any(slot == coordinates and reader["class_type"] == "WanTrackToVideo" for _, slot, reader in _own_readers(node)):
+        raise SMCDError(
+            "WanTrackToVideo reads 121 points for each object, and coordinates has one for each frame: give it "
+            "coordinates_121 of SMCD Tracks"
+        )
 
 
-def watch_prompts() -> None:
-    """Note the readers of each prompt that a page or a script posts. Python programs use nodes without a server."""
-    from server import PromptServer
-
-    if instance := getattr(PromptServer, "instance", None):
-        instance.add_on_prompt_handler(note_readers)
+def prompt_of(node: Any) -> Mapping[str, Any]:
+    """The prompt that a node runs in; empty where a script calls it."""
+    return (node.hidden and node.hidden.prompt) or {}
 
 
 def note_readers(json_data: dict[str, Any]) -> dict[str, Any]:
@@ -78,19 +74,25 @@ def note_readers(json_data: dict[str, Any]) -> dict[str, Any]:
     for node_id, node in prompt.items() if isinstance(prompt, dict) else ():
         kind = nodes.NODE_CLASS_MAPPINGS.get(node.get("class_type")) if isinstance(node, dict) else None
         if kind and issubclass(kind, NodeWithReaders):
-            node["is_changed"] = _readers(prompt, node_id)
+            node["is_changed"] = [
+                [slot, reader.get("class_type"), *(_number(prompt, reader["inputs"].get(name)) for name in SIZE)]
+                for _, slot, reader in _readers(prompt, node_id)
+            ]
     return json_data
 
 
-def _readers(prompt: Mapping[str, Any], node_id: str) -> list[list[Any]]:
-    """[output, type, width, height, length] for each input that a node gives something to."""
-    given = [node for node in prompt.values() if isinstance(node, dict) and isinstance(node.get("inputs"), dict)]
-    return [
-        [value[1], reader.get("class_type"), *(_number(prompt, reader["inputs"].get(name)) for name in SIZE)]
-        for reader in given
-        for value in reader["inputs"].values()
-        if is_link(value) and value[0] == node_id
-    ]
+def _own_readers(node: Any) -> Iterator[_Reader]:
+    prompt = prompt_of(node)
+    return _readers(prompt, node.hidden.unique_id) if prompt else iter(())
+
+
+def _readers(prompt: Mapping[str, Any], node_id: str) -> Iterator[_Reader]:
+    """The nodes that a node gives something to, once for each input. The prompt may be anything that was posted."""
+    for key, reader in prompt.items():
+        given = reader.get("inputs") if isinstance(reader, dict) else None
+        for value in given.values() if isinstance(given, dict) else ():
+            if is_link(value) and value[0] == node_id:
+                yield key, value[1], reader
 
 
 def _number(prompt: Mapping[str, Any], value: Any) -> int | None:

@@ -90,10 +90,10 @@ class SMCDTrajectory(io.ComfyNode):
 
         It may have gone back to the text since, by its undo or as the page was loaded again.
         """
-        if text is None or "boxes" not in inputs:  # None: linked, as the boxes are
-            return ""
         seen = _TAKEN.get(cls.hidden.unique_id)
-        return "" if seen in (None, parse_trajectory(text).source) else float("nan")
+        if text is None or seen is None or "boxes" not in inputs:  # None: linked, as the boxes are
+            return ""
+        return "" if seen == parse_trajectory(text).source else float("nan")
 
     @classmethod
     def execute(
@@ -173,9 +173,6 @@ class SMCDExample(io.ComfyNode):
         return io.NodeOutput(to_image(picture[None]), TrajectoryDocument(trajectory), prompt)
 
 
-def serve_examples() -> None:
-    """Let the page show the pictures before a run. There is no server where nodes are used from Python."""
-    from server import PromptServer
-
-    if instance := getattr(PromptServer, "instance", None):
-        instance.routes.static("/smcd/examples", EXAMPLES)
+def serve_examples(server: Any) -> None:
+    """Let the page show the pictures before a run."""
+    server.routes.static("/smcd/examples", EXAMPLES)

@@ -109,15 +109,15 @@ class EncodedClips(Dataset):
             return {name: file.get_slice(name)[row].float() for name in file.keys() if name != "null_text"}
 
 
-def _check(shard: Any, shapes: Mapping[str, Sequence[int]]) -> None:
+def _check(shard: Any, shapes: Mapping[str, list[int]]) -> None:
     """Raises SMCDError unless these are what `encode_clips` writes: of some clips, or of none."""
     rows = {name: shape for name, shape in shapes.items() if name != "null_text"}
-    latents = rows.get("latents", ())
-    if "null_text" in shapes and list(latents) == [0]:
+    latents = rows.get("latents", [])
+    if "null_text" in shapes and latents == [0]:
         return
     is_whole = "null_text" in shapes and rows.keys() >= _OF_A_CLIP and len(latents) == 5
-    if not is_whole or any(list(shape[:1]) != list(latents[:1]) for shape in rows.values()):
-        found = ", ".join(f"{name[:40]} {list(shape)}" for name, shape in list(shapes.items())[:8]) or "nothing"
+    if not is_whole or any(shape[:1] != latents[:1] for shape in rows.values()):
+        found = ", ".join(f"{name[:40]} {shape}" for name, shape in list(shapes.items())[:8]) or "nothing"
         raise SMCDError(f"{shard}: is no file that `smcd encode` wrote: it holds {found}; delete it and encode again")
 
 

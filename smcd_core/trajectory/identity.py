@@ -21,8 +21,8 @@ def ids_of(frames: Sequence[Sequence[Mapping]]) -> tuple[str, list[list[str]]] |
 
     Raises TrajectoryError if only some boxes have one, or two boxes of a frame the same.
     """
-    keys = {key for items in frames for item in items for key in item if isinstance(key, str)}
-    known = [key for name in OBJECT_NAMES for key in sorted(keys) if plain(key) == name]
+    keys = sorted(keys_of(frames))
+    known = [key for name in OBJECT_NAMES for key in keys if plain(key) == name]
     for key in known:
         ids = [[_id(item.get(key)) for item in items] for items in frames]
         found = [one for items in ids for one in items if one]
@@ -31,6 +31,11 @@ def ids_of(frames: Sequence[Sequence[Mapping]]) -> tuple[str, list[list[str]]] |
             _check_ids(key, ids)
             return key, ids
     return None
+
+
+def keys_of(lists: Sequence[Sequence[Mapping]]) -> set[str]:
+    """The keys that any of the boxes or points have."""
+    return {key for items in lists for item in items for key in item if isinstance(key, str)}
 
 
 def _id(value: object) -> str:

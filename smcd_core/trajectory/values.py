@@ -40,7 +40,7 @@ from .document import (
     unique_keys,
 )
 from .formats.headers import FRAME_NAMES, plain
-from .identity import ids_of, joined_by_id, joined_by_nearness
+from .identity import ids_of, joined_by_id, joined_by_nearness, keys_of
 from .masks import masks_as_boxes
 from .rows import BY_FRAME, MAX_PIXELS, all_are_shares, check_counts
 
@@ -294,13 +294,9 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     return what, found
 
 
-def _keys(frames: Sequence[Sequence[Mapping]]) -> set[str]:
-    return {key for items in frames for item in items for key in item if isinstance(key, str)}
-
-
 def _refuse_frame_numbers(frames: Sequence[Sequence[Mapping]]) -> None:
     """Refuse keyframes of annotation tools, and one list of boxes that are of several frames."""
-    keys = _keys(frames)
+    keys = keys_of(frames)
     numbers = {key for key in keys if plain(key) in KEYFRAMES}
     pictures = {key for key in keys if plain(key) in FRAME_NAMES} - numbers
     for frame, items in enumerate(frames):
@@ -352,7 +348,7 @@ def _points(tracks: Sequence[Sequence[Mapping]], size: tuple[int, int], point_si
     if len(lengths) != 1:
         raise TrajectoryError(f"tracks have {lengths[0]} to {lengths[-1]} points: give all the same number")
     check_counts(lengths[0], len(tracks))
-    numbers = {key for key in _keys(tracks) if plain(key) in KEYFRAMES}
+    numbers = {key for key in keys_of(tracks) if plain(key) in KEYFRAMES}
     for n, track in enumerate(tracks):
         for f, point in enumerate(track):
             if numbers & point.keys():
