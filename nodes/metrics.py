@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..smcd_core.errors import SMCDError
 from ..smcd_core.sampling.framing import resized
-from ..smcd_core.trajectory.dense import dense_boxes, phrases
+from ..smcd_core.trajectory.dense import DenseBoxes, dense_boxes, phrases
 from ..smcd_core.trajectory.document import Trajectory, dumps
 from ..smcd_core.trajectory.values import track_visibility
 from .values import ACCEPTED, TrajectoryDocument, boxes_input, read_boxes, to_image, to_pixels
@@ -51,9 +51,9 @@ class SMCDMetrics(io.ComfyNode):
                     types=ACCEPTED,
                     optional=True,
                     tooltip="Where the objects are in the result: BOUNDING_BOX per frame from RT-DETR or SAM3, or "
-                    "masks of a SAM3 track. As many objects as in the trajectory, in the same order or with its "
-                    "phrases as labels. If not connected, objects are found by their colour in the first frame, which "
-                    "only works for drawings.",
+                    "masks of a SAM3 track. Boxes with a label are matched with objects of this phrase, others with "
+                    "those that they overlap most. If not connected, objects are found by their colour in the first "
+                    "frame, which only works for drawings.",
                 ),
                 io.Image.Input("first_frame", optional=True, tooltip="The requested frame 0."),
                 io.Image.Input(
@@ -122,7 +122,7 @@ class SMCDMetrics(io.ComfyNode):
                 remarks = [f"no overlap without found: colours do not tell where these are: {names}"]
         else:
             there = read_boxes(found, width, height, frames)
-            seen_boxes, remarks = found_boxes(there, asked, frames), unlike_labels(asked, there)
+            seen_boxes, remarks = found_boxes(there, wanted)
         remark(cls, remarks)
         more = control_of(pixels, boxes, mask, other, other_trajectory) | error_of(pixels, points, found_points)
         if seen_boxes is None:
@@ -204,32 +204,21 @@ def for_editor(asked: Trajectory, overlap: np.ndarray, mask: np.ndarray) -> dict
     return {"ids": ids, "iou": values}
 
 
-def found_boxes(found: Trajectory, asked: Trajectory, frames: int) -> np.ndarray:
-    """[F, N, 4] in the order of the wanted objects; zeros where nothing was found."""
-    if found.frames != frames:
-        raise SMCDError(f"found has {found.frames} frames, images {frames}: give boxes for each frame of the result")
-    return dense_boxes(found).xyxy[:, matched(asked, found)]
+def found_boxes(found: Trajectory, asked: DenseBoxes) -> tuple[np.ndarray, list[str]]:
+    """[F, N, 4] in the order of the wanted objects, zeros where nothing was found; and remarks on the labels."""
+    from ..smcd_core.evaluation.metrics import foreign_labels, match_tracks
 
-
-def matched(asked: Trajectory, found: Trajectory) -> list[int]:
-    """The index of the found object for each wanted one: by phrase where the phrases agree, else by order."""
-    wanted, names = phrases(asked), phrases(found)
-    if len(set(wanted)) == len(wanted) and set(wanted) <= set(names):
-        return [names.index(name) for name in wanted]
-    if len(wanted) != len(names):
-        raise SMCDError(f"the trajectory has {len(wanted)} objects ({', '.join(wanted)}), found {len(names)}")
-    return list(range(len(wanted)))
-
-
-def unlike_labels(asked: Trajectory, found: Trajectory) -> list[str]:
-    """A remark if found objects have labels, and were matched by order in spite of them."""
-    wanted, names = phrases(asked), phrases(found)
-    if set(wanted) <= set(names) or not any(wanted) or not any(names):
-        return []
-    labels, expected = (
-        ", ".join(repr(name[:40]) for name in list(dict.fromkeys(filter(None, some)))[:3]) for some in (names, wanted)
-    )
-    return [f"found is matched by order: its labels ({labels}) are not the phrases ({expected}). Make them alike"]
+    if found.frames != asked.frames:
+        raise SMCDError(
+            f"found has {found.frames} frames, images {asked.frames}: give boxes for each frame of the result"
+        )
+    there, wanted = dense_boxes(found), asked.phrases
+    labels, remarks = there.phrases, []
+    if foreign := foreign_labels(labels, wanted):
+        labels, remarks = ("",) * len(labels), [f"{foreign}, so overlap alone tells which is which: make them alike"]
+    elif "" not in labels and (lost := [repr(name[:40]) for name in dict.fromkeys(wanted) if name not in labels]):
+        remarks = [f"found has no boxes with these labels: {', '.join(lost[:3])}"]
+    return match_tracks(there.xyxy, there.mask, labels, asked.xyxy, asked.mask, wanted), remarks
 
 
 def plot(values: list[float], title: str) -> np.ndarray:

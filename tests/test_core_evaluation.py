@@ -398,6 +398,23 @@ def test_the_command_scores_points_and_places_methods_between_floor_and_ceiling(
     assert main([*arguments, "--found-points", place["exact"], place["boxes"]]) == 2
 
 
+def test_labels_of_found_boxes_that_are_no_phrase_are_remarked(tmp_path, capsys):
+    """All scores were 0 without a word."""
+    write_folders(tmp_path)
+    (tmp_path / "found").mkdir()
+    for path in (tmp_path / "boxes").iterdir():
+        document = json.loads(path.read_text())
+        labelled = [track | {"phrase": "sports ball"} for track in document["objects"]]
+        other = document if path.stem == "clip0" else document | {"objects": labelled}
+        (tmp_path / "found" / path.name).write_text(json.dumps(other))
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = ["evaluate", "--videos", place["ours"], "--trajectories", place["boxes"], "--found", place["found"]]
+    assert main([*arguments, "--size", "32", "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().err
+    assert "smcd: ours/clip1: the labels of the found boxes ('sports ball') are not the phrases ('" in said
+    assert "clip0" not in said
+
+
 def test_boxes_and_tracks_are_written_for_trackeval(tmp_path):
     made = write_folders(tmp_path)
     place = {path.name: str(path) for path in tmp_path.iterdir()}

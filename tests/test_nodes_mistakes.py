@@ -236,14 +236,14 @@ MISTAKES = [
     Mistake("SMCD Long Video", "As much overlap as a window has", long_video, "Half the window is a good start"),
     Mistake(
         "SMCD Metrics",
-        "Two objects drawn, one found",
+        "The detector saw the first half of the video",
         call(
             "SMCD_Metrics",
             images=FRAMES,
-            trajectory=document(box(), box(id="o2", phrase="dog")),
-            found=[{"x": 1, "y": 1, "width": 9, "height": 9, "label": "cat"}],
+            trajectory=document(box()),
+            found=[[{"x": 1, "y": 1, "width": 9, "height": 9, "label": "red car"}]] * 4,
         ),
-        "Let the detector look for both phrases",
+        "Connect the whole video to it",
     ),
     Mistake(
         "smcd animate", "A file that is no picture", smcd("animate", "notes.txt", *ANIMATE[2:]), "Give a PNG or JPEG"

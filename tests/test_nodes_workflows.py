@@ -222,21 +222,35 @@ def test_found_boxes_are_matched_by_label_and_a_perfect_result_scores_one():
     assert scores[0] > 0.97  # boxes of whole pixels
 
 
+def test_found_boxes_without_labels_are_matched_by_overlap_and_others_may_be_there():
+    """They were matched by order, which in a detector's list is that of its scores; more objects were refused."""
+    _, trajectory, _ = host.call("SMCD_Example", example="beach")
+    boxes = host.call("SMCD_Export", trajectory=trajectory, format="none")[2]
+    inputs = dict(images=torch.zeros(8, 128, 128, 3), trajectory=trajectory)
+    sides, corner = ("x", "y", "width", "height"), {"x": 0, "y": 0, "width": 4, "height": 4}
+    found = [[corner, *({side: box[side] for side in sides} for box in here[::-1])] for here in boxes]
+    assert host.call("SMCD_Metrics", **inputs, found=found)[0] > 0.97
+
+
 def test_labels_of_found_boxes_that_match_no_phrase_are_remarked(caplog):
     """They fell back to the order of objects, for an AO of 0, without a word."""
     _, trajectory, _ = host.call("SMCD_Example", example="beach")
     boxes = host.call("SMCD_Export", trajectory=trajectory, format="none")[2]
     inputs = dict(images=torch.zeros(8, 128, 128, 3), trajectory=trajectory)
     first, second = dict.fromkeys(box["label"] for frame in boxes for box in frame)
-    renamed = [[box | {"label": {first: "sea star", second: second}[box["label"]]} for box in here] for here in boxes]
-    host.call("SMCD_Metrics", **inputs, found=renamed)
-    expected = f"found is matched by order: its labels ('sea star', '{second}') are not the phrases ('{first}', "
-    assert expected in caplog.text
-    caplog.clear()
-    unnamed = [[{key: box[key] for key in ("x", "y", "width", "height")} for box in here] for here in boxes]
-    for found in (boxes, unnamed):
-        host.call("SMCD_Metrics", **inputs, found=found)
-    assert "matched by order" not in caplog.text
+
+    def score(names):
+        caplog.clear()
+        found = [[box | {"label": names.get(box["label"], box["label"])} for box in here] for here in boxes]
+        return host.call("SMCD_Metrics", **inputs, found=found)[0]
+
+    assert score({first: "sea star", second: "toy"}) > 0.97
+    assert "the labels of the found boxes ('sea star', 'toy') are not the phrases ('" in caplog.text
+    assert 0.3 < score({first: "sea star"}) < 0.7  # the other object is found
+    assert f"found has no boxes with these labels: '{first}'" in caplog.text
+    for names in ({}, {first: "", second: ""}):
+        assert score(names) > 0.97
+        assert "labels" not in caplog.text
 
 
 def test_masks_of_a_tracker_are_scored_like_boxes():

@@ -131,6 +131,7 @@ def _own_clips(args: argparse.Namespace, size: int, frames: int, slots: int) -> 
 
 def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str, Result]]:
     from ..evaluation.finished_videos import VideoSources, read_prompts, read_videos
+    from ..evaluation.metrics import foreign_labels
     from ..evaluation.mot import MotFiles
     from ..evaluation.scores import RowScores, is_whole
 
@@ -159,6 +160,8 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
         for one in read_videos(folder, sources, found=found, counterfactuals=others, points=points, size=size):
             row.add(one.frames, one.clip, one.found, one.other, one.points)
             read.append(one.key)
+            if one.tracks and (foreign := foreign_labels(one.tracks.phrases, one.clip.phrases)):
+                note(f"{folder.name}/{one.key}: {foreign}: nothing counts as found")
             if mot and one.tracks is not None:
                 mot.add(folder.name, one.key, one.asked, one.tracks)
             whole = is_whole(one.clip, one.frames)

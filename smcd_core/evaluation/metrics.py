@@ -112,6 +112,16 @@ def match_tracks(
     return np.where((chosen >= 0)[:, None], present[:, chosen.clip(0)], 0.0)
 
 
+def foreign_labels(labels: Sequence[str], phrases: Sequence[str]) -> str:
+    """A remark if all tracks have labels and none is a phrase, so that `match_tracks` finds nothing; "" otherwise."""
+    if not labels or set(labels) & {"", *phrases}:
+        return ""
+    found, wanted = (
+        ", ".join(repr(name[:40]) for name in list(dict.fromkeys(names))[:3]) for names in (labels, phrases)
+    )
+    return f"the labels of the found boxes ({found}) are not the phrases ({wanted})"
+
+
 def match_detections(
     detections: Sequence[Mapping[str, tuple[np.ndarray, np.ndarray]]],
     boxes: np.ndarray,
