@@ -104,6 +104,17 @@ def test_an_id_that_names_no_object_joins_none(ids):
     assert len(phrases(trajectory)) == 1 and "joined" not in what
 
 
+@pytest.mark.parametrize("key, gone, here", [
+    ("visible", False, True), ("lost", 1, 0), ("Out of view", np.bool_(True), None), ("present", 0.0, 1.0),
+])  # fmt: skip
+def test_a_box_that_is_said_to_be_absent_is_none(key, gone, here):
+    """As in a table; an object stood still where its tracker had lost it."""
+    trajectory, _ = read([[moved(0, **{key: here})], [moved(5, **{key: gone})], [moved(9)]])
+    assert boxes_at(trajectory)[1].tolist() == [[True], [False], [True]]
+    with pytest.raises(TrajectoryError, match=f"frame 1, box 0: {key} is 0.2: give true or false"):
+        read([[moved(0)], [moved(5, **{key: 0.2})]])
+
+
 @pytest.mark.parametrize("key", ["image_id", "file_name", "image", "imageId"])
 def test_one_list_of_boxes_of_several_pictures_is_refused(key):
     """It became as many objects at rest."""

@@ -39,7 +39,7 @@ from .document import (
     plain_scalar,
     unique_keys,
 )
-from .formats.headers import FRAME_NAMES, plain
+from .formats.headers import ABSENCE, FRAME_NAMES, plain
 from .identity import ids_of, joined_by_id, joined_by_nearness, keys_of
 from .masks import masks_as_boxes
 from .rows import BY_FRAME, MAX_PIXELS, all_are_shares, check_counts
@@ -267,8 +267,7 @@ def _number(value: Any, where: str) -> float:
 def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what: str) -> _Found:
     """Boxes of each frame, joined to objects by their ids, else by label and nearness."""
     check_counts(len(frames), max(map(len, frames)))
-    # A box of zeros or of -1 stands for a frame without the object.
-    frames = [[item for item in items if _side_values(item) not in ({0}, {-1})] for items in frames]
+    frames = _present(frames)
     _refuse_frame_numbers(frames)
     corners = [
         [_xyxy(item, f"frame {frame}, box {n}") for n, item in enumerate(items)] for frame, items in enumerate(frames)
@@ -292,6 +291,29 @@ def _per_frame(frames: Sequence[Sequence[Mapping]], size: tuple[int, int], what:
     if problem := of_another_size(replace(found, size=size)):
         raise TrajectoryError(problem)
     return what, found
+
+
+def _present(frames: Sequence[Sequence[Mapping]]) -> list[list[Mapping]]:
+    """Without the boxes that stand for an absent object: of zeros, of -1, or with a key such as lost or visible."""
+    told = {key: ABSENCE[plain(key)] for key in keys_of(frames) if plain(key) in ABSENCE}
+
+    def is_absent(item: Mapping, where: str) -> bool:
+        says = [_truth(item.get(key), f"{where}: {key}") is absent for key, absent in told.items()]
+        return any(says) or _side_values(item) in ({0}, {-1})
+
+    return [
+        [item for n, item in enumerate(items) if not is_absent(item, f"frame {frame}, box {n}")]
+        for frame, items in enumerate(frames)
+    ]
+
+
+def _truth(value: Any, where: str) -> bool | None:
+    value = plain_scalar(value)
+    if value is None:
+        return None
+    if not isinstance(value, Real) or value not in (0, 1):
+        raise TrajectoryError(f"{where} is {reprlib.repr(value)}: give true or false")
+    return bool(value)
 
 
 def _refuse_frame_numbers(frames: Sequence[Sequence[Mapping]]) -> None:

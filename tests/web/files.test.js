@@ -275,6 +275,13 @@ test("points for Wan-Move are read back as squares around them", () => {
   assert.ok(distance([(first[0] + first[2]) / 2, (last[0] + last[2]) / 2], [0.375, 0.625]) < 1e-3);
 });
 
+test("points of one frame rest for as long as in Python", () => {
+  const size = { width: 64, height: 48 };
+  const { "tracks.npy": points } = writeWanMove(trajectory({ a: [[0, [0.25, 0.25, 0.5, 0.5]]] }, { frames: 1 }));
+  assert.equal(readArrayFile(points, size).trajectory.frames, 8);
+  assert.equal(readArrayFile(points, { ...size, frames: 5 }).trajectory.frames, 5);
+});
+
 test("Wan-Move's second file says when its points are visible", () => {
   const box = [0.25, 0.25, 0.5, 0.5];
   const hides = trajectory({ a: [[0, box], [3, box, "linear", false], [5, box]] });

@@ -47,6 +47,7 @@ export { SizeQuestion } from "./rows.js";
 
 const MAX_FILE = 64 * 2 ** 20; // characters
 const TABLE_HEADER = "frame,x1,y1,x2,y2"; // of as many columns as FreeTraj has
+const RESTING_FRAMES = 8; // of points in one frame, as in Python
 const READ_TOLERANCE = 1e-6; // of the frame: practically exact
 const { readMot, readVot, readXywh, readXyxy } = lines;
 /** By rows, and the text that they are from. @type {Record<string, (rows: Row[], text: string) => BoxRows>} */
@@ -103,14 +104,16 @@ export function readFile(text, options) {
  * @throws {TrajectoryError}
  */
 export function readArrayFile(bytes, options) {
-  const { format, boxes, mask } = readArray(bytes, options);
+  const found = readArray(bytes, options);
+  const rests = found.format === "wan_move" && found.boxes.length === 1;
+  const [boxes, mask] = [found.boxes, found.mask].map((rows) => (rests ? Array(options.frames ?? RESTING_FRAMES).fill(rows[0]) : rows));
   const [frames, count] = [boxes.length, boxes[0].length];
   if (frames > LIMITS.frames || count > LIMITS.objects) {
     const limits = say`1 to ${LIMITS.frames} frames and up to ${LIMITS.objects} objects`;
     throw new TrajectoryError(say`the file has ${frames} frames and ${count} objects; expected ${limits}`);
   }
-  if (format === "sg_i2v") refuseShares(boxes.flat(), "SG-I2V");
-  return fromBoxes(format, { boxes, mask, phrases: boxes[0].map(() => "") }, options);
+  if (found.format === "sg_i2v") refuseShares(boxes.flat(), "SG-I2V");
+  return fromBoxes(found.format, { boxes, mask, phrases: boxes[0].map(() => "") }, options);
 }
 
 /** @param {Format} format @param {import("./rows.js").DenseBoxes} found @param {Options} options */

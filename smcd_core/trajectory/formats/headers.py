@@ -29,6 +29,8 @@ _NAMES = {
     "seen": "visible inview present",
     "conf": "conf confidence score",
 }
+# What says that an object is absent, and what it says then.
+ABSENCE = {name: column == "gone" for column in ("gone", "seen") for name in _NAMES[column].split()}
 FRAME_NAMES = frozenset(_NAMES["frame"].split())
 OBJECT_NAMES = tuple(name for name in _NAMES["object"].split() if name not in _NAMES["label"].split())
 VIDEO_COLUMNS = ("video", "videoid", "videoname", "sequence", "sequenceid", "sequencename", "clip", "clipid")
