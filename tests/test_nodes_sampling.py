@@ -383,6 +383,16 @@ def test_patches_that_no_layer_would_call_are_refused(name, found, parts, pictur
         host.call("KSampler", **inputs)
 
 
+def test_free_u_is_refused_by_name(parts, picture):
+    from comfy_extras.nodes_freelunch import FreeU_V2
+
+    (model,) = FreeU_V2.execute(parts[0], b1=1.3, b2=1.4, s1=0.9, s2=0.2).result
+    positive, negative, latent = conditioned(parts, picture)
+    inputs = dict(model=model, positive=positive, negative=negative, latent_image=latent, steps=1)
+    with pytest.raises(ValueError, match="found output_block_patch; remove the node that adds them, such as FreeU"):
+        host.call("KSampler", **inputs)
+
+
 # Relative distance from float32 after two steps, twice what was measured; fp8 has 3 bits of mantissa.
 @pytest.mark.parametrize("name, tolerance", [("fp16", 0.01), ("bf16", 0.05), ("fp8_e4m3fn", 0.4)])
 def test_weights_in_other_types_give_nearly_the_same_of_exact_boxes(path, picture, parts, name, tolerance):

@@ -77,7 +77,8 @@ def _refuse_patches(options: Mapping[str, Any]) -> None:
     if names:
         raise SMCDError(
             f"SMCD has layers of its own, which patches of attention and blocks do not reach: found {names}; remove "
-            "the node that adds them, such as Perturbed-Attention Guidance, HyperTile, Token Merging or Deep Shrink"
+            "the node that adds them, such as FreeU, Perturbed-Attention Guidance, HyperTile, Token Merging or Deep "
+            "Shrink"
         )
 
 
@@ -202,6 +203,8 @@ class SMCDModel(comfy.model_base.BaseModel):
     def __init__(self, model_config: ModelConfig, checkpoint: Checkpoint, device=None):
         kind = ModelType.V_PREDICTION if checkpoint.config.prediction == "v" else ModelType.EPS
         super().__init__(model_config, kind, device=device, unet_model=HostSMCD)
+        # FreeU reads it, and failed without a reason before `_refuse_patches` could name one.
+        model_config.unet_config["model_channels"] = checkpoint.config.model_channels
         self.smcd_config = checkpoint.config
         self.defaults = read_defaults(checkpoint)
         self._header = saved.header(checkpoint)
