@@ -206,18 +206,22 @@ def for_editor(asked: Trajectory, overlap: np.ndarray, mask: np.ndarray) -> dict
 
 def found_boxes(found: Trajectory, asked: DenseBoxes) -> tuple[np.ndarray, list[str]]:
     """[F, N, 4] in the order of the wanted objects, zeros where nothing was found; and remarks on the labels."""
-    from ..smcd_core.evaluation.metrics import foreign_labels, match_tracks
+    from ..smcd_core.evaluation.metrics import listed, match_tracks, unmatched
 
     if found.frames != asked.frames:
         raise SMCDError(
             f"found has {found.frames} frames, images {asked.frames}: give boxes for each frame of the result"
         )
     there, wanted = dense_boxes(found), asked.phrases
-    labels, remarks = there.phrases, []
-    if foreign := foreign_labels(labels, wanted):
-        labels, remarks = ("",) * len(labels), [f"{foreign}, so overlap alone tells which is which: make them alike"]
-    elif "" not in labels and (lost := [repr(name[:40]) for name in dict.fromkeys(wanted) if name not in labels]):
-        remarks = [f"found has no boxes with these labels: {', '.join(lost[:3])}"]
+    labels, (foreign, lost), remarks = there.phrases, unmatched(there.phrases, wanted), []
+    if foreign and set(lost) == set(wanted):
+        labels = ("",) * len(labels)
+        remarks = [
+            f"the labels of the found boxes ({listed(foreign)}) are not the phrases ({listed(lost)}), so overlap alone "
+            "tells which is which: make them alike"
+        ]
+    elif lost:
+        remarks = [f"found has no boxes with these labels: {listed(lost)}"]
     return match_tracks(there.xyxy, there.mask, labels, asked.xyxy, asked.mask, wanted), remarks
 
 

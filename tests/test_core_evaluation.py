@@ -398,21 +398,68 @@ def test_the_command_scores_points_and_places_methods_between_floor_and_ceiling(
     assert main([*arguments, "--found-points", place["exact"], place["boxes"]]) == 2
 
 
-def test_labels_of_found_boxes_that_are_no_phrase_are_remarked(tmp_path, capsys):
-    """All scores were 0 without a word."""
-    write_folders(tmp_path)
-    (tmp_path / "found").mkdir()
-    for path in (tmp_path / "boxes").iterdir():
-        document = json.loads(path.read_text())
-        labelled = [track | {"phrase": "sports ball"} for track in document["objects"]]
-        other = document if path.stem == "clip0" else document | {"objects": labelled}
-        (tmp_path / "found" / path.name).write_text(json.dumps(other))
-    place = {path.name: str(path) for path in tmp_path.iterdir()}
+def found_boxes(folder, change):
+    """Files of found boxes, the asked ones with changes: of the clip's number and its document."""
+    (folder / "found").mkdir()
+    for number in range(2):
+        document = json.loads((folder / "boxes" / f"clip{number}.json").read_text())
+        change(number, document)
+        (folder / "found" / f"clip{number}.json").write_text(json.dumps(document))
+    place = {path.name: str(path) for path in folder.iterdir()}
     arguments = ["evaluate", "--videos", place["ours"], "--trajectories", place["boxes"], "--found", place["found"]]
-    assert main([*arguments, "--size", "32", "--out", str(tmp_path / "out")]) == 0
+    return [*arguments, "--size", str(SIZE), "--out", str(folder / "out")]
+
+
+def test_labels_of_found_boxes_that_are_no_phrase_are_remarked(tmp_path, capsys):
+    """The scores of these objects were 0 without a word."""
+
+    def mislabel(number, document):
+        if number == 1:
+            document["objects"][0]["phrase"] = "sports ball"
+
+    write_folders(tmp_path)
+    assert main(found_boxes(tmp_path, mislabel)) == 0
     said = capsys.readouterr().err
-    assert "smcd: ours/clip1: the labels of the found boxes ('sports ball') are not the phrases ('" in said
-    assert "clip0" not in said
+    assert "smcd: ours: found boxes are labelled 'sports ball' where phrases are '" in said
+    assert "in 1 of 2 videos: these objects count as not found. Name them alike, or leave the labels out" in said
+
+
+def test_labels_may_differ_in_capitals_and_be_of_objects_without_a_phrase(tmp_path, capsys):
+    def shout(number, document):
+        for track in document["objects"]:
+            track["phrase"] = track["phrase"].upper() if number else "thing"
+
+    write_folders(tmp_path)
+    path = tmp_path / "boxes" / "clip0.json"
+    document = json.loads(path.read_text())
+    unnamed = [track | {"phrase": ""} for track in document["objects"]]
+    path.write_text(json.dumps(document | {"objects": unnamed}))
+    assert main(found_boxes(tmp_path, shout)) == 0
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["scores"]["ours"]["ao"] == pytest.approx(1)
+    assert "labelled" not in capsys.readouterr().err
+
+
+def test_remarks_on_files_of_boxes_are_said(tmp_path, capsys):
+    """Frames that no tracker saw counted as found, as straight lines joined the rows, without a word."""
+    write_folders(tmp_path)
+    arguments = found_boxes(tmp_path, lambda number, document: None)
+    (tmp_path / "found" / "clip0.json").unlink()
+    (tmp_path / "found" / "clip0.csv").write_text("frame,x1,y1,x2,y2\n0,0,0,9,9\n4,2,2,11,11\n7,4,4,13,13\n")
+    assert main(arguments) == 0
+    said = capsys.readouterr().err
+    assert "clip0.csv: CSV: 1 object" in said and "rows in frames 0, 4 and 7 only: straight lines between" in said
+
+
+def test_scores_of_pixels_count_the_videos_that_have_one(tmp_path, capsys):
+    """One wrong video of two looked worse than two that are a little off."""
+    write_folders(tmp_path)
+    shutil.rmtree(tmp_path / "theirs" / "clip0")
+    shutil.copytree(tmp_path / "ours" / "clip0", tmp_path / "theirs" / "clip0")
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = ["evaluate", "--videos", place["theirs"], "--trajectories", place["boxes"], "--size", str(SIZE)]
+    assert main([*arguments, "--references", place["real"], "--out", str(tmp_path / "out")]) == 0
+    expected = "smcd: theirs: object_psnr is of 1 of 2 videos, as the others equal their reference there"
+    assert expected in capsys.readouterr().err
 
 
 def test_boxes_and_tracks_are_written_for_trackeval(tmp_path):

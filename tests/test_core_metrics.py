@@ -15,6 +15,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from smcd_core.colors import background, to_lab
 from smcd_core.data import SyntheticClips, WorldClips
 from smcd_core.data.synthetic import COLORS
+from smcd_core.errors import SMCDError
 from smcd_core.evaluation.metrics import (
     SIZES,
     assign,
@@ -32,6 +33,7 @@ from smcd_core.evaluation.metrics import (
     psnr,
     ssim,
 )
+from smcd_core.evaluation.peekaboo import localization
 from smcd_core.trajectory.dense import dense_boxes
 from smcd_core.trajectory.files import read_trajectory
 
@@ -283,6 +285,31 @@ def test_tracks_are_matched_for_the_whole_clip_and_only_with_their_phrase():
     one = match_tracks(boxes[:, 1:], mask[:, 1:], [""], boxes, mask, names)
     assert not one[:, 0].any() and np.array_equal(one[:, 1], boxes[:, 1])
     assert not match_tracks(boxes[:, :0], mask[:, :0], [], boxes, mask, names).any()
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"found": np.zeros((1, 2, 4))}, r"float64 \[1, 2, 4\], float64 \[3, 2, 4\], bool \[3, 2\]: give \[F, N, 4\]"),
+    ({"mask": np.ones((3, 2), int)}, "a mask of bool"),
+    ({"found": np.full((3, 2, 4), 40.0)}, "found boxes hold NaN or numbers beyond 17: give units of the frame"),
+    ({"boxes": np.full((3, 2, 4), np.nan)}, "boxes hold NaN"),
+])  # fmt: skip
+def test_boxes_that_cannot_be_meant_are_refused(change, message):
+    """They were broadcast, taken for indices, or scored 0."""
+    boxes = np.array([[LEFT, RIGHT]] * 3, float)
+    given = {"found": boxes, "boxes": boxes, "mask": np.ones((3, 2), bool)} | change
+    for measure in (grounding, localization):
+        with pytest.raises(SMCDError, match=message):
+            measure(*given.values())
+
+
+def test_pictures_that_cannot_be_meant_are_refused():
+    """Floats of 0 to 1 gave 114 dB."""
+    whole = np.zeros((2, 8, 8, 3), np.uint8)
+    for other, found in ((whole / 255, "float64"), (whole[:1], r"\[1, 8, 8, 3\]")):
+        with pytest.raises(SMCDError, match=f"found images of .*{found}.*: give uint8"):
+            psnr(whole, other)
+    with pytest.raises(SMCDError, match="give uint8"):
+        color_drift(whole / 255, np.zeros((2, 1, 4)), np.ones((2, 1), bool))
 
 
 def test_only_the_surest_detections_of_a_phrase_count():

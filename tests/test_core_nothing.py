@@ -55,7 +55,10 @@ METRICS = {
     "first_colors": lambda F, N, M, b, m: ((pictures(1)[0], *given_boxes(F + 1, N)), None),
     "assign": lambda F, N, M, b, m: ((np.ones((N, M)),), (N,)),
     "match_tracks": lambda F, N, M, b, m: ((*given_boxes(F, M), [""] * M, b, m, names(N)), (F, N, 4)),
-    "foreign_labels": lambda F, N, M, b, m: ((names(M), names(N)), None),
+    "unmatched": lambda F, N, M, b, m: ((names(M), names(N)), None),
+    "listed": lambda F, N, M, b, m: ((names(N),), None),
+    "check_boxes": lambda F, N, M, b, m: ((b, b, m), None),
+    "check_images": lambda F, N, M, b, m: ((pictures(F), pictures(F)), None),
     "match_detections": lambda F, N, M, b, m: (
         ([{name: (given_boxes(1, M)[0][0], np.ones(M)) for name in names(N)}] * F, b, m, names(N)), (F, N, 4)
     ),

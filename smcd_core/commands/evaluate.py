@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +133,7 @@ def _own_clips(args: argparse.Namespace, size: int, frames: int, slots: int) -> 
 
 def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str, Result]]:
     from ..evaluation.finished_videos import VideoSources, read_prompts, read_videos
-    from ..evaluation.metrics import foreign_labels
+    from ..evaluation.metrics import listed, unmatched
     from ..evaluation.mot import MotFiles
     from ..evaluation.scores import RowScores, is_whole
 
@@ -156,12 +158,16 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
     for folder, found, others, points in zip(args.videos, *more):
         if folder.name in results:
             raise SMCDError(f"{folder}: a second folder named {folder.name!r}; rename one, as folders name the rows")
-        row, read = RowScores(tools), []
+        row, read, misnamed = RowScores(tools), [], {}
         for one in read_videos(folder, sources, found=found, counterfactuals=others, points=points, size=size):
             row.add(one.frames, one.clip, one.found, one.other, one.points)
             read.append(one.key)
-            if one.tracks and (foreign := foreign_labels(one.tracks.phrases, one.clip.phrases)):
-                note(f"{folder.name}/{one.key}: {foreign}: nothing counts as found")
+            for remark in one.remarks:
+                note(remark)
+            if one.tracks:
+                labels, phrases = unmatched(one.tracks.phrases, one.clip.phrases)
+                if labels and phrases:
+                    misnamed[one.key] = labels, phrases
             if mot and one.tracks is not None:
                 mot.add(folder.name, one.key, one.asked, one.tracks)
             whole = is_whole(one.clip, one.frames)
@@ -175,7 +181,18 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
             missing = sorted(set(keys) ^ set(read))
             raise SMCDError(f"{folder} and {args.videos[0]} must hold the same videos; only in one: {missing[:5]}")
         keys = read
+        if misnamed:
+            labels, phrases = (listed(itertools.chain.from_iterable(names)) for names in zip(*misnamed.values()))
+            note(
+                f"{folder.name}: found boxes are labelled {labels} where phrases are {phrases}, in {len(misnamed)} of "
+                f"{len(read)} videos: these objects count as not found. Name them alike, or leave the labels out"
+            )
         results[folder.name] = row.result()
+        for name in ("first_frame_psnr", "object_psnr", "background_psnr"):
+            equal = sum(scores.get(name) == math.inf for scores in row.entries)
+            if 0 < equal < len(read):
+                count = f"{len(read) - equal} of {len(read)} videos"
+                note(f"{folder.name}: {name} is of {count}, as the others equal their reference there")
     if references is not None:
         results[REFERENCES] = references.result()
     settings = {name: getattr(args, name) for name in ("videos", *OF_VIDEOS)}

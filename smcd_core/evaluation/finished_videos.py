@@ -66,6 +66,7 @@ class FinishedVideo:
     points  where points should be and where they were found, None if no such files were given
     asked   the boxes of the clip, with the size of the stored video
     tracks  the found boxes as the tracker gave them, None if no such boxes were given
+    remarks  on the files of boxes, such as that straight lines join rows of a few frames
     """
 
     key: str
@@ -76,6 +77,7 @@ class FinishedVideo:
     points: PointPaths | None
     asked: DenseBoxes
     tracks: DenseBoxes | None
+    remarks: tuple[str, ...]
 
 
 def read_videos(
@@ -106,11 +108,12 @@ def read_videos(
         if source.length > MAX_FRAMES:  # 261 kB of H.264 can hold 28,000 frames, which take 5.6 GB
             raise SMCDError(f"{path}: has {source.length} frames, the limit is {MAX_FRAMES}: cut the video")
         video = source.read(range(source.length), (size, size))
-        trajectory, prompt = _trajectory_and_prompt(key, source, folder, sources, listed)
+        trajectory, prompt, *remarks = _trajectory_and_prompt(key, source, folder, sources, listed)
         boxes = dense_boxes(trajectory, len(video))
         matched = tracks = None
         if found is not None:
-            tracks = _read_boxes(found, key, source, listed).clipped()
+            there, remark = _read_boxes(found, key, source, listed)
+            tracks, remarks = there.clipped(), [*remarks, remark]
             matched = match_tracks(tracks.xyxy, tracks.mask, tracks.phrases, boxes.xyxy, boxes.mask, boxes.phrases)
         reference = _reference(key, sources.references, len(video), size)
         start = reference[0] if len(reference) else video[0]
@@ -119,7 +122,7 @@ def read_videos(
         other = None if counterfactuals is None else _counterfactual(key, counterfactuals, sources, clip, size, listed)
         paths = None if points is None or sources.points is None else _points(key, points, sources.points, source)
         asked = replace(boxes, size=source.size())
-        yield FinishedVideo(key, video, clip, matched, other, paths, asked, tracks)
+        yield FinishedVideo(key, video, clip, matched, other, paths, asked, tracks, tuple(filter(None, remarks)))
 
 
 def _colors(path: Path, first_frame: np.ndarray, boxes: DenseBoxes) -> tuple[tuple[int, int, int], ...]:
@@ -142,16 +145,16 @@ def _key(path: Path, folder: Path) -> str:
 
 def _trajectory_and_prompt(
     key: str, video: VideoFile | FrameFolder, folder: Path, sources: VideoSources, listed: _BoxesOfAll
-) -> tuple[Trajectory | DenseBoxes, str]:
-    """Boxes and prompt that a video was made with."""
+) -> tuple[Trajectory | DenseBoxes, str, str]:
+    """Boxes and prompt that a video was made with, and a remark on the boxes."""
     metadata = _metadata(video.path)
-    boxes = _boxes(key, video, folder, sources.trajectories, metadata, listed)
+    boxes, remark = _boxes(key, video, folder, sources.trajectories, metadata, listed)
     if sources.prompts is not None and key not in sources.prompts:
         raise SMCDError(f"there is no prompt for {key}: add it to the file of prompts")
     settings = metadata.get("settings")
     written = settings.get("prompt") if isinstance(settings, dict) else None  # another program may use the same key
     prompt = (sources.prompts or {}).get(key) or (written if isinstance(written, str) else "")
-    return boxes, prompt or prompt_of(dense_boxes(boxes).phrases)
+    return boxes, prompt or prompt_of(dense_boxes(boxes).phrases), remark
 
 
 def _boxes(
@@ -161,12 +164,14 @@ def _boxes(
     trajectories: Path | None,
     metadata: Mapping,
     listed: _BoxesOfAll,
-) -> Trajectory | DenseBoxes:
+) -> tuple[Trajectory | DenseBoxes, str]:
     home = trajectories or folder
     # A trajectory that came with the video may have been sampled at fewer times; a file must have the right length.
     suffixes = _IN_A_FOLDER_OF_BOXES if trajectories else _BESIDE
     is_inside = trajectories is None and _boxes_path(home, key, suffixes) is None and "trajectory" in metadata
-    return parse_trajectory(metadata["trajectory"]) if is_inside else _read_boxes(home, key, video, listed, suffixes)
+    return (
+        (parse_trajectory(metadata["trajectory"]), "") if is_inside else _read_boxes(home, key, video, listed, suffixes)
+    )
 
 
 def _metadata(path: Path) -> dict:
@@ -185,9 +190,8 @@ def _counterfactual(
     source = open_video(path)
     if source.length != len(clip.mask):
         raise SMCDError(f"{path}: has {source.length} frames, the video {len(clip.mask)}: make them of one length")
-    boxes = dense_boxes(
-        _boxes(key, source, folder, sources.counterfactual_trajectories, _metadata(path), listed), source.length
-    )
+    asked, _ = _boxes(key, source, folder, sources.counterfactual_trajectories, _metadata(path), listed)
+    boxes = dense_boxes(asked, source.length)
     if np.array_equal(boxes.xyxy, clip.boxes_xyxy) and np.array_equal(boxes.mask, clip.mask):
         raise SMCDError(
             f"{path}: has the boxes of the video; name those that it was made with in a folder of their own"
@@ -248,16 +252,17 @@ def _read_boxes(
     video: VideoFile | FrameFolder,
     listed: _BoxesOfAll,
     suffixes: Sequence[str] = _IN_A_FOLDER_OF_BOXES,
-) -> DenseBoxes:
-    """Read the boxes. Pixels are those of the stored video, unless the file names another size."""
+) -> tuple[DenseBoxes, str]:
+    """The boxes, and a remark on them. Pixels are those of the stored video, unless the file names another size."""
     path = _boxes_path(folder, key, suffixes)
     if path is not None:
         width, height = video.size()
-        return read_dense(path, width=width, height=height, frames=video.length)[0]
+        boxes, what = read_dense(path, width=width, height=height, frames=video.length)
+        return boxes, f"{path}: {what}" if "; " in what else ""
     reason = ""
     try:
         if entry := listed.of(folder, key):
-            return rows_of_video(entry, video).at(range(video.length), video.size())
+            return rows_of_video(entry, video).at(range(video.length), video.size()), ""
     except DatasetError as error:
         reason = f" ({error})"
     names = ", ".join(f"{key}{suffix}" for suffix in suffixes)

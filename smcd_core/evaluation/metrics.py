@@ -7,7 +7,7 @@ number and what it was checked against.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy import ndimage, optimize, stats
@@ -23,6 +23,7 @@ MIN_AREA = 1e-3  # of the frame; a smaller patch is noise
 # clips have 0.89 or more; demo/coffee has 0.37, demo/rocket 0.23, and of 2,400 boxes at random places on eight
 # photographs 3 have more than 0.6. A box drawn by hand, a tenth wider and higher on each side, still has 0.69.
 MIN_TOLD = 0.6
+MAX_SHARE = 17  # as far as a trajectory may reach out of the frame
 # Size classes by the square root of a box's area, in units of the frame; each value is the upper limit.
 SIZES = {"tiny": 1 / 8, "small": 1 / 4, "medium": 1 / 3, "large": math.inf}
 
@@ -58,7 +59,28 @@ def grounding(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> dict[st
 
 def overlaps(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """IoU [F, N] of found boxes with boxes [F, N, 4] as by GOT-10k's toolkit, NaN where the mask is False."""
+    check_boxes(found, boxes, mask)
     return np.where(mask, iou(_bounded(found), _bounded(boxes)), np.nan)
+
+
+def check_boxes(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> None:
+    """Raise SMCDError for other shapes than [F, N, 4] twice and [F, N], or numbers that are no share of a frame."""
+    if not found.shape == boxes.shape == (*mask.shape, 4) or mask.ndim != 2 or mask.dtype != bool:
+        shapes = ", ".join(f"{part.dtype} {list(part.shape)}" for part in (found, boxes, mask))
+        raise SMCDError(f"found boxes, boxes and mask are {shapes}: give [F, N, 4] twice, and a mask of bool [F, N]")
+    for name, part in (("found boxes", found), ("boxes", boxes)):
+        if not (np.abs(part[mask]) <= MAX_SHARE).all():  # false for NaN
+            raise SMCDError(
+                f"{name} hold NaN or numbers beyond {MAX_SHARE}: give units of the frame, pixels divided by its width "
+                "and height, and zeros where nothing was found"
+            )
+
+
+def check_images(*images: np.ndarray) -> None:
+    """Raise SMCDError for images of other types than uint8, or of different shapes."""
+    if any(part.dtype != np.uint8 or part.shape != images[0].shape or part.shape[-1] != 3 for part in images):
+        found = " and ".join(f"{part.dtype} {list(part.shape)}" for part in images)
+        raise SMCDError(f"found images of {found}: give uint8 [..., H, W, 3], of one shape")
 
 
 def _bounded(boxes: np.ndarray) -> np.ndarray:
@@ -101,25 +123,35 @@ def match_tracks(
 ) -> np.ndarray:
     """Put found tracks [F, M, 4] in the order of the objects: [F, N, 4], zeros where nothing was found.
 
-    A track is one object for the whole clip. A track with a phrase is only matched with objects of that phrase.
+    A track is one object for the whole clip. A track with a phrase is only matched with objects of that phrase,
+    whatever its capitals, and with objects without one.
     """
     if not found.shape[1]:
         return np.zeros_like(boxes, dtype=np.float64)
     present = found * found_mask[..., None]
     overlap = (iou(boxes[:, :, None], present[:, None]) * mask[..., None]).sum(0)  # [N, M]
-    fits = np.array([[not name or name == phrase for name in found_phrases] for phrase in phrases])
-    chosen = assign(overlap * fits.reshape(overlap.shape))
+    chosen = assign(overlap * _fits(found_phrases, phrases))
     return np.where((chosen >= 0)[:, None], present[:, chosen.clip(0)], 0.0)
 
 
-def foreign_labels(labels: Sequence[str], phrases: Sequence[str]) -> str:
-    """A remark if all tracks have labels and none is a phrase, so that `match_tracks` finds nothing; "" otherwise."""
-    if not labels or set(labels) & {"", *phrases}:
-        return ""
-    found, wanted = (
-        ", ".join(repr(name[:40]) for name in list(dict.fromkeys(names))[:3]) for names in (labels, phrases)
-    )
-    return f"the labels of the found boxes ({found}) are not the phrases ({wanted})"
+def unmatched(labels: Sequence[str], phrases: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The labels of tracks that fit no object, and the phrases of objects that fit no track."""
+    fits = _fits(labels, phrases)
+    lost = [np.array(names, object)[~some] for names, some in ((labels, fits.any(0)), (phrases, fits.any(1)))]
+    return list(dict.fromkeys(lost[0])), list(dict.fromkeys(lost[1]))
+
+
+def listed(names: Iterable[str]) -> str:
+    """A few of some names, in quotes."""
+    different = list(dict.fromkeys(names))
+    return ", ".join(repr(name[:40]) for name in different[:3]) + (", ..." if len(different) > 3 else "")
+
+
+def _fits(labels: Sequence[str], phrases: Sequence[str]) -> np.ndarray:
+    """[N, M], whether a track with that label may be the object with that phrase. Nothing is known of one without."""
+    names, words = ([name.strip().casefold() for name in some] for some in (labels, phrases))
+    fits = [[not name or not word or name == word for name in names] for word in words]
+    return np.array(fits, bool).reshape(len(words), len(names))
 
 
 def match_detections(
@@ -261,6 +293,7 @@ def color_drift(frames: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> np.n
     In CIELAB (delta E 1976), between mean colours; about 2 is just noticeable, red and orange are 60 apart. The first
     visible frame is NaN as well: its 0 would only dilute a mean.
     """
+    check_images(frames)
     lab = to_lab(middle_colors(frames, boxes, mask))  # [F, N, 3]
     drift = np.full(mask.shape, np.nan)
     for n in np.flatnonzero(mask.any(0)):
@@ -274,6 +307,7 @@ def psnr(frames: np.ndarray, reference: np.ndarray, where: np.ndarray | None = N
 
     Infinite for equal images, NaN without a pixel.
     """
+    check_images(frames, reference)
     error = (frames.astype(np.float64) - reference) ** 2
     mean = mean_of(error if where is None else error[where])
     return math.inf if mean == 0 else 10 * math.log10(255**2 / mean)

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from .metrics import iou, mean_of
+from .metrics import check_boxes, iou, mean_of
 
 HIT = 0.5  # IoU from which a found box counts for AP50
 
@@ -32,6 +32,7 @@ def localization(
 
     A score is NaN where there is nothing to take the mean of.
     """
+    check_boxes(found, boxes, mask)
     found, boxes = (np.where(mask[..., None], part, 0).clip(0, 1).astype(np.float64) for part in (found, boxes))
     seen = mask & (_area(found) > 0)
     asked = mask.any(0)

@@ -45,7 +45,7 @@ def point_error(points: PointPaths) -> dict[str, Any]:
     epe_still   over the others
     epe_frames  F values, NaN for a frame without a point
     epe_found   share of the asked points that were found
-    points, points_moving, points_still   what each is a mean over
+    points, points_moving, points_still, points_asked   what each is a mean over
     """
     asked, found = points.asked, points.found
     inside = ((asked >= 0) & (asked < points.size)).all(-1)
@@ -55,8 +55,7 @@ def point_error(points: PointPaths) -> dict[str, Any]:
     scores: dict[str, Any] = {"epe_frames": [mean_of(row[seen]) for row, seen in zip(error, counted, strict=True)]}
     for end, chosen in (("", counted), ("_moving", counted & far), ("_still", counted & ~far)):
         scores |= {f"epe{end}": mean_of(error[chosen]), f"points{end}": int(chosen.sum())}
-    scores["epe_found"] = mean_of(counted[inside])
-    return scores
+    return scores | {"epe_found": mean_of(counted[inside]), "points_asked": int(inside.sum())}
 
 
 def read_points(path: Path) -> np.ndarray:

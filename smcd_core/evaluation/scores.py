@@ -26,6 +26,7 @@ from .groups import GROUPS, grouped
 from .metrics import (
     SIZES,
     bootstrap_interval,
+    check_images,
     color_drift,
     color_holds,
     find_colors,
@@ -53,6 +54,7 @@ EVALUATION_ROWS = {
 WEIGHTS = {"ao": "boxes", "sr50": "boxes", "sr75": "boxes"}
 WEIGHTS |= {f"ao_{group}": f"boxes_{group}" for group in (*SIZES, *GROUPS)}
 WEIGHTS |= {"epe": "points", "epe_moving": "points_moving", "epe_still": "points_still"}
+WEIGHTS |= {"epe_found": "points_asked"}
 WEIGHTS |= {"coverage": "objects", "miou": "objects_covered", "ap50": "boxes_found", "centroid_distance": "boxes_found"}
 FVD_RESAMPLES = 200
 
@@ -166,10 +168,15 @@ def score_row(
 ) -> Result:
     """Score one row; `found` holds the boxes of the objects in each video, `others` its counterfactual, see `score`.
 
-    Raises SMCDError without any video.
+    Raises SMCDError without any video, or where something does not fit.
     """
     row = RowScores(networks)
     nothing = [None] * len(clips)
+    counts = [len(given) for given in (videos, clips, found or nothing, others or nothing)]
+    if len(set(counts)) > 1:
+        raise SMCDError(
+            f"found {counts[0]} videos, {counts[1]} clips, {counts[2]} found, {counts[3]} others: give equal numbers"
+        )
     for each in zip(videos, clips, found or nothing, others or nothing, strict=True):
         row.add(*each)
     return row.result()
@@ -234,6 +241,11 @@ def score(
     points  where points should be and where a tracker found them
     """
     boxes, mask = clip.boxes_xyxy, clip.mask
+    check_images(video)
+    if video.ndim != 4 or len(video) != len(mask):
+        raise SMCDError(
+            f"the video has the shape {list(video.shape)}: give [F, H, W, 3], with {len(mask)} frames as its clip"
+        )
     if found is None and networks.detector is not None:
         found = match_detections(networks.detector(video, clip.phrases), boxes, mask, clip.phrases)
     elif found is None and clip.colors is not None:
