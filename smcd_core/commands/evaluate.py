@@ -164,7 +164,7 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
             read.append(one.key)
             for remark in one.remarks:
                 note(remark)
-            if one.tracks:
+            if one.tracks is not None:
                 labels, phrases = unmatched(one.tracks.phrases, one.clip.phrases)
                 if labels and phrases:
                     misnamed[one.key] = labels, phrases

@@ -59,13 +59,13 @@ class VideoSources:
 class FinishedVideo:
     """A video with what to compare it with.
 
-    frames  uint8 [F, size, size, 3]
-    clip    boxes, phrases and prompt; its frames are those of the reference: all of them, the first alone, or none
-    found   [F, N, 4] boxes of its objects as a tracker found them, None if no such boxes were given
-    other   the same request with other boxes, None if no such video was given
-    points  where points should be and where they were found, None if no such files were given
-    asked   the boxes of the clip, with the size of the stored video
-    tracks  the found boxes as the tracker gave them, None if no such boxes were given
+    frames   uint8 [F, size, size, 3]
+    clip     boxes, phrases and prompt; its frames are those of the reference: all of them, the first alone, or none
+    found    [F, N, 4] boxes of its objects as a tracker found them, None if no such boxes were given
+    other    the same request with other boxes, None if no such video was given
+    points   where points should be and where they were found, None if no such files were given
+    asked    the boxes of the clip, with the size of the stored video
+    tracks   the found boxes as the tracker gave them, None if no such boxes were given
     remarks  on the files of boxes, such as that straight lines join rows of a few frames
     """
 
