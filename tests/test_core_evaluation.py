@@ -442,12 +442,15 @@ def test_labels_may_differ_in_capitals_and_be_of_objects_without_a_phrase(tmp_pa
 def test_remarks_on_files_of_boxes_are_said(tmp_path, capsys):
     """Frames that no tracker saw counted as found, as straight lines joined the rows, without a word."""
     write_folders(tmp_path)
-    arguments = found_boxes(tmp_path, lambda number, document: None)
-    (tmp_path / "found" / "clip0.json").unlink()
-    (tmp_path / "found" / "clip0.csv").write_text("frame,x1,y1,x2,y2\n0,0,0,9,9\n4,2,2,11,11\n7,4,4,13,13\n")
+    (tmp_path / "boxes" / "clip0.json").unlink()
+    (tmp_path / "boxes" / "clip0.csv").write_text("frame,x1,y1,x2,y2\n0,0,0,9,9\n4,2,2,11,11\n7,4,4,13,13\n")
+    place = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = ["evaluate", "--videos", place["ours"], place["theirs"], "--trajectories", place["boxes"]]
+    arguments += ["--found", place["boxes"], place["boxes"], "--size", str(SIZE), "--out", str(tmp_path / "out")]
     assert main(arguments) == 0
     said = capsys.readouterr().err
-    assert "clip0.csv: CSV: 1 object" in said and "rows in frames 0, 4 and 7 only: straight lines between" in said
+    assert "clip0.csv: CSV: 1 object" in said
+    assert said.count("rows in frames 0, 4 and 7 only: straight lines between") == 1  # of one file
 
 
 def test_scores_of_pixels_count_the_videos_that_have_one(tmp_path, capsys):

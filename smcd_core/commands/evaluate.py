@@ -150,6 +150,7 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
     )
     results: dict[str, Result] = {}
     keys: list[str] = []
+    said: set[str] = set()  # on boxes, which are the same for every folder
     # The ceiling: the real videos by the same measures. Boxes found in other videos say nothing about them.
     references = None if args.found else RowScores(tools)
     mot = MotFiles(args.mot) if args.mot else None
@@ -162,8 +163,9 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
         for one in read_videos(folder, sources, found=found, counterfactuals=others, points=points, size=size):
             row.add(one.frames, one.clip, one.found, one.other, one.points)
             read.append(one.key)
-            for remark in one.remarks:
+            for remark in (remark for remark in one.remarks if remark not in said):
                 note(remark)
+            said.update(one.remarks)
             if one.tracks is not None:
                 labels, phrases = unmatched(one.tracks.phrases, one.clip.phrases)
                 if labels and phrases:
