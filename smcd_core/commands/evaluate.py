@@ -163,8 +163,9 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
         for one in read_videos(folder, sources, found=found, counterfactuals=others, points=points, size=size):
             row.add(one.frames, one.clip, one.found, one.other, one.points)
             read.append(one.key)
-            for remark in (remark for remark in one.remarks if remark not in said):
-                note(remark)
+            for remark in dict.fromkeys(one.remarks):
+                if remark not in said:
+                    note(remark)
             said.update(one.remarks)
             if one.tracks is not None:
                 labels, phrases = unmatched(one.tracks.phrases, one.clip.phrases)
