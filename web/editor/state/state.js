@@ -420,6 +420,16 @@ export class EditorState {
     this.set({ selectedKeys, selected: new Set(selectedKeys.map(({ id }) => id)), isCameraSelected: false });
   }
 
+  /** A way back to the present selection, for when a press turns out to begin a pinch. @returns {() => void} */
+  keepSelection() {
+    const { selected, selectedKeys, isCameraSelected } = this;
+    return () => {
+      Object.assign(this, { selected, selectedKeys, isCameraSelected });
+      this.#forgetTheGone();
+      this.#emit();
+    };
+  }
+
   /** Select the camera, which moves all unlocked objects. */
   selectCamera() {
     this.set({ selected: new Set(), selectedKeys: [], isCameraSelected: true });
