@@ -15,10 +15,12 @@ function cutOff() {
   return [...buttons, ...tables].map((element) => element.textContent.slice(0, 40));
 }
 
-for (const language of ["de", "ru"]) {
-  test(`no button and no line of the help is cut off in ${language}`, { skip: missing }, async (t) => {
-    const { page, problems, close } = await openEditor({ language });
+for (const [language, touch] of [["de", false], ["ru", false], ["de", true]]) {
+  const name = `no button and no line of the help is cut off in ${language}${touch ? " on a touch screen" : ""}, while a workflow runs`;
+  test(name, { skip: missing }, async (t) => {
+    const { page, problems, close } = await openEditor({ language, touch });
     t.after(close);
+    await page.evaluate(() => window.editor.set({ run: { share: 0.5 } }));
     for (const [width, height] of SIZES) {
       await page.setViewportSize({ width, height });
       await page.locator(".smcd-editor").focus();
