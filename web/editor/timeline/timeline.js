@@ -267,7 +267,7 @@ export function createTimeline(context) {
     const { timelineHeight } = editor.settings;
     const height = timelineHeight ? `${timelineHeight}px` : "";
     if (area.style.height !== height) area.style.height = height;
-    area.style.setProperty("--smcd-content", `${RULER + layout().content}px`);
+    if (!editor.isInGesture) area.style.setProperty("--smcd-content", `${RULER + layout().content}px`);
   }
 
   let grip = null;
