@@ -472,6 +472,15 @@ function inRenderer(serverOf, { nodes2 }) {
     assert.equal(await host.text(id), drawn);
   }, { skip: LATER });
 
+  hosted("a phrase that is being typed is there again when the page is loaded again", async (host, page) => {
+    const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
+    await host.drag(id, [0.1, 0.1], [0.4, 0.5]);
+    await page.locator(".smcd-naming input").fill("red fox");
+    await host.reloadPage();
+    assert.match(await host.text(id), /red fox/);
+    assert.equal(await host.editor(id, (editor) => editor.undoLabel), "step.phrase");
+  }, { skip: LATER });
+
   hosted("undo, selection and playhead are there again after another tab of the host", async (host, page) => {
     const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: EMPTY } });
     await host.drag(id, [0.1, 0.1], [0.4, 0.5]);

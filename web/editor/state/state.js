@@ -372,13 +372,15 @@ export class EditorState {
    * Take steps that were noted where the trajectory was the one that is here.
    *
    * @param {NotedSteps} noted
+   * @returns {boolean} whether it was
    * @throws {TrajectoryError} if one is no trajectory; nothing changes then
    */
   takeSteps({ here, past, future }) {
-    if (!this.#isHere(here)) return;
+    if (!this.#isHere(here)) return false;
     const named = ([label, text, change]) => ({ label, trajectory: model.parseTrajectory(text), ...(change && { change }) });
     this.#history = model.withSteps(this.#history, { past: past.map(named), future: future.map(named) });
     this.#emit();
+    return true;
   }
 
   /**
