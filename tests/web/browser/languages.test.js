@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LANGUAGES } from "../../../web/editor/strings/strings.js";
 import { missing, openEditor } from "./harness.js";
 
-const LANGUAGES = ["de", "en", "es", "fr", "ja", "ko", "pt-BR", "ru", "zh"];
 const SIZES = [[1300, 800], [476, 720], [420, 560], [200, 420]]; // CSS pixels
 
 /** The texts of buttons and of the help that end right of the editor or of their part of the help. */

@@ -41,7 +41,9 @@ const misfits = (page) =>
       const box = one.getBoundingClientRect();
       return box.right > editor.clientWidth || box.left < 0 || (one.tagName === "BUTTON" && one.scrollWidth > one.clientWidth + 1);
     };
-    const isSmall = (one) => one.offsetHeight < least || (one.tagName === "BUTTON" && one.offsetWidth < least);
+    const isWide = editor.clientWidth > 900; // else the fields of the clip would take a second line
+    const isNarrow = (one) => one.offsetWidth < least && (isWide || !one.matches(".smcd-transport-field"));
+    const isSmall = (one) => one.offsetHeight < least || isNarrow(one);
     return shown.filter((one) => isCut(one) || isSmall(one)).map((one) => `${one.className} ${one.textContent}`);
   }, LEAST);
 
