@@ -86,9 +86,10 @@ class SMCDGenerate(io.ComfyNode):
                 io.String.Input(
                     "negative",
                     multiline=True,
-                    default=NO_TEXT,
+                    default="",
+                    placeholder="negative prompt",
                     optional=True,
-                    tooltip="What the video should not show. A space, the default, is the released setting.",
+                    tooltip="What the video should not show. Empty, the default, is the released setting.",
                 ),
                 io.Float.Input(
                     "start_inside",
@@ -127,7 +128,7 @@ class SMCDGenerate(io.ComfyNode):
         fast: bool = False,
         fit: str = "stretch",
         start: float = 0.0,
-        negative: str = NO_TEXT,
+        negative: str = "",
         start_inside: float = 0.0,
     ) -> io.NodeOutput:
         from .host import sampling
@@ -139,6 +140,7 @@ class SMCDGenerate(io.ComfyNode):
         picture = picture_of(first_frame)
         rest = dict(frames=frames or defaults["frames"], fps=defaults["fps"])
         read = read_boxes(trajectory, picture.width, picture.height, **rest)
+        negative = negative or NO_TEXT
         given = dict(width=width, height=height, num_frames=frames, steps=steps, text=text)
         given |= dict(start=start, start_inside=start_inside)
         given = {name: value or None for name, value in given.items()}

@@ -238,7 +238,7 @@ def test_remarks_say_what_the_user_may_not_expect(files, tmp_path, capsys):
     assert animate(files, "--phrase", "red spaceship", picture="tall.png", out="d.gif") == 0
     remarks = capsys.readouterr().err
     assert "squeezed from 40 x 60 to 48 x 32" in remarks
-    assert re.search(r"this model makes blotches .* does not know 'spaceship', only the words .*circle.*\n", remarks)
+    assert re.search(r"this model is for simple drawings only: .* not know 'spaceship', only .*circle.*\n", remarks)
 
 
 def test_length_and_speed_are_those_of_the_trajectory(files):

@@ -131,7 +131,7 @@ def test_the_bundled_model_says_which_words_it_knows():
     assert {"circle", "square", "yellow", "beach", "moving"} <= set(known) and len(known) == 26
     said = limits(text.tokenizer, ["Yellow circle", "a spaceship", "spaceship over Paris"], model="the bundled model")
     assert said.startswith(
-        "the bundled model makes blotches of colour of all pictures but simple drawings. It does not know "
+        "the bundled model is for simple drawings only: other pictures become blotches of colour. It does not know "
         "'spaceship', 'over', 'paris', only the words and, beach, "
     )
     assert said.endswith("up, yellow")

@@ -633,6 +633,11 @@ def test_generate_says_that_a_negative_prompt_has_no_effect(parts, picture, capl
     for text, is_said in ((2.0, False), (1.0, True)):
         host.call("SMCD_Generate", **inputs, steps=1, text=text, negative="grey")
         assert (unheard in caplog.text) == is_said
+    caplog.clear()
+    (empty, _), (space, _) = (
+        host.call("SMCD_Generate", **inputs, steps=1, text=1.0, negative=text) for text in ("", " ")
+    )
+    assert torch.equal(empty, space) and unheard not in caplog.text
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def limits(
     words_known = f"{does} the words {', '.join(known)}"
     if is_drawn:
         return f"{model} {words_known}"
-    return f"{model} makes blotches of colour of all pictures but simple drawings. It {words_known}"
+    return f"{model} is for simple drawings only: other pictures become blotches of colour. It {words_known}"
 
 
 def _is_one_of(image: Image.Image | np.ndarray, paths: Iterable[Path]) -> bool:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { EditorState } from "../../web/editor/state/state.js";
 import { keepWithNode, noteSession, restoreFromNode, takeSession } from "../../web/host/kept.js";
-import { moveBoxes, removeTracks, serialiseTrajectory, setClip } from "../../web/trajectory/model.js";
+import { moveBoxes, removeTracks, serialiseTrajectory, setClip, setPhrase } from "../../web/trajectory/model.js";
 import { A, B, trajectory } from "./helpers.js";
 
 const newEditor = () => new EditorState({ trajectory: trajectory({ cat: [[0, A], [4, B]], dog: [[0, B]] }) });
@@ -61,6 +61,30 @@ test("selection, playhead and masks stay when the page is loaded again, once", (
   assert.equal(takeSession("graph/1", later), null);
   assert.deepEqual([[...same.selected], same.time], [["dog"], 3]);
   assert.deepEqual([[...later.selected], later.time], [[], 0]);
+});
+
+test("a phrase that is being typed as the page goes is there when it is loaded again, as a step", () => {
+  for (const isSaved of [false, true]) {
+    const editor = newEditor();
+    editor.apply("step.move", (before) => moveBoxes(before, ["dog"], 0, 0.05, 0));
+    const moved = serialiseTrajectory(editor.trajectory);
+    editor.begin("step.phrase").preview((before) => setPhrase(before, "dog", "red fox"));
+    noteSession("graph/1", editor, null);
+    const named = serialiseTrajectory(editor.trajectory);
+    const written = [];
+    const next = new EditorState({ onCommit: (text) => written.push(text) });
+    next.load(isSaved ? named : moved); // the host's copy of the graph may be from before the phrase
+    takeSession("graph/1", next);
+    assert.equal(next.trajectory.objects[1].phrase, "red fox");
+    assert.deepEqual(written, isSaved ? [] : [named]);
+    next.undo();
+    assert.deepEqual([serialiseTrajectory(next.trajectory), next.undoLabel], [moved, "step.move"]);
+    noteSession("graph/1", editor, null); // nothing is being typed now
+    const other = new EditorState();
+    other.load(moved);
+    takeSession("graph/1", other);
+    assert.equal(serialiseTrajectory(other.trajectory), moved);
+  }
 });
 
 /** An editor in which dog was moved and then cat deleted, noted, and a new one with the same text. */

@@ -92,18 +92,19 @@ export function restoreFromNode(node, editor) {
 }
 
 /**
- * Note undo steps, selection, playhead, view and masks for when the page is loaded again.
+ * Note undo steps, selection, playhead, view and masks for when the page is loaded again. What is being typed is taken.
  *
  * @param {string} place  of the node
  * @param {EditorState} editor
  * @param {Masks} masks
  */
 export function noteSession(place, editor, masks) {
+  const isTyped = editor.isInGesture && editor.commit();
   const { selected, selectedKeys, isCameraSelected, time, viewport, problem } = editor;
   const steps = problem ? null : editor.noteSteps(MAX_STEPS);
   // The host may load a copy of the graph from before the last change of what is kept with the node.
   const marks = { workArea: editor.workArea, markers: editor.markers };
-  const noted = { selected: [...selected], selectedKeys, isCameraSelected, time, viewport, masks, steps, ...marks };
+  const noted = { selected: [...selected], selectedKeys, isCameraSelected, time, viewport, masks, steps, isTyped, ...marks };
   try {
     window.sessionStorage.setItem(`${STORED}/${place}`, JSON.stringify(noted));
   } catch {
@@ -130,7 +131,7 @@ export function takeSession(place, editor) {
     if (noted.isCameraSelected) editor.selectCamera();
     if (noted.markers) editor.set({ workArea: noted.workArea, markers: noted.markers });
     editor.seek(Number(noted.time) || 0);
-    if (noted.steps) takeSteps(editor, noted.steps);
+    if (noted.steps) takeSteps(editor, noted.steps, noted.isTyped);
     return noted.masks;
   } catch {
     return null; // nothing is noted, or nothing of use
@@ -143,12 +144,17 @@ function viewportOf(noted) {
   return sides.every(Number.isFinite) ? noted : null;
 }
 
-/** Take undo steps, as far as this version, which may be newer than the one that noted them, can read and name them. */
-function takeSteps(editor, steps) {
+/**
+ * Take undo steps, as far as this version, which may be newer than the one that noted them, can read and name them. If
+ * the last one was being typed as the page went, the host's copy of the graph is from before it.
+ */
+function takeSteps(editor, steps, isTyped) {
   const t = translator("en");
   try {
     for (const [label] of [...steps.past, ...steps.future]) t(label); // throws if there is no such text
-    editor.takeSteps(steps);
+    if (editor.takeSteps(steps) || !isTyped) return;
+    const [label, text, change] = steps.past.at(-1);
+    if (editor.takeSteps({ here: text, past: steps.past.slice(0, -1), future: [[label, steps.here, change]] })) editor.redo();
   } catch {
     // The trajectory is here all the same.
   }

@@ -259,6 +259,53 @@ browserTest("two fingers zoom and pan, and give up what the first began", [], { 
   await isNear((await boxes())[0], [0.45, 0.45, 0.55, 0.6]);
 });
 
+browserTest("two fingers on boxes and keys leave selection, frame, focus and naming as they were", [A, B], { touch: true }, async (stage) => {
+  const { page, at } = stage;
+  const client = await page.context().newCDPSession(page);
+  const touch = (type, ...points) =>
+    client.send("Input.dispatchTouchEvent", { type, touchPoints: points.map(([x, y], id) => ({ x, y, id })) });
+  const state = () =>
+    page.evaluate(() => {
+      const { selected, selectedKeys, isCameraSelected, naming, time, canUndo } = editor;
+      const focused = document.activeElement.className || document.activeElement.placeholder;
+      return { selected: [...selected], selectedKeys, isCameraSelected, naming, time, canUndo, focused };
+    });
+  const pinchFrom = async ([x, y]) => {
+    const before = await state();
+    await touch("touchStart", [x, y]);
+    await frame(page);
+    await touch("touchStart", [x, y], [x + 60, y]);
+    await touch("touchMove", [x - 40, y - 5], [x + 90, y + 5]);
+    await touch("touchEnd", [x + 90, y + 5]);
+    await touch("touchEnd");
+    await frame(page);
+    assert.deepEqual(await state(), before);
+  };
+  const onTime = async (time, row) => {
+    const over = await page.locator(".smcd-timeline-over").boundingBox();
+    const item = await page.locator(".smcd-row-item").nth(row).boundingBox();
+    return [over.x + 8 + time * over.width, item.y + item.height / 2];
+  };
+  const second = await page.evaluate(() => editor.trajectory.objects[1].id);
+  for (const select of ["editor.select([id])", "editor.selectKeys([{ id, frame: 0 }])", "editor.selectCamera()", "editor.select([])"]) {
+    await page.evaluate(`{ const id = ${JSON.stringify(second)}; ${select}; editor.set({ viewport: null }); }`);
+    await frame(page);
+    const view = await page.evaluate(() => editor.shownViewport.width);
+    await pinchFrom(await at(0.3, 0.35));
+    assert.notEqual(await page.evaluate(() => editor.shownViewport.width), view);
+    await pinchFrom(await onTime(0, 1)); // a key of the first object
+    await pinchFrom(await onTime(0.5, 1)); // its row
+  }
+  await page.evaluate((id) => editor.set({ selected: new Set([id]), naming: id, viewport: null }), second);
+  await frame(page);
+  assert.equal((await state()).focused, "What is it? (Esc: later)");
+  await pinchFrom(await at(0.3, 0.35));
+  const [x, y] = await at(0.3, 0.35);
+  await page.touchscreen.tap(x, y); // and one finger still selects and takes the focus
+  assert.notEqual((await state()).selected[0], second);
+  assert.match((await state()).focused, /stage-canvas/);
+});
+
 browserTest("a finger that is held opens the menu of the box, and draws and moves nothing", [A], { touch: true }, async (stage) => {
   const { page, at, boxes } = stage;
   const client = await page.context().newCDPSession(page);

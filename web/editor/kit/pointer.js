@@ -11,6 +11,7 @@ import { listen, take } from "./dom.js";
 
 /** Keys that modify a gesture. */
 const MODIFIERS = new Set(["Shift", "Alt", "Control", "Meta"]);
+const DRAG = { mouse: 3, touch: 8 }; // CSS pixels before a click becomes a drag
 
 /**
  * The position of a pointer in the element's own CSS pixels, as the host may scale it by a transform.
@@ -37,9 +38,18 @@ export function whereOf(event, element) {
   return { px, py, shift: event.shiftKey, alt: event.altKey, ctrl: event.ctrlKey || event.metaKey, isTouch };
 }
 
+/** A test whether the pointer has ever moved further than a click. @param {Where} press */
+export function isDrag(press) {
+  const least = press.isTouch ? DRAG.touch : DRAG.mouse;
+  let isDragged = false;
+  /** @param {Where} where */
+  return ({ px, py }) => (isDragged ||= Math.hypot(px - press.px, py - press.py) >= least);
+}
+
 /**
  * Follow the pointers on an element. One pointer makes a gesture, a second finger turns it into a pinch. Escape, a lost
- * pointer and `cancel` cancel the gesture, another window ends it. Changes of modifier keys apply at once.
+ * pointer and `cancel` cancel the gesture, another window ends it. Changes of modifier keys apply at once. The element
+ * gets the focus; from a finger once its press is a tap or a drag, not the beginning of a pinch.
  *
  * @param {HTMLElement} element  with `touch-action: none`
  * @param {{press: (where: Where, button: number) => Followed, pinch?: (points: [Where, Where]) => {
@@ -55,6 +65,9 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
   let pinched = null;
   let follower = -1; // the id of the pointer that the gesture follows
   let endKeys = () => {};
+  /** @type {(where: Where) => boolean} */
+  let isDragged = () => false;
+  const takeFocus = () => element.focus({ preventScroll: true });
 
   const stop = () => {
     const stopped = gesture;
@@ -91,8 +104,8 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
   const pointerDown = (event) => {
     if (event.button === 2) return;
     if (event.button === 1) event.preventDefault(); // no automatic scrolling
-    element.focus({ preventScroll: true });
     const where = whereOf(event, element);
+    if (!where.isTouch) takeFocus();
     if (event.pointerType !== "touch" && gesture) return; // a second button
     element.setPointerCapture(event.pointerId);
     down.set(event.pointerId, where);
@@ -101,6 +114,7 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
       pinched = pinch(/** @type {[Where, Where]} */ ([...down.values()]));
     } else if (down.size === 1) {
       follower = event.pointerId;
+      isDragged = isDrag(where);
       gesture = press(where, event.button);
       endKeys();
       const onWindow = { keydown: keyDown, keyup: changeModifiers, blur: windowLeft };
@@ -112,13 +126,16 @@ export function followPointers(element, { press, pinch, hover = () => {}, done =
     if (down.has(event.pointerId)) down.set(event.pointerId, where);
     if (pinched) {
       if (down.size === 2) pinched.move([...down.values()]);
-    } else if (gesture && event.pointerId === follower) gesture.move(where);
-    else if (!down.size) hover(where);
+    } else if (gesture && event.pointerId === follower) {
+      if (where.isTouch && isDragged(where)) takeFocus();
+      gesture.move(where);
+    } else if (!down.size) hover(where);
   };
   const pointerUp = (event) => {
     down.delete(event.pointerId);
     if (!down.size) pinched = null;
     if (event.pointerId !== follower || !gesture) return;
+    if (event.pointerType === "touch") takeFocus();
     stop().end(whereOf(event, element));
     done();
     if (event.pointerType !== "touch") hover(whereOf(event, element));

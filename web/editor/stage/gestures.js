@@ -19,12 +19,12 @@
 
 import * as model from "../../trajectory/model.js";
 import { snappedResize } from "../../trajectory/snapped_resize.js";
+import { isDrag } from "../kit/pointer.js";
 import { movedIds } from "../state/selection.js";
 import { countInGesture, recordGesture } from "./record.js";
 import { changeable, handleBox, shownBox, snapTargets, touchableShapes, touchedAt } from "./scene.js";
 
 const SNAP = 6; // CSS pixels
-const DRAG = { mouse: 3, touch: 8 }; // CSS pixels before a click becomes a drag
 const MIN_DRAWN = 4; // CSS pixels, for both sides of a drawn box
 
 const CURSORS = { nw: "nwse", se: "nwse", ne: "nesw", sw: "nesw", n: "ns", s: "ns", e: "ew", w: "ew" };
@@ -363,14 +363,6 @@ function step(editor, press, options) {
     cancel,
   };
   return gesture;
-}
-
-/** A test whether the pointer has ever moved further than a click. @param {Where} press */
-function isDrag(press) {
-  const least = press.isTouch ? DRAG.touch : DRAG.mouse;
-  let isDragged = false;
-  /** @param {Where} where */
-  return ({ px, py }) => (isDragged ||= Math.hypot(px - press.px, py - press.py) >= least);
 }
 
 /** @returns {[number, number]} units of the frame */

@@ -47,6 +47,7 @@ export function createStage(context) {
   let theme = themeOf(element);
   /** @type {Touched[]} what the last two presses were on */
   let pressed = [];
+  let unpress = () => {}; // gives back the selection from before the last press
   let named = -1; // the frame in the canvas's label
   let cursor = "";
 
@@ -56,11 +57,15 @@ export function createStage(context) {
       pointer = null;
       if (space !== "up") space = "used";
       pressed = [...pressed.slice(-1), touchedAt(editor, where)];
+      unpress = editor.keepSelection();
       gesture = button === 1 || space === "used" ? pan(editor, where) : gestureAt(editor, where);
       view.invalidate();
       return gesture;
     },
-    pinch: (points) => pinch(editor, points),
+    pinch(points) {
+      unpress();
+      return pinch(editor, points);
+    },
     hover(where) {
       pointer = where;
       if (where) notePlace(where);

@@ -372,13 +372,15 @@ export class EditorState {
    * Take steps that were noted where the trajectory was the one that is here.
    *
    * @param {NotedSteps} noted
+   * @returns {boolean} whether it was
    * @throws {TrajectoryError} if one is no trajectory; nothing changes then
    */
   takeSteps({ here, past, future }) {
-    if (!this.#isHere(here)) return;
+    if (!this.#isHere(here)) return false;
     const named = ([label, text, change]) => ({ label, trajectory: model.parseTrajectory(text), ...(change && { change }) });
     this.#history = model.withSteps(this.#history, { past: past.map(named), future: future.map(named) });
     this.#emit();
+    return true;
   }
 
   /**
@@ -418,6 +420,16 @@ export class EditorState {
     const added = mode === "toggle" ? refs.filter((ref) => !this.selectedKeys.some(isSame(ref))) : refs;
     const selectedKeys = [...others, ...added];
     this.set({ selectedKeys, selected: new Set(selectedKeys.map(({ id }) => id)), isCameraSelected: false });
+  }
+
+  /** A way back to the present selection, for when a press turns out to begin a pinch. @returns {() => void} */
+  keepSelection() {
+    const { selected, selectedKeys, isCameraSelected } = this;
+    return () => {
+      Object.assign(this, { selected, selectedKeys, isCameraSelected });
+      this.#forgetTheGone();
+      this.#emit();
+    };
   }
 
   /** Select the camera, which moves all unlocked objects. */

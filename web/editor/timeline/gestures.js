@@ -119,7 +119,7 @@ function clickRow(editor, hit, id, press) {
 }
 
 function scrub(editor, surface, press) {
-  const { time, selectedKeys } = editor;
+  const { time, selectedKeys, isPlaying } = editor;
   const move = ({ px }) => {
     editor.seek(frameAt(surface.layout(), px));
     // Keys at other times are not what the user looks at now, and must not take the next ease.
@@ -127,7 +127,7 @@ function scrub(editor, surface, press) {
   };
   if (editor.isPlaying) editor.set({ isPlaying: false });
   move(press);
-  return { ...DONE, move, cancel: () => editor.set({ time, selectedKeys }) };
+  return { ...DONE, move, cancel: () => editor.set({ time, selectedKeys, isPlaying }) };
 }
 
 /**

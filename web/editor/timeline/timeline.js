@@ -50,6 +50,7 @@ export function createTimeline(context) {
   let view = { zoom: 1, start: 0, scroll: 0 };
   let size = { width: 0, height: 0 };
   let marquee = null;
+  let unpress = () => {}; // gives back the selection from before the last press
   let drawn = [];
   /** @type {Theme | null} null until it is read again, which is slower than drawing */
   let theme = null;
@@ -121,11 +122,13 @@ export function createTimeline(context) {
     press(where, button) {
       tip.hidden = true;
       if (editor.isInGesture) editor.commit(); // of a key
+      unpress = editor.keepSelection();
       if (button === 1) return pan(surface, where);
       const marked = mark(where);
       return marked ? dragMark(editor, layout, marked, where) : gestureOf(editor, surface, hit(where), where);
     },
     pinch(points) {
+      unpress();
       let [before, distance] = [middleOf(points), distanceOf(points)];
       const move = (next) => {
         setView(zoomedAt(layout(), before.px, distanceOf(next) / distance));
@@ -264,7 +267,7 @@ export function createTimeline(context) {
     const { timelineHeight } = editor.settings;
     const height = timelineHeight ? `${timelineHeight}px` : "";
     if (area.style.height !== height) area.style.height = height;
-    area.style.setProperty("--smcd-content", `${RULER + layout().content}px`);
+    if (!editor.isInGesture) area.style.setProperty("--smcd-content", `${RULER + layout().content}px`);
   }
 
   let grip = null;
