@@ -60,7 +60,8 @@ export function listenToKeys(context) {
     if (editor.trajectory !== trajectory) {
       editor.notify("info", t("status.done", { step: t(editor.undoLabel), key }), true);
     } else if (isOn !== wasOn) {
-      editor.notify("info", t(isOn ? "status.on" : "status.off", { name: t(command.label), key }));
+      const holds = () => command.isOn(editor, view) === isOn;
+      editor.notify("info", t(isOn ? "status.on" : "status.off", { name: t(command.label), key }), false, holds);
     }
   }
 

@@ -109,6 +109,7 @@ export function createStatus({ editor, t, run, root }) {
   return {
     element,
     render() {
+      if (editor.notice?.holds() === false) editor.set({ notice: null });
       const { trajectory, notice, problem, facts, background } = editor;
       if (notice !== drawn[0] || problem !== drawn[1]) showMessage();
       const { width, height, frames, fps } = trajectory;

@@ -26,8 +26,8 @@
  * @typedef {{here: string, past: NotedStep[], future: NotedStep[]}} NotedSteps  here: text of the trajectory; past,
  *   future: the nearest last
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
- * @typedef {{kind: "info" | "error", text: string | Said, isUndoable?: boolean}} Notice  isUndoable: about the last
- *   step, which can be undone there
+ * @typedef {{kind: "info" | "error", text: string | Said, isUndoable: boolean, holds: () => boolean}} Notice  isUndoable:
+ *   about the last step, which can be undone there; holds: whether it is still true, and goes once it is not
  * @typedef {{readonly isOpen: boolean, preview: (operation: (atStart: Trajectory) => Trajectory) => boolean,
  *   commit: () => boolean, cancel: () => void}} OpenGesture  all changes from begin to commit, which are one step. Once
  *   something else has ended it, such as undo or another gesture, its methods do nothing
@@ -461,9 +461,14 @@ export class EditorState {
     return this.trajectory.objects.map(({ id }) => id).filter((id) => this.selected.has(id) && !this.locked.has(id));
   }
 
-  /** @param {"info" | "error"} kind @param {string | Said} text @param {boolean} [isUndoable] */
-  notify(kind, text, isUndoable = false) {
-    this.set({ notice: { kind, text, isUndoable } });
+  /**
+   * @param {"info" | "error"} kind
+   * @param {string | Said} text
+   * @param {boolean} [isUndoable]
+   * @param {() => boolean} [holds]
+   */
+  notify(kind, text, isUndoable = false, holds = () => true) {
+    this.set({ notice: { kind, text, isUndoable, holds } });
   }
 
   /** Show a refusal to the user; rethrow any other error, as it is a bug. @param {unknown} error */
