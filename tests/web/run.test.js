@@ -6,10 +6,14 @@ import { graphOf, knowAllTexts, nested } from "./helpers.js";
 
 knowAllTexts();
 
+const newApi = () => {
+  const answers = { apiURL: (path) => path, fetchApi: async () => Response.json({}) };
+  return /** @type {any} */ (Object.assign(new EventTarget(), answers));
+};
 const tell = (api, name, detail = {}) => api.dispatchEvent(Object.assign(new Event(name), { detail }));
 
 test("progress of a run is shown until it ends, and its error is said", () => {
-  const [editor, api] = [new EditorState(), /** @type {any} */ (new EventTarget())];
+  const [editor, api] = [new EditorState(), newApi()];
   const graph = graphOf({ 1: { type: "SMCD_Trajectory" }, 4: { type: "SMCD_Generate", title: "SMCD Generate", inputs: { trajectory: [1, 0] } } });
   const stop = followRuns(editor, graph.getNodeById(1), { app: { graph }, api });
   tell(api, "execution_start");
@@ -40,7 +44,7 @@ test("an error is said in the editors of its run, by the title of its node", () 
   nested(graph, inner);
   const said = (id) =>
     [1, 5].map((own) => {
-      const [editor, api] = [new EditorState(), /** @type {any} */ (new EventTarget())];
+      const [editor, api] = [new EditorState(), newApi()];
       const stop = followRuns(editor, graph.getNodeById(own), { app: { graph }, api });
       tell(api, "execution_error", { node_id: id, node_type: "Any", exception_message: "no" });
       stop();
@@ -56,7 +60,7 @@ test("an error is said in the editors of its run, by the title of its node", () 
 
 test("each video that a loader would show is shown as a result", (t) => {
   const videos = fakeVideos(t);
-  const api = /** @type {any} */ (Object.assign(new EventTarget(), { apiURL: (path) => path }));
+  const api = newApi();
   const graph = graphOf({ 1: { type: "SMCD_Trajectory" }, 4: { type: "SaveVideo" } });
   const stop = followRuns(new EditorState(), graph.getNodeById(1), { app: { graph }, api });
   const names = ["a.mp4", "a.webm", "a.mov", "a.m4v", "a.mkv", "a.ogv", "A.MP4"];
@@ -67,7 +71,7 @@ test("each video that a loader would show is shown as a result", (t) => {
 
 test("a video is the result of the editor that leads to it, or of all if none does", (t) => {
   const videos = fakeVideos(t);
-  const api = /** @type {any} */ (Object.assign(new EventTarget(), { apiURL: (path) => path }));
+  const api = newApi();
   const save = (from) => ({ type: "SaveVideo", inputs: from ? { video: [from, 0] } : {} });
   const graph = graphOf({
     1: { type: "SMCD_Trajectory" }, 2: { type: "SMCD_Generate", inputs: { trajectory: [1, 0] } }, 3: save(2),
@@ -110,7 +114,7 @@ test("the end of a run that was queued in the editor is said with its video, and
     4: { type: "SaveVideo", inputs: { video: [3, 0] } },
     8: { type: "SaveVideo" },
   });
-  const api = /** @type {any} */ (Object.assign(new EventTarget(), { apiURL: (path) => path }));
+  const api = newApi();
   const app = { graph, queuePrompt: async () => {}, lastNodeErrors: null };
   const editor = new EditorState();
   const stop = followRuns(editor, graph.getNodeById(1), { app, api });
@@ -147,10 +151,10 @@ test("what the host refuses before the run is said in the editor", async () => {
   const graph = graphOf({ 4: { type: "SMCD_Generate", title: "SMCD Generate" } });
   const app = { graph, queuePrompt: async () => {}, lastNodeErrors: { 4: { class_type: "SMCD_Generate", errors } } };
   const editor = new EditorState();
-  await queueRun(editor, { app, api: /** @type {any} */ (new EventTarget()) });
+  await queueRun(editor, { app, api: newApi() });
   assert.equal(editor.notice.text, "SMCD Generate: Required input is missing: vae");
   app.lastNodeErrors = null;
   editor.set({ notice: null });
-  await queueRun(editor, { app, api: /** @type {any} */ (new EventTarget()) });
+  await queueRun(editor, { app, api: newApi() });
   assert.equal(editor.notice, null);
 });

@@ -309,7 +309,8 @@ class NodeEditor {
       this.#look();
     } catch (error) {
       console.error(error);
-      this.editor.notify("error", translator(this.#language)("host.notUploaded", { name: file.name }));
+      const values = { name: file.name, reason: error.message };
+      this.editor.notify("error", translator(this.#language)("host.notUploaded", values));
     }
   }
 

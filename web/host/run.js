@@ -8,7 +8,7 @@
 import { listen } from "../editor/kit/dom.js";
 import { translator } from "../editor/strings/strings.js";
 import { showPicture, showImages } from "./background.js";
-import { languageOf } from "./host.js";
+import { ask, languageOf } from "./host.js";
 import { allNodes, meet, nodeOfRun } from "./links.js";
 import { fileUrl, isVideoFile, PLAIN } from "./picture.js";
 
@@ -18,7 +18,13 @@ import { fileUrl, isVideoFile, PLAIN } from "./picture.js";
  * @param {EditorState} editor
  * @param {Host} host
  */
-export async function queueRun(editor, { app }) {
+export async function queueRun(editor, host) {
+  const { app } = host;
+  try {
+    await ask(host, "/prompt"); // else the host says that this script is to blame
+  } catch (error) {
+    return editor.notify("error", error.message);
+  }
   editor.set({ isQueued: true });
   await app.queuePrompt(0);
   const [first] = Object.entries(app.lastNodeErrors ?? {});
