@@ -144,6 +144,8 @@ test("the end of a run that was queued in the editor is said with its video, and
   assert.equal(await said(), null);
   editor.set({ isResultShown: false });
   assert.equal(await said(), done);
+  editor.set({ isTouched: true }); // there may be no key
+  assert.equal(await said(), "The video is done: “Compare with the result” at the top compares it with the image.");
 });
 
 test("what the host refuses before the run is said in the editor", async () => {

@@ -60,7 +60,9 @@ export function followRuns(editor, node, host) {
   function tell() {
     if (!isOwn || editor.run !== null || !made?.isReady) return;
     isOwn = false;
-    if (!editor.isResultShown) editor.notify("info", translator(languageOf(host))("run.done"));
+    const t = translator(languageOf(host));
+    const text = editor.isTouched ? t("run.doneTouch", { name: t("command.toggleResult") }) : t("run.done");
+    if (!editor.isResultShown) editor.notify("info", text);
   }
   const stop = listen(api, {
     execution_start() {

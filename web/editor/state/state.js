@@ -105,6 +105,7 @@ export class EditorState {
     this.viewport = null;
     /** @type {Point | null} where the pointer was last on the stage, in units of the frame */
     this.pointed = null;
+    this.isTouched = false; // the last pointer on the editor was a finger, whose user may have no keys
     this.stageSize = { width: 1, height: 1 }; // CSS pixels of the stage's canvas, which updates it
     /** @type {Background | null} */
     this.background = null;
