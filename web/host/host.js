@@ -2,7 +2,7 @@
  * Shared access to ComfyUI: types, node methods, language and settings.
  *
  * @typedef {{apiURL: (path: string) => string, fileURL: (path: string) => string,
- *   fetchApi: (path: string, options?: RequestInit) => Promise<Response>} & EventTarget} Api
+ *   fetchApi: (path: string, options?: RequestInit) => Promise<Response>, clientId?: string} & EventTarget} Api
  * @typedef {{app: any, api: Api}} Host
  */
 

@@ -1,7 +1,7 @@
 /** Runs as the editor tells of them in the real ComfyUI: waiting, their progress, their video, and a server that is gone. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { FRONT_ENDS, openComfy } from "./comfy.js";
@@ -11,12 +11,27 @@ const TEXT = JSON.stringify({
   ...{ version: 1, width: 128, height: 128, frames: 8, fps: 8 },
   objects: [{ id: "cat", phrase: "cat", keys: [{ frame: 0, box: [0.1, 0.1, 0.4, 0.4] }] }],
 });
+/** A node that runs until its file is there. */
+const WAIT = `
+import os, time
+class Wait:
+    CATEGORY = "test"
+    FUNCTION = "run"
+    INPUT_TYPES = classmethod(lambda cls: {"required": {"path": ("STRING", {})}})
+    OUTPUT_NODE = True
+    RETURN_TYPES = ()
+    def run(self, path):
+        while not os.path.exists(path):
+            time.sleep(0.05)
+        return {}
+NODE_CLASS_MAPPINGS = {"Wait": Wait}
+`;
 
 for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
   describe(name, { skip }, () => {
     let server, opened;
     before(async () => {
-      server = await start();
+      server = await start(WAIT);
       opened = await openComfy(server, { nodes2: true });
     });
     after(async () => {
@@ -32,6 +47,49 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
         await run(host, page);
       });
     const said = (page, text) => page.locator(".smcd-notice", { hasText: text }).waitFor({ timeout: 20_000 });
+
+    /** A job of another page, which runs until the function that this gives is called. */
+    async function otherJob() {
+      const path = join(server.base, `${Math.random()}`);
+      const prompt = { 1: { class_type: "Wait", inputs: { path } } };
+      const body = JSON.stringify({ prompt, client_id: "another" });
+      const { ok } = await fetch(`${server.url}/prompt`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+      assert.ok(ok);
+      return () => writeFileSync(path, "");
+    }
+
+    hosted("a run that waits for those of others says so until it begins, and is not queued twice", async (host, page) => {
+      const ends = [await otherJob(), await otherJob()];
+      const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: TEXT } });
+      const alone = await host.add("SMCD_Trajectory", { pos: [500, 780], widgets: { text: TEXT } });
+      await host.add("SMCD_Export", { pos: [1300, 80], connect: { trajectory: [id, 0] } });
+      await page.evaluate(async (ids) => {
+        const { editorOf } = await import("/extensions/smcd/host/node.js");
+        window.bars = ids.map((n) => {
+          const editor = editorOf(window.app.graph.getNodeById(n));
+          const seen = { times: 0 };
+          editor.subscribe(() => (seen.times += editor.run ? 1 : 0));
+          return seen;
+        });
+      }, [id, alone]);
+      await page.locator(".smcd-editor").first().focus();
+      await host.press("f");
+      const state = page.locator(".smcd-overlay .smcd-state");
+      const says = (text) => page.locator(".smcd-overlay .smcd-state", { hasText: text }).waitFor({ timeout: 20_000 });
+      const run = page.locator(".smcd-overlay .smcd-tool[data-command=run]");
+      await run.click();
+      await says("The run is queued: 2 runs are ahead of it.");
+      assert.equal(await run.isDisabled(), true);
+      ends[0]();
+      await says("The run is queued: 1 run is ahead of it.");
+      assert.equal(await host.editor(alone, (editor) => editor.waiting), null);
+      ends[1]();
+      await page.waitForFunction(() => window.bars[0].times > 0, null, { timeout: 20_000 });
+      await page.waitForFunction(() => !document.querySelector(".smcd-overlay .smcd-tool[data-command=run]").disabled);
+      assert.equal(await state.textContent(), "");
+      assert.equal((await page.evaluate(() => window.bars))[1].times, 0); // it has no part in the run
+      await host.press("f");
+    });
 
     hosted("a server that cannot be reached, or refuses, is said in the editor and not blamed on it", async (host, page) => {
       const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: TEXT } });

@@ -365,7 +365,7 @@ export const COMMANDS = [
   }),
   command("view", "help", ["?", "F1"], always, ({ view }) => view.openHelp()),
 
-  command("file", "run", [], (editor) => editor.onRun !== null && editor.run === null, ({ editor }) => editor.onRun()),
+  command("file", "run", [], ({ onRun, run, waiting }) => onRun !== null && !run && !waiting, ({ editor }) => editor.onRun()),
   command("file", "import", ["Mod+O"], always, importByDialog),
   command("file", "export.json", [], always, (context) => exportTrajectory(context, "json")),
   command("file", "export.csv", [], hasObjects, (context) => exportTrajectory(context, "csv")),

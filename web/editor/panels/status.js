@@ -1,5 +1,5 @@
 /**
- * The status line: the latest message, and a list of warnings that lead to their objects and frames.
+ * The status line: whether a run waits, the latest message, and a list of warnings that lead to their objects and frames.
  *
  * @import {Notice} from "../state/state.js"
  * @import {Finding} from "../../trajectory/checks.js"
@@ -17,6 +17,7 @@ const DELAY = 250; // milliseconds without changes before the trajectory is chec
  * @returns {Part}
  */
 export function createStatus({ editor, t, run, root }) {
+  const state = h("span", { class: "smcd-state", role: "status", "aria-live": "polite" });
   const message = h("span", { class: "smcd-notice", role: "status", "aria-live": "polite" });
   const clip = h("span", { class: "smcd-clip" });
   const count = h("span", {});
@@ -29,11 +30,12 @@ export function createStatus({ editor, t, run, root }) {
   const list = h("ul", { class: "smcd-checks", "aria-label": t("checks.name"), hidden: true });
   const undo = h("button", { type: "button", class: "smcd-undo", hidden: true, onclick: () => run("undo") });
   undo.textContent = t("command.undo");
-  const element = h("div", { class: "smcd-status" }, message, undo, clip, button, list);
+  const element = h("div", { class: "smcd-status" }, state, message, undo, clip, button, list);
   button.addEventListener("click", () => toggle());
   let drawn = [];
   let checked = [];
   const isOtherClip = watch();
+  const isOtherState = watch();
   let timer = 0;
   let warning = "";
 
@@ -50,6 +52,13 @@ export function createStatus({ editor, t, run, root }) {
       button.focus();
     },
   });
+
+  /** What holds at present, beside the message. */
+  function stateNow() {
+    const { waiting } = editor;
+    if (!waiting) return "";
+    return waiting.ahead ? t("run.ahead", { count: waiting.ahead }) : t("run.queued");
+  }
 
   /** The latest message; without one, the first warning, which a run would otherwise tell too late. */
   function showMessage() {
@@ -112,6 +121,7 @@ export function createStatus({ editor, t, run, root }) {
       if (editor.notice?.holds() === false) editor.set({ notice: null });
       const { trajectory, notice, problem, facts, background } = editor;
       if (notice !== drawn[0] || problem !== drawn[1]) showMessage();
+      if (isOtherState(stateNow())) state.textContent = stateNow();
       const { width, height, frames, fps } = trajectory;
       if (isOtherClip(width, height, frames, fps)) clip.textContent = t("status.clip", { width, height, count: frames, fps });
       drawn = [notice, problem];

@@ -113,6 +113,8 @@ export class EditorState {
     this.result = null;
     this.isResultShown = false; // instead of the background, to compare
     this.isQueued = false; // a run that was queued here has not begun
+    /** @type {{ahead: number | null} | null} a run that waits for others: how many, null if that is not known yet */
+    this.waiting = null;
     /** @type {{share: number} | null} the run in progress: how much of its present node is done */
     this.run = null;
     /** Shapes of the objects in the background, by their ids or MASK_FOR_ALL. @type {Map<string, Mask>} */
