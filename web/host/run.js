@@ -1,7 +1,7 @@
 /**
  * Runs, as the editor shows them: that they wait, their progress, their errors, and the video that they made.
  *
- * @import {EditorState} from "../editor/state/state.js"
+ * @import {EditorState, Made} from "../editor/state/state.js"
  * @import {Host} from "./host.js"
  */
 
@@ -72,8 +72,12 @@ export function followRuns(editor, node, host) {
   const { app, api } = host;
   let isStopped = false;
   let release = () => {};
+  /** What is loaded or being loaded. @type {Made | null} */
+  let shown = null;
+  /** @type {Made | null} */
+  let loaded = null;
   let isOwn = false; // the last run that began was queued here
-  /** What that run made for the node. @type {{isReady: boolean} | null} */
+  /** What that run made for the node. @type {Made | null} */
   let made = null;
   const over = () => editor.set({ run: null });
   const fail = () => {
@@ -82,11 +86,25 @@ export function followRuns(editor, node, host) {
   };
   /** Once the run is over and its video can be shown, in whichever order. */
   function tell() {
-    if (!isOwn || editor.run !== null || !made?.isReady) return;
+    if (!isOwn || editor.run !== null || !made || loaded !== made) return;
     isOwn = false;
     const t = translator(languageOf(host));
     const text = editor.isTouched ? t("run.doneTouch", { name: t("command.toggleResult") }) : t("run.done");
     if (!editor.isResultShown) editor.notify("info", text);
+  }
+  /** Show what a run made, also before the host made the node anew. */
+  function show() {
+    if (editor.made === shown) return;
+    const next = (shown = editor.made);
+    release();
+    const onReady = () => {
+      loaded = next;
+      tell();
+    };
+    const urls = next.files.map((file) => fileUrl(file, api));
+    release = isVideoFile(next.files[0].filename)
+      ? showPicture(editor, { kind: "video", url: urls[0], timing: PLAIN, steps: [] }, { slot: "result", onReady })
+      : showImages(editor, urls, { slot: "result", onReady });
   }
   const status = ({ detail }) => {
     if (!detail) return; // the server is away
@@ -118,17 +136,9 @@ export function followRuns(editor, node, host) {
       const isOwnVideo = meet(node, maker);
       const editors = isOwnVideo ? [] : allNodes(node.graph).filter(({ type }) => type === node.type);
       if (editors.some((other) => meet(other, maker))) return;
-      release();
-      const own = { isReady: false };
-      if (isOwnVideo) made = own;
-      const onReady = () => {
-        own.isReady = true;
-        tell();
-      };
-      const urls = files.map((file) => fileUrl(file, api));
-      release = video
-        ? showPicture(editor, { kind: "video", url: fileUrl(video, api), timing: PLAIN, steps: [] }, { slot: "result", onReady })
-        : showImages(editor, urls, { slot: "result", onReady });
+      const next = { files: video ? [video] : files, text: null };
+      if (isOwnVideo) made = next;
+      editor.set({ made: next });
     },
   };
   /** Each event of a run waits for its job, so that they keep their order. */
@@ -139,9 +149,12 @@ export function followRuns(editor, node, host) {
     };
     return [name, listener];
   });
+  show();
+  const unsubscribe = editor.subscribe(show);
   const stop = listen(api, { status, ...Object.fromEntries(ofOwnRuns) });
   return () => {
     isStopped = true;
+    unsubscribe();
     stop();
     release();
     endWaiting(editor);

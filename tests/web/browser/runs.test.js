@@ -91,6 +91,44 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await host.press("f");
     });
 
+    /** An editor whose boxes are drawn over an example, which its run previews as images. @returns {Promise<number>} */
+    async function drawn(host) {
+      const image = await host.add("SMCD_Example", { pos: [20, 80] });
+      const id = await host.add("SMCD_Trajectory", { pos: [420, 80], widgets: { text: TEXT } });
+      const draw = await host.add("SMCD_Draw", { pos: [1220, 80], connect: { images: [image, 0], trajectory: [id, 0] } });
+      await host.add("PreviewImage", { pos: [1220, 380], connect: { images: [draw, 0] } });
+      return id;
+    }
+    const tab = async (host, page, command, count) => {
+      await page.evaluate((name) => window.app.extensionManager.command.execute(name), command);
+      await page.waitForFunction((n) => window.app.graph.nodes.length === n, count);
+      await host.settle();
+    };
+    const hasResult = (page, id) =>
+      page.waitForFunction(async (n) => {
+        const { editorOf } = await import("/extensions/smcd/host/node.js");
+        return editorOf(window.app.graph.getNodeById(n))?.result;
+      }, id, { timeout: 20_000 });
+
+    hosted("the result is there again after another tab of the host, and before there is one T says so", async (host, page) => {
+      const id = await drawn(host);
+      await page.locator(".smcd-editor").focus();
+      await host.press("t");
+      await said(page, "There is no video of a run to compare with yet.");
+      const { status } = await host.run();
+      assert.equal(status.status_str, "success", JSON.stringify(status));
+      await hasResult(page, id);
+      await host.settle();
+      assert.equal(await page.locator(".smcd-notice").textContent(), ""); // there is one now
+      await page.locator(".smcd-editor").focus();
+      await host.press("t");
+      await tab(host, page, "Comfy.NewBlankWorkflow", 0);
+      await tab(host, page, "Workspace.PreviousOpenedWorkflow", 4);
+      await hasResult(page, id);
+      assert.equal(await host.editor(id, (editor) => editor.isResultShown && editor.result.imageAt(7) !== null), true);
+      assert.equal(await page.locator(".smcd-tool[data-command=toggleResult]").isVisible(), true);
+    });
+
     hosted("a server that cannot be reached, or refuses, is said in the editor and not blamed on it", async (host, page) => {
       const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: TEXT } });
       await host.add("SMCD_Export", { pos: [1300, 80], connect: { trajectory: [id, 0] } });

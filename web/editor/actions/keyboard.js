@@ -44,8 +44,9 @@ export function listenToKeys(context) {
     held.gesture.preview(held.change(held.times));
   }
 
-  /** Say why a key does nothing where that is not to be seen. */
-  function refuse({ group }) {
+  /** Say why a key does nothing where that is not to be seen. @param {import("./commands.js").Command} command */
+  function refuse({ group, isEnabled, refusal }) {
+    if (refusal && !isEnabled(editor)) editor.notify("info", t(refusal), false, () => !isEnabled(editor));
     if (OF_OBJECTS.has(group) && editor.selected.size && !editor.editable.length) editor.notify("info", t("status.locked"));
   }
 

@@ -21,6 +21,8 @@
  *   background; bundled: the bundled checkpoint that has to do with another picture than its examples; isLinked: the run gets the text of a link; wordsCount: whether the model looks at words; cropTo: size that the image is cropped to
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory | null}} Scores  of the last run, by
  *   object id and frame; null where the object was invisible; of: what was run, null if that is not here
+ * @typedef {{files: Record<string, string>[], text: string | null}} Made  by a run. files: as the host names them, one
+ *   video or several images; text: the trajectory that was run, null if that is not known
  * @typedef {{frame: number, name: string}} Marker
  * @typedef {[label: string, text: string, change: unknown]} NotedStep  change: of the graph, null if there is none
  * @typedef {{here: string, past: NotedStep[], future: NotedStep[]}} NotedSteps  here: text of the trajectory; past,
@@ -54,7 +56,7 @@ export const SETTINGS = {
 };
 
 /** What is on screen besides the settings, and stays when the host makes the node anew. */
-const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks", "workArea", "markers"];
+const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks", "workArea", "markers", "made", "isResultShown"];
 
 const STAGE_MARGIN = [18, 0.06, 48]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
 
@@ -109,7 +111,9 @@ export class EditorState {
     this.stageSize = { width: 1, height: 1 }; // CSS pixels of the stage's canvas, which updates it
     /** @type {Background | null} */
     this.background = null;
-    /** @type {Background | null} what the last run made */
+    /** @type {Made | null} what the last run made */
+    this.made = null;
+    /** @type {Background | null} the same once it is loaded */
     this.result = null;
     this.isResultShown = false; // instead of the background, to compare
     this.isQueued = false; // a run that was queued here has not begun
