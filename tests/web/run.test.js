@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { canRun, commandOf } from "../../web/editor/actions/commands.js";
 import { EditorState } from "../../web/editor/state/state.js";
 import { followRuns, queueRun } from "../../web/host/run.js";
-import { graphOf, knowAllTexts, nested } from "./helpers.js";
+import { moveBoxes, serialiseTrajectory } from "../../web/trajectory/model.js";
+import { A, B, graphOf, knowAllTexts, nested, trajectory } from "./helpers.js";
 
 knowAllTexts();
 
@@ -20,7 +21,9 @@ function jobOfAll(graph, { id = "job", number = 0, client = "7", workflow = "roo
       const { origin_id, origin_slot } = one.getLink(link);
       return [name, [String(origin_id), origin_slot]];
     });
-    return [one === graph ? String(node.id) : `9:${node.id}`, { class_type: node.type, inputs: Object.fromEntries(links) }];
+    const values = node.widgets.map(({ name, value }) => [name, value]);
+    const inputs = Object.fromEntries([...values, ...links]);
+    return [one === graph ? String(node.id) : `9:${node.id}`, { class_type: node.type, inputs }];
   }));
   return [number, id, prompt, { client_id: client, extra_pnginfo: { workflow: { id: workflow } } }, outputs ?? Object.keys(prompt)];
 }
@@ -229,4 +232,37 @@ test("a run that waits says for how many, until it begins or is taken from the q
   await status(2);
   stop();
   assert.equal(editor.waiting, null);
+});
+
+test("a result is of the boxes that the run was given, or that it took from other nodes", async (t) => {
+  const videos = fakeVideos(t);
+  const run = async ({ seed = null, isLinked = false } = {}) => {
+    const document = trajectory({ cat: [[0, A]] });
+    const text = JSON.stringify(JSON.parse(serialiseTrajectory(document)), null, 1); // written by hand
+    const graph = graphOf({
+      1: { type: "SMCD_Trajectory", ...(isLinked ? { inputs: { text: [4, 0] } } : { widgets: { text } }) },
+      3: { type: "SaveVideo", inputs: { video: [1, 0] } },
+      4: { type: "PrimitiveString" },
+    });
+    const api = newApi({ running: [jobOfAll(graph)] });
+    const editor = new EditorState({ trajectory: document });
+    t.after(followRuns(editor, graph.getNodeById(1), { app: { graph }, api }));
+    await tell(api, "execution_start");
+    if (seed) await tell(api, "executed", { node: "1", output: { smcd_seed: [serialiseTrajectory(seed)] } });
+    await tell(api, "executed", { node: "3", output: { images: [{ filename: "a.mp4" }] } });
+    videos.at(-1).onloadeddata();
+    return editor;
+  };
+  const editor = await run();
+  assert.equal(editor.isResultOld, false);
+  editor.apply("step.move", (before) => moveBoxes(before, ["cat"], 0, 0.1, 0));
+  assert.equal(editor.isResultOld, true);
+  editor.apply("step.move", (before) => moveBoxes(before, ["cat"], 0, -0.1, 0));
+  assert.equal(editor.isResultOld, false);
+  const other = trajectory({ dog: [[0, B]] });
+  const taken = await run({ seed: other });
+  assert.equal(taken.isResultOld, true); // until the editor takes them too
+  taken.replace("step.seed", other);
+  assert.equal(taken.isResultOld, false);
+  assert.equal((await run({ isLinked: true })).isResultOld, false); // not known
 });

@@ -77,6 +77,7 @@ export function followRuns(editor, node, host) {
   /** @type {Made | null} */
   let loaded = null;
   let isOwn = false; // the last run that began was queued here
+  let seed = null; // the trajectory that the node made of boxes in that run
   /** What that run made for the node. @type {Made | null} */
   let made = null;
   const over = () => editor.set({ run: null });
@@ -110,10 +111,10 @@ export function followRuns(editor, node, host) {
     if (!detail) return; // the server is away
     return detail.exec_info.queue_remaining > 1 ? look(editor, node, host) : endWaiting(editor);
   };
-  /** @type {Record<string, (detail: any) => void>} */
+  /** By event: what the host tells, and what the node is given in the run. @type {Record<string, (detail: any, inputs: any) => void>} */
   const handlers = {
     execution_start() {
-      [isOwn, made] = [editor.isQueued, null];
+      [isOwn, made, seed] = [editor.isQueued, null, null];
       editor.set({ run: { share: 0 }, isQueued: false });
     },
     progress: ({ value, max }) => editor.set({ run: { share: value / Math.max(max, 1) } }),
@@ -127,16 +128,18 @@ export function followRuns(editor, node, host) {
       const failed = nodeOfRun(app, node_id);
       if (failed && meet(node, failed)) editor.notify("error", `${failed.title}: ${exception_message.trim()}`);
     },
-    executed({ node: id, display_node = id, output }) {
+    executed({ node: id, display_node = id, output }, { text }) {
+      const maker = nodeOfRun(app, display_node); // which stands for those that it made while it ran
+      if (maker === node && output?.smcd_seed) [seed] = output.smcd_seed;
       const files = output?.images ?? output?.gifs ?? [];
       const video = files.find(({ filename }) => isVideoFile(filename));
       if (!video && files.length < 2) return; // a still is no result
-      const maker = nodeOfRun(app, display_node); // which stands for those that it made while it ran
       if (!maker) return;
       const isOwnVideo = meet(node, maker);
       const editors = isOwnVideo ? [] : allNodes(node.graph).filter(({ type }) => type === node.type);
       if (editors.some((other) => meet(other, maker))) return;
-      const next = { files: video ? [video] : files, text: null };
+      const given = typeof text === "string" ? text : null; // else a link
+      const next = { files: video ? [video] : files, text: seed ?? given };
       if (isOwnVideo) made = next;
       editor.set({ made: next });
     },
@@ -145,7 +148,8 @@ export function followRuns(editor, node, host) {
   const ofOwnRuns = Object.entries(handlers).map(([name, handle]) => {
     const listener = async ({ detail }) => {
       const job = await jobOf(api, detail.prompt_id);
-      if (job && !isStopped && partIn(job, node, host)) handle(detail);
+      const inputs = job && !isStopped && partIn(job, node, host);
+      if (inputs) handle(detail, inputs);
     };
     return [name, listener];
   });

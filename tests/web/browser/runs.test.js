@@ -129,6 +129,42 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       assert.equal(await page.locator(".smcd-tool[data-command=toggleResult]").isVisible(), true);
     });
 
+    hosted("a video of other boxes than are there says so, until they are back or it is made anew", async (host, page) => {
+      const id = await drawn(host);
+      await host.run();
+      await hasResult(page, id);
+      const state = page.locator(".smcd-state");
+      const says = async (text) => {
+        await page.waitForTimeout(600);
+        assert.equal(await state.textContent(), text);
+      };
+      const old = "The video is from before the last changes.";
+      await page.locator(".smcd-editor").focus();
+      await host.press("t");
+      await says("");
+      await host.press("b"); // another box
+      await says(old);
+      await host.press("t");
+      await says("");
+      await host.press("t");
+      await says(old);
+      await host.press("Control+z");
+      await says("");
+      await host.press("Control+Shift+Z");
+      await says(old);
+      const before = await page.evaluateHandle(async (n) => {
+        const { editorOf } = await import("/extensions/smcd/host/node.js");
+        return editorOf(window.app.graph.getNodeById(n)).made;
+      }, id);
+      await host.run();
+      await page.waitForFunction(async ([n, made]) => {
+        const { editorOf } = await import("/extensions/smcd/host/node.js");
+        const { result, made: now } = editorOf(window.app.graph.getNodeById(n));
+        return result && now !== made;
+      }, [id, before]);
+      await says("");
+    });
+
     hosted("a server that cannot be reached, or refuses, is said in the editor and not blamed on it", async (host, page) => {
       const id = await host.add("SMCD_Trajectory", { pos: [500, 80], widgets: { text: TEXT } });
       await host.add("SMCD_Export", { pos: [1300, 80], connect: { trajectory: [id, 0] } });

@@ -1,5 +1,5 @@
 /**
- * The status line: whether a run waits, the latest message, and a list of warnings that lead to their objects and frames.
+ * The status line: whether a run waits or its video is old, the latest message, and a list of warnings that lead to their objects and frames.
  *
  * @import {Notice} from "../state/state.js"
  * @import {Finding} from "../../trajectory/checks.js"
@@ -33,7 +33,8 @@ export function createStatus({ editor, t, run, root }) {
   const element = h("div", { class: "smcd-status" }, state, message, undo, clip, button, list);
   button.addEventListener("click", () => toggle());
   let drawn = [];
-  let checked = [];
+  const isUnchecked = watch();
+  let isResultOld = false;
   const isOtherClip = watch();
   const isOtherState = watch();
   let timer = 0;
@@ -55,9 +56,14 @@ export function createStatus({ editor, t, run, root }) {
 
   /** What holds at present, beside the message. */
   function stateNow() {
-    const { waiting } = editor;
-    if (!waiting) return "";
+    const { waiting, isResultShown } = editor;
+    if (!waiting) return isResultShown && isResultOld ? t("run.old") : "";
     return waiting.ahead ? t("run.ahead", { count: waiting.ahead }) : t("run.queued");
+  }
+
+  function showState() {
+    const text = stateNow();
+    if (isOtherState(text)) state.textContent = text;
   }
 
   /** The latest message; without one, the first warning, which a run would otherwise tell too late. */
@@ -84,6 +90,8 @@ export function createStatus({ editor, t, run, root }) {
     button.disabled = isGood;
     warning = isGood ? "" : sentenceOf(findings[0]);
     showMessage();
+    isResultOld = editor.isResultOld;
+    showState();
     const hadFocus = list.contains(document.activeElement);
     list.replaceChildren(...findings.map(entry));
     if (isGood) toggle(false);
@@ -119,14 +127,13 @@ export function createStatus({ editor, t, run, root }) {
     element,
     render() {
       if (editor.notice?.holds() === false) editor.set({ notice: null });
-      const { trajectory, notice, problem, facts, background } = editor;
+      const { trajectory, notice, problem, facts, background, result, isResultShown } = editor;
       if (notice !== drawn[0] || problem !== drawn[1]) showMessage();
-      if (isOtherState(stateNow())) state.textContent = stateNow();
+      showState();
       const { width, height, frames, fps } = trajectory;
       if (isOtherClip(width, height, frames, fps)) clip.textContent = t("status.clip", { width, height, count: frames, fps });
       drawn = [notice, problem];
-      if (trajectory === checked[0] && facts === checked[1] && background === checked[2]) return;
-      checked = [trajectory, facts, background];
+      if (!isUnchecked(trajectory, facts, background, result, isResultShown)) return;
       clearTimeout(timer);
       timer = setTimeout(check, DELAY);
     },

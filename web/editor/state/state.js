@@ -458,6 +458,13 @@ export class EditorState {
     this.set({ viewport: model.zoomAt(this.shownViewport, px, py, factor) });
   }
 
+  /** Whether the trajectory is not the one that the result was made of. */
+  get isResultOld() {
+    const { made, result } = this;
+    if (!result || !made || made.text === null) return false;
+    return !this.#isHere(model.serialiseTrajectory(model.parseTrajectory(made.text)));
+  }
+
   /** Whether an object is drawn, given solo. @param {string} id */
   isShown(id) {
     return this.solo.size === 0 || this.solo.has(id);
