@@ -30,20 +30,31 @@ export function jobOf(api, id) {
 async function find(api, id) {
   const { running, pending } = await queueOf(api);
   const there = [...running, ...pending].find((job) => job[1] === id);
-  return there ?? (await json(api, `/history/${id}`))[id]?.prompt ?? null;
+  return there ?? (await pastOf(api, id))?.prompt ?? null;
 }
 
 /**
- * How many jobs run before the next one that waits and has a part for a node; null if none waits.
+ * A job that is over, and what its nodes told of it.
+ *
+ * @param {Api} api
+ * @param {string} id
+ * @returns {Promise<{prompt: Job, outputs: Record<string, any>, meta?: Record<string, {display_node: string}>} | undefined>}
+ */
+export async function pastOf(api, id) {
+  return (await json(api, `/history/${id}`))[id];
+}
+
+/**
+ * The next job that waits and has a part for a node, and how many run before it; null if none waits.
  *
  * @param {any} node
  * @param {Host} host
- * @returns {Promise<{ahead: number} | null>}
+ * @returns {Promise<{id: string, ahead: number} | null>}
  */
 export async function waitingOf(node, host) {
   const { running, pending } = await queueOf(host.api);
   const place = pending.findIndex((job) => partIn(job, node, host) !== null);
-  return place < 0 ? null : { ahead: running.length + place };
+  return place < 0 ? null : { id: pending[place][1], ahead: running.length + place };
 }
 
 /**

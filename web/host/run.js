@@ -9,7 +9,7 @@ import { listen } from "../editor/kit/dom.js";
 import { translator } from "../editor/strings/strings.js";
 import { showPicture, showImages } from "./background.js";
 import { ask, languageOf } from "./host.js";
-import { jobOf, partIn, waitingOf } from "./jobs.js";
+import { jobOf, partIn, pastOf, waitingOf } from "./jobs.js";
 import { allNodes, meet, nodeOfRun } from "./links.js";
 import { fileUrl, isVideoFile, PLAIN } from "./picture.js";
 
@@ -21,7 +21,7 @@ async function look(editor, node, host) {
   const own = {};
   looks.set(editor, own);
   const waiting = await waitingOf(node, host);
-  if (looks.get(editor) === own) editor.set({ waiting });
+  if (looks.get(editor) === own) editor.set(waiting ? { waiting, job: waiting.id } : { waiting });
 }
 
 /** @param {EditorState} editor */
@@ -61,7 +61,8 @@ export async function queueRun(editor, node, host) {
 
 /**
  * Follow the runs of the page in which the node has a part. An error is told where the node has to do with it, a video
- * where the run was queued too. The result is the last video of the workflow, but for those that only other nodes with an editor lead to.
+ * where the run was queued too. The result is the last video of the workflow, but for those that only other nodes with
+ * an editor lead to.
  *
  * @param {EditorState} editor
  * @param {any} node  of the editor
@@ -80,7 +81,7 @@ export function followRuns(editor, node, host) {
   let seed = null; // the trajectory that the node made of boxes in that run
   /** What that run made for the node. @type {Made | null} */
   let made = null;
-  const over = () => editor.set({ run: null });
+  const over = () => editor.set({ run: null, job: null });
   const fail = () => {
     isOwn = false;
     over();
@@ -113,9 +114,9 @@ export function followRuns(editor, node, host) {
   };
   /** By event: what the host tells, and what the node is given in the run. @type {Record<string, (detail: any, inputs: any) => void>} */
   const handlers = {
-    execution_start() {
+    execution_start({ prompt_id: job }) {
       [isOwn, made, seed] = [editor.isQueued, null, null];
-      editor.set({ run: { share: 0 }, isQueued: false });
+      editor.set({ run: { share: 0 }, job, isQueued: false });
     },
     progress: ({ value, max }) => editor.set({ run: { share: value / Math.max(max, 1) } }),
     execution_success() {
@@ -153,11 +154,23 @@ export function followRuns(editor, node, host) {
     };
     return [name, listener];
   });
+  /** Take what a run made while the host showed another tab. */
+  async function catchUp() {
+    const { job } = editor;
+    const past = job && (await pastOf(api, job));
+    const inputs = past && !isStopped && partIn(past.prompt, node, host);
+    if (!inputs) return;
+    const told = Object.entries(past.outputs).sort(([, a], [, b]) => Number("smcd_seed" in b) - Number("smcd_seed" in a));
+    for (const [id, output] of told) handlers.executed({ node: id, output, ...past.meta?.[id] }, inputs);
+    if (editor.job === job) over();
+  }
+  const soon = setTimeout(catchUp, 0); // after the graph is there again
   show();
   const unsubscribe = editor.subscribe(show);
   const stop = listen(api, { status, ...Object.fromEntries(ofOwnRuns) });
   return () => {
     isStopped = true;
+    clearTimeout(soon);
     unsubscribe();
     stop();
     release();

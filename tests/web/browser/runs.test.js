@@ -104,11 +104,14 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await page.waitForFunction((n) => window.app.graph.nodes.length === n, count);
       await host.settle();
     };
-    const hasResult = (page, id) =>
-      page.waitForFunction(async (n) => {
-        const { editorOf } = await import("/extensions/smcd/host/node.js");
-        return editorOf(window.app.graph.getNodeById(n))?.result;
-      }, id, { timeout: 20_000 });
+    const soon = async (page, look) => {
+      for (const end = Date.now() + 20_000; Date.now() < end; ) {
+        if (await look()) return;
+        await page.waitForTimeout(100);
+      }
+      assert.fail("not within 20 seconds");
+    };
+    const hasResult = (host, page, id) => soon(page, () => host.editor(id, ({ result }) => result !== null));
 
     hosted("the result is there again after another tab of the host, and before there is one T says so", async (host, page) => {
       const id = await drawn(host);
@@ -117,22 +120,42 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await said(page, "There is no video of a run to compare with yet.");
       const { status } = await host.run();
       assert.equal(status.status_str, "success", JSON.stringify(status));
-      await hasResult(page, id);
+      await hasResult(host, page, id);
       await host.settle();
       assert.equal(await page.locator(".smcd-notice").textContent(), ""); // there is one now
       await page.locator(".smcd-editor").focus();
       await host.press("t");
       await tab(host, page, "Comfy.NewBlankWorkflow", 0);
       await tab(host, page, "Workspace.PreviousOpenedWorkflow", 4);
-      await hasResult(page, id);
+      await hasResult(host, page, id);
       assert.equal(await host.editor(id, (editor) => editor.isResultShown && editor.result.imageAt(7) !== null), true);
       assert.equal(await page.locator(".smcd-tool[data-command=toggleResult]").isVisible(), true);
+    });
+
+    hosted("what a run made while another tab was shown is there in its own, and not in the other", async (host, page) => {
+      const end = await otherJob();
+      const id = await drawn(host);
+      await page.locator(".smcd-editor").focus();
+      await host.press("f");
+      await page.locator(".smcd-overlay .smcd-tool[data-command=run]").click();
+      await page.locator(".smcd-state", { hasText: "1 run is ahead" }).waitFor();
+      await tab(host, page, "Comfy.NewBlankWorkflow", 0);
+      const other = await drawn(host); // whose nodes have the same ids
+      assert.equal(other, id);
+      const over = async () => (await (await fetch(`${server.url}/prompt`)).json()).exec_info.queue_remaining === 0;
+      end();
+      await soon(page, over);
+      await page.waitForTimeout(500);
+      assert.deepEqual(await host.editor(other, (editor) => [editor.made, editor.waiting]), [null, null]);
+      await tab(host, page, "Workspace.PreviousOpenedWorkflow", 4);
+      await hasResult(host, page, id);
+      assert.equal(await host.editor(id, (editor) => editor.isResultOld), false);
     });
 
     hosted("a video of other boxes than are there says so, until they are back or it is made anew", async (host, page) => {
       const id = await drawn(host);
       await host.run();
-      await hasResult(page, id);
+      await hasResult(host, page, id);
       const state = page.locator(".smcd-state");
       const says = async (text) => {
         await page.waitForTimeout(600);
@@ -152,16 +175,11 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await says("");
       await host.press("Control+Shift+Z");
       await says(old);
-      const before = await page.evaluateHandle(async (n) => {
-        const { editorOf } = await import("/extensions/smcd/host/node.js");
-        return editorOf(window.app.graph.getNodeById(n)).made;
-      }, id);
+      const files = ({ made }) => JSON.stringify(made.files);
+      const before = await host.editor(id, files);
       await host.run();
-      await page.waitForFunction(async ([n, made]) => {
-        const { editorOf } = await import("/extensions/smcd/host/node.js");
-        const { result, made: now } = editorOf(window.app.graph.getNodeById(n));
-        return result && now !== made;
-      }, [id, before]);
+      await soon(page, async () => (await host.editor(id, files)) !== before);
+      await hasResult(host, page, id);
       await says("");
     });
 

@@ -56,7 +56,7 @@ export const SETTINGS = {
 };
 
 /** What is on screen besides the settings, and stays when the host makes the node anew. */
-const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks", "workArea", "markers", "made", "isResultShown"];
+const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks", "workArea", "markers", "made", "isResultShown", "job"];
 
 const STAGE_MARGIN = [18, 0.06, 48]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
 
@@ -119,6 +119,8 @@ export class EditorState {
     this.isQueued = false; // a run that was queued here has not begun
     /** @type {{ahead: number | null} | null} a run that waits for others: how many, null if that is not known yet */
     this.waiting = null;
+    /** @type {string | null} the host's name of the run that waits or is in progress */
+    this.job = null;
     /** @type {{share: number} | null} the run in progress: how much of its present node is done */
     this.run = null;
     /** Shapes of the objects in the background, by their ids or MASK_FOR_ALL. @type {Map<string, Mask>} */
