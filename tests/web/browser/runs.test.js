@@ -78,10 +78,10 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       const says = (text) => page.locator(".smcd-overlay .smcd-state", { hasText: text }).waitFor({ timeout: 20_000 });
       const run = page.locator(".smcd-overlay .smcd-tool[data-command=run]");
       await run.click();
-      await says("The run is queued: 2 runs are ahead of it.");
+      await says("Queued: 2 runs ahead.");
       assert.equal(await run.isDisabled(), true);
       ends[0]();
-      await says("The run is queued: 1 run is ahead of it.");
+      await says("Queued: 1 run ahead.");
       assert.equal(await host.editor(alone, (editor) => editor.waiting), null);
       ends[1]();
       await page.waitForFunction(() => window.bars[0].times > 0, null, { timeout: 20_000 });
@@ -138,7 +138,7 @@ for (const [name, { skip, start }] of Object.entries(FRONT_ENDS)) {
       await page.locator(".smcd-editor").focus();
       await host.press("f");
       await page.locator(".smcd-overlay .smcd-tool[data-command=run]").click();
-      await page.locator(".smcd-state", { hasText: "1 run is ahead" }).waitFor();
+      await page.locator(".smcd-state", { hasText: "1 run ahead" }).waitFor();
       await tab(host, page, "Comfy.NewBlankWorkflow", 0);
       const other = await drawn(host); // whose nodes have the same ids
       assert.equal(other, id);
