@@ -31,7 +31,7 @@ import { listenToKeys } from "./actions/keyboard.js";
 import { listenToClipboard } from "./files/clipboard.js";
 import { listenToDrops } from "./files/drops.js";
 import { closeDialogs } from "./kit/dialogs.js";
-import { h } from "./kit/dom.js";
+import { h, listen } from "./kit/dom.js";
 import { ringForKeyboard } from "./kit/focus_ring.js";
 import { createAnnouncer } from "./panels/announcer.js";
 import { createProblem } from "./panels/problem.js";
@@ -125,7 +125,8 @@ export function createView(editor, { language = "en", onKey = () => {} } = {}) {
   const parts = createParts(context);
   layout.append(...Object.values(parts).map((part) => part.element));
   const isDrawn = Boolean(parts.toolbar);
-  const endings = [listenToDrops(context), ringForKeyboard(root), ...(isDrawn ? [listenToKeys(context), listenToClipboard(context)] : [])];
+  const pointerdown = ({ pointerType }) => editor.set({ isTouched: pointerType === "touch" });
+  const endings = [listen(root, { pointerdown }, { capture: true }), listenToDrops(context), ringForKeyboard(root), ...(isDrawn ? [listenToKeys(context), listenToClipboard(context)] : [])];
 
   const unsubscribe = editor.subscribe(invalidate);
   invalidate();

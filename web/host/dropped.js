@@ -10,6 +10,7 @@
  */
 
 import { firstFrameOf } from "./facts.js";
+import { ask } from "./host.js";
 import { allNodes, inputIndex, linkTo, originOf, searchUp, source, targets } from "./links.js";
 
 const GAP = 40; // between nodes, in graph units
@@ -24,8 +25,8 @@ const LOADERS = { image: ["LoadImage", "image"], video: ["LoadVideo", "file"] };
  * @param {Host} host
  * @returns {Promise<Change>}
  */
-export async function connectFile(node, file, { api }) {
-  const after = await upload(file, api);
+export async function connectFile(node, file, host) {
+  const after = await upload(file, host);
   const [type, widget] = LOADERS[file.type.startsWith("video/") ? "video" : "image"];
   const there = connectedLoader(node, type);
   const { loader, links } = there ? { loader: there, links: [] } : addLoader(node, type);
@@ -54,11 +55,10 @@ export function applyChange(graph, { links, file }, isUndo) {
 }
 
 /** Upload a file. @returns {Promise<string>} the value for a loader's widget */
-async function upload(file, api) {
+async function upload(file, host) {
   const body = new FormData();
   body.append("image", file); // the host's name for any file
-  const response = await api.fetchApi("/upload/image", { method: "POST", body });
-  if (!response.ok) throw new Error(`uploading ${file.name}: ${response.status} ${response.statusText}`);
+  const response = await ask(host, "/upload/image", { method: "POST", body });
   const { name, subfolder } = await response.json();
   return subfolder ? `${subfolder}/${name}` : name;
 }

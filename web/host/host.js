@@ -2,13 +2,13 @@
  * Shared access to ComfyUI: types, node methods, language and settings.
  *
  * @typedef {{apiURL: (path: string) => string, fileURL: (path: string) => string,
- *   fetchApi: (path: string, options?: RequestInit) => Promise<Response>} & EventTarget} Api
+ *   fetchApi: (path: string, options?: RequestInit) => Promise<Response>, clientId?: string} & EventTarget} Api
  * @typedef {{app: any, api: Api}} Host
  */
 
 import { listen } from "../editor/kit/dom.js";
 import { loadTexts } from "../editor/strings/load.js";
-import { hasTexts, languageFor } from "../editor/strings/strings.js";
+import { hasTexts, languageFor, translator } from "../editor/strings/strings.js";
 
 /**
  * Call a function after a method of one node. Only the node is changed, never its class.
@@ -29,6 +29,25 @@ export function after(node, name, then) {
 /** The language of the page, such as en, zh or zh-TW. @param {Host} host @returns {string} */
 export function languageOf({ app }) {
   return app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
+}
+
+/**
+ * Ask the server.
+ *
+ * @param {Host} host
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<Response>}
+ * @throws {Error} with the text for the user, if it cannot be reached or refuses
+ */
+export async function ask(host, path, options) {
+  const t = translator(languageOf(host));
+  const response = await host.api.fetchApi(path, options).catch((error) => {
+    throw new Error(t("host.unreachable"), { cause: error });
+  });
+  const { ok, status, statusText } = response;
+  if (!ok) throw new Error(t("host.answered", { status: `${status} ${statusText}`.trim() }));
+  return response;
 }
 
 /** Load the texts of the page's language. @param {Host} host */

@@ -1,7 +1,7 @@
 /**
  * What outlives a node's editor: the settings of the view, in the browser; locks, solo, work area and markers, with the
- * node; undo steps, selection and playhead while the page is open, because the host makes all nodes anew for each step
- * of the graph's undo and for another tab, and also when the page is loaded again.
+ * node; undo steps, selection, playhead and result while the page is open, because the host makes all nodes anew for each
+ * step of the graph's undo and for another tab. All but the result stay when the page is loaded again, too.
  *
  * @import {EditorState} from "../editor/state/state.js"
  * @import {MaskFile} from "./masks.js"

@@ -77,7 +77,7 @@ class NodeEditor {
       onCommit: (text) => this.#write(text),
       onChange: (change, isUndo) => this.#turn(change, isUndo),
       onBackgroundFile: (file) => this.#connect(file),
-      onRun: () => void queueRun(this.editor, host),
+      onRun: () => void queueRun(this.editor, node, host),
     });
     this.#text = node.widgets.find((widget) => widget.name === "text");
     // ComfyUI itself marks widgets that use the wheel while focused like this.
@@ -309,7 +309,8 @@ class NodeEditor {
       this.#look();
     } catch (error) {
       console.error(error);
-      this.editor.notify("error", translator(this.#language)("host.notUploaded", { name: file.name }));
+      const values = { name: file.name, reason: error.message };
+      this.editor.notify("error", translator(this.#language)("host.notUploaded", values));
     }
   }
 

@@ -8,7 +8,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, rm, symlink } from "node:fs/promises";
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { homedir, networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,12 +40,12 @@ export const missing =
   (!existsSync(join(HOST, "main.py")) && `no ComfyUI in ${HOST}: set COMFYUI_PATH`) ||
   (!canStart() && `${PYTHON} does not run ComfyUI: set COMFYUI_PYTHON to the Python that does`);
 
-/** The front ends to test in, by name: {skip, start}. */
+/** The front ends to test in, by name: {skip, start}. `start` may be given further nodes, as Python. */
 export const FRONT_ENDS = {
-  "the front end that ComfyUI asks for": { skip: missing, start: () => startComfy() },
+  "the front end that ComfyUI asks for": { skip: missing, start: (nodes) => startComfy(nodes) },
   "the newest front end": {
     skip: missing || (!NEWEST && "COMFYUI_NEWEST_FRONTEND is not set"),
-    start: () => startComfy(NEWEST),
+    start: (nodes) => startComfy(nodes, NEWEST),
   },
 };
 
@@ -61,13 +61,15 @@ function canStart() {
 /**
  * A fresh server with folders of its own.
  *
+ * @param {string} [nodes]  Python of further nodes
  * @param {string} [frontEnd]  folder of another front end
  * @returns {Promise<{url: string, outside: string, base: string, stop: () => Promise<void>}>}  outside: over `OUTSIDE`
  */
-async function startComfy(frontEnd) {
+async function startComfy(nodes, frontEnd) {
   const base = mkdtempSync(join(tmpdir(), "smcd-comfy-"));
   for (const name of ["custom_nodes", "models", "input", "output", "user", "temp"]) await mkdir(join(base, name));
   await symlink(ROOT.replace(/\/$/, ""), join(base, "custom_nodes", "smcd"));
+  if (nodes) await writeFile(join(base, "custom_nodes", "of_test.py"), nodes);
   const port = await freePort();
   const listen = ["--listen", ["127.0.0.1", ...(OUTSIDE ? [OUTSIDE] : [])].join()];
   const options = [...listen, "--cpu", "--port", String(port), "--base-directory", base, "--database-url", "sqlite:///:memory:"];

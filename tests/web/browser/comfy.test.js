@@ -861,12 +861,14 @@ function inRenderer(serverOf, { nodes2 }) {
     const ids = [];
     for (const top of [80, 780]) ids.push(await host.add("SMCD_Trajectory", { pos: [500, top], widgets: { text: EMPTY } }));
     const failing = await host.add("SMCD_Export", { pos: [1300, 80], connect: { trajectory: [ids[0], 0] } });
-    await page.evaluate(async (id) => {
+    const { prompt: [, prompt_id] } = await host.run();
+    await page.evaluate(async ([id, prompt_id]) => {
       const { api } = await import("/scripts/api.js");
       window.app.graph.getNodeById(id).title = "To a file";
       const detail = { node_id: String(id), node_type: "SMCD_Export", exception_message: "no box", exception_type: "", traceback: [] };
-      api.dispatchCustomEvent("execution_error", { ...detail, prompt_id: "", executed: [], current_inputs: {}, current_outputs: {} });
-    }, failing);
+      api.dispatchCustomEvent("execution_error", { ...detail, prompt_id, executed: [], current_inputs: {}, current_outputs: {} });
+    }, [failing, prompt_id]);
+    await page.locator(".smcd-notice", { hasText: "To a file" }).waitFor();
     const said = await Promise.all(ids.map((id) => host.editor(id, (editor) => editor.notice?.text ?? null)));
     assert.deepEqual(said, ["To a file: no box", null]);
   });

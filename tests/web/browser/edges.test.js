@@ -510,6 +510,27 @@ check("full screen can run the workflow, shows its progress, and compares the im
   assert.deepEqual(await pixel(), [0, 255, 0]);
 });
 
+check("what a key turned on is said until it is off, by whichever way", async (page) => {
+  const said = () => page.locator(".smcd-notice").textContent();
+  await page.locator(".smcd-editor").focus();
+  await page.keyboard.press("f");
+  await settle(page);
+  assert.equal(await said(), "Full screen: on (F)");
+  await page.locator(".smcd-tool[data-command=fullScreen]").click();
+  await settle(page);
+  await settle(page);
+  assert.equal(await said(), "");
+  await page.keyboard.press("g");
+  await settle(page);
+  await page.evaluate(() => window.editor.setSettings({ onionSkin: false })); // something else
+  await settle(page);
+  assert.equal(await said(), "Snap to grid: on (G)");
+  await page.evaluate(() => window.editor.setSettings({ grid: 0 }));
+  await settle(page);
+  await settle(page);
+  assert.equal(await said(), "");
+});
+
 check("Shift and wheel, or a wheel across, moves the view sideways", async (page) => {
   await page.locator(".smcd-stage-canvas").click({ position: { x: 5, y: 5 } });
   const left = () => page.evaluate(() => window.editor.shownViewport.left);

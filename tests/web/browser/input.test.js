@@ -170,3 +170,13 @@ check("one finger selects, moves and draws, moves a key, and held it opens the m
   assert.ok((await page.locator("[role=menu]:visible [role^=menuitem]").count()) > 5);
   assert.deepEqual(await page.evaluate(() => [...window.editor.selected]), ["a"]);
 }, { touch: true });
+
+check("a finger on a button is told from the mouse", async (page) => {
+  const isTouched = () => page.evaluate(() => window.editor.isTouched);
+  const button = page.locator(".smcd-tool[data-command=zoomIn]");
+  assert.equal(await isTouched(), false);
+  await button.tap();
+  assert.equal(await isTouched(), true);
+  await button.click();
+  assert.equal(await isTouched(), false);
+}, { touch: true });

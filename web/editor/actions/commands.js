@@ -9,9 +9,9 @@
  * @typedef {"edit" | "object" | "move" | "time" | "view" | "file"} Group
  * @typedef {{id: string, group: Group, label: string, keys: string[], isEnabled: (editor: EditorState) => boolean,
  *   run: (context: Context) => void, isOn?: (editor: EditorState, view: View) => boolean, isNative?: boolean,
- *   name?: (editor: EditorState, t: Context["t"]) => string,
+ *   refusal?: string, name?: (editor: EditorState, t: Context["t"]) => string,
  *   step?: {label: string, start: (editor: EditorState) => (times: number) => (trajectory: Trajectory) => Trajectory}}
- * } Command  label: message key; name: instead of the label where it depends on the state; keys: combinations as in keys.js; isOn: for toggles; isNative: the browser fires an
+ * } Command  label: message key; name: instead of the label where it depends on the state; keys: combinations as in keys.js; isOn: for toggles; refusal: message key of why its key does nothing; isNative: the browser fires an
  *   event for its keys (copy, cut, paste); step.start: returns the operation for a number of repeats
  */
 
@@ -358,14 +358,14 @@ export const COMMANDS = [
   setting("animatic", ["I"]),
   setting("crop", ["Shift+C"]),
   command("view", "toggleResult", ["T"], (editor) => editor.result !== null, ({ editor }) =>
-    editor.set({ isResultShown: !editor.isResultShown }), { isOn: (editor) => editor.isResultShown },
+    editor.set({ isResultShown: !editor.isResultShown }), { isOn: (editor) => editor.isResultShown, refusal: "run.none" },
   ),
   command("view", "fullScreen", ["F"], always, ({ view }) => view.setPoppedOut(!view.isPoppedOut), {
     isOn: (_, view) => view.isPoppedOut,
   }),
   command("view", "help", ["?", "F1"], always, ({ view }) => view.openHelp()),
 
-  command("file", "run", [], (editor) => editor.onRun !== null && editor.run === null, ({ editor }) => editor.onRun()),
+  command("file", "run", [], ({ onRun, run, waiting }) => onRun !== null && !run && !waiting, ({ editor }) => editor.onRun()),
   command("file", "import", ["Mod+O"], always, importByDialog),
   command("file", "export.json", [], always, (context) => exportTrajectory(context, "json")),
   command("file", "export.csv", [], hasObjects, (context) => exportTrajectory(context, "csv")),

@@ -44,8 +44,9 @@ export function listenToKeys(context) {
     held.gesture.preview(held.change(held.times));
   }
 
-  /** Say why a key does nothing where that is not to be seen. */
-  function refuse({ group }) {
+  /** Say why a key does nothing where that is not to be seen. @param {import("./commands.js").Command} command */
+  function refuse({ group, isEnabled, refusal }) {
+    if (refusal && !isEnabled(editor)) editor.notify("info", t(refusal), false, () => !isEnabled(editor));
     if (OF_OBJECTS.has(group) && editor.selected.size && !editor.editable.length) editor.notify("info", t("status.locked"));
   }
 
@@ -60,7 +61,8 @@ export function listenToKeys(context) {
     if (editor.trajectory !== trajectory) {
       editor.notify("info", t("status.done", { step: t(editor.undoLabel), key }), true);
     } else if (isOn !== wasOn) {
-      editor.notify("info", t(isOn ? "status.on" : "status.off", { name: t(command.label), key }));
+      const holds = () => command.isOn(editor, view) === isOn;
+      editor.notify("info", t(isOn ? "status.on" : "status.off", { name: t(command.label), key }), false, holds);
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * The status line: the latest message, and a list of warnings that lead to their objects and frames.
+ * The status line: whether a run waits or its video is old, the latest message, and a list of warnings that lead to their objects and frames.
  *
  * @import {Notice} from "../state/state.js"
  * @import {Finding} from "../../trajectory/checks.js"
@@ -17,6 +17,7 @@ const DELAY = 250; // milliseconds without changes before the trajectory is chec
  * @returns {Part}
  */
 export function createStatus({ editor, t, run, root }) {
+  const state = h("span", { class: "smcd-state", role: "status", "aria-live": "polite" });
   const message = h("span", { class: "smcd-notice", role: "status", "aria-live": "polite" });
   const clip = h("span", { class: "smcd-clip" });
   const count = h("span", {});
@@ -29,11 +30,13 @@ export function createStatus({ editor, t, run, root }) {
   const list = h("ul", { class: "smcd-checks", "aria-label": t("checks.name"), hidden: true });
   const undo = h("button", { type: "button", class: "smcd-undo", hidden: true, onclick: () => run("undo") });
   undo.textContent = t("command.undo");
-  const element = h("div", { class: "smcd-status" }, message, undo, clip, button, list);
+  const element = h("div", { class: "smcd-status" }, state, message, undo, clip, button, list);
   button.addEventListener("click", () => toggle());
   let drawn = [];
-  let checked = [];
+  const isUnchecked = watch();
+  let isResultOld = false;
   const isOtherClip = watch();
+  const isOtherState = watch();
   let timer = 0;
   let warning = "";
 
@@ -50,6 +53,18 @@ export function createStatus({ editor, t, run, root }) {
       button.focus();
     },
   });
+
+  /** What holds at present, beside the message. */
+  function stateNow() {
+    const { waiting, isResultShown } = editor;
+    if (!waiting) return isResultShown && isResultOld ? t("run.old") : "";
+    return waiting.ahead ? t("run.ahead", { count: waiting.ahead }) : t("run.queued");
+  }
+
+  function showState() {
+    const text = stateNow();
+    if (isOtherState(text)) state.textContent = text;
+  }
 
   /** The latest message; without one, the first warning, which a run would otherwise tell too late. */
   function showMessage() {
@@ -75,6 +90,8 @@ export function createStatus({ editor, t, run, root }) {
     button.disabled = isGood;
     warning = isGood ? "" : sentenceOf(findings[0]);
     showMessage();
+    isResultOld = editor.isResultOld;
+    showState();
     const hadFocus = list.contains(document.activeElement);
     list.replaceChildren(...findings.map(entry));
     if (isGood) toggle(false);
@@ -109,13 +126,14 @@ export function createStatus({ editor, t, run, root }) {
   return {
     element,
     render() {
-      const { trajectory, notice, problem, facts, background } = editor;
+      if (editor.notice?.holds() === false) editor.set({ notice: null });
+      const { trajectory, notice, problem, facts, background, result, isResultShown } = editor;
       if (notice !== drawn[0] || problem !== drawn[1]) showMessage();
+      showState();
       const { width, height, frames, fps } = trajectory;
       if (isOtherClip(width, height, frames, fps)) clip.textContent = t("status.clip", { width, height, count: frames, fps });
       drawn = [notice, problem];
-      if (trajectory === checked[0] && facts === checked[1] && background === checked[2]) return;
-      checked = [trajectory, facts, background];
+      if (!isUnchecked(trajectory, facts, background, result, isResultShown)) return;
       clearTimeout(timer);
       timer = setTimeout(check, DELAY);
     },

@@ -21,13 +21,15 @@
  *   background; bundled: the bundled checkpoint that has to do with another picture than its examples; isLinked: the run gets the text of a link; wordsCount: whether the model looks at words; cropTo: size that the image is cropped to
  * @typedef {{iou: Record<string, (number | null)[]>, mean: number | null, of?: Trajectory | null}} Scores  of the last run, by
  *   object id and frame; null where the object was invisible; of: what was run, null if that is not here
+ * @typedef {{files: Record<string, string>[], text: string | null}} Made  by a run. files: as the host names them, one
+ *   video or several images; text: the trajectory that was run, null if that is not known
  * @typedef {{frame: number, name: string}} Marker
  * @typedef {[label: string, text: string, change: unknown]} NotedStep  change: of the graph, null if there is none
  * @typedef {{here: string, past: NotedStep[], future: NotedStep[]}} NotedSteps  here: text of the trajectory; past,
  *   future: the nearest last
  * @typedef {{text: string, said: Said}} Problem  invalid text, and the error
- * @typedef {{kind: "info" | "error", text: string | Said, isUndoable?: boolean}} Notice  isUndoable: about the last
- *   step, which can be undone there
+ * @typedef {{kind: "info" | "error", text: string | Said, isUndoable: boolean, holds: () => boolean}} Notice  isUndoable:
+ *   about the last step, which can be undone there; holds: whether it is still true, and goes once it is not
  * @typedef {{readonly isOpen: boolean, preview: (operation: (atStart: Trajectory) => Trajectory) => boolean,
  *   commit: () => boolean, cancel: () => void}} OpenGesture  all changes from begin to commit, which are one step. Once
  *   something else has ended it, such as undo or another gesture, its methods do nothing
@@ -54,7 +56,7 @@ export const SETTINGS = {
 };
 
 /** What is on screen besides the settings, and stays when the host makes the node anew. */
-const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks", "workArea", "markers"];
+const SESSION = ["selected", "selectedKeys", "isCameraSelected", "locked", "solo", "time", "viewport", "masks", "workArea", "markers", "made", "isResultShown", "job"];
 
 const STAGE_MARGIN = [18, 0.06, 48]; // around the fitted frame: minimum, share of the stage's shorter side, maximum
 
@@ -105,13 +107,20 @@ export class EditorState {
     this.viewport = null;
     /** @type {Point | null} where the pointer was last on the stage, in units of the frame */
     this.pointed = null;
+    this.isTouched = false; // the last pointer on the editor was a finger, whose user may have no keys
     this.stageSize = { width: 1, height: 1 }; // CSS pixels of the stage's canvas, which updates it
     /** @type {Background | null} */
     this.background = null;
-    /** @type {Background | null} what the last run made */
+    /** @type {Made | null} what the last run made */
+    this.made = null;
+    /** @type {Background | null} the same once it is loaded */
     this.result = null;
     this.isResultShown = false; // instead of the background, to compare
     this.isQueued = false; // a run that was queued here has not begun
+    /** @type {{ahead: number | null} | null} a run that waits for others: how many, null if that is not known yet */
+    this.waiting = null;
+    /** @type {string | null} the host's name of the run that waits or is in progress */
+    this.job = null;
     /** @type {{share: number} | null} the run in progress: how much of its present node is done */
     this.run = null;
     /** Shapes of the objects in the background, by their ids or MASK_FOR_ALL. @type {Map<string, Mask>} */
@@ -463,6 +472,13 @@ export class EditorState {
     this.set({ viewport: model.zoomAt(this.shownViewport, px, py, factor) });
   }
 
+  /** Whether the trajectory is not the one that the result was made of. */
+  get isResultOld() {
+    const { made, result } = this;
+    if (!result || !made || made.text === null) return false;
+    return !this.#isHere(model.serialiseTrajectory(model.parseTrajectory(made.text)));
+  }
+
   /** Whether an object is drawn, given solo. @param {string} id */
   isShown(id) {
     return this.solo.size === 0 || this.solo.has(id);
@@ -473,9 +489,14 @@ export class EditorState {
     return this.trajectory.objects.map(({ id }) => id).filter((id) => this.selected.has(id) && !this.locked.has(id));
   }
 
-  /** @param {"info" | "error"} kind @param {string | Said} text @param {boolean} [isUndoable] */
-  notify(kind, text, isUndoable = false) {
-    this.set({ notice: { kind, text, isUndoable } });
+  /**
+   * @param {"info" | "error"} kind
+   * @param {string | Said} text
+   * @param {boolean} [isUndoable]
+   * @param {() => boolean} [holds]
+   */
+  notify(kind, text, isUndoable = false, holds = () => true) {
+    this.set({ notice: { kind, text, isUndoable, holds } });
   }
 
   /** Show a refusal to the user; rethrow any other error, as it is a bug. @param {unknown} error */
