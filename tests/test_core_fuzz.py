@@ -239,6 +239,7 @@ DOCUMENT = {
 VALUES = [
     DOCUMENT, BOX, [BOX, BOX], [[BOX], [BOX, BOX], []], [{"x": 1, "y": 2}], [[{"x": 1, "y": 2}], [{"x": 3, "y": 4}]],
     [[BOX | {"track_id": 1}, BOX | {"id": 1, "track_id": 2}], [BOX | {"track_id": 2}]],
+    [[BOX | {"visible": True}, BOX | {"lost": 1, "outside": None}], [BOX | {"visible": False}]],
     {"track_path": [[[1, 2], [3, 4]], [[5, 6], [7, 8]]], "track_visibility": [[True, True], [True, False]]},
 ]  # fmt: skip
 
