@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,7 +134,7 @@ def _own_clips(args: argparse.Namespace, size: int, frames: int, slots: int) -> 
 
 def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str, Result]]:
     from ..evaluation.finished_videos import VideoSources, read_prompts, read_videos
-    from ..evaluation.metrics import listed, unmatched
+    from ..evaluation.metrics import unmatched
     from ..evaluation.mot import MotFiles
     from ..evaluation.scores import RowScores, is_whole
 
@@ -159,7 +160,7 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
     for folder, found, others, points in zip(args.videos, *more):
         if folder.name in results:
             raise SMCDError(f"{folder}: a second folder named {folder.name!r}; rename one, as folders name the rows")
-        row, read, misnamed = RowScores(tools), [], {}
+        row, read, misnamed = RowScores(tools), [], []
         for one in read_videos(folder, sources, found=found, counterfactuals=others, points=points, size=size):
             row.add(one.frames, one.clip, one.found, one.other, one.points)
             read.append(one.key)
@@ -170,7 +171,7 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
             if one.tracks is not None:
                 labels, phrases = unmatched(one.tracks.phrases, one.clip.phrases)
                 if labels and phrases:
-                    misnamed[one.key] = labels, phrases
+                    misnamed.append((labels, phrases))
             if mot and one.tracks is not None:
                 mot.add(folder.name, one.key, one.asked, one.tracks)
             whole = is_whole(one.clip, one.frames)
@@ -184,22 +185,34 @@ def _finished(args: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str,
             missing = sorted(set(keys) ^ set(read))
             raise SMCDError(f"{folder} and {args.videos[0]} must hold the same videos; only in one: {missing[:5]}")
         keys = read
-        if misnamed:
-            labels, phrases = (listed(itertools.chain.from_iterable(names)) for names in zip(*misnamed.values()))
-            note(
-                f"{folder.name}: found boxes are labelled {labels} where phrases are {phrases}, in {len(misnamed)} of "
-                f"{len(read)} videos: these objects count as not found. Name them alike, or leave the labels out"
-            )
+        _note_misnamed(folder.name, misnamed, len(read))
         results[folder.name] = row.result()
-        for name in ("first_frame_psnr", "object_psnr", "background_psnr"):
-            equal = sum(scores.get(name) == math.inf for scores in row.entries)
-            if 0 < equal < len(read):
-                count = f"{len(read) - equal} of {len(read)} videos"
-                note(f"{folder.name}: {name} is of {count}, as the others equal their reference there")
+        _note_equal(folder.name, row.entries)
     if references is not None:
         results[REFERENCES] = references.result()
     settings = {name: getattr(args, name) for name in ("videos", *OF_VIDEOS)}
     return settings | {"size": size, "clips": keys}, {name: name for name in results}, results
+
+
+def _note_misnamed(row: str, misnamed: Sequence[tuple[list[str], list[str]]], count: int) -> None:
+    """Say which labels and phrases do not fit, by video that has any, of `count` videos."""
+    from ..evaluation.metrics import listed
+
+    if misnamed:
+        labels, phrases = (listed(itertools.chain.from_iterable(names)) for names in zip(*misnamed))
+        note(
+            f"{row}: found boxes are labelled {labels} where phrases are {phrases}, in {len(misnamed)} of {count} "
+            "videos: these objects count as not found. Name them alike, or leave the labels out"
+        )
+
+
+def _note_equal(row: str, entries: Sequence[dict[str, Any]]) -> None:
+    """Say of how many videos a PSNR is, where others equal their reference and have none."""
+    for name in ("first_frame_psnr", "object_psnr", "background_psnr"):
+        equal = sum(scores.get(name) == math.inf for scores in entries)
+        if 0 < equal < len(entries):
+            count = f"{len(entries) - equal} of {len(entries)} videos"
+            note(f"{row}: {name} is of {count}, as the others equal their reference there")
 
 
 def _write(

@@ -15,6 +15,7 @@ from scipy import ndimage, optimize, stats
 from ..colors import middle_colors, to_lab
 from ..errors import SMCDError
 from ..trajectory.dense import area, iou
+from ..trajectory.document import COORDINATE_RANGE
 
 MIN_CHROMA = 55  # max - min of RGB, 0..255; scenes of the synthetic clips stay below, their sprites above
 MAX_HUE_DISTANCE = 18  # degrees; half of the smallest distance between two sprite colours
@@ -23,7 +24,6 @@ MIN_AREA = 1e-3  # of the frame; a smaller patch is noise
 # clips have 0.89 or more; demo/coffee has 0.37, demo/rocket 0.23, and of 2,400 boxes at random places on eight
 # photographs 3 have more than 0.6. A box drawn by hand, a tenth wider and higher on each side, still has 0.69.
 MIN_TOLD = 0.6
-MAX_SHARE = 17  # as far as a trajectory may reach out of the frame
 # Size classes by the square root of a box's area, in units of the frame; each value is the upper limit.
 SIZES = {"tiny": 1 / 8, "small": 1 / 4, "medium": 1 / 3, "large": math.inf}
 
@@ -68,10 +68,11 @@ def check_boxes(found: np.ndarray, boxes: np.ndarray, mask: np.ndarray) -> None:
     if not found.shape == boxes.shape == (*mask.shape, 4) or mask.ndim != 2 or mask.dtype != bool:
         shapes = ", ".join(f"{part.dtype} {list(part.shape)}" for part in (found, boxes, mask))
         raise SMCDError(f"found boxes, boxes and mask are {shapes}: give [F, N, 4] twice, and a mask of bool [F, N]")
+    limit = COORDINATE_RANGE[1]
     for name, part in (("found boxes", found), ("boxes", boxes)):
-        if not (np.abs(part[mask]) <= MAX_SHARE).all():  # false for NaN
+        if not (np.abs(part[mask]) <= limit).all():  # false for NaN
             raise SMCDError(
-                f"{name} hold NaN or numbers beyond {MAX_SHARE}: give units of the frame, pixels divided by its width "
+                f"{name} hold NaN or numbers beyond {limit:g}: give units of the frame, pixels divided by its width "
                 "and height, and zeros where nothing was found"
             )
 
